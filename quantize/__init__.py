@@ -1,0 +1,1 @@
+"""From PyTorch to integers: neuron, layers, data sets, training, quantizer."""

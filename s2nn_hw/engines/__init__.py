@@ -1,0 +1,1 @@
+"""How accumulations are computed: one Component per engine."""

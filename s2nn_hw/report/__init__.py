@@ -1,0 +1,1 @@
+"""Numbers as JSON first; tables are made from the JSON."""

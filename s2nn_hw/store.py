@@ -1,0 +1,120 @@
+"""Saving and loading ``.s2nn`` files: a safetensors container, checked before it is believed.
+
+Nothing is unpickled, the header is bounded, and the digest is recomputed from what was read.
+"""
+
+import json
+from pathlib import Path
+
+from .errors import UserError
+from .files import atomic_path, read_bytes
+from .network import Input, Layer, Network
+from .neurons import Fire, Readout
+from .synapses import Dense
+
+VERSION = 1
+KEY = "s2nn"
+MAX_FILE_BYTES = 1 << 28
+
+
+def save(network, path):
+    """Write ``network`` to ``path`` (``.s2nn``), atomically; the same network gives the same bytes."""
+    from safetensors.numpy import save as pack
+
+    path = Path(path)
+    if path.suffix != ".s2nn":
+        raise UserError(f"output {path} must end in .s2nn")
+    header = network.describe() | {"provenance": network.provenance, "digest": network.digest}
+    data = pack(network.tensors(), metadata={KEY: json.dumps(header)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load(path):
+    """Return the :class:`Network` in ``path``; :class:`UserError` names the file and the field that is wrong."""
+    data = read_bytes(path, what="network", limit=MAX_FILE_BYTES)
+    try:
+        return _parse(data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _parse(data):
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as unpack
+
+    if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"):
+        raise UserError("this is a pickle or torch.save file, not a .s2nn (safetensors) file; "
+                        "convert a checkpoint with `s2nn-hw quantize`")
+    try:
+        tables = unpack(data)
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"not a readable safetensors container, truncated or altered ({error})") from None
+    if KEY not in metadata:
+        raise UserError("safetensors, but without the 's2nn' header; convert a checkpoint with `s2nn-hw quantize`")
+    try:
+        header = json.loads(metadata[KEY])
+    except ValueError as error:
+        raise UserError(f"header is not JSON ({error})") from None
+    if not isinstance(header, dict) or header.get("format") != "s2nn":
+        raise UserError("header field 'format' must be 's2nn'")
+    if header.get("version") != VERSION:
+        raise UserError(f"format version {header.get('version')!r} is unknown; this tool reads version {VERSION}")
+    network = _build(header, tables)
+    if header.get("digest") != network.digest:
+        raise UserError("header field 'digest' does not match the contents: the file was altered")
+    return network
+
+
+def _field(mapping, name, kind, where):
+    value = mapping.get(name) if isinstance(mapping, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = {dict: "an object", list: "a list", str: "a text", int: "an integer"}[kind]
+        raise UserError(f"header field '{where}{name}' must be {wanted}, not {value!r}")
+    return value
+
+
+def _table(tables, used, mapping, name, where):
+    key = _field(mapping, name, str, where)
+    if key not in tables:
+        raise UserError(f"tensor '{key}', named by '{where}{name}', is missing")
+    used.add(key)
+    return tables[key]
+
+
+def _build(header, tables):
+    source, used, layers = _field(header, "input", dict, ""), set(), []
+    shape = tuple(_field(source, "shape", list, "input."))
+    inputs = Input(shape, _field(source, "bits", int, "input."))
+    for index, entry in enumerate(_field(header, "layers", list, "")):
+        where = f"layers[{index}]."
+        name = _field(entry, "name", str, where)
+        synapse, neuron = _field(entry, "synapse", dict, where), _field(entry, "neuron", dict, where)
+        kind = _field(neuron, "kind", str, where + "neuron.")
+        if _field(synapse, "kind", str, where + "synapse.") != "dense":
+            raise UserError(f"layer {name}: synapse kind {synapse['kind']!r} is unknown; known: dense")
+        if kind not in ("fire", "readout"):
+            raise UserError(f"layer {name}: neuron kind {kind!r} is unknown; known: fire, readout")
+        sources = _field(entry, "sources", list, where)
+        if not sources or not all(isinstance(s, str) for s in sources):
+            raise UserError(f"layer {name}: 'sources' must be a list of names, not {sources!r}")
+        try:
+            weights = _table(tables, used, synapse, "weights", where + "synapse.")
+            dense = Dense(weights, _field(synapse, "bits", int, where + "synapse."))
+            if kind == "fire":
+                cells = Fire(_table(tables, used, neuron, "thresholds", where + "neuron."))
+            else:
+                cells = Readout(_table(tables, used, neuron, "bias", where + "neuron."))
+        except UserError as error:
+            raise UserError(f"layer {name}: {error}") from None
+        layers.append(Layer(name, dense, cells, tuple(sources)))
+    spare = set(tables) - used
+    if spare:
+        raise UserError(f"tensor '{min(spare)}' is not named by any layer")
+    classes = _field(header, "classes", list, "")
+    if not all(isinstance(c, str) for c in classes):
+        raise UserError("header field 'classes' must be a list of texts")
+    provenance = _field(header, "provenance", dict, "")
+    return Network(_field(header, "name", str, ""), inputs, tuple(layers), tuple(classes), provenance)

@@ -1,0 +1,1 @@
+"""cocotb benches: the generated Verilog against the golden model, bits and cycles."""
