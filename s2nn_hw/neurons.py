@@ -7,6 +7,9 @@ Readout:  ``y = a + B``              B   integer bias     y   score; class = arg
 from dataclasses import dataclass
 
 import numpy as np
+from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from .errors import UserError
 
@@ -86,3 +89,87 @@ class Readout:
     def offsets(self, low, high):
         """Return what the circuit adds to the accumulators, int64 ``(classes,)``: the bias."""
         return self.bias.astype(np.int64)
+
+
+class FireUnit(wiring.Component):
+    """The sign bit of each accumulator is the spike: captured in one cycle, sent as words of ``width`` spikes.
+
+    ``fired``, ``capture``: the spikes, taken in the cycle in which ``capture`` is high. ``o``: ``ceil(neurons /
+    width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last word 0.
+    ``release``: high in the cycle in which the last word is taken. The inputs are no stream, see ``EventEngine``.
+    """
+
+    def __init__(self, *, neurons, width):
+        self.neurons, self.width = neurons, width
+        self.words = -(-neurons // width)
+        super().__init__({
+            "fired": In(neurons),
+            "capture": In(1),
+            "o": Out(stream.Signature(width)),
+            "release": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        spikes, index = Signal(self.neurons), Signal(range(max(2, self.words)))
+        taken, last = self.o.valid & self.o.ready, index == self.words - 1
+        padded = Cat(spikes, C(0, self.words * self.width - self.neurons))
+        m.d.comb += [self.o.payload.eq(padded.word_select(index, self.width)), self.release.eq(taken & last)]
+        with m.If(taken):
+            m.d.sync += index.eq(Mux(last, 0, index + 1))
+            with m.If(last):
+                m.d.sync += self.o.valid.eq(0)
+        with m.If(self.capture):
+            m.d.sync += [spikes.eq(self.fired), self.o.valid.eq(1)]
+        return m
+
+
+class ReadoutUnit(wiring.Component):
+    """Scores and their argmax, ties to the lowest class.
+
+    ``values``, ``capture``: the scores, taken in the cycle in which ``capture`` is high. ``o``: one beat a frame,
+    offered ``1 + levels`` cycles later: a comparison per register. ``release``: high when the beat is taken.
+    """
+
+    def __init__(self, *, classes, score_width):
+        self.classes, self.score_width = classes, score_width
+        self.levels = (classes - 1).bit_length()
+        scores = data.ArrayLayout(signed(score_width), classes)
+        super().__init__({
+            "values": In(scores),
+            "capture": In(1),
+            "o": Out(stream.Signature(data.StructLayout({"class": max(1, self.levels), "scores": scores}))),
+            "release": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        scores = Signal(self.values.shape())
+        m.d.comb += [self.release.eq(self.o.valid & self.o.ready), self.o.payload.scores.eq(scores)]
+        with m.If(self.capture):
+            m.d.sync += scores.eq(self.values)
+        with m.If(self.release):
+            m.d.sync += self.o.valid.eq(0)
+
+        arrived = Signal(max(1, self.levels))
+        m.d.sync += arrived.eq(Cat(self.capture, arrived))
+        with m.If(arrived[-1] if self.levels else self.capture):
+            m.d.sync += self.o.valid.eq(1)
+
+        best = [(scores[k], C(k, max(1, self.levels))) for k in range(self.classes)]
+        for level in range(self.levels):
+            winners = []
+            for k, ((left, here), (right, there)) in enumerate(zip(best[::2], best[1::2], strict=False)):
+                value = Signal(signed(self.score_width), name=f"best{level}_{k}", reset_less=True)
+                number = Signal(self.levels, name=f"class{level}_{k}", reset_less=True)
+                wins = right > left
+                m.d.sync += [value.eq(Mux(wins, right, left)), number.eq(Mux(wins, there, here))]
+                winners.append((value, number))
+            if len(best) % 2:
+                value = Signal(signed(self.score_width), name=f"best{level}_last", reset_less=True)
+                number = Signal(self.levels, name=f"class{level}_last", reset_less=True)
+                m.d.sync += [value.eq(best[-1][0]), number.eq(best[-1][1])]
+                winners.append((value, number))
+            best = winners
+        m.d.comb += self.o.payload["class"].eq(best[0][1])
+        return m
