@@ -1,0 +1,149 @@
+"""MNIST and Fashion-MNIST: the standard IDX files, checked, downloaded once if absent, and a shipped sample."""
+
+import gzip
+import os
+import zlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+
+FOLDER_VARIABLE = "S2NN_DATA"
+SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Where the files of one data set are: folder name, mirrors, SHA-256 by file name, class names."""
+
+    folder: str
+    mirrors: tuple
+    sha256: dict
+    classes: tuple
+    shape: tuple = (28, 28)
+
+
+SETS = {
+    "mnist": DataSet(
+        "mnist",
+        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        {
+            "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        },
+        tuple("0123456789"),
+    ),
+    "fashion-mnist": DataSet(
+        "fashion-mnist",
+        (
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        ),
+        {
+            "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        },
+        ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
+    ),
+}
+
+
+def data_set(name):
+    """Return the :class:`DataSet` called ``name``."""
+    if name not in SETS:
+        raise UserError(f"data set {name!r} is unknown; known: {', '.join(SETS)}")
+    return SETS[name]
+
+
+def root():
+    """Return the folder that holds one folder per data set: ``$S2NN_DATA``, else the user's cache."""
+    import platformdirs
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("s2nn-hw"))
+
+
+def load(name, split):
+    """Return ``(images, labels)`` of ``split`` ("train" or "test"): uint8 ``(count, 28, 28)`` and ``(count,)``.
+
+    Files are looked for under :func:`root` and downloaded there, checksum verified, if absent.
+    """
+    info, (prefix, count) = data_set(name), SPLITS[split]
+    images = read_idx(_file(info, f"{prefix}-images-idx3-ubyte.gz"), 3)
+    labels = read_idx(_file(info, f"{prefix}-labels-idx1-ubyte.gz"), 1)
+    if images.shape != (count, *info.shape) or labels.shape != (count,):
+        raise UserError(
+            f"{name} {split} files must hold {count} images of {info.shape} and as many labels, "
+            f"not {images.shape} and {labels.shape}; delete them to download them again"
+        )
+    if labels.max() >= len(info.classes):
+        raise UserError(f"{name} {split} labels must lie in 0 .. {len(info.classes) - 1}, not reach {labels.max()}")
+    return images, labels
+
+
+def read_idx(path, axes):
+    """Return the uint8 array with ``axes`` axes in the gzip-compressed IDX file ``path``."""
+    advice = "delete it to download it again"
+    try:
+        data = gzip.decompress(Path(path).read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is not a whole gzip file ({error}); {advice}") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from None
+    start = 4 + 4 * axes
+    if len(data) < start or data[:4] != bytes((0, 0, 8, axes)):
+        raise UserError(f"{path} is not an IDX file of bytes with {axes} axes; {advice}")
+    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", axes, 4))
+    wanted = int(np.prod(shape, dtype=object))
+    if len(data) - start != wanted:
+        raise UserError(f"{path} must hold {wanted} bytes for shape {shape}, not {len(data) - start}; {advice}")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _file(info, name):
+    path = root() / info.folder / name
+    if not path.exists():
+        _download(info, path)
+    return path
+
+
+def _download(info, path):
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")
+    reason = "no mirror"
+    for mirror in info.mirrors:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pooch.retrieve(
+                mirror + path.name,
+                known_hash="sha256:" + info.sha256[path.name],
+                fname=path.name,
+                path=path.parent,
+                downloader=pooch.HTTPDownloader(timeout=30),
+            )
+            return
+        except (requests.RequestException, ValueError) as error:  # ValueError: the checksum differs
+            reason = str(error)
+        except OSError as error:
+            raise UserError(f"{path} can't be written: {error.strerror}; set {FOLDER_VARIABLE} to a folder") from None
+    raise UserError(
+        f"{path.name} can't be downloaded ({reason}); put it in {path.parent} by hand, or set {FOLDER_VARIABLE} "
+        f"to a folder that holds {info.folder}/{path.name}"
+    )
+
+
+def samples(name):
+    """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download."""
+    data_set(name)
+    with resources.files("quantize").joinpath("samples", f"{name}.npz").open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        return arrays["images"], arrays["labels"]
