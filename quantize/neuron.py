@@ -1,0 +1,115 @@
+"""The S2NN neuron: a Heaviside step forwards, a surrogate gradient backwards.
+
+    ``s = 1[x >= 0]``,  ``x = u / u_th - 1``
+
+    u   membrane input of the one time step (batch norm included)    u_th   threshold, the same for all neurons
+    x   distance from the threshold in units of it                   s      spike, 0 or 1
+
+The step has no useful gradient, so ``ds/dx`` is replaced by one of the functions below. ``s2nn`` is the
+asymmetric surrogate of S2NN (arXiv 2201.10879): a sigmoid's derivative below the threshold, a slowly falling
+hyperbola above it, continuous at 0 exactly when ``beta = alpha / 4``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from s2nn_hw.errors import UserError
+
+
+def s2nn(x, alpha, beta):
+    """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))`` for ``x < 0``, ``beta / (x + 1)`` for ``x >= 0``."""
+    # clamp keeps the branch that `where` throws away from dividing by zero at x = -1
+    return torch.where(x < 0, sigmoid(x, alpha, beta), beta / (x.clamp(min=0) + 1))
+
+
+def sigmoid(x, alpha, beta):
+    """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))``."""
+    s = torch.sigmoid(alpha * x)
+    return alpha * s * (1 - s)
+
+
+def atan(x, alpha, beta):
+    """``(alpha / 2) / (1 + (pi alpha x / 2)^2)``."""
+    return alpha / 2 / (1 + (math.pi / 2 * alpha * x) ** 2)
+
+
+def rectangular(x, alpha, beta):
+    """``alpha`` for ``|x| < 1 / (2 alpha)``, else 0: a window of area 1."""
+    return alpha * (x.abs() < 0.5 / alpha).to(x.dtype)
+
+
+def triangular(x, alpha, beta):
+    """``alpha max(0, 1 - alpha |x|)``: a triangle of area 1."""
+    return alpha * (1 - alpha * x.abs()).clamp(min=0)
+
+
+def straight_through(x, alpha, beta):
+    """1 for ``|x| <= 1 / alpha``, else 0: the clipped straight-through estimator."""
+    return (x.abs() <= 1 / alpha).to(x.dtype)
+
+
+# name: derivative, default alpha; beta matters to s2nn alone
+SURROGATES = {
+    "s2nn": (s2nn, 4.0),
+    "sigmoid": (sigmoid, 4.0),
+    "atan": (atan, 2.0),
+    "rectangular": (rectangular, 1.0),
+    "triangular": (triangular, 1.0),
+    "straight_through": (straight_through, 1.0),
+}
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, derivative, alpha, beta):
+        ctx.save_for_backward(x)
+        ctx.derivative, ctx.alpha, ctx.beta = derivative, alpha, beta
+        return (x >= 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * ctx.derivative(x, ctx.alpha, ctx.beta), None, None, None
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Which gradient: ``name`` of :data:`SURROGATES`, steepness ``alpha`` (default: the function's own), ``beta``."""
+
+    name: str = "s2nn"
+    alpha: float | None = None
+    beta: float = 1.0
+
+    def __post_init__(self):
+        if self.name not in SURROGATES:
+            raise UserError(f"surrogate must be one of {', '.join(SURROGATES)}, not {self.name!r}")
+        if self.alpha is None:
+            object.__setattr__(self, "alpha", SURROGATES[self.name][1])
+        for key in ("alpha", "beta"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise UserError(f"surrogate {key} must be a positive number, not {value!r}")
+
+    def derivative(self, x):
+        """Return ``ds/dx`` as used backwards, same shape as ``x``."""
+        return SURROGATES[self.name][0](x, self.alpha, self.beta)
+
+    def __call__(self, x):
+        """Return spikes ``1[x >= 0]`` in the dtype and shape of ``x``; the gradient is :meth:`derivative`."""
+        return _Spike.apply(x, SURROGATES[self.name][0], self.alpha, self.beta)
+
+
+class Neuron(nn.Module):
+    """``(batch, neurons)`` membrane inputs to spikes of the same shape; ``threshold`` is ``u_th > 0``."""
+
+    def __init__(self, surrogate=None, threshold=1.0):
+        super().__init__()
+        if not 0 < threshold < math.inf:
+            raise UserError(f"neuron threshold must be a positive number, not {threshold!r}")
+        self.surrogate, self.threshold = surrogate or Surrogate(), float(threshold)
+
+    def forward(self, u):
+        return self.surrogate(u / self.threshold - 1)
