@@ -1,0 +1,241 @@
+"""Training: a recipe in, a safetensors checkpoint and a JSON log out; stops and resumes at epoch boundaries.
+
+Everything random in an epoch is drawn from ``(seed, epoch)``, so a resumed run takes the same path as an
+uninterrupted one. The last epoch's weights are the result; test images never choose anything.
+"""
+
+import json
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from s2nn_hw import __version__
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import atomic_path, write_json
+
+from . import data
+from .augment import augment
+from .layers import SpikingMlp
+from .neuron import Surrogate
+from .recipe import as_dict
+from .teacher import distil, make_teacher
+
+KEY = "s2nn-checkpoint"
+EVALUATE_BATCH = 2000
+
+
+def build(recipe):
+    """Return the :class:`SpikingMlp` of ``recipe``, freshly initialised from its seed."""
+    info = data.data_set(recipe.data.set)
+    torch.manual_seed(recipe.training.seed)
+    neuron = recipe.neuron
+    return SpikingMlp(
+        int(np.prod(info.shape)), recipe.sizes, len(info.classes), recipe.bits,
+        surrogate=Surrogate(neuron.surrogate, neuron.alpha, neuron.beta),
+        threshold=neuron.threshold, quantised=recipe.training.fake_quantise,
+    )
+
+
+def encode(images, bits):
+    """Return the top ``bits`` bits of uint8 ``images`` ``(batch, ...)`` as float ``(batch, pixels)``."""
+    return (images >> (8 - bits)).flatten(1).float()
+
+
+def evaluate(model, images, labels, bits):
+    """Return ``(accuracy, spikes)``: the fraction classified right, and mean spikes per image of each layer."""
+    model.eval()
+    right, spikes = 0, None
+    with torch.inference_mode():
+        for part, wanted in zip(images.split(EVALUATE_BATCH), labels.split(EVALUATE_BATCH), strict=True):
+            scores, trace = model.trace(encode(part, bits))
+            right += int((scores.argmax(dim=1) == wanted).sum())
+            sums = torch.stack([s.sum() for s in trace]).double()
+            spikes = sums if spikes is None else spikes + sums
+    return right / len(images), (spikes / len(images)).tolist()
+
+
+def activity(model, trace, measure):
+    """Return the penalised activity of a batch's spikes ``trace``, 0 (none) to 1 (every neuron every time)."""
+    weights = model.fan_out() if measure == "synaptic_operations" else [1] * len(trace)
+    whole = sum(w * s.shape[1] for w, s in zip(weights, trace, strict=True))
+    return sum(w * s.sum() / len(s) for w, s in zip(weights, trace, strict=True)) / whole
+
+
+def rate(training, progress):
+    """Return the learning rate at ``progress`` epochs (a fraction of an epoch counts)."""
+    if progress < training.warmup_epochs:
+        return training.learning_rate * progress / training.warmup_epochs
+    share = (progress - training.warmup_epochs) / max(training.epochs - training.warmup_epochs, 1e-9)
+    factor = {"cosine": 0.5 + 0.5 * np.cos(np.pi * share), "linear": 1 - share, "constant": 1.0}[training.schedule]
+    return training.learning_rate * float(max(factor, 0.0))
+
+
+def make_optimiser(model, training):
+    """Return the optimiser; weight decay applies to weight matrices only."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
+    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=training.learning_rate)
+
+
+def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None, advance=None):
+    """Run one epoch in place; return the mean loss. ``images`` uint8 ``(count, rows, columns)``.
+
+    ``teacher`` maps uint8 images to scores; ``advance`` is called with the share of the epoch that each step is.
+    """
+    training = recipe.training
+    generator = torch.Generator().manual_seed(training.seed * 100_003 + epoch)
+    order = torch.randperm(len(images), generator=generator)
+    steps = max(len(order) // training.batch, 1)
+    model.train()
+    total = 0.0
+    for step, chosen in enumerate(order[: steps * training.batch].tensor_split(steps)):
+        chosen = chosen.to(images.device)
+        pixels = augment(images[chosen], recipe.augment, generator)
+        wanted = labels[chosen]
+        for group in optimiser.param_groups:
+            group["lr"] = rate(training, epoch + step / steps)
+        scores, trace = model.trace(encode(pixels, recipe.data.pixel_bits))
+        loss = functional.cross_entropy(scores, wanted, label_smoothing=training.label_smoothing)
+        if teacher is not None:
+            loss = distil(loss, scores, teacher(pixels), recipe.teacher)
+        if recipe.penalty.weight:
+            loss = loss + recipe.penalty.weight * activity(model, trace, recipe.penalty.measure)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += loss.item()
+        if advance:
+            advance(1 / steps)
+    return total / steps
+
+
+def train(recipe, folder, *, fresh=False, console=None):
+    """Train ``recipe`` into ``folder``; return the path of the checkpoint ``NAME.safetensors``.
+
+    Also writes ``NAME.log.json`` (recipe, and loss, accuracy and spikes of each epoch) and, after each epoch,
+    ``state.pt``, from which the same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
+    """
+    from rich.console import Console
+
+    console, folder = console or Console(), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = build(recipe).to(device)
+    optimiser = make_optimiser(model, recipe.training)
+    log = [] if fresh else _resume(state_path, recipe, model, optimiser)
+    if len(log) >= recipe.training.epochs and checkpoint.is_file():
+        console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
+        return checkpoint
+    sets = _split(recipe, device)
+    try:
+        teacher = None
+        if recipe.teacher.weight:
+            teacher = make_teacher(recipe, *sets["train"], folder / "teacher.safetensors", fresh=not log,
+                                   console=console)
+        with _bar(console) as bar:
+            _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar)
+    except KeyboardInterrupt:
+        raise UserError(f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
+                        "goes on from there, --fresh starts over") from None
+    accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
+    result = {"images": len(sets["test"][0]), "accuracy": accuracy} | activity_report(model, spikes)
+    save_checkpoint(checkpoint, model, recipe, result)
+    write_json(folder / f"{recipe.name}.log.json", {
+        "tool": f"s2nn-hw {__version__}", "torch": torch.__version__, "device": device.type,
+        "recipe": as_dict(recipe), "test": result, "epochs": log,
+    })
+    return checkpoint
+
+
+def activity_report(model, spikes):
+    """Return mean ``spikes`` per image of each hidden layer as a JSON-able dict with rates and operations."""
+    sizes = [layer.linear.weight.shape[0] for layer in model.hidden]
+    return {
+        "spikes": [round(s, 3) for s in spikes],
+        "spike_rates": [round(s / n, 5) for s, n in zip(spikes, sizes, strict=True)],
+        "synaptic_operations": round(sum(s * f for s, f in zip(spikes, model.fan_out(), strict=True)), 1),
+    }
+
+
+def save_checkpoint(path, model, recipe, result):
+    """Write ``model``'s tensors to ``path``, atomically; the metadata holds the recipe and test ``result``."""
+    from safetensors.torch import save_file
+
+    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if t.is_floating_point()}
+    note = {"version": 1, "tool": f"s2nn-hw {__version__}", "recipe": as_dict(recipe), "test": result}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={KEY: json.dumps(note)})
+
+
+def _split(recipe, device):
+    """Return ``{"train", "check", "test"}``: pairs of uint8 images and int64 labels on ``device``."""
+    def place(images, labels):
+        return torch.tensor(images, device=device), torch.tensor(labels, device=device).long()
+
+    images, labels = place(*data.load(recipe.data.set, "train"))
+    test, held = place(*data.load(recipe.data.set, "test")), recipe.data.validation
+    if not held:
+        return {"train": (images, labels), "check": test, "test": test}
+    return {"train": (images[:-held], labels[:-held]), "check": (images[-held:], labels[-held:]), "test": test}
+
+
+def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
+    """Run the epochs that ``log`` lacks; append to it and write the state after each."""
+    last = recipe.training.epochs
+    task = bar.add_task("", total=last, completed=len(log))
+    for epoch in range(len(log), last):
+        start = time.perf_counter()
+        loss = train_epoch(model, optimiser, *sets["train"], recipe, epoch, teacher=teacher,
+                           advance=lambda share: bar.advance(task, share))
+        if not np.isfinite(loss):
+            raise UserError(f"the loss of epoch {epoch + 1} is {loss}; lower key 'training.learning_rate'")
+        accuracy, spikes = evaluate(model, *sets["check"], recipe.data.pixel_bits)
+        log.append({"epoch": epoch + 1, "loss": round(loss, 5), "accuracy": accuracy,
+                    **activity_report(model, spikes), "seconds": round(time.perf_counter() - start, 2)})
+        with atomic_path(state_path) as temporary:
+            torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
+                        "model": model.state_dict(), "optimiser": optimiser.state_dict()}, temporary)
+        rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
+        bar.update(task, completed=epoch + 1,
+                   description=f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}")
+
+
+def _resume(path, recipe, model, optimiser):
+    """Load the state in ``path``, if any, into ``model`` and ``optimiser``; return its log of epochs."""
+    if not path.is_file():
+        return []
+    try:
+        state = torch.load(path, map_location=model.readout.bias.device, weights_only=True)
+        before, log = json.loads(state["recipe"]), json.loads(state["log"])
+        if before == json.loads(json.dumps(as_dict(recipe))):
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            return log
+    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise UserError(f"training state {path} can't be read ({reason}); --fresh starts over") from None
+    raise UserError(f"{path.parent} holds the state of another recipe, differing in {_difference(before, recipe)}; "
+                    "--fresh starts over, -o chooses another folder")
+
+
+def _difference(before, recipe):
+    after = as_dict(recipe)
+    parts = [key for key in after if json.dumps(before.get(key)) != json.dumps(after[key])]
+    return " and ".join(f"'{part}'" for part in parts) or "keys that are gone"
+
+
+def _bar(console):
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("left"),
+                    TimeRemainingColumn(), console=console)
