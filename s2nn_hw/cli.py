@@ -29,6 +29,33 @@ Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 i
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train; see models/*.toml.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: runs/NAME.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the epochs that an earlier run left.")] = False,
+):
+    """Train a network; Ctrl-C stops it, the same command goes on."""
+    from quantize.commands import train_recipe
+
+    train_recipe(recipe, output, epochs=epochs, fresh=fresh)
+
+
+@app.command()
+def quantize(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="safetensors file written by `train`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
+    bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not as a table.")] = False,
+):
+    """Fold a checkpoint into integers; figures in a table and beside the output as JSON."""
+    from quantize.commands import quantize_checkpoint
+
+    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, as_json=as_json)
+
+
+@app.command()
 def golden(
     network: NetworkFile,
     images: Images,

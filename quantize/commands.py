@@ -1,0 +1,62 @@
+"""What ``s2nn-hw train`` and ``s2nn-hw quantize`` do with their options: files in, files and text out."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import write_json
+from s2nn_hw.store import save
+
+from .recipe import load_recipe
+
+
+def train_recipe(path, folder=None, *, epochs=None, fresh=False):
+    """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
+    from .train import train
+
+    recipe, console = load_recipe(path), Console(highlight=False, soft_wrap=True)
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
+    checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
+    log = checkpoint.with_suffix(".log.json")
+    result = json.loads(log.read_text(encoding="utf-8"))["test"]
+    for index, (spikes, rate) in enumerate(zip(result["spikes"], result["spike_rates"], strict=True), start=1):
+        console.print(f"hidden{index}: {spikes:.1f} spikes per image, rate {100 * rate:.1f} %")
+    console.print(f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images; "
+                  f"checkpoint {checkpoint}, log {log}")
+    console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
+
+
+def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
+    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``."""
+    from .convert import read_checkpoint
+    from .summary import quantize, show
+
+    output = Path(output)
+    if output.suffix != ".s2nn":
+        raise UserError(f"output {output} must end in .s2nn")
+    if not output.parent.is_dir():
+        raise UserError(f"folder {output.parent} does not exist; make it or choose another output path")
+    checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
+    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
+    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console)
+    save(network, output)
+    write_json(output.with_suffix(".json"), report)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        show(report, console)
+        console.print(f"network {output}, figures {output.with_suffix('.json')}")
+
+
+def parse_bits(text, layers):
+    """Return the weight bits of each of ``layers`` from ``"N"`` or ``"N,N,.."``; None stays None."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip() in set("12345678") for part in parts) or len(parts) not in (1, layers):
+        raise UserError(f"--bits must be one number from 1 to 8, or {layers} of them with commas, not {text!r}")
+    return [int(part) for part in parts] * (layers if len(parts) == 1 else 1)
