@@ -1,0 +1,283 @@
+"""Packets of the host link: framing, checksum, types and layouts, the one source for circuit and host.
+
+``docs/protocol.md`` describes the same for other languages. Nothing here needs Amaranth or a serial port.
+"""
+
+import binascii
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+
+VERSION = 1
+DELIMITER = 0
+HEADER_BYTES = 2
+CHECK_BYTES = 2
+FULL_BLOCK = 0xFF  # COBS code of a block of 254 bytes without a zero behind it
+DIGEST_BYTES = 16
+# parameters of the checksum by the names of the catalogues (CRC-16/IBM-3740, "CCITT-FALSE"); high byte first
+CHECK = {
+    "crc_width": 16,
+    "polynomial": 0x1021,
+    "initial_crc": 0xFFFF,
+    "reflect_input": False,
+    "reflect_output": False,
+    "xor_output": 0,
+}
+
+
+class Request(IntEnum):
+    """Types from host to device; every request has at least one payload byte."""
+
+    FRAME = 0x01
+    IDENTITY = 0x02
+
+
+class Reply(IntEnum):
+    """Types from device to host; the low bits of ``ERROR`` carry the :class:`ErrorCode`, it has no payload."""
+
+    RESULT = 0x81
+    IDENTITY = 0x82
+    ERROR = 0xE0
+
+
+class ErrorCode(IntEnum):
+    """Why a request was refused."""
+
+    CHECKSUM = 1
+    SHORT = 2
+    LONG = 3
+    UNKNOWN = 4
+    BUSY = 5
+
+
+class Damaged(ValueError):
+    """Bytes between two delimiters that are no packet; the argument is the :class:`ErrorCode`."""
+
+
+@dataclass(frozen=True)
+class Packet:
+    """``type`` and ``sequence`` 0 .. 255, ``payload`` bytes."""
+
+    type: int
+    sequence: int
+    payload: bytes = b""
+
+    @property
+    def error(self):
+        """The :class:`ErrorCode` of an ERROR reply, a plain number if it is not known, None for other packets."""
+        if self.type & 0xF0 != Reply.ERROR:
+            return None
+        code = self.type & 0x0F
+        return ErrorCode(code) if code in tuple(ErrorCode) else code
+
+
+def checksum(data):
+    """Return the 16-bit checksum of ``data``: CRC with the parameters in :data:`CHECK`."""
+    return binascii.crc_hqx(data, CHECK["initial_crc"])
+
+
+def stuff(data):
+    """Return ``data`` without zero bytes (COBS); a block of 254 at the very end is closed by one more code, 0x01."""
+    out, start = bytearray(), 0
+    while True:
+        stop = data.find(0, start, start + FULL_BLOCK - 1)
+        full = stop < 0 and len(data) - start >= FULL_BLOCK - 1
+        stop = start + FULL_BLOCK - 1 if full else len(data) if stop < 0 else stop
+        out.append(stop - start + 1)
+        out += data[start:stop]
+        if not full and stop == len(data):
+            return bytes(out)
+        start = stop if full else stop + 1
+
+
+def unstuff(data):
+    """Return what :func:`stuff` had packed; :class:`Damaged` if ``data`` ends inside a block."""
+    out, position = bytearray(), 0
+    while position < len(data):
+        code = data[position]
+        block = data[position + 1 : position + code]
+        if code == 0 or len(block) != code - 1:
+            raise Damaged(ErrorCode.CHECKSUM)
+        out += block
+        position += code
+        if code != FULL_BLOCK and position < len(data):
+            out.append(0)
+    return bytes(out)
+
+
+def encode(packet):
+    """Return the bytes on the wire, closing delimiter included."""
+    body = bytes((packet.type, packet.sequence)) + packet.payload
+    return stuff(body + checksum(body).to_bytes(CHECK_BYTES, "big")) + bytes((DELIMITER,))
+
+
+def decode(data):
+    """Return the :class:`Packet` in ``data`` (no delimiters); :class:`Damaged` if it is none."""
+    body = unstuff(data)
+    if len(body) < HEADER_BYTES + CHECK_BYTES:
+        raise Damaged(ErrorCode.SHORT)
+    if checksum(body):
+        raise Damaged(ErrorCode.CHECKSUM)
+    return Packet(body[0], body[1], body[HEADER_BYTES:-CHECK_BYTES])
+
+
+class Splitter:
+    """Cuts a byte stream into packets; ``damaged`` counts the pieces that were none, ``bytes`` all bytes."""
+
+    def __init__(self, limit=1 << 20):
+        self.bytes = self.damaged = 0
+        self._rest, self._limit = b"", limit
+
+    def feed(self, data):
+        """Return the list of :class:`Packet` that ``data`` completes."""
+        self.bytes += len(data)
+        *pieces, self._rest = (self._rest + data).split(bytes((DELIMITER,)))
+        if len(self._rest) > self._limit:  # no delimiter for so long: not this protocol
+            self._rest, self.damaged = b"", self.damaged + 1
+        packets = []
+        for piece in filter(None, pieces):
+            try:
+                packets.append(decode(piece))
+            except Damaged:
+                self.damaged += 1
+        return packets
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame's answer: class index, integer scores in class order, clock cycles."""
+
+    index: int
+    scores: tuple
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device computes and how its packets are laid out.
+
+    ``digest``: first 16 bytes of the network's SHA-256; ``pixels`` of ``bits`` bits per frame, ``pixels_per_beat``
+    in each beat; ``score_width``: bits of a signed score; ``window``: frames that may wait for their answers
+    without a BUSY; ``clock_hz``: what one cycle means. :meth:`pack` is the payload of the IDENTITY reply.
+    """
+
+    digest: bytes
+    pixels: int
+    pixels_per_beat: int
+    bits: int
+    classes: int
+    score_width: int
+    window: int
+    clock_hz: int
+    version: int = VERSION
+
+    FORMAT = struct.Struct(f"<B{DIGEST_BYTES}sIHBHBBI")
+
+    def __post_init__(self):
+        limits = {"pixels": 32, "pixels_per_beat": 16, "bits": 8, "classes": 16, "score_width": 8, "window": 8,
+                  "clock_hz": 32, "version": 8}
+        for name, width in limits.items():
+            value = getattr(self, name)
+            if not 1 <= value < 1 << width:
+                raise UserError(f"link: {name} must lie in 1 .. {(1 << width) - 1}, not {value!r}")
+        if len(self.digest) != DIGEST_BYTES:
+            raise UserError(f"link: digest must have {DIGEST_BYTES} bytes, not {len(self.digest)}")
+
+    @classmethod
+    def of(cls, network, *, pixels_per_beat, score_width, window, clock_hz):
+        """Return the identity of ``network`` in a circuit with these parameters."""
+        return cls(digest_of(network), network.input.size, pixels_per_beat, network.input.bits, len(network.classes),
+                   score_width, window, clock_hz)
+
+    @property
+    def beats(self):
+        return -(-self.pixels // self.pixels_per_beat)
+
+    @property
+    def beat_bytes(self):
+        return -(-self.pixels_per_beat * self.bits // 8)
+
+    @property
+    def frame_bytes(self):
+        """Payload bytes of a FRAME request."""
+        return self.beats * self.beat_bytes
+
+    @property
+    def score_bytes(self):
+        return -(-self.score_width // 8)
+
+    @property
+    def result_bytes(self):
+        """Payload bytes of a RESULT reply."""
+        return 2 + 4 + self.classes * self.score_bytes
+
+    def pack(self):
+        """Return the payload of the IDENTITY reply."""
+        return self.FORMAT.pack(self.version, self.digest, self.pixels, self.pixels_per_beat, self.bits,
+                                self.classes, self.score_width, self.window, self.clock_hz)
+
+    @classmethod
+    def unpack(cls, payload):
+        """Return the identity in ``payload``; :class:`UserError` if it is not one this protocol version knows."""
+        if payload and payload[0] != VERSION:
+            raise UserError(f"the device speaks protocol version {payload[0]}, this tool version {VERSION}; "
+                            "build the bitstream anew")
+        if len(payload) != cls.FORMAT.size:
+            raise UserError(f"the device's identity has {len(payload)} bytes, not {cls.FORMAT.size}")
+        version, *fields = cls.FORMAT.unpack(payload)
+        return cls(*fields, version=version)
+
+    def pack_frame(self, pixels):
+        """Return the FRAME payload of one image: ``pixels`` uint8 ``(pixels,)``, values below ``2^bits``."""
+        flat = np.zeros(self.beats * self.pixels_per_beat, np.uint8)
+        flat[: self.pixels] = pixels
+        bits = np.zeros((self.beats, self.beat_bytes * 8), np.uint8)
+        planes = np.unpackbits(flat[:, None], axis=1, bitorder="little")[:, : self.bits]  # (pixel, bit)
+        bits[:, : self.pixels_per_beat * self.bits] = planes.reshape(self.beats, -1)
+        return np.packbits(bits, axis=1, bitorder="little").tobytes()
+
+    def unpack_frame(self, payload):
+        """Return the pixels, uint8 ``(pixels,)``, of a FRAME payload: the inverse of :meth:`pack_frame`."""
+        data = np.frombuffer(payload, np.uint8).reshape(self.beats, self.beat_bytes)
+        bits = np.unpackbits(data, axis=1, bitorder="little")[:, : self.pixels_per_beat * self.bits]
+        flat = np.packbits(bits.reshape(-1, self.bits), axis=1, bitorder="little")[:, 0]
+        return flat[: self.pixels]
+
+    def pack_result(self, result):
+        """Return the RESULT payload of ``result``: class u16, cycles u32, scores, all little-endian."""
+        scores = b"".join(int(s).to_bytes(self.score_bytes, "little", signed=True) for s in result.scores)
+        return struct.pack("<HI", result.index, result.cycles) + scores
+
+    def unpack_result(self, payload):
+        """Return the :class:`Result` in ``payload``; :class:`Damaged` if its length or class is out of range."""
+        if len(payload) != self.result_bytes:
+            raise Damaged(ErrorCode.SHORT if len(payload) < self.result_bytes else ErrorCode.LONG)
+        index, cycles = struct.unpack_from("<HI", payload)
+        if index >= self.classes:
+            raise Damaged(ErrorCode.CHECKSUM)
+        scores = (payload[at : at + self.score_bytes] for at in range(6, len(payload), self.score_bytes))
+        return Result(index, tuple(int.from_bytes(s, "little", signed=True) for s in scores), cycles)
+
+
+def digest_of(network):
+    """Return the bytes of the network's digest that travel in the IDENTITY reply."""
+    return bytes.fromhex(network.digest)[:DIGEST_BYTES]
+
+
+def frame_request(sequence, payload):
+    """Return the FRAME request with ``payload`` from :meth:`Identity.pack_frame`."""
+    return Packet(Request.FRAME, sequence, payload)
+
+
+def identity_request(sequence):
+    """Return the IDENTITY request; its payload is the protocol version that the host speaks."""
+    return Packet(Request.IDENTITY, sequence, bytes((VERSION,)))
+
+
+def error_reply(code, sequence):
+    """Return the ERROR reply with ``code``."""
+    return Packet(Reply.ERROR | code, sequence)

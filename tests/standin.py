@@ -1,0 +1,75 @@
+"""A small accelerator for one-layer networks, with the interface of the real one, for tests of the link."""
+
+import numpy as np
+from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.network import Input, Layer, Network
+from s2nn_hw.neurons import Readout
+from s2nn_hw.synapses import Dense
+
+
+def tiny_network(pixels=12, bits=2, classes=3, seed=0):
+    """Return a network of one readout layer with random weights."""
+    random = np.random.default_rng(seed)
+    weights = random.integers(-7, 8, (classes, pixels)).astype(np.int8)
+    bias = random.integers(-40, 40, classes).astype(np.int32)
+    return Network("tiny", Input((pixels,), bits), (Layer("readout", Dense(weights, 4), Readout(bias)),),
+                   tuple(f"class {n}" for n in range(classes)))
+
+
+class StandIn(wiring.Component):
+    """Computes the readout a beat per cycle, then waits ``delay`` cycles; ``cycles`` counts from the first beat."""
+
+    def __init__(self, network, *, pixels_per_beat=5, delay=0, score_width=12):
+        self.network, self.pixels_per_beat, self.delay, self.score_width = network, pixels_per_beat, delay, score_width
+        self.beats = -(-network.input.size // pixels_per_beat)
+        classes = len(network.classes)
+        super().__init__({
+            "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), pixels_per_beat))),
+            "o": Out(stream.Signature(data.StructLayout({
+                "class": unsigned(max(1, (classes - 1).bit_length())),
+                "scores": data.ArrayLayout(signed(score_width), classes),
+                "cycles": unsigned(32),
+            }))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        layer = self.network.layers[0]
+        size, per_beat = self.network.input.size, self.pixels_per_beat
+        beat, wait = Signal(range(max(2, self.beats))), Signal(range(self.delay + 1))
+        cycles = Signal(32)
+        scores = self.o.payload.scores
+        m.d.sync += cycles.eq(cycles + 1)
+        with m.FSM():
+            with m.State("TAKE"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    with m.If(beat == 0):
+                        m.d.sync += cycles.eq(1)
+                    m.d.sync += beat.eq(beat + 1)
+                    for number, bias in enumerate(layer.neuron.bias):
+                        total = Mux(beat == 0, int(bias), scores[number])
+                        for lane in range(per_beat):
+                            row = layer.synapse.weights[number, lane::per_beat].tolist()
+                            weights = Array(row + [0] * (size % per_beat <= lane))
+                            total = total + weights[beat] * self.i.payload[lane]
+                        m.d.sync += scores[number].eq(total)
+                    with m.If(beat == self.beats - 1):
+                        m.d.sync += [beat.eq(0), wait.eq(self.delay)]
+                        m.next = "WAIT"
+            with m.State("WAIT"):
+                best, index = scores[0], 0
+                for number in range(1, len(self.network.classes)):
+                    better = scores[number] > best
+                    best, index = Mux(better, scores[number], best), Mux(better, number, index)
+                m.d.sync += [self.o.payload["class"].eq(index), wait.eq(wait - 1), self.o.payload.cycles.eq(cycles)]
+                with m.If(wait == 0):
+                    m.d.sync += self.o.valid.eq(1)
+                    m.next = "GIVE"
+            with m.State("GIVE"), m.If(self.o.ready):
+                m.d.sync += self.o.valid.eq(0)
+                m.next = "TAKE"
+        return m
