@@ -75,7 +75,8 @@ class Accelerator(wiring.Component):
 
         # every frame's first cycle waits until its result is there; under way are at most two frames in the
         # buffer and, per layer, three queued, one being summed and one behind the accumulators
-        now, elapsed = Signal(CYCLE_BITS), Signal(CYCLE_BITS)
+        now = Signal(CYCLE_BITS)
+        elapsed = Signal(CYCLE_BITS)
         m.submodules.starts = starts = fifo.SyncFIFOBuffered(width=CYCLE_BITS, depth=5 * len(layers) + 4)
         m.d.comb += [
             starts.w_data.eq(now),

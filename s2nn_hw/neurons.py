@@ -111,7 +111,8 @@ class FireUnit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        spikes, index = Signal(self.neurons), Signal(range(max(2, self.words)))
+        spikes = Signal(self.neurons)
+        index = Signal(range(max(2, self.words)))
         taken, last = self.o.valid & self.o.ready, index == self.words - 1
         padded = Cat(spikes, C(0, self.words * self.width - self.neurons))
         m.d.comb += [self.o.payload.eq(padded.word_select(index, self.width)), self.release.eq(taken & last)]

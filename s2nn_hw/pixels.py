@@ -34,8 +34,10 @@ class BitPlanes(wiring.Component):
         write, read = buffer.write_port(), buffer.read_port()
 
         # frame numbers modulo 4: the low bit is the half of the buffer, the difference is how many are in it
-        frame_in, frame_out = Signal(2), Signal(2)
-        index_in, index_out = Signal(index_bits), Signal(index_bits)
+        frame_in = Signal(2)
+        frame_out = Signal(2)
+        index_in = Signal(index_bits)
+        index_out = Signal(index_bits)
         last_in, last_out = index_in == self.words - 1, index_out == self.words - 1
         plane = Signal(range(max(2, self.planes)), init=self.planes - 1)
 
@@ -57,7 +59,10 @@ class BitPlanes(wiring.Component):
                 m.d.sync += [index_in.eq(0), frame_in.eq(frame_in + 1)]
 
         # two stages that move together: memory read, plane selection
-        step, there, fetched, plane_fetched = Signal(), Signal(), Signal(), Signal.like(plane)
+        step = Signal()
+        there = Signal()
+        fetched = Signal()
+        plane_fetched = Signal.like(plane)
         m.d.comb += [
             step.eq(~self.o.valid | self.o.ready),
             there.eq((frame_in != frame_out) | (index_out < index_in)),

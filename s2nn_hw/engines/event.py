@@ -175,8 +175,11 @@ class EventEngine(wiring.Component):
         index_bits = max(1, (p.words - 1).bit_length())
 
         # input: count the words, give each bank its share
-        word, incoming = Signal(range(max(2, p.words))), Signal(TAG_BITS)
-        current, following, advance = Signal(TAG_BITS), Signal(TAG_BITS), Signal()
+        word = Signal(range(max(2, p.words)))
+        incoming = Signal(TAG_BITS)
+        current = Signal(TAG_BITS)
+        following = Signal(TAG_BITS)
+        advance = Signal()
         scanners = [Scanner(p.share, index_bits, p.depth) for _ in range(p.banks)]
         room = Signal()
         ahead = Signal(TAG_BITS)
@@ -202,8 +205,10 @@ class EventEngine(wiring.Component):
                 m.d.sync += [word.eq(0), incoming.eq(incoming + 1)]
 
         # slots: all banks scan the same pass; the closing slot of a frame waits for room behind the accumulators
-        closing, credit = Signal(), Signal(init=1)
-        plane, first = Signal(range(max(2, p.planes))), Signal()
+        closing = Signal()
+        credit = Signal(init=1)
+        plane = Signal(range(max(2, p.planes)))
+        first = Signal()
         close = Signal()
         m.d.comb += [
             advance.eq(~closing & Cat(s.idle for s in scanners).all() & (incoming != current)),

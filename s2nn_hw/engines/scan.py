@@ -52,7 +52,8 @@ class Scanner(wiring.Component):
         ]
         head = data.View(self.layout, queue.r_data)
 
-        low, rest = Signal(self.width), Signal(self.width)  # the spike of this cycle (one-hot), those after it
+        low = Signal(self.width)  # the spike of this cycle (one-hot), those after it
+        rest = Signal(self.width)
         index = Signal.like(head.index)
         done = Signal()
         m.d.comb += [
@@ -62,7 +63,8 @@ class Scanner(wiring.Component):
             self.active.eq(low.any() & self.run),
             self.row.eq(Cat(_encode(low), index)),
         ]
-        first, second = Signal(self.width), Signal(self.width)  # lowest spike of the waiting word, of the rest
+        first = Signal(self.width)  # lowest spike of the waiting word, of the rest
+        second = Signal(self.width)
         m.d.comb += [first.eq(_lowest(head.bits)), second.eq(_lowest(rest))]
         with m.If(done):
             m.d.sync += [low.eq(0), rest.eq(0)]

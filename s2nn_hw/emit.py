@@ -1,0 +1,147 @@
+"""Verilog, the description of its interface, and test vectors: everything a stranger needs to use the circuit."""
+
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .accelerator import Accelerator
+from .errors import UserError
+from .files import write_json, write_npz, write_text
+from .plan import default_plan
+
+TOP = "accelerator"
+VECTOR_COUNT = 8
+
+
+def to_verilog(component, name):
+    """Return the Verilog text of ``component``; byte-identical from run to run."""
+    from amaranth.back import verilog
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
+        return verilog.convert(component, name=name, emit_src=False)
+
+
+def interface(accelerator):
+    """Return the JSON-able description of ports, order, signedness, latency formula and network digest."""
+    network, first = accelerator.network, accelerator.params[0]
+    layout = accelerator.result_layout
+    fields = {
+        name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
+    }
+    fields["scores"] |= {
+        "signed": True, "count": len(network.classes), "element_width": accelerator.score_width,
+        "order": "class 0 in the low bits",
+    }
+    return {
+        "format": "s2nn-interface",
+        "version": 1,
+        "tool": f"s2nn-hw {__version__}",
+        "module": TOP,
+        "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
+        "clock": "clk, rising edge",
+        "reset": "rst, synchronous, active high",
+        "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
+        "input": {
+            "ports": {"payload": "i__payload", "valid": "i__valid", "ready": "i__ready"},
+            "width": accelerator.pixels_per_beat * network.input.bits,
+            "signed": False,
+            "pixel_bits": network.input.bits,
+            "pixels_per_beat": accelerator.pixels_per_beat,
+            "beats_per_frame": accelerator.beats,
+            "shape": list(network.input.shape),
+            "order": "raster (row, column, channel); pixel 0 of a beat in the low bits; pixels past the end of the "
+            "frame in its last beat are ignored",
+            "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
+        },
+        "output": {
+            "ports": {"payload": "o__payload", "valid": "o__valid", "ready": "o__ready"},
+            "width": layout.size,
+            "fields": fields,
+            "order": "one beat per frame, in the order of the frames",
+            "cycles": "from the cycle in which the frame's first beat was taken to the one in which its result is "
+            "first offered",
+        },
+        "latency": {
+            "interval_per_layer": "sum over the input's bit planes (1 for hidden layers) of max(1, max over banks of "
+            "the ones in the bank's share) + 1 cycles, unless words or a neighbour hold the layer up",
+            "exact": "s2nn_hw.timing.Timing.schedule; test vectors carry its result",
+            "layers": [
+                {
+                    "name": layer.name, "inputs": p.inputs, "neurons": p.neurons, "bit_planes": p.planes,
+                    "banks": p.banks, "word_width": p.width, "words": p.words, "slot_to_sum_cycles": p.depth_cycles,
+                    "accumulator_bits": [int(w) for w in p.accumulator_widths()],
+                }
+                for layer, p in zip(network.layers, accelerator.params, strict=True)
+            ],
+            "bank_of_input": f"input n lies in bank (n mod {first.width}) mod {first.banks} of the first layer",
+        },
+        "plan": [asdict(choice) for choice in accelerator.plan.layers],
+    }
+
+
+def layer_inputs(network, images):
+    """Return ``(output, inputs)``: the golden output with trace and each layer's integer inputs ``(frames, n)``."""
+    output = network.forward(images, trace=True)
+    inputs = [network.encode(images)]
+    inputs += [output.spikes[layer.name].numpy() for layer in network.layers[:-1]]
+    return output, inputs
+
+
+def vectors(accelerator, count=VECTOR_COUNT, seed=0):
+    """Return test vectors as arrays: pixels, beats (hex texts), class, scores, cycles of ``count`` random frames alone."""
+    network, rng = accelerator.network, np.random.default_rng(seed)
+    density = rng.random((count, 1))
+    images = (rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density))
+    images = images.astype(np.uint8)
+    output, inputs = layer_inputs(network, images)
+    timing = accelerator.timing
+    return {
+        "images": images.reshape(count, *network.input.shape),
+        "pixels": inputs[0],
+        "class": output.classes.numpy(),
+        "scores": output.scores.numpy(),
+        "cycles": timing.schedule(timing.ones(inputs)).cycles[:, 0],
+    }
+
+
+def pack_beats(accelerator, pixels):
+    """Return the beats of one frame as integers: ``pixels`` ``(n,)`` of ``bits`` bits, pixel 0 in the low bits."""
+    bits, width = accelerator.network.input.bits, accelerator.pixels_per_beat
+    padded = np.zeros(accelerator.beats * width, np.uint8)
+    padded[: len(pixels)] = pixels
+    spread = np.unpackbits(padded[:, None], axis=1, count=bits, bitorder="little").reshape(accelerator.beats, -1)
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(spread, axis=1, bitorder="little")]
+
+
+def write(network, folder, plan=None):
+    """Write ``accelerator.v``, ``interface.json``, ``vectors.npz`` and ``vectors.json`` for ``network`` into ``folder``.
+
+    Returns the :class:`Accelerator`. The Verilog is written last and atomically.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"output folder {folder} is a file")
+    accelerator = Accelerator(network, plan or default_plan(network))
+    text = to_verilog(accelerator, TOP)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "interface.json", interface(accelerator))
+    cases = vectors(accelerator)
+    write_npz(folder / "vectors.npz", **cases)
+    digits = -(-accelerator.pixels_per_beat * network.input.bits // 4)
+    listing = [
+        {
+            "beats": [f"{beat:0{digits}x}" for beat in pack_beats(accelerator, pixels)],
+            "class": int(c), "scores": scores.tolist(), "cycles": int(cycles),
+        }
+        for pixels, c, scores, cycles in zip(
+            cases["pixels"], cases["class"], cases["scores"], cases["cycles"], strict=True
+        )
+    ]
+    write_text(folder / "vectors.json", json.dumps(listing, indent=1) + "\n")
+    write_text(folder / f"{TOP}.v", text)
+    return accelerator

@@ -1,0 +1,108 @@
+"""The cocotb side: feeds frames to the harness, collects results and layer spikes, compares with the golden model.
+
+Runs inside the simulator. The job comes as ``job.npz`` / ``job.json`` in the working folder and the outcome goes to
+``outcome.npz`` / ``outcome.json`` there; ``runner.py`` writes the one and reads the other.
+"""
+
+import json
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, FallingEdge, Timer, ValueChange
+
+PROGRESS_EVERY = 50
+
+
+class Results:
+    """What the circuit answered, in order."""
+
+    def __init__(self, dut, job):
+        self.dut, self.job = dut, job
+        self.payloads = []
+        self.spikes = {name: [] for name in job["probes"]}
+
+    async def collect(self):
+        while True:
+            await ValueChange(self.dut.results_given)
+            if self.dut.rst.value == 0:
+                self.payloads.append(self.dut.result.value.to_unsigned())
+
+    async def probe(self, name):
+        unit = getattr(self.dut.accelerator, f"{name}_out")
+        while True:
+            await FallingEdge(unit.capture)
+            self.spikes[name].append(unit.spikes.value.to_unsigned())
+
+
+async def reset(dut):
+    """Hold the reset for four cycles; the counters of the harness restart with it."""
+    dut.rst.value = 1
+    dut.frame_valid.value = 0
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+
+
+async def feed(dut, frames):
+    """Hand over ``frames`` (integers), one behind the other."""
+    for frame in frames:
+        dut.frame.value = frame
+        dut.frame_valid.value = 1
+        await ValueChange(dut.frames_taken)
+    dut.frame_valid.value = 0
+
+
+def read_frames(arrays):
+    """Return the frames as integers, from little-endian bytes ``(frames, bytes)``."""
+    return [int.from_bytes(row.tobytes(), "little") for row in arrays["frames"]]
+
+
+@cocotb.test()
+async def run_job(dut):
+    """Send the job's frames in sequences; write down results, spikes and what happened."""
+    job = json.loads(Path("job.json").read_text())
+    frames = read_frames(np.load("job.npz"))
+    dut.stall_in.value, dut.stall_out.value = job["stall_in"], job["stall_out"]
+    dut.frame.value, dut.frame_valid.value, dut.rst.value = 0, 0, 1
+    Clock(dut.clk, 10, unit="ns").start()
+    await reset(dut)
+
+    results = Results(dut, job)
+    cocotb.start_soon(results.collect())
+    for name in job["probes"]:
+        cocotb.start_soon(results.probe(name))
+
+    for cut in job["resets"]:  # disturb: a few frames, then a reset somewhere inside them
+        feeder = cocotb.start_soon(feed(dut, frames[:4]))
+        await ClockCycles(dut.clk, cut)
+        feeder.cancel()
+        await reset(dut)
+        results.payloads.clear()
+        for spikes in results.spikes.values():
+            spikes.clear()
+
+    length, progress, reported = job["length"], Path("progress"), 0
+    for begin in range(0, len(frames), length):
+        cocotb.start_soon(feed(dut, frames[begin : begin + length]))
+        wanted = begin + len(frames[begin : begin + length])
+        quiet = 0
+        while len(results.payloads) < wanted:
+            before = len(results.payloads)
+            await Timer(job["slice_ns"], unit="ns")
+            quiet = 0 if len(results.payloads) > before else quiet + 1
+            if quiet > job["patience"]:
+                break
+            if len(results.payloads) - reported >= PROGRESS_EVERY:
+                reported = len(results.payloads)
+                progress.write_text(str(reported))
+        if len(results.payloads) != wanted:
+            break
+    width = -(-job["result_bits"] // 8)
+    packed = np.array([list(p.to_bytes(width, "little")) for p in results.payloads], np.uint8).reshape(-1, width)
+    arrays = {"results": packed}
+    for name, neurons in job["probes"].items():
+        size = -(-neurons // 8)
+        rows = [list(value.to_bytes(size, "little")) for value in results.spikes[name]]
+        arrays[f"spikes_{name}"] = np.array(rows, np.uint8).reshape(-1, size)
+    np.savez("outcome.npz", **arrays)

