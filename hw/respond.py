@@ -43,12 +43,22 @@ class Responder(wiring.Component):
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
         last = Signal()  # nothing follows the block
         byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, a cycle later
-        first_check = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1]))
+
+        # one adder each for index and code
+        idle, step, rewind, settle, grow, shrink = (
+            Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink"))
+        stepped = Signal.like(index)
+        m.d.comb += stepped.eq(index + step)
+        m.d.sync += [index.eq(Mux(rewind, base, stepped)), code.eq(code + Cat(grow | shrink, shrink.replicate(7)))]
+        with m.If(settle):
+            m.d.sync += base.eq(stepped)
+        with m.If(idle):
+            m.d.sync += [index.eq(0), base.eq(0)]
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [check.start.eq(1), self.answers.ready.eq(1)]
-                m.d.sync += [index.eq(0), base.eq(0), code.eq(1)]
+                m.d.comb += [idle.eq(1), check.start.eq(1), self.answers.ready.eq(1)]
+                m.d.sync += code.eq(1)
                 with m.If(self.answers.valid):
                     error = self.answers.payload.code
                     m.d.sync += [
@@ -69,25 +79,26 @@ class Responder(wiring.Component):
                 with m.If(stop):
                     m.next = "CODE"
                 with m.Else():
-                    m.d.sync += [index.eq(index + 1), code.eq(code + 1)]
+                    m.d.comb += [step.eq(1), grow.eq(1)]
                     m.next = "LOOK"
             with m.State("CODE"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(code)]
-                m.d.sync += index.eq(base)
+                m.d.comb += rewind.eq(1)
                 with m.If(self.o.ready):
                     m.next = "FETCH"
             with m.State("FETCH"):
-                m.d.sync += code.eq(code - 1)
                 m.next = "SEND"
                 with m.If(code == 1):
-                    m.d.sync += [code.eq(1), index.eq(index + zero), base.eq(index + zero)]
+                    m.d.comb += [step.eq(zero), settle.eq(1)]
                     m.next = "LOOK"
                     with m.If(last):
                         m.next = "DELIMITER"
+                with m.Else():
+                    m.d.comb += shrink.eq(1)
             with m.State("SEND"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
                 with m.If(self.o.ready):
-                    m.d.sync += index.eq(index + 1)
+                    m.d.comb += step.eq(1)
                     m.next = "FETCH"
             with m.State("DELIMITER"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(protocol.DELIMITER)]
@@ -96,18 +107,21 @@ class Responder(wiring.Component):
                     m.next = "IDLE"
         m.d.comb += [self.results.ready.eq(self.finish), check.data.eq(byte)]
 
-        high, low = Signal(), Signal()
-        m.d.comb += [high.eq(index == first_check), low.eq(index == first_check + 1)]
-        identity = int.from_bytes(of.pack(), "little")
-        header = Cat(kind, sequence)
-        from_result = Cat(header, self._result_bits()).word_select(index, 8)
-        from_identity = Cat(header, Const(identity, 8 * of.FORMAT.size)).word_select(index, 8)
-        plain = Mux(is_result, from_result, from_identity)
-        m.d.sync += [
-            byte.eq(Mux(high, check.crc[8:], Mux(low, check.crc[:8], plain))),
-            body.eq(index < first_check),
-            end.eq(index == first_check + 2),
-        ]
+        high, low, beyond = (index == Mux(is_error, ends[0] + n, Mux(is_result, ends[2] + n, ends[1] + n))
+                             for n in range(3))
+        identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
+        unused = Const(0, 8 * protocol.HEADER_BYTES)
+        plain = Mux(is_result, Cat(unused, self._result_bits()).word_select(index, 8),
+                    Cat(unused, identity).word_select(index, 8))
+        with m.If(high):
+            m.d.sync += byte.eq(check.crc[8:])
+        with m.Elif(low):
+            m.d.sync += byte.eq(check.crc[:8])
+        with m.Elif(index < protocol.HEADER_BYTES):
+            m.d.sync += byte.eq(Mux(index[0], sequence, kind))
+        with m.Else():
+            m.d.sync += byte.eq(plain)
+        m.d.sync += [end.eq(beyond), body.eq(~(high | low | beyond))]
         return m
 
     def _result_bits(self):
