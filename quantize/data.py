@@ -4,7 +4,6 @@ import gzip
 import os
 import zlib
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +143,5 @@ def _download(info, path):
 def samples(name):
     """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download."""
     data_set(name)
-    with resources.files("quantize").joinpath("samples", f"{name}.npz").open("rb") as file:
-        arrays = np.load(file, allow_pickle=False)
+    with np.load(Path(__file__).parent / "samples" / f"{name}.npz", allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]

@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from quantize.layers import Linear, SpikingMlp, weight_levels, weight_scale
+from s2nn_hw.synapses import weight_limit
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("shared", [False, True])
+def test_levels_are_integers_in_range_with_the_signs_of_the_weights(bits, shared):
+    weight = torch.randn(16, 400, generator=torch.Generator().manual_seed(bits))
+    scale = weight_scale(weight, bits, shared=shared)
+    levels = weight_levels(weight, scale, bits)
+    assert scale.shape == ((1, 1) if shared else (16, 1))
+    assert torch.equal(levels, levels.round())
+    assert 0.7 * weight_limit(bits) < levels.abs().max() <= weight_limit(bits)
+    assert (levels != 0).all() or bits > 1
+    assert torch.equal(levels.sign() * weight.sign(), levels.sign().abs())
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_scale_is_near_the_least_squared_error(bits):
+    weight = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
+    scale = weight_scale(weight, bits)
+
+    def error(s):
+        return ((weight_levels(weight, s, bits) * s - weight) ** 2).mean().item()
+
+    best = min(error(scale * f) for f in torch.linspace(0.3, 3, 100))
+    assert error(scale) < 1.25 * best
+
+
+def test_zero_rows_keep_a_positive_scale():
+    assert weight_scale(torch.zeros(3, 5), 4).tolist() == [[1], [1], [1]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_gradient_passes_straight_through_inside_the_clip_and_stops_outside(bits):
+    scale = torch.tensor([[0.5]])
+    weight = torch.tensor([[0.1, -0.2, 100.0]], requires_grad=True)
+    weight_levels(weight, scale, bits).sum().backward()
+    assert weight.grad.tolist() == [[2, 2, 0]]
+
+
+def test_fake_quantised_product_is_the_integer_product_times_the_scale():
+    torch.manual_seed(0)
+    linear, pixels = Linear(30, 7, 3), torch.randint(0, 4, (5, 30)).float()
+    levels, scale = linear.levels()
+    torch.testing.assert_close(linear(pixels), (pixels @ levels.T) * scale.T)
+
+
+def test_float_layers_use_the_weights_as_they_are():
+    linear, pixels = Linear(30, 7, 3, quantised=False), torch.rand(5, 30)
+    torch.testing.assert_close(linear(pixels), pixels @ linear.weight.T)
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+def test_network_gives_scores_binary_spikes_and_gradients_everywhere(quantised):
+    torch.manual_seed(0)
+    model = SpikingMlp(20, [13, 1], 3, [2, 1, 4], quantised=quantised)
+    scores, spikes = model.trace(torch.randint(0, 16, (8, 20)).float())
+    assert scores.shape == (8, 3)
+    assert [s.shape for s in spikes] == [(8, 13), (8, 1)]
+    assert all(set(s.unique().tolist()) <= {0.0, 1.0} for s in spikes)
+    assert model.fan_out() == [1, 3]
+    scores.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
