@@ -206,8 +206,10 @@ def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
             torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
                         "model": model.state_dict(), "optimiser": optimiser.state_dict()}, temporary)
         rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
-        bar.update(task, completed=epoch + 1,
-                   description=f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}")
+        line = f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}"
+        bar.update(task, completed=epoch + 1, description=line)
+        if not bar.console.is_terminal:
+            bar.console.print(f"{line}  loss {loss:.4f}  {log[-1]['seconds']:.1f} s")
 
 
 def _resume(path, recipe, model, optimiser):
@@ -215,6 +217,8 @@ def _resume(path, recipe, model, optimiser):
     if not path.is_file():
         return []
     try:
+        if path.read_bytes()[:2] != b"PK":
+            raise ValueError("not a torch.save file")
         state = torch.load(path, map_location=model.readout.bias.device, weights_only=True)
         before, log = json.loads(state["recipe"]), json.loads(state["log"])
         if before == json.loads(json.dumps(as_dict(recipe))):
