@@ -292,7 +292,8 @@ def test_command_writes_network_and_figures(trained, tmp_path, capsys):
     assert network.provenance["measured"]["accuracy_integer"] == report["accuracy_integer"]
     assert network.provenance["recipe"]["data"]["set"] == "mnist"
     images, labels = data.samples("mnist")
-    assert (network.forward(images).classes.numpy() == labels).mean() == pytest.approx(report["accuracy_integer"], abs=1e-6)
+    accuracy = (network.forward(images).classes.numpy() == labels).mean()
+    assert report["accuracy_integer"] == pytest.approx(accuracy, abs=1e-6)
     assert report["input_ones"] == pytest.approx(np.bitwise_count(images >> 6).sum() / 300, abs=1e-3)
     operations = report["input_ones"] * 9 + report["spikes"][0] * 7 + report["spikes"][1] * 10
     assert report["synaptic_operations"] == pytest.approx(operations, rel=1e-3)
