@@ -70,6 +70,46 @@ def golden(
     typer.echo(f"{len(result.classes)} images classified; class and scores are in {output}")
 
 
+@app.command()
+def bitstream(
+    network: NetworkFile,
+    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Known: see docs/boards.md.")] = "ulx3s",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
+    plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default.")] = None,
+    freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="System clock; else the board's.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Placement seed.")] = 1,
+    baud: Annotated[int | None, typer.Option("--baud", min=1, help="Host link; else the board's.")] = None,
+    native: Annotated[bool, typer.Option("--native", help="Prefer yosys and nextpnr on the PATH to YoWASP's.")] = False,
+    chipdb: Annotated[
+        str | None, typer.Option("--chipdb", envvar="CHIPDB_DIR", help="openXC7: chip database, file or folder.")
+    ] = None,
+    prjxray_db: Annotated[
+        str | None, typer.Option("--prjxray-db", envvar="PRJXRAY_DB_DIR", help="openXC7: folder prjxray-db.")
+    ] = None,
+):
+    """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
+    from hw.commands import build_bitstream
+
+    status = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
+                             native=native, chipdb=chipdb, prjxray_db=prjxray_db)
+    if status:
+        raise typer.Exit(status)
+
+
+@app.command()
+def run(
+    network: Annotated[Path, typer.Option("--network", metavar="NAME.s2nn", help="What the board was built from.")],
+    images: Images,
+    port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
+    baud: Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")] = 1_000_000,
+):
+    """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
+    from hw.host import run as run_on_board
+
+    run_on_board(network, images, port, output, baud=baud)
+
+
 def fail(message):
     """Print one ``error:`` line and return the exit status for bad input."""
     typer.echo("error: " + " ".join(str(message).split()), err=True)
