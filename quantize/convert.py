@@ -98,7 +98,7 @@ def _parse(content, recipe):
     return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {})
 
 
-def convert(checkpoint, *, bits=None, calibration=None, provenance=None):
+def convert(checkpoint, *, bits=None, calibration=None):
     """Return the integer :class:`Network` of ``checkpoint``.
 
     ``bits``: weight bits of each layer, the readout last (default: the recipe's). ``calibration``: uint8 images
@@ -132,7 +132,7 @@ def convert(checkpoint, *, bits=None, calibration=None, provenance=None):
             raise UserError("layer readout: the bias is too large for the scale of the weights")
         layers.append(Layer("readout", Dense(levels.numpy().astype(np.int8), bits[-1]),
                             Readout(bias.round().numpy().astype(np.int32))))
-    return Network(recipe.name, inputs, tuple(layers), info.classes, provenance or {})
+    return Network(recipe.name, inputs, tuple(layers), info.classes)
 
 
 def needs_calibration(checkpoint, bits=None):

@@ -1,9 +1,12 @@
 """What the quantizer reports: one row per layer, and the accuracy of float and integer model on the same images."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
 from s2nn_hw import __version__
+from s2nn_hw.errors import UserError
 from s2nn_hw.neurons import Fire
 
 from . import data
@@ -31,13 +34,10 @@ def quantize(checkpoint, *, bits=None, console=None):
                                              "input_ones", "synaptic_operations")}
     provenance = {"tool": f"s2nn-hw {__version__}", "data_set": recipe.data.set, "recipe": as_dict(recipe),
                   "measured": measured}
-    network = convert(checkpoint, bits=bits, calibration=calibration, provenance=provenance)
-    return network, result
+    return dataclasses.replace(bare, provenance=provenance), result
 
 
 def _images(name, split, console):
-    from s2nn_hw.errors import UserError
-
     try:
         return data.load(name, split)
     except UserError as error:

@@ -127,7 +127,10 @@ def train(recipe, folder, *, fresh=False, console=None):
     from rich.console import Console
 
     console, folder = console or Console(), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
     checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)

@@ -259,6 +259,13 @@ def test_teacher_and_float_weights_run_and_resume(tmp_path, silent, optimiser):
         train(recipe, tmp_path, console=silent)
 
 
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, silent):
+    (tmp_path / "run").write_bytes(b"")
+    for folder in ("run", "run/below"):
+        with pytest.raises(UserError, match="a file is in the way"):
+            train(tiny(), tmp_path / folder, console=silent)
+
+
 def test_a_loss_that_explodes_names_the_key(tmp_path, silent, monkeypatch):
     monkeypatch.setattr(training, "train_epoch", lambda *args, **options: float("nan"))
     with pytest.raises(UserError, match=r"training\.learning_rate"):
