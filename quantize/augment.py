@@ -1,5 +1,6 @@
 """Random affine and elastic changes of training images, vectorised over a batch and repeatable from a seed."""
 
+import functools
 import math
 
 import torch
@@ -39,7 +40,7 @@ def augment(images, options, generator):
         if options.elastic_pixels:
             size = options.elastic_pixels * 2 / min(rows, columns)
             field = (uniform(count, 2, GRID, GRID) * size).to(device)
-            field = functional.interpolate(field, (rows, columns), mode="bicubic", align_corners=True)
+            field = _bicubic(rows).to(device) @ field @ _bicubic(columns).T.to(device)
             grid = grid + field.permute(0, 2, 3, 1)
         bent = functional.grid_sample(result[:, None].float(), grid, mode="bilinear", padding_mode="zeros",
                                       align_corners=False)
@@ -48,3 +49,11 @@ def augment(images, options, generator):
         kept = (torch.rand(count, generator=generator) < options.clean).to(device)
         result = torch.where(kept[:, None, None], images, result)
     return result
+
+
+@functools.cache
+def _bicubic(size):
+    """Return the matrix ``(size, GRID)`` that interpolates coarse points to pixels along one axis."""
+    points = torch.eye(GRID)[:, None, None, :].expand(GRID, 1, GRID, GRID)
+    lines = functional.interpolate(points, (GRID, size), mode="bicubic", align_corners=True)
+    return lines[:, 0, 0].T.contiguous()
