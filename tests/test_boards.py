@@ -1,0 +1,138 @@
+"""Board records, PLL settings, and the reset that waits for the PLL."""
+
+import warnings
+
+import pytest
+from amaranth.hdl import Fragment, Module, ResetSignal, Signal
+from amaranth.lib import wiring
+from amaranth.lib.io import SimulationPort
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from hw.boards import BOARDS, DEFAULT_BOARD, check_budget, find_board
+from hw.clocking import LIMITS, RESET_CLOCKS, TOLERANCE, BoardTop, Clocking, pll_settings, system_clock
+from s2nn_hw.errors import UserError
+
+
+class Loop(wiring.Component):
+    """A design of one register: ``tx`` is ``rx`` a clock later."""
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.tx.eq(self.rx)
+        return m
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+def test_record_matches_platform(board):
+    platform = board.create_platform()
+    assert platform.default_clk_frequency == board.crystal_hz
+    assert {sub.name for sub in platform.lookup(*board.uart).ios} >= {"rx", "tx"}
+    clock_hz, _ = system_clock(board)
+    assert abs(clock_hz - board.clock_hz) <= TOLERANCE * board.clock_hz
+    assert clock_hz >= 4 * board.baud
+
+
+@pytest.mark.parametrize("name", ["ulx3s", "icebreaker", "arty_a7"])
+@pytest.mark.parametrize("mhz", [None, 24])
+def test_plan_has_single_bit_ports_and_uart_pins(name, mhz):
+    board = find_board(name)
+    _, settings = system_clock(board, mhz and mhz * 1_000_000)
+    platform = board.create_platform()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plan = platform.build(BoardTop(Loop(), board, settings), do_build=False, emit_src=False)
+    ports = [port for port, _, _ in platform.iter_port_constraints_bits()]
+    assert not [port for port in ports if "[" in port]
+    assert {"uart_0__rx__io", "uart_0__tx__io"} <= set(ports)
+    text = plan.files["top.v" if board.family == "xc7" else "top.il"]
+    primitive = {"ecp5": "EHXPLLL", "ice40": "SB_PLL40_PAD", "xc7": "PLLE2_ADV"}[board.family]
+    assert (primitive in text) == (settings is not None)
+
+
+def test_default_board_is_known_and_others_are_listed():
+    assert find_board(DEFAULT_BOARD).title == "ULX3S (85F)"
+    with pytest.raises(UserError, match=r"^board 'zx81' is unknown; known boards: ulx3s, .*icebreaker, .*arty_a7_100$"):
+        find_board("zx81")
+
+
+@pytest.mark.parametrize(
+    ("family", "crystal_mhz", "wanted_mhz"),
+    [("ecp5", 25, 80), ("ecp5", 25, 100), ("ecp5", 25, 63.7), ("ecp5", 25, 3.125), ("ecp5", 25, 400),
+     ("ice40", 12, 24), ("ice40", 12, 18), ("xc7", 100, 80), ("xc7", 100, 133)],
+)
+def test_pll_settings_stay_inside_the_limits(family, crystal_mhz, wanted_mhz):
+    limits, wanted = LIMITS[family], wanted_mhz * 1e6
+    s = pll_settings(family, crystal_mhz * 1e6, wanted)
+    assert s.output_hz == pytest.approx(crystal_mhz * 1e6 / s.input_div * s.multiplier / s.output_div)
+    assert abs(s.output_hz - wanted) <= TOLERANCE * wanted
+    assert limits.phase_hz[0] <= crystal_mhz * 1e6 / s.input_div <= limits.phase_hz[1]
+    assert limits.vco_hz[0] <= s.vco_hz <= limits.vco_hz[1]
+    assert s.input_div in limits.input_div
+    assert s.multiplier in limits.multiplier
+    assert s.output_div in limits.output_div
+
+
+def test_pll_frequencies_that_can_not_be_made():
+    with pytest.raises(UserError, match=r"401 MHz is outside what the ecp5 PLL makes, 3\.125 to 400 MHz"):
+        pll_settings("ecp5", 25e6, 401e6)
+    with pytest.raises(UserError, match=r"390 MHz can't be made from the 25 MHz crystal within 0\.5%; the nearest is"):
+        pll_settings("ecp5", 25e6, 390e6)
+    with pytest.raises(UserError, match="1 MHz is outside"):
+        system_clock(find_board("ulx3s"), 1_000_000)
+
+
+class _FakePlatform:
+    """A crystal pin and a reset button, simulated: enough for :class:`Clocking` without a PLL."""
+
+    default_clk, default_rst = "clk", "rst"
+
+    def __init__(self, clk, rst):
+        self.pins = {"clk": clk, "rst": rst}
+
+    def request(self, name, dir):
+        return self.pins[name]
+
+    def get_io_buffer(self, buffer):
+        m = Module()
+        m.d.comb += buffer.i.eq(buffer.port.i)
+        return m
+
+
+def test_reset_waits_for_configuration_and_button():
+    clk, rst = SimulationPort("i", 1), SimulationPort("i", 1)
+    m, reset = Module(), Signal()
+    m.submodules.clocking = Clocking(find_board("ulx3s"))
+    m.d.comb += reset.eq(ResetSignal("sync"))
+    seen = []
+
+    async def drive(ctx):
+        for level in (0, 1, 0):
+            ctx.set(rst.i, level)
+            for _ in range(RESET_CLOCKS + 10):
+                ctx.set(clk.i, 1)
+                await ctx.delay(1e-8)
+                ctx.set(clk.i, 0)
+                await ctx.delay(1e-8)
+                seen.append(ctx.get(reset))
+
+    sim = Simulator(Fragment.get(m, _FakePlatform(clk, rst)))
+    sim.add_testbench(drive)
+    sim.run()
+    third = len(seen) // 3
+    assert RESET_CLOCKS < sum(seen[:third]) < RESET_CLOCKS + 6  # from configuration
+    assert seen[third - 1] == 0
+    assert seen[2 * third - 1] == 1  # the button is held
+    assert seen[-1] == 0
+
+
+def test_budget_refuses_with_numbers_side_by_side():
+    board = find_board("arty_a7")
+    check_budget({"luts": 20_800, "ffs": 41_600, "brams": 49.5, "dsps": 0}, board)
+    check_budget({"luts": None}, board)
+    with pytest.raises(UserError, match=r"does not fit Arty A7-35T \(XC7A35T\), by estimate: LUT6 25,000 of 20,800 "
+                                        r"\(too many\), RAMB36 12 of 50;"):
+        check_budget({"luts": 25_000, "brams": 11.5}, board)
