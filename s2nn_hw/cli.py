@@ -112,8 +112,8 @@ def simulate(
 @app.command()
 def verify(
     network: NetworkFile,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the data set's test set.")] = None,
-    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="uint8 classes of --images.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the whole test set.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many images.")] = None,
     plan: PlanFile = None,
     simulator: Simulator = "verilator",
@@ -190,6 +190,9 @@ def run(
     run_on_board(network, images, port, output, baud=baud)
 
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
 def fail(message):
     """Print one ``error:`` line and return the exit status for bad input."""
     typer.echo("error: " + " ".join(str(message).split()), err=True)
@@ -200,6 +203,8 @@ def main():
     """Run the command; whatever a user can mend ends in one line and status 2."""
     try:
         status = app(standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
     except typer.Exit as stop:
         status = stop.exit_code
     except UserError as error:
