@@ -1,5 +1,6 @@
 """MNIST and Fashion-MNIST: the standard IDX files, checked, downloaded once if absent, and a shipped sample."""
 
+import contextlib
 import gzip
 import os
 import zlib
@@ -131,9 +132,12 @@ def _download(info, path):
             )
             return
         except (requests.RequestException, ValueError) as error:  # ValueError: the checksum differs
-            reason = str(error)
+            host = mirror.split("/")[2]
+            reason = f"no connection to {host}" if isinstance(error, requests.ConnectionError) else str(error)[:160]
         except OSError as error:
             raise UserError(f"{path} can't be written: {error.strerror}; set {FOLDER_VARIABLE} to a folder") from None
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()  # only if nothing is in it
     raise UserError(
         f"{path.name} can't be downloaded ({reason}); put it in {path.parent} by hand, or set {FOLDER_VARIABLE} "
         f"to a folder that holds {info.folder}/{path.name}"

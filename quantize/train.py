@@ -127,10 +127,6 @@ def train(recipe, folder, *, fresh=False, console=None):
     from rich.console import Console
 
     console, folder = console or Console(), Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
     checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)
@@ -140,6 +136,12 @@ def train(recipe, folder, *, fresh=False, console=None):
         console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
         return checkpoint
     sets = _split(recipe, device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    if fresh:
+        state_path.unlink(missing_ok=True)
     try:
         teacher = None
         if recipe.teacher.weight:
@@ -161,7 +163,10 @@ def train(recipe, folder, *, fresh=False, console=None):
 
 
 def activity_report(model, spikes):
-    """Return mean ``spikes`` per image of each hidden layer as a JSON-able dict with rates and operations."""
+    """Return mean ``spikes`` per image of each hidden layer as a JSON-able dict with rates and operations.
+
+    ``synaptic_operations`` are those that hidden spikes cause; the first layer's, which pixels cause, come on top.
+    """
     sizes = [layer.linear.weight.shape[0] for layer in model.hidden]
     return {
         "spikes": [round(s, 3) for s in spikes],
