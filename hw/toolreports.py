@@ -27,7 +27,7 @@ CELLS = {
     },
     "xc7": {
         "luts": {
-            **{f"LUT{n}": 1 for n in range(1, 7)},
+            **{f"LUT{n}": 1 for n in range(1, 7)}, "INV": 1,
             "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4,
             "RAM32M": 4, "RAM64M": 4, "SRL16E": 1, "SRLC32E": 1,
         },
@@ -125,7 +125,8 @@ def synthesis_usage(family, path):
         resource: sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
         for resource, weights in CELLS[family].items()
     }
-    small = sum(cells.get(f"LUT{n}", 0) for n in range(1, 6)) if family == "xc7" else 0
+    small = sum(cells.get(cell, 0) for cell in ("INV", "LUT1", "LUT2", "LUT3", "LUT4", "LUT5"))
+    small *= family == "xc7"
     return Usage(**counts, source="yosys after synthesis",
                  detail={"luts_at_least": counts["luts"] - small + ceil(small / 2)})
 
