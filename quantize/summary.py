@@ -116,7 +116,7 @@ def show(report, console):
     from rich.table import Table
 
     table = Table(title=f"{report['name']}: integer network, {report['input_bits']}-bit pixels", box=SIMPLE_HEAD,
-                  padding=(0, 1, 0, 0), show_edge=False)
+                  padding=0, show_edge=False)
     for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc.", "Kibit", "active", "syn.ops"):
         table.add_column(name, justify="left" if name == "layer" else "right", no_wrap=True)
     for row in report["layers"]:
