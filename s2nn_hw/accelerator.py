@@ -15,6 +15,35 @@ from .timing import Timing
 CYCLE_BITS = 32
 
 
+class Design:
+    """What is known of the circuit of ``network`` under ``plan`` without building it.
+
+    ``params``: one :class:`EventParams` a layer; ``timing``: the exact cycle model; ``pixels_per_beat``, ``beats``
+    (a frame), ``score_width`` (bits, signed), ``result_layout``: the ports, see :class:`Accelerator`.
+    """
+
+    def __init__(self, network, plan=None):
+        self.network, self.plan = network, plan or default_plan(network)
+        previous = INPUT
+        for layer in network.layers:
+            if layer.sources != (previous,):
+                raise UserError(
+                    f"layer {layer.name}: the circuit takes a chain of layers, so its source must be {previous}, "
+                    f"not {layer.sources[0]}"
+                )
+            previous = layer.name
+        self.params = layer_params(network, self.plan)
+        classes = len(network.classes)
+        self.timing = Timing(self.params, classes=classes)
+        self.pixels_per_beat, self.beats = self.params[0].width, self.params[0].words
+        self.score_width = int(self.params[-1].accumulator_widths().max())
+        self.result_layout = data.StructLayout({
+            "class": max(1, (classes - 1).bit_length()),
+            "scores": data.ArrayLayout(signed(self.score_width), classes),
+            "cycles": CYCLE_BITS,
+        })
+
+
 class Accelerator(wiring.Component):
     """``network`` under ``plan`` (default: :func:`default_plan`).
 
@@ -27,29 +56,12 @@ class Accelerator(wiring.Component):
     """
 
     def __init__(self, network, plan=None):
-        self.network, self.plan = network, plan or default_plan(network)
-        previous = INPUT
-        for layer in network.layers:
-            if layer.sources != (previous,):
-                raise UserError(f"layer {layer.name}: the circuit takes a chain of layers, so its source must be "
-                                f"{previous}, not {layer.sources[0]}")
-            previous = layer.name
-        self.params = layer_params(network, self.plan)
-        self.pixels_per_beat = self.params[0].width
-        self.beats = self.params[0].words
-        self.engines = [EventEngine(p) for p in self.params]
-        self.score_width = max(self.engines[-1].widths)
-        self.timing = Timing(self.params, classes=len(network.classes))
-        classes = len(network.classes)
-        self.result_layout = data.StructLayout({
-            "class": max(1, (classes - 1).bit_length()),
-            "scores": data.ArrayLayout(signed(self.score_width), classes),
-            "cycles": CYCLE_BITS,
-        })
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat))),
-            "o": Out(stream.Signature(self.result_layout)),
-        })
+        self.design = design = Design(network, plan)
+        self.network, self.plan, self.params, self.timing = network, design.plan, design.params, design.timing
+        self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
+        self.score_width, self.result_layout = design.score_width, design.result_layout
+        beat = data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat)
+        super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(self.result_layout))})
 
     def elaborate(self, platform):
         m = Module()
@@ -59,8 +71,8 @@ class Accelerator(wiring.Component):
         connect(m, flipped(self.i), planes.i)
 
         spikes, layers = planes.o, self.network.layers
-        for k, (layer, engine) in enumerate(zip(layers, self.engines, strict=True)):
-            m.submodules[layer.name] = engine
+        for k, (layer, params) in enumerate(zip(layers, self.params, strict=True)):
+            m.submodules[layer.name] = engine = EventEngine(params)
             connect(m, spikes, engine.i)
             sums = [engine.accumulators[f"n{n}"] for n in range(layer.synapse.neurons)]
             if k < len(layers) - 1:

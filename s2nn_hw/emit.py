@@ -93,7 +93,7 @@ def layer_inputs(network, images):
 
 
 def vectors(accelerator, count=VECTOR_COUNT, seed=0):
-    """Return test vectors as arrays: pixels, beats (hex texts), class, scores, cycles of ``count`` random frames alone."""
+    """Return test vectors as arrays: images, pixels, class, scores and cycles of ``count`` random frames sent alone."""
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
     images = (rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density))
@@ -119,7 +119,7 @@ def pack_beats(accelerator, pixels):
 
 
 def write(network, folder, plan=None):
-    """Write ``accelerator.v``, ``interface.json``, ``vectors.npz`` and ``vectors.json`` for ``network`` into ``folder``.
+    """Write ``accelerator.v``, ``interface.json``, ``vectors.npz`` and ``vectors.json`` into ``folder``.
 
     Returns the :class:`Accelerator`. The Verilog is written last and atomically.
     """

@@ -140,7 +140,7 @@ class Network:
             raise UserError(f"images must have shape (count, {', '.join(map(str, shape))}), not {images.shape}")
         if images.dtype != np.uint8:
             raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
-        return (images.reshape(len(images), -1) >> (8 - self.input.bits)).astype(np.uint8)
+        return (images.reshape(len(images), self.input.size) >> (8 - self.input.bits)).astype(np.uint8)
 
     def forward(self, images, *, trace=False, batch=2048):
         """Run the golden model on uint8 ``images`` ``(count, *shape)``, numpy or torch; return :class:`Output`.

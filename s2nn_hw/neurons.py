@@ -7,7 +7,7 @@ Readout:  ``y = a + B``              B   integer bias     y   score; class = arg
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -115,7 +115,8 @@ class FireUnit(wiring.Component):
         index = Signal(range(max(2, self.words)))
         taken, last = self.o.valid & self.o.ready, index == self.words - 1
         padded = Cat(spikes, C(0, self.words * self.width - self.neurons))
-        m.d.comb += [self.o.payload.eq(padded.word_select(index, self.width)), self.release.eq(taken & last)]
+        words = Array(padded[k * self.width : (k + 1) * self.width] for k in range(self.words))
+        m.d.comb += [self.o.payload.eq(words[index]), self.release.eq(taken & last)]
         with m.If(taken):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
             with m.If(last):

@@ -175,6 +175,21 @@ class Timing:
             begun.append(beats[0])
             offered.append(result)
             closed.append([engine.closed for engine in engines])
-        return Schedule(
-            np.stack(begun, axis=1), np.stack(offered, axis=1), np.moveaxis(np.array(closed), (1, 0), (0, 2)).swapaxes(0, 1)
-        )
+        return Schedule(np.stack(begun, axis=1), np.stack(offered, axis=1), np.array(closed).transpose(1, 2, 0))
+
+
+def engine_alone(params, ones):
+    """Return the intervals, int64 ``(frames - 1,)``, of one engine that nobody holds up.
+
+    ``ones``: ``(frames, passes, words, banks)`` (:meth:`EventParams.ones`). A word is always offered and the neurons
+    are always free, so what remains is the engine's own: from one frame's closing slot to the next one's.
+    """
+    engine, closed = EngineTiming(params, 1), []
+    for frame in ones:
+        for words in frame:
+            for word in words:
+                engine.word(word[None], engine.taken + 1)
+            engine.end_pass()
+        engine.close()
+        closed.append(int(engine.closed[0]))
+    return np.diff(np.array(closed, np.int64))

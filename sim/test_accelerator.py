@@ -1,0 +1,107 @@
+"""The generated Verilog under cocotb: every spike, score, class and cycle count is the golden model's."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from conftest import random_images, random_network
+
+from quantize.data import samples
+from s2nn_hw.plan import LayerPlan, Plan
+from s2nn_hw.store import load
+from sim.runner import Simulation
+from sim.verify import Mismatch, compare, expect, run_checked
+
+ROOT = Path(__file__).parents[1]
+
+# sizes, bits of a pixel, bits of a weight, weights, banks, width, depth of the queues
+NETWORKS = {
+    "one_by_one": ((1, 1), 1, 1, "random", 1, 1, 2),
+    "hidden_of_one": ((1, 1, 1), 8, 2, "random", 1, 1, 2),
+    "odd_sizes": ((29, 13, 7, 3), 2, 3, "random", 1, 8, 8),
+    "two_banks": ((75, 18, 10), 4, 4, "random", 2, 32, 4),
+    "eight_banks": ((130, 11, 5), 8, 8, "random", 8, 16, 3),
+    "wide_words": ((100, 40, 6), 1, 5, "random", 4, 64, 2),
+    "binary_weights": ((64, 32, 32, 10), 2, 1, "random", 2, 16, 8),
+    "lowest_weights": ((33, 9, 4), 8, 8, "low", 2, 8, 2),
+    "highest_weights": ((33, 9, 4), 8, 8, "high", 2, 8, 2),
+    "no_weights": ((16, 5, 3), 4, 2, "zero", 1, 4, 4),
+}
+
+
+def job(name):
+    sizes, input_bits, bits, weights, banks, width, depth = NETWORKS[name]
+    network = random_network(sizes, input_bits=input_bits, bits=bits, weights=weights, seed=len(name))
+    plan = Plan(tuple(LayerPlan(layer.name, banks, width, depth) for layer in network.layers))
+    return network, plan
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("circuits")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_random_networks(name, folder):
+    network, plan = job(name)
+    simulation = Simulation(network, plan, folder=folder)
+    images = random_images(network, 24)
+    for length in (1, 24):
+        run_checked(simulation, images, length=length)
+    for stall in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.3)):
+        run_checked(simulation, images, length=24, stall=stall)
+
+
+def test_reset_in_mid_frame_recovers(folder, tmp_path):
+    network, plan = job("two_banks")
+    simulation = Simulation(network, plan, folder=folder)
+    images = random_images(network, 12)
+    expected = expect(simulation.accelerator, images, length=12)
+    for cut in (1, 5, 17, 40, 41, 42, 90, 133):
+        work = tmp_path / str(cut)
+        work.mkdir()
+        compare(simulation.run(expected.pixels, work=work, length=12, resets=[cut, cut + 3]), expected)
+
+
+@pytest.mark.parametrize("name", ["mnist-mlp"])
+def test_real_images(name, folder):
+    """The shipped network on shipped images, alone, in sequence, and with stalls."""
+    simulation = Simulation(load(ROOT / "models" / f"{name}.s2nn"), folder=folder)
+    images, labels = samples("mnist")
+    outcome, _ = run_checked(simulation, images[:150], length=1)
+    assert (outcome.classes == labels[:150]).mean() > 0.95
+    run_checked(simulation, images, length=100)
+    run_checked(simulation, images[:50], length=50, stall=(0.4, 0.4))
+
+
+def test_icarus_agrees_when_it_is_there(folder):
+    import shutil
+
+    if not shutil.which("iverilog"):
+        return
+    network, plan = job("odd_sizes")
+    run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), random_images(network, 6), length=6)
+
+
+def test_a_difference_is_named(folder, tmp_path):
+    """One threshold changed by one: the first layer, neuron and frame that differ are in the message."""
+    network, plan = job("odd_sizes")
+    simulation = Simulation(network, plan, folder=folder)
+    images = random_images(network, 24)
+    expected = expect(simulation.accelerator, images)
+    outcome = simulation.run(expected.pixels, work=tmp_path)
+    compare(outcome, expected)
+    spoiled = expected.spikes["layer1"].copy()
+    spoiled[7, 3] ^= 1
+    expected.spikes["layer1"] = spoiled
+    with pytest.raises(Mismatch, match=r"layer layer1: spike of neuron 3 in frame 107: golden model \d, circuit"):
+        compare(outcome, expected, first_frame=100)
+    wrong = np.array(outcome.cycles)
+    wrong[4] += 1
+    expected.spikes["layer1"] = outcome.spikes["layer1"]
+    with pytest.raises(Mismatch, match=r"cycle count in frame 4: golden model \d+, circuit \d+"):
+        compare(type(outcome)(outcome.classes, outcome.scores, wrong, outcome.spikes), expected)

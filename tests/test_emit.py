@@ -1,0 +1,75 @@
+"""Verilog and its companions: same bytes every time, no multiplier, a truthful interface."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import random_network
+
+from s2nn_hw import emit
+from s2nn_hw.errors import UserError
+from s2nn_hw.plan import default_plan, load_plan
+
+
+@pytest.fixture(scope="module")
+def network():
+    return random_network((20, 9, 3), input_bits=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, network):
+    place = tmp_path_factory.mktemp("verilog")
+    emit.write(network, place)
+    return place
+
+
+def test_same_network_same_bytes(folder, network, tmp_path):
+    emit.write(network, tmp_path)
+    for name in ("accelerator.v", "interface.json", "vectors.json"):
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_no_multiplier_and_the_stated_ports(folder, network):
+    text = (folder / "accelerator.v").read_text()
+    assert not re.search(r"[\w)\]] \* [\w(]", text)
+    interface = json.loads((folder / "interface.json").read_text())
+    assert interface["network"]["digest"] == network.digest
+    body = text[text.index("module accelerator(") :]
+    for side, direction in (("input", "input"), ("output", "output")):
+        width = interface[side]["width"]
+        assert re.search(rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']} ;|"
+                         rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']};", body)
+    fields = interface["output"]["fields"]
+    assert sum(field["width"] for field in fields.values()) == interface["output"]["width"]
+
+
+def test_vectors_are_golden(folder, network):
+    with np.load(folder / "vectors.npz") as arrays:
+        output = network.forward(arrays["images"])
+        assert (arrays["scores"] == output.scores.numpy()).all()
+    listing = json.loads((folder / "vectors.json").read_text())
+    assert [case["class"] for case in listing] == output.classes.tolist()
+    assert all(len(case["beats"]) == -(-20 // 16) or len(case["beats"]) == 1 for case in listing)
+
+
+def test_plan_round_trip_and_refusals(tmp_path, network):
+    plan = default_plan(network)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan.to_json()))
+    assert load_plan(path, network) == plan
+    for change, text in [
+        (lambda p: p.update(version=3), "version 1"),
+        (lambda p: p["layers"].pop(), "must list the network's layers"),
+        (lambda p: p["layers"][0].update(banks=3), "banks must be a power of two, not 3"),
+        (lambda p: p["layers"][0].update(engine="magic"), "needs engine 'event'"),
+        (lambda p: p["layers"][0].update(width="x"), "width must be an integer"),
+    ]:
+        content = plan.to_json()
+        change(content)
+        path.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=text):
+            load_plan(path, network)
+    path.write_text("{")
+    with pytest.raises(UserError, match="is not JSON"):
+        load_plan(path, network)

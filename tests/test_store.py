@@ -1,0 +1,122 @@
+"""The .s2nn file: round trip, stable bytes, and every way in which a file can be wrong."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from conftest import random_network
+from safetensors.numpy import load as unpack
+from safetensors.numpy import save as pack
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.store import KEY, load, save
+
+
+@pytest.fixture
+def path(tmp_path, network):
+    save(network, tmp_path / "net.s2nn")
+    return tmp_path / "net.s2nn"
+
+
+def rewrite(path, change_header=None, change_tables=None):
+    data = path.read_bytes()
+    tables = {name: table.copy() for name, table in unpack(data).items()}
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+    if change_header:
+        change_header(header)
+    if change_tables:
+        change_tables(tables)
+    path.write_bytes(pack(tables, metadata={KEY: json.dumps(header)}))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+def test_round_trip(tmp_path, bits):
+    network = random_network((30, 7, 4), input_bits=4, bits=bits)
+    save(network, tmp_path / "a.s2nn")
+    again = load(tmp_path / "a.s2nn")
+    assert again.digest == network.digest
+    assert again.describe() == network.describe()
+    for name, table in network.tensors().items():
+        assert (again.tensors()[name] == table).all()
+    save(again, tmp_path / "b.s2nn")
+    assert (tmp_path / "a.s2nn").read_bytes() == (tmp_path / "b.s2nn").read_bytes()
+
+
+def test_digest_sees_every_weight(network):
+    other = random_network((20, 9, 3), input_bits=2, seed=1)
+    assert other.digest != network.digest
+
+
+def test_every_truncation_is_refused(path):
+    data = path.read_bytes()
+    for length in [0, 1, 7, 8, 9, 100, len(data) // 2, len(data) - 1]:
+        path.write_bytes(data[:length])
+        with pytest.raises(UserError, match="truncated or altered"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda h: h.update(version=2), "format version 2 is unknown; this tool reads version 1"),
+        (lambda h: h.update(format="onnx"), "'format' must be 's2nn'"),
+        (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
+        (lambda h: h.pop("layers"), "'layers' must be a list"),
+        (lambda h: h["input"].update(bits="2"), "'input.bits' must be an integer, not '2'"),
+        (lambda h: h["input"].update(shape=[21]), "the weights take 20 inputs, but input gives 21"),
+        (lambda h: h["layers"][0]["synapse"].update(kind="conv9"), "synapse kind 'conv9' is unknown"),
+        (lambda h: h["layers"][0]["neuron"].update(kind="lif"), "neuron kind 'lif' is unknown"),
+        (lambda h: h["layers"][0]["synapse"].update(weights="gone"), "tensor 'gone', named by 'layers"),
+        (lambda h: h["layers"][0]["synapse"].update(bits=2), "2-bit weights must lie in -1 .. 1"),
+        (lambda h: h["layers"][0].update(sources=[]), "'sources' must be a list of names"),
+        (lambda h: h.update(classes=["a", "b"]), "3 different class names wanted"),
+        (lambda h: h.update(classes=[1, 2, 3]), "'classes' must be a list of texts"),
+        (lambda h: h.update(name="../../x"), "network name must be"),
+        (lambda h: h.update(layers=[]), "is not named by any layer"),
+    ],
+)
+def test_altered_headers(path, change, text):
+    rewrite(path, change)
+    with pytest.raises(UserError, match=text) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda t: t.update({"layer0.weights": t["layer0.weights"].astype(np.int16)}), "int8 array, not int16"),
+        (lambda t: t.update({"layer0.weights": t["layer0.weights"][:, :-1].copy()}), "take 19 inputs, but input gives"),
+        (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"].astype(np.int64)}), "int32 array, not int64"),
+        (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"] + 1}), "digest"),
+        (lambda t: t["layer0.weights"].fill(100), "must lie in -7 .. 7"),
+        (lambda t: t["layer0.thresholds"].fill(2**31 - 1), r"thresholds must lie in -2\^30"),
+        (lambda t: t.update(extra=np.zeros(1, np.int8)), "tensor 'extra' is not named by any layer"),
+        (lambda t: t.pop("layer1.bias"), "tensor 'layer1.bias'.* is missing"),
+    ],
+)
+def test_altered_tensors(path, change, text):
+    rewrite(path, change_tables=change)
+    with pytest.raises(UserError, match=text):
+        load(path)
+
+
+def test_other_files(tmp_path, network):
+    with pytest.raises(UserError, match=r"network .*none.s2nn does not exist"):
+        load(tmp_path / "none.s2nn")
+    with pytest.raises(UserError, match="is a folder"):
+        load(tmp_path)
+    (tmp_path / "p.s2nn").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(UserError, match=r"pickle or torch\.save file"):
+        load(tmp_path / "p.s2nn")
+    (tmp_path / "s.s2nn").write_bytes(pack({"a": np.zeros(1, np.int8)}))
+    with pytest.raises(UserError, match="without the 's2nn' header"):
+        load(tmp_path / "s.s2nn")
+    with pytest.raises(UserError, match=r"must end in .s2nn"):
+        save(network, tmp_path / "x.bin")
+    with pytest.raises(UserError, match=r"folder .* does not exist"):
+        save(network, tmp_path / "no" / "x.s2nn")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["p.s2nn", "s.s2nn"]
