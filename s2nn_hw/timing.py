@@ -179,17 +179,17 @@ class Timing:
 
 
 def engine_alone(params, ones):
-    """Return the intervals, int64 ``(frames - 1,)``, of one engine that nobody holds up.
+    """Return the intervals, int64 ``(sequences, frames - 1)``, of one engine that nobody holds up.
 
-    ``ones``: ``(frames, passes, words, banks)`` (:meth:`EventParams.ones`). A word is always offered and the neurons
-    are always free, so what remains is the engine's own: from one frame's closing slot to the next one's.
+    ``ones``: ``(sequences, frames, passes, words, banks)``, see :meth:`EventParams.ones`. A word is always offered
+    and the neurons are always free, so what remains is the engine's own: from one frame's closing slot to the next.
     """
-    engine, closed = EngineTiming(params, 1), []
-    for frame in ones:
-        for words in frame:
-            for word in words:
-                engine.word(word[None], engine.taken + 1)
+    engine, closed = EngineTiming(params, len(ones)), []
+    for frame in range(ones.shape[1]):
+        for plane in range(params.planes):
+            for word in range(params.words):
+                engine.word(ones[:, frame, plane, word], engine.taken + 1)
             engine.end_pass()
         engine.close()
-        closed.append(int(engine.closed[0]))
-    return np.diff(np.array(closed, np.int64))
+        closed.append(engine.closed)
+    return np.diff(np.stack(closed, axis=1), axis=1)
