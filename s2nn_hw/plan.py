@@ -54,17 +54,22 @@ def load_plan(path, network):
         content = json.loads(read_bytes(path, what="plan", limit=1 << 20))
     except ValueError as error:
         raise UserError(f"plan {path} is not JSON ({error})") from None
+    return parse_plan(content, network, f"plan {path}")
+
+
+def parse_plan(content, network, what):
+    """Return the plan in ``content`` (:meth:`Plan.to_json`), checked for ``network``; errors begin with ``what``."""
     if not isinstance(content, dict) or content.get("format") != "s2nn-plan" or content.get("version") != 1:
-        raise UserError(f"plan {path} must have format 's2nn-plan', version 1")
+        raise UserError(f"{what} must have format 's2nn-plan', version 1")
     names = [layer.name for layer in network.layers]
     entries = content.get("layers")
     if not isinstance(entries, list) or [e.get("name") if isinstance(e, dict) else None for e in entries] != names:
-        raise UserError(f"plan {path}: 'layers' must list the network's layers {names} in order")
+        raise UserError(f"{what}: 'layers' must list the network's layers {names} in order")
     layers = []
     for entry in entries:
         if set(entry) != {"name", "engine", "banks", "width", "depth"} or entry["engine"] != "event":
             raise UserError(
-                f"plan {path}: layer {entry['name']} needs engine 'event', banks, width and depth, nothing else"
+                f"{what}: layer {entry['name']} needs engine 'event', banks, width and depth, nothing else"
             )
         layers.append(LayerPlan(**entry))
     plan = Plan(tuple(layers))
