@@ -88,6 +88,13 @@ def load(name, split):
     return images, labels
 
 
+def present(name, split):
+    """Whether the files of ``split`` are under :func:`root`, so that :func:`load` downloads nothing."""
+    info, (prefix, _) = data_set(name), SPLITS[split]
+    folder = root() / info.folder
+    return all((folder / f"{prefix}-{part}-ubyte.gz").is_file() for part in ("images-idx3", "labels-idx1"))
+
+
 def read_idx(path, axes):
     """Return the uint8 array with ``axes`` axes in the gzip-compressed IDX file ``path``."""
     advice = "delete it to download it again"

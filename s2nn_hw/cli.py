@@ -59,6 +59,18 @@ def quantize(
 
 
 @app.command()
+def inspect(
+    network: NetworkFile,
+    plan: PlanFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
+):
+    """Say what a network is: layers, ranges, widths, memory, provenance, plan and estimated resources."""
+    from .report.commands import inspect_network
+
+    inspect_network(network, plan=plan, as_json=as_json)
+
+
+@app.command()
 def golden(
     network: NetworkFile,
     images: Images,
@@ -127,8 +139,11 @@ def verify(
                    simulator=simulator, build=build)
 
 
-def _test_images(network, images, labels):
-    """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set."""
+def _test_images(network, images, labels, *, download=True):
+    """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set.
+
+    Without ``download`` and without the data set's files here, the shipped sample stands in.
+    """
     import numpy as np
 
     from .files import read_npy
@@ -142,11 +157,16 @@ def _test_images(network, images, labels):
         if not len(pictures):
             raise UserError(f"images {images}: at least one image is needed")
         return pictures, classes, str(images)
+    if labels is not None:
+        raise UserError(f"labels {labels} need --images X.npy beside them")
     from quantize.data import load as load_set
+    from quantize.data import present, samples
 
     name = load(network).provenance.get("data_set")
     if not isinstance(name, str):
         raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
+    if not download and not present(name, "test"):
+        return *samples(name), f"shipped sample of the {name} test set, which is not on this machine"
     return *load_set(name, "test"), f"{name} test set"
 
 
@@ -174,6 +194,32 @@ def bitstream(
                              native=native, chipdb=chipdb, prjxray_db=prjxray_db)
     if status:
         raise typer.Exit(status)
+
+
+@app.command()
+def report(
+    network: NetworkFile,
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
+    build: Annotated[
+        Path | None, typer.Option("--build", metavar="DIR", help="Folder of a finished `bitstream`.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
+    plan: PlanFile = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="R.json", help="Write figures here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
+):
+    """Accuracy, resources, clock, cycles, frames/s and energy, measured or labelled an estimate."""
+    from hw.boards import find_board
+    from hw.figures import board_figures, link_figures
+
+    from .report.commands import report_network
+
+    report_network(
+        network, board=board, build=build, plan=plan, output=output, as_json=as_json,
+        find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
+        test_images=lambda _: _test_images(network, images, labels, download=False),
+    )
 
 
 @app.command()
