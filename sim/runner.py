@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +114,12 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
     log, marker = place / "build.log", place / "built"
     if marker.is_file():
         return place
+    objects = Path(folder).resolve() / f"library-{simulator}-{waves}-{optimise}-{_version(settings)}"
+    if objects.is_dir():
+        shutil.copytree(objects, place / "model", dirs_exist_ok=True)
+        later = time.time() + 600  # make wants them newer than the makefile that Verilator is about to write
+        for part in (place / "model").glob("verilated*.o"):
+            os.utime(part, (later, later))
     with environment(**settings):
         try:
             get_runner(simulator).build(
@@ -120,8 +128,28 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
             )
         except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
             raise UserError(f"{simulator} could not build the circuit ({error}); its log is {log}") from None
+    _keep_library(place / "model", objects)
     marker.touch()
     return place
+
+
+def _version(settings):
+    state = f"{settings.get('VERILATOR_ROOT')} {settings.get('MAKEFLAGS')} {sys.version}"
+    return hashlib.sha256(state.encode()).hexdigest()[:12]
+
+
+def _keep_library(model, objects):
+    """Keep what Verilator compiles alike for every circuit, two thirds of the work, for the next one."""
+    parts = [p for p in model.glob("verilated*.o") if p.is_file()]
+    if not parts or objects.is_dir():
+        return
+    with tempfile.TemporaryDirectory(dir=objects.parent) as folder:
+        fresh = Path(folder) / "objects"
+        fresh.mkdir()
+        for part in parts:
+            shutil.copy2(part, fresh)
+        with contextlib.suppress(OSError):  # somebody else was faster: theirs is as good
+            fresh.rename(objects)
 
 
 def _write_if_changed(path, text):

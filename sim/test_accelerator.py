@@ -41,8 +41,8 @@ def job(name):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("circuits")
+def folder():
+    return ROOT / "build" / "sim"  # compiled once, kept between runs
 
 
 @pytest.mark.parametrize("name", NETWORKS)
