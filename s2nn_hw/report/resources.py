@@ -60,13 +60,13 @@ ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD",
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), rom_rows=16, rom_mux=0, carry=2,
-    double=1.0, preset=0.0, queue=0.0, scan=9.0, fire=1.0, argmax=3.0, pixel=1.0, layer=25, fixed=150,
+    double=1.0, preset=0.0, queue=0.0, scan=11.0, fire=1.0, argmax=3.0, pixel=1.0, layer=25, fixed=150,
 )
 ICE40 = Family(
     "Lattice iCE40", "LUT4", "EBR",
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
-    rom_bit=1 / 16, lutram=None, rom_rows=16, rom_mux=2, carry=1,
-    double=1.0, preset=1.0, queue=0.9, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0, layer=25, fixed=150,
+    rom_bit=1 / 16, lutram=None, rom_rows=16, rom_mux=1.5, carry=1,
+    double=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0, layer=25, fixed=150,
 )
 FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40}
 
@@ -100,13 +100,13 @@ def ram(family, rows, width, *, registered):
     # of equal costs the first is taken: flip-flops need no help when a row is read while it is written
     bits = rows * width
     options = [(bits, Store(luts=bits * family.queue, ffs=bits + (width if registered else 0)))]
+    if registered:
+        options += [(_count(shapes, rows, width) * cost, Store(share * _count(shapes, rows, width)))
+                    for share, cost, shapes in family.blocks]
     if family.lutram:
         cost, luts, shapes = family.lutram
         cells = _count(shapes, rows, width)
         options.append((cells * cost, Store(luts=cells * luts, ffs=width if registered else 0)))
-    if registered:
-        options += [(_count(shapes, rows, width) * cost, Store(share * _count(shapes, rows, width)))
-                    for share, cost, shapes in family.blocks]
     return min(options, key=lambda option: option[0])[1]
 
 
