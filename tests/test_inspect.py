@@ -1,0 +1,71 @@
+"""``s2nn-hw inspect``: the figures against the tables themselves, the schema, bad input."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import random_network
+
+from s2nn_hw.accelerator import Design
+from s2nn_hw.report.overview import overview
+from s2nn_hw.store import save
+
+PROGRAM = "import sys; from s2nn_hw.cli import main; main()"
+
+
+def inspect(*arguments):
+    return subprocess.run([sys.executable, "-c", PROGRAM, "inspect", *map(str, arguments)], capture_output=True,
+                          text=True, check=False)
+
+
+def test_figures_are_those_of_the_tables(network):
+    data = overview(network)
+    assert json.loads(json.dumps(data)) == data
+    assert data["digest"] == network.digest
+    assert data["synapses"] == 20 * 9 + 9 * 3
+    assert data["memory_bits"] == 4 * (20 * 9 + 9 * 3)
+    for row, layer, params in zip(data["layers"], network.layers, Design(network).params, strict=True):
+        weights = layer.synapse.weights
+        assert row["weight_range"] == [weights.min(), weights.max()]
+        assert row["sparsity"] == pytest.approx(np.count_nonzero(weights == 0) / weights.size, abs=1e-5)
+        low, high = layer.synapse.bounds(network.peak(layer))
+        offsets = layer.neuron.offsets(low, high)
+        reach = max(int(np.abs(offsets + low).max()), int(np.abs(offsets + high).max()))
+        assert row["accumulator_bits"][1] <= reach.bit_length() + 1
+        assert row["accumulator_bits"][1] == params.accumulator_widths().max()
+    assert set(data["estimates"]) == {"xc7", "ecp5", "ice40"}
+    assert all(row["source"] == "estimate" for row in data["estimates"].values())
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 4), (65, 7, 3)])
+@pytest.mark.parametrize("bits", [1, 8])
+def test_every_shape_can_be_described(sizes, bits):
+    data = overview(random_network(sizes, bits=bits, input_bits=8))
+    assert [row["neurons"] for row in data["layers"]] == list(sizes[1:])
+
+
+def test_command(tmp_path, network):
+    save(network, tmp_path / "net.s2nn")
+    out = inspect(tmp_path / "net.s2nn", "--json")
+    assert (out.returncode, out.stderr) == (0, "")
+    assert json.loads(out.stdout) == overview(network)
+    out = inspect(tmp_path / "net.s2nn")
+    assert out.returncode == 0
+    assert network.digest in out.stdout
+    assert "20x9" in out.stdout
+    assert "estimate" in out.stdout
+
+
+def test_bad_files_are_one_line_and_status_2(tmp_path, network):
+    save(network, tmp_path / "net.s2nn")
+    data = (tmp_path / "net.s2nn").read_bytes()
+    (tmp_path / "short.s2nn").write_bytes(data[:-5])
+    for name, text in (("short.s2nn", "truncated or altered"), ("none.s2nn", "does not exist")):
+        out = inspect(tmp_path / name)
+        assert out.returncode == 2
+        assert out.stderr.startswith("error: ")
+        assert text in out.stderr
+        assert out.stderr.count("\n") == 1
+        assert not out.stdout
