@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from s2nn_hw.plan import load_plan
+from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 
 from .boards import find_board
@@ -15,8 +16,9 @@ def build_bitstream(path, board, *, output, plan=None, **options):
     options = Options(**options)
     network = load(path)
     console = Console()
-    built = build(network, board, plan=load_plan(plan, network) if plan else None, options=options, output=output,
-                  console=console)
+    chosen = load_plan(plan, network) if plan else None
+    built = build(network, board, plan=chosen, options=options, output=output, console=console,
+                  estimate=estimate(network, chosen, board.family))
     console.print(table(built, board))
 
     def say(text):
