@@ -51,7 +51,8 @@ def read_checkpoint(path, recipe=None):
 
     ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Tensors wanted, float32,
     for each hidden layer i: ``hidden.i.linear.weight`` ``(neurons, inputs)`` and ``hidden.i.norm.weight``,
-    ``.bias``, ``.running_mean``, ``.running_var`` ``(neurons,)``; ``readout.linear.weight``, ``readout.bias``.
+    ``.bias``, ``.running_mean``, ``.running_var`` ``(neurons,)``; ``readout.linear.weight``, ``readout.bias``;
+    and, with fake quantisation, the scalar ``clip`` beside each linear weight.
     """
     content = read_bytes(path, what="checkpoint")
     try:
@@ -90,6 +91,8 @@ def _parse(content, recipe):
             raise UserError(f"tensor '{name}' holds values that are not finite")
         if name.endswith("running_var") and came.min() < 0:
             raise UserError(f"tensor '{name}' is a variance and must not be negative")
+        if name.endswith("clip") and came <= 0:
+            raise UserError(f"tensor '{name}' must be positive")
     spare = set(tensors) - set(wanted)
     if spare:
         raise UserError(f"tensor '{min(spare)}' belongs to no layer of the recipe")

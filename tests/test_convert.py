@@ -223,6 +223,10 @@ def test_a_checkpoint_comes_back_whole(checkpoint_file):
     came, model = read_checkpoint(checkpoint_file), build(recipe())
     assert came.recipe == recipe()
     assert came.test == {"accuracy": 0.5}
+    wider = build(recipe())
+    wider.hidden[0].linear.clip.fill_(2.0)
+    save_checkpoint(checkpoint_file, wider, recipe(), {})
+    assert read_checkpoint(checkpoint_file).model.hidden[0].linear.clip == 2  # the file's, not today's constant
     assert all(torch.equal(a, b) for a, b in zip(came.model.parameters(), model.parameters(), strict=True))
 
 
@@ -232,6 +236,7 @@ def test_a_checkpoint_comes_back_whole(checkpoint_file):
     (lambda t: t.update({"readout.bias": torch.zeros(10, dtype=torch.int32)}), "must be float .* not torch.int32"),
     (lambda t: t["hidden.0.linear.weight"].fill_(float("nan")), "'hidden.0.linear.weight' holds values .* not finite"),
     (lambda t: t["hidden.1.norm.running_var"].fill_(-1), "'hidden.1.norm.running_var' is a variance"),
+    (lambda t: t["readout.linear.clip"].fill_(0), "'readout.linear.clip' must be positive"),
     (lambda t: t.update({"hidden.2.norm.bias": torch.zeros(3)}), "'hidden.2.norm.bias' belongs to no layer"),
 ])
 def test_bad_tensors_are_named(checkpoint_file, change, words):

