@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from s2nn_hw.emit import builtin_yosys
 from s2nn_hw.errors import UserError
 
 from . import openxc7
@@ -83,7 +84,7 @@ def prepare(board, top, folder, *, clock_mhz, seed):
         "script_after_synth": f"tee -q -o {TOP}_stat.json stat -json",
         "synth_opts": ["-abc9"] if board.family == "ecp5" else ["-abc9", "-device", "u"],
     }
-    with warnings.catch_warnings(), _builtin_yosys():
+    with warnings.catch_warnings(), builtin_yosys():
         warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
         plan = platform.build(top, name=TOP, do_build=False, emit_src=False,
                               **({} if board.family == "xc7" else overrides))
@@ -100,18 +101,6 @@ def prepare(board, top, folder, *, clock_mhz, seed):
         if name.endswith(".sh"):
             path.chmod(0o755)
     return commands
-
-
-@contextmanager
-def _builtin_yosys():
-    """Let Amaranth write Verilog with the Yosys that it depends on, whatever is on the PATH: same text everywhere."""
-    before = os.environ.get("AMARANTH_USE_YOSYS")
-    os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AMARANTH_USE_YOSYS"]
 
 
 def refuse_too_large(board, usage):

@@ -1,6 +1,8 @@
 """Verilog, the description of its interface, and test vectors: everything a stranger needs to use the circuit."""
 
+import contextlib
 import json
+import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -17,11 +19,23 @@ TOP = "accelerator"
 VECTOR_COUNT = 8
 
 
+@contextlib.contextmanager
+def builtin_yosys():
+    """Let Amaranth write Verilog with the Yosys that it depends on, whatever is on the PATH: same text everywhere."""
+    before = os.environ.get("AMARANTH_USE_YOSYS")
+    os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["AMARANTH_USE_YOSYS"]
+
+
 def to_verilog(component, name):
     """Return the Verilog text of ``component``; byte-identical from run to run."""
     from amaranth.back import verilog
 
-    with warnings.catch_warnings():
+    with builtin_yosys(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
         return verilog.convert(component, name=name, emit_src=False)
 

@@ -1,0 +1,76 @@
+# Everything is done in .venv, which `setup` makes; `make` alone prints this help.
+#   BOARD=...        ulx3s (default), icebreaker, arty_a7, arty_a7_100; docs/boards.md
+#   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker)
+#   PYTHON=...       the Python to build .venv from, 3.11 or later
+#   TORCH_INDEX=...  address of PyTorch's package index for its small CPU build (README)
+
+BOARD ?= ulx3s
+ifeq ($(BOARD),icebreaker)
+MODEL ?= mnist-tiny
+else
+MODEL ?= mnist-mlp
+endif
+PYTHON ?= python3
+TORCH_INDEX ?=
+
+VENV := .venv
+READY := $(VENV)/.ready
+RUN := $(VENV)/bin/s2nn-hw
+NETWORK := models/$(MODEL).s2nn
+
+.PHONY: help setup train quantize verilog sim bitstream report verify bench test lint clean
+.DEFAULT_GOAL := help
+
+help: ## print this help
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv and install everything, versions as in constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with PYTHON=..." >&2; exit 2; }
+	@command -v g++ >/dev/null || { echo "error: no C++ compiler (g++) on the PATH; the simulator needs one, install it with your system's packages" >&2; exit 2; }
+	@command -v perl >/dev/null || { echo "error: perl is not on the PATH; Verilator needs it, install it with your system's packages" >&2; exit 2; }
+	@echo "setting up $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) torch,torch)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,dev]'
+	@touch $(READY)
+	@echo "$(VENV) is ready; the command is $(RUN)"
+
+train: $(READY) ## train models/MODEL.toml into runs/MODEL; Ctrl-C stops, the same command goes on
+	$(RUN) train models/$(MODEL).toml
+
+quantize: $(READY) ## turn the trained checkpoint into build/MODEL.s2nn
+	@mkdir -p build
+	$(RUN) quantize runs/$(MODEL)/$(MODEL).safetensors -o build/$(MODEL).s2nn
+
+verilog: $(READY) ## write accelerator.v, interface.json and test vectors to build/verilog/MODEL
+	@mkdir -p build/verilog
+	$(RUN) verilog $(NETWORK) -o build/verilog/$(MODEL)
+
+sim: $(READY) ## run the cocotb benches on the generated Verilog
+	$(VENV)/bin/python -m pytest -n auto sim/
+
+bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
+	$(RUN) bitstream $(NETWORK) --board $(BOARD)
+
+report: $(READY) ## accuracy, resources, cycles, speed and energy of MODEL on BOARD
+	$(RUN) report $(NETWORK) --board $(BOARD)
+
+verify: $(READY) ## send MODEL's whole test set through the Verilog, everything compared
+	$(RUN) verify $(NETWORK)
+
+bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
+	$(VENV)/bin/python -m benchmarks
+
+test: $(READY) ## run the whole test suite
+	$(VENV)/bin/python -m pytest -n auto
+	@echo "all tests passed: training, quantizer, golden model, circuits, Verilog under cocotb, link, build flows"
+
+lint: $(READY) ## check the style of the code
+	$(VENV)/bin/ruff check
+
+clean: ## remove build/ and caches (not .venv, not runs/)
+	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info
