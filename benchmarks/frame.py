@@ -1,0 +1,100 @@
+"""What the benchmarks share: one kind of row, images, tables and JSON."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw.files import write_json
+from s2nn_hw.report.tables import make_table, text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: ``measured`` in ``unit`` against ``reference``, which ``source`` explains.
+
+    ``better``: "higher" or "lower" than the reference; "near" for an estimate, within ``tolerance`` of the ratio 1.
+    ``binding``: the reference is a figure to reach, and missing it fails the run; else it is a bound or a peer.
+    """
+
+    what: str
+    measured: float
+    unit: str
+    reference: float | None = None
+    source: str = ""
+    better: str = "lower"
+    tolerance: float = 0.0
+    binding: bool = False
+
+    @property
+    def ratio(self):
+        return self.measured / self.reference if self.reference else None
+
+    @property
+    def reached(self):
+        """Whether a figure to reach is reached; None for a bound, a peer or no reference."""
+        if not self.binding:
+            return None
+        if not self.reference:
+            return self.measured == self.reference
+        if self.better == "near":
+            return abs(self.ratio - 1) <= self.tolerance
+        return self.ratio >= 1 if self.better == "higher" else self.ratio <= 1
+
+    def to_json(self):
+        return asdict(self) | {"ratio": self.ratio and round(self.ratio, 4), "reached": self.reached}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every benchmark gets: the network and its path, test images, their source, the output folder."""
+
+    network: object
+    path: Path
+    images: np.ndarray
+    source: str
+    output: Path
+
+
+def find_images(network, count):
+    """Return ``count`` images and their source: the test set if it is here, else the shipped sample, else noise."""
+    from quantize.data import load, present, samples
+
+    name = network.provenance.get("data_set")
+    if isinstance(name, str) and present(name, "test"):
+        return load(name, "test")[0][:count], f"{name} test set"
+    if isinstance(name, str):
+        pictures, source = samples(name)[0], f"{name}, shipped sample, repeated"
+    else:
+        pictures, source = np.random.default_rng(0).integers(0, 256, (300, *network.input.shape)), "random pixels"
+    return np.resize(pictures, (count, *pictures.shape[1:])).astype(np.uint8), source
+
+
+def best_seconds(function, repeats=5):
+    """Return the shortest wall time of ``repeats`` calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def publish(name, title, rows, setting, seconds, console):
+    """Print the rows as a table and write them to ``<output>/<name>.json``."""
+    verdict = {True: "yes", False: "NO", None: ""}
+    columns = ("what", "measured", "reference", "ratio", "reached", "reference is")
+    lines = [(row.what, f"{text(row.measured)} {row.unit}".strip(), text(row.reference),
+              f"{row.ratio:.3f}" if row.ratio else "-", verdict[row.reached], row.source) for row in rows]
+    if all(row.reference is None for row in rows):
+        columns, lines = columns[:2], [line[:2] for line in lines]
+    table = make_table(f"{name}: {title}", columns, lines)
+    if len(columns) > 2:
+        table.columns[-1].justify = "left"
+    console.print(table)
+    write_json(setting.output / f"{name}.json", {
+        "format": "s2nn-benchmark", "version": 1, "benchmark": name, "title": title,
+        "network": {"name": setting.network.name, "digest": setting.network.digest}, "images": setting.source,
+        "seconds": round(seconds, 1), "rows": [row.to_json() for row in rows],
+    })

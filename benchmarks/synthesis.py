@@ -1,0 +1,100 @@
+"""Synthesis with yosys: LUTs of the accumulators against a LUT per bit and FINN; the estimate against its result."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from hw.toolchain import find_tool, run_tool
+from hw.toolreports import CELLS, synthesis_usage
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.emit import to_verilog
+from s2nn_hw.engines.event import EventEngine, EventParams
+from s2nn_hw.plan import default_plan, layer_params
+from s2nn_hw.report.resources import FAMILIES, estimate
+
+from .frame import Row
+from .generate import make_network
+
+# LUTs per lane (a weight added per cycle) of others, 16 neurons x 8 inputs, 4-bit weights, same synthesis tool:
+# FINN's RTL matrix unit 2,769 LUTs; weight registers reset where there is no spike, adder tree behind, 744 LUTs
+FINN_PLAIN, FINN_RESET = 21.6, 5.8
+TOLERANCE = 0.15
+COMMANDS = {
+    "xc7": "synth_xilinx -abc9 -nodsp -arch xc7 -top {top}",
+    "ecp5": "synth_ecp5 -abc9 -top {top}",
+    "ice40": "synth_ice40 -abc9 -device u -top {top}",
+}
+
+
+def synthesise(component, top, family, setting, *, flatten):
+    """Return the path of ``stat -json`` of ``component``; kept below the output folder by a digest of everything."""
+    yosys, text = find_tool("yosys"), to_verilog(component, top)
+    script = "; ".join((
+        "read_verilog design.v",
+        COMMANDS[family].format(top=top) + (" -flatten" if flatten and family == "xc7" else ""),
+        "delete t:$scopeinfo", "tee -q -o part.json stat -json",
+    ))
+    digest = hashlib.sha256("\0".join((yosys.version, script, text)).encode()).hexdigest()[:16]
+    folder = setting.output / "synthesis" / f"{top}-{family}-{digest}"
+    if not (folder / "stat.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "design.v").write_text(text)
+        run_tool(yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda: None)
+        (folder / "part.json").replace(folder / "stat.json")
+    return folder / "stat.json"
+
+
+def lane_rows(name, params, setting):
+    """Return the rows of one event engine on xc7: its own LUTs, without scanners and queues, which stay apart."""
+    path = synthesise(EventEngine(params), "engine", "xc7", setting, flatten=False)
+    cells = json.loads(path.read_text())["modules"]["\\engine"]["num_cells_by_type"]
+    luts = sum(weight * cells.get(cell, 0) for cell, weight in CELLS["xc7"]["luts"].items())
+    total, lanes = int(params.accumulator_widths().sum()), params.neurons * params.banks
+    levels = range(1, params.tree_levels + 1)
+    tree = params.neurons * sum((params.banks >> k) * (max(params.bits, 2) + k) for k in levels)
+    return [
+        Row(f"{name}: LUT6 a neuron", luts / params.neurons, "LUT6", (total + tree) / params.neurons,
+            "one per bit, accumulator and tree"),
+        Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_PLAIN, "FINN's unit, 16 x 8, theirs"),
+        Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_RESET, "reset-gated 16 x 8 tree, theirs"),
+    ]
+
+
+class Lanes:
+    """Accumulators of the hidden layers, and of an engine shaped like FINN's unit: 16 neurons, 8 inputs a cycle."""
+
+    TITLE = "LUTs of an engine without its scanners, yosys synth_xilinx (neurons x banks, weight bits)"
+
+    @staticmethod
+    def run(setting):
+        network = setting.network
+        rows = []
+        for layer, params in zip(network.layers[:-1], layer_params(network, default_plan(network)), strict=False):
+            rows += lane_rows(f"{layer.name} {params.neurons} x {params.banks}, {params.bits}-bit", params, setting)
+        weights = np.random.default_rng(0).integers(-7, 8, (16, 3000)).astype(np.int8)
+        shaped = EventParams(weights, 4, np.zeros(16, np.int64), banks=8, width=128)
+        return rows + lane_rows("alone 16 x 8, 4-bit", shaped, setting)
+
+
+class Estimates:
+    """The estimate against synthesis, small networks on every family."""
+
+    TITLE = "estimate (measured) against synthesis (reference) of whole accelerators"
+
+    @staticmethod
+    def run(setting):
+        rows = []
+        for name, sizes, input_bits, bits in (("784-40-32-10", (784, 40, 32, 10), 1, 2),
+                                              ("196-64-32-10", (196, 64, 32, 10), 2, 4)):
+            network = make_network(sizes, input_bits=input_bits, bits=bits)
+            for family, kind in FAMILIES.items():
+                path = synthesise(Accelerator(network), "accelerator", family, setting, flatten=True)
+                usage, guess = synthesis_usage(family, path), estimate(network, None, family)
+                titles = {"luts": kind.lut_kind, "ffs": "FF", "brams": kind.bram_kind}
+                rows += [
+                    Row(f"{name}, {family}", guess[what], title, getattr(usage, what), "yosys after synthesis", "near",
+                        TOLERANCE, binding=True)
+                    for what, title in titles.items()
+                ]
+        return rows
