@@ -57,7 +57,8 @@ bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOA
 	$(RUN) bitstream $(NETWORK) --board $(BOARD)
 
 report: $(READY) ## accuracy, resources, cycles, speed and energy of MODEL on BOARD
-	$(RUN) report $(NETWORK) --board $(BOARD)
+	@mkdir -p build
+	$(RUN) report $(NETWORK) --board $(BOARD) -o build/$(MODEL)-$(BOARD).report.json
 
 verify: $(READY) ## send MODEL's whole test set through the Verilog, everything compared
 	$(RUN) verify $(NETWORK)
