@@ -106,7 +106,7 @@ def simulate(
     network: NetworkFile,
     images: Images,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="class, scores, cycles.")],
-    waves: Annotated[Path | None, typer.Option("--waves", metavar="F.fst", help="Also record all signals.")] = None,
+    waves: Annotated[Path | None, typer.Option("--waves", metavar="F.vcd", help="Also record all signals.")] = None,
     plan: PlanFile = None,
     simulator: Simulator = "verilator",
     back_to_back: Annotated[

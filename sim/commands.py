@@ -52,8 +52,9 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
         raise UserError(f"images {images_path}: at least one image is needed")
     if Path(output).suffix != ".npz":
         raise UserError(f"output {output} must end in .npz")
-    if waves is not None and Path(waves).suffix != (".fst" if simulator == "verilator" else ".vcd"):
-        raise UserError(f"waves {waves} must end in .fst with Verilator, .vcd with Icarus")
+    wave_format = ".fst" if simulator == "icarus" else ".vcd"
+    if waves is not None and Path(waves).suffix != wave_format:
+        raise UserError(f"waves {waves} must end in {wave_format} with {simulator}")
     for target in filter(None, (output, waves)):
         if not Path(target).resolve().parent.is_dir():
             raise UserError(f"folder {Path(target).parent} does not exist; make it or choose another output path")

@@ -107,8 +107,6 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
             rules = [f'public_flat_rw -module "{module}" -var "{variable}"' for module, variable in public]
             paths.insert(0, place / "public.vlt")
             _write_if_changed(paths[0], "`verilator_config\n" + "\n".join(rules) + "\n")
-        if waves:
-            arguments.append("--trace-fst")
         level = 2 if optimise else 1
         settings["MAKEFLAGS"] += f" OPT_FAST=-O{level} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
     log, marker = place / "build.log", place / "built"
@@ -182,8 +180,8 @@ def run_module(place, *, top, module, work, simulator="verilator", waves=None, e
         tail = log.read_text(errors="replace")[-LOG_TAIL:] if log.is_file() else "no log"
         raise SimulationError(f"{module} failed ({failed} of {count}); log {log}:\n{tail}")
     if waves is not None:
-        dumped = next((work / n for n in ("dump.fst", "dump.vcd", f"{top}.fst") if (work / n).is_file()), None)
-        if dumped is None:
+        dumped = work / "dump.vcd" if simulator == "verilator" else place / "model" / f"{top}.fst"
+        if not dumped.is_file():
             raise SimulationError(f"{simulator} wrote no waves in {work}")
         with atomic_path(waves) as temporary:
             shutil.copyfile(dumped, temporary)

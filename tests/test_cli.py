@@ -1,0 +1,170 @@
+"""The command as a user meets it: help, good runs, and one clear line and status 2 for everything bad."""
+
+import errno
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import random_images, random_network
+
+from s2nn_hw import cli
+from s2nn_hw.store import save
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("train", "quantize", "inspect", "golden", "verilog", "simulate", "verify", "bitstream", "report", "run")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    network = random_network((20, 9, 3), input_bits=2)
+    save(network, tmp_path / "net.s2nn")
+    np.save(tmp_path / "x.npy", random_images(network, 5))
+    models = ROOT / "build" / "sim"  # compiled once for all tests
+    models.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "sim").symlink_to(models)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["s2nn-hw", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        streams = capsys.readouterr()
+        return stop.value.code, streams.out, streams.err
+
+    return call
+
+
+def refused(result, *texts):
+    code, _, err = result
+    assert code == 2, result
+    assert err.startswith("error: "), err
+    assert len(err.strip().splitlines()) == 1, err
+    for text in texts:
+        assert text in err, err
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    probe = (
+        "import sys, s2nn_hw.cli as c\n"
+        "sys.argv = ['s2nn-hw', '--help']\n"
+        "try: c.main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'amaranth', 'numpy', 'cocotb'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    assert all(name in out for name in COMMANDS)
+    assert out.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(command, name):
+    code, out, _ = command(name, "--help")
+    assert code == 0
+    assert "Usage: s2nn-hw" in out
+
+
+def test_golden_writes_class_and_scores(place, command):
+    code, out, _ = command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz")
+    assert code == 0
+    assert "out.npz" in out
+    with np.load(place / "out.npz") as arrays:
+        expected = random_network((20, 9, 3), input_bits=2).forward(np.load(place / "x.npy"))
+        assert (arrays["class"] == expected.classes.numpy()).all()
+        assert (arrays["scores"] == expected.scores.numpy()).all()
+
+
+def test_bad_networks(place, command):
+    arguments = ("--images", "x.npy", "-o", "out.npz")
+    refused(command("golden", "none.s2nn", *arguments), "none.s2nn does not exist")
+    whole = (place / "net.s2nn").read_bytes()
+    (place / "short.s2nn").write_bytes(whole[: len(whole) // 2])
+    for name in ("golden", "simulate"):
+        refused(command(name, "short.s2nn", *arguments), "short.s2nn", "truncated or altered")
+    refused(command("verilog", "short.s2nn", "-o", "v"), "truncated or altered")
+    (place / "p.s2nn").write_bytes(pickle.dumps([1]))
+    refused(command("inspect", "p.s2nn"), "pickle")
+    assert not (place / "out.npz").exists()
+    assert not (place / "v").exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (np.zeros((2, 19), np.uint8), "images must have shape (count, 20), not (2, 19)"),
+        (np.zeros((2, 20), np.float32), "images must be uint8 with values 0 .. 255, not float32"),
+        (np.full((2, 20), 300, np.int64), "images must be uint8 with values 0 .. 255, not int64"),
+        (np.array([{}, {}], object), "is not a .npy file of numbers"),
+    ],
+)
+@pytest.mark.parametrize("name", ["golden", "simulate"])
+def test_bad_images(place, command, array, text, name):
+    np.save(place / "bad.npy", array, allow_pickle=True)
+    refused(command(name, "net.s2nn", "--images", "bad.npy", "-o", "out.npz"), text)
+    assert not (place / "out.npz").exists()
+
+
+def test_images_that_are_no_array(place, command):
+    refused(command("golden", "net.s2nn", "--images", "no.npy", "-o", "o.npz"), "images no.npy does not exist")
+    (place / "t.npy").write_text("hello")
+    refused(command("golden", "net.s2nn", "--images", "t.npy", "-o", "o.npz"), "t.npy is not a .npy file")
+    np.save(place / "cut.npy", np.zeros((50, 20), np.uint8))
+    (place / "cut.npy").write_bytes((place / "cut.npy").read_bytes()[:300])
+    refused(command("golden", "net.s2nn", "--images", "cut.npy", "-o", "o.npz"), "cut.npy is not a .npy file")
+
+
+def test_bad_outputs(place, command, monkeypatch):
+    refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.txt"), "out.txt must end in .npz")
+    refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "no/out.npz"), "folder no does not exist")
+    refused(command("verilog", "net.s2nn", "-o", "net.s2nn"), "output folder net.s2nn is a file")
+
+    def full(path, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz"), "No space left on device")
+    assert sorted(p.name for p in place.iterdir()) == ["build", "net.s2nn", "x.npy"]
+
+
+def test_ctrl_c_is_one_line(place, command, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("s2nn_hw.store.load", interrupt)
+    refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz"), "interrupted")
+
+
+def test_unknown_words(place, command):
+    refused(command("frobnicate"), "frobnicate")
+    refused(command("golden", "net.s2nn"), "--images")
+    refused(command("bitstream", "net.s2nn", "--board", "abacus"), "abacus", "ulx3s")
+    refused(command("simulate", "net.s2nn", "--images", "x.npy", "-o", "o.npz", "--simulator", "spice"), "verilator")
+    refused(command("verilog", "net.s2nn", "-o", "v", "--plan", "none.json"), "plan none.json does not exist")
+    refused(command("verify", "net.s2nn"), "--images")
+
+
+def test_simulate_gives_class_scores_cycles_and_waves(place, command):
+    words = ("simulate", "net.s2nn", "--images", "x.npy", "-o", "out.npz")
+    code, out, err = command(*words, "--waves", "w.vcd")
+    assert code == 0, err
+    assert "equal the golden model" in out
+    assert (place / "w.vcd").stat().st_size > 0
+    with np.load(place / "out.npz") as arrays:
+        assert set(arrays) == {"class", "scores", "cycles"}
+        assert len(arrays["cycles"]) == 5
+    refused(command(*words, "--waves", "w.txt"), "waves w.txt must end in .vcd")
+
+
+def test_verify_with_own_images(place, command):
+    np.save(place / "y.npy", np.zeros(5, np.uint8))
+    code, out, err = command("verify", "net.s2nn", "--images", "x.npy", "--labels", "y.npy")
+    assert code == 0, err
+    assert "all 10 cycle counts equal the golden model" in out
+    assert len(list((place / "build" / "verify").glob("*.json"))) == 1
