@@ -118,6 +118,22 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
     return total / steps
 
 
+def settle(model, images, recipe):
+    """Measure every batch norm's mean and variance anew: averages over one pass of augmented training images.
+
+    Training leaves running averages over the last few batches, whose noise moves thresholds of coarse layers.
+    """
+    generator = torch.Generator().manual_seed(recipe.training.seed * 100_003 + recipe.training.epochs)
+    for layer in model.hidden:
+        layer.norm.reset_running_stats()
+        layer.norm.momentum = None  # a plain average
+    model.train()
+    with torch.no_grad():
+        for part in images.split(max(recipe.training.batch, 1000)):
+            if len(part) > 1:
+                model(encode(augment(part, recipe.augment, generator), recipe.data.pixel_bits))
+
+
 def train(recipe, folder, *, fresh=False, console=None):
     """Train ``recipe`` into ``folder``; return the path of the checkpoint ``NAME.safetensors``.
 
@@ -152,6 +168,7 @@ def train(recipe, folder, *, fresh=False, console=None):
     except KeyboardInterrupt:
         raise UserError(f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
                         "goes on from there, --fresh starts over") from None
+    settle(model, sets["train"][0], recipe)
     accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
     result = {"images": len(sets["test"][0]), "accuracy": accuracy} | activity_report(model, spikes)
     save_checkpoint(checkpoint, model, recipe, result)

@@ -13,7 +13,7 @@ from quantize.augment import augment
 from quantize.commands import train_recipe
 from quantize.recipe import Augment, as_dict, from_dict, load_recipe
 from quantize.teacher import distil
-from quantize.train import activity, build, encode, evaluate, rate, train
+from quantize.train import activity, build, encode, evaluate, rate, settle, train
 from s2nn_hw.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -163,6 +163,17 @@ def test_distillation_mixes_hard_and_soft_labels():
     mixed = distil(torch.tensor(4.0), scores, scores, options)
     p = torch.softmax(scores / 2, dim=1)
     assert mixed.item() == pytest.approx(3 + 0.25 * 4 * -(p * p.log()).sum().item(), rel=1e-5)
+
+
+def test_settling_gives_batch_norms_the_statistics_of_the_training_images():
+    images, options = torch.tensor(data.samples("mnist")[0]), tiny(augment={"shift_pixels": 0, "elastic_pixels": 0})
+    model = build(options)
+    settle(model, images, options)
+    with torch.no_grad():
+        product = model.hidden[0].linear(encode(images, 2))
+    norm = model.hidden[0].norm
+    torch.testing.assert_close(norm.running_mean, product.mean(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(norm.running_var, product.var(0), rtol=1e-4, atol=1e-4)
 
 
 # whole runs
