@@ -10,7 +10,8 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, Timer, ValueChange
+from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, Timer, ValueChange
+from cocotb.types import LogicArray
 
 PROGRESS_EVERY = 50
 
@@ -26,14 +27,20 @@ class Results:
     async def collect(self):
         while True:
             await ValueChange(self.dut.results_given)
+            await ReadOnly()  # the other registers of this cycle may change after this one
             if self.dut.rst.value == 0:
-                self.payloads.append(self.dut.result.value.to_unsigned())
+                self.payloads.append(_number(self.dut.result.value))
 
     async def probe(self, name):
         unit = getattr(self.dut.accelerator, f"{name}_out")
         while True:
             await FallingEdge(unit.capture)
-            self.spikes[name].append(unit.spikes.value.to_unsigned())
+            await ReadOnly()
+            self.spikes[name].append(_number(unit.spikes.value))
+
+
+def _number(value):
+    return value.to_unsigned() if isinstance(value, LogicArray) else int(value)
 
 
 async def reset(dut):
