@@ -7,6 +7,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.errors import UserError
+
 from . import protocol
 from .protocol import ErrorCode, Request
 
@@ -27,6 +29,13 @@ class Stage(enum.Enum, shape=3):
 
 
 SHORTEST_REQUEST = len(protocol.encode(protocol.identity_request(0)))
+
+
+def slot_bits(window):
+    """Return the bits that number the frames of ``window``, a power of two from 2 to 16."""
+    if window not in (2, 4, 8, 16):
+        raise UserError(f"link: window must be 2, 4, 8 or 16 frames, not {window!r}")
+    return window.bit_length() - 1
 
 
 class Unstuffer(wiring.Component):
@@ -77,10 +86,7 @@ class PacketReader(wiring.Component):
     """
 
     def __init__(self, identity):
-        window = identity.window
-        if window not in (2, 4, 8, 16):
-            raise ValueError(f"window must be 2, 4, 8 or 16 frames, not {window!r}")
-        self.identity = identity
+        self.identity, self._slot_bits = identity, slot_bits(identity.window)
         pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
         super().__init__({
             "i": In(stream.Signature(Token)),
@@ -100,7 +106,7 @@ class PacketReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         of, token = self.identity, self.i.payload
-        slot_bits = (of.window - 1).bit_length()
+        slot_bits = self._slot_bits
         m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=8).create()
         m.submodules.queue = queue = SyncFIFOBuffered(width=Answer.size, depth=self.queue_depth)
 

@@ -22,15 +22,18 @@ def tiny_network(pixels=12, bits=2, classes=3, seed=0):
 class StandIn(wiring.Component):
     """Computes the readout a beat per cycle, then waits ``delay`` cycles; ``cycles`` counts from the first beat."""
 
-    def __init__(self, network, *, pixels_per_beat=5, delay=0, score_width=12):
-        self.network, self.pixels_per_beat, self.delay, self.score_width = network, pixels_per_beat, delay, score_width
+    def __init__(self, network, *, pixels_per_beat=5, delay=0):
+        self.network, self.pixels_per_beat, self.delay = network, pixels_per_beat, delay
+        low, high = network.layers[0].synapse.bounds(network.input.peak)
+        bias = network.layers[0].neuron.bias
+        self.score_width = 1 + max(int(np.abs(b + bias).max()) for b in (low, high)).bit_length()
         self.beats = -(-network.input.size // pixels_per_beat)
         classes = len(network.classes)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), pixels_per_beat))),
             "o": Out(stream.Signature(data.StructLayout({
                 "class": unsigned(max(1, (classes - 1).bit_length())),
-                "scores": data.ArrayLayout(signed(score_width), classes),
+                "scores": data.ArrayLayout(signed(self.score_width), classes),
                 "cycles": unsigned(32),
             }))),
         })
@@ -63,8 +66,12 @@ class StandIn(wiring.Component):
             with m.State("WAIT"):
                 best, index = scores[0], 0
                 for number in range(1, len(self.network.classes)):
+                    # named signals: as expressions they would double at every step
+                    next_best, next_index = Signal(signed(self.score_width)), Signal(8)
                     better = scores[number] > best
-                    best, index = Mux(better, scores[number], best), Mux(better, number, index)
+                    m.d.comb += [next_best.eq(Mux(better, scores[number], best)),
+                                 next_index.eq(Mux(better, number, index))]
+                    best, index = next_best, next_index
                 m.d.sync += [self.o.payload["class"].eq(index), wait.eq(wait - 1), self.o.payload.cycles.eq(cycles)]
                 with m.If(wait == 0):
                     m.d.sync += self.o.valid.eq(1)
