@@ -159,6 +159,25 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
     assert guess["dsps"] == 0
 
 
+# UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
+LINKS = {
+    (784, 2, 2): {"xc7": (464, 302, 1), "ecp5": (717, 439, 2), "ice40": (727, 456, 5)},
+    (64, 1, 1): {"xc7": (390, 257, 0), "ecp5": (540, 257, 0), "ice40": (553, 296, 2)},
+}
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize("pixels", list(LINKS))
+def test_the_host_link_adds_what_it_takes(pixels, family):
+    network = random_network((pixels[0], 4, 10), input_bits=pixels[1])
+    plan = default_plan(network, input_banks=pixels[2])
+    bare, whole = estimate(network, plan, family), estimate(network, plan, family, link=True)
+    luts, ffs, brams = LINKS[pixels][family]
+    assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.25)
+    assert whole["ffs"] - bare["ffs"] == pytest.approx(ffs, rel=0.4)
+    assert whole["brams"] - bare["brams"] == brams
+
+
 def test_unknown_family():
     with pytest.raises(UserError, match="family 'z80' is unknown; known: xc7, ecp5, ice40"):
         estimate(random_network((2, 2)), None, "z80")
@@ -190,7 +209,7 @@ def test_report_is_json_and_labels_its_estimates(network):
     assert data["resources_source"].startswith("estimate")
     assert data["energy"]["kind"] == "estimate"
     assert data["resources"]["luts"] == {
-        "kind": "LUT6", "used": estimate(network, None, "xc7")["luts"], "budget": 20_800}
+        "kind": "LUT6", "used": estimate(network, None, "xc7", link=True)["luts"], "budget": 20_800}
     assert [row["name"] for row in data["layers"]] == ["layer0", "layer1"]
     assert data["verified"] is None
     assert data["network"]["digest"] == network.digest

@@ -65,6 +65,9 @@ def report_network(path, *, test_images, board=None, build=None, plan=None, outp
     if output is not None:
         write_json(output, data)
     _show(data, as_json, tables.print_report)
+    if build and output is None:
+        # a finished build keeps everything that is known of it in one file
+        write_json(Path(build) / "report.json", built | {"report": data})
     if output is not None and not as_json:
         Console(highlight=False, soft_wrap=True).print(f"figures: {output}", markup=False)
 

@@ -63,11 +63,11 @@ def resources(network, plan, board, build=None):
     """
     if build:
         return {name: build.get(name) for name in ("resources", "resources_source", "resources_detail")}
-    guess = estimate(network, plan, board["family"])
+    guess = estimate(network, plan, board["family"], link=True)
     return {
         "resources": {name: {"kind": board["budget"][name]["kind"], "used": guess[name],
                              "budget": board["budget"][name]["budget"]} for name in RESOURCES},
-        "resources_source": f"{LABEL}, accelerator without host link",
+        "resources_source": f"{LABEL}, accelerator and host link",
         "resources_detail": {},
     }
 

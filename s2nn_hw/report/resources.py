@@ -13,6 +13,7 @@ from ..accelerator import CYCLE_BITS, Design
 from ..errors import UserError
 
 LABEL = "estimate"
+LINK_FRAMES = 4  # what the link buffers
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Family:
     per accumulator bit for the doubling between bit planes; ``preset`` per accumulator bit that starts at 1;
     ``queue`` per bit of a queue of flip-flops; ``scan`` per input of a bank; ``fire`` per spike; ``argmax`` per
     compared score bit; ``pixel`` per bit of a beat; ``layer`` and ``fixed``: control of each layer, of the whole.
+    ``link``: LUTs, flip-flops and block RAMs of the host link but for its frame buffer.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Family:
     pixel: float
     layer: float
     fixed: float
+    link: tuple
 
 
 XC7 = Family(
@@ -55,18 +58,21 @@ XC7 = Family(
     ),
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), rom_rows=64, rom_mux=1, carry=1,
     double=0.0, preset=0.0, queue=0.0, scan=7.5, fire=0.35, argmax=1.7, pixel=1.0, layer=25, fixed=80,
+    link=(430, 280, 0),
 )
 ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD",
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), rom_rows=16, rom_mux=0, carry=2,
-    double=1.0, preset=0.0, queue=0.0, scan=11.0, fire=1.0, argmax=3.0, pixel=1.0, layer=25, fixed=150,
+    double=1.0, preset=0.0, queue=0.0, scan=11.0, fire=2.0, argmax=3.0, pixel=1.0, layer=25, fixed=150,
+    link=(630, 350, 0),
 )
 ICE40 = Family(
     "Lattice iCE40", "LUT4", "EBR",
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
     rom_bit=1 / 16, lutram=None, rom_rows=16, rom_mux=1.5, carry=1,
     double=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0, layer=25, fixed=150,
+    link=(640, 380, 1),
 )
 FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40}
 
@@ -134,11 +140,11 @@ def layer_resources(family, params):
     return luts, ffs, p.banks * (stored.brams + queue.brams)
 
 
-def estimate(network, plan=None, family="xc7"):
+def estimate(network, plan=None, family="xc7", *, link=False):
     """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
 
-    ``family``: ``xc7``, ``ecp5`` or ``ice40``. Clock, reset and host link are not in it, see :data:`LINK`. The
-    result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
+    ``family``: ``xc7``, ``ecp5`` or ``ice40``. ``link``: the UART host link counts too; clock and reset never do.
+    The result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
@@ -164,6 +170,9 @@ def estimate(network, plan=None, family="xc7"):
         ram(kind, 2 << max(1, (first.words - 1).bit_length()), beat, registered=True),
         ram(kind, 5 * len(design.params) + 3, CYCLE_BITS, registered=True),
     )
+    if link:
+        buffer = ram(kind, LINK_FRAMES << max(1, (first.words - 1).bit_length()), beat, registered=True)
+        luts, ffs, brams = luts + kind.link[0], ffs + kind.link[1], brams + kind.link[2] + buffer.brams
     luts += sum(store.luts for store in stores) + kind.pixel * beat
     ffs += sum(store.ffs for store in stores) + first.width + 2 * CYCLE_BITS
     ffs += 2 * max(1, (first.words - 1).bit_length()) + 12 + 15
