@@ -18,7 +18,7 @@ def build_bitstream(path, board, *, output, plan=None, **options):
     console = Console()
     chosen = load_plan(plan, network) if plan else None
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
-                  estimate=estimate(network, chosen, board.family))
+                  estimate=estimate(network, chosen, board.family, link=True))
     console.print(table(built, board))
 
     def say(text):
