@@ -11,7 +11,7 @@ from .flows import Options, build, table
 
 
 def build_bitstream(path, board, *, output, plan=None, **options):
-    """Build the network in file ``path`` for the board named ``board``, print the figures; return the exit status."""
+    """Build the network in file ``path`` for the board named ``board``, print the figures; return the :class:`Built`."""
     board = find_board(board)
     options = Options(**options)
     network = load(path)
@@ -32,5 +32,4 @@ def build_bitstream(path, board, *, output, plan=None, **options):
         for item in built.missing:
             say(f"  - {item}")
         say(f"{built.folder} is ready for a machine that has them: sh run_openxc7.sh, or sh run_vivado.sh")
-    say(f"figures: {built.folder / 'report.json'}")
-    return built.status
+    return built

@@ -190,10 +190,12 @@ def bitstream(
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
     from hw.commands import build_bitstream
 
-    status = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
-                             native=native, chipdb=chipdb, prjxray_db=prjxray_db)
-    if status:
-        raise typer.Exit(status)
+    built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
+                            native=native, chipdb=chipdb, prjxray_db=prjxray_db)
+    _report(network, build=built.folder)
+    typer.echo(f"all figures of this build: {built.folder / 'report.json'}")
+    if built.status:
+        raise typer.Exit(built.status)
 
 
 @app.command()
@@ -210,15 +212,18 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ):
     """Accuracy, resources, clock, cycles, frames/s and energy, measured or labelled an estimate."""
+    _report(network, board=board, build=build, images=images, labels=labels, plan=plan, output=output, as_json=as_json)
+
+
+def _report(network, *, images=None, labels=None, **options):
     from hw.boards import find_board
     from hw.figures import board_figures, link_figures
 
     from .report.commands import report_network
 
     report_network(
-        network, board=board, build=build, plan=plan, output=output, as_json=as_json,
-        find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
-        test_images=lambda _: _test_images(network, images, labels, download=False),
+        network, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
+        test_images=lambda _: _test_images(network, images, labels, download=False), **options,
     )
 
 
