@@ -89,7 +89,7 @@ class Accelerator(wiring.Component):
         # buffer and, per layer, three queued, one being summed and one behind the accumulators
         now = Signal(CYCLE_BITS)
         elapsed = Signal(CYCLE_BITS)
-        m.submodules.starts = starts = fifo.SyncFIFOBuffered(width=CYCLE_BITS, depth=5 * len(layers) + 4)
+        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=5 * len(layers) + 4)
         m.d.comb += [
             starts.w_data.eq(now),
             starts.w_en.eq(planes.begin),

@@ -168,7 +168,7 @@ def estimate(network, plan=None, family="xc7", *, link=False):
     beat = first.width * first.planes
     stores = (
         ram(kind, 2 << max(1, (first.words - 1).bit_length()), beat, registered=True),
-        ram(kind, 5 * len(design.params) + 3, CYCLE_BITS, registered=True),
+        ram(kind, 5 * len(design.params) + 4, CYCLE_BITS, registered=False),
     )
     if link:
         buffer = ram(kind, LINK_FRAMES << max(1, (first.words - 1).bit_length()), beat, registered=True)
