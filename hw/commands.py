@@ -11,7 +11,7 @@ from .flows import Options, build, table
 
 
 def build_bitstream(path, board, *, output, plan=None, **options):
-    """Build the network in file ``path`` for the board named ``board``, print the figures, return the build."""
+    """Build the network in file ``path`` for the board named ``board``, say where things are, return the build."""
     board = find_board(board)
     options = Options(**options)
     network = load(path)
@@ -19,7 +19,6 @@ def build_bitstream(path, board, *, output, plan=None, **options):
     chosen = load_plan(plan, network) if plan else None
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
                   estimate=estimate(network, chosen, board.family, link=True))
-    console.print(table(built, board))
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -33,3 +32,8 @@ def build_bitstream(path, board, *, output, plan=None, **options):
             say(f"  - {item}")
         say(f"{built.folder} is ready for a machine that has them: sh run_openxc7.sh, or sh run_vivado.sh")
     return built
+
+
+def show_resources(built, board):
+    """Print what the build uses and reaches, for networks that can't be reported on otherwise."""
+    Console().print(table(built, find_board(board)))

@@ -188,13 +188,14 @@ def bitstream(
     ] = None,
 ):
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
-    from hw.commands import build_bitstream
+    from hw.commands import build_bitstream, show_resources
 
     built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
                             native=native, chipdb=chipdb, prjxray_db=prjxray_db)
     try:
         _report(network, build=built.folder)
     except UserError as reason:  # the build itself is good: what is missing is images to measure on
+        show_resources(built, board)
         typer.echo(f"no accuracy and cycles in the report: {reason}")
     typer.echo(f"all figures of this build: {built.folder / 'report.json'}")
     if built.status:
