@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import UserError
+from .errors import ProofError, UserError
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -264,6 +264,9 @@ def main():
         status = stop.exit_code
     except UserError as error:
         status = fail(error)
+    except ProofError as error:
+        typer.echo(f"error: {error}", err=True)
+        status = 1
     except KeyboardInterrupt:
         status = fail("interrupted; nothing half-written was left")
     except typer.Abort:

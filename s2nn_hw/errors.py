@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend, and the refusals that every stage shares."""
+"""The exceptions that all stages share: what a user can mend, and a proof that failed."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it after ``error:`` and exits with status 2.
     """
+
+
+class ProofError(Exception):
+    """A comparison with the golden model failed, or could not be finished; the command line exits with status 1."""

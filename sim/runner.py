@@ -19,7 +19,7 @@ import numpy as np
 
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import atomic_path
 
 from .harness import Harness
@@ -187,7 +187,7 @@ def run_module(place, *, top, module, work, simulator="verilator", waves=None, e
             shutil.copyfile(dumped, temporary)
 
 
-class SimulationError(Exception):
+class SimulationError(ProofError):
     """The bench itself failed, or the circuit stopped answering; carries the end of the simulator's log."""
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.emit import layer_inputs
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import ProofError, UserError
 
 from .runner import Outcome
 
 SEQUENCE = 100
 
 
-class Mismatch(Exception):
+class Mismatch(ProofError):
     """The circuit and the golden model differ: this names the first place."""
 
 

@@ -162,6 +162,23 @@ def test_simulate_gives_class_scores_cycles_and_waves(place, command):
     refused(command(*words, "--waves", "w.txt"), "waves w.txt must end in .vcd")
 
 
+def test_a_circuit_that_differs_is_named(place, command, monkeypatch):
+    from sim.runner import Simulation
+
+    run = Simulation.run
+
+    def spoiled(*arguments, **options):
+        outcome = run(*arguments, **options)
+        outcome.spikes["layer0"][3, 5] ^= 1
+        return outcome
+
+    monkeypatch.setattr(Simulation, "run", spoiled)
+    code, _, err = command("simulate", "net.s2nn", "--images", "x.npy", "-o", "out.npz")
+    assert code == 1
+    assert "layer layer0: spike of neuron 5 in frame 3: golden model" in err
+    assert not (place / "out.npz").exists()
+
+
 def test_verify_with_own_images(place, command):
     np.save(place / "y.npy", np.zeros(5, np.uint8))
     code, out, err = command("verify", "net.s2nn", "--images", "x.npy", "--labels", "y.npy")
