@@ -8,6 +8,7 @@ import numpy as np
 import serial
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network import Input
 
 from .protocol import (
     DELIMITER,
@@ -42,13 +43,15 @@ class Answers:
 
 
 class Device:
-    """The board at serial ``port``, checked to hold ``network``; a context manager.
+    """The board at serial ``port``; a context manager.
 
+    ``network``: what it must hold, checked by digest; None takes the board's word for what it is, and images may
+    then have any shape of as many pixels.
     ``timeout``: seconds to wait for an answer beyond the time it needs on the line; ``retries``: how often a
     frame is sent again before giving up. Every failure is a :class:`UserError` that names the port.
     """
 
-    def __init__(self, port, baud, network, *, timeout=1.0, retries=5):
+    def __init__(self, port, baud, network=None, *, timeout=1.0, retries=5):
         self.name, self.baud, self.network = str(port), baud, network
         self.timeout, self.retries = timeout, retries
         self._sequence = 0
@@ -111,6 +114,8 @@ class Device:
 
     def _check_identity(self):
         found, network = self.identity, self.network
+        if network is None:
+            return
         if found.digest != digest_of(network):
             raise UserError(f"{self.name} holds another network: digest {found.digest.hex()}, while {network.name} has "
                             f"{digest_of(network).hex()}; load the bitstream built from this file")
@@ -118,6 +123,19 @@ class Device:
         if (found.pixels, found.bits, found.classes) != wanted:
             raise UserError(f"{self.name} reports pixels, bits, classes {found.pixels, found.bits, found.classes}, "
                             f"the network has {wanted}")
+
+    def encode(self, images):
+        """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``."""
+        if self.network is not None:
+            return self.network.encode(images)
+        images = np.asarray(images)
+        flat = images.reshape(len(images), int(np.prod(images.shape[1:]))) if images.ndim > 1 else images
+        return Input((self.identity.pixels,), self.identity.bits).encode(flat)
+
+    @property
+    def classes(self):
+        """Names of the classes, or their numbers where only the board is known."""
+        return tuple(map(str, range(self.identity.classes))) if self.network is None else self.network.classes
 
     def _drain(self):
         """Wait until the line is quiet: results that another host asked for must not be taken for ours."""
@@ -133,7 +151,7 @@ class Device:
         Up to ``identity.window`` frames are on their way at a time. A frame that is refused or not answered in time
         is sent again under a new sequence number, so an answer that comes late is never taken for another image's.
         """
-        pixels = self.network.encode(images)
+        pixels = self.encode(images)
         count, of = len(pixels), self.identity
         line = BITS_PER_BYTE * (of.frame_bytes + of.result_bytes) * 1.1 / self.baud
         patience = self.timeout + (of.window + 1) * line
@@ -187,40 +205,50 @@ class Device:
         )
 
 
-def run(network, images, port, output=None, *, baud):
-    """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``."""
+def run(images, port, output=None, *, baud, network=None):
+    """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``.
+
+    ``network``: the ``.s2nn`` file that the board must hold; None takes what is there.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from s2nn_hw.files import read_npy, write_npz
     from s2nn_hw.store import load
 
-    network, pixels = load(network), read_npy(images)
-    network.encode(pixels[:0])  # shape and type are judged before the board is asked
+    pixels = read_npy(images)
+    if network is not None:
+        network = load(network)
+        network.encode(pixels)  # shape and type are judged before the board is asked
     if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Device(port, baud, network) as device, Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=len(pixels))
-        answers = device.classify(pixels, progress=lambda done: bar.update(task, completed=done))
-        clock_hz = device.identity.clock_hz
+    with Device(port, baud, network) as device:
+        device.encode(pixels)
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("images", total=len(pixels))
+            answers = device.classify(pixels, progress=lambda done: bar.update(task, completed=done))
+        classes, identity = device.classes, device.identity
     if output is not None:
         write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})
-    for table in tables(network, answers, clock_hz):
+    for table in tables(classes, answers, identity.clock_hz):
         console.print(table)
+    if network is None:
+        digest = identity.digest.hex()
+        console.print(f"the board's network has digest {digest}; --network NAME.s2nn checks it", soft_wrap=True)
     if output is not None:
         console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
 
 
-def tables(network, answers, clock_hz):
+def tables(classes, answers, clock_hz):
     """Return what `run` prints: images by class; cycles, time and rate."""
     from rich.table import Table
 
     counts = Table(title="Images by class")
     counts.add_column("class")
     counts.add_column("images", justify="right")
-    for index, name in enumerate(network.classes):
+    for index, name in enumerate(classes):
         counts.add_row(name, str(int((answers.classes == index).sum())))
     figures = Table(title=f"On the board, {clock_hz / 1e6:g} MHz")
     for column in ("", "min", "mean", "max"):

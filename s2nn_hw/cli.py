@@ -233,16 +233,18 @@ def _report(network, *, images=None, labels=None, **options):
 
 @app.command()
 def run(
-    network: Annotated[Path, typer.Option("--network", metavar="NAME.s2nn", help="What the board was built from.")],
     images: Images,
     port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds this one.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
     baud: Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")] = 1_000_000,
 ):
     """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
     from hw.host import run as run_on_board
 
-    run_on_board(network, images, port, output, baud=baud)
+    run_on_board(images, port, output, baud=baud, network=network)
 
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

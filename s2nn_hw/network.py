@@ -46,6 +46,18 @@ class Input:
         """The largest pixel value."""
         return 2**self.bits - 1
 
+    def encode(self, images):
+        """Return ``(count, pixels)`` uint8: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``.
+
+        Flat images ``(count, pixels)`` in raster order are taken too. Errors name shape or type.
+        """
+        images = np.asarray(images)
+        if images.ndim < 1 or images.shape[1:] not in (self.shape, (self.size,)):
+            raise UserError(f"images must have shape (count, {', '.join(map(str, self.shape))}), not {images.shape}")
+        if images.dtype != np.uint8:
+            raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
+        return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -130,17 +142,8 @@ class Network:
         return sum(layer.synapse.weights.size for layer in self.layers)
 
     def encode(self, images):
-        """Return ``(batch, pixels)`` uint8: the top ``bits`` bits of 8-bit ``images`` ``(batch, *shape)``.
-
-        Flat images ``(batch, pixels)`` in raster order are taken too. Errors name shape, dtype or range.
-        """
-        images = np.asarray(images)
-        shape = tuple(self.input.shape)
-        if images.ndim < 1 or images.shape[1:] not in (shape, (self.input.size,)):
-            raise UserError(f"images must have shape (count, {', '.join(map(str, shape))}), not {images.shape}")
-        if images.dtype != np.uint8:
-            raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
-        return (images.reshape(len(images), self.input.size) >> (8 - self.input.bits)).astype(np.uint8)
+        """Return the pixels that enter, see :meth:`Input.encode`."""
+        return self.input.encode(images)
 
     def forward(self, images, *, trace=False, batch=2048):
         """Run the golden model on uint8 ``images`` ``(count, *shape)``, numpy or torch; return :class:`Output`.

@@ -170,11 +170,20 @@ def test_command(tmp_path):
     files = ("--images", tmp_path / "x.npy", "--network", tmp_path / "tiny.s2nn")
     with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
         done = command("--port", port.name, *files, "-o", tmp_path / "out.npz")
+        alone = command("--port", port.name, "--images", tmp_path / "x.npy", "-o", tmp_path / "alone.npz")
+        np.save(tmp_path / "odd.npy", images[:, :-1])
+        odd = command("--port", port.name, "--images", tmp_path / "odd.npy")
+    assert alone.returncode == 0, alone.stderr
+    assert network.digest[:32] in alone.stdout
+    assert odd.returncode == 2
+    assert odd.stderr == "error: images must have shape (count, 12), not (40, 11)\n"
     assert done.returncode == 0, done.stderr
     assert "class 2" in done.stdout
     assert "frames/s" in done.stdout
     with np.load(tmp_path / "out.npz") as out:
         assert sorted(out) == ["class", "cycles", "scores"]
+        assert out["scores"].tolist() == network.forward(images).scores.tolist()
+    with np.load(tmp_path / "alone.npz") as out:
         assert out["scores"].tolist() == network.forward(images).scores.tolist()
 
     done = command("--port", tmp_path / "nothing", *files)
