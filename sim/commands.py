@@ -75,7 +75,7 @@ def verify(network_path, images, labels, *, source, plan=None, simulator="verila
     console = _console()
     network = load(network_path)
     chosen = load_plan(plan, network) if plan else None
-    network.encode(images[:1])
+    network.encode(images)
     jobs = jobs or os.cpu_count() or 1
     length = min(SEQUENCE, len(images))
     start = time.monotonic()
