@@ -8,6 +8,7 @@ import torch
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.neurons import Fire
+from s2nn_hw.plan import default_plan, layer_params
 
 from . import data
 from .convert import convert, needs_calibration
@@ -57,8 +58,9 @@ def report(checkpoint, network, images, labels):
     spikes = {name: sum(int(out.spikes[name].sum()) for out, _ in parts) / len(images) for name in parts[0][0].spikes}
     ones = float(np.bitwise_count(network.encode(images)).sum() / len(images))
     rows, active = [], ones
-    for layer in network.layers:
-        rows.append(layer_figures(layer, network.peak(layer), active))
+    circuit = layer_params(network, default_plan(network))
+    for layer, params in zip(network.layers, circuit, strict=True):
+        rows.append(layer_figures(layer, network.peak(layer), active, int(params.accumulator_widths().max())))
         active = spikes.get(layer.name)
     return {
         "name": network.name,
@@ -78,8 +80,11 @@ def report(checkpoint, network, images, labels):
     }
 
 
-def layer_figures(layer, peak, active):
-    """Return one layer's figures; ``active`` ones enter it per image (pixel bits or spikes), each adds one row."""
+def layer_figures(layer, peak, active, accumulator_bits):
+    """Return one layer's figures; ``active`` ones enter it per image (pixel bits or spikes), each adds one row.
+
+    ``accumulator_bits``: the width of the circuit's widest accumulator.
+    """
     weights = layer.synapse.weights
     low, high = layer.synapse.bounds(peak)
     return {
@@ -91,19 +96,13 @@ def layer_figures(layer, peak, active):
         "sparsity": round(float((weights == 0).mean()), 5),
         "table": layer.neuron.table_name,
         "table_range": [int(layer.neuron.table.min()), int(layer.neuron.table.max())],
-        "accumulator_bits": accumulator_bits(layer.neuron.offsets(low, high), low, high),
+        "accumulator_bits": accumulator_bits,
         "memory_bits": int(weights.size) * layer.synapse.bits,
         "active_inputs": round(active, 3),
         "synaptic_operations": round(active * layer.synapse.neurons, 1),
         "neurons_always": int((layer.neuron.table <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
         "neurons_never": int((layer.neuron.table > high).sum()) if isinstance(layer.neuron, Fire) else 0,
     }
-
-
-def accumulator_bits(offsets, low, high):
-    """Return the signed width that holds ``offset + sum`` for every partial sum in ``low .. high`` of every neuron."""
-    least, most = int((offsets + np.minimum(low, 0)).min()), int((offsets + np.maximum(high, 0)).max())
-    return 1 + max(most.bit_length(), (-least - 1).bit_length() if least < 0 else 0)
 
 
 def show(report, console):

@@ -14,7 +14,7 @@ from quantize.convert import Checkpoint, clip_search, convert, fold, needs_calib
 from quantize.layers import Hidden
 from quantize.neuron import Neuron
 from quantize.recipe import from_dict
-from quantize.summary import accumulator_bits, quantize
+from quantize.summary import quantize
 from quantize.train import build, encode, save_checkpoint, train
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import load
@@ -336,11 +336,3 @@ def test_bits_are_one_number_or_one_per_layer():
     for text in ("", "0", "9", "x", "4,4", "4,", "-1", "16"):
         with pytest.raises(UserError, match="--bits"):
             parse_bits(text, 3)
-
-
-def test_accumulator_width_holds_every_partial_sum_and_no_bit_more():
-    for low, high, offset in ((0, 0, 0), (-1, 0, 0), (-8, 7, 0), (-8, 8, 0), (-3, 5, -6), (-3, 5, 3), (0, 127, -128)):
-        width = accumulator_bits(np.array([offset]), np.array([low]), np.array([high]))
-        fits = [-(2 ** (n - 1)) <= offset + low and offset + high <= 2 ** (n - 1) - 1 for n in (width - 1, width)]
-        assert fits[1]
-        assert not fits[0] or width == 1
