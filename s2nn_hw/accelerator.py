@@ -72,7 +72,8 @@ class Accelerator(wiring.Component):
 
         spikes, layers = planes.o, self.network.layers
         for k, (layer, params) in enumerate(zip(layers, self.params, strict=True)):
-            m.submodules[layer.name] = engine = EventEngine(params)
+            # prefixes keep a layer's name from meeting another submodule's
+            m.submodules[f"engine_{layer.name}"] = engine = EventEngine(params)
             connect(m, spikes, engine.i)
             sums = [engine.accumulators[f"n{n}"] for n in range(layer.synapse.neurons)]
             if k < len(layers) - 1:
@@ -81,7 +82,7 @@ class Accelerator(wiring.Component):
             else:
                 unit = ReadoutUnit(classes=len(sums), score_width=self.score_width)
                 m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
-            m.submodules[f"{layer.name}_out"] = unit
+            m.submodules[f"neurons_{layer.name}"] = unit
             m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
             spikes = unit.o
 

@@ -32,7 +32,7 @@ class Results:
                 self.payloads.append(_number(self.dut.result.value))
 
     async def probe(self, name):
-        unit = getattr(self.dut.accelerator, f"{name}_out")
+        unit = getattr(self.dut.accelerator, f"neurons_{name}")
         while True:
             await FallingEdge(unit.capture)
             await ReadOnly()

@@ -236,7 +236,7 @@ class Simulation:
         sources = {**sources, "harness.v": emit.to_verilog(harness, "harness")}
         public = [("harness", "*")]
         for layer in () if circuit else network.layers[:-1]:
-            public += [(f"accelerator.{layer.name}_out", name) for name in ("capture", "spikes")]
+            public += [(f"accelerator.neurons_{layer.name}", name) for name in ("capture", "spikes")]
         self.place = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )

@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import random_network
 
 from s2nn_hw import emit
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan
 
@@ -50,7 +52,15 @@ def test_vectors_are_golden(folder, network):
         assert (arrays["scores"] == output.scores.numpy()).all()
     listing = json.loads((folder / "vectors.json").read_text())
     assert [case["class"] for case in listing] == output.classes.tolist()
-    assert all(len(case["beats"]) == -(-20 // 16) or len(case["beats"]) == 1 for case in listing)
+    assert [len(case["beats"]) for case in listing] == [-(-20 // 16)] * len(listing)
+
+
+@pytest.mark.parametrize("names", [("planes", "starts"), ("hidden", "neurons_hidden"), ("module", "reg")])
+def test_any_layer_name_makes_a_circuit(names):
+    layers = random_network((4, 3, 2)).layers
+    layers = tuple(replace(layer, name=name, sources=()) for layer, name in zip(layers, names, strict=True))
+    named = replace(random_network((4, 3, 2)), layers=layers)
+    assert "module accelerator(" in emit.to_verilog(Accelerator(named), emit.TOP)
 
 
 def test_plan_round_trip_and_refusals(tmp_path, network):
