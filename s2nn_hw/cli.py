@@ -1,6 +1,5 @@
 """The ``s2nn-hw`` command: one function per subcommand, each importing its stage only when it runs."""
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -248,6 +247,7 @@ def run(
 
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
+BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
 
 
 def fail(message):
@@ -274,11 +274,8 @@ def main():
     except typer.Abort:
         status = fail("interrupted; nothing half-written was left")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        status = fail(f"{error.filename or 'output'} can't be written: {error.strerror}")
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # what the option parser raises carries its own wording
-            raise
-        status = fail(error.format_message())
+        status = fail(f"{error.filename or 'output'} can't be read or written: {error.strerror or error}")
+    except BAD_WORDS as error:
+        # without any words the help has been printed, and there is nothing to add
+        status = fail(error.format_message()) if error.format_message() else 2
     sys.exit(status or 0)

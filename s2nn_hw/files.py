@@ -23,6 +23,8 @@ def atomic_path(path):
     path = Path(path)
     if not path.parent.is_dir():
         raise UserError(f"folder {path.parent} does not exist; make it or choose another output path")
+    if path.is_dir():
+        raise UserError(f"output {path} is a folder, not a file")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

@@ -6,6 +6,7 @@ compute, bit for bit. ``docs/format.md`` describes the file.
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -29,9 +30,9 @@ class Input:
 
     def __post_init__(self):
         shape = tuple(self.shape)
-        if not 1 <= len(shape) <= 3 or any(not isinstance(n, int) or n < 1 for n in shape):
+        if not 1 <= len(shape) <= 3 or any(type(n) is not int or n < 1 for n in shape):
             raise UserError(f"input: shape must be 1 to 3 positive integers, not {list(shape)}")
-        if int(np.prod(shape)) > MAX_NEURONS:
+        if math.prod(shape) > MAX_NEURONS:
             raise UserError(f"input: shape {list(shape)} has more than {MAX_NEURONS:,} pixels")
         if self.bits not in INPUT_BITS:
             raise UserError(f"input: bits must be one of {INPUT_BITS}, not {self.bits!r}")
@@ -39,7 +40,7 @@ class Input:
 
     @property
     def size(self):
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def peak(self):

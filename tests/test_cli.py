@@ -133,6 +133,20 @@ def test_bad_outputs(place, command, monkeypatch):
     assert sorted(p.name for p in place.iterdir()) == ["build", "net.s2nn", "x.npy"]
 
 
+def test_outputs_that_are_folders_or_lie_below_files(place, command):
+    (place / "d.npz").mkdir()
+    refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "d.npz"), "d.npz")
+    refused(command("verilog", "net.s2nn", "-o", "net.s2nn/v"), "net.s2nn")
+    assert sorted(p.name for p in place.iterdir()) == ["build", "d.npz", "net.s2nn", "x.npy"]
+
+
+def test_no_words_print_the_help_and_no_empty_error(command):
+    code, out, err = command()
+    assert code == 2
+    assert "Usage: s2nn-hw" in out
+    assert "error" not in err
+
+
 def test_ctrl_c_is_one_line(place, command, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -81,6 +81,8 @@ def test_unreachable_thresholds_do_not_widen_the_circuit():
         (lambda: Readout(np.full(1, 2**30 + 1, np.int32)), r"bias must lie in -2\^30"),
         (lambda: Input((28, 28), 3), r"bits must be one of \(1, 2, 4, 8\), not 3"),
         (lambda: Input((0,), 1), "1 to 3 positive integers"),
+        (lambda: Input((True, 4), 1), "1 to 3 positive integers"),
+        (lambda: Input((2**32, 2**32), 1), "has more than 65,536 pixels"),
         (lambda: Layer("Bad name", dense(1, 1), Fire(np.zeros(1, np.int32))), "lower-case identifier"),
         (lambda: Layer("a", dense(2, 1), Fire(np.zeros(3, np.int32))), "2 neurons in the weights, 3 in the thresholds"),
     ],
