@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import read_bytes
+from s2nn_hw.files import is_pickle, read_bytes
 from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
 from s2nn_hw.synapses import Dense, weight_limit
@@ -32,7 +32,6 @@ from . import data
 from .recipe import from_dict
 from .train import KEY, build, encode
 
-PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
 CLIPS = np.linspace(0.15, 1.0, 35)  # shares of the largest |w| that the clip search tries
 MAX_THRESHOLD = 2**30
 
@@ -65,7 +64,7 @@ def _parse(content, recipe):
     from safetensors import SafetensorError
     from safetensors.torch import load as unpack
 
-    if content.startswith(PICKLES):
+    if is_pickle(content):
         raise UserError("this is a pickle or torch.save file, which can run code when opened; write the tensors "
                         "with safetensors.torch.save_file instead")
     try:

@@ -72,6 +72,14 @@ def read_bytes(path, *, what, limit=1 << 30):
         raise UserError(f"{what} {path} can't be read: permission denied") from None
 
 
+def is_pickle(data):
+    """Return whether ``data`` begins like a pickle or a ``torch.save`` archive, and not like a safetensors file.
+
+    The first bytes alone may also be the length of a safetensors header, which is followed by its brace.
+    """
+    return data[8:9] != b"{" and data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+
+
 def read_npy(path, *, what="images"):
     """Return the array in the ``.npy`` file ``path``, memory-mapped, object arrays (pickles) refused."""
     path = Path(path)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from .errors import UserError
-from .files import atomic_path, read_bytes
+from .files import atomic_path, is_pickle, read_bytes
 from .network import Input, Layer, Network
 from .neurons import Fire, Readout
 from .synapses import Dense
@@ -43,8 +43,7 @@ def _parse(data):
     from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
 
-    # the first two bytes alone may also be a safetensors header's length, which is followed by its brace
-    if data[8:9] != b"{" and data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"):
+    if is_pickle(data):
         raise UserError("this is a pickle or torch.save file, not a .s2nn (safetensors) file; "
                         "convert a checkpoint with `s2nn-hw quantize`")
     try:

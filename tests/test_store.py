@@ -9,6 +9,7 @@ from conftest import random_network
 from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
+from quantize.convert import read_checkpoint
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import KEY, load, save
 
@@ -102,6 +103,18 @@ def test_altered_tensors(path, change, text):
     rewrite(path, change_tables=change)
     with pytest.raises(UserError, match=text):
         load(path)
+
+
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle(tmp_path, length):
+    """Safetensors files that start with the bytes of a pickle or a zip file are safetensors files all the same."""
+    data = pack({"a": np.zeros(1, np.int8)}, metadata={"pad": ""})
+    header = data[8 : 8 + int.from_bytes(data[:8], "little")].ljust(length)
+    (tmp_path / "n.s2nn").write_bytes(length.to_bytes(8, "little") + header + data[-1:])
+    with pytest.raises(UserError, match="without the 's2nn' header"):
+        load(tmp_path / "n.s2nn")
+    with pytest.raises(UserError, match="without the 's2nn-checkpoint' metadata"):
+        read_checkpoint(tmp_path / "n.s2nn")
 
 
 def test_other_files(tmp_path, network):
