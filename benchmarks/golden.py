@@ -19,7 +19,7 @@ def run(setting):
         traced = len(images) / best_seconds(lambda: network.forward(images, trace=True))
         layers = []
         for layer in network.layers:
-            layers += [torch.nn.Linear(layer.synapse.inputs, layer.synapse.neurons), torch.nn.ReLU()]
+            layers += [torch.nn.Linear(layer.synapses[0].inputs, layer.synapses[0].neurons), torch.nn.ReLU()]
         peer = torch.nn.Sequential(*layers[:-1])
         pixels = torch.tensor(network.encode(images), dtype=torch.float32)
 

@@ -125,7 +125,7 @@ def convert(checkpoint, *, bits=None, calibration=None):
                 raise UserError(f"layer hidden{index + 1}: {error}") from None
             if x is not None:
                 x = hidden(x.float()).double()
-                y = layer.neuron.step(layer.synapse.accumulate(y, peak)).double()
+                y = layer.neuron.step(layer.synapses[0].accumulate(y, peak)).double()
             layers.append(layer)
             peak = 1
         levels, scale, shift = quantised(model.readout.linear, bits[-1], x, y)

@@ -85,21 +85,21 @@ def layer_figures(layer, peak, active, accumulator_bits):
 
     ``accumulator_bits``: the width of the circuit's widest accumulator.
     """
-    weights = layer.synapse.weights
-    low, high = layer.synapse.bounds(peak)
+    weights = layer.synapses[0].weights
+    low, high = layer.synapses[0].bounds(peak)
     return {
         "name": layer.name,
-        "inputs": layer.synapse.inputs,
-        "neurons": layer.synapse.neurons,
-        "bits": layer.synapse.bits,
+        "inputs": layer.synapses[0].inputs,
+        "neurons": layer.synapses[0].neurons,
+        "bits": layer.synapses[0].bits,
         "weight_range": [int(weights.min()), int(weights.max())],
         "sparsity": round(float((weights == 0).mean()), 5),
         "table": layer.neuron.table_name,
         "table_range": [int(layer.neuron.table.min()), int(layer.neuron.table.max())],
         "accumulator_bits": accumulator_bits,
-        "memory_bits": int(weights.size) * layer.synapse.bits,
+        "memory_bits": int(weights.size) * layer.synapses[0].bits,
         "active_inputs": round(active, 3),
-        "synaptic_operations": round(active * layer.synapse.neurons, 1),
+        "synaptic_operations": round(active * layer.synapses[0].neurons, 1),
         "neurons_always": int((layer.neuron.table <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
         "neurons_never": int((layer.neuron.table > high).sum()) if isinstance(layer.neuron, Fire) else 0,
     }

@@ -75,7 +75,7 @@ class Accelerator(wiring.Component):
             # prefixes keep a layer's name from meeting another submodule's
             m.submodules[f"engine_{layer.name}"] = engine = EventEngine(params)
             connect(m, spikes, engine.i)
-            sums = [engine.accumulators[f"n{n}"] for n in range(layer.synapse.neurons)]
+            sums = [engine.accumulators[f"n{n}"] for n in range(layer.synapses[0].neurons)]
             if k < len(layers) - 1:
                 unit = FireUnit(neurons=len(sums), width=self.params[k + 1].width)
                 m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))

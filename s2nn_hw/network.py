@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import UserError
-from .neurons import Fire, Readout
-from .synapses import Dense
+from .neurons import Readout
+from .synapses import Dense, MaxPool, Or
 
 INPUT = "input"
 INPUT_BITS = (1, 2, 4, 8)
 MAX_NEURONS = 1 << 16
+MAX_VALUES = 1 << 22  # values of one layer in one frame
+BATCH_VALUES = 1 << 24  # values of one layer in one batch of the golden model
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,39 @@ class Input:
 
 @dataclass(frozen=True)
 class Layer:
-    """One synapse table and the neurons behind it; ``sources`` name what feeds it (default: the layer before)."""
+    """What is added, and the neurons behind it; ``sources`` name what feeds it (default: the layer before).
+
+    ``synapses``: one or, for several sources that add to the same accumulators (a residual connection), one per
+    source. ``neuron``: :class:`Fire` or :class:`Readout`; None where spikes are only joined (:class:`MaxPool`,
+    :class:`Or`).
+    """
 
     name: str
-    synapse: Dense
+    synapses: tuple
     neuron: object
     sources: tuple = ()
 
     def __post_init__(self):
+        if not isinstance(self.synapses, tuple | list):
+            object.__setattr__(self, "synapses", (self.synapses,))
+        object.__setattr__(self, "synapses", tuple(self.synapses))
+        object.__setattr__(self, "sources", tuple(self.sources))
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
             raise UserError(f"layer name must be a lower-case identifier of at most 32 letters, not {self.name!r}")
-        if self.neuron.size != self.synapse.neurons:
-            raise UserError(
-                f"layer {self.name}: {self.synapse.neurons} neurons in the weights, {self.neuron.size} in the "
-                f"{self.neuron.table_name}"
-            )
+        joins = any(isinstance(s, MaxPool | Or) for s in self.synapses)
+        if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
+            raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
+        for synapse in self.synapses if self.neuron else ():
+            if self.neuron.size != synapse.neurons:
+                raise UserError(
+                    f"layer {self.name}: {synapse.neurons} neurons in the weights, {self.neuron.size} in the "
+                    f"{self.neuron.table_name}"
+                )
+
+    @property
+    def accumulates(self):
+        """Whether this layer has weights and neurons; else it only joins spikes."""
+        return self.neuron is not None
 
 
 @dataclass(frozen=True)
@@ -109,71 +129,99 @@ class Network:
         object.__setattr__(self, "classes", tuple(self.classes))
         if not self.layers:
             raise UserError(f"network {self.name}: at least one layer is needed")
-        sizes, previous, layers = {INPUT: self.input.size}, INPUT, []
+        names = [layer.name for layer in self.layers]
+        shapes, previous, layers, used = {INPUT: self.input.shape}, INPUT, [], set()
         for layer in self.layers:
-            if layer.name in sizes:
+            if layer.name in shapes:
                 raise UserError(f"layer {layer.name}: the name is used twice")
             if not layer.sources:
-                layer = Layer(layer.name, layer.synapse, layer.neuron, (previous,))
-            if len(layer.sources) != 1 or layer.sources[0] not in sizes:
-                raise UserError(f"layer {layer.name}: sources must name one earlier layer, not {list(layer.sources)}")
-            wanted, came = layer.synapse.inputs, sizes[layer.sources[0]]
-            if wanted != came:
-                raise UserError(
-                    f"layer {layer.name}: the weights take {wanted} inputs, but {layer.sources[0]} gives {came}"
-                )
+                layer = Layer(layer.name, layer.synapses, layer.neuron, (previous,))
+            shapes[layer.name] = _checked_shape(layer, shapes, names)
             last = layer.name == self.layers[-1].name
             if last != isinstance(layer.neuron, Readout):
                 raise UserError(f"layer {layer.name}: the last layer, and only that one, must be a readout")
-            sizes[layer.name] = layer.synapse.neurons
+            used.update(layer.sources)
             previous = layer.name
             layers.append(layer)
         object.__setattr__(self, "layers", tuple(layers))
-        if len(self.classes) != sizes[previous] or len(set(self.classes)) != len(self.classes):
+        object.__setattr__(self, "shapes", shapes)
+        unused = [name for name in [INPUT, *names[:-1]] if name not in used]
+        if unused:
+            raise UserError(f"layer {unused[0]}: nothing reads it; every layer but the readout must be a source")
+        if len(shapes[previous]) != 1:
+            raise UserError(f"layer {previous}: the readout must give one score per class, not an image")
+        wanted = shapes[previous][0]
+        if len(self.classes) != wanted or len(set(self.classes)) != len(self.classes):
             raise UserError(
-                f"network {self.name}: {sizes[previous]} different class names wanted, {list(self.classes)} came"
+                f"network {self.name}: {wanted} different class names wanted, {list(self.classes)} came"
             )
+
+    def layer(self, name):
+        """Return the layer called ``name``."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def readers(self, name):
+        """Return the layers that read ``name`` (a layer or :data:`INPUT`), in order, once per source."""
+        return [layer for layer in self.layers for source in layer.sources if source == name]
+
+    def size(self, name):
+        """Return how many values a frame of ``name`` (a layer or :data:`INPUT`) has."""
+        return math.prod(self.shapes[name])
 
     def peak(self, layer):
         """Return the largest input value of ``layer``: the largest pixel behind the input, else 1."""
         return self.input.peak if layer.sources == (INPUT,) else 1
 
+    def bounds(self, layer):
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
+        ranges = [synapse.bounds(self.peak(layer)) for synapse in layer.synapses]
+        return sum(low for low, _ in ranges), sum(high for _, high in ranges)
+
     @property
     def synapse_count(self):
-        return sum(layer.synapse.weights.size for layer in self.layers)
+        """Weights stored, those of a kernel counted once."""
+        return sum(s.weights.size for layer in self.layers if layer.accumulates for s in layer.synapses)
 
     def encode(self, images):
         """Return the pixels that enter, see :meth:`Input.encode`."""
         return self.input.encode(images)
 
-    def forward(self, images, *, trace=False, batch=2048):
+    def forward(self, images, *, trace=False, batch=None):
         """Run the golden model on uint8 ``images`` ``(count, *shape)``, numpy or torch; return :class:`Output`.
 
-        Exact integer arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class.
+        ``trace``: True keeps spikes and accumulators of every layer, ``"spikes"`` the spikes alone (accumulators of
+        images are large). ``batch``: images at a time, default by the size of the largest layer. Exact integer
+        arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class.
         """
         import torch
 
         pixels = torch.as_tensor(self.encode(images))
+        batch = batch or max(1, min(2048, BATCH_VALUES // max(self.size(name) for name in self.shapes)))
         parts = [self._forward_batch(part, trace) for part in pixels.split(batch)] if len(pixels) else []
         if not parts:
             return Output(torch.zeros(0, dtype=torch.int64), torch.zeros((0, len(self.classes)), dtype=torch.int64))
-        names = parts[0].accumulators
         return Output(
             torch.cat([p.classes for p in parts]),
             torch.cat([p.scores for p in parts]),
-            {n: torch.cat([p.spikes[n] for p in parts]) for n in names if n in parts[0].spikes},
-            {n: torch.cat([p.accumulators[n] for p in parts]) for n in names},
+            {n: torch.cat([p.spikes[n] for p in parts]) for n in parts[0].spikes},
+            {n: torch.cat([p.accumulators[n] for p in parts]) for n in parts[0].accumulators},
         )
 
     def _forward_batch(self, pixels, trace):
         values, spikes, accumulators = {INPUT: pixels}, {}, {}
         for layer in self.layers:
-            total = layer.synapse.accumulate(values[layer.sources[0]], self.peak(layer))
-            values[layer.name] = layer.neuron.step(total)
-            if trace:
-                accumulators[layer.name] = total
-                if isinstance(layer.neuron, Fire):
-                    spikes[layer.name] = values[layer.name]
+            shapes = [self.shapes[source] for source in layer.sources]
+            sources = [values[source] for source in layer.sources]
+            if layer.accumulates:
+                total = sum(synapse.accumulate(x, shape, self.peak(layer))
+                            for synapse, x, shape in zip(layer.synapses, sources, shapes, strict=True))
+                values[layer.name] = layer.neuron.step(total)
+                if trace is True:
+                    accumulators[layer.name] = total
+            else:
+                values[layer.name] = layer.synapses[0].join(sources, shapes[0])
+            if trace and not isinstance(layer.neuron, Readout):
+                spikes[layer.name] = values[layer.name]
         scores = values[self.layers[-1].name]
         # argmax of integers promises no order among equals, so the lowest class is picked explicitly
         ranked = scores * scores.shape[1] - scores.new_tensor(range(scores.shape[1]))
@@ -181,32 +229,35 @@ class Network:
 
     def describe(self):
         """Return the JSON-able header that ``save`` writes, without provenance and digest."""
+        plain = all(isinstance(s, Dense) for layer in self.layers for s in layer.synapses)
         return {
             "format": "s2nn",
-            "version": 1,
+            "version": 1 if plain and all(len(layer.sources) == 1 for layer in self.layers) else 2,
             "name": self.name,
             "input": {"shape": list(self.input.shape), "bits": self.input.bits},
-            "layers": [
-                {
-                    "name": layer.name,
-                    "sources": list(layer.sources),
-                    "synapse": {"kind": "dense", "bits": layer.synapse.bits, "weights": f"{layer.name}.weights"},
-                    "neuron": {
-                        "kind": layer.neuron.kind,
-                        layer.neuron.table_name: f"{layer.name}.{layer.neuron.table_name}",
-                    },
-                }
-                for layer in self.layers
-            ],
+            "layers": [self._describe_layer(layer) for layer in self.layers],
             "classes": list(self.classes),
         }
+
+    def _describe_layer(self, layer):
+        entries = []
+        for name, synapse in zip(_weight_names(layer), layer.synapses, strict=True):
+            table = {"bits": synapse.bits, "weights": name} if layer.accumulates else {}
+            entries.append({"kind": synapse.kind, **table, **synapse.settings})
+        entry = {"name": layer.name, "sources": list(layer.sources)}
+        entry |= {"synapse": entries[0]} if len(entries) == 1 else {"synapses": entries}
+        if layer.accumulates:
+            table = layer.neuron.table_name
+            entry["neuron"] = {"kind": layer.neuron.kind, table: f"{layer.name}.{table}"}
+        return entry
 
     def tensors(self):
         """Return the integer tables by tensor name, in file order."""
         tables = {}
         for layer in self.layers:
-            tables[f"{layer.name}.weights"] = layer.synapse.weights
-            tables[f"{layer.name}.{layer.neuron.table_name}"] = layer.neuron.table
+            if layer.accumulates:
+                tables |= {n: s.weights for n, s in zip(_weight_names(layer), layer.synapses, strict=True)}
+                tables[f"{layer.name}.{layer.neuron.table_name}"] = layer.neuron.table
         return tables
 
     @property
@@ -217,3 +268,38 @@ class Network:
             state.update(f"{name}:{table.dtype}:{table.shape}:".encode())
             state.update(np.ascontiguousarray(table.astype(table.dtype.newbyteorder("<"))).tobytes())
         return state.hexdigest()
+
+
+def _weight_names(layer):
+    return [f"{layer.name}.weights{k or ''}" for k in range(len(layer.synapses))]
+
+
+def _checked_shape(layer, shapes, names):
+    """Return the output shape of ``layer`` behind tensors of ``shapes`` (by name); errors name the layer."""
+    for source in layer.sources:
+        if source not in shapes:
+            where = "comes later, and a network has no cycles" if source in names else "does not exist"
+            raise UserError(f"layer {layer.name}: source {source!r} {where}; known here: {', '.join(shapes)}")
+    if INPUT in layer.sources and (len(layer.sources) > 1 or not layer.accumulates):
+        raise UserError(f"layer {layer.name}: pixels of several bits are read by weights, from one source alone, "
+                        f"not by sources {list(layer.sources)}")
+    sources = [shapes[source] for source in layer.sources]
+    try:
+        if not layer.accumulates:
+            return layer.synapses[0].output_shape(*sources)
+        if len(layer.sources) != len(layer.synapses):
+            raise UserError(f"{len(layer.synapses)} weight tables, but {len(layer.sources)} sources")
+        results = []
+        for synapse, shape, source in zip(layer.synapses, sources, layer.sources, strict=True):
+            try:
+                results.append(synapse.output_shape(shape))
+            except UserError as error:
+                raise UserError(str(error).replace("{source}", source)) from None
+        if len(set(results)) > 1:
+            came = " and ".join(f"{list(r)} from {s}" for r, s in zip(results, layer.sources, strict=True))
+            raise UserError(f"all sources must give one shape to add up, not {came}")
+        if math.prod(results[0]) > MAX_VALUES:
+            raise UserError(f"an output of shape {list(results[0])} has more than {MAX_VALUES:,} values")
+    except UserError as error:
+        raise UserError(f"layer {layer.name}: {error}") from None
+    return results[0]

@@ -29,7 +29,7 @@ def _checked_table(table, what):
 
 @dataclass(frozen=True, eq=False)
 class Fire:
-    """A spike where the accumulator reaches the threshold; ``thresholds``: int32 ``(neurons,)``."""
+    """A spike where the accumulator reaches the threshold; ``thresholds``: int32 ``(neurons,)``, one a channel."""
 
     thresholds: np.ndarray
     kind = "fire"
@@ -47,10 +47,12 @@ class Fire:
         return len(self.thresholds)
 
     def step(self, accumulators):
-        """Return spikes, uint8 ``(batch, neurons)``, of int64 ``accumulators`` ``(batch, neurons)``."""
+        """Return spikes, uint8 ``(batch, positions * neurons)``, of int64 ``accumulators`` of the same shape."""
         import torch
 
-        return (accumulators >= torch.tensor(self.thresholds, dtype=torch.int64)).to(torch.uint8)
+        positions = accumulators.reshape(len(accumulators), -1, self.size)
+        spikes = positions >= torch.tensor(self.thresholds, dtype=torch.int64)
+        return spikes.reshape(accumulators.shape).to(torch.uint8)
 
     def offsets(self, low, high):
         """Return what the circuit adds to accumulators in ``low .. high``, int64 ``(neurons,)``: ``-T``.

@@ -42,8 +42,8 @@ def default_plan(network, *, input_banks=2):
     layers = []
     for layer in network.layers:
         first = layer is network.layers[0]
-        banks = input_banks if first and layer.synapse.inputs >= 16 * input_banks else 1
-        width = min(16 * banks, max(banks, _power_of_two_at_least(layer.synapse.inputs)))
+        banks = input_banks if first and layer.synapses[0].inputs >= 16 * input_banks else 1
+        width = min(16 * banks, max(banks, _power_of_two_at_least(layer.synapses[0].inputs)))
         layers.append(LayerPlan(layer.name, banks, width, 8))
     return Plan(tuple(layers))
 
@@ -81,11 +81,11 @@ def layer_params(network, plan):
     """Return one validated :class:`EventParams` per layer of ``network`` under ``plan``."""
     params = []
     for layer, choice in zip(network.layers, plan.layers, strict=True):
-        low, high = layer.synapse.bounds(network.peak(layer))
+        low, high = layer.synapses[0].bounds(network.peak(layer))
         params.append(
             EventParams(
-                weights=layer.synapse.weights,
-                bits=layer.synapse.bits,
+                weights=layer.synapses[0].weights,
+                bits=layer.synapses[0].bits,
                 offsets=layer.neuron.offsets(low, high),
                 planes=network.peak(layer).bit_length(),
                 banks=choice.banks,

@@ -10,11 +10,20 @@ from .errors import UserError
 from .files import atomic_path, is_pickle, read_bytes
 from .network import Input, Layer, Network
 from .neurons import Fire, Readout
-from .synapses import Dense
+from .synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 
-VERSION = 1
+VERSIONS = (1, 2)  # 2: more than chains of dense layers
 KEY = "s2nn"
 MAX_FILE_BYTES = 1 << 28
+# kind in the file: class, and the fields that it has besides weights and bits
+SYNAPSES = {
+    "dense": (Dense, ()),
+    "conv2d": (Conv2d, ("stride", "padding", "groups")),
+    "pooled_dense": (PooledDense, ("pool",)),
+    "maxpool": (MaxPool, ("size", "stride", "padding")),
+    "or": (Or, ()),
+}
+NEURONS = {"fire": Fire, "readout": Readout}
 
 
 def save(network, path):
@@ -60,8 +69,9 @@ def _parse(data):
         raise UserError(f"header is not JSON ({error})") from None
     if not isinstance(header, dict) or header.get("format") != "s2nn":
         raise UserError("header field 'format' must be 's2nn'")
-    if header.get("version") != VERSION:
-        raise UserError(f"format version {header.get('version')!r} is unknown; this tool reads version {VERSION}")
+    if header.get("version") not in VERSIONS:
+        raise UserError(f"format version {header.get('version')!r} is unknown; this tool reads version "
+                        f"{' and '.join(map(str, VERSIONS))}")
     network = _build(header, tables)
     if header.get("digest") != network.digest:
         raise UserError("header field 'digest' does not match the contents: the file was altered")
@@ -91,25 +101,19 @@ def _build(header, tables):
     for index, entry in enumerate(_field(header, "layers", list, "")):
         where = f"layers[{index}]."
         name = _field(entry, "name", str, where)
-        synapse, neuron = _field(entry, "synapse", dict, where), _field(entry, "neuron", dict, where)
-        kind = _field(neuron, "kind", str, where + "neuron.")
-        if _field(synapse, "kind", str, where + "synapse.") != "dense":
-            raise UserError(f"layer {name}: synapse kind {synapse['kind']!r} is unknown; known: dense")
-        if kind not in ("fire", "readout"):
-            raise UserError(f"layer {name}: neuron kind {kind!r} is unknown; known: fire, readout")
         sources = _field(entry, "sources", list, where)
         if not sources or not all(isinstance(s, str) for s in sources):
             raise UserError(f"layer {name}: 'sources' must be a list of names, not {sources!r}")
+        if "synapses" in entry:
+            listed = _field(entry, "synapses", list, where)
+        else:
+            listed = [_field(entry, "synapse", dict, where)]
         try:
-            weights = _table(tables, used, synapse, "weights", where + "synapse.")
-            dense = Dense(weights, _field(synapse, "bits", int, where + "synapse."))
-            if kind == "fire":
-                cells = Fire(_table(tables, used, neuron, "thresholds", where + "neuron."))
-            else:
-                cells = Readout(_table(tables, used, neuron, "bias", where + "neuron."))
+            synapses = tuple(_synapse(tables, used, s, where + "synapse.") for s in listed)
+            cells = _neuron(tables, used, _field(entry, "neuron", dict, where), where) if "neuron" in entry else None
         except UserError as error:
             raise UserError(f"layer {name}: {error}") from None
-        layers.append(Layer(name, dense, cells, tuple(sources)))
+        layers.append(Layer(name, synapses, cells, tuple(sources)))
     spare = set(tables) - used
     if spare:
         raise UserError(f"tensor '{min(spare)}' is not named by any layer")
@@ -118,3 +122,22 @@ def _build(header, tables):
         raise UserError("header field 'classes' must be a list of texts")
     provenance = _field(header, "provenance", dict, "")
     return Network(_field(header, "name", str, ""), inputs, tuple(layers), tuple(classes), provenance)
+
+
+def _synapse(tables, used, entry, where):
+    kind = _field(entry, "kind", str, where)
+    if kind not in SYNAPSES:
+        raise UserError(f"synapse kind {kind!r} is unknown; known: {', '.join(SYNAPSES)}")
+    make, numbers = SYNAPSES[kind]
+    settings = {n: _field(entry, n, list if n == "pool" else int, where) for n in numbers}
+    if kind not in ("maxpool", "or"):
+        settings["weights"] = _table(tables, used, entry, "weights", where)
+        settings["bits"] = _field(entry, "bits", int, where)
+    return make(**settings)
+
+
+def _neuron(tables, used, entry, where):
+    kind = _field(entry, "kind", str, where + "neuron.")
+    if kind not in NEURONS:
+        raise UserError(f"neuron kind {kind!r} is unknown; known: {', '.join(NEURONS)}")
+    return NEURONS[kind](_table(tables, used, entry, NEURONS[kind].table_name, where + "neuron."))

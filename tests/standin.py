@@ -24,7 +24,7 @@ class StandIn(wiring.Component):
 
     def __init__(self, network, *, pixels_per_beat=5, delay=0):
         self.network, self.pixels_per_beat, self.delay = network, pixels_per_beat, delay
-        low, high = network.layers[0].synapse.bounds(network.input.peak)
+        low, high = network.layers[0].synapses[0].bounds(network.input.peak)
         bias = network.layers[0].neuron.bias
         self.score_width = 1 + max(int(np.abs(b + bias).max()) for b in (low, high)).bit_length()
         self.beats = -(-network.input.size // pixels_per_beat)
@@ -56,7 +56,7 @@ class StandIn(wiring.Component):
                     for number, bias in enumerate(layer.neuron.bias):
                         total = Mux(beat == 0, int(bias), scores[number])
                         for lane in range(per_beat):
-                            row = layer.synapse.weights[number, lane::per_beat].tolist()
+                            row = layer.synapses[0].weights[number, lane::per_beat].tolist()
                             weights = Array(row + [0] * (size % per_beat <= lane))
                             total = total + weights[beat] * self.i.payload[lane]
                         m.d.sync += scores[number].eq(total)

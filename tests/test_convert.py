@@ -182,7 +182,7 @@ def test_float_weights_survive_eight_and_four_bits(trained):
         network, report = quantize(checkpoint, bits=[bits] * 3)
         assert report["accuracy_float"] > 0.8
         assert report["accuracy_float"] - report["accuracy_integer"] <= most
-        assert [layer.synapse.bits for layer in network.layers] == [bits] * 3
+        assert [layer.synapses[0].bits for layer in network.layers] == [bits] * 3
         assert np.allclose(report["spikes"], report["spikes_float"], rtol=0.25)
 
 
@@ -192,7 +192,7 @@ def test_bits_of_a_fake_quantised_checkpoint_may_change(trained):
     assert same[1]["accuracy_float"] == same[1]["accuracy_integer"] > 0.8
     assert same[1]["spikes"] == same[1]["spikes_float"]
     assert not needs_calibration(checkpoint, [4, 5, 8])
-    assert all(np.array_equal(a.synapse.weights, b.synapse.weights)
+    assert all(np.array_equal(a.synapses[0].weights, b.synapses[0].weights)
                for a, b in zip(same[0].layers, wider[0].layers, strict=True))
     assert needs_calibration(checkpoint, [2, 2, 3])
     assert narrower[1]["accuracy_integer"] > 0.6

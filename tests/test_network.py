@@ -23,9 +23,9 @@ def readout_only(shape, synapse, bias):
 def plain_forward(network, images):
     values = network.encode(images).astype(np.int64)
     for layer in network.layers[:-1]:
-        values = (values @ layer.synapse.weights.T.astype(np.int64) >= layer.neuron.thresholds).astype(np.int64)
+        values = (values @ layer.synapses[0].weights.T.astype(np.int64) >= layer.neuron.thresholds).astype(np.int64)
     last = network.layers[-1]
-    return values @ last.synapse.weights.T.astype(np.int64) + last.neuron.bias
+    return values @ last.synapses[0].weights.T.astype(np.int64) + last.neuron.bias
 
 
 @pytest.mark.parametrize("input_bits", [1, 2, 4, 8])
@@ -101,7 +101,7 @@ def test_bad_networks():
         ((fire, fire), "abc", "must be a readout|used twice"),
         ((read, read), "ab", "takes? 3 inputs, but input gives 4"),
         ((fire, read), "abc", "2 different class names wanted"),
-        ((fire, Layer("two", dense(2, 3), read.neuron, ("none",))), "ab", "sources must name one earlier layer"),
+        ((fire, Layer("two", dense(2, 3), read.neuron, ("none",))), "ab", "source 'none' does not exist"),
     ]:
         with pytest.raises(UserError, match=text):
             Network("n", Input((4,), 1), layers, tuple(classes))

@@ -61,7 +61,7 @@ def test_every_truncation_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda h: h.update(version=2), "format version 2 is unknown; this tool reads version 1"),
+        (lambda h: h.update(version=3), "format version 3 is unknown; this tool reads version 1 and 2"),
         (lambda h: h.update(format="onnx"), "'format' must be 's2nn'"),
         (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
         (lambda h: h.pop("layers"), "'layers' must be a list"),

@@ -8,23 +8,23 @@ from .resources import FAMILIES, estimate
 
 def layer_overview(layer, params):
     """Return one layer's figures: shape, bits, ranges, accumulator width, weight memory."""
-    weights, table = layer.synapse.weights, layer.neuron.table
+    weights, table = layer.synapses[0].weights, layer.neuron.table
     widths = params.accumulator_widths()
     return {
         "name": layer.name,
         "source": layer.sources[0],
         "synapse": "dense",
         "neuron": layer.neuron.kind,
-        "inputs": layer.synapse.inputs,
-        "neurons": layer.synapse.neurons,
+        "inputs": layer.synapses[0].inputs,
+        "neurons": layer.synapses[0].neurons,
         "synapses": int(weights.size),
-        "bits": layer.synapse.bits,
+        "bits": layer.synapses[0].bits,
         "weight_range": [int(weights.min()), int(weights.max())],
         "sparsity": round(float((weights == 0).mean()), 5),
         "table": layer.neuron.table_name,
         "table_range": [int(table.min()), int(table.max())],
         "accumulator_bits": [int(widths.min()), int(widths.max())],
-        "memory_bits": int(weights.size) * layer.synapse.bits,
+        "memory_bits": int(weights.size) * layer.synapses[0].bits,
     }
 
 
