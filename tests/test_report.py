@@ -144,6 +144,7 @@ def test_small_memories_become_lutram_or_flip_flops():
 SYNTHESISED = {
     ("tiny", "xc7"): (1747, 1691, 3), ("tiny", "ecp5"): (2387, 1757, 7), ("tiny", "ice40"): (3562, 3045, 22),
     ("small", "xc7"): (4408, 3508, 0), ("small", "ecp5"): (3934, 2897, 20), ("small", "ice40"): (4785, 4223, 44),
+    ("tiny", "gowin"): (2491, 1757, 7), ("small", "gowin"): (3960, 2897, 20),
 }
 
 
@@ -161,8 +162,10 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
 LINKS = {
-    (784, 2, 2): {"xc7": (464, 302, 1), "ecp5": (717, 439, 2), "ice40": (727, 456, 5)},
-    (64, 1, 1): {"xc7": (390, 257, 0), "ecp5": (540, 257, 0), "ice40": (553, 296, 2)},
+    (784, 2, 2): {"xc7": (464, 302, 1), "ecp5": (717, 439, 2), "ice40": (727, 456, 5),
+                  "gowin": (683, 435, 2)},
+    (64, 1, 1): {"xc7": (390, 257, 0), "ecp5": (540, 257, 0), "ice40": (553, 296, 2),
+                 "gowin": (595, 253, 0)},
 }
 
 

@@ -6,7 +6,7 @@ circuit: a LUT per accumulator and tree bit, a flip-flop per register, and measu
 (``docs/report.md`` has them against synthesis).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from ..accelerator import CYCLE_BITS, Design
@@ -74,7 +74,9 @@ ICE40 = Family(
     double=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0, layer=25, fixed=150,
     link=(640, 380, 1),
 )
-FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40}
+# as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
+GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", lutram=(4, 6, ((16, 4),)), carry=1)
+FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40, "gowin": GOWIN}
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,7 @@ def layer_resources(family, params):
 def estimate(network, plan=None, family="xc7", *, link=False):
     """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
 
-    ``family``: ``xc7``, ``ecp5`` or ``ice40``. ``link``: the UART host link counts too; clock and reset never do.
-    The result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
+    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do. The result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
