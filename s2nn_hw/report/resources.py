@@ -145,7 +145,8 @@ def layer_resources(family, params):
 def estimate(network, plan=None, family="xc7", *, link=False):
     """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
 
-    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do. The result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
+    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do.
+    The result also says ``source`` (:data:`LABEL`) and the kinds that are counted.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
