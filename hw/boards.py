@@ -1,38 +1,25 @@
-"""The boards: one frozen record each. Adding a board is adding a record to ``BOARDS`` (docs/boards.md)."""
+"""The boards: one frozen record each, and any other board of Amaranth by its platform's class (docs/boards.md)."""
 
 import importlib
 from dataclasses import dataclass
 from math import ceil
 
+from amaranth.build import Platform, ResourceError
+
 from s2nn_hw.errors import UserError
 
-RESOURCES = ("luts", "ffs", "brams", "dsps")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What the device has: counts, and the kind of LUT and block RAM that is counted."""
-
-    lut_kind: str
-    luts: int
-    ffs: int
-    bram_kind: str
-    brams: int
-    dsps: int
-
-    def title(self, resource):
-        """Return how ``resource`` (one of ``RESOURCES``) is called on this device."""
-        return {"luts": self.lut_kind, "ffs": "FF", "brams": self.bram_kind, "dsps": "DSP"}[resource]
+from .clocking import pll_settings
+from .devices import DEVICES, RESOURCES, Budget, find_device
 
 
 @dataclass(frozen=True)
 class Board:
     """A board and how a design gets onto it.
 
-    ``family``: ``ecp5``, ``ice40`` or ``xc7``, which decides clock primitives and flow. ``platform``:
+    ``family``: ``ecp5``, ``ice40``, ``gowin`` or ``xc7``, which decides clock primitives and flow. ``platform``:
     ``module:class`` of amaranth-boards, imported when used. ``crystal_hz`` is what the board's default clock pin
     carries, ``clock_hz`` the system clock unless another is asked for; ``uart`` and ``baud`` the host link.
-    ``program``: the command that loads ``top.bit`` or ``top.bin``, for people.
+    ``program``: the command that loads the bitstream, for people.
     """
 
     name: str
@@ -49,52 +36,107 @@ class Board:
 
     def create_platform(self):
         """Return a new Amaranth platform object for this board (one per build)."""
-        module, _, name = self.platform.partition(":")
-        return getattr(importlib.import_module(module), name)()
+        return platform_class(self.platform)()
 
 
-def _ulx3s(name, size, budget):
+def _board(name, title, platform, device, program, *, crystal_mhz):
+    device = DEVICES[device.upper()]
     return Board(
-        name=name, title=f"ULX3S ({size}F)", family="ecp5", platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
-        device=f"LFE5U-{size}F", crystal_hz=25_000_000, clock_hz=80_000_000, budget=budget,
-        program=("openFPGALoader", "-b", "ulx3s", "top.bit"),
+        name=name, title=title, family=device.family, platform=f"amaranth_boards.{platform}", device=device.name,
+        crystal_hz=crystal_mhz * 1_000_000, clock_hz=device.clock_hz, budget=device.budget,
+        program=tuple(program.split()),
     )
 
 
-def _arty(name, size, budget):
-    return Board(
-        name=name, title=f"Arty A7-{size}T", family="xc7", platform=f"amaranth_boards.arty_a7:ArtyA7_{size}Platform",
-        device=f"XC7A{size}T", crystal_hz=100_000_000, clock_hz=100_000_000, budget=budget,
-        program=("openFPGALoader", "-b", f"arty_a7_{size}t", "top.bit"),
-    )
+def _ulx3s(name, size):
+    return _board(name, f"ULX3S ({size}F)", f"ulx3s:ULX3S_{size}F_Platform", f"LFE5U-{size}F",
+                  "openFPGALoader -b ulx3s top.bit", crystal_mhz=25)
 
 
-_SMALL_ECP5 = Budget("LUT4", 24_288, 24_288, "DP16KD", 56, 28)
+def _arty(name, size):
+    return _board(name, f"Arty A7-{size}T", f"arty_a7:ArtyA7_{size}Platform", f"XC7A{size}T",
+                  f"openFPGALoader -b arty_a7_{size}t top.bit", crystal_mhz=100)
+
 
 BOARDS = {
     board.name: board
     for board in (
-        _ulx3s("ulx3s", 85, Budget("LUT4", 83_640, 83_640, "DP16KD", 208, 156)),
-        _ulx3s("ulx3s_45", 45, Budget("LUT4", 43_848, 43_848, "DP16KD", 108, 72)),
-        _ulx3s("ulx3s_25", 25, _SMALL_ECP5),
-        _ulx3s("ulx3s_12", 12, _SMALL_ECP5),  # the same die as the 25F, and the open tools give all of it
-        Board(
-            name="icebreaker", title="iCEBreaker", family="ice40",
-            platform="amaranth_boards.icebreaker:ICEBreakerPlatform", device="iCE40UP5K", crystal_hz=12_000_000,
-            clock_hz=12_000_000, budget=Budget("LUT4", 5_280, 5_280, "EBR", 30, 8),
-            program=("iceprog", "top.bin"),
-        ),
-        _arty("arty_a7", 35, Budget("LUT6", 20_800, 41_600, "RAMB36", 50, 90)),
-        _arty("arty_a7_100", 100, Budget("LUT6", 63_400, 126_800, "RAMB36", 135, 240)),
+        _ulx3s("ulx3s", 85),
+        _ulx3s("ulx3s_45", 45),
+        _ulx3s("ulx3s_25", 25),
+        _ulx3s("ulx3s_12", 12),
+        _board("icebreaker", "iCEBreaker", "icebreaker:ICEBreakerPlatform", "iCE40UP5K", "iceprog top.bin",
+               crystal_mhz=12),
+        _board("tang_primer_20k", "Tang Primer 20K", "tang_primer_20k:TangPrimer20kPlatform", "GW2A-18C",
+               "openFPGALoader -b tangprimer20k top.fs", crystal_mhz=27),
+        _board("tang_nano_9k", "Tang Nano 9K", "tang_nano_9k:TangNano9kPlatform", "GW1NR-9C",
+               "openFPGALoader -b tangnano9k top.fs", crystal_mhz=27),
+        _arty("arty_a7", 35),
+        _arty("arty_a7_100", 100),
     )
 }
 DEFAULT_BOARD = "ulx3s"
+PROGRAM = {"ecp5": "top.bit", "ice40": "top.bin", "gowin": "top.fs", "xc7": "top.bit"}
+
+
+def platform_class(spec):
+    """Return the platform class named ``module:class``; :class:`UserError` says what can't be found."""
+    module, _, name = spec.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except (ImportError, ValueError) as error:  # ValueError: an empty module name
+        raise UserError(f"board {spec!r}: module {module!r} can't be imported ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, Platform)):
+        raise UserError(f"board {spec!r}: {name!r} is no platform class of Amaranth in module {module}")
+    return found
+
+
+def board_of_class(spec, uart=("uart", 0)):
+    """Return the :class:`Board` of the platform class ``module:class``, everything taken from the class.
+
+    Its system clock is the device's safe one if the PLL makes it from the crystal, else the crystal itself.
+    :class:`UserError`: no such class, a device that is not in the table, no serial port, no clock pin.
+    """
+    try:
+        platform = platform_class(spec)()
+    except (TypeError, ValueError, AssertionError) as error:  # abstract, or a part that Amaranth doesn't know
+        raise UserError(f"board {spec!r} can't be made: {error}") from None
+    try:
+        device = find_device(platform)
+    except UserError as error:
+        raise UserError(f"board {spec!r}: {error}") from None
+    try:
+        pins = {sub.name for sub in platform.lookup(*uart).ios}
+    except (ResourceError, AttributeError):
+        pins = set()
+    if not {"rx", "tx"} <= pins:
+        raise UserError(f"board {spec!r} has no serial port (resource {uart[0]} {uart[1]} with rx and tx), and the "
+                        "link to the host needs one")
+    try:
+        platform.lookup(platform.default_clk)
+        crystal_hz = round(platform.default_clk_frequency)
+    except (ResourceError, AttributeError, TypeError):
+        raise UserError(f"board {spec!r} has no crystal: its default clock is {platform.default_clk or 'not named'}, "
+                        "which is no pin with a known frequency") from None
+    clock_hz = device.clock_hz
+    try:
+        pll_settings(device.family, crystal_hz, clock_hz)
+    except UserError:
+        clock_hz = crystal_hz
+    return Board(
+        name=spec, title=type(platform).__name__.removesuffix("Platform").rstrip("_"), family=device.family,
+        platform=spec, device=device.name, crystal_hz=crystal_hz, clock_hz=clock_hz, budget=device.budget,
+        program=("openFPGALoader", "-b", "NAME_OF_THE_BOARD", PROGRAM[device.family]), uart=uart,
+    )
 
 
 def find_board(name):
-    """Return the :class:`Board` called ``name``; :class:`UserError` lists the known ones."""
+    """Return the :class:`Board` called ``name``, or that of the class ``module:class``; else :class:`UserError`."""
+    if ":" in name:
+        return board_of_class(name)
     if name not in BOARDS:
-        raise UserError(f"board {name!r} is unknown; known boards: {', '.join(BOARDS)}")
+        raise UserError(f"board {name!r} is unknown; known boards: {', '.join(BOARDS)}; or name a platform class of "
+                        "Amaranth, such as amaranth_boards.versa_ecp5:VersaECP5Platform")
     return BOARDS[name]
 
 

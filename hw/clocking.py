@@ -19,7 +19,10 @@ ICE40_RESET_SECONDS = 15e-6
 
 @dataclass(frozen=True)
 class PllLimits:
-    """Bounds of one family's PLL: frequencies in Hz, dividers as ranges (data sheet DC and switching tables)."""
+    """Bounds of one family's PLL: frequencies in Hz, dividers as ranges (data sheet DC and switching tables).
+
+    ``divided_feedback``: the loop closes behind the output divider, which then does not change the output.
+    """
 
     phase_hz: tuple
     vco_hz: tuple
@@ -27,6 +30,7 @@ class PllLimits:
     input_div: range
     multiplier: range
     output_div: tuple
+    divided_feedback: bool = False
 
 
 LIMITS = {
@@ -39,12 +43,18 @@ LIMITS = {
     # Artix-7 data sheet DS181, PLL switching characteristics, speed grade -1
     "xc7": PllLimits((19e6, 450e6), (800e6, 1600e6), (6.25e6, 464e6), range(1, 57), range(2, 65),
                      tuple(range(1, 129))),
+    # Gowin data sheets DS117 (GW1N-9, grade C6/I5) and DS226 (GW2A, C8/I7), rPLL: what both allow
+    "gowin": PllLimits((3e6, 400e6), (500e6, 1200e6), (3.90625e6, 600e6), range(1, 65), range(1, 65),
+                       (2, 4, 8, *range(16, 129, 16)), divided_feedback=True),
 }
 
 
 @dataclass(frozen=True)
 class PllSettings:
-    """``output_hz = crystal / input_div * multiplier / output_div``; ``vco_hz`` lies before the output divider."""
+    """``output_hz = crystal / input_div * multiplier / output_div``; ``vco_hz`` lies before the output divider.
+
+    With the feedback behind that divider (Gowin) the output is ``crystal / input_div * multiplier``.
+    """
 
     input_div: int
     multiplier: int
@@ -69,8 +79,9 @@ def pll_settings(family, crystal_hz, wanted_hz):
         phase = crystal_hz / divider
         if not limits.phase_hz[0] <= phase <= limits.phase_hz[1]:
             continue
-        multiplier = round(wanted_hz * output / phase)
-        vco = phase * multiplier
+        within = output if limits.divided_feedback else 1  # what the loop multiplies beside the multiplier
+        multiplier = round(wanted_hz * output / within / phase)
+        vco = phase * multiplier * within
         if multiplier not in limits.multiplier or not limits.vco_hz[0] <= vco <= limits.vco_hz[1]:
             continue
         rank = (round(abs(vco / output - wanted_hz)), -phase, abs(vco - middle))
@@ -109,14 +120,20 @@ class Clocking(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         clock = Signal()
         locked = Signal()
-        if self.settings is not None and self.board.family == "ice40":
-            m.submodules.pll = self._ice40_pll(pin, clock, locked)  # takes the pad itself, no buffer before it
+        ice40_pad = self.board.device.startswith("iCE40UP")
+        if self.settings is not None and ice40_pad:
+            # its one PLL sits at the clock pin, which then can't be an input: it takes the pad, no buffer before it
+            m.submodules.pll = self._ice40_pll("PAD", clock, locked, io_PACKAGEPIN=pin.io)
         else:
             m.submodules.clock_pin = buffer = io.Buffer("i", pin)
             if self.settings is None:
                 m.d.comb += [clock.eq(buffer.i), locked.eq(1)]
             elif self.board.family == "ecp5":
                 m.submodules.pll = self._ecp5_pll(buffer.i, clock, locked)
+            elif self.board.family == "ice40":
+                m.submodules.pll = self._ice40_pll("CORE", clock, locked, i_REFERENCECLK=buffer.i)
+            elif self.board.family == "gowin":
+                m.submodules.pll = self._gowin_pll(buffer.i, clock, locked, platform.family)
             else:
                 feedback = Signal()
                 m.submodules.pll = self._xc7_pll(buffer.i, clock, locked, feedback)
@@ -169,16 +186,31 @@ class Clocking(Elaboratable):
             i_ENCLKOP=Const(0), i_ENCLKOS=Const(0),
         )
 
-    def _ice40_pll(self, pin, clock, locked):
+    def _ice40_pll(self, kind, clock, locked, **reference):
         s = self.settings
         edges = (17e6, 26e6, 44e6, 66e6, 101e6)  # the loop filter for each range of the phase detector (icepll)
         return Instance(
-            "SB_PLL40_PAD",
+            f"SB_PLL40_{kind}", **reference,
             p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
             p_DIVR=Const(s.input_div - 1, 4), p_DIVF=Const(s.multiplier - 1, 7),
             p_DIVQ=Const(round(log2(s.output_div)), 3),
             p_FILTER_RANGE=Const(1 + sum(s.phase_hz >= edge for edge in edges), 3),
-            io_PACKAGEPIN=pin.io, o_PLLOUTGLOBAL=clock, o_LOCK=locked, i_RESETB=Const(1), i_BYPASS=Const(0),
+            o_PLLOUTGLOBAL=clock, o_LOCK=locked, i_RESETB=Const(1), i_BYPASS=Const(0),
+        )
+
+    def _gowin_pll(self, pin, clock, locked, device):
+        s = self.settings
+        off = {f"p_{name}": "false" for name in ("DYN_IDIV_SEL", "DYN_FBDIV_SEL", "DYN_ODIV_SEL", "DYN_DA_EN",
+                                                 "CLKOUT_BYPASS", "CLKOUTP_BYPASS", "CLKOUTD_BYPASS")}
+        unused = {f"i_{name}": Const(0, width) for name, width in (
+            ("CLKFB", 1), ("RESET", 1), ("RESET_P", 1), ("FBDSEL", 6), ("IDSEL", 6), ("ODSEL", 6), ("PSDA", 4),
+            ("DUTYDA", 4), ("FDLY", 4))}
+        return Instance(
+            "rPLL", **off, **unused,
+            p_DEVICE=device, p_FCLKIN=f"{self.board.crystal_hz / 1e6:g}", p_IDIV_SEL=s.input_div - 1,
+            p_FBDIV_SEL=s.multiplier - 1, p_ODIV_SEL=s.output_div, p_PSDA_SEL="0000", p_DUTYDA_SEL="1000",
+            p_CLKFB_SEL="internal", p_CLKOUTD_SRC="CLKOUT", p_CLKOUTD3_SRC="CLKOUT", p_DYN_SDIV_SEL=2,
+            i_CLKIN=pin, o_CLKOUT=clock, o_LOCK=locked,
         )
 
     def _xc7_pll(self, pin, clock, locked, feedback):

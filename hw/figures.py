@@ -3,7 +3,7 @@
 from s2nn_hw.accelerator import Design
 from s2nn_hw.errors import UserError
 
-from .boards import RESOURCES
+from .devices import RESOURCES
 from .link import WINDOW
 from .protocol import Identity, Packet, Reply, encode, frame_request
 

@@ -1,5 +1,6 @@
-"""openXC7 for Artix-7: our own command lines, as lists of arguments (docs/boards.md says why each option is there)."""
+"""openXC7 for Xilinx 7 series: our own command lines as lists of arguments (docs/boards.md says why each option)."""
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,7 @@ from pathlib import Path
 from s2nn_hw.errors import UserError
 
 TOP = "top"
-# amaranth-boards names the part on the board; Project X-Ray knows the commercial twin with the same fabric
-PARTS = {"XC7A35T": "xc7a35tcsg324-1", "XC7A100T": "xc7a100tcsg324-1"}
+FAMILIES = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
 TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 
 
@@ -21,19 +21,30 @@ class Databases:
     part: str
 
 
+def part_name(platform):
+    """Return the Project X-Ray name of the part on ``platform``: the commercial twin with the same fabric."""
+    device = re.sub(r"(?<=t)[il]$", "", platform.device.lower())
+    return f"{device}{platform.package.lower()}-{re.match('[0-9]', platform.speed)[0]}"
+
+
+def family_folder(part):
+    """Return the folder of prjxray-db that has ``part``."""
+    return FAMILIES[part[3]]
+
+
 def chipdb_names(part):
     """Return the names the part's chip database goes by in different installations, most exact first."""
     package = part.rpartition("-")[0]
-    device = package[: package.index("t", 4) + 1]
+    device = re.match(r"xc7[aksz]\d+[ts]?", package)[0]
     return (f"{part}.bin", f"{package}.bin", f"{device}.bin")
 
 
-def find_databases(device, chipdb, prjxray_db):
-    """Return ``(Databases or None, missing)``; ``missing`` says in words what is not there.
+def find_databases(part, chipdb, prjxray_db):
+    """Return ``(Databases or None, missing)`` for ``part`` (:func:`part_name`); ``missing`` says what is not there.
 
     ``chipdb``: the database file or a folder with it; ``prjxray_db``: the folder ``prjxray-db`` or its ``artix7``.
     """
-    part, missing, found = PARTS[device], [], None
+    missing, found = [], None
     if chipdb:
         chipdb = Path(chipdb)
         candidates = [chipdb] if chipdb.is_file() else [chipdb / name for name in chipdb_names(part)]
@@ -44,7 +55,7 @@ def find_databases(device, chipdb, prjxray_db):
         missing.append("chip database (--chipdb or CHIPDB_DIR)")
     family = None
     if prjxray_db:
-        folders = [Path(prjxray_db) / "artix7", Path(prjxray_db)]
+        folders = [Path(prjxray_db) / family_folder(part), Path(prjxray_db)]
         family = next((path.resolve() for path in folders if (path / part / "part.yaml").is_file()), None)
         if family is None:
             missing.append(f"{part}/part.yaml in {prjxray_db}")
@@ -97,16 +108,16 @@ def constraints(platform):
     return "\n".join(lines) + "\n"
 
 
-def shell_script(device, clock_mhz, seed):
+def shell_script(part, clock_mhz, seed):
     """Return ``run_openxc7.sh``: the same commands for a machine that has the tools, databases by variable."""
-    part = PARTS[device]
     marks = Databases("@CHIPDB@", "@FAMILY@", part)
     place = [word for word in place_arguments(marks, clock_mhz, seed, report=False) if word != "--timing-allow-fail"]
     lines = [shlex.join(["yosys", *synthesis_arguments()]),
              shlex.join(["nextpnr-xilinx", *place]),
              shlex.join(["fasm2frames", *frames_arguments(marks)]) + f" > {TOP}.frames",
              shlex.join(["xc7frames2bit", *bitstream_arguments(marks)])]
-    text = "\n".join(lines).replace("@CHIPDB@", '"$chipdb"').replace("@FAMILY@", '"$PRJXRAY_DB_DIR/artix7"')
+    text = "\n".join(lines).replace("@CHIPDB@", '"$chipdb"')
+    text = text.replace("@FAMILY@", f'"$PRJXRAY_DB_DIR/{family_folder(part)}"')
     exact, package, device_file = chipdb_names(part)
     return (
         "#!/bin/sh\n# CHIPDB_DIR: folder with the chip databases; PRJXRAY_DB_DIR: folder prjxray-db\nset -e\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from s2nn_hw.emit import builtin_yosys
 from s2nn_hw.errors import UserError
 
-from . import openxc7
+from . import gowin, openxc7
 from .boards import check_budget
 from .toolchain import INSTALL, find_path, find_tool, run_tool
 from .toolreports import (
@@ -28,6 +28,12 @@ from .toolreports import (
 )
 
 TOP = openxc7.TOP
+# by family: netlist, placed and routed design, bitstream
+PRODUCTS = {
+    "ecp5": (f"{TOP}.json", f"{TOP}.config", f"{TOP}.bit"),
+    "ice40": (f"{TOP}.json", f"{TOP}.asc", f"{TOP}.bin"),
+    "gowin": (f"{TOP}.syn.json", f"{TOP}.pnr.json", f"{TOP}.fs"),
+}
 # the whole design as Verilog beside the netlist, from the copy that synthesis does not see
 VERILOG_SCRIPT = (
     "design -push-copy", "proc -nomux -norom", "memory_collect", f"write_verilog -noattr {TOP}.v", "design -pop",
@@ -62,16 +68,29 @@ def choose_flow(board, *, native=False, chipdb=None, prjxray_db=None):
         names = ("yosys", "nextpnr-ecp5", "ecppack")
     elif board.family == "ice40":
         names = ("yosys", "nextpnr-ice40", "icepack")
+    elif board.family == "gowin":
+        names = gowin.TOOLS
     elif find_path("vivado"):
         return Flow("vivado", {"vivado": find_tool("vivado")})
     else:
-        databases, missing = openxc7.find_databases(board.device, chipdb, prjxray_db)
+        databases, missing = openxc7.find_databases(openxc7.part_name(board.create_platform()), chipdb, prjxray_db)
         missing = [f"tool {name} ({INSTALL[name]})" for name in openxc7.TOOLS if not find_path(name)] + missing
         names = ("yosys",) if missing else openxc7.TOOLS
         kind = "synthesis" if missing else "openxc7"
         tools = {name: find_tool(name, native=native) for name in names}
         return Flow(kind, tools, databases, tuple(missing))
     return Flow("nextpnr", {name: find_tool(name, native=native) for name in names})
+
+
+def synthesis_options(board):
+    """Return yosys's options for the family and the kind of device of ``board``, beside those that Amaranth gives."""
+    if board.family == "ice40":
+        kinds = {"UP": "u", "LP": "lp", "HX": "hx"}  # after "iCE40"
+        return ["-abc9", "-device", kinds[board.device[5:7]]]
+    if board.family == "gowin":
+        # abc9 is always run here; with multiplexers for wide functions, small tables take far more LUTs
+        return ["-family", board.device[:4].lower(), "-nowidelut"]
+    return ["-abc9"]
 
 
 def prepare(board, top, folder, *, clock_mhz, seed):
@@ -82,7 +101,7 @@ def prepare(board, top, folder, *, clock_mhz, seed):
                          "--timing-allow-fail"],
         "script_after_read": "\n".join(VERILOG_SCRIPT),
         "script_after_synth": f"tee -q -o {TOP}_stat.json stat -json",
-        "synth_opts": ["-abc9"] if board.family == "ecp5" else ["-abc9", "-device", "u"],
+        "synth_opts": synthesis_options(board),
     }
     with warnings.catch_warnings(), builtin_yosys():
         warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
@@ -91,9 +110,11 @@ def prepare(board, top, folder, *, clock_mhz, seed):
     files = {name: text for name, text in plan.files.items() if not name.endswith((".bat", ".debug.v"))}
     commands = json.loads(files.pop(f"build_{TOP}.json"))["commands"]
     script = files.pop(f"build_{TOP}.sh")
+    if board.family == "gowin":
+        commands = gowin.commands(platform, commands, clock_mhz, seed)
     if board.family == "xc7":
         files["run_vivado.sh"] = script
-        files["run_openxc7.sh"] = openxc7.shell_script(board.device, clock_mhz, seed)
+        files["run_openxc7.sh"] = openxc7.shell_script(openxc7.part_name(platform), clock_mhz, seed)
         files[f"{TOP}_openxc7.xdc"] = openxc7.constraints(platform)
     for name, content in files.items():
         path = Path(folder) / name
@@ -110,9 +131,8 @@ def refuse_too_large(board, usage):
 
 
 def run_nextpnr(board, flow, commands, folder, narrator):
-    """Run the three commands of Amaranth's ECP5 or iCE40 plan; return the :class:`Outcome`."""
-    product = {"ecp5": f"{TOP}.bit", "ice40": f"{TOP}.bin"}[board.family]
-    layout = {"ecp5": f"{TOP}.config", "ice40": f"{TOP}.asc"}[board.family]
+    """Run the three commands of the plan for ECP5, iCE40 or Gowin; return the :class:`Outcome`."""
+    netlist, layout, product = PRODUCTS[board.family]
     synthesis, place, pack = commands
 
     def run(command, stage, text, own_log=None, outputs=()):
@@ -120,7 +140,7 @@ def run_nextpnr(board, flow, commands, folder, narrator):
             run_tool(flow.tools[command[0]], command[1:], folder=folder, log=f"{stage}.log", tick=tick,
                      own_log=own_log, outputs=outputs)
 
-    run(synthesis, "synthesis", f"synthesis ({synthesis[0]})", f"{TOP}.rpt", (f"{TOP}.json", f"{TOP}_stat.json"))
+    run(synthesis, "synthesis", f"synthesis ({synthesis[0]})", f"{TOP}.rpt", (netlist, f"{TOP}_stat.json"))
     refuse_too_large(board, synthesis_usage(board.family, folder / f"{TOP}_stat.json"))
     run(place, "place", f"place and route ({place[0]})", f"{TOP}.tim", (layout, f"{TOP}_nextpnr.json"))
     utilization, timing = nextpnr_report(folder / f"{TOP}_nextpnr.json")

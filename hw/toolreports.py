@@ -8,7 +8,7 @@ from pathlib import Path
 
 from s2nn_hw.errors import UserError
 
-from .boards import RESOURCES
+from .devices import RESOURCES
 
 _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE")
 # cells of `stat -json` after synthesis, and how much of each resource one takes (nextpnr's packers; UG474, UG473)
@@ -25,6 +25,13 @@ CELLS = {
         "brams": {"SB_RAM40_4K": 1},
         "dsps": {"SB_MAC16": 1},
     },
+    "gowin": {
+        # the memory is made of four LUTs, its write address takes two more
+        "luts": {**{f"LUT{n}": 1 for n in range(1, 5)}, "ALU": 1, "RAM16SDP4": 6},
+        "ffs": dict.fromkeys(("DFF", *(f"DFF{kind}" for kind in ("E", "S", "SE", "R", "RE", "P", "PE", "C", "CE"))), 1),
+        "brams": dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), 1),
+        "dsps": {"MULT18X18": 1, "MULT9X9": 0.5},
+    },
     "xc7": {
         "luts": {
             **{f"LUT{n}": 1 for n in range(1, 7)}, "INV": 1,
@@ -36,11 +43,14 @@ CELLS = {
         "dsps": {"DSP48E1": 1},
     },
 }
-# bels of nextpnr's utilization table
+# bels of nextpnr's utilization table, and how much of each resource one takes
 NEXTPNR_BELS = {
-    "ecp5": {"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "brams": "DP16KD", "dsps": "MULT18X18D"},
+    "ecp5": {"luts": {"TRELLIS_COMB": 1}, "ffs": {"TRELLIS_FF": 1}, "brams": {"DP16KD": 1}, "dsps": {"MULT18X18D": 1}},
     # an iCE40 logic cell holds LUT and flip-flop, so nextpnr counts both as one
-    "ice40": {"luts": "ICESTORM_LC", "brams": "ICESTORM_RAM", "dsps": "ICESTORM_DSP"},
+    "ice40": {"luts": {"ICESTORM_LC": 1}, "brams": {"ICESTORM_RAM": 1}, "dsps": {"ICESTORM_DSP": 1}},
+    # the four LUTs of a RAM16SDP4's memory are among the LUT4
+    "gowin": {"luts": {"LUT4": 1, "ALU": 1, "RAM16SDP4": 2}, "ffs": {"DFF": 1}, "brams": {"BSRAM": 1},
+              "dsps": {"MULT18X18": 1, "MULT9X9": 0.5}},
 }
 
 
@@ -158,9 +168,11 @@ def _critical_path(steps):
 
 
 def nextpnr_usage(family, utilization, cells):
-    """Return the :class:`Usage` of a placed ECP5 or iCE40 design; ``cells`` are yosys's, for what nextpnr merges."""
-    bels = NEXTPNR_BELS[family]
-    used = {name: utilization.get(bel, {}).get("used", 0) for name, bel in bels.items()}
+    """Return the :class:`Usage` of a placed design; ``cells`` are yosys's, for what nextpnr merges."""
+    used = {
+        resource: sum(weight * utilization.get(bel, {}).get("used", 0) for bel, weight in weights.items())
+        for resource, weights in NEXTPNR_BELS[family].items()
+    }
     if "ffs" not in used:
         used["ffs"] = sum(cells.get(cell, 0) for cell in CELLS[family]["ffs"])
     return Usage(**used, source="nextpnr after packing")

@@ -93,13 +93,14 @@ def databases(tmp_path):
 @pytest.mark.parametrize(("board", "product", "others"), [
     ("ulx3s_25", "top.bit", ["top.lpf", "top.config", "top.svf"]),
     ("icebreaker", "top.bin", ["top.pcf", "top.asc"]),
+    ("tang_nano_9k", "top.fs", ["top.cst", "top.pnr.json"]),
 ])
 def test_real_tools_build_once(board, product, others, tmp_path):
     built = build_count(board, tmp_path)
     assert (built.status, built.reused, built.bitstream) == (0, False, built.folder / product)
     assert built.bitstream.stat().st_size > 1000
     logs = ["top.rpt", "top.tim", "synthesis.log", "place.log", "pack.log"]
-    for name in ["top.il", "top.v", "top.json", *logs, *others]:
+    for name in ["top.il", "top.v", *logs, *others]:
         assert (built.folder / name).is_file(), name
     report = json.loads((built.folder / "report.json").read_text())
     assert report == built.report
@@ -232,7 +233,7 @@ def test_missing_tool_is_named_with_its_package(tools, tmp_path, monkeypatch):
 
 
 def test_missing_databases_are_named(tmp_path):
-    found, missing = openxc7.find_databases("XC7A100T", str(tmp_path), str(tmp_path))
+    found, missing = openxc7.find_databases("xc7a100tcsg324-1", str(tmp_path), str(tmp_path))
     assert found is None
     assert "xc7a100tcsg324-1.bin or xc7a100tcsg324.bin or xc7a100t.bin" in missing[0]
     assert "xc7a100tcsg324-1/part.yaml" in missing[1]
@@ -358,6 +359,7 @@ def test_reports_are_read():
 @pytest.mark.parametrize(("text", "line"), [
     ("Info: x\nERROR: Unable to place cell\nwarning: y\n", "ERROR: Unable to place cell"),
     ("top.ys:3: error: no module\n1 error\n", "top.ys:3: error: no module"),
+    ("ERROR: no such bel\nERROR: Packing design failed.\n2 warnings, 2 errors\n", "ERROR: no such bel"),
     ("nothing helpful\n\n", "nothing helpful"),
     ("", "it printed nothing"),
 ])
