@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: the standard IDX files, checked, downloaded once if absent, and a shipped sample."""
+"""The data sets: standard files, checked, downloaded once if absent, and a shipped sample of each."""
 
 import contextlib
 import gzip
@@ -11,18 +11,24 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 
+from . import cifar
+
 FOLDER_VARIABLE = "S2NN_DATA"
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Where the files of one data set are: folder name, mirrors, SHA-256 by file name, class names."""
+    """Where the files of one data set are: folder name, mirrors, checksum by file name, class names.
+
+    ``shape`` of an image: rows, columns and, with colours, channels.
+    """
 
     folder: str
     mirrors: tuple
-    sha256: dict
+    checksums: dict
     classes: tuple
+    title: str
     shape: tuple = (28, 28)
 
 
@@ -31,12 +37,12 @@ SETS = {
         "mnist",
         ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
         {
-            "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "train-images-idx3-ubyte.gz": "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "train-labels-idx1-ubyte.gz": "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         },
-        tuple("0123456789"),
+        tuple("0123456789"), "MNIST",
     ),
     "fashion-mnist": DataSet(
         "fashion-mnist",
@@ -45,12 +51,17 @@ SETS = {
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         ),
         {
-            "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            "train-images-idx3-ubyte.gz": "sha256:3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "train-labels-idx1-ubyte.gz": "sha256:a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "t10k-images-idx3-ubyte.gz": "sha256:346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "t10k-labels-idx1-ubyte.gz": "sha256:67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         },
         ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
+        "Fashion-MNIST",
+    ),
+    "cifar10": DataSet(
+        "", ("https://www.cs.toronto.edu/~kriz/",), {cifar.ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
+        cifar.CLASSES, "CIFAR-10 (JPEG)", cifar.SHAPE,  # the shipped sample's title; files have their own
     ),
 }
 
@@ -62,20 +73,34 @@ def data_set(name):
     return SETS[name]
 
 
+def title(name):
+    """Return what results on the set ``name`` are to be called; it depends on the files that are there."""
+    found = cifar.source(root()) if name == "cifar10" else None
+    return found[1] if found else data_set(name).title
+
+
 def root():
     """Return the folder that holds one folder per data set: ``$S2NN_DATA``, else the user's cache."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen) if chosen else cache()
+
+
+def cache():
+    """Return the user's cache folder of this project; it may not exist yet."""
     import platformdirs
 
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("s2nn-hw"))
+    return Path(platformdirs.user_cache_dir("s2nn-hw"))
 
 
 def load(name, split):
-    """Return ``(images, labels)`` of ``split`` ("train" or "test"): uint8 ``(count, 28, 28)`` and ``(count,)``.
+    """Return ``(images, labels)`` of ``split`` ("train" or "test"): uint8 ``(count, *shape)`` and ``(count,)``.
 
     Files are looked for under :func:`root` and downloaded there, checksum verified, if absent.
     """
     info, (prefix, count) = data_set(name), SPLITS[split]
+    if name == "cifar10":
+        found = cifar.source(root())
+        return cifar.load(found[0] if found else _file(info, cifar.ARCHIVE), split, cache())
     images = read_idx(_file(info, f"{prefix}-images-idx3-ubyte.gz"), 3)
     labels = read_idx(_file(info, f"{prefix}-labels-idx1-ubyte.gz"), 1)
     if images.shape != (count, *info.shape) or labels.shape != (count,):
@@ -91,6 +116,8 @@ def load(name, split):
 def present(name, split):
     """Whether the files of ``split`` are under :func:`root`, so that :func:`load` downloads nothing."""
     info, (prefix, _) = data_set(name), SPLITS[split]
+    if name == "cifar10":
+        return cifar.source(root()) is not None
     folder = root() / info.folder
     return all((folder / f"{prefix}-{part}-ubyte.gz").is_file() for part in ("images-idx3", "labels-idx1"))
 
@@ -132,7 +159,7 @@ def _download(info, path):
             path.parent.mkdir(parents=True, exist_ok=True)
             pooch.retrieve(
                 mirror + path.name,
-                known_hash="sha256:" + info.sha256[path.name],
+                known_hash=info.checksums[path.name],
                 fname=path.name,
                 path=path.parent,
                 downloader=pooch.HTTPDownloader(timeout=30),
@@ -145,14 +172,18 @@ def _download(info, path):
             raise UserError(f"{path} can't be written: {error.strerror}; set {FOLDER_VARIABLE} to a folder") from None
     with contextlib.suppress(OSError):
         path.parent.rmdir()  # only if nothing is in it
+    inside = "/".join(filter(None, (info.folder, path.name)))
     raise UserError(
         f"{path.name} can't be downloaded ({reason}); put it in {path.parent} by hand, or set {FOLDER_VARIABLE} "
-        f"to a folder that holds {info.folder}/{path.name}"
+        f"to a folder that holds {inside}"
     )
 
 
 def samples(name):
-    """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download."""
+    """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download.
+
+    CIFAR-10 has 100 of ``(32, 32, 3)``.
+    """
     data_set(name)
     with np.load(Path(__file__).parent / "samples" / f"{name}.npz", allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]
