@@ -23,10 +23,10 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
     log = checkpoint.with_suffix(".log.json")
     result = json.loads(log.read_text(encoding="utf-8"))["test"]
-    for index, (spikes, rate) in enumerate(zip(result["spikes"], result["spike_rates"], strict=True), start=1):
-        console.print(f"hidden{index}: {spikes:.1f} spikes per image, rate {100 * rate:.1f} %")
-    console.print(f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images; "
-                  f"checkpoint {checkpoint}, log {log}")
+    for name, spikes, rate in zip(result["names"], result["spikes"], result["spike_rates"], strict=True):
+        console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
+    console.print(f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
+                  f"{result['data_set']}; checkpoint {checkpoint}, log {log}")
     console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
 
 

@@ -12,8 +12,9 @@ integer, so the ceiling loses nothing. Tie: where ``theta / scale`` is an intege
 float32 model may fall on either side of its own threshold; the integer network spikes (``>=``).
 
 Weights trained with fake quantisation are taken as they are. Others, or others bits than trained, are rounded:
-for each neuron a clip is searched that gives the least squared error of the accumulator on calibration images,
-and the mean error that is left moves into the threshold.
+for each neuron a clip is searched that gives the least squared error of the accumulator on calibration images
+(of a convolution, on a sample of their windows), and the mean error that is left moves into the threshold. A
+shortcut's weights take the scale of the weights they are added to, rounded to their own bits.
 """
 
 import json
@@ -26,14 +27,17 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import is_pickle, read_bytes
 from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.synapses import Dense, weight_limit
+from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit
 
 from . import data
+from .graph import INPUT
+from .layers import max_pool, raster, union, weight_levels
 from .recipe import from_dict
-from .train import KEY, build, encode
+from .train import KEY, batch_size, build, encode
 
 CLIPS = np.linspace(0.15, 1.0, 35)  # shares of the largest |w| that the clip search tries
 MAX_THRESHOLD = 2**30
+MAX_WINDOWS = 20_000  # of a convolution that the clip search looks at
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,11 @@ def read_checkpoint(path, recipe=None):
     """Return the :class:`Checkpoint` in the safetensors file ``path``; nothing is unpickled.
 
     ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Tensors wanted, float32,
-    for each hidden layer i: ``hidden.i.linear.weight`` ``(neurons, inputs)`` and ``hidden.i.norm.weight``,
-    ``.bias``, ``.running_mean``, ``.running_var`` ``(neurons,)``; ``readout.linear.weight``, ``readout.bias``;
-    and, with fake quantisation, the scalar ``clip`` beside each linear weight.
+    for each layer i with neurons, from 0: ``hidden.i.linear.weight``, ``(neurons, inputs)`` with the inputs of an
+    image in the order row, column, channel, or ``(channels, inputs / groups, row, column)``; with a shortcut
+    ``hidden.i.shortcut.weight``; ``hidden.i.norm.weight``, ``.bias``, ``.running_mean``, ``.running_var``
+    ``(neurons or channels,)``; ``readout.linear.weight``, ``readout.bias``; and, with fake quantisation, the scalar
+    ``clip`` beside each linear and shortcut weight.
     """
     content = read_bytes(path, what="checkpoint")
     try:
@@ -103,8 +109,8 @@ def _parse(content, recipe):
 def convert(checkpoint, *, bits=None, calibration=None):
     """Return the integer :class:`Network` of ``checkpoint``.
 
-    ``bits``: weight bits of each layer, the readout last (default: the recipe's). ``calibration``: uint8 images
-    ``(count, rows, columns)``, wanted only where :func:`needs_calibration`.
+    ``bits``: weight bits of each layer with weights, the readout last (default: the recipe's). ``calibration``: uint8
+    images ``(count, rows, columns[, channels])``, wanted only where :func:`needs_calibration`.
     """
     recipe, model = checkpoint.recipe, checkpoint.model
     info, bits = data.data_set(recipe.data.set), list(bits or recipe.bits)
@@ -113,56 +119,125 @@ def convert(checkpoint, *, bits=None, calibration=None):
     inputs = Input(info.shape, recipe.data.pixel_bits)
     if calibration is None and needs_calibration(checkpoint, bits):
         raise UserError("weights that were not trained at these bits need calibration images")
-    layers, peak = [], inputs.peak
-    x = y = encode(torch.tensor(calibration), inputs.bits).double() if calibration is not None else None
+    # by layer, on the calibration images: what the float model gives, and what the integer network gives
+    x, y = {}, {}
+    if calibration is not None:
+        x[INPUT] = y[INPUT] = model.image(encode(torch.tensor(calibration), inputs.bits)).to(torch.uint8)
+    layers, hidden, width = [], iter([*model.hidden, model.readout]), iter(bits)
     with torch.no_grad():
-        for index, hidden in enumerate(model.hidden):
-            levels, scale, shift = quantised(hidden.linear, bits[index], x, y)
+        for node in model.nodes:
             try:
-                weights, thresholds = fold(hidden, levels, scale, shift, peak)
-                layer = Layer(f"hidden{index + 1}", Dense(weights, bits[index]), Fire(thresholds))
+                if node.taps:
+                    source = next(hidden)
+                    layer, step = _layer(node, source, next(width), inputs.peak, x, y)
+                else:
+                    source = step = lambda *values, node=node: (
+                        max_pool(*values, node) if node.kind == "maxpool" else union(values))
+                    join = MaxPool(node.kernel, node.stride, node.padding) if node.kind == "maxpool" else Or()
+                    layer = Layer(node.name, join, None, node.sources)
             except UserError as error:
-                raise UserError(f"layer hidden{index + 1}: {error}") from None
-            if x is not None:
-                x = hidden(x.float()).double()
-                y = layer.neuron.step(layer.synapses[0].accumulate(y, peak)).double()
+                raise UserError(f"layer {node.name}: {error}") from None
             layers.append(layer)
-            peak = 1
-        levels, scale, shift = quantised(model.readout.linear, bits[-1], x, y)
-        bias = (model.readout.bias.double() - shift) / scale.double()[0]
-        if bias.abs().max() > MAX_THRESHOLD:
-            raise UserError("layer readout: the bias is too large for the scale of the weights")
-        layers.append(Layer("readout", Dense(levels.numpy().astype(np.int8), bits[-1]),
-                            Readout(bias.round().numpy().astype(np.int32))))
+            if calibration is not None and node.kind != "readout":
+                x[node.name] = _batched(source, model, x, node.sources)
+                y[node.name] = _batched(step, model, y, node.sources)
     return Network(recipe.name, inputs, tuple(layers), info.classes)
+
+
+def _layer(node, source, bits, peak, x, y):
+    """Return the integer :class:`Layer` of ``node``, and a function from its inputs to its spikes (None: readout).
+
+    ``source``: the module of the float model; ``peak``: the largest pixel; ``x`` and ``y`` as in :func:`convert`.
+    """
+    levels, scale, shift = quantised(source, bits, [x.get(s) for s in node.sources], [y.get(s) for s in node.sources])
+    widths = [bits, *(tap.bits for tap in node.taps[1:])]
+    if node.kind == "readout":
+        bias = (source.bias.double() - shift) / scale.double()[0]
+        if bias.abs().max() > MAX_THRESHOLD:
+            raise UserError("the bias is too large for the scale of the weights")
+        neuron, step = Readout(bias.round().numpy().astype(np.int32)), None
+    else:
+        levels, thresholds = fold(source, levels, scale, shift, peak if node.sources[0] == INPUT else 1)
+        neuron, limits = Fire(thresholds), torch.tensor(thresholds).reshape(-1, *[1] * (len(node.shape) - 1))
+
+        def step(*values):
+            parts = (s.product(v, w.to(v.dtype)) for s, v, w in zip(source.synapses, values, levels, strict=True))
+            return sum(part.round() for part in parts) >= limits
+
+    tables = [table(tap, w, b) for tap, w, b in zip(node.taps, levels, widths, strict=True)]
+    return Layer(node.name, tuple(tables), neuron, node.sources), step
+
+
+def table(tap, levels, bits):
+    """Return the synapses of ``tap`` with integer ``levels`` ``(neurons, weights of a neuron)``."""
+    weights = levels.numpy().astype(np.int8)
+    if tap.kind == "conv":
+        weights = np.ascontiguousarray(weights.reshape(tap.weight_shape).transpose(0, 2, 3, 1))
+        return Conv2d(weights, bits, tap.stride, tap.padding, tap.groups)
+    return Dense(weights, bits) if tap.kind == "dense" else PooledDense(weights, bits, tap.pool)
+
+
+def _batched(function, model, values, sources):
+    """Return ``function`` of the values of ``sources`` in turn as uint8, a limited number of images at a time."""
+    parts = zip(*(values[name].split(batch_size(model, 1000)) for name in sources), strict=True)
+    kind = model.readout.bias.dtype
+    return torch.cat([function(*(part.to(kind) for part in group)).to(torch.uint8) for group in parts])
 
 
 def needs_calibration(checkpoint, bits=None):
     """Return whether any layer of ``checkpoint`` must be rounded anew for weight ``bits`` of each layer."""
-    linears = [layer.linear for layer in [*checkpoint.model.hidden, checkpoint.model.readout]]
-    return any(not _taken_as_is(linear, b) for linear, b in zip(linears, bits or checkpoint.recipe.bits, strict=True))
+    layers = [*checkpoint.model.hidden, checkpoint.model.readout]
+    return any(not _taken_as_is(layer, b) for layer, b in zip(layers, bits or checkpoint.recipe.bits, strict=True))
 
 
-def _taken_as_is(linear, bits):
-    return linear.quantised and bits >= linear.bits
+def _taken_as_is(layer, bits):
+    return layer.quantised and bits >= layer.linear.bits
 
 
-def quantised(linear, bits, x=None, y=None):
-    """Return ``(levels, scale, shift)`` of ``linear`` at ``bits``: integers, ``(neurons or 1, 1)``, ``(neurons,)``.
+def quantised(layer, bits, xs=(), ys=()):
+    """Return ``(levels, scale, shift)`` of ``layer`` (hidden or readout) at ``bits``.
 
-    ``x``: the float model's inputs on calibration images ``(images, inputs)``; ``y``: the integer network's.
-    ``shift`` is the mean of the quantised product on ``y`` less that of the float product on ``x``.
+    ``levels``: integers ``(neurons, weights of a neuron)`` per synapse; ``scale`` ``(neurons or 1, 1)``; ``shift``
+    ``(neurons,)``: the mean of the quantised product on ``ys`` less that of the float product on ``xs``, the values
+    of each source in the integer network and in the float model on calibration images.
     """
-    if _taken_as_is(linear, bits):
-        levels, scale = linear.levels()
-        return levels, scale, torch.zeros(len(levels), dtype=torch.float64)
-    weight = linear.weight
-    if linear.quantised:
-        levels, scale = linear.levels()
-        weight = levels * scale
-    weight = weight.double()
-    levels, scale = clip_search(weight, bits, y, shared=linear.shared)
-    return levels, scale, (levels * scale) @ y.mean(dim=0) - weight @ x.mean(dim=0)
+    if _taken_as_is(layer, bits):
+        levels, scale = layer.levels()
+        return levels, scale, torch.zeros(len(levels[0]), dtype=torch.float64)
+    main = layer.linear
+    weights = [weight.double() for weight in layer.weights()]
+    found = [clip_search(part, bits, windows, shared=main.shared)
+             for part, windows in zip(weights[0].chunk(main.tap.groups), windows_of(main.tap, ys[0]), strict=True)]
+    scale = found[0][1] if main.shared else torch.cat([part[1] for part in found])
+    levels = [torch.cat([part[0] for part in found])]
+    levels += [weight_levels(w, scale, s.bits) for w, s in zip(weights[1:], layer.synapses[1:], strict=True)]
+    shift = sum(_mean(s, v, w * scale) for s, v, w in zip(layer.synapses, ys, levels, strict=True))
+    return levels, scale, shift - sum(_mean(s, v, w) for s, v, w in zip(layer.synapses, xs, weights, strict=True))
+
+
+def _mean(synapse, values, weights):
+    """Return the mean, float64 ``(neurons,)``, of the product of ``weights`` over images and positions."""
+    parts = [synapse.product(part.double(), weights).transpose(0, 1).flatten(1) for part in values.split(100)]
+    return sum(part.sum(dim=1) for part in parts) / sum(part.shape[1] for part in parts)
+
+
+def windows_of(tap, values):
+    """Return what the neurons of each group of ``tap`` see: a list of float64 ``(samples, weights of a neuron)``.
+
+    ``values``: of its source, uint8. Of a convolution a random sample of :data:`MAX_WINDOWS` windows, a few of each
+    image, is taken.
+    """
+    if tap.kind == "dense":
+        return [raster(values).double()]
+    if tap.kind == "pooled":
+        cells = torch.nn.functional.avg_pool2d(values.double(), tap.pool) * (tap.pool[0] * tap.pool[1])
+        return [raster(cells)]
+    draw, found = torch.Generator().manual_seed(0), []
+    for part in values.split(16):
+        windows = torch.nn.functional.unfold(part.float(), tap.kernel, padding=tap.padding, stride=tap.stride)
+        kept = torch.randperm(windows.shape[2], generator=draw)[: max(1, MAX_WINDOWS // len(values))]
+        found.append(windows[:, :, kept].transpose(1, 2).flatten(0, 1).double())
+    return list(torch.cat(found).chunk(tap.groups, dim=1))
 
 
 def clip_search(weight, bits, inputs, *, shared=False):
@@ -199,21 +274,22 @@ def clip_search(weight, bits, inputs, *, shared=False):
 
 
 def fold(hidden, levels, scale, shift, peak):
-    """Return ``(weights int8 (neurons, inputs), thresholds int32 (neurons,))`` of a hidden layer.
+    """Return ``(levels, thresholds)`` of a hidden layer: turned integers, and int32 ``(neurons,)``.
 
-    ``levels`` integers ``(neurons, inputs)``, ``scale`` ``(neurons, 1)``, ``shift`` ``(neurons,)`` added to
-    the mean, ``peak`` the largest input value. Float64 throughout.
+    ``levels``: integers ``(neurons, weights of a neuron)`` of each synapse, ``scale`` ``(neurons, 1)``, ``shift``
+    ``(neurons,)`` added to the mean, ``peak`` the largest input value. Float64 throughout.
     """
     norm, u_th = hidden.norm, hidden.neuron.threshold
     gamma, beta = norm.weight.double(), norm.bias.double()
     std = (norm.running_var.double() + norm.eps).sqrt()
     theta = norm.running_mean.double() + shift + (u_th - beta) * std / torch.where(gamma == 0, 1.0, gamma)
     turned = gamma < 0
-    weights = torch.where(turned[:, None], -levels, levels).numpy().astype(np.int8)
+    levels = [torch.where(turned[:, None], -table, table) for table in levels]
     reach = (torch.where(turned, -theta, theta) / scale.double()[:, 0]).ceil().numpy()
-    low, high = Dense(weights, 8).bounds(peak)
+    low = peak * sum(table.double().clamp(max=0).sum(dim=1) for table in levels).numpy()
+    high = peak * sum(table.double().clamp(min=0).sum(dim=1) for table in levels).numpy()
     constant = np.where(beta.numpy() >= u_th, low, high + 1)
     thresholds = np.where(gamma.numpy() == 0, constant, np.clip(reach, low, high + 1))
     if np.abs(thresholds).max() > MAX_THRESHOLD:
         raise UserError(f"accumulators reach beyond {MAX_THRESHOLD}, the largest threshold")
-    return weights, thresholds.astype(np.int32)
+    return levels, thresholds.astype(np.int32)

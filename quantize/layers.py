@@ -6,9 +6,16 @@
     W, B   integers of ``bits`` bits, ``W = round(w / scale)`` clipped to the symmetric range
     x      spikes {0, 1}, or raw k-bit pixels 0 .. 2^k-1 in the first layer
 
-Weight gradients pass through the rounding unchanged (straight-through) and stop where the clip bites. The
-product runs on integers in float32, exact below 2^24; the scale is applied afterwards.
+A convolution's sum runs over its window, and over the shortcut's source too where there is one: both add integers
+of one scale, which the main weights set. Weight gradients pass through the rounding unchanged (straight-through)
+and stop where the clip bites. The product runs on integers in float32, exact below 2^24; the scale is applied
+afterwards. Under autocast (training only) the product is rounded to bfloat16 and the scale is in the weights.
+
+Images are torch's ``(batch, channel, row, column)``, in channels-last memory; a flat value of one is in raster order
+(row, column, channel), as everywhere else.
 """
+
+import math
 
 import torch
 from torch import nn
@@ -16,7 +23,7 @@ from torch.nn import functional
 
 from s2nn_hw.synapses import weight_limit
 
-from .neuron import Neuron
+from .graph import INPUT
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
 # below, which rounds more weights to 0: that trained to a lower loss on MNIST. A checkpoint keeps its own.
@@ -62,83 +69,188 @@ def weight_levels(weight, scale, bits):
     return _Round.apply((weight / scale).clamp(-limit, limit))
 
 
-class Linear(nn.Module):
-    """Fake-quantised ``(batch, inputs) -> (batch, neurons)`` synapses; ``quantised=False`` leaves weights float."""
+class Synapse(nn.Module):
+    """Fake-quantised synapses of one :class:`quantize.graph.Tap`; ``quantised=False`` leaves weights float.
 
-    def __init__(self, inputs, neurons, bits, *, shared=False, quantised=True):
+    ``weight``: ``tap.weight_shape``, that is ``(neurons, inputs)`` or ``(channels, inputs / groups, row, column)``.
+    ``shared``: one scale for all neurons.
+    """
+
+    def __init__(self, tap, *, shared=False, quantised=True):
         super().__init__()
-        self.bits, self.shared, self.quantised = bits, shared, quantised
-        self.weight = nn.Parameter(torch.empty(neurons, inputs))
-        nn.init.normal_(self.weight, std=inputs**-0.5)
+        self.tap, self.bits, self.shared, self.quantised = tap, tap.bits, shared, quantised
+        self.weight = nn.Parameter(torch.empty(tap.weight_shape))
+        nn.init.normal_(self.weight, std=self.weight[0].numel() ** -0.5)
         if quantised:
-            self.register_buffer("clip", torch.tensor(CLIP[bits]))
+            self.register_buffer("clip", torch.tensor(CLIP[tap.bits]))
 
-    def levels(self):
-        """Return ``(levels, scale)``: integer weights ``(neurons, inputs)`` as floats, and their scale."""
-        scale = weight_scale(self.weight, self.bits, clip=self.clip, shared=self.shared)
-        return weight_levels(self.weight, scale, self.bits), scale
+    def scale(self):
+        """Return the positive scale of the weights, ``(neurons, 1)`` or ``(1, 1)``."""
+        return weight_scale(self.weight.flatten(1), self.bits, clip=self.clip, shared=self.shared)
 
-    def forward(self, x):
-        if not self.quantised:
-            return functional.linear(x, self.weight)
-        levels, scale = self.levels()
-        return functional.linear(x, levels) * scale.T
+    def levels(self, scale=None):
+        """Return ``(levels, scale)``: integer weights as floats, ``(neurons, weights of a neuron)``, their scale.
+
+        ``scale``: another synapse's, where both add to the same accumulators.
+        """
+        scale = self.scale() if scale is None else scale
+        return weight_levels(self.weight.flatten(1), scale, self.bits), scale
+
+    def product(self, x, weight):
+        """Return the sums of ``weight`` ``(neurons, weights of a neuron)`` over ``x``, those of a pool not divided."""
+        tap = self.tap
+        if tap.kind == "conv":
+            weight = weight.reshape(self.weight.shape).contiguous(memory_format=torch.channels_last)
+            return functional.conv2d(x, weight, stride=tap.stride, padding=tap.padding, groups=tap.groups)
+        if tap.kind == "pooled":
+            batch, channels, rows, columns = x.shape
+            (high, wide) = tap.pool
+            x = x.reshape(batch, channels, rows // high, high, columns // wide, wide).sum(dim=(3, 5))
+        return functional.linear(raster(x), weight)
+
+
+def raster(x):
+    """Return ``x`` flat, ``(batch, values)`` in the order row, column, channel."""
+    return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
 
 
 class Hidden(nn.Module):
-    """Synapses, batch norm, neuron: ``(batch, inputs)`` pixels or spikes to ``(batch, neurons)`` spikes."""
+    """Synapses, batch norm, neuron of a "fire" node: one value per tap to ``(batch, *node.shape)`` spikes."""
 
-    def __init__(self, inputs, neurons, bits, neuron=None, *, quantised=True):
+    def __init__(self, node, neuron, *, quantised=True):
         super().__init__()
-        self.linear = Linear(inputs, neurons, bits, quantised=quantised)
-        self.norm = nn.BatchNorm1d(neurons)
-        self.neuron = neuron or Neuron()
+        self.name, self.quantised = node.name, quantised
+        self.linear = Synapse(node.taps[0], quantised=quantised)
+        self.shortcut = Synapse(node.taps[1], quantised=quantised) if len(node.taps) > 1 else None
+        self.norm = (nn.BatchNorm2d if len(node.shape) == 3 else nn.BatchNorm1d)(node.shape[-1])
+        self.neuron = neuron
 
-    def forward(self, x):
-        return self.neuron(self.norm(self.linear(x)))
+    @property
+    def synapses(self):
+        return [self.linear] if self.shortcut is None else [self.linear, self.shortcut]
+
+    def levels(self):
+        """Return ``(levels, scale)``: a list with the integer weights of each synapse, and the scale of them all."""
+        levels, scale = self.linear.levels()
+        return [levels, *(other.levels(scale)[0] for other in self.synapses[1:])], scale
+
+    def weights(self):
+        """Return what multiplies the inputs of each synapse, ``(neurons, weights of a neuron)``."""
+        if not self.quantised:
+            return [synapse.weight.flatten(1) for synapse in self.synapses]
+        levels, scale = self.levels()
+        return [table * scale for table in levels]
+
+    def membrane(self, *values):
+        """Return what the neuron compares with its threshold: batch norm of the synapses' common sum."""
+        def total(weights):
+            parts = [s.product(x, w) for s, x, w in zip(self.synapses, values, weights, strict=True)]
+            return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+        if not self.quantised or torch.is_autocast_enabled(values[0].device.type):
+            return self.norm(total(self.weights()))
+        levels, scale = self.levels()
+        sums = total(levels)
+        if not self.training:
+            sums = sums.round()  # integers but for libraries that transform convolutions
+        return self.norm(sums * scale.reshape(-1, *[1] * (sums.ndim - 2)))
+
+    def forward(self, *values):
+        return self.neuron(self.membrane(*values))
 
 
 class Readout(nn.Module):
-    """Synapses and bias without a spike: ``(batch, inputs)`` spikes to ``(batch, classes)`` scores."""
+    """Synapses and bias without a spike: spikes to ``(batch, classes)`` scores."""
 
-    def __init__(self, inputs, classes, bits, *, quantised=True):
+    def __init__(self, tap, *, quantised=True):
         super().__init__()
-        self.linear = Linear(inputs, classes, bits, shared=True, quantised=quantised)
-        self.bias = nn.Parameter(torch.zeros(classes))
+        self.quantised, self.area = quantised, tap.pool[0] * tap.pool[1]
+        self.linear = Synapse(tap, shared=True, quantised=quantised)
+        self.bias = nn.Parameter(torch.zeros(tap.outputs))
+
+    @property
+    def synapses(self):
+        return [self.linear]
+
+    def levels(self):
+        """Return ``(levels, scale)`` as :meth:`Hidden.levels`; an average's division is in the scale."""
+        levels, scale = self.linear.levels()
+        return [levels], scale / self.area
+
+    def weights(self):
+        """Return what multiplies the sums of spikes, ``(classes, weights of a class)``, in a list of one."""
+        if not self.quantised:
+            return [self.linear.weight / self.area]
+        (levels,), scale = self.levels()
+        return [levels * scale]
 
     def forward(self, x):
-        if not self.linear.quantised:
-            return self.linear(x) + self.bias
-        levels, scale = self.linear.levels()
-        return (functional.linear(x, levels) + _Round.apply(self.bias / scale[0])) * scale[0]
+        if not self.quantised:
+            return self.linear.product(x, self.weights()[0]) + self.bias
+        (levels,), scale = self.levels()
+        return (self.linear.product(x, levels) + _Round.apply(self.bias / scale[0])) * scale[0]
 
 
-class SpikingMlp(nn.Module):
-    """Hidden layers and a readout; ``forward`` takes raw pixels ``(batch, inputs)`` and returns scores.
+class SpikingNetwork(nn.Module):
+    """The graph of ``nodes`` (:func:`quantize.graph.nodes`); ``forward`` takes raw pixels ``(batch, pixels)``.
 
-    ``sizes``: neurons of each hidden layer; ``bits``: weight bits of each layer, the readout last.
+    ``neuron``: what stands behind each batch norm, for the float teacher a ReLU.
     """
 
-    def __init__(self, inputs, sizes, classes, bits, *, surrogate=None, threshold=1.0, quantised=True):
+    def __init__(self, nodes, neuron, *, quantised=True):
         super().__init__()
-        widths = [inputs, *sizes]
-        self.hidden = nn.ModuleList(
-            Hidden(before, after, b, Neuron(surrogate, threshold), quantised=quantised)
-            for before, after, b in zip(widths, sizes, bits, strict=False)
-        )
-        self.readout = Readout(widths[-1], classes, bits[-1], quantised=quantised)
+        self.nodes = nodes
+        fire = [node for node in nodes if node.kind == "fire"]
+        self.hidden = nn.ModuleList(Hidden(node, neuron, quantised=quantised) for node in fire)
+        self.readout = Readout(nodes[-1].taps[0], quantised=quantised)
+        self.taps = [tap for node in nodes for tap in node.taps]
+        self.shape = next(tap.shape for tap in self.taps if tap.source == INPUT)
+        # a max pool that alone reads a layer may go before its neuron: the same spikes with less work
+        readers = [source for node in nodes for source in node.sources]
+        self.pools = {n.sources[0]: n for n in nodes if n.kind == "maxpool" and readers.count(n.sources[0]) == 1}
 
     def forward(self, pixels):
         return self.trace(pixels)[0]
 
     def trace(self, pixels):
-        """Return scores ``(batch, classes)`` and a list of each hidden layer's spikes ``(batch, neurons)``."""
-        x, spikes = pixels, []
-        for layer in self.hidden:
-            x = layer(x)
-            spikes.append(x)
-        return self.readout(x), spikes
+        """Return scores ``(batch, classes)`` and the spikes of each layer by name, images as torch orders them.
 
-    def fan_out(self):
-        """Return the synapses that one spike of each hidden layer drives: the width of the layer after it."""
-        return [layer.linear.weight.shape[0] for layer in [*self.hidden, self.readout]][1:]
+        In training, layers whose spikes a max pool alone reads are left out.
+        """
+        values, hidden = {INPUT: self.image(pixels)}, iter(self.hidden)
+        for node in self.nodes[:-1]:
+            sources = [values[source] for source in node.sources if source in values]
+            if node.kind == "fire":
+                layer = next(hidden)
+                u = layer.membrane(*sources)
+                pool = self.pools.get(node.name) if self.training else None
+                if pool is None:
+                    values[node.name] = layer.neuron(u)
+                else:
+                    values[pool.name] = layer.neuron(max_pool(u, pool))
+            elif node.name not in values:
+                values[node.name] = max_pool(sources[0], node) if node.kind == "maxpool" else union(sources)
+        with torch.autocast(pixels.device.type, enabled=False):
+            scores = self.readout(values[self.nodes[-1].sources[0]].to(self.readout.bias.dtype))
+        del values[INPUT]
+        return scores, values
+
+    def image(self, pixels):
+        """Return ``(batch, pixels)`` in raster order as an image ``(batch, channel, row, column)``."""
+        return pixels.reshape(len(pixels), *self.shape).permute(0, 3, 1, 2)
+
+    def loads(self):
+        """Return ``(source, values, fan_out)`` of every tap that spikes enter: what a spike there costs."""
+        return [(tap.source, math.prod(tap.shape), tap.fan_out) for tap in self.taps if tap.source != INPUT]
+
+
+def max_pool(x, node):
+    return functional.max_pool2d(x, node.kernel, node.stride, node.padding)
+
+
+def union(values):
+    """Return the OR of spikes."""
+    result = values[0]
+    for other in values[1:]:
+        result = torch.maximum(result, other)
+    return result

@@ -33,12 +33,12 @@ def sigmoid(x, alpha, beta):
 
 def atan(x, alpha, beta):
     """``(alpha / 2) / (1 + (pi alpha x / 2)^2)``."""
-    return alpha / 2 / (1 + (math.pi / 2 * alpha * x) ** 2)
+    return (math.pi / 2 * alpha * x).square_().add_(1).reciprocal_().mul_(alpha / 2)
 
 
 def rectangular(x, alpha, beta):
     """``alpha`` for ``|x| < 1 / (2 alpha)``, else 0: a window of area 1."""
-    return alpha * (x.abs() < 0.5 / alpha).to(x.dtype)
+    return torch.lt(x.abs(), 0.5 / alpha, out=torch.empty_like(x)).mul_(alpha)
 
 
 def triangular(x, alpha, beta):
@@ -48,7 +48,7 @@ def triangular(x, alpha, beta):
 
 def straight_through(x, alpha, beta):
     """1 for ``|x| <= 1 / alpha``, else 0: the clipped straight-through estimator."""
-    return (x.abs() <= 1 / alpha).to(x.dtype)
+    return torch.le(x.abs(), 1 / alpha, out=torch.empty_like(x))
 
 
 # name: derivative, default alpha; beta matters to s2nn alone
@@ -63,16 +63,21 @@ SURROGATES = {
 
 
 class _Spike(torch.autograd.Function):
+    """Forwards ``1[u >= threshold]``, backwards the surrogate at ``x = (u - threshold) / unit``."""
+
     @staticmethod
-    def forward(ctx, x, derivative, alpha, beta):
-        ctx.save_for_backward(x)
-        ctx.derivative, ctx.alpha, ctx.beta = derivative, alpha, beta
-        return (x >= 0).to(x.dtype)
+    def forward(ctx, u, threshold, unit, surrogate):
+        ctx.save_for_backward(u)
+        ctx.threshold, ctx.unit, ctx.surrogate = threshold, unit, surrogate
+        return torch.ge(u, threshold, out=torch.empty_like(u))  # straight to numbers: a bool in between is slow
 
     @staticmethod
     def backward(ctx, gradient):
-        (x,) = ctx.saved_tensors
-        return gradient * ctx.derivative(x, ctx.alpha, ctx.beta), None, None, None
+        (u,) = ctx.saved_tensors
+        x = u - ctx.threshold
+        if ctx.unit != 1:
+            x, gradient = x / ctx.unit, gradient / ctx.unit
+        return ctx.surrogate.derivative(x).mul_(gradient), None, None, None
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Surrogate:
 
     def __call__(self, x):
         """Return spikes ``1[x >= 0]`` in the dtype and shape of ``x``; the gradient is :meth:`derivative`."""
-        return _Spike.apply(x, SURROGATES[self.name][0], self.alpha, self.beta)
+        return _Spike.apply(x, 0.0, 1.0, self)
 
 
 class Neuron(nn.Module):
@@ -112,4 +117,4 @@ class Neuron(nn.Module):
         self.surrogate, self.threshold = surrogate or Surrogate(), float(threshold)
 
     def forward(self, u):
-        return self.surrogate(u / self.threshold - 1)
+        return _Spike.apply(u, self.threshold, self.threshold, self.surrogate)

@@ -14,11 +14,14 @@ from s2nn_hw.files import read_bytes
 from s2nn_hw.network import INPUT_BITS
 
 from .data import SETS
+from .graph import nodes
 from .neuron import SURROGATES
 
+KERNELS = (1, 2, 3, 4, 5, 6, 7)
 
-def _within(default=dataclasses.MISSING, low=None, high=None, choices=None):
-    return field(default=default, metadata={"low": low, "high": high, "choices": choices})
+
+def _within(default=dataclasses.MISSING, low=None, high=None, choices=None, key=None):
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "key": key})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,10 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Random changes of each training image, uniform in ``-value .. value``; ``scale`` and ``shear`` are fractions."""
+    """Random changes of each training image, uniform in ``-value .. value``; ``scale`` and ``shear`` are fractions.
+
+    ``crop_pixels`` shifts by whole pixels, up to so many each way; ``cutout_pixels`` blackens a square of that side.
+    """
 
     shift_pixels: float = _within(0.0, 0, 8)
     rotate_degrees: float = _within(0.0, 0, 90)
@@ -40,20 +46,45 @@ class Augment:
     shear: float = _within(0.0, 0, 0.5)
     elastic_pixels: float = _within(0.0, 0, 8)
     flip: bool = _within(False)
+    crop_pixels: int = _within(0, 0, 16)
+    cutout_pixels: int = _within(0, 0, 32)
     clean: float = _within(0.0, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One hidden layer: how many neurons, how many bits per weight."""
+    """One layer of the graph; :mod:`quantize.graph` says what each kind wants and checks it.
 
-    neurons: int = _within(low=1, high=1 << 16)
-    bits: int = _within(low=1, high=8)
+    ``dense``: ``neurons``, ``bits``. ``conv``: ``channels``, ``kernel``, ``stride``, ``padding`` (default half the
+    kernel), ``groups`` (a number or "depthwise"), ``bits``, ``pool`` (a max pool of that size behind it). ``maxpool``:
+    ``kernel``, ``stride`` (default the kernel), ``padding``. ``or``: two or more sources in ``from``. ``shortcut`` on a
+    ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1 convolution of
+    ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless ``shortcut_kind`` is
+    "conv"), else all to all with the stride that fits.
+    """
+
+    name: str | None = _within(None)
+    kind: str = _within("dense", choices=("dense", "conv", "maxpool", "or"))
+    source: str | tuple | None = _within(None, key="from")
+    neurons: int | None = _within(None, 1, 1 << 16)
+    channels: int | None = _within(None, 1, 1 << 16)
+    kernel: int | None = _within(None, choices=KERNELS)
+    stride: int | None = _within(None, choices=KERNELS)
+    padding: int | None = _within(None, 0, 6)
+    groups: int | str | None = _within(None, 1, 1 << 16)
+    pool: int | None = _within(None, 2, 7)
+    bits: int | None = _within(None, 1, 8)
+    shortcut: str | None = _within(None)
+    shortcut_kind: str | None = _within(None, choices=("identity", "conv"))
+    shortcut_bits: int | None = _within(None, 1, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
+    """``average``: side of the squares of the last image that are averaged first (1: none), or "global"."""
+
     bits: int = _within(low=1, high=8)
+    average: int | str = _within(1, 1, 1 << 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +99,11 @@ class Neuron:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """``schedule`` runs from ``learning_rate`` to 0; ``fake_quantise = false`` trains float weights."""
+    """``schedule`` runs from ``learning_rate`` to 0; ``fake_quantise = false`` trains float weights.
+
+    ``precision`` of a step's products: "auto" is bfloat16 for convolutions where the processor is quick at it.
+    ``check_images``: on how many images accuracy is measured after each epoch; the final figure is on all.
+    """
 
     epochs: int = _within(low=1, high=100_000)
     batch: int = _within(256, 2, 1 << 16)
@@ -79,6 +114,8 @@ class Training:
     weight_decay: float = _within(0.0, 0, 1e3)
     label_smoothing: float = _within(0.0, 0, 0.9)
     fake_quantise: bool = _within(True)
+    precision: str = _within("auto", choices=("auto", "float32", "bfloat16"))
+    check_images: int = _within(60_000, 1, 60_000)
     seed: int = _within(0, 0, 2**31)
 
 
@@ -96,7 +133,11 @@ class Penalty:
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """A float ReLU network trained first in the same run; its soft labels take the share ``weight`` of the loss."""
+    """A float ReLU network trained first in the same run; its soft labels take the share ``weight`` of the loss.
+
+    For dense recipes it has ``layers`` layers of ``neurons``; else it is the recipe's own graph, ``width`` times
+    as many channels.
+    """
 
     neurons: int = _within(1024, 1, 1 << 16)
     layers: int = _within(2, 1, 8)
@@ -104,6 +145,7 @@ class Teacher:
     learning_rate: float = _within(1e-3, 1e-8, 1e3)
     weight: float = _within(0.0, 0, 1)
     temperature: float = _within(2.0, 0.1, 100)
+    width: float = _within(1.0, 0.1, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +164,8 @@ class Recipe:
 
     @property
     def bits(self):
-        """Weight bits of each layer, the readout last."""
-        return [layer.bits for layer in self.layers] + [self.readout.bits]
-
-    @property
-    def sizes(self):
-        return [layer.neurons for layer in self.layers]
+        """Weight bits of each layer with weights, the readout last."""
+        return [layer.bits for layer in self.layers if layer.kind in ("dense", "conv")] + [self.readout.bits]
 
 
 def load_recipe(path):
@@ -152,27 +190,34 @@ def from_dict(table):
         raise UserError(f"key 'name' must be letters, digits, '.', '_' or '-', at most 64, not {recipe.name!r}")
     if not recipe.layers:
         raise UserError("key 'layers' must hold at least one hidden layer")
+    nodes(recipe)
     return recipe
 
 
 def as_dict(recipe):
     """Return ``recipe`` as nested JSON-able dicts, defaults filled in; :func:`from_dict` is the inverse."""
     table = dataclasses.asdict(recipe)
-    table["layers"] = list(table["layers"])
+    names = {entry.name: _key(entry) for entry in dataclasses.fields(Layer)}
+    table["layers"] = [{names[key]: value for key, value in layer.items() if value is not None}
+                       for layer in table["layers"]]
     return table
+
+
+def _key(entry):
+    return entry.metadata.get("key") or entry.name
 
 
 def _build(kind, table, where):
     if not isinstance(table, dict):
         raise UserError(f"key '{where.rstrip('.')}' must be a table, not {table!r}")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    fields = {_key(f): f for f in dataclasses.fields(kind)}
     for key in table:
         if key not in fields:
             raise UserError(f"key '{where}{key}' is unknown; known: {', '.join(fields)}")
     values = {}
     for name, entry in fields.items():
         if name in table:
-            values[name] = _value(entry, table[name], where + name)
+            values[entry.name] = _value(entry, table[name], where + name)
         elif entry.default is dataclasses.MISSING:
             raise UserError(f"key '{where}{name}' is missing")
     return kind(**values)
@@ -186,19 +231,22 @@ def _value(entry, value, key):
         return tuple(_build(typing.get_args(kind)[0], item, f"{key}[{n}].") for n, item in enumerate(value))
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, key + ".")
-    if isinstance(kind, types.UnionType):
-        if value is None:
-            return None
-        kind = typing.get_args(kind)[0]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and types.NoneType in kinds:
+        return None
+    if isinstance(value, list):
+        value = tuple(value)
+    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        wanted = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}[kind]
-        raise UserError(f"key '{key}' must be {wanted}, not {value!r}")
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        words = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list of texts"}
+        raise UserError(f"key '{key}' must be {' or '.join(words[k] for k in kinds if k in words)}, not {value!r}")
     limits = entry.metadata
     if limits.get("choices") and value not in limits["choices"]:
         raise UserError(f"key '{key}' must be one of {', '.join(map(str, limits['choices']))}, not {value!r}")
-    if kind in (int, float) and not limits.get("choices"):
+    if isinstance(value, tuple) and not all(isinstance(item, str) for item in value):
+        raise UserError(f"key '{key}' must be a list of texts, not {value!r}")
+    if isinstance(value, int | float) and not isinstance(value, bool) and not limits.get("choices"):
         low, high = limits.get("low"), limits.get("high")
         if not math.isfinite(value) or not low <= value <= high:
             raise UserError(f"key '{key}' must lie in {low} .. {high}, not {value!r}")

@@ -7,8 +7,9 @@ import torch
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
+from s2nn_hw.network import INPUT
 from s2nn_hw.neurons import Fire
-from s2nn_hw.plan import default_plan, layer_params
+from s2nn_hw.synapses import Conv2d, image_shape
 
 from . import data
 from .convert import convert, needs_calibration
@@ -16,6 +17,7 @@ from .recipe import as_dict
 from .train import evaluate
 
 CALIBRATION_IMAGES = 4000
+CALIBRATION_VALUES = 1 << 25  # of the largest layer, on all calibration images
 
 
 def quantize(checkpoint, *, bits=None, console=None):
@@ -28,11 +30,13 @@ def quantize(checkpoint, *, bits=None, console=None):
     images, labels = _images(recipe.data.set, "test", console)
     calibration = None
     if needs_calibration(checkpoint, bits):
-        calibration = _images(recipe.data.set, "train", console)[0][:CALIBRATION_IMAGES]
+        largest = max(int(np.prod(node.shape)) for node in checkpoint.model.nodes)
+        count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // largest))
+        calibration = _images(recipe.data.set, "train", console)[0][:count]
     bare = convert(checkpoint, bits=bits, calibration=calibration)
     result = report(checkpoint, bare, images, labels)
-    measured = {key: result[key] for key in ("images", "accuracy_float", "accuracy_integer", "spikes", "spike_rates",
-                                             "input_ones", "synaptic_operations")}
+    measured = {key: result[key] for key in ("data_set", "images", "accuracy_float", "accuracy_integer", "spikes",
+                                             "spike_rates", "input_ones", "synaptic_operations")}
     provenance = {"tool": f"s2nn-hw {__version__}", "data_set": recipe.data.set, "recipe": as_dict(recipe),
                   "measured": measured}
     return dataclasses.replace(bare, provenance=provenance), result
@@ -42,67 +46,93 @@ def _images(name, split, console):
     try:
         return data.load(name, split)
     except UserError as error:
+        sample = data.samples(name)
         if console is not None:
-            console.print(f"{error}\nusing the 300 sample images instead")
-        return data.samples(name)
+            console.print(f"{error}\nusing the {len(sample[0])} sample images instead")
+        return sample
 
 
 def report(checkpoint, network, images, labels):
-    """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``."""
-    bits = network.input.bits
+    """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``.
+
+    The lists of spikes and rates have an entry for each layer but the readout, in the network's order.
+    """
+    bits, count = network.input.bits, len(images)
     float_accuracy, float_spikes = evaluate(
         checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
-    parts = [(network.forward(images[i : i + 2000], trace=True), labels[i : i + 2000])
-             for i in range(0, len(images), 2000)]
-    right = sum(int((out.classes.numpy() == wanted).sum()) for out, wanted in parts)
-    spikes = {name: sum(int(out.spikes[name].sum()) for out, _ in parts) / len(images) for name in parts[0][0].spikes}
-    ones = float(np.bitwise_count(network.encode(images)).sum() / len(images))
-    rows, active = [], ones
-    circuit = layer_params(network, default_plan(network))
-    for layer, params in zip(network.layers, circuit, strict=True):
-        rows.append(layer_figures(layer, network.peak(layer), active, int(params.accumulator_widths().max())))
-        active = spikes.get(layer.name)
+    right, ones = 0, {}
+    for start in range(0, count, 500):
+        part, wanted = images[start : start + 500], labels[start : start + 500]
+        out = network.forward(part, trace="spikes")
+        right += int((out.classes.numpy() == wanted).sum())
+        for name, values in ({INPUT: np.bitwise_count(network.encode(part))} | out.spikes).items():
+            ones[name] = ones.get(name, 0) + np.asarray(values).sum(axis=0, dtype=np.int64) / count
+    rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
+    spikes = {name: float(values.sum()) for name, values in ones.items()}
+    input_ones = spikes.pop(INPUT)
     return {
         "name": network.name,
         "digest": network.digest,
-        "images": len(images),
+        "data_set": data.title(checkpoint.recipe.data.set),
+        "images": count,
         "accuracy_float": round(float_accuracy, 6),
-        "accuracy_integer": round(right / len(images), 6),
+        "accuracy_integer": round(right / count, 6),
         "input_bits": bits,
-        "input_ones": round(ones, 3),
+        "input_ones": round(input_ones, 3),
         "spikes": [round(n, 3) for n in spikes.values()],
-        "spikes_float": [round(n, 3) for n in float_spikes],
-        "spike_rates": [round(n / layer.neuron.size, 5) for n, layer in zip(spikes.values(), network.layers,
-                                                                            strict=False)],
+        "spikes_float": [round(n, 3) for n in float_spikes.values()],
+        "spike_rates": [round(n / network.size(name), 5) for name, n in spikes.items()],
         "synaptic_operations": round(sum(row["synaptic_operations"] for row in rows), 1),
         "memory_bits": sum(row["memory_bits"] for row in rows),
         "layers": rows,
     }
 
 
-def layer_figures(layer, peak, active, accumulator_bits):
-    """Return one layer's figures; ``active`` ones enter it per image (pixel bits or spikes), each adds one row.
+def layer_figures(network, layer, ones):
+    """Return the figures of one layer with weights; ``ones``: mean ones (pixel bits or spikes) per value, by layer.
 
-    ``accumulator_bits``: the width of the circuit's widest accumulator.
+    ``inputs``: weights of a neuron; ``neurons``: rows of the table (channels of an image);
+    ``accumulator_bits``: of a signed number that holds every reachable sum, and its distance from the threshold.
     """
-    weights = layer.synapses[0].weights
-    low, high = layer.synapses[0].bounds(peak)
+    weights = np.concatenate([synapse.weights.reshape(synapse.neurons, -1) for synapse in layer.synapses], axis=1)
+    low, high = network.bounds(layer)
+    settings = layer.neuron.table
+    reach = [low, high, low - settings, high - settings] if isinstance(layer.neuron, Fire) else [
+        low, high, low + settings, high + settings]
+    reads = [ones[source] @ times_read(synapse, network.shapes[source])
+             for synapse, source in zip(layer.synapses, layer.sources, strict=True)]
     return {
         "name": layer.name,
-        "inputs": layer.synapses[0].inputs,
-        "neurons": layer.synapses[0].neurons,
+        "shape": list(network.shapes[layer.name]),
+        "inputs": weights.shape[1],
+        "neurons": len(weights),
         "bits": layer.synapses[0].bits,
         "weight_range": [int(weights.min()), int(weights.max())],
         "sparsity": round(float((weights == 0).mean()), 5),
         "table": layer.neuron.table_name,
-        "table_range": [int(layer.neuron.table.min()), int(layer.neuron.table.max())],
-        "accumulator_bits": accumulator_bits,
-        "memory_bits": int(weights.size) * layer.synapses[0].bits,
-        "active_inputs": round(active, 3),
-        "synaptic_operations": round(active * layer.synapses[0].neurons, 1),
-        "neurons_always": int((layer.neuron.table <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
-        "neurons_never": int((layer.neuron.table > high).sum()) if isinstance(layer.neuron, Fire) else 0,
+        "table_range": [int(settings.min()), int(settings.max())],
+        "accumulator_bits": max(int(max(n.max(), ~n.min())).bit_length() for n in reach) + 1,
+        "memory_bits": sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
+        "active_inputs": round(float(sum(ones[source].sum() for source in layer.sources)), 3),
+        "synaptic_operations": round(float(sum(
+            read * synapse.neurons / getattr(synapse, "groups", 1)
+            for read, synapse in zip(reads, layer.synapses, strict=True))), 1),
+        "neurons_always": int((settings <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
+        "neurons_never": int((settings > high).sum()) if isinstance(layer.neuron, Fire) else 0,
     }
+
+
+def times_read(synapse, shape):
+    """Return how many positions of ``synapse`` read each value of an input of ``shape``, int64 ``(values,)``."""
+    if not isinstance(synapse, Conv2d):
+        return np.ones(int(np.prod(shape)), np.int64)
+    rows, columns, channels = image_shape(shape)
+    lines = []
+    for size, kernel, positions in zip((rows, columns), synapse.kernel, synapse.output_shape(shape), strict=False):
+        first = np.arange(positions) * synapse.stride - synapse.padding
+        place = np.arange(size)[:, None]
+        lines.append(((place >= first) & (place < first + kernel)).sum(axis=1))
+    return np.repeat(np.outer(*lines).reshape(-1), channels)
 
 
 def show(report, console):
@@ -125,7 +155,8 @@ def show(report, console):
             f"{row['memory_bits'] / 1024:.1f}", f"{row['active_inputs']:.1f}", f"{row['synaptic_operations']:,.0f}")
     console.print(table)
     loss = 100 * (report["accuracy_float"] - report["accuracy_integer"])
-    console.print(f"accuracy on {report['images']:,} images: float {100 * report['accuracy_float']:.2f} %, "
+    console.print(f"accuracy on {report['images']:,} images of {report['data_set']}: "
+                  f"float {100 * report['accuracy_float']:.2f} %, "
                   f"integer {100 * report['accuracy_integer']:.2f} % (loss {loss:.2f} points); "
                   f"{report['synaptic_operations']:,.0f} synaptic operations per image")
 

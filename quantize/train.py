@@ -19,25 +19,36 @@ from s2nn_hw.files import atomic_path, write_json
 
 from . import data
 from .augment import augment
-from .layers import SpikingMlp
-from .neuron import Surrogate
+from .graph import nodes
+from .layers import SpikingNetwork
+from .neuron import Neuron, Surrogate
 from .recipe import as_dict
 from .teacher import distil, make_teacher
 
 KEY = "s2nn-checkpoint"
 EVALUATE_BATCH = 2000
+EVALUATE_VALUES = 1 << 24  # of a layer, over the images evaluated at a time
 
 
 def build(recipe):
-    """Return the :class:`SpikingMlp` of ``recipe``, freshly initialised from its seed."""
-    info = data.data_set(recipe.data.set)
+    """Return the :class:`SpikingNetwork` of ``recipe``, freshly initialised from its seed."""
     torch.manual_seed(recipe.training.seed)
     neuron = recipe.neuron
-    return SpikingMlp(
-        int(np.prod(info.shape)), recipe.sizes, len(info.classes), recipe.bits,
-        surrogate=Surrogate(neuron.surrogate, neuron.alpha, neuron.beta),
-        threshold=neuron.threshold, quantised=recipe.training.fake_quantise,
-    )
+    surrogate = Surrogate(neuron.surrogate, neuron.alpha, neuron.beta)
+    return SpikingNetwork(nodes(recipe), Neuron(surrogate, neuron.threshold), quantised=recipe.training.fake_quantise)
+
+
+def mixed(recipe, device):
+    """Return the autocast context of a training step: bfloat16 where convolutions gain by it, else nothing.
+
+    Levels, spikes and pixels are small integers, exact in bfloat16; evaluation and batch norm's final statistics
+    are always in float32, where the float network's spikes are the integer network's.
+    """
+    chosen = recipe.training.precision
+    fast = device.type == "cuda" or getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+    if chosen == "auto":
+        chosen = "bfloat16" if fast and any(layer.kind == "conv" for layer in recipe.layers) else "float32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=chosen == "bfloat16")
 
 
 def encode(images, bits):
@@ -46,23 +57,43 @@ def encode(images, bits):
 
 
 def evaluate(model, images, labels, bits):
-    """Return ``(accuracy, spikes)``: the fraction classified right, and mean spikes per image of each layer."""
+    """Return ``(accuracy, spikes)``: the fraction classified right, and mean spikes per image by layer name."""
     model.eval()
-    right, spikes = 0, None
+    right, spikes = 0, {}
+    batch = batch_size(model, EVALUATE_BATCH)
     with torch.inference_mode():
-        for part, wanted in zip(images.split(EVALUATE_BATCH), labels.split(EVALUATE_BATCH), strict=True):
+        for part, wanted in zip(images.split(batch), labels.split(batch), strict=True):
             scores, trace = model.trace(encode(part, bits))
             right += int((scores.argmax(dim=1) == wanted).sum())
-            sums = torch.stack([s.sum() for s in trace]).double()
-            spikes = sums if spikes is None else spikes + sums
-    return right / len(images), (spikes / len(images)).tolist()
+            for name, values in trace.items():
+                spikes[name] = spikes.get(name, 0) + int(values.sum())
+    return right / len(images), {name: count / len(images) for name, count in spikes.items()}
+
+
+def batch_size(model, most):
+    """Return how many images, at most ``most``, go through ``model`` at a time with memory to spare."""
+    return max(1, min(most, EVALUATE_VALUES // max(int(np.prod(node.shape)) for node in model.nodes)))
+
+
+class _Total(torch.autograd.Function):
+    """The sum of all spikes. Its gradient is written out, because adding an expanded one to another is slow."""
+
+    @staticmethod
+    def forward(ctx, spikes):
+        ctx.save_for_backward(spikes)
+        return spikes.sum().float()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (spikes,) = ctx.saved_tensors
+        return torch.empty_like(spikes).fill_(gradient)
 
 
 def activity(model, trace, measure):
     """Return the penalised activity of a batch's spikes ``trace``, 0 (none) to 1 (every neuron every time)."""
-    weights = model.fan_out() if measure == "synaptic_operations" else [1] * len(trace)
-    whole = sum(w * s.shape[1] for w, s in zip(weights, trace, strict=True))
-    return sum(w * s.sum() / len(s) for w, s in zip(weights, trace, strict=True)) / whole
+    loads = [(name, size, fan_out if measure == "synaptic_operations" else 1) for name, size, fan_out in model.loads()]
+    cost = sum(weight * _Total.apply(trace[name]) / len(trace[name]) for name, _, weight in loads)
+    return cost / sum(size * weight for _, size, weight in loads)
 
 
 def rate(training, progress):
@@ -87,7 +118,7 @@ def make_optimiser(model, training):
 
 
 def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None, advance=None):
-    """Run one epoch in place; return the mean loss. ``images`` uint8 ``(count, rows, columns)``.
+    """Run one epoch in place; return the mean loss. ``images`` uint8 ``(count, rows, columns[, channels])``.
 
     ``teacher`` maps uint8 images to scores; ``advance`` is called with the share of the epoch that each step is.
     """
@@ -103,7 +134,8 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
         wanted = labels[chosen]
         for group in optimiser.param_groups:
             group["lr"] = rate(training, epoch + step / steps)
-        scores, trace = model.trace(encode(pixels, recipe.data.pixel_bits))
+        with mixed(recipe, images.device):
+            scores, trace = model.trace(encode(pixels, recipe.data.pixel_bits))
         loss = functional.cross_entropy(scores, wanted, label_smoothing=training.label_smoothing)
         if teacher is not None:
             loss = distil(loss, scores, teacher(pixels), recipe.teacher)
@@ -129,7 +161,7 @@ def settle(model, images, recipe):
         layer.norm.momentum = None  # a plain average
     model.train()
     with torch.no_grad():
-        for part in images.split(max(recipe.training.batch, 1000)):
+        for part in images.split(batch_size(model, max(recipe.training.batch, 1000))):
             if len(part) > 1:
                 model(encode(augment(part, recipe.augment, generator), recipe.data.pixel_bits))
 
@@ -170,7 +202,8 @@ def train(recipe, folder, *, fresh=False, console=None):
                         "goes on from there, --fresh starts over") from None
     settle(model, sets["train"][0], recipe)
     accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
-    result = {"images": len(sets["test"][0]), "accuracy": accuracy} | activity_report(model, spikes)
+    result = {"data_set": data.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
+    result |= activity_report(model, spikes)
     save_checkpoint(checkpoint, model, recipe, result)
     write_json(folder / f"{recipe.name}.log.json", {
         "tool": f"s2nn-hw {__version__}", "torch": torch.__version__, "device": device.type,
@@ -180,15 +213,16 @@ def train(recipe, folder, *, fresh=False, console=None):
 
 
 def activity_report(model, spikes):
-    """Return mean ``spikes`` per image of each hidden layer as a JSON-able dict with rates and operations.
+    """Return mean ``spikes`` per image by layer name as a JSON-able dict of lists, with rates and operations.
 
-    ``synaptic_operations`` are those that hidden spikes cause; the first layer's, which pixels cause, come on top.
+    ``synaptic_operations`` are those that spikes cause, edges of images apart; the pixels' come on top.
     """
-    sizes = [layer.linear.weight.shape[0] for layer in model.hidden]
+    sizes = {node.name: int(np.prod(node.shape)) for node in model.nodes}
     return {
-        "spikes": [round(s, 3) for s in spikes],
-        "spike_rates": [round(s / n, 5) for s, n in zip(spikes, sizes, strict=True)],
-        "synaptic_operations": round(sum(s * f for s, f in zip(spikes, model.fan_out(), strict=True)), 1),
+        "names": list(spikes),
+        "spikes": [round(count, 3) for count in spikes.values()],
+        "spike_rates": [round(count / sizes[name], 5) for name, count in spikes.items()],
+        "synaptic_operations": round(sum(spikes[name] * fan_out for name, _, fan_out in model.loads()), 1),
     }
 
 
@@ -224,7 +258,8 @@ def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
                            advance=lambda share: bar.advance(task, share))
         if not np.isfinite(loss):
             raise UserError(f"the loss of epoch {epoch + 1} is {loss}; lower key 'training.learning_rate'")
-        accuracy, spikes = evaluate(model, *sets["check"], recipe.data.pixel_bits)
+        checked = (part[: recipe.training.check_images] for part in sets["check"])
+        accuracy, spikes = evaluate(model, *checked, recipe.data.pixel_bits)
         log.append({"epoch": epoch + 1, "loss": round(loss, 5), "accuracy": accuracy,
                     **activity_report(model, spikes), "seconds": round(time.perf_counter() - start, 2)})
         with atomic_path(state_path) as temporary:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from quantize import data
 from quantize.commands import parse_bits, quantize_checkpoint
 from quantize.convert import Checkpoint, clip_search, convert, fold, needs_calibration, read_checkpoint
+from quantize.graph import Node, Tap
 from quantize.layers import Hidden
 from quantize.neuron import Neuron
 from quantize.recipe import from_dict
@@ -69,9 +70,10 @@ def test_integer_network_has_the_spikes_of_the_float_network(seed, pixel_bits, s
     images = data.samples("mnist")[0][:60]
     network, (scores, spikes) = convert(checkpoint), float_model(checkpoint, images)
     out = network.forward(images, trace=True)
-    for layer, wanted in zip(network.layers, spikes, strict=False):
-        assert torch.equal(out.spikes[layer.name].double(), wanted), layer.name
-    scale = checkpoint.model.readout.linear.levels()[1].item()
+    assert list(out.spikes) == list(spikes)
+    for name, wanted in spikes.items():
+        assert torch.equal(out.spikes[name].double(), wanted), name
+    scale = checkpoint.model.readout.levels()[1].item()
     torch.testing.assert_close(out.scores.double() * scale, scores)
 
 
@@ -83,14 +85,15 @@ def test_float32_model_differs_from_the_integers_at_ties_only():
     out, pixels = network.forward(images, trace=True), encode(torch.tensor(images), 4)
     with torch.no_grad():
         hidden = single.model.hidden[0]
-        u = hidden.norm(hidden.linear(pixels))
+        u = hidden.membrane(pixels)
         wrong = hidden.neuron(u) != out.spikes["hidden1"]
     assert ((u - 1).abs()[wrong] < 1e-4).all()
     assert wrong.float().mean() < 1e-3
 
 
 def hidden_layer(gamma, beta, mean=0.0, threshold=1.0):
-    layer = Hidden(4, 1, 3, Neuron(threshold=threshold)).double().eval()
+    node = Node("hidden1", "fire", (1,), ("input",), (Tap("input", "dense", (4,), 1, 3),))
+    layer = Hidden(node, Neuron(threshold=threshold)).double().eval()
     layer.norm.eps = 0.0
     with torch.no_grad():
         layer.norm.weight.fill_(gamma)
@@ -101,8 +104,8 @@ def hidden_layer(gamma, beta, mean=0.0, threshold=1.0):
 
 def folded(layer, levels=(3, -2, 0, 1), scale=0.5, peak=1):
     with torch.no_grad():
-        weights, thresholds = fold(layer, torch.tensor([levels]).double(), torch.tensor([[scale]]),
-                                   torch.zeros(1).double(), peak)
+        (weights,), thresholds = fold(layer, [torch.tensor([levels]).double()], torch.tensor([[scale]]),
+                                      torch.zeros(1).double(), peak)
     return weights[0].tolist(), int(thresholds[0])
 
 

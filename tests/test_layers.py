@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from quantize.layers import Linear, SpikingMlp, weight_levels, weight_scale
+from quantize.graph import Tap
+from quantize.layers import Synapse, weight_levels, weight_scale
+from quantize.recipe import from_dict
+from quantize.train import build
 from s2nn_hw.synapses import weight_limit
 
 
@@ -42,26 +45,29 @@ def test_gradient_passes_straight_through_inside_the_clip_and_stops_outside(bits
     assert weight.grad.tolist() == [[2, 2, 0]]
 
 
+def dense(inputs, neurons, bits, **options):
+    return Synapse(Tap("input", "dense", (inputs,), neurons, bits), **options)
+
+
 def test_fake_quantised_product_is_the_integer_product_times_the_scale():
     torch.manual_seed(0)
-    linear, pixels = Linear(30, 7, 3), torch.randint(0, 4, (5, 30)).float()
-    levels, scale = linear.levels()
-    torch.testing.assert_close(linear(pixels), (pixels @ levels.T) * scale.T)
-
-
-def test_float_layers_use_the_weights_as_they_are():
-    linear, pixels = Linear(30, 7, 3, quantised=False), torch.rand(5, 30)
-    torch.testing.assert_close(linear(pixels), pixels @ linear.weight.T)
+    synapse, pixels = dense(30, 7, 3), torch.randint(0, 4, (5, 30)).float()
+    levels, scale = synapse.levels()
+    assert torch.equal(levels, (synapse.weight / scale).round().clamp(-3, 3))
+    assert torch.equal(synapse.product(pixels, levels), pixels @ levels.T)
 
 
 @pytest.mark.parametrize("quantised", [True, False])
 def test_network_gives_scores_binary_spikes_and_gradients_everywhere(quantised):
-    torch.manual_seed(0)
-    model = SpikingMlp(20, [13, 1], 3, [2, 1, 4], quantised=quantised)
-    scores, spikes = model.trace(torch.randint(0, 16, (8, 20)).float())
-    assert scores.shape == (8, 3)
-    assert [s.shape for s in spikes] == [(8, 13), (8, 1)]
-    assert all(set(s.unique().tolist()) <= {0.0, 1.0} for s in spikes)
-    assert model.fan_out() == [1, 3]
+    model = build(from_dict({
+        "name": "two", "data": {"set": "mnist", "pixel_bits": 4}, "readout": {"bits": 4},
+        "layers": [{"neurons": 13, "bits": 2}, {"neurons": 1, "bits": 1}],
+        "training": {"epochs": 1, "fake_quantise": quantised},
+    }))
+    scores, spikes = model.trace(torch.randint(0, 16, (8, 784)).float())
+    assert scores.shape == (8, 10)
+    assert {name: s.shape for name, s in spikes.items()} == {"hidden1": (8, 13), "hidden2": (8, 1)}
+    assert all(set(s.unique().tolist()) <= {0.0, 1.0} for s in spikes.values())
+    assert model.loads() == [("hidden1", 13, 1), ("hidden2", 1, 10)]
     scores.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

@@ -84,7 +84,7 @@ def test_bad_keys_are_named(change, words):
     ({"layers": []}, "'layers' must hold"),
     ({"layers": 256}, "'layers' must be a list"),
     ({"layers": [{"neurons": 4, "bits": 9}]}, r"'layers\[0\].bits' must lie in 1 .. 8"),
-    ({"layers": [{"neurons": 4}]}, r"'layers\[0\].bits' is missing"),
+    ({"layers": [{"neurons": 4}]}, "layer hidden1: key 'bits' is missing for kind 'dense'"),
     ({"name": "a b"}, "'name' must be letters"),
     ({"layer": 1}, "'layer' is unknown"),
 ])
@@ -152,7 +152,7 @@ def test_whole_pixel_shift_moves_the_image():
 
 def test_activity_counts_spikes_by_fan_out_or_once():
     model = build(tiny())
-    trace = [torch.ones(5, 24), torch.zeros(5, 16)]
+    trace = {"hidden1": torch.ones(5, 24), "hidden2": torch.zeros(5, 16)}
     assert activity(model, trace, "spikes").item() == pytest.approx(24 / 40)
     assert activity(model, trace, "synaptic_operations").item() == pytest.approx(24 * 16 / (24 * 16 + 16 * 10))
 
@@ -170,7 +170,8 @@ def test_settling_gives_batch_norms_the_statistics_of_the_training_images():
     model = build(options)
     settle(model, images, options)
     with torch.no_grad():
-        product = model.hidden[0].linear(encode(images, 2))
+        levels, scale = model.hidden[0].linear.levels()
+        product = encode(images, 2) @ levels.T * scale.T
     norm = model.hidden[0].norm
     torch.testing.assert_close(norm.running_mean, product.mean(0), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(norm.running_var, product.var(0), rtol=1e-4, atol=1e-4)
@@ -248,7 +249,7 @@ def test_the_penalty_makes_spikes_fewer(measure):
         optimiser = training.make_optimiser(model, recipe.training)
         for epoch in range(3):
             training.train_epoch(model, optimiser, images, labels.long(), recipe, epoch)
-        counts.append(sum(evaluate(model, images, labels, 2)[1]))
+        counts.append(sum(evaluate(model, images, labels, 2)[1].values()))
     assert counts[1] < 0.7 * counts[0]
 
 

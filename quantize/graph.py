@@ -1,0 +1,215 @@
+"""The graph that a recipe's layers describe: shapes followed from the input to the readout, every joint checked.
+
+A value is ``(neurons,)`` or an image ``(rows, columns, channels)``. Each layer reads the one before unless ``from``
+says otherwise; ``input`` is a name too. Layers without a name are called hidden1, conv1, pool1, or1 and so on, counted
+by kind; the pool that ``pool`` puts behind a layer is called NAME_pool and is what the next layer reads.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from s2nn_hw.errors import UserError
+
+from . import data
+
+INPUT, READOUT = "input", "readout"
+STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
+WANTED = {"dense": ("neurons", "bits"), "conv": ("channels", "kernel", "bits"), "maxpool": ("kernel",), "or": ("from",)}
+KNOWN = {
+    "dense": ("neurons", "bits", "from"),
+    "conv": ("channels", "kernel", "stride", "padding", "groups", "pool", "bits", "from", "shortcut", "shortcut_kind",
+             "shortcut_bits"),
+    "maxpool": ("kernel", "stride", "padding", "from"),
+    "or": ("from",),
+}
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One table of synapses: ``outputs`` neurons or channels fed by the value of ``source``, which has ``shape``.
+
+    ``kind``: "dense", "conv" (``kernel``, ``stride``, ``padding``, ``groups``), or "pooled": dense behind an average
+    over squares of ``pool`` rows and columns.
+    """
+
+    source: str
+    kind: str
+    shape: tuple
+    outputs: int
+    bits: int
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    pool: tuple = (1, 1)
+
+    @property
+    def weight_shape(self):
+        """Shape of the weights as torch keeps them: ``(outputs, inputs)`` or ``(outputs, inputs, row, column)``."""
+        if self.kind == "conv":
+            return (self.outputs, self.shape[2] // self.groups, self.kernel, self.kernel)
+        return (self.outputs, math.prod(self.shape) // math.prod(self.pool))
+
+    @property
+    def fan_out(self):
+        """Synapses that one spike drives, edges of the image apart."""
+        if self.kind == "conv":
+            return self.kernel**2 / self.stride**2 * self.outputs / self.groups
+        return self.outputs
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer: ``kind`` "fire" or "readout" with ``taps`` into one accumulator, or "maxpool", or "or" without.
+
+    ``shape``: of what it gives. A max pool has ``kernel``, ``stride``, ``padding``.
+    """
+
+    name: str
+    kind: str
+    shape: tuple
+    sources: tuple
+    taps: tuple = ()
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+
+
+def nodes(recipe):
+    """Return the :class:`Node` list of ``recipe`` in order, the readout last; an error names the layer."""
+    info = data.data_set(recipe.data.set)
+    shape = info.shape if len(info.shape) != 2 else (*info.shape, 1)
+    shapes, found, counts, last = {INPUT: shape}, [], {}, INPUT
+    for layer in recipe.layers:
+        counts[layer.kind] = counts.get(layer.kind, 0) + 1
+        name = layer.name if layer.name is not None else f"{STEM[layer.kind]}{counts[layer.kind]}"
+        try:
+            _check_keys(layer)
+            for node in _layer(layer, name, _sources(layer, last, shapes), shapes):
+                _check_name(node.name, shapes)
+                shapes[node.name], last = node.shape, node.name
+                found.append(node)
+        except UserError as error:
+            raise UserError(f"layer {name}: {error}") from None
+    try:
+        found.append(_readout(recipe.readout, last, shapes[last], len(info.classes)))
+    except UserError as error:
+        raise UserError(f"layer {READOUT}: {error}") from None
+    read = {source for node in found for source in node.sources}
+    for node in found[:-1]:
+        if node.name not in read:
+            raise UserError(f"layer {node.name}: no layer reads it")
+    return found
+
+
+def _check_keys(layer):
+    values = {"from" if key == "source" else key: value for key, value in vars(layer).items()}
+    for key in WANTED[layer.kind]:
+        if values[key] is None:
+            raise UserError(f"key '{key}' is missing for kind '{layer.kind}'")
+    for key, value in values.items():
+        if value is not None and key not in ("name", "kind", *KNOWN[layer.kind]):
+            raise UserError(f"key '{key}' has no meaning for kind '{layer.kind}'")
+
+
+def _check_name(name, taken):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
+        raise UserError(f"the name must be a lower-case identifier of at most 32 letters, not {name!r}")
+    if name in taken or name == READOUT:
+        raise UserError(f"the name {name!r} is used twice or reserved")
+
+
+def _sources(layer, last, shapes):
+    names = (last,) if layer.source is None else layer.source
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in (*names, *([layer.shortcut] if layer.shortcut is not None else [])):
+        if name not in shapes:
+            raise UserError(f"sources must be earlier layers ({', '.join(shapes)}), not {name!r}")
+    if layer.kind == "or" and len(names) < 2:
+        raise UserError(f"'from' must name two or more layers, not {list(names)}")
+    if layer.kind != "or" and len(names) != 1:
+        raise UserError(f"'from' must name one layer, not {list(names)}")
+    return names
+
+
+def _layer(layer, name, sources, shapes):
+    """Return the nodes that ``layer`` stands for: one, or two where it has a ``pool``."""
+    shape = shapes[sources[0]]
+    if layer.kind == "dense":
+        return [Node(name, "fire", (layer.neurons,), sources,
+                     (Tap(sources[0], "dense", shape, layer.neurons, layer.bits),))]
+    if layer.kind == "or":
+        for other in sources:
+            if shapes[other] != shape or other == INPUT:
+                raise UserError(f"'or' wants spikes of one shape, {sources[0]} gives {shape}, {other} {shapes[other]}")
+        return [Node(name, "or", shape, sources)]
+    if len(shape) != 3:
+        raise UserError(f"an image (rows, columns, channels) must enter, but {sources[0]} gives {shape}")
+    if layer.kind == "maxpool":
+        if sources[0] == INPUT:
+            raise UserError("a max pool wants spikes, not the input's pixels")
+        return [_pool(name, sources[0], shape, layer.kernel, layer.stride or layer.kernel, layer.padding or 0)]
+    found = [_conv(layer, name, sources[0], shapes)]
+    if layer.pool is not None:
+        found.append(_pool(f"{name}_pool", name, found[0].shape, layer.pool, layer.pool, 0))
+    return found
+
+
+def _conv(layer, name, source, shapes):
+    shape, stride = shapes[source], layer.stride or 1
+    padding = layer.kernel // 2 if layer.padding is None else layer.padding
+    if isinstance(layer.groups, str) and layer.groups != "depthwise":
+        raise UserError(f"key 'groups' must be an integer or \"depthwise\", not {layer.groups!r}")
+    groups = shape[2] if layer.groups == "depthwise" else layer.groups or 1
+    if shape[2] % groups or layer.channels % groups:
+        raise UserError(f"groups must divide the {shape[2]} channels that enter and the {layer.channels} that leave, "
+                        f"{groups} does not")
+    main = Tap(source, "conv", shape, layer.channels, layer.bits, layer.kernel, stride, padding, groups)
+    result = (*_swept(shape, layer.kernel, stride, padding), layer.channels)
+    if layer.shortcut is None:
+        if layer.shortcut_kind is not None or layer.shortcut_bits is not None:
+            raise UserError("'shortcut_kind' and 'shortcut_bits' want a 'shortcut'")
+        return Node(name, "fire", result, (source,), (main,))
+    if INPUT in (source, layer.shortcut):
+        raise UserError("a layer that reads the input can't have a shortcut, nor can the input be one")
+    side = _shortcut(layer, shapes[layer.shortcut], result)
+    return Node(name, "fire", result, (source, layer.shortcut), (main, side))
+
+
+def _shortcut(layer, shape, result):
+    bits = layer.shortcut_bits or layer.bits
+    if len(shape) == 3 and shape == result and layer.shortcut_kind != "conv":
+        return Tap(layer.shortcut, "conv", shape, result[2], bits, groups=result[2])
+    for stride in range(1, 8):
+        if len(shape) == 3 and _swept(shape, 1, stride, 0) == result[:2] and layer.shortcut_kind != "identity":
+            return Tap(layer.shortcut, "conv", shape, result[2], bits, stride=stride)
+    wanted = f"{result}" if layer.shortcut_kind == "identity" else f"{result[:2]} rows and columns, or a multiple"
+    raise UserError(f"the shortcut wants {wanted}, but {layer.shortcut} gives {shape}")
+
+
+def _pool(name, source, shape, size, stride, padding):
+    if padding > size // 2:
+        raise UserError(f"padding must be at most half the pool of {size}, not {padding}")
+    return Node(name, "maxpool", (*_swept(shape, size, stride, padding), shape[2]), (source,), (), size, stride,
+                padding)
+
+
+def _swept(shape, kernel, stride, padding):
+    """Return rows and columns of the positions that a window takes on an image of ``shape``."""
+    padded = tuple(n + 2 * padding for n in shape[:2])
+    if min(padded) < kernel:
+        raise UserError(f"a window of {kernel} x {kernel} must fit into the padded image of {padded[0]} x {padded[1]}")
+    return tuple((n - kernel) // stride + 1 for n in padded)
+
+
+def _readout(options, source, shape, classes):
+    if options.average == 1 or (options.average == "global" and len(shape) == 1):
+        return Node(READOUT, READOUT, (classes,), (source,), (Tap(source, "dense", shape, classes, options.bits),))
+    if isinstance(options.average, str) and options.average != "global":
+        raise UserError(f"key 'average' must be an integer or \"global\", not {options.average!r}")
+    pool = shape[:2] if options.average == "global" else (options.average,) * 2
+    if len(shape) != 3 or shape[0] % pool[0] or shape[1] % pool[1]:
+        raise UserError(f"an average of {pool[0]} x {pool[1]} must divide the image, but {source} gives {shape}")
+    return Node(READOUT, READOUT, (classes,), (source,),
+                (Tap(source, "pooled", shape, classes, options.bits, pool=pool),))
