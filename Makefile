@@ -1,11 +1,11 @@
 # Everything is done in .venv, which `setup` makes; `make` alone prints this help.
-#   BOARD=...        ulx3s (default), icebreaker, arty_a7, arty_a7_100; docs/boards.md
-#   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker)
+#   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
+#   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
 #   PYTHON=...       the Python to build .venv from, 3.11 or later
 #   TORCH_INDEX=...  address of PyTorch's package index for its small CPU build (README)
 
 BOARD ?= ulx3s
-ifeq ($(BOARD),icebreaker)
+ifneq ($(filter icebreaker tang_%,$(BOARD)),)
 MODEL ?= mnist-tiny
 else
 MODEL ?= mnist-mlp
