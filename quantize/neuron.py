@@ -21,14 +21,17 @@ from s2nn_hw.errors import UserError
 
 def s2nn(x, alpha, beta):
     """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))`` for ``x < 0``, ``beta / (x + 1)`` for ``x >= 0``."""
-    # clamp keeps the branch that `where` throws away from dividing by zero at x = -1
-    return torch.where(x < 0, sigmoid(x, alpha, beta), beta / (x.clamp(min=0) + 1))
+    # each branch is clamped to its own side: nothing divides by zero at x = -1, and the other side is constant
+    below, above = sigmoid(x.clamp(max=0), alpha, beta), x.clamp(min=0).add_(1).reciprocal_()
+    if beta == alpha / 4:
+        return below.mul_(above)
+    return torch.where(x < 0, below, above.mul_(beta))
 
 
 def sigmoid(x, alpha, beta):
     """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))``."""
-    s = torch.sigmoid(alpha * x)
-    return alpha * s * (1 - s)
+    s = (alpha * x).sigmoid_()
+    return (s - s * s).mul_(alpha)
 
 
 def atan(x, alpha, beta):
