@@ -30,8 +30,7 @@ def link_figures(network, plan, *, clock_hz, baud):
     if not clock_hz > 0 or not baud > 0:
         raise UserError(f"link: clock and baud rate must be positive, not {clock_hz:g} Hz and {baud:g}")
     design = Design(network, plan)
-    identity = Identity.of(network, pixels_per_beat=design.pixels_per_beat, score_width=design.score_width,
-                           window=WINDOW, clock_hz=max(1, round(clock_hz)))
+    identity = Identity.of(design, window=WINDOW, clock_hz=max(1, round(clock_hz)))
     request = len(encode(frame_request(1, b"\x01" * identity.frame_bytes)))
     reply = len(encode(Packet(Reply.RESULT, 1, b"\x01" * identity.result_bytes)))
     return {

@@ -31,14 +31,11 @@ class Link(wiring.Component):
 
     @classmethod
     def of(cls, accelerator, *, clock_hz, window=WINDOW):
-        """Return the link that fits ``accelerator`` (attributes ``network``, ``pixels_per_beat``, ``score_width``)."""
-        identity = Identity.of(
-            accelerator.network,
-            pixels_per_beat=accelerator.pixels_per_beat,
-            score_width=accelerator.score_width,
-            window=window,
-            clock_hz=clock_hz,
-        )
+        """Return the link that fits ``accelerator``, a component with the attributes of :meth:`Identity.of`."""
+        identity = Identity.of(accelerator, window=window, clock_hz=clock_hz)
+        if identity.beats != accelerator.beats:
+            raise ValueError(f"the accelerator takes {accelerator.beats} beats a frame, not {identity.beats}: its "
+                             "pixels_per_group or pixels_per_beat is wrong")
         return cls(identity, accelerator.o.payload.shape())
 
     def elaborate(self, platform):

@@ -7,12 +7,13 @@ import binascii
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
 from s2nn_hw.errors import UserError
 
-VERSION = 1
+VERSION = 2
 DELIMITER = 0
 HEADER_BYTES = 2
 CHECK_BYTES = 2
@@ -160,13 +161,16 @@ class Result:
 class Identity:
     """What a device computes and how its packets are laid out.
 
-    ``digest``: first 16 bytes of the network's SHA-256; ``pixels`` of ``bits`` bits per frame, ``pixels_per_beat``
-    in each beat; ``score_width``: bits of a signed score; ``window``: frames that may wait for their answers
-    without a BUSY; ``clock_hz``: what one cycle means. :meth:`pack` is the payload of the IDENTITY reply.
+    ``digest``: first 16 bytes of the network's SHA-256; ``pixels`` of ``bits`` bits per frame, cut into groups of
+    ``group``, and each group into beats of ``pixels_per_beat``, the last of a group filled up (a group is all of
+    the frame, or the channels of one position of the image); ``score_width``: bits of a signed score; ``window``:
+    frames that may wait for their answers without a BUSY; ``clock_hz``: what one cycle means. :meth:`pack` is the
+    payload of the IDENTITY reply.
     """
 
     digest: bytes
     pixels: int
+    group: int
     pixels_per_beat: int
     bits: int
     classes: int
@@ -175,27 +179,42 @@ class Identity:
     clock_hz: int
     version: int = VERSION
 
-    FORMAT = struct.Struct(f"<B{DIGEST_BYTES}sIHBHBBI")
+    FORMAT = struct.Struct(f"<B{DIGEST_BYTES}sIIHBHBBI")
 
     def __post_init__(self):
-        limits = {"pixels": 32, "pixels_per_beat": 16, "bits": 8, "classes": 16, "score_width": 8, "window": 8,
-                  "clock_hz": 32, "version": 8}
+        limits = {"pixels": 32, "group": 32, "pixels_per_beat": 16, "bits": 8, "classes": 16, "score_width": 8,
+                  "window": 8, "clock_hz": 32, "version": 8}
         for name, width in limits.items():
             value = getattr(self, name)
             if not 1 <= value < 1 << width:
                 raise UserError(f"link: {name} must lie in 1 .. {(1 << width) - 1}, not {value!r}")
+        if self.pixels % self.group:
+            raise UserError(f"link: {self.pixels} pixels can't be cut into groups of {self.group}")
         if len(self.digest) != DIGEST_BYTES:
             raise UserError(f"link: digest must have {DIGEST_BYTES} bytes, not {len(self.digest)}")
 
     @classmethod
-    def of(cls, network, *, pixels_per_beat, score_width, window, clock_hz):
-        """Return the identity of ``network`` in a circuit with these parameters."""
-        return cls(digest_of(network), network.input.size, pixels_per_beat, network.input.bits, len(network.classes),
-                   score_width, window, clock_hz)
+    def of(cls, design, *, window, clock_hz):
+        """Return the identity of ``design``: ``network``, ``pixels_per_beat``, ``score_width``, ``pixels_per_group``.
+
+        Without the last all of the frame is one group.
+        """
+        network = design.network
+        group = getattr(design, "pixels_per_group", network.input.size)
+        return cls(digest_of(network), network.input.size, group, design.pixels_per_beat, network.input.bits,
+                   len(network.classes), design.score_width, window, clock_hz)
 
     @property
     def beats(self):
-        return -(-self.pixels // self.pixels_per_beat)
+        """Beats of a frame."""
+        return self.pixels // self.group * -(-self.group // self.pixels_per_beat)
+
+    @cached_property
+    def beat_pixels(self):
+        """Which pixel is where: int array ``(beats, pixels_per_beat)``, lowest bits first, -1 in lanes to ignore."""
+        number = np.arange(self.pixels).reshape(-1, self.group)
+        fill = -self.group % self.pixels_per_beat
+        return np.pad(number, ((0, 0), (0, fill)), constant_values=-1).reshape(self.beats, self.pixels_per_beat)
 
     @property
     def beat_bytes(self):
@@ -217,7 +236,7 @@ class Identity:
 
     def pack(self):
         """Return the payload of the IDENTITY reply."""
-        return self.FORMAT.pack(self.version, self.digest, self.pixels, self.pixels_per_beat, self.bits,
+        return self.FORMAT.pack(self.version, self.digest, self.pixels, self.group, self.pixels_per_beat, self.bits,
                                 self.classes, self.score_width, self.window, self.clock_hz)
 
     @classmethod
@@ -233,8 +252,7 @@ class Identity:
 
     def pack_frame(self, pixels):
         """Return the FRAME payload of one image: ``pixels`` uint8 ``(pixels,)``, values below ``2^bits``."""
-        flat = np.zeros(self.beats * self.pixels_per_beat, np.uint8)
-        flat[: self.pixels] = pixels
+        flat = np.append(pixels, 0).astype(np.uint8)[self.beat_pixels].reshape(-1)  # -1 is the appended zero
         bits = np.zeros((self.beats, self.beat_bytes * 8), np.uint8)
         planes = np.unpackbits(flat[:, None], axis=1, bitorder="little")[:, : self.bits]  # (pixel, bit)
         bits[:, : self.pixels_per_beat * self.bits] = planes.reshape(self.beats, -1)
@@ -245,7 +263,7 @@ class Identity:
         data = np.frombuffer(payload, np.uint8).reshape(self.beats, self.beat_bytes)
         bits = np.unpackbits(data, axis=1, bitorder="little")[:, : self.pixels_per_beat * self.bits]
         flat = np.packbits(bits.reshape(-1, self.bits), axis=1, bitorder="little")[:, 0]
-        return flat[: self.pixels]
+        return flat[self.beat_pixels.reshape(-1) >= 0]
 
     def pack_result(self, result):
         """Return the RESULT payload of ``result``: class u16, cycles u32, scores, all little-endian."""

@@ -33,7 +33,8 @@ class DeviceModel:
     def classify(self, payload):
         """Return the golden result of a FRAME payload."""
         bits = self.network.input.bits
-        out = self.network.forward((self.identity.unpack_frame(payload) << (8 - bits))[None])
+        image = (self.identity.unpack_frame(payload) << (8 - bits)).reshape(1, *self.network.input.shape)
+        out = self.network.forward(image)
         return Result(int(out.classes[0]), tuple(out.scores[0].tolist()), self.cycles)
 
 

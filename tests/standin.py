@@ -10,24 +10,34 @@ from s2nn_hw.neurons import Readout
 from s2nn_hw.synapses import Dense
 
 
-def tiny_network(pixels=12, bits=2, classes=3, seed=0):
-    """Return a network of one readout layer with random weights."""
+def tiny_network(pixels=12, bits=2, classes=3, seed=0, channels=None):
+    """Return a network of one readout layer with random weights; ``channels``: the input is a row of such positions."""
     random = np.random.default_rng(seed)
     weights = random.integers(-7, 8, (classes, pixels)).astype(np.int8)
     bias = random.integers(-40, 40, classes).astype(np.int32)
-    return Network("tiny", Input((pixels,), bits), (Layer("readout", Dense(weights, 4), Readout(bias)),),
+    shape = (pixels,) if channels is None else (1, pixels // channels, channels)
+    return Network("tiny", Input(shape, bits), (Layer("readout", Dense(weights, 4), Readout(bias)),),
                    tuple(f"class {n}" for n in range(classes)))
 
 
 class StandIn(wiring.Component):
-    """Computes the readout a beat per cycle, then waits ``delay`` cycles; ``cycles`` counts from the first beat."""
+    """Computes the readout a beat per cycle, then waits ``delay`` cycles; ``cycles`` counts from the first beat.
 
-    def __init__(self, network, *, pixels_per_beat=5, delay=0):
+    ``group``: so many pixels start a new beat (None: all of the frame). Lanes past their end are ignored.
+    """
+
+    def __init__(self, network, *, pixels_per_beat=5, group=None, delay=0):
         self.network, self.pixels_per_beat, self.delay = network, pixels_per_beat, delay
+        self.pixels_per_group = group or network.input.size
+        self.lanes = [
+            [first + at + lane if at + lane < self.pixels_per_group else None for lane in range(pixels_per_beat)]
+            for first in range(0, network.input.size, self.pixels_per_group)
+            for at in range(0, self.pixels_per_group, pixels_per_beat)
+        ]
         low, high = network.layers[0].synapses[0].bounds(network.input.peak)
         bias = network.layers[0].neuron.bias
         self.score_width = 1 + max(int(np.abs(b + bias).max()) for b in (low, high)).bit_length()
-        self.beats = -(-network.input.size // pixels_per_beat)
+        self.beats = len(self.lanes)
         classes = len(network.classes)
         super().__init__({
             "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), pixels_per_beat))),
@@ -41,7 +51,6 @@ class StandIn(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layer = self.network.layers[0]
-        size, per_beat = self.network.input.size, self.pixels_per_beat
         beat, wait = Signal(range(max(2, self.beats))), Signal(range(self.delay + 1))
         cycles = Signal(32)
         scores = self.o.payload.scores
@@ -55,9 +64,9 @@ class StandIn(wiring.Component):
                     m.d.sync += beat.eq(beat + 1)
                     for number, bias in enumerate(layer.neuron.bias):
                         total = Mux(beat == 0, int(bias), scores[number])
-                        for lane in range(per_beat):
-                            row = layer.synapses[0].weights[number, lane::per_beat].tolist()
-                            weights = Array(row + [0] * (size % per_beat <= lane))
+                        row = [*layer.synapses[0].weights[number].tolist(), 0]
+                        for lane in range(self.pixels_per_beat):
+                            weights = Array(row[-1 if here[lane] is None else here[lane]] for here in self.lanes)
                             total = total + weights[beat] * self.i.payload[lane]
                         m.d.sync += scores[number].eq(total)
                     with m.If(beat == self.beats - 1):

@@ -8,6 +8,7 @@ import sys
 import threading
 import tty
 from collections import deque
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,10 +59,11 @@ class FakePort:
             os.close(handle)
 
 
-def rig(seed=0):
-    network = tiny_network(seed=seed)
-    identity = Identity.of(network, pixels_per_beat=5, score_width=12, window=4, clock_hz=12_000_000)
-    images = np.random.default_rng(seed).integers(0, 256, (40, 12)).astype(np.uint8)
+def rig(seed=0, channels=None, per_beat=5):
+    network = tiny_network(seed=seed, channels=channels)
+    design = SimpleNamespace(network=network, pixels_per_beat=per_beat, pixels_per_group=channels or 12, score_width=12)
+    identity = Identity.of(design, window=4, clock_hz=12_000_000)
+    images = np.random.default_rng(seed).integers(0, 256, (40, *network.input.shape)).astype(np.uint8)
     network.forward(images)  # the first call imports torch, which can take longer than the host's patience
     return network, DeviceModel(identity, network, cycles=17), images
 
@@ -82,6 +84,16 @@ def test_classify_matches_golden():
         assert none.scores.shape == (0, 3)
     assert seen[-1] == 40
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("per_beat", [1, 3, 4])
+def test_pictures_with_channels(per_beat):
+    network, model, images = rig(channels=3, per_beat=per_beat)
+    assert images.shape == (40, 1, 4, 3)
+    with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
+        for held in (network, None):  # the network's own shape, or the board's word
+            with Device(port.name, BAUD, held) as device:
+                check(network, images, device.classify(images))
 
 
 def test_damage_in_both_directions_busy_and_silence_are_survived():

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ from s2nn_hw.errors import UserError
 class Rig:
     """Link and stand-in accelerator; :meth:`exchange` sends bytes and returns the packets that come back."""
 
-    def __init__(self, network=None, *, pixels_per_beat=5, delay=0, window=4):
+    def __init__(self, network=None, *, pixels_per_beat=5, group=None, delay=0, window=4):
         self.network = network or tiny_network()
-        accelerator = StandIn(self.network, pixels_per_beat=pixels_per_beat, delay=delay)
+        accelerator = StandIn(self.network, pixels_per_beat=pixels_per_beat, group=group, delay=delay)
         self.link = link = Link.of(accelerator, clock_hz=12_000_000, window=window)
         self.identity = link.identity
         self.model = DeviceModel(self.identity, self.network, cycles=accelerator.beats + delay)
@@ -94,7 +95,22 @@ def by_kind(packets):
     (12, 2, 3, 5), (1, 1, 2, 1), (9, 8, 1, 4), (33, 1, 5, 16), (7, 4, 30, 2), (8, 8, 2, 1), (6, 1, 130, 6),
 ])
 def test_frames_and_identity(pixels, bits, classes, per_beat, gap):
-    rig, source = Rig(tiny_network(pixels, bits, classes), pixels_per_beat=per_beat), random.Random(1)
+    check_frames_and_identity(Rig(tiny_network(pixels, bits, classes), pixels_per_beat=per_beat), gap)
+
+
+@pytest.mark.parametrize(("positions", "channels", "bits", "per_beat"), [
+    (9, 3, 8, 1), (9, 3, 8, 3), (5, 3, 8, 4), (4, 3, 4, 2), (3, 5, 1, 4), (1, 3, 2, 4), (7, 1, 1, 1), (2, 2, 8, 16),
+])
+def test_frames_cut_into_beats_by_position(positions, channels, bits, per_beat):
+    network = tiny_network(positions * channels, bits, channels=channels)
+    rig = Rig(network, pixels_per_beat=per_beat, group=channels)
+    assert rig.identity.beats == positions * -(-channels // per_beat)
+    check_frames_and_identity(rig, gap=1)
+
+
+def check_frames_and_identity(rig, gap):
+    """Requests for results and the identity are answered as the model answers them."""
+    source, classes = random.Random(1), rig.identity.classes
     for number in range(3):
         requests = [rig.frame(number * 7, source), protocol.identity_request(200 + number)]
         wire = b"".join(map(protocol.encode, requests))
@@ -216,7 +232,7 @@ def test_unstuffer_on_long_packets(mode):
 @pytest.mark.parametrize("score", [-1, 0, 1, 127])
 def test_replies_of_several_blocks_under_stalls(score):
     """400 classes: packets with runs longer than 254 bytes without a zero, and with zeros only."""
-    identity = Identity(b"\1" * 16, 1, 1, 1, 400, 8, 2, 1)
+    identity = Identity(b"\1" * 16, 1, 1, 1, 1, 400, 8, 2, 1)
     shape = data.StructLayout({"class": 9, "scores": data.ArrayLayout(8, 400),
                                "cycles": 32})
     dut, source, out = Responder(identity, shape), random.Random(8), bytearray()
@@ -244,3 +260,10 @@ def test_replies_of_several_blocks_under_stalls(score):
 def test_window_must_be_a_power_of_two():
     with pytest.raises(UserError, match="window"):
         slot_bits(3)
+
+
+def test_accelerator_that_disagrees_on_its_beats_is_refused():
+    accelerator = SimpleNamespace(network=tiny_network(9, channels=3), pixels_per_group=3, pixels_per_beat=4,
+                                  score_width=9, beats=4)
+    with pytest.raises(ValueError, match="takes 4 beats a frame, not 3"):
+        Link.of(accelerator, clock_hz=12_000_000)

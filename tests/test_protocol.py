@@ -2,20 +2,25 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin import tiny_network
 
 from hw import protocol
 from hw.protocol import Damaged, ErrorCode, Identity, Packet, Reply, Result, Splitter
+from s2nn_hw.accelerator import Design
+from s2nn_hw.emit import pack_beats
 from s2nn_hw.errors import UserError
 
 packets = st.builds(Packet, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=600))
 identities = st.builds(
-    Identity, st.binary(min_size=16, max_size=16), st.integers(1, 200), st.integers(1, 40),
+    lambda digest, positions, group, *rest: Identity(digest, positions * group, group, *rest),
+    st.binary(min_size=16, max_size=16), st.integers(1, 20), st.integers(1, 20), st.integers(1, 40),
     st.sampled_from([1, 2, 4, 8]), st.integers(1, 30), st.integers(1, 33), st.sampled_from([2, 4]),
     st.integers(1, 1 << 30),
 )
@@ -117,14 +122,32 @@ def test_result_round_trip(identity, random):
 
 
 def test_frame_layout_is_low_bits_first_in_padded_beats():
-    identity = Identity(bytes(16), 7, 5, 2, 2, 8, 2, 1)  # 5 pixels of 2 bits: 10 bits in 2 bytes
+    identity = Identity(bytes(16), 7, 7, 5, 2, 2, 8, 2, 1)  # 5 pixels of 2 bits: 10 bits in 2 bytes
     assert identity.pack_frame(np.array([1, 2, 3, 0, 3, 1, 2], np.uint8)) == bytes((0b00111001, 0b11, 0b1001, 0))
 
 
-@pytest.mark.parametrize("change", [{"pixels": 0}, {"bits": 300}, {"classes": 1 << 16}, {"digest": b"x"}])
+def test_groups_start_in_a_new_beat():
+    identity = Identity(bytes(16), 6, 3, 2, 4, 2, 8, 2, 1)  # two positions of three channels, two 4-bit values a beat
+    assert identity.beat_pixels.tolist() == [[0, 1], [2, -1], [3, 4], [5, -1]]
+    frame = identity.pack_frame(np.arange(1, 7))
+    assert frame == bytes((0x21, 0x03, 0x54, 0x06))
+    ignored = bytes(byte | 0xF0 * (n % 2) for n, byte in enumerate(frame))
+    assert identity.unpack_frame(ignored).tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_frames_carry_the_beats_that_the_accelerator_takes():
+    design = Design(random_network((37, 5), input_bits=2))
+    identity = Identity.of(design, window=4, clock_hz=12_000_000)
+    pixels = np.random.default_rng(4).integers(0, 4, 37).astype(np.uint8)
+    frame, size = identity.pack_frame(pixels), identity.beat_bytes
+    beats = [int.from_bytes(frame[at : at + size], "little") for at in range(0, len(frame), size)]
+    assert beats == pack_beats(design, pixels)
+
+
+@pytest.mark.parametrize("change", [{"pixels": 0}, {"bits": 300}, {"group": 2}, {"classes": 1 << 16}, {"digest": b"x"}])
 def test_identity_refuses_what_does_not_fit(change):
-    good = {"digest": bytes(16), "pixels": 1, "pixels_per_beat": 1, "bits": 1, "classes": 1, "score_width": 1,
-            "window": 2, "clock_hz": 1}
+    good = {"digest": bytes(16), "pixels": 1, "group": 1, "pixels_per_beat": 1, "bits": 1, "classes": 1,
+            "score_width": 1, "window": 2, "clock_hz": 1}
     with pytest.raises(UserError, match=next(iter(change))):
         Identity(**(good | change))
 
@@ -133,7 +156,7 @@ def test_identity_of_another_version_is_refused():
     with pytest.raises(UserError, match="version 9"):
         Identity.unpack(b"\x09" + bytes(31))
     with pytest.raises(UserError, match="2 bytes"):
-        Identity.unpack(b"\x01\0")
+        Identity.unpack(bytes((protocol.VERSION, 0)))
 
 
 def test_error_reply_is_shorter_than_any_request():
@@ -149,7 +172,8 @@ def test_worked_example_of_the_documentation():
     text = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
     request, reply = (bytes.fromhex(h) for h in re.findall(r"^    wire: ((?:[0-9a-f]{2} ?)+)$", text, re.MULTILINE))
     network = tiny_network(pixels=4, bits=4, classes=2, seed=3)
-    identity = Identity.of(network, pixels_per_beat=2, score_width=10, window=4, clock_hz=12_000_000)
+    design = SimpleNamespace(network=network, pixels_per_beat=2, score_width=10)
+    identity = Identity.of(design, window=4, clock_hz=12_000_000)
     frame = identity.pack_frame(np.array([0, 9, 15, 2], np.uint8))
     assert protocol.encode(protocol.frame_request(7, frame)) == request
     result = Result(1, (-5, 300), 42)
