@@ -17,6 +17,7 @@ import io
 import lzma
 import re
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -113,9 +114,9 @@ def _decoded(path, split, cache):
     kept = Path(cache) / f"cifar10-{hashlib.sha256(content).hexdigest()[:16]}-{split}.npz"
     if kept.is_file():
         try:
-            with np.load(kept, allow_pickle=False) as arrays:
+            with open(kept, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return arrays["images"], arrays["labels"]
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             kept.unlink()  # damaged: decoded again below
     pattern = re.compile(r"(?:\./)?(train|test)/([a-z]+)/([^/]+\.(?:jpe?g|png))")
     entries = [(label, name, content) for (part, label, name), content in _members(path, pattern, LARGEST_PICTURE)
