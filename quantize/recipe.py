@@ -145,7 +145,7 @@ class Teacher:
     learning_rate: float = _within(1e-3, 1e-8, 1e3)
     weight: float = _within(0.0, 0, 1)
     temperature: float = _within(2.0, 0.1, 100)
-    width: float = _within(1.0, 0.1, 16)
+    width: int = _within(1, 1, 16)
 
 
 @dataclass(frozen=True, kw_only=True)

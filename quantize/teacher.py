@@ -1,5 +1,7 @@
 """A float teacher for distillation: a wide ReLU network, trained in the same run on the same augmented images."""
 
+import dataclasses
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -8,6 +10,8 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path, read_bytes
 
 from .augment import augment
+from .graph import nodes
+from .layers import SpikingNetwork
 
 DROPOUT = 0.3
 
@@ -27,6 +31,20 @@ class Teacher(nn.Module):
         return self.stack(images.flatten(1).float() / 255)
 
 
+class GraphTeacher(nn.Module):
+    """The graph of ``recipe`` with float weights, ReLU in place of spikes and ``width`` times as many channels."""
+
+    def __init__(self, recipe):
+        super().__init__()
+        wide = [dataclasses.replace(layer, **{key: getattr(layer, key) * recipe.teacher.width
+                                              for key in ("channels", "neurons") if getattr(layer, key)})
+                for layer in recipe.layers]
+        self.graph = SpikingNetwork(nodes(dataclasses.replace(recipe, layers=tuple(wide))), nn.ReLU(), quantised=False)
+
+    def forward(self, images):
+        return self.graph(images.flatten(1).float() / 255)
+
+
 def distil(loss, scores, hints, options):
     """Return ``loss`` mixed with the cross entropy against the teacher's softened scores ``hints``.
 
@@ -42,28 +60,34 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
     from safetensors import SafetensorError
     from safetensors.torch import load, save_file
 
-    options, seed = recipe.teacher, recipe.training.seed
-    torch.manual_seed(seed)
-    model = Teacher(images[0].numel(), options.neurons, options.layers, int(labels.max()) + 1).to(images.device)
+    from .train import mixed
+
+    options = recipe.teacher
+    torch.manual_seed(recipe.training.seed)
+    if all(layer.kind == "dense" for layer in recipe.layers):
+        model = Teacher(images[0].numel(), options.neurons, options.layers, int(labels.max()) + 1)
+    else:
+        model = GraphTeacher(recipe)
+    model.to(images.device)
     if path.is_file() and not fresh:
         try:
             model.load_state_dict(load(read_bytes(path, what="teacher")))
         except (RuntimeError, ValueError, SafetensorError):
             raise UserError(f"{path} does not hold this recipe's teacher; --fresh starts over") from None
     else:
-        _train(model, recipe, images, labels, console)
+        _train(model, recipe, images, labels, mixed(recipe, images.device), console)
         with atomic_path(path) as temporary:
             save_file(model.state_dict(), temporary)
     model.eval()
 
     def hints(pixels):
-        with torch.no_grad():
-            return model(pixels)
+        with torch.no_grad(), mixed(recipe, pixels.device):
+            return model(pixels).float()
 
     return hints
 
 
-def _train(model, recipe, images, labels, console):
+def _train(model, recipe, images, labels, precision, console):
     from rich.progress import track
 
     options, batch = recipe.teacher, recipe.training.batch
@@ -74,8 +98,10 @@ def _train(model, recipe, images, labels, console):
         generator = torch.Generator().manual_seed(recipe.training.seed * 100_003 + 50_000 + epoch)
         for chosen in torch.randperm(len(images), generator=generator)[: steps * batch].tensor_split(steps):
             chosen = chosen.to(images.device)
-            scores = model(augment(images[chosen], recipe.augment, generator))
-            loss = functional.cross_entropy(scores, labels[chosen])
+            pixels = augment(images[chosen], recipe.augment, generator)
+            with precision:
+                scores = model(pixels)
+            loss = functional.cross_entropy(scores.float(), labels[chosen])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
