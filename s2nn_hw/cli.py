@@ -172,7 +172,7 @@ def _test_images(network, images, labels, *, download=True):
 @app.command()
 def bitstream(
     network: NetworkFile,
-    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Known: see docs/boards.md.")] = "ulx3s",
+    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")] = "ulx3s",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
     plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default.")] = None,
     freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="System clock; else the board's.")] = None,
