@@ -30,7 +30,7 @@ CELLS = {
         "luts": {**{f"LUT{n}": 1 for n in range(1, 5)}, "ALU": 1, "RAM16SDP4": 6},
         "ffs": dict.fromkeys(("DFF", *(f"DFF{kind}" for kind in ("E", "S", "SE", "R", "RE", "P", "PE", "C", "CE"))), 1),
         "brams": dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), 1),
-        "dsps": {"MULT18X18": 1, "MULT9X9": 0.5},
+        "dsps": {"MULT18X18": 1},
     },
     "xc7": {
         "luts": {
@@ -50,7 +50,7 @@ NEXTPNR_BELS = {
     "ice40": {"luts": {"ICESTORM_LC": 1}, "brams": {"ICESTORM_RAM": 1}, "dsps": {"ICESTORM_DSP": 1}},
     # the four LUTs of a RAM16SDP4's memory are among the LUT4
     "gowin": {"luts": {"LUT4": 1, "ALU": 1, "RAM16SDP4": 2}, "ffs": {"DFF": 1}, "brams": {"BSRAM": 1},
-              "dsps": {"MULT18X18": 1, "MULT9X9": 0.5}},
+              "dsps": {"MULT18X18": 1}},
 }
 
 
