@@ -14,7 +14,7 @@ float32 model may fall on either side of its own threshold; the integer network 
 Weights trained with fake quantisation are taken as they are. Others, or others bits than trained, are rounded:
 for each neuron a clip is searched that gives the least squared error of the accumulator on calibration images
 (of a convolution, on a sample of their windows), and the mean error that is left moves into the threshold. A
-shortcut's weights take the scale of the weights they are added to, rounded to their own bits.
+shortcut's weights take the scale of the weights they are added to, and at least as many bits.
 """
 
 import json
@@ -150,7 +150,7 @@ def _layer(node, source, bits, peak, x, y):
     ``source``: the module of the float model; ``peak``: the largest pixel; ``x`` and ``y`` as in :func:`convert`.
     """
     levels, scale, shift = quantised(source, bits, [x.get(s) for s in node.sources], [y.get(s) for s in node.sources])
-    widths = [bits, *(tap.bits for tap in node.taps[1:])]
+    widths = [bits, *(max(bits, tap.bits) for tap in node.taps[1:])]
     if node.kind == "readout":
         bias = (source.bias.double() - shift) / scale.double()[0]
         if bias.abs().max() > MAX_THRESHOLD:
@@ -210,7 +210,7 @@ def quantised(layer, bits, xs=(), ys=()):
              for part, windows in zip(weights[0].chunk(main.tap.groups), windows_of(main.tap, ys[0]), strict=True)]
     scale = found[0][1] if main.shared else torch.cat([part[1] for part in found])
     levels = [torch.cat([part[0] for part in found])]
-    levels += [weight_levels(w, scale, s.bits) for w, s in zip(weights[1:], layer.synapses[1:], strict=True)]
+    levels += [weight_levels(w, scale, max(bits, s.bits)) for w, s in zip(weights[1:], layer.synapses[1:], strict=True)]
     shift = sum(_mean(s, v, w * scale) for s, v, w in zip(layer.synapses, ys, levels, strict=True))
     return levels, scale, shift - sum(_mean(s, v, w) for s, v, w in zip(layer.synapses, xs, weights, strict=True))
 
