@@ -144,10 +144,10 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        total += loss.item()
+        total = total + loss.detach()  # a number only at the end: on a GPU nothing waits for it here
         if advance:
             advance(1 / steps)
-    return total / steps
+    return float(total) / steps
 
 
 def settle(model, images, recipe):
