@@ -1,16 +1,18 @@
 """The whole network as one Component: pixels in, results out."""
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, fifo, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
-from .engines.event import EventEngine
-from .errors import UserError
+from .engines.event import EventEngine, EventParams
+from .engines.parallel import ParallelEngine
+from .join import Fork, Merge, OrWords
+from .lower import lower
 from .network import INPUT
 from .neurons import FireUnit, ReadoutUnit
-from .pixels import BitPlanes
-from .plan import default_plan, layer_params
+from .plan import default_plan
 from .timing import Timing
+from .windows import Window
 
 CYCLE_BITS = 32
 
@@ -18,37 +20,41 @@ CYCLE_BITS = 32
 class Design:
     """What is known of the circuit of ``network`` under ``plan`` without building it.
 
-    ``params``: one :class:`EventParams` a layer; ``timing``: the exact cycle model; ``pixels_per_beat``, ``beats``
-    (a frame), ``score_width`` (bits, signed), ``result_layout``: the ports, see :class:`Accelerator`.
+    ``stages``: one :class:`~s2nn_hw.lower.Stage` a layer (a fused pooling has none); ``timing``: the exact cycle
+    model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits, signed),
+    ``result_layout``: the ports, see :class:`Accelerator`.
     """
 
     def __init__(self, network, plan=None):
         self.network, self.plan = network, plan or default_plan(network)
-        previous = INPUT
-        for layer in network.layers:
-            if layer.sources != (previous,):
-                raise UserError(
-                    f"layer {layer.name}: the circuit takes a chain of layers, so its source must be {previous}, "
-                    f"not {layer.sources[0]}"
-                )
-            previous = layer.name
-        self.params = layer_params(network, self.plan)
+        self.stages = lower(network, self.plan)
+        self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
         classes = len(network.classes)
-        self.timing = Timing(self.params, classes=classes)
-        self.pixels_per_beat, self.beats = self.params[0].width, self.params[0].words
-        self.score_width = int(self.params[-1].accumulator_widths().max())
+        self.frames_under_way = len(self.stages) + 3
+        self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
+        self.input = self.tensors[INPUT]
+        self.pixels_per_beat, self.beats = self.input.width, self.input.words
+        self.score_width = int(self.stages[-1].engine.accumulator_widths().max())
         self.result_layout = data.StructLayout({
             "class": max(1, (classes - 1).bit_length()),
             "scores": data.ArrayLayout(signed(self.score_width), classes),
             "cycles": CYCLE_BITS,
         })
 
+    @property
+    def beat_pixels(self):
+        """Pixel number in each place of each beat of a frame, int64 ``(beats, pixels_per_beat)``; -1 where ignored."""
+        import numpy as np
+
+        return self.input.stream(np.arange(1, self.network.input.size + 1)[None])[0] - 1
+
 
 class Accelerator(wiring.Component):
     """``network`` under ``plan`` (default: :func:`default_plan`).
 
-    ``i``: beats of ``pixels_per_beat`` pixels of ``network.input.bits`` bits, pixel 0 in the low bits, raster
-    order, ``beats`` a frame; pixels past the frame's end in its last beat are ignored.
+    ``i``: beats of ``pixels_per_beat`` pixels of ``network.input.bits`` bits, pixel 0 in the low bits, ``beats`` a
+    frame, raster order; before a convolution each image position begins a new beat. Places without a pixel are
+    ignored (``Design.beat_pixels`` has the map).
     ``o``: one beat a frame, in order: ``class`` (ties to the lowest), ``scores`` (signed), ``cycles``: from the
     cycle in which the frame's first beat was taken to the one in which this result is first offered.
 
@@ -57,7 +63,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, network, plan=None):
         self.design = design = Design(network, plan)
-        self.network, self.plan, self.params, self.timing = network, design.plan, design.params, design.timing
+        self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
         self.score_width, self.result_layout = design.score_width, design.result_layout
         beat = data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat)
@@ -65,45 +71,107 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.planes = planes = BitPlanes(
-            pixels=self.network.input.size, planes=self.network.input.bits, width=self.pixels_per_beat
-        )
-        connect(m, flipped(self.i), planes.i)
+        entry = stream.Signature(self.pixels_per_beat * self.network.input.bits).create()
+        gate = Signal()
+        index = Signal(range(max(2, self.beats)))
+        begin = self.i.valid & self.i.ready & (index == 0)
+        m.d.comb += [
+            entry.payload.eq(self.i.payload.as_value()),
+            entry.valid.eq(self.i.valid & gate),
+            self.i.ready.eq(entry.ready & gate),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += index.eq(Mux(index == self.beats - 1, 0, index + 1))
 
-        spikes, layers = planes.o, self.network.layers
-        for k, (layer, params) in enumerate(zip(layers, self.params, strict=True)):
+        branches = self._fork(m, INPUT, entry)
+        for stage in self.stages:
+            engine_input = self._read(m, stage, branches)
+            if stage.engine is None:
+                branches |= self._fork(m, stage.output, engine_input)
+                continue
+            engine = (EventEngine if isinstance(stage.engine, EventParams) else ParallelEngine)(stage.engine)
             # prefixes keep a layer's name from meeting another submodule's
-            m.submodules[f"engine_{layer.name}"] = engine = EventEngine(params)
-            connect(m, spikes, engine.i)
-            sums = [engine.accumulators[f"n{n}"] for n in range(layer.synapses[0].neurons)]
-            if k < len(layers) - 1:
-                unit = FireUnit(neurons=len(sums), width=self.params[k + 1].width)
-                m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
-            else:
-                unit = ReadoutUnit(classes=len(sums), score_width=self.score_width)
+            m.submodules[f"engine_{stage.name}"] = engine
+            m.d.comb += [
+                engine.i.payload.eq(engine_input.payload),
+                engine.i.valid.eq(engine_input.valid),
+                engine_input.ready.eq(engine.i.ready),
+            ]
+            sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
+            shape = dict(lanes=stage.engine.lanes, groups=stage.engine.groups)
+            if stage.is_readout:
+                unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
                 m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
-            m.submodules[f"neurons_{layer.name}"] = unit
+                result = unit.o
+            else:
+                width = self.design.tensors[stage.output].width
+                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, **shape)
+                m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
+                branches |= self._fork(m, stage.output, unit.o)
+            m.submodules[f"neurons_{stage.name}"] = unit
             m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
-            spikes = unit.o
 
-        # every frame's first cycle waits until its result is there; under way are at most two frames in the
-        # buffer and, per layer, three queued, one being summed and one behind the accumulators
+        # every frame's first cycle waits until its result is there; a frame enters only when there is a place
         now = Signal(CYCLE_BITS)
         elapsed = Signal(CYCLE_BITS)
-        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=5 * len(layers) + 4)
+        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=self.design.frames_under_way)
         m.d.comb += [
+            gate.eq(starts.w_rdy | (index != 0)),
             starts.w_data.eq(now),
-            starts.w_en.eq(planes.begin),
-            starts.r_en.eq(spikes.valid & spikes.ready),
+            starts.w_en.eq(begin),
+            starts.r_en.eq(result.valid & result.ready),
         ]
         m.d.sync += now.eq(now + 1)
-        with m.If(~spikes.valid):
+        with m.If(~result.valid):
             m.d.sync += elapsed.eq(now + 1 - starts.r_data)
         m.d.comb += [
-            self.o.valid.eq(spikes.valid),
-            spikes.ready.eq(self.o.ready),
-            self.o.payload["class"].eq(spikes.payload["class"]),
-            self.o.payload.scores.eq(spikes.payload.scores),
+            self.o.valid.eq(result.valid),
+            result.ready.eq(self.o.ready),
+            self.o.payload["class"].eq(result.payload["class"]),
+            self.o.payload.scores.eq(result.payload.scores),
             self.o.payload.cycles.eq(elapsed),
         ]
         return m
+
+    def _fork(self, m, name, source):
+        """Return the streams of tensor ``name`` by (reading stage, number of its source)."""
+        readers = [(stage.name, k) for stage in self.stages for k, reader in enumerate(stage.readers)
+                   if reader.source == name]
+        if len(readers) == 1:
+            return {readers[0]: source}
+        fork = Fork(width=len(source.payload), branches=len(readers))
+        m.submodules[f"fork_{name}"] = fork
+        m.d.comb += [fork.i.payload.eq(source.payload), fork.i.valid.eq(source.valid), source.ready.eq(fork.i.ready)]
+        return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
+
+    def _read(self, m, stage, branches):
+        """Return the stream of words that ``stage``'s engine takes: windows, merged, or ORed for a join."""
+        streams = []
+        for k, reader in enumerate(stage.readers):
+            source = branches[stage.name, k]
+            if reader.window is None:
+                streams.append(source)
+                continue
+            window = Window(reader.window)
+            m.submodules[f"window_{stage.name}{k or ''}"] = window
+            m.d.comb += [
+                window.i.payload.eq(source.payload), window.i.valid.eq(source.valid), source.ready.eq(window.i.ready),
+            ]
+            streams.append(window.o)
+        if len(streams) > 1:
+            merge = Merge(width=max(len(s.payload) for s in streams), counts=[r.pass_words for r in stage.readers])
+            m.submodules[f"merge_{stage.name}"] = merge
+            for k, source in enumerate(streams):
+                port = getattr(merge, f"i{k}")
+                m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid), source.ready.eq(port.ready)]
+            streams = [merge.o]
+        if stage.engine is None:
+            m.submodules[f"or_{stage.name}"] = join = OrWords(
+                width=stage.readers[0].tensor.width, words=stage.pass_words, taps=stage.or_taps
+            )
+            (source,) = streams
+            m.d.comb += [
+                join.i.payload.eq(source.payload), join.i.valid.eq(source.valid), source.ready.eq(join.i.ready),
+            ]
+            return join.o
+        return streams[0]

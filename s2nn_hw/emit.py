@@ -13,6 +13,7 @@ from . import __version__
 from .accelerator import Accelerator
 from .errors import UserError
 from .files import write_json, write_npz, write_text
+from .network import INPUT
 from .plan import default_plan
 
 TOP = "accelerator"
@@ -99,11 +100,9 @@ def interface(accelerator):
 
 
 def layer_inputs(network, images):
-    """Return ``(output, inputs)``: the golden output with trace and each layer's integer inputs ``(frames, n)``."""
-    output = network.forward(images, trace=True)
-    inputs = [network.encode(images)]
-    inputs += [output.spikes[layer.name].numpy() for layer in network.layers[:-1]]
-    return output, inputs
+    """Return ``(output, values)``: the golden output with spikes, and every tensor's values ``(frames, n)`` by name."""
+    output = network.forward(images, trace="spikes")
+    return output, {INPUT: network.encode(images)} | {name: s.numpy() for name, s in output.spikes.items()}
 
 
 def vectors(accelerator, count=VECTOR_COUNT, seed=0):
@@ -116,7 +115,7 @@ def vectors(accelerator, count=VECTOR_COUNT, seed=0):
     timing = accelerator.timing
     return {
         "images": images.reshape(count, *network.input.shape),
-        "pixels": inputs[0],
+        "pixels": inputs[INPUT],
         "class": output.classes.numpy(),
         "scores": output.scores.numpy(),
         "cycles": timing.schedule(timing.ones(inputs)).cycles[:, 0],

@@ -94,18 +94,22 @@ class Readout:
 
 
 class FireUnit(wiring.Component):
-    """The sign bit of each accumulator is the spike: captured in one cycle, sent as words of ``width`` spikes.
+    """The sign bit of each accumulator is the spike; spikes are collected and sent as words of ``width``.
 
-    ``fired``, ``capture``: the spikes, taken in the cycle in which ``capture`` is high. ``o``: ``ceil(neurons /
-    width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last word 0.
-    ``release``: high in the cycle in which the last word is taken. The inputs are no stream, see ``EventEngine``.
+    ``fired``, ``capture``: ``lanes`` spikes, taken in a cycle in which ``capture`` is high. ``groups`` of them make the
+    ``neurons`` of a position, ``repeats`` positions a cell, whose spikes are ORed (max pooling). ``o``: after each
+    cell ``ceil(neurons / width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last
+    word 0. ``release``: high in the cycle in which the last word is taken. The inputs are no stream, see
+    ``EventEngine``. ``seen``, ``seen_count``: the last ``fired`` and the captures so far, for simulation alone;
+    nothing reads them, so synthesis leaves them out.
     """
 
-    def __init__(self, *, neurons, width):
-        self.neurons, self.width = neurons, width
+    def __init__(self, *, neurons, width, lanes=None, groups=1, repeats=1):
+        self.neurons, self.width, self.groups, self.repeats = neurons, width, groups, repeats
+        self.lanes = lanes or neurons
         self.words = -(-neurons // width)
         super().__init__({
-            "fired": In(neurons),
+            "fired": In(self.lanes),
             "capture": In(1),
             "o": Out(stream.Signature(width)),
             "release": Out(1),
@@ -123,24 +127,55 @@ class FireUnit(wiring.Component):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
             with m.If(last):
                 m.d.sync += self.o.valid.eq(0)
+
+        whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
+        with m.If(complete):
+            m.d.sync += [spikes.eq(whole), self.o.valid.eq(1)]
+        seen, seen_count = Signal(self.lanes), Signal(24)
         with m.If(self.capture):
-            m.d.sync += [spikes.eq(self.fired), self.o.valid.eq(1)]
+            m.d.sync += [seen.eq(self.fired), seen_count.eq(seen_count + 1)]
         return m
+
+
+def collected(m, value, capture, *, groups, repeats=1):
+    """Return ``(whole, complete)``: the ``value`` of ``groups`` captures side by side, ``repeats`` such rows ORed.
+
+    ``complete`` is high in the cycle of the last capture.
+    """
+    if groups * repeats == 1:
+        return value, capture
+    size = len(value)
+    held = Signal(size * groups, reset_less=True)
+    group, repeat = Signal(range(groups + 1)), Signal(range(repeats + 1))
+    last_group, last_repeat = group == groups - 1, repeat == repeats - 1
+    slices = [held[k * size : (k + 1) * size] for k in range(groups)]
+    joined = Signal(size)
+    m.d.comb += joined.eq(value | Mux(repeat == 0, 0, Array(slices)[group]) if repeats > 1 else value)
+    with m.If(capture):
+        m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+        with m.If(last_group):
+            m.d.sync += repeat.eq(Mux(last_repeat, 0, repeat + 1))
+        for k, part in enumerate(slices):
+            with m.If(group == k):
+                m.d.sync += part.eq(joined)
+    return Cat(*slices[:-1], joined), capture & last_group & last_repeat
 
 
 class ReadoutUnit(wiring.Component):
     """Scores and their argmax, ties to the lowest class.
 
-    ``values``, ``capture``: the scores, taken in the cycle in which ``capture`` is high. ``o``: one beat a frame,
-    offered ``1 + levels`` cycles later: a comparison per register. ``release``: high when the beat is taken.
+    ``values``, ``capture``: ``lanes`` scores, taken in a cycle in which ``capture`` is high; ``groups`` of them make
+    all the scores (those past the last class are dropped). ``o``: one beat a frame, offered ``1 + levels`` cycles
+    after the last capture: a comparison per register. ``release``: high when the beat is taken.
     """
 
-    def __init__(self, *, classes, score_width):
+    def __init__(self, *, classes, score_width, lanes=None, groups=1):
         self.classes, self.score_width = classes, score_width
+        self.lanes, self.groups = lanes or classes, groups
         self.levels = (classes - 1).bit_length()
         scores = data.ArrayLayout(signed(score_width), classes)
         super().__init__({
-            "values": In(scores),
+            "values": In(data.ArrayLayout(signed(score_width), self.lanes)),
             "capture": In(1),
             "o": Out(stream.Signature(data.StructLayout({"class": max(1, self.levels), "scores": scores}))),
             "release": Out(1),
@@ -148,16 +183,17 @@ class ReadoutUnit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        scores = Signal(self.values.shape())
+        scores = Signal(self.o.payload.scores.shape())
+        whole, complete = collected(m, self.values.as_value(), self.capture, groups=self.groups)
         m.d.comb += [self.release.eq(self.o.valid & self.o.ready), self.o.payload.scores.eq(scores)]
-        with m.If(self.capture):
-            m.d.sync += scores.eq(self.values)
+        with m.If(complete):
+            m.d.sync += scores.eq(whole)
         with m.If(self.release):
             m.d.sync += self.o.valid.eq(0)
 
         arrived = Signal(max(1, self.levels))
-        m.d.sync += arrived.eq(Cat(self.capture, arrived))
-        with m.If(arrived[-1] if self.levels else self.capture):
+        m.d.sync += arrived.eq(Cat(complete, arrived))
+        with m.If(arrived[-1] if self.levels else complete):
             m.d.sync += self.o.valid.eq(1)
 
         best = [(scores[k], C(k, max(1, self.levels))) for k in range(self.classes)]

@@ -1,96 +1,163 @@
 """How much parallelism each layer gets: a small record that people may read, edit and pass back."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 
-from .engines.event import EventParams
+from .engines.table import MEMORIES
 from .errors import UserError
-from .files import read_bytes
+from .files import read_bytes, write_json
+from .lower import fusible, lower
+from .network import INPUT
+from .synapses import Conv2d, image_shape
+
+ENGINES = ("event", "parallel", "or", "fused")
 
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer: ``engine``, ``banks`` (active inputs a cycle), ``width`` (inputs a word), ``depth`` (queue, words)."""
+    """One layer; ``docs/plan.md`` says more of each field.
+
+    ``engine``: ``event`` or ``parallel`` where there are weights, ``or`` or ``fused`` (into the convolution before)
+    for max pooling, ``or`` for an OR. ``width``: spikes a word of what the layer reads (a pixel's channels are cut
+    into such words). ``taps``: kernel taps at once, each with its own port. ``banks``: rows a cycle of the event
+    engine, a multiple of ``taps``; ``depth``: words that wait in each bank's queue. ``groups``: passes over each
+    window, each for its share of the neurons. ``memory``: where weights lie. ``buffers``: words that each source's
+    window keeps, 0 for the default.
+    """
 
     name: str
-    banks: int
-    width: int
-    depth: int
+    banks: int = 1
+    width: int = 16
+    depth: int = 8
     engine: str = "event"
+    taps: int = 1
+    groups: int = 1
+    memory: str = "auto"
+    buffers: tuple = ()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One :class:`LayerPlan` per layer, in the network's order."""
+    """One :class:`LayerPlan` per layer, in the network's order; ``note``: for whom it was made, and its estimates."""
 
     layers: tuple
+    note: dict = field(default_factory=dict, compare=False)
 
     def to_json(self):
-        return {"format": "s2nn-plan", "version": 1, "layers": [asdict(layer) for layer in self.layers]}
+        layers = [asdict(layer) | {"buffers": list(layer.buffers)} for layer in self.layers]
+        return {"format": "s2nn-plan", "version": 1, **self.note, "layers": layers}
+
+    def save(self, path):
+        """Write the plan as JSON to ``path``, atomically."""
+        write_json(path, self.to_json())
 
 
-def _power_of_two_at_least(n):
+def power_of_two_at_most(n):
+    return 1 << max(0, n.bit_length() - 1)
+
+
+def power_of_two_at_least(n):
     return 1 << max(0, n - 1).bit_length()
 
 
-def default_plan(network, *, input_banks=2):
-    """Return the plan used when none is given: ``input_banks`` banks for the first layer, one for the others.
+def word_widths(network, *, most=16):
+    """Return a width for the words of each tensor, by name: the channels of a pixel, a power of two, at most ``most``.
 
-    The first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
-    the same weight bits. Words of 16 inputs a bank keep the priority encoder short.
+    All that read one tensor, and the sources that add up in one layer or are ORed, must agree, so such names share
+    the smallest of their widths.
     """
-    layers = []
+    widths = {}
+    for name, shape in network.shapes.items():
+        readers = network.readers(name)
+        image = len(shape) > 1 and (name != INPUT or any(isinstance(r.synapses[0], Conv2d) for r in readers))
+        channels = image_shape(shape)[2] if image else network.size(name)
+        widths[name] = min(most, power_of_two_at_least(channels))
+    for _ in network.layers:
+        for layer in network.layers:
+            bound = [*layer.sources] + ([] if layer.accumulates else [layer.name])
+            low = min(widths[name] for name in bound)
+            widths |= {name: low for name in bound}
+    return widths
+
+
+def default_plan(network, *, input_banks=2):
+    """Return the plan used when none is given: no more than one row a cycle, but for a dense first layer.
+
+    A dense first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
+    the same weight bits. Words of 16 inputs a bank keep the priority encoder short. A convolution of pixels takes
+    the parallel engine with all taps at once: pixels are dense. Max pooling is fused where it can be.
+    """
+    widths, layers = word_widths(network), []
     for layer in network.layers:
-        first = layer is network.layers[0]
-        banks = input_banks if first and layer.synapses[0].inputs >= 16 * input_banks else 1
-        width = min(16 * banks, max(banks, _power_of_two_at_least(layer.synapses[0].inputs)))
-        layers.append(LayerPlan(layer.name, banks, width, 8))
+        width = widths[layer.sources[0]]
+        synapse = layer.synapses[0]
+        if not layer.accumulates:
+            fused = synapse.kind == "maxpool" and fusible(network, layer)
+            layers.append(LayerPlan(layer.name, width=width, engine="fused" if fused else "or"))
+        elif layer.sources == (INPUT,) and isinstance(synapse, Conv2d):
+            taps = synapse.kernel[0] * synapse.kernel[1]
+            layers.append(LayerPlan(layer.name, width=width, engine="parallel", taps=taps))
+        elif isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == layer.neuron.size:
+            groups = layer.neuron.size // width if layer.neuron.size % width == 0 and len(layer.sources) == 1 else 1
+            taps = synapse.kernel[0] * synapse.kernel[1] if groups > 1 or layer.neuron.size == width else 1
+            engine = "parallel" if taps > 1 or synapse.kernel == (1, 1) else "event"
+            layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, groups=groups))
+        else:
+            alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1
+            inputs = network.size(layer.sources[0])
+            banks = input_banks if alone and inputs >= 16 * input_banks else 1
+            layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, 8))
     return Plan(tuple(layers))
 
 
-def load_plan(path, network):
-    """Return the plan in the JSON file ``path``; :class:`UserError` names what does not fit ``network``."""
+def load_plan(path, network, *, board=None):
+    """Return the plan in the JSON file ``path``; :class:`UserError` names what does not fit ``network`` or ``board``."""
     try:
         content = json.loads(read_bytes(path, what="plan", limit=1 << 20))
     except ValueError as error:
         raise UserError(f"plan {path} is not JSON ({error})") from None
-    return parse_plan(content, network, f"plan {path}")
+    return parse_plan(content, network, f"plan {path}", board=board)
 
 
-def parse_plan(content, network, what):
+def parse_plan(content, network, what, *, board=None):
     """Return the plan in ``content`` (:meth:`Plan.to_json`), checked for ``network``; errors begin with ``what``."""
     if not isinstance(content, dict) or content.get("format") != "s2nn-plan" or content.get("version") != 1:
         raise UserError(f"{what} must have format 's2nn-plan', version 1")
+    for key, wanted in (("network", network.name), ("board", board)):
+        came = content.get(key)
+        if isinstance(came, str) and wanted is not None and came != wanted:
+            raise UserError(f"{what} is for {key} {came}, not for {wanted}; make one with `s2nn-hw plan`")
     names = [layer.name for layer in network.layers]
     entries = content.get("layers")
     if not isinstance(entries, list) or [e.get("name") if isinstance(e, dict) else None for e in entries] != names:
         raise UserError(f"{what}: 'layers' must list the network's layers {names} in order")
-    layers = []
-    for entry in entries:
-        if set(entry) != {"name", "engine", "banks", "width", "depth"} or entry["engine"] != "event":
-            raise UserError(
-                f"{what}: layer {entry['name']} needs engine 'event', banks, width and depth, nothing else"
-            )
-        layers.append(LayerPlan(**entry))
-    plan = Plan(tuple(layers))
-    layer_params(network, plan)
+    layers = tuple(_layer_plan(entry, layer, what) for entry, layer in zip(entries, network.layers, strict=True))
+    plan = Plan(layers, {k: v for k, v in content.items() if k not in ("format", "version", "layers")})
+    try:
+        lower(network, plan)
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from None
     return plan
 
 
-def layer_params(network, plan):
-    """Return one validated :class:`EventParams` per layer of ``network`` under ``plan``."""
-    params = []
-    for layer, choice in zip(network.layers, plan.layers, strict=True):
-        low, high = layer.synapses[0].bounds(network.peak(layer))
-        params.append(
-            EventParams(
-                weights=layer.synapses[0].weights,
-                bits=layer.synapses[0].bits,
-                offsets=layer.neuron.offsets(low, high),
-                planes=network.peak(layer).bit_length(),
-                banks=choice.banks,
-                width=choice.width,
-                depth=choice.depth,
-            )
-        )
-    return params
+def _layer_plan(entry, layer, what):
+    known = {f.name: f for f in fields(LayerPlan)}
+    spare = sorted(set(entry) - set(known))
+    if spare:
+        raise UserError(f"{what}: layer {layer.name} has the unknown key {spare[0]!r}; known: {', '.join(known)}")
+    allowed = ENGINES[:2] if layer.accumulates else ENGINES[2:] if layer.synapses[0].kind == "maxpool" else ("or",)
+    choice = dict(entry)
+    if choice.setdefault("engine", allowed[0]) not in allowed:
+        raise UserError(f"{what}: layer {layer.name} needs engine {' or '.join(map(repr, allowed))}, "
+                        f"not {choice['engine']!r}")
+    for key, low, high in (("banks", 1, 64), ("width", 1, 1024), ("depth", 2, 1024), ("taps", 1, 49),
+                           ("groups", 1, 1 << 16)):
+        value = choice.get(key, known[key].default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise UserError(f"{what}: layer {layer.name} needs {key} from {low} to {high}, not {value!r}")
+    if choice.get("memory", "auto") not in MEMORIES:
+        raise UserError(f"{what}: layer {layer.name} needs memory {', '.join(MEMORIES)}, not {choice['memory']!r}")
+    buffers = choice.get("buffers", [])
+    if not isinstance(buffers, list) or not all(type(b) is int and 0 <= b <= 1 << 20 for b in buffers):
+        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts, not {buffers!r}")
+    return LayerPlan(**choice | {"buffers": tuple(buffers)})

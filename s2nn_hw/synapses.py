@@ -160,7 +160,7 @@ class Conv2d:
         if max(self.kernel) > MAX_KERNEL:
             raise UserError(f"kernel must be 1 to {MAX_KERNEL} rows and columns, not {self.kernel}")
         _integer("stride", self.stride, 1, 64)
-        _integer("padding", self.padding, 0, MAX_KERNEL)
+        _integer("padding", self.padding, 0, min(self.kernel) - 1)  # more, and a window could lie outside the image
         _integer("groups", self.groups, 1, 1 << 16)
         if self.neurons % self.groups:
             raise UserError(f"groups ({self.groups}) must divide the {self.neurons} output channels")

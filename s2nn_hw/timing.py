@@ -1,107 +1,33 @@
-"""The exact cycle count: when each word, slot and result happens, for any frames, without a simulator.
+"""The exact cycle count: when each word, pass and result happens, for any frames, without a simulator.
 
-Every time is a cycle number, the first cycle after reset being 0. A source that always has a beat and a sink
-that is always ready are assumed; then all follows from the number of ones per pass, word and bank. The
-recurrences are maxima of earlier times plus constants, one line per condition in the circuit, and are worked
-for many independent sequences of frames at once (numpy, one array element a sequence).
+Every time is a cycle number, the first cycle after reset being 0. A source that always has a beat and a sink that is
+always ready are assumed; then all follows from the number of ones per pass, word and bank. The recurrences are
+maxima of earlier times plus constants, one line per condition in the circuit (``events``, compiled by numba).
 
-    taken    a word passes from one part to the next       seen    one cycle later
-    moved    the banks go on to the next pass              closed  the frame's closing slot is issued
-
-Interval of a layer that is never held up: ``sum over passes of max over banks of ones, at least 1, + 1``.
+    event engine      a layer that is never held up takes ``sum over passes of max over banks of ones, at least 1``
+    parallel engine   ``passes x words``
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from .engines.event import PASSES_AHEAD
+from . import events
+from .engines.event import EventParams
+from .errors import ProofError
+from .network import INPUT
 
-LONG_AGO = -(1 << 40)
-
-
-class BufferTiming:
-    """``pixels.BitPlanes`` for ``count`` sequences: ``words`` beats a frame in, ``planes`` passes of them out."""
-
-    def __init__(self, words, planes, count):
-        self.words, self.planes = words, planes
-        self.beat = np.full(count, -1, np.int64)  # the last beat was taken
-        self.moved_on = np.full(count, LONG_AGO, np.int64)  # the last word went from the memory to the output
-        self.left = np.full(count, LONG_AGO, np.int64)  # the last word was taken from the output
-        self.read_out = [np.full(count, LONG_AGO, np.int64)] * 2  # the last read of the two frames before
-
-    def enter(self):
-        """Take one frame of beats as early as possible; return the cycles, ``(words, count)``."""
-        cycles = []
-        for word in range(self.words):
-            free = self.read_out[0] + 1 if word == 0 else self.beat
-            self.beat = np.maximum(self.beat + 1, free)
-            cycles.append(self.beat)
-        return cycles
-
-    def leave(self, beats, take):
-        """Pass the frame's words on, ``take(pass, word, offered) -> taken``."""
-        for plane in range(self.planes):
-            for word in range(self.words):
-                there = beats[word] + 1
-                read = np.where(there <= self.moved_on, self.moved_on, np.maximum(there, self.left))
-                self.moved_on = np.maximum(read + 1, self.left)
-                self.left = take(plane, word, self.moved_on + 1)
-        self.read_out = [self.read_out[1], read]
-
-
-class EngineTiming:
-    """``engines.event.EventEngine`` and the neurons behind it, for ``count`` sequences."""
-
-    def __init__(self, params, count):
-        self.params = params
-        banks = range(params.banks)
-        self.taken = np.full(count, -1, np.int64)
-        self.pops = [np.full((params.depth, count), LONG_AGO, np.int64) for _ in banks]  # ring: last `depth` words
-        self.queued = np.zeros((params.banks, count), np.int64)  # words ever queued
-        self.scanned = [np.full(count, LONG_AGO, np.int64) for _ in banks]  # the last one of the last word
-        self.moves = [np.full(count, LONG_AGO, np.int64)] * (PASSES_AHEAD + 1)
-        self.closed = np.full(count, LONG_AGO, np.int64)
-        self.released = np.full(count, LONG_AGO, np.int64)
-        self.lane = np.arange(count)
-
-    def word(self, ones, offered):
-        """Offer a word with ``ones`` ``(count, banks)`` at cycle ``offered``; return when it is taken."""
-        depth = self.params.depth
-        taken = np.maximum(np.maximum(offered, self.taken + 1), self.moves[-PASSES_AHEAD] + 1)
-        slots = [self.queued[bank] % depth for bank in range(self.params.banks)]
-        for bank, slot in enumerate(slots):
-            taken = np.maximum(taken, self.pops[bank][slot, self.lane] + 1)
-        for bank, slot in enumerate(slots):
-            count = ones[:, bank]
-            some = count > 0
-            popped = np.maximum(np.maximum(taken + 1, self.scanned[bank]), self.moves[-1])
-            begun = np.maximum(popped, self.closed) + 1
-            self.pops[bank][slot[some], self.lane[some]] = popped[some]
-            self.scanned[bank] = np.where(some, begun + count - 1, self.scanned[bank])
-            self.queued[bank] += some
-        self.taken = taken
-        return taken
-
-    def end_pass(self):
-        """All words of a pass were taken: note when the banks move on."""
-        moved = np.maximum(self.taken + 1, np.maximum(self.moves[-1], self.closed) + 1)
-        for scanned in self.scanned:
-            moved = np.maximum(moved, scanned)
-        self.moves = [*self.moves[1:], moved]
-
-    def close(self):
-        """All passes of a frame are over: return the cycle from which the neurons hold it."""
-        self.closed = np.maximum(self.moves[-1], self.released) + 1
-        return self.closed + self.params.depth_cycles
+GROUPS_SHIFT, SPLITS_SHIFT = 4, 24  # how `events.ones_row` packs planes, groups and splits
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cycle numbers, int64 ``(sequences, frames)`` each; ``closed`` has a leading axis for the layers.
+    """Cycle numbers, int64 ``(sequences, frames)`` each; ``closed`` has a leading axis for the stages.
 
     ``begun``: first beat taken; ``offered``: result offered (and taken); ``cycles``: the difference, which the
-    circuit reports; ``closed``: the layer's closing slot, so differences along frames are its interval.
+    circuit reports; ``closed``: the last slot of a layer's engine, so differences along frames are its interval
+    (0 for a join, which has no engine).
     """
 
     begun: np.ndarray
@@ -113,83 +39,173 @@ class Schedule:
         return self.offered - self.begun
 
 
-class Timing:
-    """Cycles of an accelerator with layers ``params`` (:class:`EventParams`) and ``classes`` classes."""
+class Deadlock(ProofError):
+    """The words of a frame can't all pass: a buffer in front of a join is too small."""
 
-    def __init__(self, params, *, classes):
-        self.params = params
+
+class Timing:
+    """Cycles of an accelerator of ``stages`` (:class:`s2nn_hw.lower.Stage`) with ``classes`` classes."""
+
+    def __init__(self, stages, *, classes, frames_under_way):
+        self.stages, self.frames_under_way = stages, frames_under_way
         self.readout_levels = (classes - 1).bit_length()
 
-    def ones(self, inputs):
-        """Return the ones per layer, each ``(frames, passes, words, banks)``, of each layer's integer inputs."""
-        return [params.ones(values) for params, values in zip(self.params, inputs, strict=True)]
+    def ones(self, values):
+        """Return the ones per stage, uint16 ``(frames, positions, splits, planes, words, banks)``.
+
+        ``values``: integer values ``(frames, size)`` of every tensor by name. The parallel engine and joins, whose
+        cycles do not depend on the data, get an array without elements.
+        """
+        return [stage_ones(stage, [values[r.source] for r in stage.readers]) for stage in self.stages]
 
     def lower_bounds(self, ones):
-        """Return ``(frames, layers)``: no engine with these banks and words can have a shorter interval.
-
-        ``max(active inputs / banks, words of all passes)``, active inputs counted per bit plane.
-        """
-        return np.stack(
-            [
-                np.maximum(n.sum(axis=(1, 2, 3)) / p.banks, p.words * p.planes)
-                for p, n in zip(self.params, ones, strict=True)
-            ],
-            axis=1,
-        )
+        """Return ``(frames, stages)``: no engine with these banks, lanes and words can have a shorter interval."""
+        return np.stack([lower_bound(stage, n) for stage, n in zip(self.stages, ones, strict=True)], axis=1)
 
     def schedule(self, ones, *, length=1):
         """Return the :class:`Schedule` of ``ones`` (see :meth:`ones`), cut into sequences of ``length`` frames.
 
         Frames of a sequence follow each other as fast as they are taken; each sequence starts in an empty
         circuit. ``length`` 1 gives the latency of single frames. The number of frames must be a multiple.
+        :class:`Deadlock` if the circuit would stop for ever.
         """
         frames = len(ones[0])
         if frames % length:
             raise ValueError(f"{frames} frames can't be cut into sequences of {length}")
-        count = frames // length
-        parts = [n.reshape(count, length, *n.shape[1:]) for n in ones]
-        first = self.params[0]
-        buffer = BufferTiming(first.words, first.planes, count)
-        engines = [EngineTiming(params, count) for params in self.params]
-        begun, offered, closed = [], [], []
-        for frame in range(length):
-            beats = buffer.enter()
-
-            def take(plane, word, cycle, frame=frame):
-                taken = engines[0].word(parts[0][:, frame, plane, word], cycle)
-                if word == first.words - 1:
-                    engines[0].end_pass()
-                return taken
-
-            buffer.leave(beats, take)
-            ready = engines[0].close()
-            for engine, before, table in zip(engines[1:], engines, parts[1:], strict=False):
-                taken = ready - 1
-                for word in range(engine.params.words):
-                    taken = engine.word(table[:, frame, 0, word], np.maximum(ready, taken + 1))
-                engine.end_pass()
-                before.released = taken
-                ready = engine.close()
-            result = ready + self.readout_levels
-            engines[-1].released = result
-            begun.append(beats[0])
-            offered.append(result)
-            closed.append([engine.closed for engine in engines])
-        return Schedule(np.stack(begun, axis=1), np.stack(offered, axis=1), np.array(closed).transpose(1, 2, 0))
+        graph = _Graph(length)
+        tensors = {r.source: r.tensor for stage in self.stages for r in stage.readers}
+        result = graph.channel(1)
+        source = graph.part(events.SOURCE, graph.channel(tensors[INPUT].words), a=tensors[INPUT].words, b=result)
+        channels, parts = {INPUT: graph.parts[source][events.OUT]}, []
+        for stage in self.stages:
+            output = result if stage.is_readout else graph.channel(tensors[stage.output].words)
+            channels[stage.output] = output
+            sources = [graph.window(reader.window, channels[reader.source]) if reader.window
+                       else channels[reader.source] for reader in stage.readers]
+            parts.append(graph.stage(stage, sources, output, self.readout_levels))
+        graph.sink(result)
+        begun, offered, closed = graph.run(parts, ones, self.frames_under_way)
+        return Schedule(begun, offered, closed)
 
 
-def engine_alone(params, ones):
-    """Return the intervals, int64 ``(sequences, frames - 1)``, of one engine that nobody holds up.
+def stage_ones(stage, values):
+    """Return the ones of one stage, see :meth:`Timing.ones`; ``values``: of each of its sources."""
+    if not isinstance(stage.engine, EventParams):
+        return np.zeros((len(values[0]), 0), np.uint16)
+    return stage.engine.ones(stage.words(values))
 
-    ``ones``: ``(sequences, frames, passes, words, banks)``, see :meth:`EventParams.ones`. A word is always offered
-    and the neurons are always free, so what remains is the engine's own: from one frame's closing slot to the next.
+
+def lower_bound(stage, ones):
+    """Return cycles, float64 ``(frames,)``, below which no frame can take in ``stage``'s engine.
+
+    Event engine: ``max(active inputs / banks, words)``, an input counted once for each pass in which it is active;
+    parallel engine and joins: their words.
     """
-    engine, closed = EngineTiming(params, len(ones)), []
-    for frame in range(ones.shape[1]):
-        for plane in range(params.planes):
-            for word in range(params.words):
-                engine.word(ones[:, frame, plane, word], engine.taken + 1)
-            engine.end_pass()
-        engine.close()
-        closed.append(engine.closed)
-    return np.diff(np.stack(closed, axis=1), axis=1)
+    words = sum(reader.frame_words for reader in stage.readers)
+    if not isinstance(stage.engine, EventParams):
+        return np.full(len(ones), float(words))
+    passes = stage.engine.groups // ones.shape[2]
+    active = ones.reshape(len(ones), -1).sum(axis=1, dtype=np.int64) * passes
+    return np.maximum(active / stage.engine.banks, words)
+
+
+def engine_alone(stage, ones, *, length=1):
+    """Return the intervals, int64 ``(sequences, length - 1)``, of one stage's engine that nobody holds up.
+
+    ``ones``: see :meth:`Timing.ones`, cut into sequences. A word is always offered and the neurons are always free, so
+    what remains is the engine's own: from one frame's last slot to the next.
+    """
+    graph = _Graph(length)
+    output = graph.channel(len(stage.positions) // stage.repeats)
+    sources = []
+    for reader in stage.readers:
+        sources.append(graph.channel(reader.frame_words))
+        graph.part(events.SOURCE, sources[-1], a=reader.frame_words, b=output)
+    part = graph.stage(stage, sources, output, 0, words=1)
+    graph.sink(output)
+    _, _, closed = graph.run([part], [ones], length)
+    return np.diff(closed[0], axis=1)
+
+
+class _Graph:
+    """The tables of :func:`events.run` for sequences of ``length`` frames."""
+
+    def __init__(self, length):
+        self.length = length
+        self.parts, self.channels, self.ports, self.table = [], [], [], [0]
+
+    def channel(self, frame_words):
+        self.channels.append(frame_words * self.length)
+        return len(self.channels) - 1
+
+    def part(self, kind, out, *, sources=(), **numbers):
+        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``h``: see ``events``."""
+        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefgh")]
+        self.ports += sources
+        self.parts.append(row)
+        return len(self.parts) - 1
+
+    def window(self, params, source):
+        """Add a window behind channel ``source``; return the channel of what leaves it."""
+        words = len(params.positions) * params.groups * params.planes * params.pass_words
+        cells = len(params.origins)
+        oldest = len(self.table)
+        self.table += params.oldest.tolist()
+        needs = len(self.table)
+        which = np.arange(params.groups) * params.splits // params.groups
+        order = np.repeat(params.needs[:, :, which], params.planes, axis=2)
+        self.table += order.reshape(-1).tolist()
+        out = self.channel(words)
+        self.part(events.WINDOW, out, sources=[(source, 1)], a=params.frame_words, b=words, c=params.depth, d=oldest,
+                  e=cells, f=needs, g=words // cells)
+        return out
+
+    def stage(self, stage, sources, output, readout_levels, words=None):
+        """Add engine and neurons (or the OR) behind the channels ``sources``; return the engine's part."""
+        ports = [(c, reader.pass_words) for c, reader in zip(sources, stage.readers, strict=True)]
+        engine = stage.engine
+        if engine is None:
+            return self.part(events.ORED, output, sources=ports, a=stage.pass_words)
+        passes = engine.planes * engine.groups
+        frame = len(stage.positions) * passes
+        cells = len(stage.positions) // stage.repeats
+        if words is None:
+            words = 1 if stage.is_readout else self.channels[output] // self.length // cells
+        unit = self.part(events.READOUT if stage.is_readout else events.UNIT, output, a=words, b=cells,
+                         c=1 + (readout_levels if stage.is_readout else 0))
+        numbers = dict(a=stage.pass_words, b=frame, c=passes * stage.repeats, f=engine.capture_cycles, g=unit)
+        if isinstance(engine, EventParams):
+            splits = max(r.window.splits if r.window else 1 for r in stage.readers)
+            numbers |= dict(d=engine.banks, e=engine.depth,
+                            h=engine.planes | engine.groups << GROUPS_SHIFT | splits << SPLITS_SHIFT)
+            return self.part(events.EVENT, output, sources=ports, **numbers)
+        return self.part(events.PARALLEL, output, sources=ports, **numbers)
+
+    def sink(self, channel):
+        self.part(events.SINK, 0, sources=[(channel, 1)])
+
+    def run(self, engines, ones, under_way):
+        """Return ``begun``, ``offered`` and ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
+        parts = np.array(self.parts, np.int64)
+        by_channel = [[q for q, (c, _) in enumerate(self.ports) if c == channel] for channel in
+                      range(len(self.channels))]
+        counts = [len(list_) for list_ in by_channel]
+        channels = np.array([np.cumsum([0, *self.channels[:-1]]), self.channels, np.cumsum([0, *counts[:-1]]), counts]).T
+        lengths = [self.channels[c] for c, _ in self.ports]
+        ports = np.array([[c for c, _ in self.ports], np.cumsum([0, *lengths[:-1]]), lengths,
+                          [n for _, n in self.ports]]).T
+        readers = np.array([q for list_ in by_channel for q in list_], np.int64)
+        sequences = len(ones[0]) // self.length
+        results = np.zeros((sequences, self.length, 2), np.int64)
+        closed = np.zeros((sequences, len(parts), self.length), np.int64)
+        sizes = [prod(n.shape[1:]) * self.length for n in ones]
+        ones_at = np.zeros(len(parts), np.int64)
+        ones_at[engines] = np.cumsum([0, *sizes[:-1]])
+        for k in range(sequences):
+            rows = [n[k * self.length : (k + 1) * self.length].reshape(-1) for n in ones]
+            done = events.run(parts, np.ascontiguousarray(channels), readers, np.ascontiguousarray(ports),
+                              np.array(self.table, np.int64), np.concatenate(rows), ones_at, self.length, under_way,
+                              results[k], closed[k])
+            if not done:
+                raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")
+        return results[..., 0], results[..., 1], closed[:, engines].transpose(1, 0, 2)

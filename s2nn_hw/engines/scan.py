@@ -22,7 +22,7 @@ class Scanner(wiring.Component):
 
     ``i``: words, one a cycle, queued (``depth`` of them; a word is visible to the encoder one cycle after it was
     taken). ``current``: the pass that may be scanned now, ``following``: the pass that may be loaded at the end of
-    this cycle (equal to ``current`` unless all banks move on). ``run``: the rows of this cycle are used.
+    this cycle (equal to ``current`` unless all banks move on).
     ``row``, ``active``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
     ``idle``: after this cycle the bank holds nothing of pass ``current``.
 
@@ -36,7 +36,6 @@ class Scanner(wiring.Component):
             "i": In(stream.Signature(self.layout)),
             "current": In(TAG_BITS),
             "following": In(TAG_BITS),
-            "run": In(1),
             "row": Out(index_bits + (width - 1).bit_length()),
             "active": Out(1),
             "idle": Out(1),
@@ -57,10 +56,10 @@ class Scanner(wiring.Component):
         index = Signal.like(head.index)
         done = Signal()
         m.d.comb += [
-            done.eq(~low.any() | (~rest.any() & self.run)),
+            done.eq(~low.any() | ~rest.any()),
             queue.r_en.eq(done & (head.tag == self.following)),
             self.idle.eq(done & ~(queue.r_rdy & (head.tag == self.current))),
-            self.active.eq(low.any() & self.run),
+            self.active.eq(low.any()),
             self.row.eq(Cat(_encode(low), index)),
         ]
         first = Signal(self.width)  # lowest spike of the waiting word, of the rest
@@ -70,7 +69,7 @@ class Scanner(wiring.Component):
             m.d.sync += [low.eq(0), rest.eq(0)]
             with m.If(queue.r_rdy & (head.tag == self.following)):
                 m.d.sync += [low.eq(first), rest.eq(head.bits & ~first), index.eq(head.index)]
-        with m.Elif(self.run):
+        with m.Else():
             m.d.sync += [low.eq(second), rest.eq(rest & ~second)]
         return m
 

@@ -1,0 +1,135 @@
+"""The back end of every engine: adder trees, accumulators, the start value and the doubling between bit planes.
+
+    ``a[m] <- base + sum over the terms of m``
+    base   the start value in a frame's first slot, ``2 a[m] + fill`` in the first slot of a further plane, else a[m]
+
+A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
+"""
+
+from amaranth.hdl import Array, C, Cat, Mux, Signal, signed
+
+
+class RowIndex:
+    """Which row of weights the next word uses: a counter, or the number of the cell's row (see ``table.Cells``).
+
+    ``index``; ``pass_end``: the next word is the last of its pass. :meth:`build` adds the logic to a module;
+    ``step`` is high when a word is taken.
+    """
+
+    def __init__(self, params):
+        self.params = params
+        self.count = params.groups * params.table_words
+        self.index = Signal(range(max(2, self.count)))
+        self.pass_end = Signal()
+
+    def build(self, m, step):
+        p, cells = self.params, self.params.cells
+        word = Signal(range(max(2, p.words)))
+        m.d.comb += self.pass_end.eq(word == p.words - 1)
+        with m.If(step):
+            m.d.sync += word.eq(Mux(self.pass_end, 0, word + 1))
+        plane, last_plane = _count(m, "pass_plane", p.planes, step & self.pass_end)
+        group, last_group = _count(m, "pass_group", p.groups, step & self.pass_end & last_plane)
+        base = Signal(range(max(2, self.count)))
+        following = Signal(range(max(2, self.count)))
+        if p.planes == 1 and not cells:
+            m.d.comb += following.eq(Mux(self.pass_end & last_group, 0, self.index + 1))
+        else:
+            begin = Mux(last_plane, Mux(last_group, 0, base + p.table_words), base)
+            with m.If(step & self.pass_end):
+                m.d.sync += base.eq(begin)
+            onward = self.index + 1
+            if cells:
+                _, pixel_end = _count(m, "word_of_pixel", cells.words, step)
+                _, cell_end = _count(m, "column_of_cell", cells.pool[1], step & pixel_end)
+                _, row_end = _count(m, "cell", cells.cells[1], step & pixel_end & cell_end)
+                _, cells_end = _count(m, "row_of_cell", cells.pool[0], step & pixel_end & cell_end & row_end)
+                back = Mux(~pixel_end, -1, Mux(~cell_end, cells.words - 1,
+                           Mux(row_end & ~cells_end, cells.cells[1] * cells.words - 1, -1)))
+                onward = self.index - back
+            m.d.comb += following.eq(Mux(self.pass_end, begin, onward))
+        with m.If(step):
+            m.d.sync += self.index.eq(following)
+
+
+class FrameCount:
+    """Which plane, group and position of a cell is summed; ``step`` is high when a pass ends.
+
+    ``plane``, ``group``; ``frame_end``: the pass is the last plane's; ``final``: and after it the neurons are full.
+    """
+
+    def __init__(self, m, params, step):
+        self.plane, last_plane = _count(m, "plane", params.planes, step)
+        self.group, last_group = _count(m, "group", params.groups, step & last_plane)
+        _, last = _count(m, "repeat", params.repeats, step & last_plane & last_group)
+        self.frame_end, self.final = last_plane, last_plane & last_group & last
+
+
+def _count(m, name, size, step):
+    """Return a counter ``0 .. size - 1`` that moves with ``step``, and whether it stands at its last value."""
+    if size == 1:
+        return C(0, 1), C(1, 1)
+    count, last = Signal(range(size), name=name), Signal(name=f"{name}_last")
+    m.d.comb += last.eq(count == size - 1)
+    with m.If(step):
+        m.d.sync += count.eq(Mux(last, 0, count + 1))
+    return count, last
+
+
+def tree_levels(terms):
+    """Return the registers between ``terms`` and their sum."""
+    return (terms - 1).bit_length()
+
+
+def accumulate(m, params, terms, accumulators, *, late, first, plane, group, close):
+    """Add trees and accumulators to ``m``; return ``capture``, high when ``accumulators`` hold a frame's sums.
+
+    ``terms``: per lane a list of signed values, ``late`` cycles behind their slot. ``first``: the slot is the first of
+    a pass; ``plane``, ``group``: of the slot; ``close``: the slot is a frame's last.
+    """
+    levels = tree_levels(len(terms[0]))
+    late += levels
+    start, fill = params.start()
+    first = delayed(m, first, late, "first")
+    plane = delayed(m, plane, late, "at_plane") if params.planes > 1 else plane
+    group = delayed(m, group, late, "at_group") if params.groups > 1 else group
+    begins = first & (plane == 0) if params.planes > 1 else first
+    for lane, width in enumerate(params.accumulator_widths()):
+        parts = terms[lane]
+        for level in range(levels):
+            pairs = list(zip(parts[::2], parts[1::2], strict=False))
+            sums = [Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True)
+                    for k, (a, b) in enumerate(pairs)]
+            m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
+            if len(parts) % 2:
+                odd = Signal.like(parts[-1], name=f"odd{lane}_{level}", reset_less=True)
+                m.d.sync += odd.eq(parts[-1])
+                sums.append(odd)
+            parts = sums
+        total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
+        m.d.comb += accumulators[f"n{lane}"].eq(total)
+        constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
+        base = Mux(begins, Array(constants)[group] if len(constants) > 1 else constants[0], total)
+        if params.planes > 1:
+            bits = Array([0] + [int(b) for b in fill[:, 0, lane]])[plane] if params.groups == 1 else Array(
+                Array([0] + [int(b) for b in fill[:, g, lane]])[plane] for g in range(params.groups))[group]
+            doubled = Cat(bits, total[: int(width) - 1]).as_signed()
+            base = Mux(first & (plane != 0), doubled, base)
+        m.d.sync += total.eq(parts[0] + base)
+    return delayed(m, close, late + 1, "close")
+
+
+def delayed(m, value, cycles, name, init=0):
+    """Return ``value`` as it was ``cycles`` cycles ago."""
+    for k in range(cycles):
+        later = Signal.like(value, name=f"{name}_{k}", init=init)
+        m.d.sync += later.eq(value)
+        value = later
+    return value
+
+
+def signed_weight(row, lane, bits, active):
+    """Return weight ``lane`` of a ``row`` of weights; one stored bit is the sign of +-1, 0 where not ``active``."""
+    if bits == 1:
+        return Cat(active, row[lane]).as_signed()
+    return row[lane * bits : (lane + 1) * bits].as_signed()

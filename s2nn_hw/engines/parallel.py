@@ -1,0 +1,124 @@
+"""The parallel engine: a word of P inputs for Q lanes every cycle, whatever the spikes.
+
+``a[m] <- a[m] + sum over the word's inputs j of s_j W[m, j]``; a spike clears the register of the weights that it
+does not add, so that nothing but registers lies between memory and adder tree, and a register follows every level.
+
+With ``diagonal`` lanes (depthwise convolutions) lane m sees the inputs ``t * lanes + m`` alone.
+Interval: ``planes * words`` cycles a frame, unless the neurons hold it up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..errors import UserError
+from .accumulate import FrameCount, RowIndex, accumulate, signed_weight, tree_levels
+from .table import EngineParams, pack_rows
+
+GATE_CYCLES = 2  # from a word to its gated weights: memory, register
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ParallelParams(EngineParams):
+    """One layer on the parallel engine; ``diagonal``: lane m sees only every ``lanes``-th input, from m on."""
+
+    diagonal: bool = False
+
+    def __post_init__(self):
+        self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
+        if self.diagonal and self.width % self.lanes:
+            raise UserError(f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
+                            "of a depthwise convolution")
+
+    @property
+    def inputs_of_lane(self):
+        """Inputs of a word that each lane adds, int ``(lanes, terms)``."""
+        if self.diagonal:
+            return np.arange(self.lanes)[:, None] + self.lanes * np.arange(self.width // self.lanes)
+        return np.broadcast_to(np.arange(self.width), (self.lanes, self.width))
+
+    @property
+    def terms(self):
+        """Inputs that a lane adds in one cycle."""
+        return self.inputs_of_lane.shape[1]
+
+    @property
+    def rows(self):
+        return self.groups * self.table_words
+
+    @property
+    def row_bits(self):
+        return self.lanes * self.terms * self.bits
+
+    @property
+    def memories(self):
+        """``(count, rows, bits of a row)`` of the memories of weights."""
+        return 1, self.rows, self.row_bits
+
+    @property
+    def capture_cycles(self):
+        """Cycles from a frame's last word to the one in which the accumulators hold its sums."""
+        return GATE_CYCLES + tree_levels(self.terms) + 1
+
+    def row_contents(self):
+        """Return the memory's words as integers: weight k of lane m at bit ``(m * terms + k) * bits``."""
+        lanes = np.arange(self.lanes)[:, None]
+        mine = self.weights.transpose(0, 2, 1, 3)[:, :, lanes, self.inputs_of_lane]  # (groups, words, lanes, terms)
+        return pack_rows(mine.reshape(self.rows, -1), self.bits)
+
+
+class ParallelEngine(wiring.Component):
+    """Words of spikes in, accumulators out; the ports are those of ``event.EventEngine``."""
+
+    def __init__(self, params):
+        self.params = params
+        self.layout = data.StructLayout({f"n{k}": signed(int(w)) for k, w in enumerate(params.accumulator_widths())})
+        super().__init__({
+            "i": In(stream.Signature(params.width)),
+            "accumulators": Out(self.layout),
+            "capture": Out(1),
+            "release": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.params
+        index, taken, credit = RowIndex(p), Signal(), Signal(init=1)
+        count = FrameCount(m, p, taken & index.pass_end)
+        index.build(m, taken)
+        full = index.pass_end & count.final
+        m.d.comb += [self.i.ready.eq(credit | ~full), taken.eq(self.i.valid & self.i.ready)]
+        m.d.sync += credit.eq((credit & ~(taken & full)) | self.release)
+        begun = Signal(init=1)  # the next word is the first of its pass
+        with m.If(taken):
+            m.d.sync += begun.eq(index.pass_end)
+
+        rom = memory.Memory(shape=p.row_bits, depth=p.rows, init=p.row_contents(), attrs=p.memory_attributes)
+        m.submodules.rows = rom
+        port = rom.read_port()
+        m.d.comb += [port.addr.eq(index.index), port.en.eq(1)]
+        spikes = Signal(p.width, reset_less=True)
+        m.d.sync += spikes.eq(0)
+        with m.If(taken):
+            m.d.sync += spikes.eq(self.i.payload)
+        terms = []
+        for lane, inputs in enumerate(p.inputs_of_lane.tolist()):
+            row = []
+            for k, number in enumerate(inputs):
+                place = lane * p.terms + k
+                weight = signed_weight(port.data, place, p.bits, spikes[number])
+                gated = Signal(weight.shape(), name=f"weight{lane}_{k}", reset_less=True)
+                m.d.sync += gated.eq(0)
+                with m.If(spikes[number]):
+                    m.d.sync += gated.eq(weight)
+                row.append(gated)
+            terms.append(row)
+
+        m.d.comb += self.capture.eq(accumulate(
+            m, p, terms, self.accumulators, late=GATE_CYCLES, first=taken & begun, plane=count.plane,
+            group=count.group, close=taken & index.pass_end & count.frame_end,
+        ))
+        return m

@@ -1,0 +1,144 @@
+"""What every engine computes: weights in the order of the stream, start values, widths.
+
+A frame of an engine is one accumulation: ``planes`` passes of ``words`` words of ``width`` spikes, most significant
+plane first, at whose end the sums of ``lanes`` neurons stand in the accumulators. The ``groups`` of a position follow
+each other, then the ``repeats`` positions of a pooling cell; then the neurons behind must have room.
+
+The offset (``-T`` or the bias) is not added: the accumulators start from it. With k planes the start value is
+doubled k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted out come back, one at each doubling,
+as the lowest bit.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from ..errors import UserError
+
+MEMORIES = ("auto", "block", "distributed")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Pooling cells of an image that comes word by word: every word of a cell uses the cell's row of weights.
+
+    ``cells``: (rows, columns) of them, ``pool``: (rows, columns) of pixels in one, ``words``: a pixel.
+    """
+
+    cells: tuple
+    pool: tuple
+    words: int
+
+    @property
+    def frame_words(self):
+        return prod(self.cells) * prod(self.pool) * self.words
+
+    def table_words(self):
+        """Return the row of weights that each word of the image uses, int64 ``(frame_words,)``."""
+        (down, across), (rows, columns) = self.cells, self.pool
+        number = np.arange(down * across * self.words).reshape(down, 1, across, 1, self.words)
+        return np.broadcast_to(number, (down, rows, across, columns, self.words)).reshape(-1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EngineParams:
+    """Work of one engine.
+
+    ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
+    stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: bits of an input value; ``repeats``:
+    positions of a pooling cell; ``cells``: average pooling, whose words share rows of ``weights``; ``memory``: where
+    the weights lie, ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size).
+    """
+
+    weights: np.ndarray
+    bits: int
+    offsets: np.ndarray
+    planes: int = 1
+    repeats: int = 1
+    cells: Cells | None = None
+    memory: str = "auto"
+
+    def check(self, engine, limits):
+        """Check the fields in ``limits``, ``(name, low, high)``; errors begin with the name of the ``engine``."""
+        for name, low, high in limits:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise UserError(f"{engine} engine: {name} must be an integer from {low} to {high}, not {value!r}")
+        if self.memory not in MEMORIES:
+            raise UserError(f"{engine} engine: memory must be one of {', '.join(MEMORIES)}, not {self.memory!r}")
+
+    @property
+    def groups(self):
+        return self.weights.shape[0]
+
+    @property
+    def lanes(self):
+        return self.weights.shape[1]
+
+    @property
+    def table_words(self):
+        """Words of weights of one group."""
+        return self.weights.shape[2]
+
+    @property
+    def width(self):
+        """Inputs a word."""
+        return self.weights.shape[3]
+
+    @property
+    def words(self):
+        """Words of one pass of one group."""
+        return self.cells.frame_words if self.cells else self.table_words
+
+    @property
+    def memory_attributes(self):
+        """Attributes by which synthesis tools place the memory of weights."""
+        return {} if self.memory == "auto" else {"ram_style": self.memory, "rom_style": self.memory}
+
+    def start(self):
+        """Return ``start`` int64 ``(groups, lanes)`` and ``fill`` ``(planes-1, groups, lanes)``, the bits to shift in."""
+        offsets = self.offsets.astype(np.int64)
+        fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
+        return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
+
+    @cached_property
+    def _reach(self):
+        """Return the most negative and the most positive sum of one pass, int64 ``(groups, lanes)`` each."""
+        uses = prod(self.cells.pool) if self.cells else 1
+        wide = self.weights.astype(np.int64)
+        return uses * wide.clip(max=0).sum(axis=(2, 3)), uses * wide.clip(min=0).sum(axis=(2, 3))
+
+    def accumulator_widths(self):
+        """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle.
+
+        Within a pass any subset of the inputs may have been added, so the interval grows by the sum of the
+        negative and of the positive weights; a doubling maps ``[low, high]`` to ``[2 low + fill, 2 high + fill]``.
+        """
+        negative, positive = self._reach
+        start, fill = self.start()
+        low, high = start.copy(), start.copy()
+        lowest, highest = low.copy(), high.copy()
+        for plane in range(self.planes):
+            if plane:
+                low, high = 2 * low + fill[plane - 1], 2 * high + fill[plane - 1]
+            low, high = low + negative, high + positive
+            lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
+        return np.array(
+            [max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
+             for a, b in zip(lowest.min(axis=0), highest.max(axis=0), strict=True)]
+        )
+
+    def planes_of(self, values):
+        """Return the bit planes of uint8 ``values``, stacked as a new first axis, most significant first."""
+        return np.stack([(values >> plane) & 1 for plane in reversed(range(self.planes))])
+
+
+def pack_rows(codes, bits):
+    """Return integers, one per row of ``codes`` ``(rows, values)``: value k in two's complement at bit ``k * bits``."""
+    codes = codes.astype(np.int64)
+    codes = (codes < 0).astype(np.int64) if bits == 1 else codes & ((1 << bits) - 1)
+    planes = np.stack([(codes >> b & 1).astype(np.uint8) for b in range(bits)], axis=-1)
+    packed = np.packbits(planes.reshape(len(codes), -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]

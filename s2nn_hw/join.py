@@ -1,0 +1,80 @@
+"""Where streams part and meet: fork, merge of words, OR of words."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Fork(wiring.Component):
+    """A word goes to all of ``o0``, ``o1``, ... in the same cycle, when all are ready; no register, no delay.
+
+    The only component whose ``valid`` looks at ``ready``: of the other branches, never of its own.
+    """
+
+    def __init__(self, *, width, branches):
+        self.width, self.branches = width, branches
+        super().__init__({"i": In(stream.Signature(width))}
+                         | {f"o{k}": Out(stream.Signature(width)) for k in range(branches)})
+
+    def elaborate(self, platform):
+        m = Module()
+        branches = [getattr(self, f"o{k}") for k in range(self.branches)]
+        for branch in branches:
+            others = [other.ready for other in branches if other is not branch]
+            m.d.comb += [branch.payload.eq(self.i.payload), branch.valid.eq(self.i.valid & Cat(others).all())]
+        m.d.comb += self.i.ready.eq(Cat(branch.ready for branch in branches).all())
+        return m
+
+
+class Merge(wiring.Component):
+    """``counts[0]`` words of ``i0``, then ``counts[1]`` of ``i1`` and so on, round and round; no delay."""
+
+    def __init__(self, *, width, counts):
+        self.width, self.counts = width, tuple(counts)
+        super().__init__({"o": Out(stream.Signature(width))}
+                         | {f"i{k}": In(stream.Signature(width)) for k in range(len(self.counts))})
+
+    def elaborate(self, platform):
+        m = Module()
+        sources = [getattr(self, f"i{k}") for k in range(len(self.counts))]
+        turn = Signal(range(len(sources)))
+        word = Signal(range(max(self.counts) + 1))
+        last = word == Array(count - 1 for count in self.counts)[turn]
+        m.d.comb += [
+            self.o.payload.eq(Array(source.payload for source in sources)[turn]),
+            self.o.valid.eq(Array(source.valid for source in sources)[turn]),
+        ]
+        for k, source in enumerate(sources):
+            m.d.comb += source.ready.eq(self.o.ready & (turn == k))
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += word.eq(Mux(last, 0, word + 1))
+            with m.If(last):
+                m.d.sync += turn.eq(Mux(turn == len(sources) - 1, 0, turn + 1))
+        return m
+
+
+class OrWords(wiring.Component):
+    """The OR of every ``words`` words of ``taps`` segments of ``width`` spikes: max pooling, and the OR of sources.
+
+    ``o``: a word of ``width`` spikes, offered one cycle after the last word came, which waits for the word before.
+    """
+
+    def __init__(self, *, width, words, taps=1):
+        self.width, self.words, self.taps = width, words, taps
+        super().__init__({"i": In(stream.Signature(width * taps)), "o": Out(stream.Signature(width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        held, word = Signal(self.width), Signal(range(self.words + 1))
+        last = word == self.words - 1
+        joined = held
+        for tap in range(self.taps):
+            joined = joined | self.i.payload[tap * self.width : (tap + 1) * self.width]
+        m.d.comb += self.i.ready.eq(~last | ~self.o.valid | self.o.ready)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [held.eq(Mux(last, 0, joined)), word.eq(Mux(last, 0, word + 1))]
+            with m.If(last):
+                m.d.sync += [self.o.payload.eq(joined), self.o.valid.eq(1)]
+        return m
