@@ -137,9 +137,8 @@ class WindowParams:
         last, negative where only padding is read.
         """
         inner = np.indices((self.pool, self.pool)).reshape(2, -1).T * self.stride
-        # taps are in raster order, so of a step's ports the last tap reaches furthest
-        reach = np.array([[tap for tap in step if tap[0] >= 0][-1] for step in self.tap_table])
-        offset = ((inner[:, None] + reach[None]) * [self.columns, 1]).sum(axis=2) * self.words
+        taps = self.tap_table[None] + inner[:, None, None]  # (positions, steps, ports, 2)
+        offset = np.where(self.tap_table[None, ..., 0] >= 0, taps @ [self.columns, 1], 0).max(axis=2) * self.words
         part = self.words // self.splits
         word = np.arange(self.splits)[:, None] * part + np.arange(part)[None]
         offset = offset[:, None, :, None] + word[None, :, None, :]  # (positions, splits, steps, part)
