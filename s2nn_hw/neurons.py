@@ -131,7 +131,8 @@ class FireUnit(wiring.Component):
         whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
         with m.If(complete):
             m.d.sync += [spikes.eq(whole), self.o.valid.eq(1)]
-        seen, seen_count = Signal(self.lanes), Signal(24)
+        seen = Signal(self.lanes)
+        seen_count = Signal(24)
         with m.If(self.capture):
             m.d.sync += [seen.eq(self.fired), seen_count.eq(seen_count + 1)]
         return m
@@ -146,7 +147,8 @@ def collected(m, value, capture, *, groups, repeats=1):
         return value, capture
     size = len(value)
     held = Signal(size * groups, reset_less=True)
-    group, repeat = Signal(range(groups + 1)), Signal(range(repeats + 1))
+    group = Signal(range(groups + 1))
+    repeat = Signal(range(repeats + 1))
     last_group, last_repeat = group == groups - 1, repeat == repeats - 1
     slices = [held[k * size : (k + 1) * size] for k in range(groups)]
     joined = Signal(size)
