@@ -42,6 +42,11 @@ class Design:
         })
 
     @property
+    def pixels_per_group(self):
+        """Pixels after which a new beat begins: the channels of an image position, or all of a frame."""
+        return self.input.channels
+
+    @property
     def beat_pixels(self):
         """Pixel number in each place of each beat of a frame, int64 ``(beats, pixels_per_beat)``; -1 where ignored."""
         import numpy as np
@@ -65,6 +70,7 @@ class Accelerator(wiring.Component):
         self.design = design = Design(network, plan)
         self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
+        self.pixels_per_group, self.beat_pixels = design.pixels_per_group, design.beat_pixels
         self.score_width, self.result_layout = design.score_width, design.result_layout
         beat = data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat)
         super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(self.result_layout))})
