@@ -11,6 +11,7 @@ import numpy as np
 
 from . import __version__
 from .accelerator import Accelerator
+from .engines.event import EventParams
 from .errors import UserError
 from .files import write_json, write_npz, write_text
 from .network import INPUT
@@ -42,8 +43,8 @@ def to_verilog(component, name):
 
 
 def interface(accelerator):
-    """Return the JSON-able description of ports, order, signedness, latency formula and network digest."""
-    network, first = accelerator.network, accelerator.params[0]
+    """Return the JSON-able description of ports, order, signedness, cycles and network digest."""
+    network, design = accelerator.network, accelerator.design
     layout = accelerator.result_layout
     fields = {
         name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
@@ -54,7 +55,7 @@ def interface(accelerator):
     }
     return {
         "format": "s2nn-interface",
-        "version": 1,
+        "version": 2,
         "tool": f"s2nn-hw {__version__}",
         "module": TOP,
         "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
@@ -67,10 +68,11 @@ def interface(accelerator):
             "signed": False,
             "pixel_bits": network.input.bits,
             "pixels_per_beat": accelerator.pixels_per_beat,
+            "pixels_per_group": design.pixels_per_group,
             "beats_per_frame": accelerator.beats,
             "shape": list(network.input.shape),
-            "order": "raster (row, column, channel); pixel 0 of a beat in the low bits; pixels past the end of the "
-            "frame in its last beat are ignored",
+            "order": "raster (row, column, channel), cut into groups of pixels_per_group; each group begins a new beat; "
+            "pixel 0 of a beat in the low bits; places past the end of a group are ignored",
             "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
         },
         "output": {
@@ -81,22 +83,54 @@ def interface(accelerator):
             "cycles": "from the cycle in which the frame's first beat was taken to the one in which its result is "
             "first offered",
         },
-        "latency": {
-            "interval_per_layer": "sum over the input's bit planes (1 for hidden layers) of max(1, max over banks of "
-            "the ones in the bank's share) + 1 cycles, unless words or a neighbour hold the layer up",
+        "cycles": {
             "exact": "s2nn_hw.timing.Timing.schedule; test vectors carry its result",
-            "layers": [
-                {
-                    "name": layer.name, "inputs": p.inputs, "neurons": p.neurons, "bit_planes": p.planes,
-                    "banks": p.banks, "word_width": p.width, "words": p.words, "slot_to_sum_cycles": p.depth_cycles,
-                    "accumulator_bits": [int(w) for w in p.accumulator_widths()],
-                }
-                for layer, p in zip(network.layers, accelerator.params, strict=True)
-            ],
-            "bank_of_input": f"input n lies in bank (n mod {first.width}) mod {first.banks} of the first layer",
+            "event": "sum over the passes of a frame of max(1, max over banks of the ones in the bank's share), unless "
+            "words or a neighbour hold the layer up",
+            "parallel": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
+            "pass": "one position, group of neurons and bit plane",
         },
+        "stages": [_describe_stage(stage) for stage in accelerator.stages],
         "plan": [asdict(choice) for choice in accelerator.plan.layers],
     }
+
+
+def _describe_stage(stage):
+    """Return what one layer of the circuit is made of, JSON-able."""
+    engine = stage.engine
+    entry = {
+        "name": stage.name, "output": stage.output, "engine": "or", "neurons": stage.neurons,
+        "positions": len(stage.positions), "positions_per_cell": stage.repeats, "words_per_pass": stage.pass_words,
+        "sources": [_describe_reader(reader) for reader in stage.readers],
+    }
+    if engine is None:
+        return entry | {"passes_per_frame": len(stage.positions) * stage.readers[0].tensor.pixel_words}
+    entry |= {
+        "engine": "event" if isinstance(engine, EventParams) else "parallel",
+        "lanes": engine.lanes, "groups": engine.groups, "bit_planes": engine.planes,
+        "passes_per_frame": len(stage.positions) * engine.groups * engine.planes, "word_width": engine.width,
+        "weight_bits": engine.bits, "accumulator_bits": [int(w) for w in engine.accumulator_widths()],
+        "last_word_to_sum_cycles": engine.capture_cycles,
+    }
+    if isinstance(engine, EventParams):
+        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth,
+                  "inputs_of_bank": [engine.lanes_of_bank(bank) for bank in range(engine.banks)]}
+    return entry
+
+
+def _describe_reader(reader):
+    """Return one source of a stage: how its tensor is streamed and what its window keeps."""
+    tensor, window = reader.tensor, reader.window
+    entry = {
+        "name": reader.source, "image": [tensor.rows, tensor.columns, tensor.channels], "word_width": tensor.width,
+        "words_of_pixel": tensor.pixel_words, "words_per_pass": reader.pass_words,
+    }
+    if window is None:
+        return entry | {"window": None}
+    return entry | {"window": {
+        "kernel": list(window.kernel), "stride": window.stride, "padding": window.padding, "taps": window.taps,
+        "depth_words": window.depth, "least_depth_words": window.least_depth,
+    }}
 
 
 def layer_inputs(network, images):
@@ -122,13 +156,21 @@ def vectors(accelerator, count=VECTOR_COUNT, seed=0):
     }
 
 
-def pack_beats(accelerator, pixels):
+def place_pixels(design, pixels, *, ignored=0):
+    """Return ``pixels`` ``(frames, n)`` in the places of their beats, uint8 ``(frames, beats, pixels_per_beat)``.
+
+    ``ignored``: the value in places that carry no pixel.
+    """
+    places = design.beat_pixels
+    return np.where(places < 0, ignored, pixels[:, places]).astype(np.uint8)
+
+
+def pack_beats(design, pixels, *, ignored=0):
     """Return the beats of one frame as integers: ``pixels`` ``(n,)`` of ``bits`` bits, pixel 0 in the low bits."""
-    bits, width = accelerator.network.input.bits, accelerator.pixels_per_beat
-    padded = np.zeros(accelerator.beats * width, np.uint8)
-    padded[: len(pixels)] = pixels
-    spread = np.unpackbits(padded[:, None], axis=1, count=bits, bitorder="little").reshape(accelerator.beats, -1)
-    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(spread, axis=1, bitorder="little")]
+    placed = place_pixels(design, np.asarray(pixels)[None], ignored=ignored)[0]
+    spread = np.unpackbits(placed[..., None], axis=2, count=design.network.input.bits, bitorder="little")
+    packed = np.packbits(spread.reshape(design.beats, -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
 def write(network, folder, plan=None):

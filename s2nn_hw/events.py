@@ -22,9 +22,9 @@ LONG_AGO = -(1 << 40)
 SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
 
 # columns of `parts`
-KIND, OUT, PORTS, PORT_COUNT, A, B, C, D, E, F, G, H = range(12)
-PART_COLUMNS = 12
+KIND, OUT, PORTS, PORT_COUNT, A, B, C, D, E, F, G, H, J = range(13)
 MAX_BANKS = 64
+MAX_AHEAD = 16
 
 
 @njit(cache=True)
@@ -61,7 +61,7 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
     last_taken = np.full(count, -1, np.int64)
     issued = np.full(count, LONG_AGO, np.int64)
     freed = np.zeros(count, np.int64)
-    moves = np.full((count, 4), LONG_AGO, np.int64)
+    moves = np.full((count, MAX_AHEAD), LONG_AGO, np.int64)  # ring: the last passes of each engine
     scanned = np.full((count, MAX_BANKS), LONG_AGO, np.int64)
     queued = np.zeros((count, MAX_BANKS), np.int64)
     deepest = 1
@@ -161,7 +161,7 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
 
                 elif kind == EVENT or kind == PARALLEL:
                     # A: words of a pass, B: passes of a frame, C: of a cell, D: banks, E: depth,
-                    # F: capture cycles, G: part of the neurons, H: passes for the ones table (0: parallel)
+                    # F: capture cycles, G: part of the neurons, H: see `ones_row`, J: passes that the words may run ahead
                     if in_pass[part] < parts[part, A]:
                         # which source: its words of a pass come after those of the sources before
                         at, which = in_pass[part], 0
@@ -175,7 +175,7 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                         if known and readied[mine] == n:
                             cycle = last_taken[part] + 1
                             if kind == EVENT:
-                                cycle = max(cycle, moves[part, 1] + 1)  # three passes ahead
+                                cycle = max(cycle, moves[part, (passes[part] - parts[part, J]) % MAX_AHEAD] + 1)
                                 for bank in range(parts[part, D]):
                                     slot = queued[part, bank] % parts[part, E]
                                     cycle = max(cycle, pops[part, bank, slot] + 1)
@@ -198,7 +198,8 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                                     for bank in range(parts[part, D]):
                                         spikes = ones[base + bank]
                                         if spikes:
-                                            popped = max(max(taken + 1, scanned[part, bank]), moves[part, 3])
+                                            popped = max(max(taken + 1, scanned[part, bank]),
+                                                         moves[part, (passes[part] - 1) % MAX_AHEAD])
                                             pops[part, bank, queued[part, bank] % parts[part, E]] = popped
                                             scanned[part, bank] = popped + spikes
                                             queued[part, bank] += 1
@@ -210,7 +211,7 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                         cell = passes[part] // parts[part, C]
                         end = last_taken[part]
                         if kind == EVENT:
-                            end = max(last_taken[part] + 1, moves[part, 3] + 1)
+                            end = max(last_taken[part], moves[part, (passes[part] - 1) % MAX_AHEAD]) + 1
                             for bank in range(parts[part, D]):
                                 end = max(end, scanned[part, bank])
                             if final and cell:
@@ -219,9 +220,7 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                                 known = room != LONG_AGO
                                 end = max(end, room + 1)
                         if known:
-                            for k in range(3):
-                                moves[part, k] = moves[part, k + 1]
-                            moves[part, 3] = end
+                            moves[part, passes[part] % MAX_AHEAD] = end
                             if final:
                                 done[parts[part, G], cell] = end + parts[part, F]
                                 done_count[parts[part, G]] = cell + 1

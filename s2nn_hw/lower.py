@@ -238,7 +238,7 @@ def _stage(network, layer, choice, pool, tensors):
     )
     if choice.engine == "event":
         engine = EventParams(**common, banks=choice.banks, taps=max(r.window.taps if r.window else 1 for r in readers),
-                             depth=choice.depth)
+                             depth=choice.depth, tag_bits=4 if len(readers[0].positions) > 1 else 2)
     else:
         synapse, tensor = layer.synapses[0], readers[0].tensor
         depthwise = isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == neurons and not several

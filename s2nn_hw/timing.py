@@ -139,8 +139,8 @@ class _Graph:
         return len(self.channels) - 1
 
     def part(self, kind, out, *, sources=(), **numbers):
-        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``h``: see ``events``."""
-        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefgh")]
+        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``j``: see ``events``."""
+        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefghj")]
         self.ports += sources
         self.parts.append(row)
         return len(self.parts) - 1
@@ -176,7 +176,7 @@ class _Graph:
         numbers = dict(a=stage.pass_words, b=frame, c=passes * stage.repeats, f=engine.capture_cycles, g=unit)
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            numbers |= dict(d=engine.banks, e=engine.depth,
+            numbers |= dict(d=engine.banks, e=engine.depth, j=engine.ahead,
                             h=engine.planes | engine.groups << GROUPS_SHIFT | splits << SPLITS_SHIFT)
             return self.part(events.EVENT, output, sources=ports, **numbers)
         return self.part(events.PARALLEL, output, sources=ports, **numbers)

@@ -20,10 +20,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..errors import UserError
 from .accumulate import FrameCount, RowIndex, accumulate, delayed, signed_weight, tree_levels
-from .scan import TAG_BITS, Scanner
+from .scan import Scanner
 from .table import EngineParams, pack_rows
 
-PASSES_AHEAD = 3  # how far the input may run ahead of the scan: what two tag bits can tell apart
 MIN_DEPTH = 2
 ROW_CYCLES = 3  # from a slot to its weights: row number, memory, the memory's register
 
@@ -33,21 +32,29 @@ class EventParams(EngineParams):
     """One layer on the event engine.
 
     ``banks``: rows a cycle; ``taps``: segments of a word, each with its own banks; ``depth``: words that wait in each
-    bank's queue. Inputs a bank has of a word must be a power of two.
+    bank's queue; ``tag_bits``: the input may run ``2^tag_bits - 1`` passes ahead of the scan. Inputs a bank has of a
+    word must be a power of two.
     """
 
     banks: int = 1
     taps: int = 1
     depth: int = 8
+    tag_bits: int = 2
 
     def __post_init__(self):
-        self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8)))
+        self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8),
+                             ("tag_bits", 1, 4)))
         share = self.width // self.banks
         if self.banks % self.taps or self.width % self.banks or share & (share - 1):
             raise UserError(
                 f"event engine: width must be a power of two times the banks, and banks a multiple of the taps, not "
                 f"{self.width} inputs a word, {self.banks} banks and {self.taps} taps"
             )
+
+    @property
+    def ahead(self):
+        """Passes that the input may run ahead of the scan: what the tags can tell apart."""
+        return 2**self.tag_bits - 1
 
     @property
     def share(self):
@@ -121,15 +128,15 @@ class EventEngine(wiring.Component):
         index = RowIndex(p)
 
         # input: number the words, give each bank its share
-        incoming = Signal(TAG_BITS)
-        current = Signal(TAG_BITS)
-        following = Signal(TAG_BITS)
-        scanners = [Scanner(p.share, len(index.index), p.depth) for _ in range(p.banks)]
+        incoming = Signal(p.tag_bits)
+        current = Signal(p.tag_bits)
+        following = Signal(p.tag_bits)
+        scanners = [Scanner(p.share, len(index.index), p.depth, p.tag_bits) for _ in range(p.banks)]
         room = Signal()
-        ahead = Signal(TAG_BITS)
+        ahead = Signal(p.tag_bits)
         m.d.comb += [
             ahead.eq(incoming - current),
-            room.eq(Cat(s.i.ready for s in scanners).all() & (ahead != PASSES_AHEAD)),
+            room.eq(Cat(s.i.ready for s in scanners).all() & (ahead != p.ahead)),
             self.i.ready.eq(room),
         ]
         taken = self.i.valid & room

@@ -1,7 +1,7 @@
 """Finding the ones: one bank's queue of non-zero words and its priority encoder.
 
 A bank looks at its own share of the frame. Zero words never enter the queue, so they cost nothing; each one
-costs one cycle. Words carry the number of their pass (modulo 4), which is how a bank knows that what waits in
+costs one cycle. Words carry the number of their pass (modulo 2^n), which is how a bank knows that what waits in
 the queue belongs to the next pass; no end marker is queued.
 """
 
@@ -9,12 +9,10 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-TAG_BITS = 2
 
-
-def entry_layout(width, index_bits):
-    """Return the queued word: ``bits`` (spikes), ``index`` (word number in the frame), ``tag`` (pass modulo 4)."""
-    return data.StructLayout({"bits": width, "index": index_bits, "tag": TAG_BITS})
+def entry_layout(width, index_bits, tag_bits):
+    """Return the queued word: ``bits`` (spikes), ``index`` (word number in the frame), ``tag`` (pass modulo 2^tag_bits)."""
+    return data.StructLayout({"bits": width, "index": index_bits, "tag": tag_bits})
 
 
 class Scanner(wiring.Component):
@@ -29,13 +27,13 @@ class Scanner(wiring.Component):
     ``c`` ones in a word take ``c`` cycles; the next word follows without a gap.
     """
 
-    def __init__(self, width, index_bits, depth):
+    def __init__(self, width, index_bits, depth, tag_bits):
         self.width, self.depth = width, depth
-        self.layout = entry_layout(width, index_bits)
+        self.layout = entry_layout(width, index_bits, tag_bits)
         super().__init__({
             "i": In(stream.Signature(self.layout)),
-            "current": In(TAG_BITS),
-            "following": In(TAG_BITS),
+            "current": In(tag_bits),
+            "following": In(tag_bits),
             "row": Out(index_bits + (width - 1).bit_length()),
             "active": Out(1),
             "idle": Out(1),
