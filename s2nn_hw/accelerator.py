@@ -111,7 +111,7 @@ class Accelerator(wiring.Component):
                 result = unit.o
             else:
                 width = self.design.tensors[stage.output].width
-                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, **shape)
+                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, slots=stage.engine.slots, **shape)
                 m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
                 branches |= self._fork(m, stage.output, unit.o)
             m.submodules[f"neurons_{stage.name}"] = unit

@@ -22,7 +22,7 @@ LONG_AGO = -(1 << 40)
 SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
 
 # columns of `parts`
-KIND, OUT, PORTS, PORT_COUNT, A, B, C, D, E, F, G, H, J = range(13)
+KIND, OUT, PORTS, PORT_COUNT, A, B, C, D, E, F, G, H, J, K = range(14)
 MAX_BANKS = 64
 MAX_AHEAD = 16
 
@@ -161,7 +161,8 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
 
                 elif kind == EVENT or kind == PARALLEL:
                     # A: words of a pass, B: passes of a frame, C: of a cell, D: banks, E: depth,
-                    # F: capture cycles, G: part of the neurons, H: see `ones_row`, J: passes that the words may run ahead
+                    # F: capture cycles, G: part of the neurons, H: see `ones_row`, J: passes that the words may run ahead,
+                    # K: cells for which the neurons have room
                     if in_pass[part] < parts[part, A]:
                         # which source: its words of a pass come after those of the sources before
                         at, which = in_pass[part], 0
@@ -180,8 +181,8 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                                     slot = queued[part, bank] % parts[part, E]
                                     cycle = max(cycle, pops[part, bank, slot] + 1)
                             elif full:
-                                room = release(parts[part, G], passes[part] // parts[part, C], parts, channels, readers, ports,
-                                               offer, offered, ready, readied)
+                                room = release(parts[part, G], passes[part] // parts[part, C], parts[part, K], parts,
+                                               channels, readers, ports, offer, offered, ready, readied)
                                 known = room != LONG_AGO
                                 cycle = max(cycle, room + 1)
                             if known:
@@ -214,9 +215,9 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
                             end = max(last_taken[part], moves[part, (passes[part] - 1) % MAX_AHEAD]) + 1
                             for bank in range(parts[part, D]):
                                 end = max(end, scanned[part, bank])
-                            if final and cell:
-                                room = release(parts[part, G], cell, parts, channels, readers, ports, offer, offered, ready,
-                                               readied)
+                            if final:
+                                room = release(parts[part, G], cell, parts[part, K], parts, channels, readers, ports,
+                                               offer, offered, ready, readied)
                                 known = room != LONG_AGO
                                 end = max(end, room + 1)
                         if known:
@@ -294,11 +295,11 @@ def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way
 
 
 @njit(cache=True)
-def release(unit, cell, parts, channels, readers, ports, offer, offered, ready, readied):
-    """Return when the neurons of ``unit`` have given the last word of the cell before ``cell``; LONG_AGO: not known."""
-    if cell == 0:
+def release(unit, cell, slots, parts, channels, readers, ports, offer, offered, ready, readied):
+    """Return when the neurons of ``unit`` have given the last word of ``slots`` cells before; LONG_AGO: not known."""
+    if cell < slots:
         return LONG_AGO + 1
-    return passed(parts[unit, OUT], cell * parts[unit, A] - 1, channels, readers, ports, offer, offered, ready, readied)
+    return passed(parts[unit, OUT], (cell - slots + 1) * parts[unit, A] - 1, channels, readers, ports, offer, offered, ready, readied)
 
 
 @njit(cache=True)

@@ -20,6 +20,8 @@ from .neurons import Readout
 from .synapses import Conv2d, Dense, MaxPool, PooledDense, image_shape
 from .windows import WindowParams
 
+MAX_SLOTS = 16
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -244,7 +246,19 @@ def _stage(network, layer, choice, pool, tensors):
         depthwise = isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == neurons and not several
         diagonal = depthwise and splits == groups and lanes == tensor.width
         engine = ParallelParams(**common, diagonal=diagonal)
+    if not isinstance(layer.neuron, Readout):
+        engine = replace(engine, slots=_slots(engine, tensors[output].pixel_words))
     return Stage(layer, output, readers, engine, neurons, repeats**2)
+
+
+def _slots(engine, words):
+    """Return for how many cells the neurons need room, so that an engine at full speed never waits for them.
+
+    From a cell's last slot until its last of ``words`` words has left and that is known: ``capture_cycles + words +
+    1`` cycles. Meanwhile others may end, one in so many cycles as it has words.
+    """
+    least = engine.repeats * engine.groups * engine.planes * engine.words
+    return min(MAX_SLOTS, -(-(engine.capture_cycles + words + 1) // least))
 
 
 def _splits(synapse, tensor, groups, neurons):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .errors import UserError
@@ -99,13 +99,13 @@ class FireUnit(wiring.Component):
     ``fired``, ``capture``: ``lanes`` spikes, taken in a cycle in which ``capture`` is high. ``groups`` of them make the
     ``neurons`` of a position, ``repeats`` positions a cell, whose spikes are ORed (max pooling). ``o``: after each
     cell ``ceil(neurons / width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last
-    word 0. ``release``: high in the cycle in which the last word is taken. The inputs are no stream, see
+    word 0. ``release``: high in the cycle in which the last word is taken; ``slots`` cells have room. The inputs are no stream, see
     ``EventEngine``. ``seen``, ``seen_count``: the last ``fired`` and the captures so far, for simulation alone;
     nothing reads them, so synthesis leaves them out.
     """
 
-    def __init__(self, *, neurons, width, lanes=None, groups=1, repeats=1):
-        self.neurons, self.width, self.groups, self.repeats = neurons, width, groups, repeats
+    def __init__(self, *, neurons, width, lanes=None, groups=1, repeats=1, slots=1):
+        self.neurons, self.width, self.groups, self.repeats, self.slots = neurons, width, groups, repeats, slots
         self.lanes = lanes or neurons
         self.words = -(-neurons // width)
         super().__init__({
@@ -125,12 +125,19 @@ class FireUnit(wiring.Component):
         m.d.comb += [self.o.payload.eq(words[index]), self.release.eq(taken & last)]
         with m.If(taken):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
-            with m.If(last):
-                m.d.sync += self.o.valid.eq(0)
 
         whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
-        with m.If(complete):
-            m.d.sync += [spikes.eq(whole), self.o.valid.eq(1)]
+        if self.slots > 1:
+            m.submodules.queue = queue = fifo.SyncFIFO(width=self.neurons, depth=self.slots)
+            m.d.comb += [
+                queue.w_data.eq(whole), queue.w_en.eq(complete), queue.r_en.eq(self.release),
+                spikes.eq(queue.r_data), self.o.valid.eq(queue.r_rdy),
+            ]
+        else:
+            with m.If(self.release):
+                m.d.sync += self.o.valid.eq(0)
+            with m.If(complete):
+                m.d.sync += [spikes.eq(whole), self.o.valid.eq(1)]
         seen = Signal(self.lanes)
         seen_count = Signal(24)
         with m.If(self.capture):

@@ -139,8 +139,8 @@ class _Graph:
         return len(self.channels) - 1
 
     def part(self, kind, out, *, sources=(), **numbers):
-        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``j``: see ``events``."""
-        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefghj")]
+        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``k``: see ``events``."""
+        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefghjk")]
         self.ports += sources
         self.parts.append(row)
         return len(self.parts) - 1
@@ -173,7 +173,7 @@ class _Graph:
             words = 1 if stage.is_readout else self.channels[output] // self.length // cells
         unit = self.part(events.READOUT if stage.is_readout else events.UNIT, output, a=words, b=cells,
                          c=1 + (readout_levels if stage.is_readout else 0))
-        numbers = dict(a=stage.pass_words, b=frame, c=passes * stage.repeats, f=engine.capture_cycles, g=unit)
+        numbers = dict(a=stage.pass_words, b=frame, c=passes * stage.repeats, f=engine.capture_cycles, g=unit, k=engine.slots)
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
             numbers |= dict(d=engine.banks, e=engine.depth, j=engine.ahead,

@@ -65,6 +65,13 @@ class FrameCount:
         self.frame_end, self.final = last_plane, last_plane & last_group & last
 
 
+def credit(m, slots, use, release):
+    """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
+    left = Signal(range(slots + 1), init=slots, name="credit")
+    m.d.sync += left.eq(left - use + release)
+    return left != 0
+
+
 def _count(m, name, size, step):
     """Return a counter ``0 .. size - 1`` that moves with ``step``, and whether it stands at its last value."""
     if size == 1:

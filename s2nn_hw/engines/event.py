@@ -19,7 +19,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..errors import UserError
-from .accumulate import FrameCount, RowIndex, accumulate, delayed, signed_weight, tree_levels
+from .accumulate import FrameCount, RowIndex, accumulate, credit, delayed, signed_weight, tree_levels
 from .scan import Scanner
 from .table import EngineParams, pack_rows
 
@@ -157,19 +157,15 @@ class EventEngine(wiring.Component):
 
         # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
         advance = Signal()
-        credit = Signal(init=1)
         first = Signal(init=1)
         count = FrameCount(m, p, advance)
+        room_behind = credit(m, p.slots, advance & count.final, self.release)
         idle = Cat(s.idle for s in scanners).all()
         m.d.comb += [
-            advance.eq(idle & (incoming != current) & (credit | ~count.final)),
+            advance.eq(idle & (incoming != current) & (room_behind | ~count.final)),
             following.eq(current + advance),
         ]
-        m.d.sync += [
-            current.eq(following),
-            first.eq(advance),
-            credit.eq((credit & ~(advance & count.final)) | self.release),
-        ]
+        m.d.sync += [current.eq(following), first.eq(advance)]
 
         # rows: number, memory, the memory's register
         terms = [[] for _ in range(p.lanes)]

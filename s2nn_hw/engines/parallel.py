@@ -15,7 +15,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..errors import UserError
-from .accumulate import FrameCount, RowIndex, accumulate, signed_weight, tree_levels
+from .accumulate import FrameCount, RowIndex, accumulate, credit, signed_weight, tree_levels
 from .table import EngineParams, pack_rows
 
 GATE_CYCLES = 2  # from a word to its gated weights: memory, register
@@ -86,12 +86,12 @@ class ParallelEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.params
-        index, taken, credit = RowIndex(p), Signal(), Signal(init=1)
+        index, taken = RowIndex(p), Signal()
         count = FrameCount(m, p, taken & index.pass_end)
         index.build(m, taken)
         full = index.pass_end & count.final
-        m.d.comb += [self.i.ready.eq(credit | ~full), taken.eq(self.i.valid & self.i.ready)]
-        m.d.sync += credit.eq((credit & ~(taken & full)) | self.release)
+        room_behind = credit(m, p.slots, taken & full, self.release)
+        m.d.comb += [self.i.ready.eq(room_behind | ~full), taken.eq(self.i.valid & self.i.ready)]
         begun = Signal(init=1)  # the next word is the first of its pass
         with m.If(taken):
             m.d.sync += begun.eq(index.pass_end)

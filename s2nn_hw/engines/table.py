@@ -49,7 +49,8 @@ class EngineParams:
     ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
     stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: bits of an input value; ``repeats``:
     positions of a pooling cell; ``cells``: average pooling, whose words share rows of ``weights``; ``memory``: where
-    the weights lie, ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size).
+    the weights lie, ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size);
+    ``slots``: cells for which the neurons have room.
     """
 
     weights: np.ndarray
@@ -59,6 +60,7 @@ class EngineParams:
     repeats: int = 1
     cells: Cells | None = None
     memory: str = "auto"
+    slots: int = 1
 
     def check(self, engine, limits):
         """Check the fields in ``limits``, ``(name, low, high)``; errors begin with the name of the ``engine``."""
