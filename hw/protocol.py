@@ -195,14 +195,10 @@ class Identity:
 
     @classmethod
     def of(cls, design, *, window, clock_hz):
-        """Return the identity of ``design``: ``network``, ``pixels_per_beat``, ``score_width``, ``pixels_per_group``.
-
-        Without the last all of the frame is one group.
-        """
+        """Return the identity of ``design`` (its ``network``, ``pixels_per_...`` and ``score_width``)."""
         network = design.network
-        group = getattr(design, "pixels_per_group", network.input.size)
-        return cls(digest_of(network), network.input.size, group, design.pixels_per_beat, network.input.bits,
-                   len(network.classes), design.score_width, window, clock_hz)
+        return cls(digest_of(network), network.input.size, design.pixels_per_group, design.pixels_per_beat,
+                   network.input.bits, len(network.classes), design.score_width, window, clock_hz)
 
     @property
     def beats(self):

@@ -14,9 +14,8 @@ class LinkTop(wiring.Component):
     """An accelerator behind a UART: pins ``rx`` and ``tx``, one clock domain of ``clock_hz``.
 
     ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
-    ``network``, ``beats``, ``pixels_per_beat``, ``score_width`` and, if its beats are cut by groups of pixels,
-    ``pixels_per_group``. :class:`~s2nn_hw.errors.UserError` if the
-    clock can't make the baud rate.
+    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``.
+    :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
     rx: In(1, init=1)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import random_network
+from graphs import random_graph, random_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin import tiny_network
@@ -135,10 +136,16 @@ def test_groups_start_in_a_new_beat():
     assert identity.unpack_frame(ignored).tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_frames_carry_the_beats_that_the_accelerator_takes():
-    design = Design(random_network((37, 5), input_bits=2))
+@pytest.mark.parametrize("seed", [None, *range(6)])
+def test_frames_carry_the_beats_that_the_accelerator_takes(seed):
+    """Of a dense network, and of random graphs whose first convolution takes channels by position."""
+    rng = np.random.default_rng(seed or 0)
+    network = random_network((37, 5), input_bits=2) if seed is None else random_graph(rng)
+    design = Design(network) if seed is None else Design(network, random_plan(rng, network))
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
-    pixels = np.random.default_rng(4).integers(0, 4, 37).astype(np.uint8)
+    assert identity.beats == design.beats
+    assert identity.beat_pixels.tolist() == design.beat_pixels.tolist()
+    pixels = rng.integers(0, 1 << identity.bits, identity.pixels).astype(np.uint8)
     frame, size = identity.pack_frame(pixels), identity.beat_bytes
     beats = [int.from_bytes(frame[at : at + size], "little") for at in range(0, len(frame), size)]
     assert beats == pack_beats(design, pixels)
@@ -172,7 +179,7 @@ def test_worked_example_of_the_documentation():
     text = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
     request, reply = (bytes.fromhex(h) for h in re.findall(r"^    wire: ((?:[0-9a-f]{2} ?)+)$", text, re.MULTILINE))
     network = tiny_network(pixels=4, bits=4, classes=2, seed=3)
-    design = SimpleNamespace(network=network, pixels_per_beat=2, score_width=10)
+    design = SimpleNamespace(network=network, pixels_per_group=4, pixels_per_beat=2, score_width=10)
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     frame = identity.pack_frame(np.array([0, 9, 15, 2], np.uint8))
     assert protocol.encode(protocol.frame_request(7, frame)) == request
