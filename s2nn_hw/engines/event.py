@@ -4,8 +4,8 @@
 
     word    ``width`` spikes, ``taps`` segments of them; a segment is shared out among ``banks / taps`` banks:
             input j of segment t lies in bank ``t * (banks / taps) + j % (banks / taps)``
-    row     a bank's memory holds one row of all lanes per word and input of its own, and a row of zeros
-    slot    one cycle of the row pipeline: a row per bank, or the row of zeros
+    row     a bank's memory holds one row of all lanes per word and input of its own
+    slot    one cycle of the row pipeline: a row per bank, or zeros, which the register behind the memory gives
 
 Each bank scans its own share of a pass, ahead of the others if it can; a pass ends when all have come to its end.
 Interval: ``sum over passes of max over banks of ones, at least 1``, unless words or the neurons hold it up.
@@ -63,8 +63,8 @@ class EventParams(EngineParams):
 
     @property
     def rows(self):
-        """Rows of one bank's memory, the row of zeros (the last) included."""
-        return self.groups * self.table_words * self.share + 1
+        """Rows of one bank's memory."""
+        return self.groups * self.table_words * self.share
 
     @property
     def row_bits(self):
@@ -92,7 +92,7 @@ class EventParams(EngineParams):
         for bank in range(self.banks):
             mine = self.weights[..., self.lanes_of_bank(bank)]  # (groups, lanes, words, share)
             rows = mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes)
-            banks.append([*pack_rows(rows, self.bits), 0])
+            banks.append(pack_rows(rows, self.bits))
         return banks
 
     def ones(self, words):
@@ -174,10 +174,11 @@ class EventEngine(wiring.Component):
             m.submodules[f"rows{bank}"] = rom
             port = rom.read_port()
             weights = Signal(p.row_bits, name=f"weights{bank}", reset_less=True)
-            number = Signal(range(p.rows), init=p.rows - 1, name=f"row{bank}")
-            m.d.sync += [number.eq(Mux(scanner.active, scanner.row, p.rows - 1)), weights.eq(port.data)]
+            number = Signal(range(max(2, p.rows)), name=f"row{bank}")
+            read = delayed(m, scanner.active, ROW_CYCLES - 1, f"read{bank}")
+            m.d.sync += [number.eq(scanner.row), weights.eq(Mux(read, port.data, 0))]
             m.d.comb += [port.addr.eq(number), port.en.eq(1)]
-            active = delayed(m, scanner.active, ROW_CYCLES, f"active{bank}") if p.bits == 1 else None
+            active = delayed(m, read, 1, f"active{bank}") if p.bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, p.bits, active))
 
