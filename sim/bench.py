@@ -10,10 +10,9 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, Timer, ValueChange
+from cocotb.triggers import ClockCycles, ReadOnly, Timer, ValueChange
 from cocotb.types import LogicArray
 
-PROGRESS_EVERY = 50
 
 
 class Results:
@@ -32,11 +31,15 @@ class Results:
                 self.payloads.append(_number(self.dut.result.value))
 
     async def probe(self, name):
+        """Collect every capture of layer ``name``; there may be one in each cycle."""
         unit = getattr(self.dut.accelerator, f"neurons_{name}")
+        seen, changed, captures = unit.seen, ValueChange(unit.seen_count), self.spikes[name]
+        settle = ReadOnly() if self.job["settle"] else None
         while True:
-            await FallingEdge(unit.capture)
-            await ReadOnly()
-            self.spikes[name].append(_number(unit.spikes.value))
+            await changed
+            if settle:
+                await settle
+            captures.append(_number(seen.value))
 
 
 def _number(value):
@@ -100,16 +103,17 @@ async def run_job(dut):
             quiet = 0 if len(results.payloads) > before else quiet + 1
             if quiet > job["patience"]:
                 break
-            if len(results.payloads) - reported >= PROGRESS_EVERY:
+            if len(results.payloads) - reported >= job["report_every"]:
                 reported = len(results.payloads)
                 progress.write_text(str(reported))
         if len(results.payloads) != wanted:
             break
+        await Timer(job["drain_ns"], unit="ns")  # rows that no result needs may still be computed
     width = -(-job["result_bits"] // 8)
-    packed = np.array([list(p.to_bytes(width, "little")) for p in results.payloads], np.uint8).reshape(-1, width)
-    arrays = {"results": packed}
-    for name, neurons in job["probes"].items():
-        size = -(-neurons // 8)
-        rows = [list(value.to_bytes(size, "little")) for value in results.spikes[name]]
-        arrays[f"spikes_{name}"] = np.array(rows, np.uint8).reshape(-1, size)
+    packed = b"".join(payload.to_bytes(width, "little") for payload in results.payloads)
+    arrays = {"results": np.frombuffer(packed, np.uint8).reshape(-1, width)}
+    for name, lanes in job["probes"].items():
+        size = -(-lanes // 8)
+        rows = b"".join(value.to_bytes(size, "little") for value in results.spikes[name])
+        arrays[f"spikes_{name}"] = np.frombuffer(rows, np.uint8).reshape(-1, size)
     np.savez("outcome.npz", **arrays)

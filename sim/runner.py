@@ -19,19 +19,25 @@ import numpy as np
 
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.engines.event import EventParams
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import atomic_path
+from s2nn_hw.synapses import image_shape
 
 from .harness import Harness
 
 SIMULATORS = ("verilator", "icarus")
 CLOCK_NS = 10
+NOT_COMPUTED = 255  # in place of a spike
 LOG_TAIL = 4000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The circuit's answer: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; spikes by layer if probed."""
+    """The circuit's answer: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; if probed ``spikes`` by layer.
+
+    Those are uint8 ``(frames, *shape of the layer)``, :data:`NOT_COMPUTED` at positions that nobody needs.
+    """
 
     classes: np.ndarray
     scores: np.ndarray
@@ -191,13 +197,34 @@ class SimulationError(ProofError):
     """The bench itself failed, or the circuit stopped answering; carries the end of the simulator's log."""
 
 
-def pack_frames(accelerator, pixels):
-    """Return the frames as the harness takes them, bytes ``(frames, n)``, beat 0 first, little endian."""
-    bits, width, beats = accelerator.network.input.bits, accelerator.pixels_per_beat, accelerator.beats
-    padded = np.zeros((len(pixels), beats * width), np.uint8)
-    padded[:, : pixels.shape[1]] = pixels
-    spread = np.unpackbits(padded[:, :, None], axis=2, count=bits, bitorder="little").reshape(len(pixels), -1)
-    return np.packbits(spread, axis=1, bitorder="little")
+def pack_frames(design, pixels):
+    """Return the frames as the harness takes them, bytes ``(frames, n)``, beat 0 first, little endian.
+
+    Places without a pixel are filled with ones, as the circuit must ignore them.
+    """
+    placed = emit.place_pixels(design, pixels, ignored=design.network.input.peak).reshape(len(pixels), -1, 1)
+    spread = np.unpackbits(placed, axis=2, count=design.network.input.bits, bitorder="little")
+    return np.packbits(spread.reshape(len(pixels), -1), axis=1, bitorder="little")
+
+
+def unpack_spikes(stage, captures, shape):
+    """Return the spikes of ``stage`` as an image, uint8 ``(frames, *shape)``, from ``captures`` ``(n, lanes)`` bits.
+
+    Captures come position by position, group by group; a frame that is not complete is left out. Positions that no
+    pooling cell uses are not computed: :data:`NOT_COMPUTED` stands there.
+    """
+    positions, engine = stage.positions, stage.engine
+    each = len(positions) * engine.groups
+    frames = len(captures) // each
+    whole = captures[: frames * each].reshape(frames, len(positions), -1)[:, :, : stage.neurons]
+    image = np.full((frames, *image_axes(shape)), NOT_COMPUTED, np.uint8)
+    image[:, positions[:, 0], positions[:, 1]] = whole
+    return image.reshape(frames, *shape)
+
+
+def image_axes(shape):
+    """Return ``shape`` as (rows, columns, channels); what is no image is one pixel."""
+    return image_shape(shape) if len(shape) > 1 else (1, 1, *shape)
 
 
 def unpack_results(accelerator, packed):
@@ -234,36 +261,55 @@ class Simulation:
         )
         sources = circuit or {"accelerator.v": emit.to_verilog(Accelerator(network, plan), emit.TOP)}
         sources = {**sources, "harness.v": emit.to_verilog(harness, "harness")}
+        self.probed = [] if circuit else [s for s in self.design.stages if s.engine and not s.is_readout]
         public = [("harness", "*")]
-        for layer in () if circuit else network.layers[:-1]:
-            public += [(f"accelerator.neurons_{layer.name}", name) for name in ("capture", "spikes")]
+        for stage in self.probed:
+            public += [(f"accelerator.neurons_{stage.name}", name) for name in ("seen", "seen_count")]
         self.place = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )
 
-    def run(self, pixels, *, work, length=1, stall=(0.0, 0.0), probe=True, resets=(), waves=None):
+    def run(self, pixels, *, work, length=1, stall=(0.0, 0.0), probe=True, resets=(), waves=None, patience=None,
+            drain=64):
         """Send ``pixels`` ``(frames, n)`` through the circuit; return the :class:`Outcome`.
 
         ``length`` frames follow each other without a gap, then the circuit runs empty; ``stall``: the share of
         cycles in which source and sink hold back; ``resets``: cycles after which a disturbing reset comes, before
-        the frames proper; ``work``: an existing folder for the job's files.
+        the frames proper; ``work``: an existing folder for the job's files. In cycles, when there is no stall:
+        ``patience``: how long to wait for a result (default: as long as any image could take); ``drain``: how long the
+        circuit may work on after the last result of a sequence.
         """
-        network, work = self.design.network, Path(work)
-        probes = {layer.name: layer.neuron.size for layer in network.layers[:-1]} if probe else {}
+        work, shapes = Path(work), self.design.network.shapes
+        probed = self.probed if probe else []
         stall_in, stall_out = (min(255, round(256 * share)) for share in stall)
-        worst = sum(p.planes * p.words * p.width + 64 for p in self.design.params)
+        slower = 2 / (1 - max(stall_in, stall_out) / 256) if stall_in or stall_out else 1
+        patience = patience or worst_cycles(self.design)
+        slice_cycles = max(64, patience // 64)
         job = {
-            "length": length, "stall_in": stall_in, "stall_out": stall_out, "probes": probes, "resets": list(resets),
-            "result_bits": self.design.result_layout.size, "slice_ns": 64 * CLOCK_NS,
-            "patience": int(worst / (1 - max(stall_in, stall_out) / 256)) // 16 + 100,
+            "length": length, "stall_in": stall_in, "stall_out": stall_out, "resets": list(resets),
+            "probes": {stage.name: stage.engine.lanes for stage in probed}, "settle": self.simulator != "verilator",
+            "result_bits": self.design.result_layout.size, "slice_ns": slice_cycles * CLOCK_NS,
+            "patience": int(slower * patience / slice_cycles) + 8, "drain_ns": int(slower * drain + 64) * CLOCK_NS,
+            "report_every": max(1, len(pixels) // 64),
         }
         (work / "job.json").write_text(json.dumps(job))
         np.savez(work / "job.npz", frames=pack_frames(self.design, pixels))
         run_module(self.place, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
         with np.load(work / "outcome.npz") as outcome:
             classes, scores, cycles = unpack_results(self.design, outcome["results"])
-            spikes = {
-                name: np.unpackbits(outcome[f"spikes_{name}"], axis=1, count=neurons, bitorder="little")
-                for name, neurons in probes.items()
-            }
+            spikes = {}
+            for stage in probed:
+                packed = outcome[f"spikes_{stage.name}"]
+                captures = np.unpackbits(packed, axis=1, count=stage.engine.lanes, bitorder="little")
+                spikes[stage.name] = unpack_spikes(stage, captures, shapes[stage.name])
         return Outcome(classes, scores, cycles, spikes)
+
+
+def worst_cycles(design):
+    """Return cycles in which the slowest image would be through: every input active, one stage after the other."""
+    total = 1000 + design.beats
+    for stage in design.stages:
+        engine = stage.engine
+        share = engine.width // engine.banks if isinstance(engine, EventParams) else 1
+        total += sum(reader.frame_words for reader in stage.readers) * share + 64
+    return total

@@ -10,8 +10,9 @@ import numpy as np
 
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.network import INPUT
 
-from .runner import Outcome
+from .runner import NOT_COMPUTED, Outcome, image_axes
 
 SEQUENCE = 100
 
@@ -22,46 +23,71 @@ class Mismatch(ProofError):
 
 @dataclass(frozen=True)
 class Expected:
-    """The golden answer: ``classes``, ``scores``, ``cycles``, ``spikes`` by layer; ``pixels`` is what to send."""
+    """The golden answer, in the form of :class:`~sim.runner.Outcome`; ``pixels`` is what to send.
+
+    ``patience``: cycles within which a result must come; ``drain``: those that the circuit works on after the last.
+    """
 
     pixels: np.ndarray
     classes: np.ndarray
     scores: np.ndarray
     cycles: np.ndarray
     spikes: dict
+    patience: int
+    drain: int
 
 
-def expect(accelerator, images, *, length=1):
+def expect(design, images, *, length=1):
     """Run golden model and cycle model on uint8 ``images``; ``length`` frames follow each other without a gap."""
-    output, inputs = layer_inputs(accelerator.network, images)
-    timing = accelerator.timing
-    cycles = timing.schedule(timing.ones(inputs), length=length).cycles.reshape(-1)
-    spikes = {name: table.numpy() for name, table in output.spikes.items()}
-    return Expected(inputs[0], output.classes.numpy(), output.scores.numpy(), cycles, spikes)
+    network = design.network
+    output, values = layer_inputs(network, images)
+    schedule = design.timing.schedule(design.timing.ones(values), length=length)
+    spikes = {}
+    for stage in design.stages:
+        if stage.engine and not stage.is_readout:
+            shape = network.shapes[stage.name]
+            table = values[stage.name].reshape(len(images), *image_axes(shape))
+            spikes[stage.name] = np.full_like(table, NOT_COMPUTED)
+            rows, columns = stage.positions.T
+            spikes[stage.name][:, rows, columns] = table[:, rows, columns]
+            spikes[stage.name] = spikes[stage.name].reshape(len(images), *shape)
+    return Expected(
+        values[INPUT], output.classes.numpy(), output.scores.numpy(), schedule.cycles.reshape(-1), spikes,
+        patience=int(schedule.cycles.max()) + 1000,
+        drain=int((schedule.closed.max(axis=0) - schedule.offered)[:, -1].max().clip(min=0)),
+    )
 
 
 def compare(outcome, expected, *, first_frame=0, cycles=True):
-    """Raise :class:`Mismatch` naming the first layer, neuron and frame in which ``outcome`` is not ``expected``."""
+    """Raise :class:`Mismatch` naming the first layer, neuron and frame in which ``outcome`` is not ``expected``.
+
+    Layers that were not probed and, without ``cycles``, the cycle counts are left out.
+    """
     for name, wanted in expected.spikes.items():
         if name in outcome.spikes:
-            _same(outcome.spikes[name], wanted, f"layer {name}: spike", "neuron", first_frame)
-    _same(outcome.scores, expected.scores, "readout: score", "class", first_frame)
-    _same(outcome.classes, expected.classes, "class", None, first_frame)
+            image = wanted.ndim > 2
+            what = "spike at (row, column, channel)" if image else "spike of neuron"
+            _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame)
+    _same(outcome.scores, expected.scores, "readout: score of class", first_frame)
+    _same(outcome.classes, expected.classes, "class", first_frame)
     if cycles:
-        _same(outcome.cycles, expected.cycles, "cycle count", None, first_frame)
+        _same(outcome.cycles, expected.cycles, "cycle count", first_frame)
 
 
-def _same(came, wanted, what, column, first_frame):
+def _same(came, wanted, what, first_frame):
+    """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others."""
+    common = min(len(came), len(wanted))
+    differ = np.argwhere(came[:common] != wanted[:common])
+    if len(differ):
+        frame, *place = differ[0].tolist()
+        where = f" {place[0]}" if len(place) == 1 else f" {tuple(place)}" if place else ""
+        raise Mismatch(
+            f"{what}{where} in frame {first_frame + frame}: golden model {wanted[frame, *place]}, circuit "
+            f"{came[frame, *place]} ({len(differ):,} such differences in {len(np.unique(differ[:, 0]))} of "
+            f"{len(wanted)} frames)"
+        )
     if len(came) != len(wanted):
         raise Mismatch(f"{what}: {len(wanted)} frames were sent, {len(came)} came back")
-    differ = np.argwhere(came != wanted)
-    if len(differ):
-        place = tuple(differ[0])
-        where = f" of {column} {place[1]}" if column else ""
-        raise Mismatch(
-            f"{what}{where} in frame {first_frame + place[0]}: golden model {wanted[place]}, circuit {came[place]} "
-            f"({len(differ)} such differences in {len(np.unique(differ[:, 0]))} of {len(wanted)} frames)"
-        )
 
 
 def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None,
@@ -87,7 +113,7 @@ def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, j
             work.mkdir()
             parts.append(pool.submit(
                 simulation.run, expected.pixels[begin:end], work=work, length=length, stall=stall,
-                waves=waves if k == 0 else None, probe=probe,
+                waves=waves if k == 0 else None, probe=probe, patience=expected.patience, drain=expected.drain,
             ))
         pending = set(parts)
         while pending:
