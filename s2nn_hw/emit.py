@@ -71,8 +71,8 @@ def interface(accelerator):
             "pixels_per_group": design.pixels_per_group,
             "beats_per_frame": accelerator.beats,
             "shape": list(network.input.shape),
-            "order": "raster (row, column, channel), cut into groups of pixels_per_group; each group begins a new beat; "
-            "pixel 0 of a beat in the low bits; places past the end of a group are ignored",
+            "order": "raster (row, column, channel), cut into groups of pixels_per_group, each of which begins a new "
+            "beat; pixel 0 of a beat in the low bits; places past the end of a group are ignored",
             "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
         },
         "output": {

@@ -14,7 +14,6 @@ from cocotb.triggers import ClockCycles, ReadOnly, Timer, ValueChange
 from cocotb.types import LogicArray
 
 
-
 class Results:
     """What the circuit answered, in order."""
 
