@@ -60,8 +60,8 @@ report: $(READY) ## accuracy, resources, cycles, speed and energy of MODEL on BO
 	@mkdir -p build
 	$(RUN) report $(NETWORK) --board $(BOARD) -o build/$(MODEL)-$(BOARD).report.json
 
-verify: $(READY) ## send MODEL's whole test set through the Verilog, everything compared
-	$(RUN) verify $(NETWORK)
+verify: $(READY) ## send MODEL's test set (or the first LIMIT=... images) through the Verilog, everything compared
+	$(RUN) verify $(NETWORK) $(if $(LIMIT),--limit $(LIMIT))
 
 bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
 	$(VENV)/bin/python -m benchmarks

@@ -125,7 +125,8 @@ def verify(
     network: NetworkFile,
     images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the whole test set.")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many images.")] = None,
+    limit: Annotated[int | None, typer.Option(
+        "--limit", min=1, help="Only the first so many images; else all, or as many as take minutes.")] = None,
     plan: PlanFile = None,
     simulator: Simulator = "verilator",
     build: BuildFolder = Path("build"),
@@ -134,8 +135,7 @@ def verify(
     from sim.commands import verify as verify_network
 
     pictures, classes, source = _test_images(network, images, labels)
-    verify_network(network, pictures[:limit], None if classes is None else classes[:limit], source=source, plan=plan,
-                   simulator=simulator, build=build)
+    verify_network(network, pictures, classes, source=source, limit=limit, plan=plan, simulator=simulator, build=build)
 
 
 def _test_images(network, images, labels, *, download=True):
