@@ -110,10 +110,10 @@ def _describe_stage(stage):
         "lanes": engine.lanes, "groups": engine.groups, "bit_planes": engine.planes,
         "passes_per_frame": len(stage.positions) * engine.groups * engine.planes, "word_width": engine.width,
         "weight_bits": engine.bits, "accumulator_bits": [int(w) for w in engine.accumulator_widths()],
-        "last_word_to_sum_cycles": engine.capture_cycles,
+        "last_word_to_sum_cycles": engine.capture_cycles, "cells_of_room": engine.slots,
     }
     if isinstance(engine, EventParams):
-        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth,
+        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth, "passes_ahead": engine.ahead,
                   "inputs_of_bank": [engine.lanes_of_bank(bank) for bank in range(engine.banks)]}
     return entry
 
