@@ -2,316 +2,335 @@
 
 Parts exchange words over channels. The word ``n`` of a channel passes in the cycle
 
-    ``x[n] = max(offer[n], ready of each of its readers[n])``
+    ``x[n] = max(offer[n], ready[n] of each of its readers)``
 
 ``offer[n]``: from when its writer offers it; ``ready[n]``: from when a reader takes it. Each part computes its own
 next offer or ready cycle from cycles that are known, by maxima of earlier ones plus constants, one line per condition
 in the circuit; parts are worked in turn until none can go on. All are done then, or the circuit is in deadlock.
-
 Every reader takes at most one word a cycle, which stands in its ``ready``, so ``offer`` need not say it.
-
-Tables (int64): ``parts[p]`` holds kind and numbers of a part, see the constants; ``channels[c]`` (first word in
-``offer``, words, first in ``readers``, how many there); ``readers`` port numbers by channel; ``ports[q]`` (channel,
-first word in ``ready``, words, words of a pass) of each reader.
 """
 
 import numpy as np
 from numba import njit
 
 LONG_AGO = -(1 << 40)
-SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
-
-# columns of `parts`
-KIND, OUT, PORTS, PORT_COUNT, A, B, C, D, E, F, G, H, J, K = range(14)
 MAX_BANKS = 64
 MAX_AHEAD = 16
 
+SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
+
+# Columns of `parts`: kind, channel out, first port, and numbers that depend on the kind.
+KIND, OUT, PORT = range(3)
+FRAME, RESULT = 3, 4  # source: words of a frame, channel of the results
+FRAME_IN, FRAME_OUT, DEPTH, OLDEST, NEEDS, CELLS, CELL_OUT = range(3, 10)  # window: words, words held, tables, cells
+PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engines: words, passes, cycles, part, cells
+BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # event engine
+CELL_WORDS, DELAY = 3, 4  # neurons: words of a cell, cycles from the capture to the first offer
+ORED_WORDS = 3
+# and its state: words taken and given; cycle of the last word taken and of the last read; cells whose words are free;
+# word of the pass and passes so far; cells that have ended and where in `times` their cycles are, and those of frames;
+# the ends of the last passes
+TAKEN, GIVEN, LAST, ISSUED, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(16, 26)
+MOVES = 26
+COLUMNS = MOVES + MAX_AHEAD
+
+# `channels`: where in `times` the offers are, words in all, first port that reads it, words offered
+OFFERS, LENGTH, FIRST_PORT, OFFERED = range(4)
+# `ports`, in the order of parts: channel, where in `times` the ready cycles are, words in all, words of a pass, words
+# readied, the next port that reads the same channel (-1: none)
+CHANNEL, READY, WORDS, PASS_WORDS, READIED, NEXT = range(6)
+# `banks[part, bank]`: last spike, words queued, when each place of the queue was left
+SCANNED, QUEUED, POPS = range(3)
+# `times`: cycles, and the tables of windows; `ones`: those of all event engines
+
 
 @njit(cache=True)
-def passed(channel, n, channels, readers, ports, offer, offered, ready, readied):
+def passed(channel, n, channels, ports, times):
     """Return the cycle in which word ``n`` passes, or LONG_AGO if it is not known yet."""
-    if offered[channel] <= n:
+    if channels[channel, OFFERED] <= n:
         return LONG_AGO
-    cycle = offer[channels[channel, 0] + n]
-    for k in range(channels[channel, 2], channels[channel, 2] + channels[channel, 3]):
-        port = readers[k]
-        if readied[port] <= n:
+    cycle = times[channels[channel, OFFERS] + n]
+    port = channels[channel, FIRST_PORT]
+    while port >= 0:
+        if ports[port, READIED] <= n:
             return LONG_AGO
-        cycle = max(cycle, ready[ports[port, 1] + n])
+        cycle = max(cycle, times[ports[port, READY] + n])
+        port = ports[port, NEXT]
     return cycle
 
 
 @njit(cache=True)
-def run(parts, channels, readers, ports, table, ones, ones_at, frames, under_way, results, closed):
-    """Work all parts for ``frames`` frames of one sequence; return whether all words passed (else: deadlock).
+def offer(part, cycle, parts, channels, times):
+    """The next word of ``part`` is offered from ``cycle`` on."""
+    out = parts[part, OUT]
+    times[channels[out, OFFERS] + parts[part, GIVEN]] = cycle
+    parts[part, GIVEN] += 1
+    channels[out, OFFERED] = parts[part, GIVEN]
 
-    ``table``: int64, constants of windows; ``ones``: uint16, those of each event
-    engine in a row, frame after frame, from ``ones_at[part]`` on. Out: ``results`` ``(frames, 2)``, the first beat's
-    cycle and the result's; ``closed`` ``(parts, frames)``, the cycle of an engine's last slot of each frame.
-    """
-    count = parts.shape[0]
-    offer = np.zeros(int(np.sum(channels[:, 1])), np.int64)
-    ready = np.zeros(int(np.sum(ports[:, 2])), np.int64)
-    offered = np.zeros(channels.shape[0], np.int64)
-    readied = np.zeros(ports.shape[0], np.int64)
-    # state of each part: words taken, words given, and what its kind needs
-    taken_words = np.zeros(count, np.int64)
-    given_words = np.zeros(count, np.int64)
-    posted = np.zeros(count, np.int64)
-    last_taken = np.full(count, -1, np.int64)
-    issued = np.full(count, LONG_AGO, np.int64)
-    freed = np.zeros(count, np.int64)
-    moves = np.full((count, MAX_AHEAD), LONG_AGO, np.int64)  # ring: the last passes of each engine
-    scanned = np.full((count, MAX_BANKS), LONG_AGO, np.int64)
-    queued = np.zeros((count, MAX_BANKS), np.int64)
-    deepest = 1
-    for part in range(count):
-        if parts[part, KIND] == EVENT:
-            deepest = max(deepest, parts[part, E])
-    pops = np.full((count, MAX_BANKS, deepest), LONG_AGO, np.int64)
-    in_pass = np.zeros(count, np.int64)
-    passes = np.zeros(count, np.int64)
-    most_cells = 1
-    for part in range(count):
-        if parts[part, KIND] == WINDOW:
-            most_cells = max(most_cells, parts[part, E] * frames)
-        if parts[part, KIND] == UNIT or parts[part, KIND] == READOUT:
-            most_cells = max(most_cells, parts[part, B] * frames)
-    done = np.zeros((count, most_cells), np.int64)
-    done_count = np.zeros(count, np.int64)
 
-    progress = True
-    while progress:
-        progress = False
-        for part in range(count):
-            kind = parts[part, KIND]
-            out, port = parts[part, OUT], parts[part, PORTS]
-            while True:
-                moved = False
-                if kind == SOURCE:
-                    # A: beats of a frame, B: channel of results
-                    n = given_words[part]
-                    if n < channels[out, 1]:
-                        cycle = 0
-                        known = True
-                        frame = n // parts[part, A]
-                        if known and n % parts[part, A] == 0 and frame >= under_way:
-                            result = passed(parts[part, B], frame - under_way, channels, readers, ports, offer, offered, ready,
-                                            readied)
-                            known = result != LONG_AGO
-                            cycle = max(cycle, result + 1)
-                        if known:
-                            offer[channels[out, 0] + n] = cycle
-                            offered[out] = n + 1
-                            given_words[part] = n + 1
-                            moved = True
+@njit(cache=True)
+def accept(port, cycle, ports, times):
+    """The next word at ``port`` is taken from ``cycle`` on."""
+    times[ports[port, READY] + ports[port, READIED]] = cycle
+    ports[port, READIED] += 1
 
-                elif kind == WINDOW:
-                    # A: words of a frame in, B: out, C: depth, D: where `oldest` is in the table, E: cells,
-                    # F: where `needs` is, G: words of a cell out
-                    source = ports[port, 0]
-                    n = posted[part]
-                    if n < ports[port, 2]:
-                        cycle = 0
-                        known = True
-                        if n:
-                            before = passed(source, n - 1, channels, readers, ports, offer, offered, ready, readied)
-                            known = before != LONG_AGO
-                            cycle = before + 1
-                        cells = parts[part, E]
-                        while known:
-                            cell = freed[part]
-                            held = cell // cells * parts[part, A] + table[parts[part, D] + cell % cells]
-                            if n - held < parts[part, C]:
-                                break
-                            if done_count[part] <= cell:
-                                known = False
-                            else:
-                                freed[part] = cell + 1
-                        if known:
-                            if freed[part]:
-                                cycle = max(cycle, done[part, freed[part] - 1] + 1)
-                            ready[ports[port, 1] + n] = cycle
-                            readied[port] = n + 1
-                            posted[part] = n + 1
-                            moved = True
-                    n = given_words[part]
-                    if n < channels[out, 1]:
-                        cycle = issued[part] + 1
-                        known = True
-                        need = n // parts[part, B] * parts[part, A] + table[parts[part, F] + n % parts[part, B]]
-                        if need >= 0:
-                            written = passed(source, need, channels, readers, ports, offer, offered, ready, readied)
-                            known = written != LONG_AGO
-                            cycle = max(cycle, written + 1)
-                        if known and n >= 2:
-                            early = passed(out, n - 2, channels, readers, ports, offer, offered, ready, readied)
-                            known = early != LONG_AGO
-                            cycle = max(cycle, early)
-                        if known:
-                            cycle = max(cycle, 0)
-                            issued[part] = cycle
-                            if (n + 1) % parts[part, G] == 0:
-                                done[part, done_count[part]] = cycle
-                                done_count[part] += 1
-                            offer[channels[out, 0] + n] = cycle + 2
-                            offered[out] = n + 1
-                            given_words[part] = n + 1
-                            moved = True
 
-                elif kind == EVENT or kind == PARALLEL:
-                    # A: words of a pass, B: passes of a frame, C: of a cell, D: banks, E: depth,
-                    # F: capture cycles, G: part of the neurons, H: see `ones_row`, J: passes that the words may run ahead,
-                    # K: cells for which the neurons have room
-                    if in_pass[part] < parts[part, A]:
-                        # which source: its words of a pass come after those of the sources before
-                        at, which = in_pass[part], 0
-                        while at >= ports[port + which, 3]:
-                            at -= ports[port + which, 3]
-                            which += 1
-                        mine = port + which
-                        n = passes[part] * ports[mine, 3] + at
-                        full = ((passes[part] + 1) % parts[part, C] == 0) and in_pass[part] == parts[part, A] - 1
-                        known = n < ports[mine, 2]
-                        if known and readied[mine] == n:
-                            cycle = last_taken[part] + 1
-                            if kind == EVENT:
-                                cycle = max(cycle, moves[part, (passes[part] - parts[part, J]) % MAX_AHEAD] + 1)
-                                for bank in range(parts[part, D]):
-                                    slot = queued[part, bank] % parts[part, E]
-                                    cycle = max(cycle, pops[part, bank, slot] + 1)
-                            elif full:
-                                room = release(parts[part, G], passes[part] // parts[part, C], parts[part, K], parts,
-                                               channels, readers, ports, offer, offered, ready, readied)
-                                known = room != LONG_AGO
-                                cycle = max(cycle, room + 1)
-                            if known:
-                                ready[ports[mine, 1] + n] = cycle
-                                readied[mine] = n + 1
-                                moved = True
-                        if known and readied[mine] > n:
-                            taken = passed(ports[mine, 0], n, channels, readers, ports, offer, offered, ready, readied)
-                            if taken != LONG_AGO:
-                                last_taken[part] = taken
-                                if kind == EVENT:
-                                    base = ones_at[part] + (ones_row(passes[part], parts, part) * parts[part, A]
-                                                            + in_pass[part]) * parts[part, D]
-                                    for bank in range(parts[part, D]):
-                                        spikes = ones[base + bank]
-                                        if spikes:
-                                            popped = max(max(taken + 1, scanned[part, bank]),
-                                                         moves[part, (passes[part] - 1) % MAX_AHEAD])
-                                            pops[part, bank, queued[part, bank] % parts[part, E]] = popped
-                                            scanned[part, bank] = popped + spikes
-                                            queued[part, bank] += 1
-                                in_pass[part] += 1
-                                moved = True
-                    if in_pass[part] == parts[part, A]:
-                        known = True
-                        final = (passes[part] + 1) % parts[part, C] == 0
-                        cell = passes[part] // parts[part, C]
-                        end = last_taken[part]
-                        if kind == EVENT:
-                            end = max(last_taken[part], moves[part, (passes[part] - 1) % MAX_AHEAD]) + 1
-                            for bank in range(parts[part, D]):
-                                end = max(end, scanned[part, bank])
-                            if final:
-                                room = release(parts[part, G], cell, parts[part, K], parts, channels, readers, ports,
-                                               offer, offered, ready, readied)
-                                known = room != LONG_AGO
-                                end = max(end, room + 1)
-                        if known:
-                            moves[part, passes[part] % MAX_AHEAD] = end
-                            if final:
-                                done[parts[part, G], cell] = end + parts[part, F]
-                                done_count[parts[part, G]] = cell + 1
-                            passes[part] += 1
-                            in_pass[part] = 0
-                            if passes[part] % parts[part, B] == 0:
-                                closed[part, passes[part] // parts[part, B] - 1] = end
-                            moved = True
+@njit(cache=True)
+def turn(part, at, parts, ports):
+    """Return ``(port, word)`` of word ``at`` of a pass: the sources' words of a pass follow each other."""
+    port = parts[part, PORT]
+    while at >= ports[port, PASS_WORDS]:
+        at -= ports[port, PASS_WORDS]
+        port += 1
+    return port, at
 
-                elif kind == UNIT or kind == READOUT:
-                    # A: words of a cell, B: cells of a frame, C: cycles from the capture to the first offer
-                    n = given_words[part]
-                    cell = n // parts[part, A]
-                    if n < channels[out, 1] and cell < done_count[part]:
-                        offer[channels[out, 0] + n] = done[part, cell] + parts[part, C]
-                        offered[out] = n + 1
-                        given_words[part] = n + 1
-                        moved = True
 
-                elif kind == ORED:
-                    # A: words ORed
-                    at, which = taken_words[part] % parts[part, A], 0
-                    while at >= ports[port + which, 3]:
-                        at -= ports[port + which, 3]
-                        which += 1
-                    mine = port + which
-                    n = taken_words[part] // parts[part, A] * ports[mine, 3] + at
-                    known = n < ports[mine, 2]
-                    last = (taken_words[part] + 1) % parts[part, A] == 0
-                    if known and readied[mine] == n:
-                        cycle = last_taken[part] + 1
-                        if last and given_words[part]:
-                            before = passed(out, given_words[part] - 1, channels, readers, ports, offer, offered, ready, readied)
-                            known = before != LONG_AGO
-                            cycle = max(cycle, before)
-                        if known:
-                            ready[ports[mine, 1] + n] = cycle
-                            readied[mine] = n + 1
-                            moved = True
-                    if known and readied[mine] > n:
-                        taken = passed(ports[mine, 0], n, channels, readers, ports, offer, offered, ready, readied)
-                        if taken != LONG_AGO:
-                            last_taken[part] = taken
-                            taken_words[part] += 1
-                            if last:
-                                offer[channels[out, 0] + given_words[part]] = taken + 1
-                                given_words[part] += 1
-                                offered[out] = given_words[part]
-                            moved = True
-
-                elif kind == SINK:
-                    if posted[part] < ports[port, 2]:
-                        ready[ports[port, 1] + posted[part]] = 0
-                        posted[part] += 1
-                        readied[port] = posted[part]
-                        moved = True
-
-                if not moved:
-                    break
-                progress = True
-
-    first, last = parts[0, OUT], parts[0, B]
-    for frame in range(frames):
-        begun = passed(first, frame * parts[0, A], channels, readers, ports, offer, offered, ready, readied)
-        ended = passed(last, frame, channels, readers, ports, offer, offered, ready, readied)
-        if begun == LONG_AGO or ended == LONG_AGO:
+@njit(cache=True)
+def work_source(part, parts, channels, ports, times, under_way):
+    n = parts[part, GIVEN]
+    if n >= channels[parts[part, OUT], LENGTH]:
+        return False
+    cycle, frame = 0, n // parts[part, FRAME]
+    if n % parts[part, FRAME] == 0 and frame >= under_way:
+        result = passed(parts[part, RESULT], frame - under_way, channels, ports, times)
+        if result == LONG_AGO:
             return False
-        results[frame, 0] = begun
-        results[frame, 1] = ended
+        cycle = result + 1
+    offer(part, cycle, parts, channels, times)
     return True
 
 
 @njit(cache=True)
-def release(unit, cell, slots, parts, channels, readers, ports, offer, offered, ready, readied):
-    """Return when the neurons of ``unit`` have given the last word of ``slots`` cells before; LONG_AGO: not known."""
-    if cell < slots:
-        return LONG_AGO + 1
-    return passed(parts[unit, OUT], (cell - slots + 1) * parts[unit, A] - 1, channels, readers, ports, offer, offered, ready, readied)
+def write_window(part, parts, channels, ports, times):
+    """The ring takes a word a cycle, while the oldest word that it keeps is less than its depth away."""
+    port = parts[part, PORT]
+    n, cycle = ports[port, READIED], 0
+    if n >= ports[port, WORDS]:
+        return False
+    if n:
+        before = passed(ports[port, CHANNEL], n - 1, channels, ports, times)
+        if before == LONG_AGO:
+            return False
+        cycle = before + 1
+    while True:
+        cell = parts[part, FREED]
+        oldest = times[parts[part, OLDEST] + cell % parts[part, CELLS]]
+        held = cell // parts[part, CELLS] * parts[part, FRAME_IN] + oldest
+        if n - held < parts[part, DEPTH]:
+            break
+        if parts[part, ENDED] <= cell:
+            return False
+        parts[part, FREED] = cell + 1
+    if parts[part, FREED]:
+        cycle = max(cycle, times[parts[part, DONE] + parts[part, FREED] - 1] + 1)
+    accept(port, cycle, ports, times)
+    return True
 
 
 @njit(cache=True)
-def ones_row(number, parts, part):
-    """Return the row of the ones table that pass ``number`` of an event engine uses.
+def read_window(part, parts, channels, ports, times):
+    """A word is read when all that it needs is written and the two before it leave room; it is offered two later."""
+    n, cycle = parts[part, GIVEN], max(parts[part, ISSUED] + 1, 0)
+    if n >= channels[parts[part, OUT], LENGTH]:
+        return False
+    need = n // parts[part, FRAME_OUT] * parts[part, FRAME_IN] + times[parts[part, NEEDS] + n % parts[part, FRAME_OUT]]
+    if need >= 0:
+        written = passed(ports[parts[part, PORT], CHANNEL], need, channels, ports, times)
+        if written == LONG_AGO:
+            return False
+        cycle = max(cycle, written + 1)
+    if n >= 2:
+        before = passed(parts[part, OUT], n - 2, channels, ports, times)
+        if before == LONG_AGO:
+            return False
+        cycle = max(cycle, before)
+    parts[part, ISSUED] = cycle
+    offer(part, cycle + 2, parts, channels, times)
+    if (n + 1) % parts[part, CELL_OUT] == 0:
+        times[parts[part, DONE] + parts[part, ENDED]] = cycle
+        parts[part, ENDED] += 1
+    return True
 
-    H packs groups, splits and planes; the table holds position, split and plane, the passes position, group, plane.
+
+@njit(cache=True)
+def room_behind(part, parts, channels, ports, times):
+    """Return from when the neurons have room for the cell that is summed, or LONG_AGO if that is not known yet."""
+    cell, unit = parts[part, PASSES] // parts[part, CELL_PASSES], parts[part, NEURONS]
+    if cell < parts[part, SLOTS]:
+        return 0
+    word = (cell - parts[part, SLOTS] + 1) * parts[unit, CELL_WORDS] - 1
+    left = passed(parts[unit, OUT], word, channels, ports, times)
+    return left if left == LONG_AGO else left + 1
+
+
+@njit(cache=True)
+def last_move(parts, part, back):
+    """Return when the pass ``back`` before the present one ended."""
+    return parts[part, MOVES + (parts[part, PASSES] - back) % MAX_AHEAD]
+
+
+@njit(cache=True)
+def take_word(part, parts, channels, ports, banks, times, ones):
+    port, at = turn(part, parts[part, WORD], parts, ports)
+    n = parts[part, PASSES] * ports[port, PASS_WORDS] + at
+    if n >= ports[port, WORDS]:
+        return False
+    moved = False
+    if ports[port, READIED] == n:
+        cycle = parts[part, LAST] + 1
+        if parts[part, KIND] == EVENT:
+            cycle = max(cycle, last_move(parts, part, parts[part, AHEAD]) + 1)
+            for bank in range(parts[part, BANKS]):
+                cycle = max(cycle, banks[part, bank, POPS + banks[part, bank, QUEUED] % parts[part, QUEUE]] + 1)
+        elif parts[part, WORD] == parts[part, PASS] - 1 and (parts[part, PASSES] + 1) % parts[part, CELL_PASSES] == 0:
+            room = room_behind(part, parts, channels, ports, times)
+            if room == LONG_AGO:
+                return False
+            cycle = max(cycle, room)
+        accept(port, cycle, ports, times)
+        moved = True
+    taken = passed(ports[port, CHANNEL], n, channels, ports, times)
+    if taken == LONG_AGO:
+        return moved
+    parts[part, LAST] = taken
+    if parts[part, KIND] == EVENT:
+        queue_word(part, taken, parts, banks, ones)
+    parts[part, WORD] += 1
+    return True
+
+
+@njit(cache=True)
+def queue_word(part, taken, parts, banks, ones):
+    """A bank scans its non-zero words one after the other, those of a pass from when the pass before has ended."""
+    number = parts[part, PASSES]
+    plane, group = number % parts[part, PLANES], number // parts[part, PLANES] % parts[part, GROUPS]
+    position = number // parts[part, PLANES] // parts[part, GROUPS]
+    split = group * parts[part, SPLITS] // parts[part, GROUPS]
+    place = (position * parts[part, SPLITS] + split) * parts[part, PLANES] + plane
+    base = parts[part, ONES] + (place * parts[part, PASS] + parts[part, WORD]) * parts[part, BANKS]
+    for bank in range(parts[part, BANKS]):
+        spikes = ones[base + bank]
+        if spikes:
+            popped = max(max(taken + 1, banks[part, bank, SCANNED]), last_move(parts, part, 1))
+            banks[part, bank, POPS + banks[part, bank, QUEUED] % parts[part, QUEUE]] = popped
+            banks[part, bank, SCANNED] = popped + spikes
+            banks[part, bank, QUEUED] += 1
+
+
+@njit(cache=True)
+def end_pass(part, parts, channels, ports, banks, times):
+    """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
+    number = parts[part, PASSES]
+    end, final = parts[part, LAST], (number + 1) % parts[part, CELL_PASSES] == 0
+    if parts[part, KIND] == EVENT:
+        end = max(end, last_move(parts, part, 1)) + 1
+        for bank in range(parts[part, BANKS]):
+            end = max(end, banks[part, bank, SCANNED])
+        if final:
+            room = room_behind(part, parts, channels, ports, times)
+            if room == LONG_AGO:
+                return False
+            end = max(end, room)
+    parts[part, MOVES + number % MAX_AHEAD] = end
+    if final:
+        unit = parts[part, NEURONS]
+        times[parts[unit, DONE] + parts[unit, ENDED]] = end + parts[part, CAPTURE]
+        parts[unit, ENDED] += 1
+    parts[part, PASSES] += 1
+    parts[part, WORD] = 0
+    if parts[part, PASSES] % parts[part, FRAME_PASSES] == 0:
+        times[parts[part, CLOSED] + parts[part, PASSES] // parts[part, FRAME_PASSES] - 1] = end
+    return True
+
+
+@njit(cache=True)
+def work_neurons(part, parts, channels, ports, times):
+    cell = parts[part, GIVEN] // parts[part, CELL_WORDS]
+    if parts[part, GIVEN] >= channels[parts[part, OUT], LENGTH] or cell >= parts[part, ENDED]:
+        return False
+    offer(part, times[parts[part, DONE] + cell] + parts[part, DELAY], parts, channels, times)
+    return True
+
+
+@njit(cache=True)
+def work_ored(part, parts, channels, ports, times):
+    """Words are taken one a cycle; the last of a group when the word before has left, which gives the next word."""
+    port, at = turn(part, parts[part, TAKEN] % parts[part, ORED_WORDS], parts, ports)
+    n = parts[part, TAKEN] // parts[part, ORED_WORDS] * ports[port, PASS_WORDS] + at
+    if n >= ports[port, WORDS]:
+        return False
+    moved, last = False, (parts[part, TAKEN] + 1) % parts[part, ORED_WORDS] == 0
+    if ports[port, READIED] == n:
+        cycle = parts[part, LAST] + 1
+        if last and parts[part, GIVEN]:
+            before = passed(parts[part, OUT], parts[part, GIVEN] - 1, channels, ports, times)
+            if before == LONG_AGO:
+                return False
+            cycle = max(cycle, before)
+        accept(port, cycle, ports, times)
+        moved = True
+    taken = passed(ports[port, CHANNEL], n, channels, ports, times)
+    if taken == LONG_AGO:
+        return moved
+    parts[part, LAST] = taken
+    parts[part, TAKEN] += 1
+    if last:
+        offer(part, taken + 1, parts, channels, times)
+    return True
+
+
+@njit(cache=True)
+def work(part, parts, channels, ports, banks, times, ones, under_way):
+    """Let ``part`` do one thing; return whether it could."""
+    kind = parts[part, KIND]
+    if kind == SOURCE:
+        return work_source(part, parts, channels, ports, times, under_way)
+    if kind == WINDOW:
+        written = write_window(part, parts, channels, ports, times)
+        return read_window(part, parts, channels, ports, times) or written
+    if kind in (EVENT, PARALLEL):
+        if parts[part, WORD] == parts[part, PASS]:
+            return end_pass(part, parts, channels, ports, banks, times)
+        return take_word(part, parts, channels, ports, banks, times, ones)
+    if kind in (UNIT, READOUT):
+        return work_neurons(part, parts, channels, ports, times)
+    if kind == ORED:
+        return work_ored(part, parts, channels, ports, times)
+    port = parts[part, PORT]
+    if ports[port, READIED] >= ports[port, WORDS]:
+        return False
+    accept(port, 0, ports, times)
+    return True
+
+
+@njit(cache=True)
+def run(parts, channels, ports, banks, times, ones, frames, under_way, results):
+    """Work all parts for ``frames`` frames; return whether all results came (else: deadlock).
+
+    At most ``under_way`` frames are in the circuit. Out: ``results`` ``(frames, 2)``, the first beat's cycle and the
+    result's; part 0 is the source.
     """
-    planes = parts[part, H] % 16
-    groups = parts[part, H] // 16 % (1 << 20)
-    splits = parts[part, H] // (16 << 20)
-    plane = number % planes
-    group = number // planes % groups
-    position = number // planes // groups
-    return (position * splits + group * splits // groups) * planes + plane
+    progress = True
+    while progress:
+        progress = False
+        for part in range(parts.shape[0]):
+            while work(part, parts, channels, ports, banks, times, ones, under_way):
+                progress = True
+    for frame in range(frames):
+        results[frame, 0] = passed(parts[0, OUT], frame * parts[0, FRAME], channels, ports, times)
+        results[frame, 1] = passed(parts[0, RESULT], frame, channels, ports, times)
+        if min(results[frame, 0], results[frame, 1]) == LONG_AGO:
+            return False
+    return True
+
+
+
+def start(parts):
+    """Return ``banks`` and fill in the state of ``parts`` (its columns from TAKEN on) in which nothing has happened."""
+    queue = max([1, *(row[QUEUE] for row in parts if row[KIND] == EVENT)])
+    banks = np.full((len(parts), MAX_BANKS if queue > 1 else 1, POPS + queue), LONG_AGO, np.int64)
+    banks[:, :, QUEUED] = 0
+    parts[:, [TAKEN, GIVEN, FREED, WORD, PASSES, ENDED]] = 0
+    parts[:, [LAST, ISSUED]] = -1
+    parts[:, MOVES:] = LONG_AGO
+    return banks

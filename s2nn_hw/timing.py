@@ -18,8 +18,6 @@ from .engines.event import EventParams
 from .errors import ProofError
 from .network import INPUT
 
-GROUPS_SHIFT, SPLITS_SHIFT = 4, 24  # how `events.ones_row` packs planes, groups and splits
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -75,8 +73,8 @@ class Timing:
         graph = _Graph(length)
         tensors = {r.source: r.tensor for stage in self.stages for r in stage.readers}
         result = graph.channel(1)
-        source = graph.part(events.SOURCE, graph.channel(tensors[INPUT].words), a=tensors[INPUT].words, b=result)
-        channels, parts = {INPUT: graph.parts[source][events.OUT]}, []
+        channels, parts = {INPUT: graph.channel(tensors[INPUT].words)}, []
+        graph.part(events.SOURCE, channels[INPUT], [], tensors[INPUT].words, result)
         for stage in self.stages:
             output = result if stage.is_readout else graph.channel(tensors[stage.output].words)
             channels[stage.output] = output
@@ -120,7 +118,7 @@ def engine_alone(stage, ones, *, length=1):
     sources = []
     for reader in stage.readers:
         sources.append(graph.channel(reader.frame_words))
-        graph.part(events.SOURCE, sources[-1], a=reader.frame_words, b=output)
+        graph.part(events.SOURCE, sources[-1], [], reader.frame_words, output)
     part = graph.stage(stage, sources, output, 0, words=1)
     graph.sink(output)
     _, _, closed = graph.run([part], [ones], length)
@@ -132,17 +130,17 @@ class _Graph:
 
     def __init__(self, length):
         self.length = length
-        self.parts, self.channels, self.ports, self.table = [], [], [], [0]
+        self.parts, self.channels, self.ports, self.table, self.cells = [], [], [], [0], 1
 
     def channel(self, frame_words):
         self.channels.append(frame_words * self.length)
         return len(self.channels) - 1
 
-    def part(self, kind, out, *, sources=(), **numbers):
-        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; numbers ``a`` to ``k``: see ``events``."""
-        row = [kind, out, len(self.ports), len(sources), *(numbers.get(name, 0) for name in "abcdefghjk")]
+    def part(self, kind, out, sources, *numbers):
+        """Add a part; ``sources``: ``(channel, words of a pass)`` of each; ``numbers``: the columns of its kind."""
+        row = [kind, out, len(self.ports), *numbers]
         self.ports += sources
-        self.parts.append(row)
+        self.parts.append(row + [0] * (events.COLUMNS - len(row)))
         return len(self.parts) - 1
 
     def window(self, params, source):
@@ -153,11 +151,11 @@ class _Graph:
         self.table += params.oldest.tolist()
         needs = len(self.table)
         which = np.arange(params.groups) * params.splits // params.groups
-        order = np.repeat(params.needs[:, :, which], params.planes, axis=2)
-        self.table += order.reshape(-1).tolist()
+        self.table += np.repeat(params.needs[:, :, which], params.planes, axis=2).reshape(-1).tolist()
         out = self.channel(words)
-        self.part(events.WINDOW, out, sources=[(source, 1)], a=params.frame_words, b=words, c=params.depth, d=oldest,
-                  e=cells, f=needs, g=words // cells)
+        self.part(events.WINDOW, out, [(source, 1)], params.frame_words, words, params.depth, oldest, needs, cells,
+                  words // cells)
+        self.cells = max(self.cells, cells * self.length)
         return out
 
     def stage(self, stage, sources, output, readout_levels, words=None):
@@ -165,47 +163,56 @@ class _Graph:
         ports = [(c, reader.pass_words) for c, reader in zip(sources, stage.readers, strict=True)]
         engine = stage.engine
         if engine is None:
-            return self.part(events.ORED, output, sources=ports, a=stage.pass_words)
+            return self.part(events.ORED, output, ports, stage.pass_words)
         passes = engine.planes * engine.groups
         frame = len(stage.positions) * passes
         cells = len(stage.positions) // stage.repeats
+        self.cells = max(self.cells, cells * self.length)
         if words is None:
             words = 1 if stage.is_readout else self.channels[output] // self.length // cells
-        unit = self.part(events.READOUT if stage.is_readout else events.UNIT, output, a=words, b=cells,
-                         c=1 + (readout_levels if stage.is_readout else 0))
-        numbers = dict(a=stage.pass_words, b=frame, c=passes * stage.repeats, f=engine.capture_cycles, g=unit, k=engine.slots)
+        kind = events.READOUT if stage.is_readout else events.UNIT
+        unit = self.part(kind, output, [], words, 1 + (readout_levels if stage.is_readout else 0))
+        numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, engine.slots]
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            numbers |= dict(d=engine.banks, e=engine.depth, j=engine.ahead,
-                            h=engine.planes | engine.groups << GROUPS_SHIFT | splits << SPLITS_SHIFT)
-            return self.part(events.EVENT, output, sources=ports, **numbers)
-        return self.part(events.PARALLEL, output, sources=ports, **numbers)
+            return self.part(events.EVENT, output, ports, *numbers, engine.banks, engine.depth, engine.ahead,
+                             engine.planes, engine.groups, splits)
+        return self.part(events.PARALLEL, output, ports, *numbers)
 
     def sink(self, channel):
-        self.part(events.SINK, 0, sources=[(channel, 1)])
+        self.part(events.SINK, 0, [(channel, 1)])
 
     def run(self, engines, ones, under_way):
         """Return ``begun``, ``offered`` and ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
-        parts = np.array(self.parts, np.int64)
-        by_channel = [[q for q, (c, _) in enumerate(self.ports) if c == channel] for channel in
-                      range(len(self.channels))]
-        counts = [len(list_) for list_ in by_channel]
-        channels = np.array([np.cumsum([0, *self.channels[:-1]]), self.channels, np.cumsum([0, *counts[:-1]]), counts]).T
-        lengths = [self.channels[c] for c, _ in self.ports]
-        ports = np.array([[c for c, _ in self.ports], np.cumsum([0, *lengths[:-1]]), lengths,
-                          [n for _, n in self.ports]]).T
-        readers = np.array([q for list_ in by_channel for q in list_], np.int64)
+        parts, used = np.array(self.parts, np.int64), len(self.table)
+        channels = np.zeros((len(self.channels), 4), np.int64)
+        ports = np.zeros((len(self.ports), 6), np.int64)
+        channels[:, events.LENGTH], channels[:, events.FIRST_PORT] = self.channels, -1
+        for number, (channel, pass_words) in enumerate(self.ports):
+            ports[number] = channel, 0, self.channels[channel], pass_words, 0, channels[channel, events.FIRST_PORT]
+            channels[channel, events.FIRST_PORT] = number
+        for rows, column, sizes in (
+            (channels, events.OFFERS, channels[:, events.LENGTH]), (ports, events.READY, ports[:, events.WORDS]),
+            (parts, events.DONE, np.full(len(parts), self.cells)),
+            (parts, events.CLOSED, np.full(len(parts), self.length)),
+        ):
+            rows[:, column] = used + np.cumsum(sizes) - sizes
+            used += int(sizes.sum())
+        sizes = np.array([prod(n.shape[1:]) * self.length for n in ones])
+        parts[engines, events.ONES] = np.where(parts[engines, events.KIND] == events.EVENT, np.cumsum(sizes) - sizes, 0)
+        times = np.zeros(used, np.int64)
+        times[: len(self.table)] = self.table
+
         sequences = len(ones[0]) // self.length
         results = np.zeros((sequences, self.length, 2), np.int64)
-        closed = np.zeros((sequences, len(parts), self.length), np.int64)
-        sizes = [prod(n.shape[1:]) * self.length for n in ones]
-        ones_at = np.zeros(len(parts), np.int64)
-        ones_at[engines] = np.cumsum([0, *sizes[:-1]])
+        closed = np.zeros((sequences, len(engines), self.length), np.int64)
         for k in range(sequences):
-            rows = [n[k * self.length : (k + 1) * self.length].reshape(-1) for n in ones]
-            done = events.run(parts, np.ascontiguousarray(channels), readers, np.ascontiguousarray(ports),
-                              np.array(self.table, np.int64), np.concatenate(rows), ones_at, self.length, under_way,
-                              results[k], closed[k])
-            if not done:
+            rows = np.concatenate([n[k * self.length : (k + 1) * self.length].reshape(-1) for n in ones])
+            channels[:, events.OFFERED] = ports[:, events.READIED] = 0
+            banks = events.start(parts)
+            if not events.run(parts, channels, ports, banks, times, rows, self.length, under_way, results[k]):
                 raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")
-        return results[..., 0], results[..., 1], closed[:, engines].transpose(1, 0, 2)
+            for row, part in zip(closed[k], engines, strict=True):
+                begin = parts[part, events.CLOSED]
+                row[:] = times[begin : begin + self.length]
+        return results[..., 0], results[..., 1], closed.transpose(1, 0, 2)
