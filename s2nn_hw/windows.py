@@ -268,6 +268,9 @@ class Window(wiring.Component):
             settled = Mux(at_row, p.settled_row == 0, Mux(at_column, row + 1, row) >= p.settled_row)
             with m.If(settled):
                 m.d.sync += oldest.eq(following)
+            if p.settled_row == cells[0]:  # never within an image: its end frees it
+                with m.If(at_row):
+                    m.d.sync += oldest.eq(origin)
         m.d.sync += ahead.eq(ahead + (write.en & last_in) - at_row)
 
         # two stages, each with a place: the memory's output, the output register
