@@ -3,8 +3,13 @@
 import warnings
 
 import numpy as np
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
+
+from s2nn_hw.emit import layer_inputs, place_pixels
+from s2nn_hw.network import INPUT
 
 
 class Clocked(Elaboratable):
@@ -33,8 +38,6 @@ def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payl
         while True:
             await ctx.tick()
             cycle[0] += 1
-            if cycle[0] > limit:
-                raise TimeoutError(f"{len(got)} of {results} beats after {limit} cycles")
 
     async def send(ctx):
         for beat in beats:
@@ -42,7 +45,9 @@ def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payl
                 await ctx.tick()
             ctx.set(component.i.payload, beat)
             ctx.set(component.i.valid, 1)
-            await ctx.tick().until(component.i.ready)
+            ready = False
+            while not ready:
+                _, _, ready = await ctx.tick().sample(component.i.ready)
             ctx.set(component.i.valid, 0)
 
     async def receive(ctx):
@@ -50,7 +55,11 @@ def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payl
             while stall and sink.random() < stall:
                 await ctx.tick()
             ctx.set(component.o.ready, 1)
-            (payload,) = await ctx.tick().sample(component.o.payload).until(component.o.valid)
+            valid = False
+            while not valid:
+                _, _, valid, payload = await ctx.tick().sample(component.o.valid, component.o.payload)
+                if cycle[0] > limit:
+                    raise TimeoutError(f"{len(got)} of {results} beats after {limit} cycles")
             got.append((read(payload), cycle[0]))
             if stall:
                 ctx.set(component.o.ready, 0)
@@ -68,15 +77,67 @@ def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payl
     return got
 
 
-def pixel_beats(accelerator, pixels):
-    """Return the beats of all frames as lists of pixel values, the last beat of each filled up with ones.
+def pixel_beats(design, pixels):
+    """Return the beats of all frames as lists of pixel values, places without a pixel filled with ones.
 
-    What stands past the end of a frame must be ignored, so it is not zero here.
+    What stands there must be ignored, so it is not zero here.
     """
-    width, peak = accelerator.pixels_per_beat, accelerator.network.input.peak
-    padded = np.full((len(pixels), accelerator.beats * width), peak, int)
-    padded[:, : pixels.shape[1]] = pixels
-    return [[int(v) for v in beat] for frame in padded for beat in frame.reshape(-1, width)]
+    return place_pixels(design, pixels, ignored=design.network.input.peak).reshape(-1, design.pixels_per_beat).tolist()
+
+
+def word_numbers(words):
+    """Return the words of bits ``(..., width)`` as a flat list of integers, bit 0 first."""
+    return [int("".join(map(str, word[::-1])), 2) for word in np.asarray(words).reshape(-1, words.shape[-1]).tolist()]
+
+
+class Captured(wiring.Component):
+    """An engine, and behind it a queue of the sums that it captures; a cell is released with its last one."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        super().__init__({
+            "i": In(engine.i.signature.flip()),
+            "o": Out(stream.Signature(data.StructLayout({"sums": engine.layout}))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = self.engine
+        cell = engine.params.groups * engine.params.repeats
+        m.submodules.queue = queue = fifo.SyncFIFO(
+            width=engine.layout.size, depth=cell * (engine.params.slots + 1)
+        )
+        wiring.connect(m, wiring.flipped(self.i), engine.i)
+        given = Signal(range(cell + 1))
+        taken = self.o.valid & self.o.ready
+        m.d.comb += [
+            queue.w_data.eq(engine.accumulators.as_value()), queue.w_en.eq(engine.capture), queue.r_en.eq(taken),
+            self.o.valid.eq(queue.r_rdy), self.o.payload.as_value().eq(queue.r_data),
+            engine.release.eq(taken & (given == cell - 1)),
+        ]
+        with m.If(taken):
+            m.d.sync += given.eq(Mux(given == cell - 1, 0, given + 1))
+        return m
+
+
+def run_engine(engine, values, *, stall=0.0, seed=0):
+    """Return the sums ``(passes, lanes)`` of ``values`` ``(passes, words, width)``, a pass having all its planes."""
+    params = engine.params
+    words = np.moveaxis(params.planes_of(values), 0, 1)  # (passes, planes, words, width)
+    got = run_stream(
+        Captured(engine), word_numbers(words), results=len(values), stall=stall, seed=seed,
+        read=lambda payload: [payload.sums[f"n{k}"] for k in range(params.lanes)],
+    )
+    return np.array([sums for sums, _ in got])
+
+
+def golden_sums(params, values):
+    """Return what :func:`run_engine` must return, in plain integers."""
+    group = np.arange(len(values)) % params.groups
+    weights = params.weights.astype(np.int64)
+    if params.cells:
+        weights = weights[:, :, params.cells.table_words()]
+    return np.einsum("pwk,pmwk->pm", values.astype(np.int64), weights[group]) + params.offsets[group]
 
 
 def read_result(payload):
@@ -90,3 +151,18 @@ def run_accelerator(accelerator, pixels, *, stall=0.0, seed=0):
     )
     classes, scores, cycles = zip(*(result for result, _ in got), strict=True)
     return np.array(classes), np.array(scores), np.array(cycles)
+
+
+def check_accelerator(accelerator, images, *, stall=0.0, seed=0):
+    """Send ``images`` without a gap: scores and classes must be the golden model's, cycles the cycle model's.
+
+    With stalls the cycles are left out. Returns the cycles of the frames.
+    """
+    output, values = layer_inputs(accelerator.network, images)
+    classes, scores, cycles = run_accelerator(accelerator, values[INPUT], stall=stall, seed=seed)
+    assert (scores == output.scores.numpy()).all()
+    assert (classes == output.classes.numpy()).all()
+    if not stall:
+        timing = accelerator.timing
+        assert cycles.tolist() == timing.schedule(timing.ones(values), length=len(images)).cycles[0].tolist()
+    return cycles

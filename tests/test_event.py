@@ -2,70 +2,74 @@
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Module
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
-from streams import run_stream
+from streams import golden_sums, run_engine
 
 from s2nn_hw.engines.event import EventEngine, EventParams
+from s2nn_hw.engines.table import Cells
 from s2nn_hw.errors import UserError
+from s2nn_hw.synapses import weight_limit
 
 
-class Kept(wiring.Component):
-    """An engine with a register behind the accumulators, as a stream."""
-
-    def __init__(self, params):
-        self.engine = EventEngine(params)
-        super().__init__({
-            "i": In(stream.Signature(params.width)),
-            "o": Out(stream.Signature(data.StructLayout({"sums": self.engine.layout}))),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.engine = self.engine
-        connect(m, flipped(self.i), self.engine.i)
-        m.d.comb += self.engine.release.eq(self.o.valid & self.o.ready)
-        with m.If(self.engine.release):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.engine.capture):
-            m.d.sync += [self.o.valid.eq(1), self.o.payload.as_value().eq(Cat(self.engine.accumulators.as_value()))]
-        return m
+def random_weights(rng, shape, bits):
+    limit = weight_limit(bits)
+    return (rng.choice([-1, 1], shape) if bits == 1 else rng.integers(-limit, limit + 1, shape)).astype(np.int8)
 
 
-def words(params, frames):
-    padded = np.zeros((len(frames), params.words * params.width), int)
-    padded[:, : params.inputs] = frames
-    for frame in padded:
-        for plane in reversed(range(params.planes)):
-            for word in (frame >> plane & 1).reshape(params.words, params.width):
-                yield int("".join(map(str, word[::-1])), 2)
+def make(rng, *, groups=1, lanes=3, words=2, width=4, bits=4, **options):
+    weights = random_weights(rng, (groups, lanes, words, width), bits)
+    return EventParams(weights=weights, bits=bits, offsets=rng.integers(-50, 50, (groups, lanes)), **options)
+
+
+def random_values(rng, params, passes):
+    """Return values of all densities; the second pass is all zero, the third all ones."""
+    shape = (passes, params.words, params.width)
+    values = rng.integers(0, 2**params.planes, shape) * (rng.random(shape) < rng.random((passes, 1, 1)))
+    values[1:2], values[2:3] = 0, 2**params.planes - 1
+    return values.astype(np.uint8)
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-@pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (3, 4), (5, 32), (13, 17)])
+@pytest.mark.parametrize(("lanes", "words", "share"), [(1, 1, 1), (3, 1, 4), (5, 4, 8), (13, 3, 4)])
 @pytest.mark.parametrize(("planes", "banks", "bits"), [(1, 1, 1), (2, 2, 4), (4, 4, 2), (8, 1, 8)])
-def test_sums(neurons, inputs, planes, banks, bits, stall):
-    rng = np.random.default_rng(neurons + planes)
-    limit = 1 if bits == 1 else 2 ** (bits - 1) - 1
-    shape = (neurons, inputs)
-    weights = rng.choice([-1, 1], shape) if bits == 1 else rng.integers(-limit, limit + 1, shape)
-    offsets = rng.integers(-50, 50, neurons)
-    params = EventParams(weights.astype(np.int8), bits, offsets, planes=planes, banks=banks, width=4 * banks, depth=3)
-    frames = rng.integers(0, 2**planes, (6, inputs))
-    frames[1], frames[2] = 0, 2**planes - 1
-    got = run_stream(
-        Kept(params), words(params, frames), results=len(frames), stall=stall,
-        read=lambda payload: [payload.sums[f"n{k}"] for k in range(neurons)],
-    )
-    assert [sums for sums, _ in got] == (frames @ weights.T + offsets).tolist()
+def test_sums(lanes, words, share, planes, banks, bits, stall):
+    rng = np.random.default_rng(lanes + planes)
+    params = make(rng, lanes=lanes, words=words, width=share * banks, bits=bits, planes=planes, banks=banks, depth=3)
+    values = random_values(rng, params, 6)
+    assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"groups": 2}, {"groups": 3, "planes": 2, "repeats": 4}, {"repeats": 9}, {"groups": 2, "lanes": 1, "words": 1},
+        {"taps": 3, "banks": 3, "width": 12}, {"taps": 3, "banks": 6, "width": 12, "groups": 2},
+        {"taps": 9, "banks": 9, "width": 9, "words": 1, "planes": 4}, {"taps": 2, "banks": 4, "width": 16, "depth": 2},
+        {"slots": 3}, {"slots": 2, "repeats": 4, "groups": 2}, {"tag_bits": 1}, {"tag_bits": 4, "words": 1},
+        {"memory": "block", "banks": 2}, {"memory": "distributed", "groups": 2},
+    ],
+)
+def test_groups_cells_and_taps(options, stall):
+    rng = np.random.default_rng(len(str(options)))
+    params = make(rng, **options)
+    values = random_values(rng, params, 6 * params.groups * params.repeats)
+    assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(("cells", "pool", "words"), [((1, 1), (2, 3), 1), ((2, 3), (2, 1), 2), ((3, 1), (1, 2), 3)])
+def test_words_of_a_pooling_cell_share_their_rows(cells, pool, words, stall):
+    rng = np.random.default_rng(words)
+    params = make(rng, words=cells[0] * cells[1] * words, banks=2, cells=Cells(cells, pool, words))
+    values = random_values(rng, params, 5)
+    assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
 
 
 @pytest.mark.parametrize("planes", [1, 2, 4, 8])
 def test_accumulators_are_as_wide_as_the_extremes_need_and_no_wider(planes):
-    weights = np.array([[7, 7, -7], [1, 0, 0], [-7, -7, -7], [0, 0, 0]], np.int8)
+    weights = np.array([[7, 7, -7, 0], [1, 0, 0, 0], [-7, -7, -7, 0], [0, 0, 0, 0]], np.int8)
     offsets = np.array([3, -1, 0, -(2**planes)])
-    params = EventParams(weights, 4, offsets, planes=planes, width=4)
+    params = EventParams(weights=weights.reshape(1, 4, 1, 4), bits=4, offsets=offsets[None], planes=planes)
     peak = 2**planes - 1
     low = offsets + peak * weights.clip(max=0).sum(axis=1)
     high = offsets + peak * weights.clip(min=0).sum(axis=1)
@@ -75,28 +79,29 @@ def test_accumulators_are_as_wide_as_the_extremes_need_and_no_wider(planes):
         assert width <= max(int(abs(a)), int(abs(b)), 1).bit_length() + 1
 
 
-def test_rows_end_with_zeros_and_hold_every_weight():
-    rng = np.random.default_rng(1)
-    weights = rng.integers(-7, 8, (5, 21)).astype(np.int8)
-    params = EventParams(weights, 4, np.zeros(5, int), banks=2, width=8)
+def test_rows_hold_every_weight():
+    params = make(np.random.default_rng(1), groups=2, lanes=5, words=3, width=8, banks=4, taps=2)
     banks = params.row_contents()
-    assert [len(rows) for rows in banks] == [params.rows] * 2
-    assert all(rows[-1] == 0 for rows in banks)
-    for neuron, source in np.ndindex(weights.shape):
-        word, position = divmod(source, 8)
-        row = banks[position % 2][word * 4 + position // 2]
-        assert row >> (4 * neuron) & 15 == int(weights[neuron, source]) & 15
+    assert [len(rows) for rows in banks] == [params.rows] * 4
+    place = {source: (bank, k) for bank in range(4) for k, source in enumerate(params.lanes_of_bank(bank))}
+    assert sorted(place) == list(range(8))
+    for group, lane, word, source in np.ndindex(params.weights.shape):
+        bank, k = place[source]
+        row = banks[bank][(group * 3 + word) * 2 + k]
+        assert row >> (4 * lane) & 15 == int(params.weights[group, lane, word, source]) & 15
 
 
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"banks": 3}, "banks must be a power of two, not 3"),
-        ({"banks": 2, "width": 7}, "width must be a power of two times the 2 banks, not 7"),
+        ({"banks": 3}, "a power of two times the banks, .* not 4 inputs a word, 3 banks and 1 taps"),
+        ({"banks": 2, "width": 7}, "not 7 inputs a word, 2 banks and 1 taps"),
+        ({"banks": 2, "taps": 3}, "banks a multiple of the taps, not 4 inputs a word, 2 banks and 3 taps"),
         ({"depth": 1}, "depth must be an integer from 2 to 1024, not 1"),
         ({"banks": "2"}, "banks must be an integer from 1 to 64, not '2'"),
+        ({"memory": "flash"}, "memory must be one of auto, block, distributed, not 'flash'"),
     ],
 )
 def test_bad_parameters(options, text):
     with pytest.raises(UserError, match=text):
-        EventParams(np.ones((1, 1), np.int8), 2, np.zeros(1, int), **options)
+        make(np.random.default_rng(0), **options)
