@@ -1,6 +1,7 @@
 """What ``s2nn-hw inspect`` and ``s2nn-hw report`` do: files in, tables or JSON out."""
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -85,5 +86,5 @@ def _show(data, as_json, printer):
     if as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     printer(data, console)

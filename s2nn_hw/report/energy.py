@@ -1,7 +1,7 @@
 """Arithmetic energy per image, an estimate: operations counted on real images times the cost of one in 45 nm.
 
-    E = sum over layers of (active inputs * neurons) * e_add          ours: a spike adds one weight per neuron
-    E = sum over layers of (inputs * neurons) * (e_multiply + e_add)  the same topology as a float network
+    E = sum over layers of (synaptic operations) * e_add              ours: a spike adds one weight per connection
+    E = sum over layers of (connections) * (e_multiply + e_add)       the same topology as a float network
 
 Constants: M. Horowitz, "Computing's energy problem", ISSCC 2014, 45 nm, in pJ. An addition here is charged as a
 32-bit integer addition, although accumulators are 6 to 16 bits wide: the table has 8 and 32 bits, and the dearer is
@@ -17,9 +17,9 @@ LEFT_OUT = "memory reads, clock, leakage, wires, neurons and input/output"
 
 
 def energy(layers):
-    """Return the JSON-able estimate from rows with ``inputs``, ``neurons``, ``synaptic_operations`` (per image)."""
+    """Return the JSON-able estimate from rows with ``connections`` and ``synaptic_operations`` (per image)."""
     additions = sum(row["synaptic_operations"] for row in layers)
-    synapses = sum(row["inputs"] * row["neurons"] for row in layers)
+    synapses = sum(row["connections"] for row in layers)
     ours = additions * PJ["int32_add"] / 1000
     ann = synapses * (PJ["fp32_multiply"] + PJ["fp32_add"]) / 1000
     small = synapses * (PJ["int8_multiply"] + PJ["int32_add"]) / 1000

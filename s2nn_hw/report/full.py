@@ -7,12 +7,11 @@ import numpy as np
 
 from .. import __version__
 from ..accelerator import Design
-from ..emit import layer_inputs
 from ..errors import UserError
 from ..files import read_bytes
 from .energy import energy
-from .latency import SEQUENCE, figures
-from .overview import layer_overview
+from .latency import SEQUENCE, figures, measure
+from .overview import stage_overview
 from .resources import LABEL, estimate
 
 RESOURCES = ("luts", "ffs", "brams", "dsps")
@@ -106,23 +105,20 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         if labels.min() < 0 or labels.max() >= len(network.classes):
             raise UserError(f"labels must lie in 0 .. {len(network.classes) - 1}, not {labels.min()} .. {labels.max()}")
     design = Design(network, plan)
-    output, inputs = layer_inputs(network, images)
     clock = _clock(board, build, clock_mhz)
-    result = figures(design, inputs, clock_mhz=clock and clock["used_mhz"], link=link, sequence=sequence)
-    rows = [
-        layer_overview(layer, params) | row
-        for layer, params, row in zip(network.layers, design.params, result.pop("layers"), strict=True)
-    ]
-    for layer, row in zip(network.layers, rows, strict=True):
-        spikes = output.spikes.get(layer.name)
-        row["spikes_out"] = None if spikes is None else round(float(spikes.sum(dim=1).double().mean()), 3)
+    measured = measure(design, images, sequence=sequence)
+    result = figures(design, measured, clock_mhz=clock and clock["used_mhz"], link=link)
+    rows = [stage_overview(network, stage) | row
+            for stage, row in zip(design.stages, result.pop("layers"), strict=True)]
+    for stage, row in zip(design.stages, rows, strict=True):
+        row["spikes_out"] = None if stage.is_readout else round(float(measured.ones[stage.output].sum()), 3)
     report = {
         "format": "s2nn-report",
         "version": 1,
         "tool": f"s2nn-hw {__version__}",
         "network": {"name": network.name, "digest": network.digest},
         "images": {"count": len(images), "source": source},
-        "accuracy": None if labels is None else round(float((output.classes.numpy() == labels).mean()), 6),
+        "accuracy": None if labels is None else round(float((measured.classes == labels).mean()), 6),
         "plan": design.plan.to_json(),
         "board": {name: board[name] for name in ("name", "title", "device", "family")} if board else None,
         "clock": clock,

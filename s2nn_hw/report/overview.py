@@ -1,37 +1,72 @@
 """What a network is, before anything is built: the figures of ``s2nn-hw inspect``."""
 
 from dataclasses import asdict
+from math import prod
 
 from ..accelerator import Design
+from ..engines.event import EventParams
 from .resources import FAMILIES, estimate
+from .work import connections
 
 
-def layer_overview(layer, params):
-    """Return one layer's figures: shape, bits, ranges, accumulator width, weight memory."""
-    weights, table = layer.synapses[0].weights, layer.neuron.table
-    widths = params.accumulator_widths()
-    return {
-        "name": layer.name,
+def stage_overview(network, stage):
+    """Return one stage's figures: shapes, weights, ranges, accumulator width, engine, windows.
+
+    A join has no weights; a fused max pooling is the ``pool`` of the layer before it.
+    """
+    layer, engine = stage.layer, stage.engine
+    shapes = [network.shapes[source] for source in layer.sources]
+    row = {
+        "name": stage.name,
+        "sources": list(layer.sources),
         "source": layer.sources[0],
-        "synapse": "dense",
-        "neuron": layer.neuron.kind,
-        "inputs": layer.synapses[0].inputs,
-        "neurons": layer.synapses[0].neurons,
-        "synapses": int(weights.size),
-        "bits": layer.synapses[0].bits,
-        "weight_range": [int(weights.min()), int(weights.max())],
-        "sparsity": round(float((weights == 0).mean()), 5),
+        "synapse": "+".join(s.kind for s in layer.synapses),
+        "neuron": layer.neuron.kind if layer.accumulates else None,
+        "engine": "or" if engine is None else "event" if isinstance(engine, EventParams) else "parallel",
+        "shape": list(network.shapes[layer.name]),
+        "pool": [round(stage.repeats**0.5)] * 2 if stage.repeats > 1 else None,
+        "output": stage.output,
+        "inputs": sum(prod(shape) for shape in shapes),
+        "neurons": stage.neurons,
+        "connections": connections(network, layer),
+        "synapses": 0, "memory_bits": 0,
+        "windows": [window_overview(reader) for reader in stage.readers if reader.window],
+    }
+    if engine is None:
+        return row
+    weights, table, widths = [s.weights for s in layer.synapses], layer.neuron.table, engine.accumulator_widths()
+    count, zeros = sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights)
+    return row | {
+        "synapses": count,
+        "bits": max(s.bits for s in layer.synapses),
+        "weight_range": [min(int(w.min()) for w in weights), max(int(w.max()) for w in weights)],
+        "sparsity": round(zeros / count, 5),
         "table": layer.neuron.table_name,
         "table_range": [int(table.min()), int(table.max())],
         "accumulator_bits": [int(widths.min()), int(widths.max())],
-        "memory_bits": int(weights.size) * layer.synapses[0].bits,
+        "memory_bits": sum(s.weights.size * s.bits for s in layer.synapses),
+        "lanes": engine.lanes,
+        "groups": engine.groups,
+        "banks": engine.banks if isinstance(engine, EventParams) else engine.terms,
+        "words": engine.words,
+        "bit_planes": engine.planes,
+    }
+
+
+def window_overview(reader):
+    """Return what the window in front of a stage keeps: words, bits of one, and how many are read at once."""
+    window = reader.window
+    return {
+        "source": reader.source, "kernel": list(window.kernel), "stride": window.stride, "padding": window.padding,
+        "words": window.depth, "least_words": window.least_depth, "word_bits": window.width * window.planes,
+        "taps": window.taps, "groups": window.groups,
     }
 
 
 def overview(network, plan=None):
     """Return the JSON-able description of ``network``: input, layers, classes, provenance, plan, estimates."""
     design = Design(network, plan)
-    rows = [layer_overview(layer, params) for layer, params in zip(network.layers, design.params, strict=True)]
+    rows = [stage_overview(network, stage) for stage in design.stages]
     return {
         "format": "s2nn-overview",
         "version": 1,
@@ -40,9 +75,10 @@ def overview(network, plan=None):
         "input": {"shape": list(network.input.shape), "bits": network.input.bits, "pixels": network.input.size},
         "layers": rows,
         "synapses": sum(row["synapses"] for row in rows),
+        "connections": sum(row["connections"] for row in rows),
         "memory_bits": sum(row["memory_bits"] for row in rows),
         "classes": list(network.classes),
         "provenance": network.provenance,
-        "plan": [asdict(choice) for choice in design.plan.layers],
-        "estimates": {family: estimate(network, design.plan, family) for family in FAMILIES},
+        "plan": [asdict(choice) | {"buffers": list(choice.buffers)} for choice in design.plan.layers],
+        "estimates": {family: estimate(network, design.plan, family, design=design) for family in FAMILIES},
     }

@@ -27,11 +27,18 @@ def text(value):
 
 
 def span(pair):
+    if pair is None:
+        return "-"
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}..{pair[1]}"
 
 
 def percent(share):
     return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _layer_shape(row):
+    shape = f"{row['inputs']}x{row['neurons']}" if "dense" in row["synapse"] else "x".join(map(str, row["shape"]))
+    return shape + (f", pool {row['pool'][0]}" if row["pool"] else "")
 
 
 def print_overview(data, console):
@@ -41,14 +48,20 @@ def print_overview(data, console):
                   f"{data['synapses']:,} synapses, {data['memory_bits']:,} weight bits", markup=False)
     console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}", markup=False)
     console.print(make_table(
-        None, ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit"),
-        [(row["name"], f"{row['inputs']}x{row['neurons']}", row["bits"], span(row["weight_range"]),
-          percent(row["sparsity"]), span(row["table_range"]), span(row["accumulator_bits"]),
-          f"{row['memory_bits'] / 1024:.1f}") for row in data["layers"]],
+        None, ("layer", "reads", "shape", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit"),
+        [(row["name"], ", ".join(row["sources"]), _layer_shape(row), row["synapses"], row.get("bits"),
+          span(row.get("weight_range")), percent(row.get("sparsity")), span(row.get("table_range")),
+          span(row.get("accumulator_bits")), f"{row['memory_bits'] / 1024:.1f}") for row in data["layers"]],
     ))
+    windows = [(row["name"], w["source"], "x".join(map(str, w["kernel"])), w["taps"], w["words"], w["word_bits"])
+               for row in data["layers"] for w in row["windows"]]
+    if windows:
+        console.print(make_table("window buffers", ("layer", "of", "kernel", "taps at once", "words", "bits a word"),
+                                 windows))
     console.print(make_table(
-        "default plan", ("layer", "engine", "banks", "word", "queue"),
-        [(row["name"], row["engine"], row["banks"], row["width"], row["depth"]) for row in data["plan"]],
+        "plan", ("layer", "engine", "banks", "taps", "word", "queue", "groups", "memory"),
+        [(row["name"], row["engine"], row["banks"], row["taps"], row["width"], row["depth"], row["groups"],
+          row["memory"]) for row in data["plan"]],
     ))
     console.print(make_table(
         "accelerator, estimate", ("family", "LUT", "FF", "block RAM", "DSP"),
@@ -82,7 +95,7 @@ def print_report(data, console):
         console.print(make_table(f"resources: {data['resources_source']}", ("", "used", "of", "share"), rows))
     console.print(_time_table(result))
     how = data["verified"]
-    say("cycles by the exact cycle function; "
+    say(f"cycles of {result['frames']:,} images by the exact cycle function; "
         + (f"{how['simulated_frames']:,} frames simulated ({how['simulator']}), {how['differences']} differences" if how
            else "`s2nn-hw verify` checks them by simulation"))
     if result.get("circuit_frames_per_second"):
@@ -95,8 +108,9 @@ def print_report(data, console):
         say(f"the {result['limited_by']} sets the rate: {result['frames_per_second']:,.0f} frames/s")
     console.print(make_table(
         "layers, per image (bound and alone in cycles)",
-        ("layer", "ones in", "share", "syn. ops", "bound", "alone", "ratio", "spikes out"),
-        [(row["name"], row["active_inputs"], percent(row["active_share"]), row["synaptic_operations"],
+        ("layer", "ones in", "share", "taps", "syn. ops", "bound", "alone", "ratio", "spikes out"),
+        [(row["name"], row["active_inputs"], percent(row["active_share"]), row["active_taps"] or None,
+          row["synaptic_operations"] or None,
           row["bound_cycles"], row["alone_interval_cycles"], row["alone_to_bound"], row["spikes_out"])
          for row in data["layers"]],
     ))

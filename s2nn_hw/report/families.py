@@ -1,0 +1,147 @@
+"""What a device family offers, what control costs there, and where a memory goes.
+
+Memories follow the rule of yosys's ``memory_libmap``: of all shapes that hold a memory the one with the lowest cost
+is taken, and a read-only memory competes with logic at a price per bit. A memory that is read at several addresses
+at once takes a copy for each; memories of LUTs on Xilinx can be read at three.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+
+@dataclass(frozen=True)
+class Family:
+    """One device family.
+
+    ``blocks``: kinds of block RAM as ``(share of a unit, cost, shapes)``; ``block_bits``: of one unit; ``rom_bit``:
+    cost of a read-only bit in logic; ``lutram``: ``(cost, LUTs, shapes)`` of a memory made of LUTs, None if there is
+    none; ``lutram_ports``: shapes of the same cell when three ports read it; ``rom_rows``: rows of one bit that a LUT
+    holds, ``rom_mux`` LUTs join two. ``inputs``: of a LUT.
+
+    LUTs: ``carry`` bits come in steps of so many; ``double`` per accumulator bit for the doubling between bit planes;
+    ``start`` per accumulator bit that starts at a value of its group; ``preset`` per accumulator bit that starts at 1;
+    ``queue`` per bit of a queue of flip-flops; ``scan`` per input of a bank; ``fire`` per spike; ``argmax`` per
+    compared score bit; ``pixel`` per bit of a beat; ``layer`` and ``fixed``: control of each layer, of the whole;
+    ``window``: control of a window (one position, a sliding kernel, more for pooling cells), ``gate``: per bit that
+    leaves it. ``link``: LUTs, flip-flops and block RAMs of the host link but for its frame buffer.
+    """
+
+    title: str
+    lut_kind: str
+    bram_kind: str
+    block_bits: int
+    blocks: tuple
+    rom_bit: float
+    lutram: tuple | None
+    lutram_ports: tuple
+    rom_rows: int
+    rom_mux: float
+    inputs: int
+    carry: int
+    double: float
+    start: float
+    preset: float
+    queue: float
+    scan: float
+    fire: float
+    argmax: float
+    pixel: float
+    layer: float
+    fixed: float
+    window: tuple
+    gate: float
+    link: tuple
+
+
+XC7 = Family(
+    "Xilinx 7 series", "LUT6", "RAMB36", 36 * 1024,
+    blocks=(
+        (0.5, 129, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        (1.0, 257, ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))),
+    ),
+    rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
+    inputs=6, carry=1, double=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35, argmax=1.7, pixel=1.0,
+    layer=25, fixed=80, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
+)
+ECP5 = Family(
+    "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
+    blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
+    rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
+    inputs=4, carry=2, double=1.0, start=1.0, preset=0.0, queue=0.0, scan=11.0, fire=2.0, argmax=3.0, pixel=1.0,
+    layer=25, fixed=150, window=(100, 150, 30), gate=1.0, link=(630, 350, 0),
+)
+ICE40 = Family(
+    "Lattice iCE40", "LUT4", "EBR", 4 * 1024,
+    blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
+    rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
+    inputs=4, carry=1, double=1.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0,
+    layer=25, fixed=150, window=(100, 150, 30), gate=1.0, link=(640, 380, 1),
+)
+# as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
+GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", lutram=(4, 6, ((16, 4),)), carry=1)
+FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40, "gowin": GOWIN}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """LUTs, flip-flops and block RAMs in the family's units; costs add up and multiply."""
+
+    luts: float = 0.0
+    ffs: float = 0.0
+    brams: float = 0.0
+
+    def __add__(self, other):
+        return Cost(self.luts + other.luts, self.ffs + other.ffs, self.brams + other.brams)
+
+    def __mul__(self, times):
+        return Cost(self.luts * times, self.ffs * times, self.brams * times)
+
+
+def _count(shapes, rows, width):
+    return min(ceil(rows / deep) * ceil(width / wide) for deep, wide in shapes)
+
+
+def _blocks(family, rows, width):
+    return [(_count(shapes, rows, width) * cost, Cost(brams=share * _count(shapes, rows, width)))
+            for share, cost, shapes in family.blocks]
+
+
+def rom(family, rows, width, memory="auto"):
+    """Return the :class:`Cost` of a read-only memory with a registered output.
+
+    ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say.
+    """
+    parts = max(1, ceil(rows / family.rom_rows))  # joined by multiplexers
+    logic = Cost(luts=width * (parts + family.rom_mux * (parts - 1)), ffs=width)
+    options = {
+        "auto": [*_blocks(family, rows, width), (rows * width * family.rom_bit, logic)],
+        "block": _blocks(family, rows, width),
+        "distributed": [(0, logic)],
+    }[memory]
+    # of equal costs the first is taken; logic comes last
+    return min(options, key=lambda option: option[0])[1]
+
+
+def ram(family, rows, width, *, registered, ports=1):
+    """Return the :class:`Cost` of a memory with a write port and ``ports`` to read, ``registered`` or read at once."""
+    # of equal costs the first is taken: flip-flops need no help when a row is read while it is written
+    bits, held = rows * width, width * ports if registered else 0
+    luts = bits * family.queue + (ports - 1) * width * rows / 4
+    options = [(bits * ports, Cost(luts=luts, ffs=bits + held))]
+    if registered:
+        options += [(cost * ports, store * ports) for cost, store in _blocks(family, rows, width)]
+    if family.lutram:
+        cost, luts, shapes = family.lutram
+        cells = _count(shapes, rows, width) * ports
+        if family.lutram_ports and ports > 1:
+            cells = min(cells, _count(family.lutram_ports, rows, width) * ceil(ports / 3))
+        deepest = max(deep for deep, _ in shapes)
+        joined = width * ports * (ceil(rows / deepest) - 1) / 3 if family.lutram_ports else 0
+        options.append((cells * cost, Cost(luts=cells * luts + joined, ffs=held)))
+    return min(options, key=lambda option: option[0])[1]
+
+
+def multiplexer(family, ways):
+    """Return the LUTs of a multiplexer of ``ways`` inputs for one bit: a LUT takes ``inputs - 2`` of them (and two
+    address bits), further ones add up."""
+    return (ways - 1) / (3 if family.inputs == 6 else 1) if ways > 1 else 0

@@ -1,0 +1,138 @@
+"""What each part of the circuit costs: engines, windows, neurons, joins; fitted prices are in ``families``."""
+
+from math import ceil
+
+from ..engines.event import EventParams
+from ..engines.parallel import ParallelParams
+from .families import Cost, multiplexer, ram, rom
+
+CONSTANT_TREE = 0.55  # of an adder tree's LUTs, where weights are constants and spikes are all that varies
+
+
+def bits_for(count):
+    return max(1, (count - 1).bit_length())
+
+
+def adder_bits(terms, bits):
+    """Return the bits of all adders, and of all registers, of a tree that sums ``terms`` values of ``bits`` bits.
+
+    An adder's top bit is its carry, so it takes as many LUTs as its operands have bits.
+    """
+    adders = registers = 0
+    while terms > 1:
+        pairs, odd = divmod(terms, 2)
+        adders += pairs * bits
+        registers += pairs * (bits + 1) + odd * bits
+        terms, bits = pairs + odd, bits + 1
+    return adders, registers
+
+
+def accumulators(family, params, terms):
+    """Return the cost of the trees over ``terms`` values a lane and of the accumulators behind them."""
+    widths = params.accumulator_widths()
+    adders, registers = adder_bits(terms, max(params.bits, 2))
+    total = int(widths.sum())
+
+    def chain(bits):
+        return family.carry * ceil(bits / family.carry)
+
+    start = params.start()[0]
+    presets = sum(int(value & ((1 << int(width)) - 1)).bit_count()
+                  for value, width in zip(start[0].tolist(), widths, strict=True))
+    luts = sum(chain(int(width)) for width in widths) + family.preset * presets
+    tree = params.lanes * adders * (1 if family.carry == 1 else 1.15)
+    if isinstance(params, ParallelParams) and params.rows == 1:
+        tree *= CONSTANT_TREE
+        registers *= CONSTANT_TREE
+    luts += tree + (family.double * total if params.planes > 1 else 0)
+    if params.groups > 1:
+        ways = params.groups if params.planes == 1 else 2 * params.groups
+        luts += total * family.start * max(1, ways / 16)
+    return Cost(luts=luts, ffs=total + params.lanes * registers)
+
+
+def weight_memory(family, params):
+    """Return the cost of the memories of weights of one engine."""
+    count, rows, width = params.memories
+    if rows == 1:
+        return Cost()
+    return rom(family, rows, width, params.memory) * count
+
+
+def event_engine(family, p):
+    """Return the cost of an event engine: queues, scanners, rows, trees, accumulators."""
+    index = bits_for(p.groups * p.table_words)
+    row = bits_for(p.rows)
+    queue = ram(family, p.depth, p.share + index + p.tag_bits, registered=False)
+    pointer = bits_for(p.depth)
+    scanner = Cost(luts=family.scan * p.share + 6,
+                   ffs=2 * p.share + index + row + 3 * pointer + 2 + (3 if p.bits == 1 else 0))
+    gated = p.lanes * p.bits  # the register of a bank's weights
+    cost = weight_memory(family, p) + (queue + scanner + Cost(ffs=gated)) * p.banks
+    cost += accumulators(family, p, p.banks)
+    control = index * (2 if p.cells or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
+    return cost + Cost(luts=family.layer + control, ffs=index + 9 + control + p.capture_cycles * (2 + p.planes // 2))
+
+
+def parallel_engine(family, p):
+    """Return the cost of a parallel engine: gated registers of weights, trees, accumulators."""
+    gates = p.lanes * p.terms * p.bits * (CONSTANT_TREE / 2 if p.rows == 1 else 1)
+    index = bits_for(p.groups * p.table_words)
+    cost = weight_memory(family, p) + accumulators(family, p, p.terms)
+    late = p.capture_cycles * (2 + p.planes // 2)
+    return cost + Cost(luts=family.layer + index, ffs=gates + p.width + index + 9 + late)
+
+
+def engine(family, params):
+    return (event_engine if isinstance(params, EventParams) else parallel_engine)(family, params)
+
+
+def window(family, w):
+    """Return the cost of a window: the ring, read at ``taps`` addresses, counters, and a register for what leaves."""
+    store = ram(family, 1 << w.address_bits, w.width * w.planes, registered=True, ports=w.taps)
+    leaving = w.taps * w.width
+    sliding = w.kernel[0] * w.kernel[1] > 1
+    control = family.window[1 if sliding else 0] + (family.window[2] if w.pool > 1 else 0)
+    luts = control + leaving * (family.gate + multiplexer(family, w.planes))
+    return store + Cost(luts=luts, ffs=leaving + (62 if sliding else 40))
+
+
+def fire_unit(family, stage, width):
+    """Return the cost of a layer's neurons: groups and cells collected, room for ``slots`` cells, cut into words."""
+    p, neurons = stage.engine, stage.neurons
+    words = ceil(neurons / width)
+    cost = Cost(luts=family.fire * p.lanes + width * multiplexer(family, words), ffs=bits_for(words) + 2)
+    if p.groups * p.repeats > 1:
+        held = p.lanes * p.groups
+        joined = p.lanes * (1 + multiplexer(family, p.groups)) if p.repeats > 1 else 0
+        cost += Cost(luts=joined + p.groups / 2 + 6, ffs=held + bits_for(p.groups) + bits_for(p.repeats))
+    if p.slots > 1:
+        cost += ram(family, p.slots, neurons, registered=False) + Cost(luts=10, ffs=3 * bits_for(p.slots))
+    else:
+        cost += Cost(ffs=neurons + 1)
+    return cost
+
+
+def readout_unit(family, classes, width, stage):
+    """Return the cost of the scores' register and their argmax, a comparison per register."""
+    levels = (classes - 1).bit_length()
+    ffs, size = classes * width + max(1, levels) + 1, classes
+    while size > 1:
+        size = ceil(size / 2)
+        ffs += size * (width + levels)
+    cost = Cost(luts=family.argmax * (classes - 1) * width, ffs=ffs)
+    if stage.engine.groups > 1:
+        cost += Cost(luts=stage.engine.groups, ffs=stage.engine.groups * stage.engine.lanes * width)
+    return cost
+
+
+def joining(family, stage):
+    """Return the cost of what merges the sources of a stage, and of the OR of a stage without weights."""
+    cost = Cost()
+    if len(stage.readers) > 1:
+        width = max(r.tensor.width * (r.window.taps if r.window else 1) for r in stage.readers)
+        cost += Cost(luts=width * multiplexer(family, len(stage.readers)) + 12, ffs=bits_for(stage.pass_words) + 1)
+    if stage.engine is None:
+        width = stage.readers[0].tensor.width
+        cost += Cost(luts=width * (1 + ceil(stage.or_taps / (family.inputs - 1))) + 8, ffs=2 * width + 4)
+    return cost

@@ -1,0 +1,61 @@
+"""What one stage has to do: connections, additions per spike, and how much of what it reads is active.
+
+    connections            weights, each counted once for every position at which it is used
+    active taps            ones of the input, each counted once for every window position that covers it
+    synaptic operations    active taps x the output channels that each adds to
+"""
+
+from math import prod
+
+import numpy as np
+
+from ..network import INPUT
+from ..synapses import Conv2d, image_shape
+
+
+def uses(synapse, shape, positions):
+    """Return how often each input of ``shape`` is read, int64 ``(inputs,)``, by windows at output ``positions``.
+
+    ``positions``: int64 ``(n, 2)``, a full grid of (row, column); those of a dense layer do not matter.
+    """
+    if not isinstance(synapse, Conv2d):
+        return np.ones(prod(shape), np.int64)
+    rows, columns, channels = image_shape(shape)
+    along = []
+    for axis, size in enumerate((rows, columns)):
+        start = np.unique(positions[:, axis]) * synapse.stride - synapse.padding
+        read = (start[:, None] + np.arange(synapse.kernel[axis])).reshape(-1)
+        along.append(np.bincount(read[(read >= 0) & (read < size)], minlength=size))
+    return np.repeat(np.outer(*along).reshape(-1), channels)
+
+
+def fan_out(synapse):
+    """Return to how many output channels an input of ``synapse`` is connected."""
+    return synapse.neurons // synapse.groups if isinstance(synapse, Conv2d) else synapse.neurons
+
+
+def connections(network, layer):
+    """Return the connections of ``layer``; 0 where spikes are only joined."""
+    if not layer.accumulates:
+        return 0
+    return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
+
+
+def stage_work(network, stage, ones):
+    """Return ``active_inputs``, ``active_share``, ``active_taps``, ``synaptic_operations`` of a stage per image.
+
+    ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
+    """
+    layer = stage.layer
+    active = sum(float(ones[source].sum()) for source in layer.sources)
+    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in layer.sources)
+    taps = additions = 0.0
+    for synapse, source in zip(layer.synapses, layer.sources, strict=True) if layer.accumulates else ():
+        read = float(ones[source] @ uses(synapse, network.shapes[source], stage.positions))
+        taps, additions = taps + read, additions + read * fan_out(synapse)
+    return {
+        "active_inputs": round(active, 3),
+        "active_share": round(active / places, 5),
+        "active_taps": round(taps, 1),
+        "synaptic_operations": round(additions, 1),
+    }
