@@ -104,14 +104,15 @@ class Accelerator(wiring.Component):
                 engine_input.ready.eq(engine.i.ready),
             ]
             sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
-            shape = dict(lanes=stage.engine.lanes, groups=stage.engine.groups)
+            shape = {"lanes": stage.engine.lanes, "groups": stage.engine.groups}
             if stage.is_readout:
                 unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
                 m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
                 result = unit.o
             else:
                 width = self.design.tensors[stage.output].width
-                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, slots=stage.engine.slots, **shape)
+                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, slots=stage.engine.slots,
+                                **shape)
                 m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
                 branches |= self._fork(m, stage.output, unit.o)
             m.submodules[f"neurons_{stage.name}"] = unit

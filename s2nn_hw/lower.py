@@ -148,8 +148,11 @@ def fusible(network, pool):
     return before if convolves and len(network.readers(source)) == 1 else None
 
 
-def lower(network, plan):
-    """Return the :class:`Stage` tuple of ``network`` under ``plan``; :class:`UserError` names a layer that can't be."""
+def lower(network, plan, *, only=None):
+    """Return the :class:`Stage` tuple of ``network`` under ``plan``; :class:`UserError` names a layer that can't be.
+
+    ``only``: the name of the one layer whose stage is wanted.
+    """
     choices = {choice.name: choice for choice in plan.layers}
     fused = {}
     for layer in network.layers:
@@ -163,7 +166,7 @@ def lower(network, plan):
     tensors = _tensors(network, choices, swallowed)
     stages = []
     for layer in network.layers:
-        if layer.name in swallowed:
+        if layer.name in swallowed or only not in (None, layer.name):
             continue
         try:
             stages.append(_stage(network, layer, choices[layer.name], fused.get(layer.name), tensors))
@@ -213,7 +216,7 @@ def _stage(network, layer, choice, pool, tensors):
         raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
     readers = tuple(
         _reader(network, layer, synapse, source, tensors[source], choice,
-                dict(pool=repeats, groups=groups, depth=depth), splits, several)
+                {"pool": repeats, "groups": groups, "depth": depth}, splits, several)
         for synapse, source, depth in zip(layer.synapses, layer.sources, buffers, strict=True)
     )
     tables = [_table(s, r, splits) for s, r in zip(layer.synapses, readers, strict=True)]
@@ -227,25 +230,30 @@ def _stage(network, layer, choice, pool, tensors):
     whole = np.pad(whole, ((0, spare), (0, 0), (0, 0), (0, 0))).reshape(groups, lanes, *whole.shape[1:])
     which = np.arange(groups) * splits // groups
     weights = whole[np.arange(groups), :, which]
-    bits = max(s.bits for s in layer.synapses)
-    mixed = several or spare or any(isinstance(s, Conv2d) and s.groups > 1 for s in layer.synapses)
+    # one stored bit is a sign; where zeros fill up a table, it takes two
+    zeros = spare or any(isinstance(s, Conv2d) and s.groups > 1 for s in layer.synapses)
+    bits = [max(2, s.bits) if zeros else s.bits for s in layer.synapses]
     cells = None
     if isinstance(layer.synapses[0], PooledDense):
         tensor, synapse = readers[0].tensor, layer.synapses[0]
         cells = Cells(synapse.cells(network.shapes[layer.sources[0]]), synapse.pool, tensor.pixel_words)
-    common = dict(
-        weights=weights, bits=2 if bits == 1 and mixed else bits,
-        offsets=np.pad(offsets, (0, spare)).reshape(groups, lanes), planes=network.peak(layer).bit_length(),
-        repeats=repeats**2, cells=cells, memory=choice.memory,
-    )
+    common = {
+        "weights": weights, "bits": bits[0],
+        "offsets": np.pad(offsets, (0, spare)).reshape(groups, lanes), "planes": network.peak(layer).bit_length(),
+        "repeats": repeats**2, "cells": cells, "memory": choice.memory,
+    }
     if choice.engine == "event":
-        engine = EventParams(**common, banks=choice.banks, taps=max(r.window.taps if r.window else 1 for r in readers),
-                             depth=choice.depth, tag_bits=4 if len(readers[0].positions) > 1 else 2)
+        first, *others = readers
+        taps = first.window.taps if first.window else 1
+        shortcuts = tuple((r.pass_words, r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
+        engine = EventParams(**common, banks=choice.banks, taps=taps, depth=choice.depth, shortcuts=shortcuts,
+                             tag_bits=4 if len(readers[0].positions) > 1 else 2)
     else:
         synapse, tensor = layer.synapses[0], readers[0].tensor
         depthwise = isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == neurons and not several
         diagonal = depthwise and splits == groups and lanes == tensor.width
-        engine = ParallelParams(**common, diagonal=diagonal)
+        most = max(max(2, b) if several else b for b in bits)  # one memory for all sources
+        engine = ParallelParams(**common | {"bits": most}, diagonal=diagonal)
     if not isinstance(layer.neuron, Readout):
         engine = replace(engine, slots=_slots(engine, tensors[output].pixel_words))
     return Stage(layer, output, readers, engine, neurons, repeats**2)
@@ -279,12 +287,13 @@ def _reader(network, layer, synapse, source, tensor, choice, order, splits, seve
     planes = network.peak(layer).bit_length()
     if isinstance(synapse, Conv2d):
         taps = min(choice.taps, prod(synapse.kernel))
-        shape = dict(rows=tensor.rows, columns=tensor.columns, words=tensor.pixel_words, kernel=tuple(synapse.kernel),
-                     stride=synapse.stride, padding=synapse.padding, taps=taps, splits=splits)
+        shape = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words,
+                 "kernel": tuple(synapse.kernel),
+                     "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
         plain = plain and not several and planes == 1
     else:
-        shape = dict(rows=1, columns=1, words=tensor.words)
+        shape = {"rows": 1, "columns": 1, "words": tensor.words}
         order = order | {"pool": 1}
         plain = order["groups"] == 1 and not several and source != INPUT
     if plain:
@@ -299,11 +308,11 @@ def _reader(network, layer, synapse, source, tensor, choice, order, splits, seve
 def _join_stage(layer, choice, tensors):
     synapse, tensor = layer.synapses[0], tensors[layer.sources[0]]
     buffers = choice.buffers or (0,) * len(layer.sources)
-    size = dict(rows=tensor.rows, columns=tensor.columns, words=tensor.pixel_words, width=tensor.width,
-                groups=tensor.pixel_words, splits=tensor.pixel_words)
+    size = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words, "width": tensor.width,
+                "groups": tensor.pixel_words, "splits": tensor.pixel_words}
     if isinstance(synapse, MaxPool):
-        size |= dict(kernel=(synapse.size, synapse.size), stride=synapse.stride, padding=synapse.padding,
-                     taps=min(choice.taps, synapse.size**2))
+        size |= {"kernel": (synapse.size, synapse.size), "stride": synapse.stride, "padding": synapse.padding,
+                     "taps": min(choice.taps, synapse.size**2)}
     readers = tuple(Reader(source, tensor, WindowParams(**size, depth=depth))
                     for source, depth in zip(layer.sources, buffers, strict=True))
     return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=readers[0].window.taps)

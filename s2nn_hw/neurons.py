@@ -99,8 +99,10 @@ class FireUnit(wiring.Component):
     ``fired``, ``capture``: ``lanes`` spikes, taken in a cycle in which ``capture`` is high. ``groups`` of them make the
     ``neurons`` of a position, ``repeats`` positions a cell, whose spikes are ORed (max pooling). ``o``: after each
     cell ``ceil(neurons / width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last
-    word 0. ``release``: high in the cycle in which the last word is taken; ``slots`` cells have room. The inputs are no stream, see
-    ``EventEngine``. ``seen``, ``seen_count``: the last ``fired`` and the captures so far, for simulation alone;
+    word 0. ``release``: high in the cycle in which the last word is taken; ``slots`` cells have room. The inputs are
+    no stream, see ``EventEngine``.
+
+    ``seen``, ``seen_count``: the last ``fired`` and the captures so far, for simulation alone;
     nothing reads them, so synthesis leaves them out.
     """
 

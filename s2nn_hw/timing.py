@@ -96,15 +96,17 @@ def stage_ones(stage, values):
 def lower_bound(stage, ones):
     """Return cycles, float64 ``(frames,)``, below which no frame can take in ``stage``'s engine.
 
-    Event engine: ``max(active inputs / banks, words)``, an input counted once for each pass in which it is active;
-    parallel engine and joins: their words.
+    Event engine: the most of ``active inputs / banks`` over the sources and of ``words``, an input counted once for
+    each pass in which it is active; parallel engine and joins: their words.
     """
-    words = sum(reader.frame_words for reader in stage.readers)
-    if not isinstance(stage.engine, EventParams):
-        return np.full(len(ones), float(words))
-    passes = stage.engine.groups // ones.shape[2]
-    active = ones.reshape(len(ones), -1).sum(axis=1, dtype=np.int64) * passes
-    return np.maximum(active / stage.engine.banks, words)
+    bound = np.full(len(ones), float(sum(reader.frame_words for reader in stage.readers)))
+    if isinstance(stage.engine, EventParams):
+        passes, first = stage.engine.groups // ones.shape[2], 0
+        active = ones.reshape(len(ones), -1, ones.shape[-1]).sum(axis=1, dtype=np.int64) * passes
+        for section in stage.engine.sections:
+            bound = np.maximum(bound, active[:, first : first + section.banks].sum(axis=1) / section.banks)
+            first += section.banks
+    return bound
 
 
 def engine_alone(stage, ones, *, length=1):
@@ -175,7 +177,7 @@ class _Graph:
         numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, engine.slots]
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            return self.part(events.EVENT, output, ports, *numbers, engine.banks, engine.depth, engine.ahead,
+            return self.part(events.EVENT, output, ports, *numbers, engine.all_banks, engine.depth, engine.ahead,
                              engine.planes, engine.groups, splits)
         return self.part(events.PARALLEL, output, ports, *numbers)
 

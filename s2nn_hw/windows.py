@@ -5,7 +5,7 @@ An image enters in raster order, a pixel as ``words`` words of ``width`` values 
 
     for each cell (row, column), for each position of the cell, for each group, for each plane (most significant
     first), for each step, for each word of the group's split:
-        port t carries tap ``step * taps + t`` of the kernel (raster order; zeros past the last tap or outside the image)
+        port t carries tap ``step * taps + t`` of the kernel (raster order; zeros past the last tap, outside the image)
 
     cell      the positions that a max pooling behind the neurons joins: pool x pool of them, else one
     group     the engine handles the output channels in so many passes, each of which sees the window again
@@ -162,7 +162,7 @@ class WindowParams:
         return max(1, (self.depth - 1).bit_length())
 
     def stream_words(self, values):
-        """Return ``values`` ``(frames, rows * columns * channels)`` as words, ``(frames, rows, columns, words, width)``.
+        """Return ``values`` ``(frames, pixels * channels)`` as words, ``(frames, rows, columns, words, width)``.
 
         Channels past the pixel's last are 0.
         """

@@ -12,8 +12,9 @@ from amaranth.hdl import Array, C, Cat, Mux, Signal, signed
 class RowIndex:
     """Which row of weights the next word uses: a counter, or the number of the cell's row (see ``table.Cells``).
 
-    ``index``; ``pass_end``: the next word is the last of its pass. :meth:`build` adds the logic to a module;
-    ``step`` is high when a word is taken.
+    ``index``; ``pass_end``: the next word is the last of its pass. :meth:`build` adds the logic to a module; ``step``
+    is high when a word is taken. With several ``sections`` (sources) each has its own count: ``build`` returns, per
+    section, whether the next word is its, and its index.
     """
 
     def __init__(self, params):
@@ -22,14 +23,16 @@ class RowIndex:
         self.index = Signal(range(max(2, self.count)))
         self.pass_end = Signal()
 
-    def build(self, m, step):
+    def build(self, m, step, sections=(None,)):
         p, cells = self.params, self.params.cells
         word = Signal(range(max(2, p.words)))
         m.d.comb += self.pass_end.eq(word == p.words - 1)
         with m.If(step):
             m.d.sync += word.eq(Mux(self.pass_end, 0, word + 1))
-        plane, last_plane = _count(m, "pass_plane", p.planes, step & self.pass_end)
-        group, last_group = _count(m, "pass_group", p.groups, step & self.pass_end & last_plane)
+        if len(sections) > 1:
+            return [self._section(m, word, step, k, section) for k, section in enumerate(sections)]
+        _, last_plane = _count(m, "pass_plane", p.planes, step & self.pass_end)
+        _, last_group = _count(m, "pass_group", p.groups, step & self.pass_end & last_plane)
         base = Signal(range(max(2, self.count)))
         following = Signal(range(max(2, self.count)))
         if p.planes == 1 and not cells:
@@ -50,6 +53,16 @@ class RowIndex:
             m.d.comb += following.eq(Mux(self.pass_end, begin, onward))
         with m.If(step):
             m.d.sync += self.index.eq(following)
+        return [(C(1, 1), self.index)]
+
+    def _section(self, m, word, step, number, section):
+        last = self.params.groups * section.words - 1
+        index = Signal(range(max(2, last + 1)), name=f"index{number}")
+        mine = Signal(name=f"section{number}")
+        m.d.comb += mine.eq((word >= section.begin) & (word < section.begin + section.words))
+        with m.If(step & mine):
+            m.d.sync += index.eq(Mux(index == last, 0, index + 1))
+        return mine, index
 
 
 class FrameCount:

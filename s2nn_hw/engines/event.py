@@ -5,6 +5,8 @@
     word    ``width`` spikes, ``taps`` segments of them; a segment is shared out among ``banks / taps`` banks:
             input j of segment t lies in bank ``t * (banks / taps) + j % (banks / taps)``
     row     a bank's memory holds one row of all lanes per word and input of its own
+    source  a layer may add up several sources, whose words follow each other in a pass; each has its own banks, and
+            weights of its own number of bits
     slot    one cycle of the row pipeline: a row per bank, or zeros, which the register behind the memory gives
 
 Each bank scans its own share of a pass, ahead of the others if it can; a pass ends when all have come to its end.
@@ -27,29 +29,69 @@ MIN_DEPTH = 2
 ROW_CYCLES = 3  # from a slot to its weights: row number, memory, the memory's register
 
 
+@dataclass(frozen=True)
+class Section:
+    """The banks of one source: its ``words`` of a pass from ``begin`` on, ``taps`` segments, ``banks``, ``bits``."""
+
+    begin: int
+    words: int
+    width: int
+    taps: int
+    banks: int
+    bits: int
+
+    @property
+    def share(self):
+        """Inputs of a word that belong to one bank."""
+        return self.width // self.banks
+
+    def lanes_of_bank(self, bank):
+        """Return which inputs of a word belong to ``bank``, lowest first."""
+        each, segment = self.banks // self.taps, self.width // self.taps
+        return [(bank // each) * segment + k * each + bank % each for k in range(self.share)]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EventParams(EngineParams):
     """One layer on the event engine.
 
     ``banks``: rows a cycle; ``taps``: segments of a word, each with its own banks; ``depth``: words that wait in each
     bank's queue; ``tag_bits``: the input may run ``2^tag_bits - 1`` passes ahead of the scan. Inputs a bank has of a
-    word must be a power of two.
+    word must be a power of two. ``shortcuts``: (words of a pass, inputs of a word, bits) of each further source, whose
+    words come last and which has one bank.
     """
 
     banks: int = 1
     taps: int = 1
     depth: int = 8
     tag_bits: int = 2
+    shortcuts: tuple = ()
 
     def __post_init__(self):
         self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8),
                              ("tag_bits", 1, 4)))
-        share = self.width // self.banks
-        if self.banks % self.taps or self.width % self.banks or share & (share - 1):
-            raise UserError(
-                f"event engine: width must be a power of two times the banks, and banks a multiple of the taps, not "
-                f"{self.width} inputs a word, {self.banks} banks and {self.taps} taps"
-            )
+        for section in self.sections:
+            share = section.share
+            if section.banks % section.taps or section.width % section.banks or share & (share - 1):
+                raise UserError(
+                    f"event engine: width must be a power of two times the banks, and banks a multiple of the taps, "
+                    f"not {section.width} inputs a word, {section.banks} banks and {section.taps} taps"
+                )
+
+    @property
+    def sections(self):
+        """The :class:`Section` of each source."""
+        begin = self.table_words - sum(words for words, _, _ in self.shortcuts)
+        parts = [Section(0, begin, self.width, self.taps, self.banks, self.bits)]
+        for words, width, bits in self.shortcuts:
+            parts.append(Section(begin, words, width, 1, 1, bits))
+            begin += words
+        return parts
+
+    @property
+    def all_banks(self):
+        """Banks of all sources."""
+        return self.banks + len(self.shortcuts)
 
     @property
     def ahead(self):
@@ -57,48 +99,37 @@ class EventParams(EngineParams):
         return 2**self.tag_bits - 1
 
     @property
-    def share(self):
-        """Inputs of a word that belong to one bank."""
-        return self.width // self.banks
-
-    @property
-    def rows(self):
-        """Rows of one bank's memory."""
-        return self.groups * self.table_words * self.share
-
-    @property
-    def row_bits(self):
-        return self.lanes * self.bits
-
-    @property
     def memories(self):
-        """``(count, rows, bits of a row)`` of the memories of weights."""
-        return self.banks, self.rows, self.row_bits
+        """``(count, rows, bits of a row)`` of the memories of weights, by source."""
+        return [(s.banks, self.groups * s.words * s.share, self.lanes * s.bits) for s in self.sections]
 
     @property
     def capture_cycles(self):
         """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
-        return ROW_CYCLES + tree_levels(self.banks) + 1
-
-    def lanes_of_bank(self, bank):
-        """Return which inputs of a word belong to ``bank``, lowest first."""
-        each = self.banks // self.taps
-        segment = self.width // self.taps
-        return [(bank // each) * segment + k * each + bank % each for k in range(self.share)]
+        return ROW_CYCLES + tree_levels(self.all_banks) + 1
 
     def row_contents(self):
-        """Return, per bank, the memory's words as integers: lane m's weight at bit ``m * bits``, two's complement."""
+        """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
         banks = []
-        for bank in range(self.banks):
-            mine = self.weights[..., self.lanes_of_bank(bank)]  # (groups, lanes, words, share)
-            rows = mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes)
-            banks.append(pack_rows(rows, self.bits))
+        for section in self.sections:
+            words = self.weights[:, :, section.begin : section.begin + section.words]
+            for bank in range(section.banks):
+                mine = words[..., section.lanes_of_bank(bank)]  # (groups, lanes, words, share)
+                banks.append(pack_rows(mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes), section.bits))
         return banks
 
     def ones(self, words):
         """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
-        mine = words[..., [self.lanes_of_bank(bank) for bank in range(self.banks)]]  # (..., words, banks, share)
-        return np.moveaxis(self.planes_of(mine).sum(axis=-1, dtype=np.uint16), 0, -3)
+        counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.all_banks), np.uint16)
+        first = 0
+        for k, section in enumerate(self.sections):
+            end = None if k == len(self.shortcuts) else section.begin + section.words
+            mine = words[..., section.begin : end, :]
+            mine = mine[..., [section.lanes_of_bank(bank) for bank in range(section.banks)]]
+            found = np.moveaxis(self.planes_of(mine).sum(axis=-1, dtype=np.uint16), 0, -3)
+            counts[..., section.begin : end, first : first + section.banks] = found
+            first += section.banks
+        return counts
 
 
 class EventEngine(wiring.Component):
@@ -131,29 +162,32 @@ class EventEngine(wiring.Component):
         incoming = Signal(p.tag_bits)
         current = Signal(p.tag_bits)
         following = Signal(p.tag_bits)
-        scanners = [Scanner(p.share, len(index.index), p.depth, p.tag_bits) for _ in range(p.banks)]
         room = Signal()
         ahead = Signal(p.tag_bits)
+        taken = self.i.valid & room
+        scanners, weights_of = [], []
+        for section, (mine, number) in zip(p.sections, index.build(m, taken, p.sections), strict=True):
+            for bank in range(section.banks):
+                scanner = Scanner(section.share, len(number), p.depth, p.tag_bits)
+                m.submodules[f"scan{len(scanners)}"] = scanner
+                bits = Cat(self.i.payload[k] for k in section.lanes_of_bank(bank))
+                m.d.comb += [
+                    scanner.i.payload.bits.eq(bits),
+                    scanner.i.payload.index.eq(number),
+                    scanner.i.payload.tag.eq(incoming),
+                    scanner.i.valid.eq(taken & mine & bits.any()),
+                    scanner.current.eq(current),
+                    scanner.following.eq(following),
+                ]
+                scanners.append(scanner)
+                weights_of.append(section.bits)
         m.d.comb += [
             ahead.eq(incoming - current),
             room.eq(Cat(s.i.ready for s in scanners).all() & (ahead != p.ahead)),
             self.i.ready.eq(room),
         ]
-        taken = self.i.valid & room
-        index.build(m, taken)
         with m.If(taken & index.pass_end):
             m.d.sync += incoming.eq(incoming + 1)
-        for bank, scanner in enumerate(scanners):
-            m.submodules[f"scan{bank}"] = scanner
-            bits = Cat(self.i.payload[k] for k in p.lanes_of_bank(bank))
-            m.d.comb += [
-                scanner.i.payload.bits.eq(bits),
-                scanner.i.payload.index.eq(index.index),
-                scanner.i.payload.tag.eq(incoming),
-                scanner.i.valid.eq(taken & bits.any()),
-                scanner.current.eq(current),
-                scanner.following.eq(following),
-            ]
 
         # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
         advance = Signal()
@@ -169,18 +203,19 @@ class EventEngine(wiring.Component):
 
         # rows: number, memory, the memory's register
         terms = [[] for _ in range(p.lanes)]
-        for bank, (scanner, contents) in enumerate(zip(scanners, p.row_contents(), strict=True)):
-            rom = memory.Memory(shape=p.row_bits, depth=p.rows, init=contents, attrs=p.memory_attributes)
+        for bank, (scanner, bits, contents) in enumerate(zip(scanners, weights_of, p.row_contents(), strict=True)):
+            width, rows = p.lanes * bits, len(contents)
+            rom = memory.Memory(shape=width, depth=rows, init=contents, attrs=p.memory_attributes)
             m.submodules[f"rows{bank}"] = rom
             port = rom.read_port()
-            weights = Signal(p.row_bits, name=f"weights{bank}", reset_less=True)
-            number = Signal(range(max(2, p.rows)), name=f"row{bank}")
+            weights = Signal(width, name=f"weights{bank}", reset_less=True)
+            number = Signal(range(max(2, rows)), name=f"row{bank}")
             read = delayed(m, scanner.active, ROW_CYCLES - 1, f"read{bank}")
             m.d.sync += [number.eq(scanner.row), weights.eq(Mux(read, port.data, 0))]
             m.d.comb += [port.addr.eq(number), port.en.eq(1)]
-            active = delayed(m, read, 1, f"active{bank}") if p.bits == 1 else None
+            active = delayed(m, read, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
-                terms[lane].append(signed_weight(weights, lane, p.bits, active))
+                terms[lane].append(signed_weight(weights, lane, bits, active))
 
         m.d.comb += self.capture.eq(accumulate(
             m, p, terms, self.accumulators, late=ROW_CYCLES, first=first, plane=count.plane, group=count.group,

@@ -56,7 +56,7 @@ class ParallelParams(EngineParams):
     @property
     def memories(self):
         """``(count, rows, bits of a row)`` of the memories of weights."""
-        return 1, self.rows, self.row_bits
+        return [(1, self.rows, self.row_bits)]
 
     @property
     def capture_cycles(self):

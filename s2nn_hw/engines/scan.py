@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 
 def entry_layout(width, index_bits, tag_bits):
-    """Return the queued word: ``bits`` (spikes), ``index`` (word number in the frame), ``tag`` (pass modulo 2^tag_bits)."""
+    """Return the queued word: ``bits`` (spikes), ``index`` (of its rows), ``tag`` (pass modulo 2^tag_bits)."""
     return data.StructLayout({"bits": width, "index": index_bits, "tag": tag_bits})
 
 

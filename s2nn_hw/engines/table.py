@@ -97,10 +97,13 @@ class EngineParams:
     @property
     def memory_attributes(self):
         """Attributes by which synthesis tools place the memory of weights."""
-        return {} if self.memory == "auto" else {"ram_style": self.memory, "rom_style": self.memory}
+        if self.memory == "auto":
+            return {}
+        style = "block" if self.memory == "block" else "logic"  # yosys knows no distributed read-only memory
+        return {"ram_style": style, "rom_style": style}
 
     def start(self):
-        """Return ``start`` int64 ``(groups, lanes)`` and ``fill`` ``(planes-1, groups, lanes)``, the bits to shift in."""
+        """Return ``start``, int64 ``(groups, lanes)``, and ``fill``, the bits to shift in, ``(planes-1, ...)``."""
         offsets = self.offsets.astype(np.int64)
         fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
         return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
