@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 
+from .buffers import safe_buffers
 from .engines.table import MEMORIES
 from .errors import UserError
 from .files import read_bytes, write_json
-from .lower import fusible, lower
+from .lower import fusible, lower, with_buffers
 from .network import INPUT
 from .synapses import Conv2d, image_shape
 
@@ -76,7 +77,7 @@ def word_widths(network, *, most=16):
         for layer in network.layers:
             bound = [*layer.sources] + ([] if layer.accumulates else [layer.name])
             low = min(widths[name] for name in bound)
-            widths |= {name: low for name in bound}
+            widths |= dict.fromkeys(bound, low)
     return widths
 
 
@@ -85,7 +86,8 @@ def default_plan(network, *, input_banks=2):
 
     A dense first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
     the same weight bits. Words of 16 inputs a bank keep the priority encoder short. A convolution of pixels takes
-    the parallel engine with all taps at once: pixels are dense. Max pooling is fused where it can be.
+    the parallel engine with all taps at once: pixels are dense. Max pooling is fused where it can be. Buffers before
+    joins are the bound of :func:`~s2nn_hw.buffers.safe_buffers`.
     """
     widths, layers = word_widths(network), []
     for layer in network.layers:
@@ -107,7 +109,8 @@ def default_plan(network, *, input_banks=2):
             inputs = network.size(layer.sources[0])
             banks = input_banks if alone and inputs >= 16 * input_banks else 1
             layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, 8))
-    return Plan(tuple(layers))
+    plan = Plan(tuple(layers))
+    return with_buffers(plan, safe_buffers(network, plan))
 
 
 def load_plan(path, network, *, board=None):
