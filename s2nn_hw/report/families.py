@@ -61,7 +61,7 @@ XC7 = Family(
     ),
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
     inputs=6, carry=1, double=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35, argmax=1.7, pixel=1.0,
-    layer=25, fixed=80, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
+    layer=25, fixed=160, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
 )
 ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
@@ -111,8 +111,9 @@ def rom(family, rows, width, memory="auto"):
 
     ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say.
     """
-    parts = max(1, ceil(rows / family.rom_rows))  # joined by multiplexers
-    logic = Cost(luts=width * (parts + family.rom_mux * (parts - 1)), ffs=width)
+    parts = max(1, rows / family.rom_rows)  # joined by multiplexers
+    functions = 2 ** min(rows, 16)  # of so few rows many columns are alike
+    logic = Cost(luts=min(width, functions) * (parts + family.rom_mux * (parts - 1)), ffs=width)
     options = {
         "auto": [*_blocks(family, rows, width), (rows * width * family.rom_bit, logic)],
         "block": _blocks(family, rows, width),

@@ -6,7 +6,7 @@ from ..engines.event import EventParams
 from ..engines.parallel import ParallelParams
 from .families import Cost, multiplexer, ram, rom
 
-CONSTANT_TREE = 0.55  # of an adder tree's LUTs, where weights are constants and spikes are all that varies
+CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
 
 
 def bits_for(count):
@@ -27,6 +27,11 @@ def adder_bits(terms, bits):
     return adders, registers
 
 
+def constant_share(params):
+    """Return which share of a tree over constant weights is left: spikes are all that varies, zeros add nothing."""
+    return CONSTANT_TREE * float((params.weights != 0).mean())
+
+
 def accumulators(family, params, terms):
     """Return the cost of the trees over ``terms`` values a lane and of the accumulators behind them."""
     widths = params.accumulator_widths()
@@ -41,9 +46,9 @@ def accumulators(family, params, terms):
                   for value, width in zip(start[0].tolist(), widths, strict=True))
     luts = sum(chain(int(width)) for width in widths) + family.preset * presets
     tree = params.lanes * adders * (1 if family.carry == 1 else 1.15)
-    if isinstance(params, ParallelParams) and params.rows == 1:
-        tree *= CONSTANT_TREE
-        registers *= CONSTANT_TREE
+    if isinstance(params, ParallelParams) and params.rows == 1:  # constants
+        tree *= constant_share(params)
+        registers *= constant_share(params)
     luts += tree + (family.double * total if params.planes > 1 else 0)
     if params.groups > 1:
         ways = params.groups if params.planes == 1 else 2 * params.groups
@@ -53,30 +58,30 @@ def accumulators(family, params, terms):
 
 def weight_memory(family, params):
     """Return the cost of the memories of weights of one engine."""
-    count, rows, width = params.memories
-    if rows == 1:
-        return Cost()
-    return rom(family, rows, width, params.memory) * count
+    return sum((rom(family, rows, width, params.memory) * count for count, rows, width in params.memories if rows > 1),
+               Cost())
 
 
 def event_engine(family, p):
     """Return the cost of an event engine: queues, scanners, rows, trees, accumulators."""
+    cost = weight_memory(family, p) + accumulators(family, p, p.all_banks)
+    for section in p.sections:
+        index = bits_for(p.groups * section.words)
+        queue = ram(family, p.depth, section.share + index + p.tag_bits, registered=False)
+        row, pointer = index + bits_for(section.share), bits_for(p.depth)
+        sign = 3 if section.bits == 1 else 0
+        scanner = Cost(luts=family.scan * section.share + 6,
+                       ffs=2 * section.share + index + row + 3 * pointer + 2 + sign)
+        gated = Cost(ffs=p.lanes * section.bits)  # the register of a bank's weights
+        cost += (queue + scanner + gated) * section.banks
     index = bits_for(p.groups * p.table_words)
-    row = bits_for(p.rows)
-    queue = ram(family, p.depth, p.share + index + p.tag_bits, registered=False)
-    pointer = bits_for(p.depth)
-    scanner = Cost(luts=family.scan * p.share + 6,
-                   ffs=2 * p.share + index + row + 3 * pointer + 2 + (3 if p.bits == 1 else 0))
-    gated = p.lanes * p.bits  # the register of a bank's weights
-    cost = weight_memory(family, p) + (queue + scanner + Cost(ffs=gated)) * p.banks
-    cost += accumulators(family, p, p.banks)
     control = index * (2 if p.cells or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
     return cost + Cost(luts=family.layer + control, ffs=index + 9 + control + p.capture_cycles * (2 + p.planes // 2))
 
 
 def parallel_engine(family, p):
     """Return the cost of a parallel engine: gated registers of weights, trees, accumulators."""
-    gates = p.lanes * p.terms * p.bits * (CONSTANT_TREE / 2 if p.rows == 1 else 1)
+    gates = p.lanes * p.terms * p.bits * (constant_share(p) / 2 if p.rows == 1 else 1)
     index = bits_for(p.groups * p.table_words)
     cost = weight_memory(family, p) + accumulators(family, p, p.terms)
     late = p.capture_cycles * (2 + p.planes // 2)
@@ -93,7 +98,8 @@ def window(family, w):
     leaving = w.taps * w.width
     sliding = w.kernel[0] * w.kernel[1] > 1
     control = family.window[1 if sliding else 0] + (family.window[2] if w.pool > 1 else 0)
-    luts = control + leaving * (family.gate + multiplexer(family, w.planes))
+    gate = family.gate if w.padding or w.planes > 1 else 0
+    luts = control + leaving * (gate + multiplexer(family, w.planes))
     return store + Cost(luts=luts, ffs=leaving + (62 if sliding else 40))
 
 
