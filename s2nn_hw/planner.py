@@ -1,0 +1,284 @@
+"""Choose a plan: for each layer the cheapest way that is fast enough, from real spikes and a board's budget.
+
+    per layer    candidates (engine, word, taps, banks, groups, memory) -> cycles a frame, LUTs, flip-flops, block RAMs
+    choice       the candidate with ``cycles <= interval`` and the least ``sum over r of weight_r used_r / budget_r``
+    weights      those of resources that overflow grow until all fit (Lagrange multipliers), or it does not fit
+    fit          the shortest interval that fits, by bisection
+    exact        buffers are sized and the interval is measured by the exact cycle model on sample frames; if it misses
+                 the target, the interval asked of the layers shrinks by what is missing
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil, inf
+
+import numpy as np
+
+from .accelerator import Design
+from .buffers import size_buffers
+from .errors import UserError
+from .lower import fusible, lower, with_buffers
+from .network import INPUT
+from .plan import LayerPlan, Plan, default_plan, power_of_two_at_least, word_widths
+from .report.families import FAMILIES, Cost
+from .report.resources import frame_cost, link_cost, packing, stage_cost
+from .synapses import Conv2d, MaxPool
+
+ROOM = 0.9  # of the board may be used: routing needs the rest
+PLANNED_FRAMES = 3
+RESOURCES = ("luts", "ffs", "brams")
+WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
+LANES_LEAST = 2
+ROUNDS = 14
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to build one layer: its :class:`LayerPlan`, estimated ``cycles`` a frame, :class:`Cost`, stage."""
+
+    choice: LayerPlan
+    cycles: float
+    cost: Cost
+    packing: dict
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, its candidates by layer, and what is known of it: the measured ``interval``, ``latency``, ``used``."""
+
+    plan: Plan
+    rows: tuple
+    interval: float
+    latency: float
+    used: dict
+
+
+class OutOfReach(UserError):
+    """No plan meets the target; the message names what limits it."""
+
+
+class Planner:
+    """Plans of ``network`` for a device ``family`` with a ``budget`` ``{luts, ffs, brams}``.
+
+    ``values``: of every tensor by name, a few real frames (:func:`s2nn_hw.emit.layer_inputs`).
+    """
+
+    def __init__(self, network, family, budget, values, *, wide=WIDE):
+        self.network, self.family = network, FAMILIES[family]
+        self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
+        self.base = default_plan(network)
+        widths = word_widths(network, most=wide)
+        self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
+        self.base = replace(self.base, layers=tuple(
+            c if self.free[c.name] or (c.engine == "parallel" and layer.sources == (INPUT,))
+            else replace(c, engine=c.engine if c.engine in ("or", "fused") else "event", banks=1, taps=1, groups=1,
+                         width=widths[layer.sources[0]], buffers=())
+            for c, layer in zip(self.base.layers, network.layers, strict=True)
+        ))
+        self.fused = {c.name for c in self.base.layers if c.engine == "fused"}
+        design = Design(network, with_buffers(self.base, {}))
+        self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
+        self.budget = {r: ROOM * budget[r] for r in RESOURCES}
+        self.layers = [layer for layer in network.layers if layer.name not in self.fused]
+        self.made, self.slots = {}, {}
+
+    def plan(self, interval):
+        """Return ``{layer name: Candidate}`` for at most ``interval`` cycles a frame, or None if it does not fit.
+
+        :class:`OutOfReach` if a layer can't be so fast.
+        """
+        options = {layer.name: self.candidates(layer, interval) for layer in self.layers}
+        for name, found in options.items():
+            if not found:
+                raise OutOfReach(f"layer {name} can't take {interval:,.0f} cycles a frame or less")
+        weights = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}
+        for _ in range(ROUNDS):
+            chosen = {name: min(found, key=lambda c: self._price(c.cost, weights)) for name, found in options.items()}
+            used = self.used(chosen)
+            over = {r: used[r] / self.budget[r] for r in RESOURCES}
+            if max(over.values()) <= 1:
+                return chosen
+            weights = {r: w * over[r] ** 2 for r, w in weights.items()}
+        return None
+
+    def used(self, chosen):
+        """Return the resources of ``chosen`` candidates and what stands around them."""
+        total = sum((c.cost for c in chosen.values()), self.fixed)
+        return {r: getattr(total, r) for r in RESOURCES}
+
+    def _price(self, cost, weights):
+        return sum(weights[r] * getattr(cost, r) / self.budget[r] for r in RESOURCES)
+
+    def candidates(self, layer, interval):
+        """Return the :class:`Candidate` list of ``layer`` that meet ``interval``: for each shape the fewest lanes."""
+        found = []
+        for choice, once in self._shapes(layer):
+            groups = 1
+            if layer.accumulates:
+                allowed = [g for g in _divisors(layer.neuron.size) if g * once <= interval]
+                if layer.sources == (INPUT,) and not isinstance(layer.synapses[0], Conv2d):
+                    allowed = allowed[:1]
+                if not allowed or once > interval:
+                    continue
+                groups = max(g for g in allowed if g == 1 or layer.neuron.size // g >= LANES_LEAST)
+            elif once > interval:
+                continue
+            found += self._made(layer, replace(choice, groups=groups), once * groups)
+        return found
+
+    def fastest(self, layer):
+        """Return the fewest cycles that any shape of ``layer`` takes."""
+        return min(once for _, once in self._shapes(layer))
+
+    def _made(self, layer, choice, cycles):
+        key = (layer.name, choice)
+        if key not in self.made:
+            self.made[key] = []
+            plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+            try:
+                (stage,) = lower(self.network, plan, only=layer.name)
+            except UserError:
+                return []
+            width = self._output_width(stage.output)
+            kinds = ("auto",)
+            if stage.engine is not None and max(rows for _, rows, _ in stage.engine.memories) > 1:
+                kinds = ("block", "distributed")
+            for memory in kinds:
+                one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
+                self.made[key].append(Candidate(
+                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width),
+                    packing(self.family, one),
+                ))
+        return self.made[key]
+
+    def _output_width(self, name):
+        readers = self.network.readers(name)
+        return next((c.width for c in self.base.layers for r in readers if c.name == r.name), 1)
+
+    def _shapes(self, layer):
+        """Return ``(LayerPlan with one group, cycles of one group)`` of every engine, word, taps and banks."""
+        if layer.name not in self.slots:
+            self.slots[layer.name] = list(self._all_shapes(layer))
+        return self.slots[layer.name]
+
+    def _all_shapes(self, layer):
+        base = next(c for c in self.base.layers if c.name == layer.name)
+        synapse = layer.synapses[0]
+        kernel = synapse.kernel if isinstance(synapse, Conv2d) else (1, 1)
+        if isinstance(synapse, MaxPool):
+            kernel = (synapse.size, synapse.size)
+        taps = sorted({1, kernel[1], kernel[0] * kernel[1]})
+        channels = self._channels(layer)
+        widths = [base.width]
+        if self.free[layer.name]:
+            widths = sorted({min(w, power_of_two_at_least(channels)) for w in WIDTHS})
+        for width in widths:
+            for tap in taps:
+                if not layer.accumulates:
+                    yield from self._joined(layer, replace(base, width=width, taps=tap))
+                    continue
+                yield from self._accumulated(layer, base, width, tap)
+
+    def _joined(self, layer, choice):
+        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+        try:
+            (stage,) = lower(self.network, plan, only=layer.name)
+        except UserError:
+            return
+        yield choice, max(sum(r.frame_words for r in stage.readers), max(r.tensor.words for r in stage.readers))
+
+    def _accumulated(self, layer, base, width, taps):
+        """Yield the parallel engine and the event engine with 1, 2, ... banks a tap, for one group of lanes."""
+        choice = LayerPlan(layer.name, banks=taps, width=width, taps=taps, engine="parallel")
+        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+        try:
+            (stage,) = lower(self.network, plan, only=layer.name)
+        except UserError:
+            return
+        words = sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
+        entering = max(r.tensor.words for r in stage.readers)
+        yield replace(choice, banks=1), max(words, entering)
+        gathered = stage.words([self.values[r.source] for r in stage.readers])
+        spikes = np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
+        segment = spikes.shape[-1] // taps
+        split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
+        for each in (1, 2, 4, 8):
+            if segment % each or (segment // each) & (segment // each - 1) or taps * each > 64 or segment // each > 64:
+                continue
+            ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
+            slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
+            mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
+            yield (replace(choice, engine="event", banks=taps * each, depth=8),
+                   max(mean, words, entering))
+
+    def _channels(self, layer):
+        shape = self.network.shapes[layer.sources[0]]
+        if len(shape) == 1 or (layer.sources[0] == INPUT and not isinstance(layer.synapses[0], Conv2d)):
+            return 1 << 30
+        return shape[-1] if len(shape) == 3 else 1
+
+
+def _free_width(network, layer):
+    """Return whether the word of what ``layer`` reads is its own affair: one source, nobody else reads it."""
+    if not layer.accumulates or len(layer.sources) > 1:
+        return False
+    (source,) = layer.sources
+    if len(network.readers(source)) > 1:
+        return False
+    if source == INPUT:
+        return not isinstance(layer.synapses[0], Conv2d)
+    before = network.layer(source)
+    return before.accumulates or bool(before.synapses[0].kind == "maxpool" and fusible(network, before))
+
+
+def _divisors(n):
+    return [g for g in range(1, n + 1) if n % g == 0]
+
+
+def make_plan(planner, interval):
+    """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if it does not fit."""
+    asked = interval * 0.97
+    for _ in range(4):
+        chosen = planner.plan(asked)
+        if chosen is None:
+            return None
+        planned = measure(planner, chosen)
+        if planned.interval <= interval:
+            return planned
+        asked *= min(0.97, interval / planned.interval)
+    return planned
+
+
+def measure(planner, chosen):
+    """Return :class:`Planned` of ``chosen`` candidates: buffers sized, interval and latency by the exact model."""
+    network = planner.network
+    base = {c.name: c for c in planner.base.layers}
+    plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
+                      for layer in network.layers))
+    plan = with_buffers(plan, size_buffers(network, plan, planner.values, length=PLANNED_FRAMES))
+    design = Design(network, plan)
+    ones = design.timing.ones(planner.values)
+    interval = float(np.diff(design.timing.schedule(ones, length=PLANNED_FRAMES).offered, axis=1).mean())
+    latency = float(design.timing.schedule(ones).cycles.mean())
+    return Planned(plan, tuple(chosen.items()), interval, latency, planner.used(chosen))
+
+
+def fit(planner):
+    """Return :class:`Planned` with the shortest interval that fits the budget, within 3 %."""
+    low = max(planner.fastest(layer) for layer in planner.layers)
+    high = max(max(once * layer.neuron.size if layer.accumulates else once
+                   for _, once in planner._shapes(layer)) for layer in planner.layers)
+    best = None
+    while high > 1.03 * low:
+        middle = (low * high) ** 0.5
+        try:
+            chosen = planner.plan(middle)
+        except OutOfReach:
+            chosen = None
+        low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
+    if best is None:
+        smallest = min((planner.used({layer.name: min(planner.candidates(layer, inf), key=lambda c: c.cost.luts)
+                                      for layer in planner.layers}),), key=lambda used: used["luts"])
+        what = max(RESOURCES, key=lambda r: smallest[r] / planner.budget[r])
+        raise OutOfReach(f"even the slowest plan does not fit: {what} {ceil(smallest[what]):,} of "
+                         f"{planner.budget[what]:,.0f}; take a larger board or a smaller network")
+    return measure(planner, best)
