@@ -291,7 +291,7 @@ def _reader(network, layer, synapse, source, tensor, choice, order, splits, seve
                  "kernel": tuple(synapse.kernel),
                      "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
-        plain = plain and not several and planes == 1
+        plain = plain and not several and planes == 1 and not (source == INPUT and tensor.spare)
     else:
         shape = {"rows": 1, "columns": 1, "words": tensor.words}
         order = order | {"pool": 1}
