@@ -42,15 +42,14 @@ def to_verilog(component, name):
         return verilog.convert(component, name=name, emit_src=False)
 
 
-def interface(accelerator):
+def interface(design):
     """Return the JSON-able description of ports, order, signedness, cycles and network digest."""
-    network, design = accelerator.network, accelerator.design
-    layout = accelerator.result_layout
+    network, layout = design.network, design.result_layout
     fields = {
         name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
     }
     fields["scores"] |= {
-        "signed": True, "count": len(network.classes), "element_width": accelerator.score_width,
+        "signed": True, "count": len(network.classes), "element_width": design.score_width,
         "order": "class 0 in the low bits",
     }
     return {
@@ -64,12 +63,12 @@ def interface(accelerator):
         "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
         "input": {
             "ports": {"payload": "i__payload", "valid": "i__valid", "ready": "i__ready"},
-            "width": accelerator.pixels_per_beat * network.input.bits,
+            "width": design.pixels_per_beat * network.input.bits,
             "signed": False,
             "pixel_bits": network.input.bits,
-            "pixels_per_beat": accelerator.pixels_per_beat,
+            "pixels_per_beat": design.pixels_per_beat,
             "pixels_per_group": design.pixels_per_group,
-            "beats_per_frame": accelerator.beats,
+            "beats_per_frame": design.beats,
             "shape": list(network.input.shape),
             "order": "raster (row, column, channel), cut into groups of pixels_per_group, each of which begins a new "
             "beat; pixel 0 of a beat in the low bits; places past the end of a group are ignored",
@@ -90,8 +89,8 @@ def interface(accelerator):
             "parallel": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
             "pass": "one position, group of neurons and bit plane",
         },
-        "stages": [_describe_stage(stage) for stage in accelerator.stages],
-        "plan": [asdict(choice) for choice in accelerator.plan.layers],
+        "stages": [_describe_stage(stage) for stage in design.stages],
+        "plan": [asdict(choice) for choice in design.plan.layers],
     }
 
 
@@ -113,8 +112,7 @@ def _describe_stage(stage):
         "last_word_to_sum_cycles": engine.capture_cycles, "cells_of_room": engine.slots,
     }
     if isinstance(engine, EventParams):
-        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth, "passes_ahead": engine.ahead,
-                  "inputs_of_bank": [engine.lanes_of_bank(bank) for bank in range(engine.banks)]}
+        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth, "passes_ahead": engine.ahead}
     return entry
 
 
@@ -184,7 +182,7 @@ def write(network, folder, plan=None):
     accelerator = Accelerator(network, plan or default_plan(network))
     text = to_verilog(accelerator, TOP)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "interface.json", interface(accelerator))
+    write_json(folder / "interface.json", interface(accelerator.design))
     cases = vectors(accelerator)
     write_npz(folder / "vectors.npz", **cases)
     digits = -(-accelerator.pixels_per_beat * network.input.bits // 4)
