@@ -144,10 +144,11 @@ def read_result(payload):
     return payload["class"], [int(s) for s in payload.scores], payload.cycles
 
 
-def run_accelerator(accelerator, pixels, *, stall=0.0, seed=0):
+def run_accelerator(accelerator, pixels, *, stall=0.0, seed=0, limit=200_000):
     """Return ``(classes, scores, cycles)`` arrays of frames sent without a gap (or with stalls)."""
     got = run_stream(
-        accelerator, pixel_beats(accelerator, pixels), results=len(pixels), stall=stall, seed=seed, read=read_result
+        accelerator, pixel_beats(accelerator, pixels), results=len(pixels), stall=stall, seed=seed, read=read_result,
+        limit=limit,
     )
     classes, scores, cycles = zip(*(result for result, _ in got), strict=True)
     return np.array(classes), np.array(scores), np.array(cycles)

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import random_network
+from graphs import build, convolution, joined, pooled
 
 from s2nn_hw import emit
-from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan
+from s2nn_hw.synapses import MaxPool
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,26 @@ def test_vectors_are_golden(folder, network):
     assert [len(case["beats"]) for case in listing] == [-(-20 // 16)] * len(listing)
 
 
+def test_stages_are_described():
+    network = build((6, 6, 3), 2, [
+        convolution(4, 3, padding=1), convolution(6, 3, padding=1), joined(MaxPool(2)), joined(MaxPool(3, 1, 1)),
+        pooled(3, (3, 1)),
+    ])
+    described = emit.interface(Design(network))
+    assert described["version"] == 2
+    beats = {"pixels_per_beat": 4, "pixels_per_group": 3, "beats_per_frame": 36}
+    assert described["input"] | beats == described["input"]
+    stages = {stage["name"]: stage for stage in described["stages"]}
+    assert [stage["engine"] for stage in stages.values()] == ["parallel", "event", "or", "event"]
+    assert [stage["output"] for stage in stages.values()] == ["layer0", "layer2", "layer3", "readout"]
+    assert [stage["passes_per_frame"] for stage in stages.values()] == [36 * 2, 36, 9, 1]
+    assert stages["layer1"]["positions_per_cell"] == 4
+    (source,) = stages["layer1"]["sources"]
+    assert source["image"] == [6, 6, 4]
+    assert source["window"]["depth_words"] >= source["window"]["least_depth_words"]
+    assert stages["readout"]["sources"][0]["window"] is None
+
+
 @pytest.mark.parametrize("names", [("planes", "starts"), ("hidden", "neurons_hidden"), ("module", "reg")])
 def test_any_layer_name_makes_a_circuit(names):
     layers = random_network((4, 3, 2)).layers
@@ -71,9 +93,9 @@ def test_plan_round_trip_and_refusals(tmp_path, network):
     for change, text in [
         (lambda p: p.update(version=3), "version 1"),
         (lambda p: p["layers"].pop(), "must list the network's layers"),
-        (lambda p: p["layers"][0].update(banks=3), "banks must be a power of two, not 3"),
+        (lambda p: p["layers"][0].update(banks=3), "layer layer0: event engine: width must be a power of two times"),
         (lambda p: p["layers"][0].update(engine="magic"), "needs engine 'event'"),
-        (lambda p: p["layers"][0].update(width="x"), "width must be an integer"),
+        (lambda p: p["layers"][0].update(width="x"), "layer layer0 needs width from 1 to 1024, not 'x'"),
     ]:
         content = plan.to_json()
         change(content)

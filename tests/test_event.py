@@ -81,9 +81,10 @@ def test_accumulators_are_as_wide_as_the_extremes_need_and_no_wider(planes):
 
 def test_rows_hold_every_weight():
     params = make(np.random.default_rng(1), groups=2, lanes=5, words=3, width=8, banks=4, taps=2)
-    banks = params.row_contents()
-    assert [len(rows) for rows in banks] == [params.rows] * 4
-    place = {source: (bank, k) for bank in range(4) for k, source in enumerate(params.lanes_of_bank(bank))}
+    banks, (section,) = params.row_contents(), params.sections
+    assert [(count, rows) for count, rows, _ in params.memories] == [(4, 2 * 3 * 2)]
+    assert [len(rows) for rows in banks] == [2 * 3 * 2] * 4
+    place = {source: (bank, k) for bank in range(4) for k, source in enumerate(section.lanes_of_bank(bank))}
     assert sorted(place) == list(range(8))
     for group, lane, word, source in np.ndindex(params.weights.shape):
         bank, k = place[source]

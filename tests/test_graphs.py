@@ -1,0 +1,116 @@
+"""Graphs in Amaranth's simulator: scores, class and cycle counts equal golden model and cycle model."""
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import random_images
+from graphs import build, convolution, dense, identity, joined, pooled, random_graph, random_plan
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streams import check_accelerator
+
+from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.emit import layer_inputs
+from s2nn_hw.errors import UserError
+from s2nn_hw.lower import with_buffers
+from s2nn_hw.plan import Plan, default_plan
+from s2nn_hw.synapses import MaxPool, Or
+from s2nn_hw.timing import Deadlock
+
+# shape of the image, bits of a pixel, layers, changes to the default plan by layer
+CASES = {
+    "image of one pixel": ((1, 1, 1), 1, [convolution(2, 1), dense(2)], {}),
+    "kernel of one, stride three": ((7, 5, 2), 2, [convolution(3, 1, stride=3), dense(3)], {}),
+    "kernel beyond the image": ((2, 2, 1), 2, [convolution(3, 7, padding=6), dense(3)], {}),
+    "kernel seven": ((9, 8, 1), 4, [convolution(4, 7, stride=2, padding=3), dense(3)], {"layer0": {"taps": 7}}),
+    "flat kernels": ((6, 5, 2), 1, [convolution(3, (1, 3)), convolution(4, (4, 1), stride=2), dense(2)], {}),
+    "strides leave rows out": ((8, 7, 1), 1, [convolution(3, 2, stride=3), convolution(3, 2, stride=2), dense(2)], {}),
+    "two axes": ((6, 6), 4, [convolution(4, 3, padding=1), dense(3)], {}),
+    "dense readers of an image": ((4, 3, 3), 2, [dense(7), dense(3)], {}),
+    "no hidden layer": ((3, 4, 2), 8, [pooled(4, (3, 2))], {"readout": {"width": 2}}),
+    "depthwise, event": ((6, 6, 5), 2, [convolution(5, 3, padding=1), convolution(5, 3, padding=1, groups=0), dense(3)],
+                         {"layer1": {"engine": "event", "taps": 3, "banks": 6}}),
+    "depthwise, parallel": ((5, 5, 2), 2, [convolution(8, 3), convolution(8, 3, padding=1, groups=0), dense(3)],
+                            {"layer1": {"engine": "parallel", "taps": 9, "groups": 2, "width": 4}}),
+    "grouped, parallel": ((5, 5, 2), 2, [convolution(8, 3), convolution(12, 3, groups=2), dense(3)],
+                          {"layer1": {"engine": "parallel", "taps": 4, "groups": 2, "width": 4}}),
+    "grouped, event": ((5, 5, 2), 2, [convolution(8, 3), convolution(8, 2, groups=4), dense(3)],
+                       {"layer1": {"engine": "event", "taps": 2, "groups": 2, "banks": 2, "width": 2}}),
+    "pointwise without a window": ((5, 4, 3), 4, [convolution(6, 3), convolution(9, 1), convolution(3, 1), dense(2)],
+                                   {}),
+    "groups with spare lanes": ((4, 4, 2), 2, [convolution(5, 3, padding=1), convolution(7, 2), dense(5)],
+                                {"layer0": {"groups": 2}, "layer1": {"groups": 3}, "readout": {"groups": 2}}),
+    "fused pooling leaves rows out": ((9, 7, 2), 2, [convolution(4, 2), joined(MaxPool(3)), dense(3)], {}),
+    "fused pooling, groups": ((8, 8, 1), 2, [convolution(6, 3, padding=1), joined(MaxPool(2)), convolution(4, 3),
+                                             joined(MaxPool(2)), dense(3)], {"layer0": {"groups": 3}}),
+    "pooling apart": ((8, 6, 2), 1, [convolution(5, 3), joined(MaxPool(2)), dense(3)], {"layer1": {"engine": "or"}}),
+    "overlapping pooling": ((8, 7, 2), 2, [convolution(5, 3, padding=1), joined(MaxPool(3, 2, 1)), dense(3)],
+                            {"layer1": {"taps": 3}}),
+    "pooling of a pooling": ((8, 8, 1), 1, [convolution(3, 3, padding=1), joined(MaxPool(2)), joined(MaxPool(2)),
+                                            dense(2)], {}),
+    "pooled readout": ((6, 8, 2), 2, [convolution(5, 3, padding=1), pooled(4, (3, 4))], {"readout": {"banks": 2}}),
+    "global pooled readout, parallel": ((4, 4, 2), 2, [convolution(6, 3, padding=1), pooled(3, (4, 4))],
+                                        {"readout": {"engine": "parallel"}}),
+    "readout in groups": ((4, 4, 1), 2, [convolution(4, 3), pooled(10, (1, 2))], {"readout": {"groups": 3}}),
+    "identity shortcut": ((6, 5, 2), 2, [convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+                                         [convolution(4, 3, padding=1), identity("layer0")], dense(3)], {}),
+    "projection with stride": ((7, 6, 2), 2, [convolution(4, 3, padding=1), convolution(6, 3, stride=2, padding=1),
+                                              [convolution(6, 3, padding=1),
+                                               convolution(6, 1, stride=2, source="layer0")], dense(3)],
+                               {"layer2": {"taps": 3, "banks": 6, "groups": 2}}),
+    "shortcut, parallel, fused pooling": ((6, 6, 2), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")],
+        joined(MaxPool(2)), dense(3)], {"layer2": {"engine": "parallel", "taps": 3}}),
+    "both sources are one": ((4, 4, 2), 1, [convolution(4, 3, padding=1),
+                                            [convolution(4, 3, padding=1), identity("layer0")], dense(3)], {}),
+    "or": ((6, 6, 2), 2, [convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+                          convolution(4, 2, stride=1, padding=1, source="layer0"), joined(MaxPool(2, 1)),
+                          joined(Or(), "layer1", "layer3"), dense(3)], {}),
+    "or of three": ((4, 4, 1), 2, [convolution(6, 3, padding=1), convolution(6, 1), convolution(6, 3, padding=1),
+                                   joined(Or(), "layer2", "layer0", "layer1"), pooled(3, (2, 2))], {}),
+    "weights of one bit": ((5, 5, 3), 2, [
+        convolution(4, 3, padding=1, bits=1), convolution(4, 3, padding=1, groups=2, bits=1), convolution(4, 1, bits=1),
+        [convolution(4, 3, padding=1, bits=1), identity("layer1", bits=1)], pooled(3, (5, 5), bits=1)], {}),
+    "spare places, weights of one bit": ((3, 3, 3), 1, [convolution(4, 1, bits=1), dense(2, bits=1)], {}),
+    "dense after an image": ((5, 5, 1), 4, [convolution(5, 3), dense(20), dense(4)],
+                             {"layer1": {"banks": 2, "width": 8, "groups": 4}}),
+}
+
+
+def settle(network, plan, images):
+    """Return ``plan`` with windows deep enough at every join; the cycle model says when they are."""
+    joins = [layer for layer in network.layers if len(layer.sources) > 1]
+    _, values = layer_inputs(network, images)
+    for words in (0, 8, 32, 128, 512, 4096):
+        deeper = with_buffers(plan, {layer.name: (words,) * len(layer.sources) for layer in joins if words})
+        with contextlib.suppress(Deadlock, UserError):
+            timing = Design(network, deeper).timing
+            timing.schedule(timing.ones(values), length=len(images))
+            return deeper
+    raise AssertionError("a join stops at any depth")
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("name", CASES)
+def test_edges(name, stall):
+    shape, bits, parts, changes = CASES[name]
+    network = build(shape, bits, parts, seed=len(name))
+    layers = []
+    for choice in default_plan(network).layers:
+        change = {"banks": changes.get(choice.name, {}).get("taps", choice.banks)} | changes.get(choice.name, {})
+        layers.append(replace(choice, **change))
+    images = random_images(network, 4, seed=len(name))  # the second is black, the third white
+    plan = settle(network, Plan(tuple(layers)), images)
+    check_accelerator(Accelerator(network, plan), images, stall=stall)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 1 << 30), planned=st.booleans(), stall=st.sampled_from([0.0, 0.0, 0.3]))
+def test_random_graphs(seed, planned, stall):
+    rng = np.random.default_rng(seed)
+    network = random_graph(rng)
+    images = random_images(network, 4, seed)
+    plan = settle(network, random_plan(rng, network) if planned else default_plan(network), images)
+    check_accelerator(Accelerator(network, plan), images, stall=stall, seed=seed)
