@@ -7,7 +7,7 @@ channels cut into words of the width that its readers want; a tensor without ima
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
@@ -210,7 +210,9 @@ def _stage(network, layer, choice, pool, tensors):
     if lanes * (groups - 1) >= neurons:
         raise UserError(f"{groups} groups of {lanes} lanes leave a group without any of the {neurons} neurons")
     several = len(layer.sources) > 1
-    splits = max(_splits(s, tensors[n], groups, neurons) for s, n in zip(layer.synapses, layer.sources, strict=True))
+    # a group must find what it needs of every source
+    splits = gcd(*(_splits(s, tensors[n], groups, neurons)
+                   for s, n in zip(layer.synapses, layer.sources, strict=True)))
     buffers = choice.buffers or (0,) * len(layer.sources)
     if len(buffers) != len(layer.sources):
         raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
