@@ -11,7 +11,7 @@ does not depend on the spikes; how fast it is does.
 from dataclasses import replace
 from math import ceil
 
-from .lower import lower, with_buffers
+from .lower import lower
 from .network import INPUT
 from .synapses import Conv2d, MaxPool, image_shape
 from .timing import Deadlock, Timing
@@ -62,18 +62,27 @@ def safe_buffers(network, plan):
     return buffers
 
 
-def size_buffers(network, plan, values, *, length=3):
+def size_buffers(network, plan, values, *, length=3, exact=True):
     """Return ``{layer name: (words per source, ...)}`` for the joins: the least that cost no cycle.
 
     ``values``: of every tensor by name (:func:`s2nn_hw.emit.layer_inputs`), at least ``length`` frames, which follow
-    each other without a gap. One word less in any one of them, and their last result comes later or never.
+    each other without a gap. One word less in any one of them, and their last result comes later or never. Not
+    ``exact``: powers of two, since memories are, from the bound of :func:`safe_buffers` on: a large
+    network takes a second or more a schedule, and this needs few of them.
     """
     stages = lower(network, plan)
     timing = Timing(stages, classes=len(network.classes), frames_under_way=len(stages) + 3)
     ones = timing.ones({name: x[:length] for name, x in values.items()})
     places = [(k, q) for k, stage in enumerate(stages) for q, reader in enumerate(stage.readers)
               if len(stage.readers) > 1 and reader.window]
-    depths = {(k, q): _ample(stages[k].readers[q]) for k, q in places}
+    if not places:
+        return {}
+    least = {(k, q): stages[k].readers[q].window.least_depth for k, q in places}
+    safe = safe_buffers(network, plan)
+    if exact:
+        depths = {(k, q): _ample(stages[k].readers[q]) for k, q in places}
+    else:
+        depths = {(k, q): 1 << (safe[stages[k].name][q] - 1).bit_length() for k, q in places}
 
     def ends(chosen):
         timing.stages = _with_depths(stages, chosen)
@@ -82,23 +91,26 @@ def size_buffers(network, plan, values, *, length=3):
         except Deadlock:
             return None
 
-    best = ends(depths) if places else 0
+    best = ends(depths)
+    while best is None:  # the bound has never been too small; if it is, room grows until it is enough
+        depths = {place: 2 * words for place, words in depths.items()}
+        best = ends(depths)
     for place in places:
-        low, high = stages[place[0]].readers[place[1]].window.least_depth, depths[place]
-        while low < high:
-            middle = (low + high) // 2
-            if ends(depths | {place: middle}) == best:
-                high = middle
-            else:
-                low = middle + 1
-        depths[place] = high
+        if exact:
+            depths[place] = _least(lambda n, at=place: ends(depths | {at: n}) == best, least[place], depths[place])
+            continue
+        while depths[place] // 2 >= least[place] and ends(depths | {place: depths[place] // 2}) == best:
+            depths[place] //= 2
     return {stage.name: tuple(depths[k, q] for q in range(len(stage.readers)))
             for k, stage in enumerate(stages) if (k, 0) in depths}
 
 
-def sized_plan(network, plan, values, *, length=3):
-    """Return ``plan`` with the depths of :func:`size_buffers`."""
-    return with_buffers(plan, size_buffers(network, plan, values, length=length))
+def _least(enough, low, high):
+    """Return the least number from ``low`` to ``high`` that is ``enough``; ``high`` is."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
 
 
 def _ample(reader):

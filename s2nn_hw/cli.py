@@ -101,6 +101,30 @@ def verilog(
 
 
 @app.command()
+def plan(
+    network: NetworkFile,
+    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
+    target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
+    clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, not a table.")] = False,
+):
+    """Choose engines, parallelism and buffers for a board, from real spikes and the estimate of resources."""
+    from hw.boards import find_board
+    from hw.figures import board_figures
+
+    from .report.planning import plan_network
+
+    if target and fit:
+        raise UserError("either --target-fps or --fit, not both")
+    plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
+                 clock_mhz=clock, output=output, as_json=as_json,
+                 test_images=lambda _: _test_images(network, images, None, download=False))
+
+
+@app.command()
 def simulate(
     network: NetworkFile,
     images: Images,

@@ -114,7 +114,7 @@ def default_plan(network, *, input_banks=2):
 
 
 def load_plan(path, network, *, board=None):
-    """Return the plan in the JSON file ``path``; :class:`UserError` names what does not fit ``network`` or ``board``."""
+    """Return the plan in JSON file ``path``; :class:`UserError` names what does not fit ``network`` or ``board``."""
     try:
         content = json.loads(read_bytes(path, what="plan", limit=1 << 20))
     except ValueError as error:

@@ -9,12 +9,12 @@
 """
 
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 
 from .accelerator import Design
-from .buffers import size_buffers
+from .buffers import safe_buffers, size_buffers
 from .errors import UserError
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
@@ -86,19 +86,32 @@ class Planner:
 
         :class:`OutOfReach` if a layer can't be so fast.
         """
+        chosen, used = self._cheapest(interval)
+        return chosen if self._fullness(used) <= 1 else None
+
+    def least(self, interval):
+        """Return the resources, by name, of the plan for ``interval`` cycles that overflows the budget least."""
+        return self._cheapest(interval)[1]
+
+    def _fullness(self, used):
+        return max(used[r] / self.budget[r] for r in RESOURCES)
+
+    def _cheapest(self, interval):
+        """Return the chosen candidates and what they use: the first that fit, else those that overflow least."""
         options = {layer.name: self.candidates(layer, interval) for layer in self.layers}
         for name, found in options.items():
             if not found:
                 raise OutOfReach(f"layer {name} can't take {interval:,.0f} cycles a frame or less")
-        weights = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}
+        weights, best = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}, None
         for _ in range(ROUNDS):
             chosen = {name: min(found, key=lambda c: self._price(c.cost, weights)) for name, found in options.items()}
             used = self.used(chosen)
-            over = {r: used[r] / self.budget[r] for r in RESOURCES}
-            if max(over.values()) <= 1:
-                return chosen
-            weights = {r: w * over[r] ** 2 for r, w in weights.items()}
-        return None
+            if best is None or self._fullness(used) < self._fullness(best[1]):
+                best = chosen, used
+            if self._fullness(used) <= 1:
+                break
+            weights = {r: w * (used[r] / self.budget[r]) ** 2 for r, w in weights.items()}
+        return best
 
     def used(self, chosen):
         """Return the resources of ``chosen`` candidates and what stands around them."""
@@ -236,30 +249,38 @@ def _divisors(n):
 
 def make_plan(planner, interval):
     """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if it does not fit."""
-    asked = interval * 0.97
+    asked, best = interval * 0.97, None
     for _ in range(4):
         chosen = planner.plan(asked)
         if chosen is None:
-            return None
+            break
         planned = measure(planner, chosen)
-        if planned.interval <= interval:
-            return planned
+        if best is None or planned.interval < best.interval:
+            best = planned
+        if best.interval <= interval:
+            return sized(planner, best)
         asked *= min(0.97, interval / planned.interval)
-    return planned
+    return None
 
 
 def measure(planner, chosen):
-    """Return :class:`Planned` of ``chosen`` candidates: buffers sized, interval and latency by the exact model."""
+    """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
     network = planner.network
     base = {c.name: c for c in planner.base.layers}
     plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
                       for layer in network.layers))
-    plan = with_buffers(plan, size_buffers(network, plan, planner.values, length=PLANNED_FRAMES))
+    plan = with_buffers(plan, safe_buffers(network, plan))
     design = Design(network, plan)
     ones = design.timing.ones(planner.values)
-    interval = float(np.diff(design.timing.schedule(ones, length=PLANNED_FRAMES).offered, axis=1).mean())
-    latency = float(design.timing.schedule(ones).cycles.mean())
-    return Planned(plan, tuple(chosen.items()), interval, latency, planner.used(chosen))
+    schedule = design.timing.schedule(ones, length=len(ones[0]))
+    interval = float(np.diff(schedule.offered, axis=1).mean()) if len(ones[0]) > 1 else float(schedule.cycles[0, 0])
+    return Planned(plan, tuple(chosen.items()), interval, float(schedule.cycles[0, 0]), planner.used(chosen))
+
+
+def sized(planner, planned):
+    """Return ``planned`` with the least buffers before joins that cost no cycle on the sample frames."""
+    buffers = size_buffers(planner.network, planned.plan, planner.values, length=2, exact=False)
+    return replace(planned, plan=with_buffers(planned.plan, buffers))
 
 
 def fit(planner):
@@ -276,9 +297,8 @@ def fit(planner):
             chosen = None
         low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
     if best is None:
-        smallest = min((planner.used({layer.name: min(planner.candidates(layer, inf), key=lambda c: c.cost.luts)
-                                      for layer in planner.layers}),), key=lambda used: used["luts"])
-        what = max(RESOURCES, key=lambda r: smallest[r] / planner.budget[r])
-        raise OutOfReach(f"even the slowest plan does not fit: {what} {ceil(smallest[what]):,} of "
+        used = planner.least(inf)
+        what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])
+        raise OutOfReach(f"even the slowest plan does not fit: {what} {used[what]:,.0f} of "
                          f"{planner.budget[what]:,.0f}; take a larger board or a smaller network")
-    return measure(planner, best)
+    return sized(planner, measure(planner, best))

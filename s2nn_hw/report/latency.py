@@ -18,7 +18,7 @@ from .work import stage_work
 
 SEQUENCE = 100
 TIMED_WORDS = 10_000_000  # words whose cycles are worked out, about 5 seconds
-LEAST_TIMED = 50
+LEAST_TIMED = 8
 PART_BYTES = 1 << 26
 
 

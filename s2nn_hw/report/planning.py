@@ -1,0 +1,128 @@
+"""What ``s2nn-hw plan`` does: a network, a board and a target in, a plan, a table and figures out."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from .. import planner
+from ..emit import layer_inputs
+from ..errors import UserError
+from ..plan import Plan
+from ..store import load
+from .families import FAMILIES
+from .tables import make_table, percent
+
+SAMPLE = 48  # images of which the typical ones are planned for
+
+
+def plan_network(path, *, board, find_board, test_images, target_fps=None, clock_mhz=None, output=None, as_json=False):
+    """Plan the network in file ``path`` for ``board``, print the table, write the plan to ``output``.
+
+    ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``find_board``,
+    ``test_images``: as in :func:`s2nn_hw.report.commands.report_network`. :class:`UserError` if the target is out of
+    reach: it names what limits and the best that is reachable.
+    """
+    if output is not None and Path(output).suffix != ".json":
+        raise UserError(f"output {output} must end in .json")
+    network, record = load(path), find_board(board)
+    clock = clock_mhz or record["clock_mhz"]
+    for name, value in (("clock", clock_mhz), ("target", target_fps)):
+        if value is not None and not value > 0:
+            raise UserError(f"{name} must be positive, not {value:g}")
+    images, _, source = test_images(network)
+    values = typical(network, images[:SAMPLE])
+    budget = {name: record["budget"][name]["budget"] for name in planner.RESOURCES}
+    work = planner.Planner(network, record["family"], budget, values)
+    try:
+        found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
+        reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
+    except planner.OutOfReach as limit:
+        if not target_fps:
+            raise UserError(f"network {network.name} on {record['title']}: {limit}") from None
+        found, reason = None, str(limit)
+    if found is None:
+        best = planner.fit(work)
+        raise UserError(f"{target_fps:,.0f} frames/s are out of reach on {record['title']} at {clock:g} MHz: {reason}; "
+                        f"the best is {clock * 1e6 / best.interval:,.0f} frames/s (`--fit`)")
+    data = figures(network, record, clock, found, target_fps, source)
+    plan = Plan(found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock,
+                                    "estimate": data})
+    if output is not None:
+        plan.save(output)
+    if as_json:
+        print(json.dumps(plan.to_json(), indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    print_plan(network, record, data, console)
+    if output is not None:
+        console.print(f"plan: {output}", markup=False)
+
+
+def typical(network, images, count=planner.PLANNED_FRAMES):
+    """Return the tensors, by name, of those ``count`` of ``images`` whose number of ones is nearest the mean."""
+    if not len(images):
+        raise UserError("images: at least one is needed for a plan")
+    _, values = layer_inputs(network, images)
+    total = sum(np.bitwise_count(x).sum(axis=1, dtype=np.int64) for x in values.values())
+    chosen = np.sort(np.argsort(abs(total - total.mean()), kind="stable")[:count])
+    return {name: x[chosen] for name, x in values.items()}
+
+
+def figures(network, board, clock, found, target, source):
+    """Return the JSON-able figures of a :class:`~s2nn_hw.planner.Planned`: the plan's ``estimate``."""
+    wanted = clock * 1e6 / target if target else found.interval
+    return {
+        "frames": planner.PLANNED_FRAMES, "images": source, "target_frames_per_second": target,
+        "interval_cycles": round(found.interval, 1), "latency_cycles": round(found.latency, 1),
+        "frames_per_second": round(clock * 1e6 / found.interval, 1),
+        "latency_us": round(found.latency / clock, 2),
+        "resources": {name: {"kind": board["budget"][name]["kind"], "used": round(found.used[name], 1),
+                             "budget": board["budget"][name]["budget"]} for name in planner.RESOURCES},
+        "layers": [
+            {"name": name, "cycles": round(c.cycles), "of_target": round(c.cycles / wanted, 3),
+             "luts": round(c.cost.luts), "ffs": round(c.cost.ffs), "brams": c.cost.brams,
+             "lanes": _lanes(network.layer(name), c.choice)} | c.packing | {"choice": _choice(c.choice)}
+            for name, c in found.rows
+        ],
+    }
+
+
+def print_plan(network, board, data, console):
+    """Print what :func:`figures` returned."""
+    kind = FAMILIES[board["family"]]
+    rows = []
+    for row in data["layers"]:
+        c = row["choice"]
+        rows.append((row["name"], c["engine"], row["lanes"], f"{c['banks']}/{c['taps']}", c["width"], c["groups"],
+                     c["memory"], row["cycles"], percent(row["of_target"]), row["luts"], f"{row['brams']:g}",
+                     percent(row["packing"])))
+    console.print(make_table(
+        f"{network.name} on {board['title']}, estimate",
+        ("layer", "engine", "lanes", "banks/taps", "word", "groups", "memory", "cycles", "of target", kind.lut_kind,
+         kind.bram_kind, "packing"), rows,
+    ))
+    used = ", ".join(f"{row['used']:,.0f} {row['kind']} of {row['budget']:,} ({percent(row['used'] / row['budget'])})"
+                     for row in data["resources"].values())
+    console.print(f"with the host link: {used}", markup=False)
+    console.print(f"interval {data['interval_cycles']:,.0f} cycles, {data['frames_per_second']:,.0f} frames/s; latency "
+                  f"{data['latency_us']:,.1f} us (exact cycles of {data['frames']} typical images: {data['images']})",
+                  markup=False)
+
+
+def _lanes(layer, choice):
+    return -(-layer.neuron.size // choice.groups) if layer.accumulates else None
+
+
+def _choice(choice):
+    return {key: getattr(choice, key) for key in ("engine", "width", "taps", "banks", "groups", "memory")}
+
+
+def _fullest(work, interval, board):
+    """Return which resource overflows most, in words, with the plan that overflows least."""
+    used = work.least(interval)
+    name = max(used, key=lambda r: used[r] / work.budget[r])
+    return (f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
+            f"({100 * planner.ROOM:.0f} % of the board)")
