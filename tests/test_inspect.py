@@ -7,8 +7,12 @@ import sys
 import numpy as np
 import pytest
 from conftest import random_network
+from graphs import random_graph
+from test_buffers import residual
 
 from s2nn_hw.accelerator import Design
+from s2nn_hw.errors import UserError
+from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.report.overview import overview
 from s2nn_hw.store import save
 
@@ -26,7 +30,7 @@ def test_figures_are_those_of_the_tables(network):
     assert data["digest"] == network.digest
     assert data["synapses"] == 20 * 9 + 9 * 3
     assert data["memory_bits"] == 4 * (20 * 9 + 9 * 3)
-    for row, layer, params in zip(data["layers"], network.layers, Design(network).params, strict=True):
+    for row, layer, stage in zip(data["layers"], network.layers, Design(network).stages, strict=True):
         weights = layer.synapses[0].weights
         assert row["weight_range"] == [weights.min(), weights.max()]
         assert row["sparsity"] == pytest.approx(np.count_nonzero(weights == 0) / weights.size, abs=1e-5)
@@ -34,8 +38,8 @@ def test_figures_are_those_of_the_tables(network):
         offsets = layer.neuron.offsets(low, high)
         reach = max(int(np.abs(offsets + low).max()), int(np.abs(offsets + high).max()))
         assert row["accumulator_bits"][1] <= reach.bit_length() + 1
-        assert row["accumulator_bits"][1] == params.accumulator_widths().max()
-    assert set(data["estimates"]) == {"xc7", "ecp5", "ice40"}
+        assert row["accumulator_bits"][1] == stage.engine.accumulator_widths().max()
+    assert set(data["estimates"]) == set(FAMILIES)
     assert all(row["source"] == "estimate" for row in data["estimates"].values())
 
 
@@ -44,6 +48,32 @@ def test_figures_are_those_of_the_tables(network):
 def test_every_shape_can_be_described(sizes, bits):
     data = overview(random_network(sizes, bits=bits, input_bits=8))
     assert [row["neurons"] for row in data["layers"]] == list(sizes[1:])
+
+
+def test_a_residual_layer_lists_its_sources_and_windows():
+    data = overview(residual(np.random.default_rng(0)))
+    row = data["layers"][2]
+    assert row["sources"] == ["a", "stem"]
+    assert row["synapses"] == 8 * 8 * 9 + 8
+    assert row["connections"] == 36 * row["synapses"]
+    assert [w["kernel"] for w in row["windows"]] == [[3, 3], [1, 1]]
+    assert all(w["words"] >= w["least_words"] for w in row["windows"])
+    assert data["connections"] == sum(row["connections"] for row in data["layers"])
+
+
+def test_every_graph_can_be_described():
+    described = 0
+    for seed in range(40):
+        try:
+            network = random_graph(np.random.default_rng(seed))
+        except UserError:
+            continue
+        data = overview(network)
+        assert json.loads(json.dumps(data)) == data
+        assert all(row["bits"] >= 1 for row in data["layers"] if row["neuron"])
+        assert all(row["synapses"] == 0 for row in data["layers"] if row["engine"] == "or")
+        described += 1
+    assert described > 20
 
 
 def test_command(tmp_path, network):

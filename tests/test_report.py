@@ -5,16 +5,15 @@ import sys
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 from conftest import random_images, random_network
-from streams import Clocked, run_accelerator
-from test_event import words
+from graphs import random_graph
+from streams import run_accelerator
+from test_buffers import residual
 
 from hw.boards import BOARDS
 from hw.figures import board_figures, link_figures
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import layer_inputs
-from s2nn_hw.engines.event import EventEngine, EventParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan
 from s2nn_hw.report.energy import PJ, energy
@@ -22,47 +21,6 @@ from s2nn_hw.report.full import build_report, read_build
 from s2nn_hw.report.latency import latency, spread
 from s2nn_hw.report.resources import ECP5, FAMILIES, ICE40, XC7, estimate, ram, rom
 from s2nn_hw.store import save
-from s2nn_hw.timing import engine_alone
-
-
-def intervals_in_simulation(params, frames):
-    """Return the cycles between the captures of one engine with words always offered and neurons always free."""
-    engine, beats, cycle, captured = EventEngine(params), list(words(params, frames)), [0], []
-
-    async def drive(ctx):
-        ctx.set(engine.release, 1)
-        for beat in beats:
-            ctx.set(engine.i.payload, beat)
-            ctx.set(engine.i.valid, 1)
-            await ctx.tick().until(engine.i.ready)
-        ctx.set(engine.i.valid, 0)
-
-    async def watch(ctx):
-        while len(captured) < len(frames):
-            if ctx.get(engine.capture):
-                captured.append(cycle[0])
-            await ctx.tick()
-            cycle[0] += 1
-            assert cycle[0] < 20_000
-
-    simulator = Simulator(Clocked(engine))
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(drive, background=True)
-    simulator.add_testbench(watch)
-    simulator.run()
-    return np.diff(captured)
-
-
-@pytest.mark.parametrize("depth", [2, 8])
-@pytest.mark.parametrize(("inputs", "planes", "banks", "width"), [(1, 1, 1, 1), (40, 1, 2, 8), (90, 4, 4, 16)])
-def test_engine_alone_is_the_simulated_engine(inputs, planes, banks, width, depth):
-    rng = np.random.default_rng(inputs + depth)
-    params = EventParams(np.ones((2, inputs), np.int8), 2, np.zeros(2, int), planes, banks, width, depth)
-    frames = rng.integers(0, 2**planes, (9, inputs)) * (rng.random((9, inputs)) < rng.random((9, 1)))
-    frames[2], frames[3] = 0, 2**planes - 1
-    model = engine_alone(params, params.ones(frames)[None])
-    assert model.shape == (1, 8)
-    assert model[0].tolist() == intervals_in_simulation(params, frames).tolist()
 
 
 def test_latency_is_what_the_circuit_counts():
@@ -70,7 +28,7 @@ def test_latency_is_what_the_circuit_counts():
     images = random_images(network, 6, seed=6)
     figures = latency(network, None, images, clock_mhz=50.0, link={"frames_per_second": 10.0}, sequence=6)
     _, inputs = layer_inputs(network, images)
-    alone = [int(run_accelerator(Accelerator(network), inputs[0][k : k + 1])[2][0]) for k in range(6)]
+    alone = [int(run_accelerator(Accelerator(network), inputs["input"][k : k + 1])[2][0]) for k in range(6)]
     assert figures["latency_cycles"] == spread(alone)
     assert figures["latency_us"]["max"] == max(alone) / 50
     timing = Design(network).timing
@@ -95,6 +53,52 @@ def test_layer_rows_count_ones_and_additions():
         assert row["alone_interval_cycles"] >= row["bound_cycles"] * 0.9
 
 
+def test_synaptic_operations_of_a_convolution_are_its_additions():
+    network = residual(np.random.default_rng(3))
+    images = random_images(network, 5)
+    rows = {row["name"]: row for row in latency(network, None, images)["layers"]}
+    values = layer_inputs(network, images)[1]
+
+    def additions(name, kernel, padding, fan_out):
+        spikes = values[name].reshape(5, 6, 6, -1)
+        padded = np.pad(spikes, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+        read = sum(int(padded[:, i : i + 6, j : j + 6].sum()) for i in range(kernel) for j in range(kernel))
+        return read * fan_out / 5
+
+    assert rows["stem"]["synaptic_operations"] == pytest.approx(additions("input", 3, 1, 8), abs=0.1)
+    assert rows["b"]["synaptic_operations"] == pytest.approx(
+        additions("a", 3, 1, 8) + additions("stem", 1, 0, 1), abs=0.1)
+    assert rows["readout"]["synaptic_operations"] == pytest.approx(values["b"].sum() / 5 * 3, abs=0.1)
+
+
+def test_images_in_parts_give_the_same_figures(monkeypatch):
+    from s2nn_hw.report import latency as module
+
+    network = residual(np.random.default_rng(3))
+    images = random_images(network, 9)
+    whole = latency(network, None, images, sequence=3)
+    monkeypatch.setattr(module, "PART_BYTES", 1)
+    assert latency(network, None, images, sequence=3) == whole
+    monkeypatch.setattr(module, "LEAST_TIMED", 3)
+    few = module.measure(Design(network), images, sequence=3, timed_words=1)
+    assert (few.frames, len(few.classes), few.intervals.shape) == (3, 9, (1, 2))
+
+
+def test_every_graph_can_be_reported():
+    reported = 0
+    for seed in range(25):
+        try:
+            network = random_graph(np.random.default_rng(seed))
+        except UserError:
+            continue
+        data = make_report(network, board=board_figures(BOARDS["arty_a7"]))
+        assert json.loads(json.dumps(data)) == data
+        assert all(row["alone_to_bound"] is None or row["alone_to_bound"] > 0.9 for row in data["layers"])
+        assert all((row["synaptic_operations"] > 0) <= (row["connections"] > 0) for row in data["layers"])
+        reported += 1
+    assert reported > 10
+
+
 def test_one_image_has_a_latency_and_no_interval():
     network = random_network((5, 2))
     figures = latency(network, None, random_images(network, 1), clock_mhz=10.0, link={"frames_per_second": 1.0})
@@ -105,15 +109,14 @@ def test_one_image_has_a_latency_and_no_interval():
 
 
 def test_energy_is_operations_times_constants():
-    rows = [{"inputs": 10, "neurons": 3, "synaptic_operations": 12.0},
-            {"inputs": 3, "neurons": 2, "synaptic_operations": 4.0}]
+    rows = [{"connections": 30, "synaptic_operations": 12.0}, {"connections": 6, "synaptic_operations": 4.0}]
     result = energy(rows)
     assert result["kind"] == "estimate"
     assert result["network_nj"] == pytest.approx(16 * 0.1 / 1000, abs=1e-3)
     assert result["ann_float32_nj"] == pytest.approx(36 * (3.7 + 0.9) / 1000, abs=1e-3)
     assert result["ann_float32_to_network"] == pytest.approx(36 * 4.6 / 1.6, abs=0.01)
     assert PJ["int8_add"] == 0.03
-    assert energy([{"inputs": 1, "neurons": 1, "synaptic_operations": 0}])["ann_float32_to_network"] is None
+    assert energy([{"connections": 1, "synaptic_operations": 0}])["ann_float32_to_network"] is None
 
 
 @pytest.mark.parametrize(
