@@ -216,9 +216,9 @@ def unpack_spikes(stage, captures, shape):
     positions, engine = stage.positions, stage.engine
     each = len(positions) * engine.groups
     frames = len(captures) // each
-    whole = captures[: frames * each].reshape(frames, len(positions), -1)[:, :, : stage.neurons]
+    whole = captures[: frames * each].reshape(frames, len(positions), engine.groups * engine.lanes)
     image = np.full((frames, *image_axes(shape)), NOT_COMPUTED, np.uint8)
-    image[:, positions[:, 0], positions[:, 1]] = whole
+    image[:, positions[:, 0], positions[:, 1]] = whole[:, :, : stage.neurons]
     return image.reshape(frames, *shape)
 
 
