@@ -17,12 +17,13 @@ from s2nn_hw.store import load
 
 from . import cycles, generate, golden, simulation
 from .frame import Setting, find_images, publish
+from .growth import Growth, References
 from .synthesis import Estimates, Lanes
 
 IMAGES = 10_000
 BENCHMARKS = {
     "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "lanes": Lanes,
-    "estimates": Estimates,
+    "estimates": Estimates, "references": References, "growth": Growth,
 }
 
 

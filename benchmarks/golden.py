@@ -1,5 +1,7 @@
 """Images per second of the golden model, against the figure to reach and a float network of the same shape."""
 
+from s2nn_hw.synapses import Dense
+
 from .frame import Row, best_seconds
 
 TITLE = "golden model, exact integers"
@@ -17,19 +19,8 @@ def run(setting):
         network.forward(images[:500])
         exact = len(images) / best_seconds(lambda: network.forward(images))
         traced = len(images) / best_seconds(lambda: network.forward(images, trace=True))
-        layers = []
-        for layer in network.layers:
-            layers += [torch.nn.Linear(layer.synapses[0].inputs, layer.synapses[0].neurons), torch.nn.ReLU()]
-        peer = torch.nn.Sequential(*layers[:-1])
-        pixels = torch.tensor(network.encode(images), dtype=torch.float32)
-
-        def forward():
-            with torch.inference_mode():
-                for part in pixels.split(2048):
-                    peer(part)
-
-        forward()
-        floats = len(images) / best_seconds(forward)
+        floats = _float_rate(network, images, torch) if all(
+            isinstance(layer.synapses[0], Dense) for layer in network.layers) else None
     finally:
         torch.set_num_threads(before)
     return [
@@ -37,3 +28,20 @@ def run(setting):
         Row("class and scores", exact, "images/s", floats, "PyTorch float32, same shape", "higher"),
         Row("with every layer's trace", traced, "images/s", TARGET, "the same", "higher"),
     ]
+
+
+def _float_rate(network, images, torch):
+    """Return images/s of the PyTorch float32 network of the same shape."""
+    layers = []
+    for layer in network.layers:
+        layers += [torch.nn.Linear(layer.synapses[0].inputs, layer.synapses[0].neurons), torch.nn.ReLU()]
+    peer = torch.nn.Sequential(*layers[:-1])
+    pixels = torch.tensor(network.encode(images), dtype=torch.float32)
+
+    def forward():
+        with torch.inference_mode():
+            for part in pixels.split(2048):
+                peer(part)
+
+    forward()
+    return len(images) / best_seconds(forward)

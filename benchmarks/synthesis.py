@@ -7,14 +7,15 @@ import numpy as np
 
 from hw.toolchain import find_tool, run_tool
 from hw.toolreports import CELLS, synthesis_usage
-from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import to_verilog
 from s2nn_hw.engines.event import EventEngine, EventParams
-from s2nn_hw.plan import default_plan, layer_params
+from s2nn_hw.plan import default_plan
+from s2nn_hw.report.parts import adder_bits
 from s2nn_hw.report.resources import FAMILIES, estimate
 
 from .frame import Row
-from .generate import make_network
+from .networks import make_network
 
 # LUTs per lane (a weight added per cycle) of others, 16 neurons x 8 inputs, 4-bit weights, same synthesis tool:
 # FINN's RTL matrix unit 2,769 LUTs; weight registers reset where there is no spike, adder tree behind, 744 LUTs
@@ -51,11 +52,10 @@ def lane_rows(name, params, setting):
     path = synthesise(EventEngine(params), "engine", "xc7", setting, flatten=False)
     cells = json.loads(path.read_text())["modules"]["\\engine"]["num_cells_by_type"]
     luts = sum(weight * cells.get(cell, 0) for cell, weight in CELLS["xc7"]["luts"].items())
-    total, lanes = int(params.accumulator_widths().sum()), params.neurons * params.banks
-    levels = range(1, params.tree_levels + 1)
-    tree = params.neurons * sum((params.banks >> k) * (max(params.bits, 2) + k) for k in levels)
+    total, lanes = int(params.accumulator_widths().sum()), params.lanes * params.banks
+    tree = params.lanes * adder_bits(params.banks, max(params.bits, 2))[0]
     return [
-        Row(f"{name}: LUT6 a neuron", luts / params.neurons, "LUT6", (total + tree) / params.neurons,
+        Row(f"{name}: LUT6 a neuron", luts / params.lanes, "LUT6", (total + tree) / params.lanes,
             "one per bit, accumulator and tree"),
         Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_PLAIN, "FINN's unit, 16 x 8, theirs"),
         Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_RESET, "reset-gated 16 x 8 tree, theirs"),
@@ -71,10 +71,12 @@ class Lanes:
     def run(setting):
         network = setting.network
         rows = []
-        for layer, params in zip(network.layers[:-1], layer_params(network, default_plan(network)), strict=False):
-            rows += lane_rows(f"{layer.name} {params.neurons} x {params.banks}, {params.bits}-bit", params, setting)
-        weights = np.random.default_rng(0).integers(-7, 8, (16, 3000)).astype(np.int8)
-        shaped = EventParams(weights, 4, np.zeros(16, np.int64), banks=8, width=128)
+        for stage in Design(network, default_plan(network)).stages[:-1]:
+            if isinstance(stage.engine, EventParams):
+                params = stage.engine
+                rows += lane_rows(f"{stage.name} {params.lanes} x {params.banks}, {params.bits}-bit", params, setting)
+        weights = np.random.default_rng(0).integers(-7, 8, (1, 16, 24, 128)).astype(np.int8)
+        shaped = EventParams(weights=weights, bits=4, offsets=np.zeros((1, 16), np.int64), banks=8)
         return rows + lane_rows("alone 16 x 8, 4-bit", shaped, setting)
 
 

@@ -1,0 +1,83 @@
+"""How things grow: the reference networks, and cycles, resources and time with channels, image and depth."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from hw.toolreports import synthesis_usage
+from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.emit import TOP, to_verilog
+from s2nn_hw.plan import default_plan
+from s2nn_hw.report.latency import latency
+from s2nn_hw.report.resources import estimate
+from s2nn_hw.store import load
+
+from .frame import Row, find_images
+from .networks import make_cnn
+from .synthesis import TOLERANCE, synthesise
+
+MODELS = Path("models")
+LARGEST = 100_000  # synapses of a network that is synthesised here: larger ones take many minutes
+TIMED = 200
+
+
+class References:
+    """Each network in ``models/`` under the default plan: slowest layer, packing, estimate against synthesis."""
+
+    TITLE = "reference networks, default plan, xc7 (estimate against yosys for the smaller ones)"
+
+    @staticmethod
+    def run(setting):
+        rows = []
+        for path in sorted(MODELS.glob("*.s2nn")):
+            network = load(path)
+            images, _ = find_images(network, TIMED)
+            layers = [row for row in latency(network, None, images)["layers"] if row["alone_interval_cycles"]]
+            slowest = max(layers, key=lambda row: row["alone_interval_cycles"])
+            guess = estimate(network, None, "xc7")
+            blocks = sum(row["weight_brams"] for row in guess["layers"])
+            held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
+            rows += [
+                Row(f"{network.name}: slowest layer, {slowest['name']}", slowest["alone_interval_cycles"], "cycles",
+                    slowest["bound_cycles"], "max(active taps / banks, words)"),
+                Row(f"{network.name}: packing of weight blocks", held / (blocks * 36 * 1024) if blocks else 0, "",
+                    1.0, "every bit of them used", "higher"),
+            ]
+            if network.synapse_count > LARGEST:
+                rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess["luts"], "LUT6"))
+                continue
+            path = synthesise(Accelerator(network), "accelerator", "xc7", setting, flatten=True)
+            usage = synthesis_usage("xc7", path)
+            rows += [Row(f"{network.name}: {title}", guess[what], title, getattr(usage, what), "yosys after synthesis",
+                         "near", TOLERANCE) for what, title in (("luts", "LUT6"), ("ffs", "FF"), ("brams", "RAMB36"))]
+        return rows
+
+
+class Growth:
+    """Convolutions with twice the channels, the image or the depth: cycles, estimated resources, time to Verilog."""
+
+    TITLE = "growth of a convolutional network (16-32 channels, 16 x 16, two layers), default plan, xc7 estimate"
+
+    @staticmethod
+    def run(setting):
+        base = {"channels": (16, 32), "side": 16}
+        cases = {
+            "base": base, "channels x 2": base | {"channels": (32, 64)}, "channels x 4": base | {"channels": (64, 128)},
+            "image x 4": base | {"side": 32}, "depth x 2": base | {"channels": (16, 32, 32, 32)},
+        }
+        rows, first = [], {}
+        for name, case in cases.items():
+            network = make_cnn(case["channels"], image=(case["side"], case["side"], 3))
+            images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
+            figures = latency(network, default_plan(network), images)
+            start = time.perf_counter()
+            to_verilog(Accelerator(network), TOP)
+            seconds = time.perf_counter() - start
+            guess = estimate(network, None, "xc7", design=Design(network))
+            values = {"cycles": figures["interval_cycles"]["mean"], "LUT6": guess["luts"], "RAMB36": guess["brams"],
+                      "s": seconds}
+            first = first or values
+            rows += [Row(f"{name}: {'to Verilog' if unit == 's' else unit}", value, unit, first[unit] or None,
+                         "the base") for unit, value in values.items()]
+        return rows
