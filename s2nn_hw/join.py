@@ -39,7 +39,8 @@ class Merge(wiring.Component):
         sources = [getattr(self, f"i{k}") for k in range(len(self.counts))]
         turn = Signal(range(len(sources)))
         word = Signal(range(max(self.counts) + 1))
-        last = word == Array(count - 1 for count in self.counts)[turn]
+        # comparisons, as a table of constants would be unknown to a Verilog simulator until `turn` changes
+        last = Cat((turn == k) & (word == count - 1) for k, count in enumerate(self.counts)).any()
         m.d.comb += [
             self.o.payload.eq(Array(source.payload for source in sources)[turn]),
             self.o.valid.eq(Array(source.valid for source in sources)[turn]),
