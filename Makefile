@@ -1,6 +1,7 @@
 # Everything is done in .venv, which `setup` makes; `make` alone prints this help.
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
 #   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
+#   PLAN=...         a plan (JSON) instead of the default one; `make plan` writes one, FPS=... sets its target
 #   PYTHON=...       the Python to build .venv from, 3.11 or later
 #   TORCH_INDEX=...  address of PyTorch's package index for its small CPU build (README)
 
@@ -17,12 +18,13 @@ VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/s2nn-hw
 NETWORK := models/$(MODEL).s2nn
+WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
 
-.PHONY: help setup train quantize verilog sim bitstream report verify bench test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream report verify bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
 	@echo
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -46,22 +48,26 @@ quantize: $(READY) ## turn the trained checkpoint into build/MODEL.s2nn
 	@mkdir -p build
 	$(RUN) quantize runs/$(MODEL)/$(MODEL).safetensors -o build/$(MODEL).s2nn
 
+plan: $(READY) ## choose engines and buffers for BOARD, as fast as fits or for FPS=...; build/MODEL-BOARD.plan.json
+	@mkdir -p build
+	$(RUN) plan $(NETWORK) --board $(BOARD) $(if $(FPS),--target-fps $(FPS)) -o build/$(MODEL)-$(BOARD).plan.json
+
 verilog: $(READY) ## write accelerator.v, interface.json and test vectors to build/verilog/MODEL
 	@mkdir -p build/verilog
-	$(RUN) verilog $(NETWORK) -o build/verilog/$(MODEL)
+	$(RUN) verilog $(NETWORK) -o build/verilog/$(MODEL) $(WITH_PLAN)
 
 sim: $(READY) ## run the cocotb benches on the generated Verilog
 	$(VENV)/bin/python -m pytest -n auto sim/
 
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
-	$(RUN) bitstream $(NETWORK) --board $(BOARD)
+	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN)
 
 report: $(READY) ## accuracy, resources, cycles, speed and energy of MODEL on BOARD
 	@mkdir -p build
-	$(RUN) report $(NETWORK) --board $(BOARD) -o build/$(MODEL)-$(BOARD).report.json
+	$(RUN) report $(NETWORK) --board $(BOARD) $(WITH_PLAN) -o build/$(MODEL)-$(BOARD).report.json
 
 verify: $(READY) ## send MODEL's test set (or the first LIMIT=... images) through the Verilog, everything compared
-	$(RUN) verify $(NETWORK) $(if $(LIMIT),--limit $(LIMIT))
+	$(RUN) verify $(NETWORK) $(WITH_PLAN) $(if $(LIMIT),--limit $(LIMIT))
 
 bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
 	$(VENV)/bin/python -m benchmarks
