@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from conftest import random_images, random_network
+from graphs import build
+from test_graphs import CASES, plan_of
 
 from quantize.data import samples
+from s2nn_hw.lower import with_buffers
 from s2nn_hw.plan import LayerPlan, Plan
 from s2nn_hw.store import load
+from s2nn_hw.timing import Deadlock
 from sim.runner import Simulation
 from sim.verify import Mismatch, compare, expect, run_checked
 
@@ -22,16 +27,16 @@ ROOT = Path(__file__).parents[1]
 # sizes, bits of a pixel, bits of a weight, weights, banks, width, depth of the queues
 NETWORKS = {
     "one_by_one": ((1, 1), 1, 1, "random", 1, 1, 2),
-    "hidden_of_one": ((1, 1, 1), 8, 2, "random", 1, 1, 2),
     "odd_sizes": ((29, 13, 7, 3), 2, 3, "random", 1, 8, 8),
     "two_banks": ((75, 18, 10), 4, 4, "random", 2, 32, 4),
     "eight_banks": ((130, 11, 5), 8, 7, "random", 8, 16, 3),
-    "wide_words": ((100, 40, 6), 1, 5, "random", 4, 64, 2),
     "binary_weights": ((64, 32, 32, 10), 2, 1, "random", 2, 16, 8),
     "lowest_weights": ((33, 9, 4), 8, 8, "low", 2, 8, 2),
-    "highest_weights": ((33, 9, 4), 8, 8, "high", 2, 8, 2),
-    "no_weights": ((16, 5, 3), 4, 6, "zero", 1, 4, 4),
 }
+
+# of tests/test_graphs.py: every engine, window and join between them, and rows that no result needs
+GRAPHS = ("grouped, parallel", "projection with stride", "shortcut, parallel, fused pooling", "or",
+          "strides leave rows out", "weights of one bit")
 
 
 def job(name):
@@ -39,6 +44,14 @@ def job(name):
     network = random_network(sizes, input_bits=input_bits, bits=bits, weights=weights, seed=len(name))
     plan = Plan(tuple(LayerPlan(layer.name, banks, width, depth) for layer in network.layers))
     return network, plan
+
+
+def graph_job(name):
+    """Return network, plan and images of the case ``name`` of the tests in Amaranth's simulator."""
+    shape, bits, parts, changes = CASES[name]
+    network = build(shape, bits, parts, seed=len(name))
+    images = random_images(network, 12, seed=1)
+    return network, plan_of(network, changes, images), images
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +70,22 @@ def test_random_networks(name, folder):
         run_checked(simulation, images, length=24, stall=stall)
 
 
-def test_reset_in_mid_frame_recovers(folder, tmp_path):
-    network, plan = job("two_banks")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs(name, folder):
+    """Every capture of every layer, of frames alone, in sequence and with stalls on both sides."""
+    network, plan, images = graph_job(name)
+    simulation = Simulation(network, plan, folder=folder)
+    for length in (1, 12):
+        outcome, expected = run_checked(simulation, images, length=length)
+        assert set(outcome.spikes) == set(expected.spikes) == {
+            layer.name for layer in network.layers[:-1] if layer.accumulates}
+    for stall in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.3)):
+        run_checked(simulation, images, length=12, stall=stall)
+
+
+@pytest.mark.parametrize("name", ["two_banks", "shortcut, parallel, fused pooling"])
+def test_reset_in_mid_frame_recovers(name, folder, tmp_path):
+    network, plan = job(name) if name in NETWORKS else graph_job(name)[:2]
     simulation = Simulation(network, plan, folder=folder)
     images = random_images(network, 12)
     expected = expect(simulation.design, images, length=12)
@@ -79,10 +106,34 @@ def test_real_images(name, folder):
     run_checked(simulation, images[:50], length=50, stall=(0.4, 0.4))
 
 
+def test_a_place_in_an_image_is_named(folder, tmp_path):
+    network, plan, images = graph_job("strides leave rows out")
+    simulation = Simulation(network, plan, folder=folder)
+    expected = expect(simulation.design, images)
+    outcome = simulation.run(expected.pixels, work=tmp_path)
+    expected.spikes["layer0"][2, 1, 0, 2] ^= 1
+    with pytest.raises(Mismatch, match=r"layer0: spike at \(row, column, channel\) \(1, 0, 2\) in frame 2: golden"):
+        compare(outcome, expected)
+    expected = expect(simulation.design, images[:7])
+    with pytest.raises(Mismatch, match=r"layer layer0: spike .*: 7 frames were sent, 12 came back"):
+        compare(outcome, expected)
+
+
+def test_a_circuit_that_stops_is_given_up(folder, tmp_path):
+    """A buffer in front of a join that is too small: patience ends, and no result is made up."""
+    network, plan, images = graph_job("identity shortcut")
+    simulation = Simulation(network, with_buffers(plan, {"layer2": (0, 4)}), folder=folder)
+    with pytest.raises(Deadlock):
+        expect(simulation.design, images)
+    outcome = simulation.run(network.encode(images), work=tmp_path, patience=2000)
+    assert len(outcome.classes) == 0
+
+
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not on the PATH")
 def test_icarus_agrees(folder):
-    network, plan = job("odd_sizes")
-    run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), random_images(network, 6), length=6)
+    for network, plan, images in ((*job("odd_sizes"), None), graph_job("or")):
+        images = random_images(network, 6) if images is None else images
+        run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), images, length=6)
 
 
 def test_a_difference_is_named(folder, tmp_path):
@@ -93,6 +144,7 @@ def test_a_difference_is_named(folder, tmp_path):
     expected = expect(simulation.design, images)
     outcome = simulation.run(expected.pixels, work=tmp_path)
     compare(outcome, expected)
+    compare(outcome, replace(expected, cycles=expected.cycles + 1), cycles=False)
     spoiled = expected.spikes["layer1"].copy()
     spoiled[7, 3] ^= 1
     expected.spikes["layer1"] = spoiled

