@@ -23,6 +23,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .errors import UserError
+from .select import choose
 
 READ_CYCLES = 2  # a word is read from the memory in one cycle and offered in the next but one
 
@@ -276,9 +277,9 @@ class Window(wiring.Component):
         # two stages, each with a place: the memory's output, the output register
         fetched, there = Signal(), Signal()
         give, take = Signal(), Signal()
-        base = Array(g * p.splits // p.groups * part for g in range(p.groups))[group] + word
+        base = choose([g * p.splits // p.groups * part for g in range(p.groups)], group) + word
         place = inner * p.steps + step
-        furthest = Array(max(row) for row in offsets)[place]
+        furthest = choose([max(row) for row in offsets], place)
         m.d.comb += [
             there.eq((ahead > 0) | ((written - origin - furthest - base)[:bits].as_signed() > 0)),
             give.eq(~self.o.valid | self.o.ready),
@@ -294,7 +295,7 @@ class Window(wiring.Component):
             read = ring.read_port()
             inside = Signal(name=f"inside{port}")
             m.d.comb += [
-                read.addr.eq(origin + Array(row[port] for row in offsets)[place] + base),
+                read.addr.eq(origin + choose([row[port] for row in offsets], place) + base),
                 read.en.eq(take),
             ]
             with m.If(take):
@@ -320,11 +321,11 @@ class Window(wiring.Component):
     def _inside(self, port, place, top, left):
         """Return whether the tap of ``port`` lies in the image."""
         p, taps = self.params, [step[port] for step in self._taps()]
-        real = Array(C(tap is not None) for tap in taps)[place]
+        real = choose([int(tap is not None) for tap in taps], place)
         if not p.padding:
             return real
-        row = top + Array(tap[0] if tap else 0 for tap in taps)[place]
-        column = left + Array(tap[1] if tap else 0 for tap in taps)[place]
+        row = top + choose([tap[0] if tap else 0 for tap in taps], place)
+        column = left + choose([tap[1] if tap else 0 for tap in taps], place)
         return real & (row >= 0) & (row < p.rows) & (column >= 0) & (column < p.columns)
 
 

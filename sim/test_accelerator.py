@@ -131,7 +131,8 @@ def test_a_circuit_that_stops_is_given_up(folder, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not on the PATH")
 def test_icarus_agrees(folder):
-    for network, plan, images in ((*job("odd_sizes"), None), graph_job("or")):
+    for network, plan, images in ((*job("odd_sizes"), None), graph_job("or"), graph_job("groups with spare lanes"),
+                                  graph_job("grouped, parallel")):
         images = random_images(network, 6) if images is None else images
         run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), images, length=6)
 

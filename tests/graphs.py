@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from s2nn_hw.buffers import safe_buffers
+from s2nn_hw.lower import with_buffers
 from s2nn_hw.network import INPUT, Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
 from s2nn_hw.plan import Plan, default_plan, power_of_two_at_most, word_widths
@@ -187,7 +189,8 @@ def random_plan(rng, network):
             choice, width=width, engine=str(rng.choice(["event", "parallel"])), taps=taps, banks=taps * per_tap,
             depth=int(rng.integers(2, 6)), groups=groups, memory=str(rng.choice(["auto", "block", "distributed"])),
         ))
-    return Plan(tuple(layers))
+    plan = Plan(tuple(replace(layer, buffers=()) for layer in layers))
+    return with_buffers(plan, safe_buffers(network, plan))
 
 
 def _groups(rng, neurons):

@@ -6,7 +6,9 @@
 A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
 """
 
-from amaranth.hdl import Array, C, Cat, Mux, Signal, signed
+from amaranth.hdl import C, Cat, Mux, Signal, signed
+
+from ..select import choose
 
 
 class RowIndex:
@@ -129,10 +131,9 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
-        base = Mux(begins, Array(constants)[group] if len(constants) > 1 else constants[0], total)
+        base = Mux(begins, choose(constants, group), total)
         if params.planes > 1:
-            bits = Array([0] + [int(b) for b in fill[:, 0, lane]])[plane] if params.groups == 1 else Array(
-                Array([0] + [int(b) for b in fill[:, g, lane]])[plane] for g in range(params.groups))[group]
+            bits = choose([choose([0, *fill[:, g, lane].tolist()], plane) for g in range(params.groups)], group)
             doubled = Cat(bits, total[: int(width) - 1]).as_signed()
             base = Mux(first & (plane != 0), doubled, base)
         m.d.sync += total.eq(parts[0] + base)
