@@ -16,7 +16,7 @@ def build_bitstream(path, board, *, output, plan=None, **options):
     options = Options(**options)
     network = load(path)
     console = Console()
-    chosen = load_plan(plan, network) if plan else None
+    chosen = load_plan(plan, network, board=board.name) if plan else None
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
                   estimate=estimate(network, chosen, board.family, link=True))
 
