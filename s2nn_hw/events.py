@@ -15,7 +15,7 @@ from numba import njit
 
 LONG_AGO = -(1 << 40)
 MAX_BANKS = 64
-MAX_AHEAD = 16
+MAX_AHEAD = 32
 
 SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
 

@@ -249,7 +249,7 @@ def _stage(network, layer, choice, pool, tensors):
         taps = first.window.taps if first.window else 1
         shortcuts = tuple((r.pass_words, r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
         engine = EventParams(**common, banks=choice.banks, taps=taps, depth=choice.depth, shortcuts=shortcuts,
-                             tag_bits=4 if len(readers[0].positions) > 1 else 2)
+                             tag_bits=5 if len(readers[0].positions) > 1 else 2)
     else:
         synapse, tensor = layer.synapses[0], readers[0].tensor
         depthwise = isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == neurons and not several

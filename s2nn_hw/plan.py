@@ -11,6 +11,7 @@ from .lower import fusible, lower, with_buffers
 from .network import INPUT
 from .synapses import Conv2d, image_shape
 
+WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 ENGINES = ("event", "parallel", "or", "fused")
 
 
@@ -62,7 +63,8 @@ def power_of_two_at_least(n):
 
 
 def word_widths(network, *, most=16):
-    """Return a width for the words of each tensor, by name: the channels of a pixel, a power of two, at most ``most``.
+    """Return a width for the words of each tensor, by name: the channels of a pixel, a power of two, at most ``most``
+    (twice that for images of spikes).
 
     All that read one tensor, and the sources that add up in one layer or are ORed, must agree, so such names share
     the smallest of their widths.
@@ -72,7 +74,7 @@ def word_widths(network, *, most=16):
         readers = network.readers(name)
         image = len(shape) > 1 and (name != INPUT or any(isinstance(r.synapses[0], Conv2d) for r in readers))
         channels = image_shape(shape)[2] if image else network.size(name)
-        widths[name] = min(most, power_of_two_at_least(channels))
+        widths[name] = min(2 * most if image and name != INPUT else most, power_of_two_at_least(channels))
     for _ in network.layers:
         for layer in network.layers:
             bound = [*layer.sources] + ([] if layer.accumulates else [layer.name])
@@ -108,7 +110,8 @@ def default_plan(network, *, input_banks=2):
             alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1
             inputs = network.size(layer.sources[0])
             banks = input_banks if alone and inputs >= 16 * input_banks else 1
-            layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, 8))
+            depth = WINDOW_DEPTH if isinstance(synapse, Conv2d) else 8
+            layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, depth))
     plan = Plan(tuple(layers))
     return with_buffers(plan, safe_buffers(network, plan))
 

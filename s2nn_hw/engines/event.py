@@ -69,7 +69,7 @@ class EventParams(EngineParams):
 
     def __post_init__(self):
         self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8),
-                             ("tag_bits", 1, 4)))
+                             ("tag_bits", 1, 5)))
         for section in self.sections:
             share = section.share
             if section.banks % section.taps or section.width % section.banks or share & (share - 1):
