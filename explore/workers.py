@@ -20,6 +20,7 @@ from pathlib import Path
 
 from s2nn_hw.errors import UserError
 
+IDLE_SECONDS = 0.5
 RETRIES = 3  # of a job whose worker was lost
 CONNECT_SECONDS, RAY_SECONDS = 5, 30  # for a host to answer, for a cluster behind it
 
@@ -59,11 +60,13 @@ class LocalWorkers:
                                         initializer=_begin)
         return self
 
-    def __exit__(self, *_):
-        self.pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, kind=None, *_):
+        self.pool.shutdown(wait=kind is None, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - self.before:
-            child.terminate()
-            child.join(10)
+            child.join(IDLE_SECONDS)  # one that has nothing to do ends by itself
+            if child.is_alive():
+                child.terminate()
+                child.join()
 
     def run(self, jobs):
         waiting, losses = dict(enumerate(jobs)), 0
@@ -81,7 +84,7 @@ class LocalWorkers:
                 if losses > RETRIES:
                     raise UserError("local workers end again and again, perhaps for lack of memory; take fewer with "
                                     "--jobs") from None
-                self.__exit__()
+                self.__exit__(BrokenProcessPool)
                 self.__enter__()
 
 
