@@ -200,7 +200,7 @@ class _Graph:
         self.part(events.SINK, 0, [(channel, 1)])
 
     def run(self, engines, ones, under_way):
-        """Return ``begun``, ``offered``, ``opened`` and ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
+        """Return ``begun``, ``offered``, ``opened``, ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
         sequences = len(ones[0]) // self.length
         circuit = self._circuit(engines, ones)
         lanes = max(1, min(LANES, LANE_BYTES // (4 * circuit["rows"]), sequences))
