@@ -254,7 +254,8 @@ class _Graph:
             parts, channels, ports, np.array(self.table, np.int64), times, last=cycles(count, start=-1),
             moves=cycles(count, events.MAX_AHEAD), scanned=cycles(count, circuit["banks"]),
             place=cycles(count, circuit["banks"], start=0), pops=cycles(count, circuit["banks"], circuit["queue"]),
-            ones=np.concatenate([n.reshape(lanes, -1).T for n in ones]),
+            # one layout, so that it is compiled once
+            ones=np.ascontiguousarray(np.concatenate([n.reshape(lanes, -1) for n in ones], axis=1).T),
         )
         if not events.run(state, under_way):
             raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")
