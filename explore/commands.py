@@ -13,7 +13,7 @@ from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 
 from . import front
-from .evaluate import work
+from .evaluate import code_digest, work
 from .figures import parse_budget, parse_objectives, with_board
 from .material import FromNetwork, FromRecipe, Pictures
 from .space import Space, parse_numbers
@@ -74,9 +74,10 @@ def explore_designs(source, board, options, *, board_figures, test_images, check
     space = Space(input_bits, weight_bits, clocks, networks.layers)
     frames = min(options.frames, len(pictures.images))
     settings = {
-        "version": VERSION, "source": networks.identity(), "board": record["name"], "objectives": objectives,
-        "budget": budget, "space": space.to_json(), "images": {"source": pictures.source, "digest": pictures.digest,
-                                                               "count": len(pictures.images), "frames": frames},
+        "version": VERSION, "tool": __version__, "source": networks.identity(), "board": record["name"],
+        "objectives": objectives, "budget": budget, "space": space.to_json(),
+        "images": {"source": pictures.source, "digest": pictures.digest, "count": len(pictures.images),
+                   "frames": frames},
         "seed": options.seed, "population": options.population,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -179,7 +180,7 @@ class Exploration:
         board = {"family": self.board["family"], "baud": self.board["baud"],
                  "budget": {name: self.study.settings["budget"][name] for name in front.RESOURCES}}
         images = self.study.settings["images"]
-        return {"kind": kind, "tool": __version__, "network": variant.digest, "board": board,
+        return {"kind": kind, "code": code_digest(kind), "network": variant.digest, "board": board,
                 "images": [images["digest"], images["frames"]], **more}
 
     def finish(self, count, workers):

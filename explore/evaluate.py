@@ -4,13 +4,15 @@ A task is a JSON-able mapping; networks and images come beside it as bytes, so a
 result is JSON-able, and the same wherever and whenever it is worked out.
 """
 
+import hashlib
 import io
 import tempfile
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from s2nn_hw import __version__
+import s2nn_hw
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import ProofError, UserError
@@ -26,11 +28,27 @@ def work(task, network, images):
     """Return the result of ``task`` (``kind`` ``candidate`` or ``synthesis``) for ``network`` and ``images``.
 
     ``network``: bytes of a ``.s2nn`` file, ``images`` of a ``.npy`` file of uint8. :class:`UserError` if this process
-    runs another version of the package than the one that made the task.
+    runs other code than the one that made the task.
     """
-    if task["tool"] != __version__:
-        raise UserError(f"a worker has s2nn-hw {__version__}, the exploration {task['tool']}; install the same version")
+    if task["code"] != code_digest(task["kind"]):
+        raise UserError(f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install the "
+                        "same everywhere")
     return candidate(task, network, images) if task["kind"] == "candidate" else synthesis(task, network)
+
+
+@cache
+def code_digest(kind):
+    """Return a digest of the source files that decide the result of a task of ``kind``."""
+    if kind == "synthesis":
+        from hw.flows import generator_digest
+
+        return generator_digest()[:16]
+    state = hashlib.sha256()
+    for root in (Path(s2nn_hw.__file__).parent, Path(__file__).parent):
+        for path in sorted(root.rglob("*.py")):
+            if path.name != "cli.py":
+                state.update(f"{root.name}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return state.hexdigest()[:16]
 
 
 @lru_cache(maxsize=16)
