@@ -31,8 +31,8 @@ def work(task, network, images):
     runs other code than the one that made the task.
     """
     if task["code"] != code_digest(task["kind"]):
-        raise UserError(f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install the "
-                        "same everywhere")
+        raise UserError(f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install "
+                        "the same everywhere")
     return candidate(task, network, images) if task["kind"] == "candidate" else synthesis(task, network)
 
 
