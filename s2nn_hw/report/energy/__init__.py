@@ -7,6 +7,4 @@
 * :mod:`.readings`: readings of one's own board
 """
 
-from .version1 import PJ, energy
 
-__all__ = ["PJ", "energy"]

@@ -15,9 +15,9 @@ Constants: M. Horowitz, "Computing's energy problem (and what we can do about it
 
 from functools import partial
 from itertools import pairwise
-from math import ceil, floor, log2, prod, sqrt
+from math import ceil, log2, prod, sqrt
 
-from ..quantities import column, significant, table
+from ..quantities import column, significant, table, widest
 
 SOURCE = "M. Horowitz, ISSCC 2014, 45 nm"
 PJ = {
@@ -89,7 +89,7 @@ def arithmetic(layers):
         {"operations": column("", "formula")}
         | {key: column("bits" if key.startswith("memory") else "operations", **counted) for key in COUNTS}
         | _columns(rows)
-        | {key: column("", "estimate", by="over this network", band=_band(rows)) for key in
+        | {key: column("", "estimate", by="over this network", band=widest(rows, "total_nj")) for key in
            ("to_network", "arithmetic_to_network")}
     )
     return {
@@ -173,16 +173,9 @@ def _nj(costs, everything):
             "low_nj": low, "high_nj": high}
 
 
-def _band(rows):
-    """Return the factors that hold every row's ends."""
-    rows = [row for row in rows if row["total_nj"]]
-    return (floor(100 * min((row["low_nj"] / row["total_nj"] for row in rows), default=1)) / 100,
-            ceil(100 * max((row["high_nj"] / row["total_nj"] for row in rows), default=1)) / 100)
-
-
 def _columns(rows):
     made = column("nJ", "estimate", by=f"{SOURCE}; low_nj and high_nj are the ends of a row's own total",
-                  band=_band(rows))
+                  band=widest(rows, "total_nj"))
     return dict.fromkeys(("arithmetic_nj", "memory_nj", "total_nj", "low_nj", "high_nj"), made)
 
 
