@@ -8,8 +8,8 @@
     static  P_static / frames/s
 
 Toggles of a frame are those of frames back to back. At the circuit's rate a frame takes ``interval`` cycles; at the
-link's rate the circuit is clocked on in between, with the toggles of idle cycles. Ends of the band: every
-coefficient at its low end, every one at its high end.
+link's rate the circuit is clocked on in between, with the toggles of idle cycles. A link that is slower than the
+circuit has its line in the second only. Ends of the band: every coefficient at its low end, at its high end.
 """
 
 import json
@@ -55,7 +55,8 @@ def device_energy(activity, coefficients, *, clock_mhz, interval_cycles, link_fp
     """
     circuit = 1e6 * clock_mhz / interval_cycles
     slow = link_fps is not None and link_fps < circuit
-    here = _Frame(activity, coefficients, interval_cycles, interval_cycles, reply_bytes)
+    # a line that is too slow for the circuit's rate can't be at work at it
+    here = _Frame(activity, coefficients, interval_cycles, interval_cycles, 0 if slow else reply_bytes)
     result = {
         "netlist": activity["netlist"]["what"], "frames": activity["frames"], "simulator": activity["simulator"],
         "device": coefficients.device, "family": coefficients.title, "coefficients": coefficients.to_json(),
