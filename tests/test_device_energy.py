@@ -118,6 +118,8 @@ def test_record_round_trip(tmp_path):
     ({"frames": 0}, "damaged"),
     ({"cycles": {}}, "per_frame"),
     ({"link": None}, "damaged"),
+    ({"link": {"flip_flops": -1, "by": ""}}, "count"),
+    ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
     ({"saif": None, "idle": {"rows": []}}, "damaged"),
     ({"idle": {"rows": [row("fc")]}}, "the same rows"),
     ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
