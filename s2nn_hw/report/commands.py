@@ -16,6 +16,8 @@ from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
 from . import tables
 from .builds import NETWORK, find_build, read_build
+from .energy.device import load_activity
+from .energy.readings import load_readings
 from .full import build_report
 from .overview import overview
 
@@ -57,11 +59,13 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
         baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
         link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
+    activity = _activity(folder, network, chosen)
+    measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     with _progress(len(images)) as advance:
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
-                            checked=_checked(network), frames=frames, created=_now(),
-                            folder=Path(folder).name if folder else None, progress=advance)
+                            checked=_checked(network), frames=frames, activity=activity, readings=measured,
+                            created=_now(), folder=Path(folder).name if folder else None, progress=advance)
     if target is not None:
         target.parent.mkdir(exist_ok=True) if output is None else None
         write_json(target, data)
@@ -100,6 +104,15 @@ def _target(network, record, output, build, html):
         return Path(build) / "report.json"
     where = f"-{record['name'].replace(':', '.')}" if record else ""
     return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
+
+
+def _activity(folder, network, plan):
+    """Return the activity record in a build's ``folder`` if it is of this network and plan, else None."""
+    path = Path(folder) / "activity.json" if folder else None
+    if path is None or not path.is_file():
+        return None
+    activity = load_activity(path)
+    return activity if (activity["digest"], activity["plan"]) == (network.digest, plan.to_json()) else None
 
 
 def _now():
