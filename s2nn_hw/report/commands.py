@@ -112,7 +112,7 @@ def _activity(folder, network, plan):
     if path is None or not path.is_file():
         return None
     activity = load_activity(path)
-    return activity if (activity["digest"], activity["plan"]) == (network.digest, plan.to_json()) else None
+    return activity if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()) else None
 
 
 def _now():
