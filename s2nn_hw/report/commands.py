@@ -21,7 +21,7 @@ from .energy.readings import load_readings
 from .full import build_report
 from .overview import overview
 
-BUILDS = "build"
+BUILDS, ACTIVITY = "build", "activity.json"
 
 
 def inspect_network(path, *, plan=None, as_json=False):
@@ -59,7 +59,7 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
         baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
         link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
-    activity = _activity(folder, network, chosen)
+    activity = _activity(folder, network, chosen, board)
     measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     with _progress(len(images)) as advance:
@@ -106,13 +106,19 @@ def _target(network, record, output, build, html):
     return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
 
 
-def _activity(folder, network, plan):
-    """Return the activity record in a build's ``folder`` if it is of this network and plan, else None."""
-    path = Path(folder) / "activity.json" if folder else None
-    if path is None or not path.is_file():
-        return None
-    activity = load_activity(path)
-    return activity if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()) else None
+def _activity(folder, network, plan, board):
+    """Return the activity record of this network and plan: the build's in ``folder``, else the newest for ``board``.
+
+    None if there is none; :class:`UserError` if the build's own is damaged.
+    """
+    own = [Path(folder) / ACTIVITY] if folder else []
+    others = Path(BUILDS).glob(f"activity/{network.name}-{str(board).replace(':', '.')}-*/{ACTIVITY}")
+    for path in own + sorted(others, key=lambda p: -p.stat().st_mtime):
+        if path.is_file():
+            activity = load_activity(path)
+            if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()):
+                return activity
+    return None
 
 
 def _now():
