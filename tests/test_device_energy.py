@@ -27,7 +27,7 @@ def record(**changes):
             row("other", lut=20.0, ff=10.0, clock_ff=500.0, clock_lutram=50.0)]
     idle = [row("fc", clock_ff=20.0, clock_bram=2.0), row("other", lut=0.5, ff=1.0, clock_ff=10.0, clock_lutram=1.0)]
     return {
-        "format": "s2nn-activity", "version": 1, "frames": 10, "simulator": "S 1", "saif": {"file": "activity.saif", "registers": 9, "of": 9},
+        "format": "s2nn-activity", "version": 1, "frames": 10, "simulator": "S 1", "saif": "activity.saif",
         "cycles": {"busy": 500, "per_frame": 50.0, "idle": 64}, "link": {"flip_flops": 100, "by": "build"},
         "netlist": {"what": "netlist", "cells": {"RAMB18E1": 2, "RAMB36E1": 2, "LUT4": 9}}, "vivado": None,
         "frame": {"columns": {}, "rows": busy}, "idle": {"columns": {}, "rows": idle},

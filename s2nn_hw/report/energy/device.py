@@ -44,8 +44,8 @@ def load_activity(path):
         if not (link is None or 0 <= link < float("inf")):
             raise ValueError("flip-flops of the link must be a count")
         if not all(isinstance(text, str) for text in (
-                data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"]["file"])):
-            raise ValueError("netlist.what, link.by, simulator and saif.file must be text")
+                data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"])):
+            raise ValueError("netlist.what, link.by, simulator and saif must be text")
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"activity {path} is damaged ({error}); run `s2nn-hw activity` again") from None
     return data
@@ -70,7 +70,7 @@ def device_energy(activity, coefficients, *, clock_mhz, interval_cycles, link_fp
     if slow:
         there = _Frame(activity, coefficients, 1e6 * clock_mhz / link_fps, interval_cycles, reply_bytes)
         result["at_link"] = there.at(link_fps, "link") | {"classes": there.classes(), "layers": there.layers()}
-    return result | {"saif": activity["saif"]["file"], "vivado": activity.get("vivado")}
+    return result | {"saif": activity["saif"], "vivado": activity.get("vivado")}
 
 
 class _Frame:
