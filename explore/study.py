@@ -102,8 +102,10 @@ class Study:
         trial.set_user_attr("figures", figures)
         trial.set_user_attr("variant", variant)
         trial.set_user_attr("plan", plan)
-        for name, share in excess(figures, self.settings["budget"]).items():
-            trial.set_constraint(name, share)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # told half before an interruption: what is there stays, and is the same
+            for name, share in excess(figures, self.settings["budget"]).items():
+                trial.set_constraint(name, share)
         self.study.tell(trial, [figures[name] for name in self.objectives])
 
 

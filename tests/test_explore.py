@@ -32,7 +32,7 @@ from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load, save
 
 BOARD = board_figures(find_board("arty_a7"))
-QUICK = Options(trials=12, population=6, jobs=1, synthesise=0, frames=6)
+QUICK = Options(trials=8, population=4, jobs=1, synthesise=0, frames=6)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_layers_plans_follow_their_values(place):
 def test_same_seed_same_trials_however_they_are_worked_out(place):
     here = explore()
     assert here["counts"]["fits"] >= 4
-    assert len(here["trials"]) == 12
+    assert len(here["trials"]) == 8
     two = explore(jobs=2, output="two")
     assert bare(two) == bare(here)
     other = explore(seed=1, output="other")
@@ -238,12 +238,12 @@ class Interrupted(HereWorkers):
             yield number, result
 
 
-@pytest.mark.parametrize("after", [0, 8])
+@pytest.mark.parametrize("after", [0, 5])
 def test_an_interrupted_exploration_goes_on_as_if_it_had_not_been(place, monkeypatch, after):
     whole = explore(output="whole")
     with monkeypatch.context() as patch:
         patch.setattr(commands, "_workers", lambda options: Interrupted(after))
-        with pytest.raises(UserError, match="of 12 trials; nothing is lost, the same command goes on"):
+        with pytest.raises(UserError, match="of 8 trials; nothing is lost, the same command goes on"):
             explore()
     kept = len(list((place / "runs/explore/tiny-arty_a7/results").glob("*.json")))
     assert kept == after
