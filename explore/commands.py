@@ -135,6 +135,13 @@ class Exploration:
             line = bar.add_task("", total=trials, completed=min(done, trials))
             while done < trials:
                 batch = self.study.batch(min(self.study.settings["population"], trials - done))
+                wanted = {(values["input_bits"], values["weight_bits"])
+                          for values in (self.study.space.complete(trial.params) for trial in batch)}
+                if not all(self.networks.has(*bits) for bits in wanted):
+                    bar.stop()  # a training has a bar of its own
+                    for bits in sorted(wanted, reverse=True):
+                        self.networks.get(*bits)
+                    bar.start()
                 self._batch(batch, workers, lambda: bar.advance(line))
                 done = len(self.study.trials())
                 rows = front.rows_of(self.study)
@@ -198,7 +205,7 @@ class Exploration:
         results |= {trial: found for trial, task in tasks.items() if (found := self.kept.find(task))}
         missing = [row for row in chosen if row["trial"] not in results]
         with _progress(self.console) as bar:
-            line = bar.add_task("synthesis", total=len(chosen), completed=len(results))
+            line = bar.add_task("synthesis", total=len(chosen), completed=len(results), visible=bool(missing))
             jobs = [(work, tasks[row["trial"]], (self._file(row), self.folder / IMAGES)) for row in missing]
             for k, result in workers.run(jobs):
                 trial = missing[k]["trial"]

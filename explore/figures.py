@@ -22,14 +22,14 @@ class Figure:
 
 FIGURES = {
     "accuracy": Figure("share", True, "accuracy", 4),
-    "latency_us": Figure("us", False, "latency us", 3),
+    "latency_us": Figure("us", False, "us", 3),
     "latency_cycles": Figure("cycles", False, "latency cycles", 1),
     "interval_cycles": Figure("cycles", False, "interval cycles", 1),
     "frames_per_second": Figure("frames/s", True, "frames/s", 0),
     "luts": Figure("LUT", False, "LUT", 0),
     "ffs": Figure("FF", False, "FF", 0),
     "brams": Figure("block RAM", False, "block RAM", 1),
-    "energy_nj": Figure("nJ", False, "energy nJ", 3),
+    "energy_nj": Figure("nJ", False, "nJ", 2),
 }
 RESOURCES = ("luts", "ffs", "brams")
 OBJECTIVES = ("accuracy", "latency_us", "luts", "energy_nj")

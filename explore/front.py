@@ -8,8 +8,8 @@ from s2nn_hw.files import write_json, write_text
 from .figures import FIGURES, RESOURCES, dominates
 
 FORMAT, VERSION = "s2nn-exploration", 1
-SYNTHESISED = ("luts", "ffs", "brams", "dsps")
 COMPARED = ("luts", "brams")  # those whose error is told
+WIDE = 110  # columns of a terminal that has room for what synthesis counts
 
 
 def rows_of(study):
@@ -153,12 +153,13 @@ def show(data, board, console):
     from s2nn_hw.report.tables import make_table
 
     axes = [axis["figure"] for axis in data["objectives"]]
-    others = [name for name in ("accuracy", "latency_us", "frames_per_second", "luts", "brams", "energy_nj")
-              if name not in axes]
-    names = [name for name in axes + others if name not in ("luts", "brams")]
-    lut, block = (board["budget"][name]["kind"] for name in ("luts", "brams"))
-    columns = ["trial", "bits in/w", "plan", "MHz", *(FIGURES[name].title for name in names),
-               lut, "yosys", "error", block, "yosys", "error"]
+    wide = console.width >= WIDE
+    others = [name for name in ("accuracy", "latency_us", "frames_per_second", "energy_nj") if name not in axes]
+    names = [name for name in axes + (others if wide else []) if name not in COMPARED]
+    lut, block = (board["budget"][name]["kind"] for name in COMPARED)
+    columns = ["trial", "bits", "plan", "MHz", *(FIGURES[name].title for name in names)]
+    for kind in (lut, block):
+        columns += [kind, "yosys", "error"] if wide else [kind, "error"]
     rows = []
     for entry in data["front"]:
         values, figures = entry["parameters"], entry["figures"]
@@ -166,10 +167,11 @@ def show(data, board, console):
         row = [str(entry["trial"]), f"{values['input_bits']}/{values['weight_bits']}", _plan(values),
                f"{values['clock_mhz']:g}", *(_text(name, figures.get(name)) for name in names)]
         for name in COMPARED:
-            row += [_text(name, figures[name]), _text(name, used and used[name]), _signed(error and error[name])]
+            row += [_text(name, figures[name]), *([_text(name, used and used[name])] if wide else []),
+                    _signed(error and error[name])]
         rows.append(row)
     name, counts = data["settings"]["source"]["name"], data["counts"]
-    console.print(make_table(f"{name} on {board['title']}: the front", columns, rows))
+    console.print(make_table(f"{name} on {board['title']}: the front (bits: of pixels / weights)", columns, rows))
     total = sum(counts.values())
     console.print(f"{total} trials: {counts['fits']} within the budget, {counts['over budget']} beyond it, "
                   f"{counts['refused']} that stand for no circuit; {len(data['front'])} on the front", markup=False)

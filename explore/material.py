@@ -61,6 +61,10 @@ class Networks:
     def __init__(self, pictures, console):
         self.pictures, self.console, self.folder, self.known = pictures, console, Path(), {}
 
+    def has(self, input_bits, weight_bits):
+        """Return whether :meth:`get` gives this one at once."""
+        return f"i{input_bits}w{weight_bits}" in self.known
+
     def get(self, input_bits, weight_bits):
         """Return the :class:`Variant`; it is made, and its accuracy measured, if it is not in the folder."""
         key = f"i{input_bits}w{weight_bits}"
