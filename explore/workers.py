@@ -96,14 +96,7 @@ def _begin():
     """Set a local worker up: Ctrl-C is the parent's affair, being ended ends tools that run, one core is enough."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with contextlib.suppress(ImportError):
-        import torch
-
-        torch.set_num_threads(1)
-    with contextlib.suppress(ImportError, ValueError):
-        import numba
-
-        numba.set_num_threads(1)
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # read when torch and numba are imported, later
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_images, random_network
+from ray_loss import die_once
 from test_cli import command, refused  # noqa: F401
 
 from explore import commands, front
@@ -313,18 +314,6 @@ def test_synthesis_of_the_front_tells_the_estimates_error_and_is_done_once(place
     assert "estimate against yosys" in capsys.readouterr().out
     monkeypatch.setattr("explore.evaluate.synthesis", None)
     assert bare(explore(trials=4, synthesise=1)) == bare(data)
-
-
-def die_once(task, content):
-    """End the worker's process the first time."""
-    import os
-    from pathlib import Path
-
-    mark = Path(task["mark"])
-    if task["number"] == 2 and not mark.exists():
-        mark.write_text("")
-        os._exit(9)
-    return task["number"] * len(content)
 
 
 def test_a_local_worker_that_is_lost_costs_no_result(tmp_path):

@@ -411,7 +411,7 @@ def test_families_cover_the_boards():
 
 def test_memories_in_logic_cost_by_rows_by_bits_and_by_different_columns():
     assert [rom(XC7, rows, 100, "distributed").luts for rows in (16, 64, 128)] == pytest.approx([100, 100, 290])
-    assert rom(XC7, 128, 100, "distributed", bits=2).luts == pytest.approx(660)
+    assert rom(XC7, 128, 100, "distributed", bits=2).luts == pytest.approx(450)
     assert rom(XC7, 1024, 100, "distributed", bits=2).luts == pytest.approx(2760)
     assert rom(XC7, 13, 1000, "distributed", columns=40).luts == 40
     assert rom(ECP5, 64, 10, "distributed", bits=2).luts == 40

@@ -68,7 +68,7 @@ XC7 = Family(
     inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
     argmax=1.7, pixel=1.0, layer=25, fixed=160, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
-    rom_curves=(((32, 1), (49, 1.9), (128, 6.6), (200, 8.1), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
+    rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )
 ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
