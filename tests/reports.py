@@ -6,7 +6,8 @@ Figures are like those of ``mnist-mlp`` and ``cifar10-resnet`` on an ULX3S, but 
 import hashlib
 from math import exp, prod
 
-# name, sources, engine, shape, synapses, connections, bits, banks, ones in, share, taps, operations, out, alone, LUT, BRAM
+# name, sources, engine, shape, synapses, connections, bits, banks, ones in, share, taps, operations, out, alone,
+# LUTs, block RAMs
 DENSE = (
     ("hidden1", "input", "event", "256", 200_704, 200_704, 3, 2, 208.6, 0.133, 208.6, 53_404.1, 35.6, 107.9, 6_480, 44),
     ("hidden2", "hidden1", "event", "256", 65_536, 65_536, 3, 1, 35.6, 0.139, 35.6, 9_119.4, 29.4, 35.61, 4_510, 22),
@@ -26,6 +27,7 @@ RESIDUAL = (
     ("readout", "block2b", "event", "10", 81_920, 81_920, 4, 1, 1_133.3, 0.138, 1_133.3, 11_333.0, None, 1_140.0,
      760, 20),
 )
+CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BAND = [0.85, 1.15]
 
 
@@ -79,7 +81,7 @@ def _layers(rows):
 
 
 def _bounds(rows, clock):
-    columns = {name: ("cycles", "formula") for name in ("words_bound", "adders_bound", "memory_bound", "bound")}
+    columns = dict.fromkeys(("words_bound", "adders_bound", "memory_bound", "bound"), ("cycles", "formula"))
     columns |= {"interval": ("cycles", "formula"), "ratio": ("ratio", "formula"),
                 "additions_per_cycle": ("additions/cycle", "formula"),
                 "weight_bits_per_cycle": ("bit/cycle", "formula")}
@@ -152,7 +154,7 @@ def _device(rows, rate, link):
         "classes": table({"toggles": ("1/frame", "simulation"), "nj": cost, "share": ("share", *cost[1:])},
                          [(name, round(4e4 * share), round(dynamic * share, 2), share)
                           for name, share in zip(classes, shares, strict=True)]),
-        "layers": table({name: cost for name in classes} | {"nj": cost, "share": ("share", *cost[1:])}, layers),
+        "layers": table(dict.fromkeys(classes, cost) | {"nj": cost, "share": ("share", *cost[1:])}, layers),
         "saif": "activity.saif", "vivado": None, "static": round(static, 1),
     }
 
@@ -171,7 +173,7 @@ def _timeline(rows, frames=5):
 def sample(*, residual=False, board=True, activity=True, measured=False, accuracy=None):
     """Return a whole report. ``board``: on one, and built; ``activity``, ``measured``: has energy of the device."""
     rows = RESIDUAL if residual else DENSE
-    name, classes = ("cifar10-resnet", "airplane automobile bird cat deer dog frog horse ship truck".split()) \
+    name, classes = ("cifar10-resnet", CIFAR) \
         if residual else ("mnist-mlp", [str(k) for k in range(10)])
     slowest = max(row[13] for row in rows)
     low, mean, high = (0.45 * slowest, slowest, 1.55 * slowest) if residual else (17.0, 107.868, 261.0)
@@ -229,7 +231,8 @@ def sample(*, residual=False, board=True, activity=True, measured=False, accurac
                                "value": q(1.6, "W", "measured", "whole board"), "source": "a paper",
                                "verdict": "the core's estimate is below the whole board, as it must be"}],
                    "measured": reading if measured else None},
-        "build": {"folder": "mnist-mlp-ulx3s", "flow": "open", "digest": "0" * 16, "bitstream": "top.bit", "missing": [],
+        "build": {"folder": "mnist-mlp-ulx3s", "flow": "open", "digest": "0" * 16, "bitstream": "top.bit",
+                  "missing": [],
                   "critical_path": "11.3 ns through hidden1's priority encoder", "tools": {"yosys": "0.70"}}
         if board else None,
         "reproduce": [f"s2nn-hw bitstream models/{name}.s2nn --board ulx3s",

@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
@@ -92,7 +93,7 @@ def _mismatches(report):
             if len(edges) != len(counts) + 1:
                 yield f"{name}.{unit}.histogram", f"must have one edge more than counts, not {len(edges)} edges " \
                     f"and {len(counts)} counts"
-            if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+            if any(a >= b for a, b in pairwise(edges)):
                 yield f"{name}.{unit}.histogram.edges", "must rise"
     names = [row["name"] for row in report["layers"]["rows"]]
     if not names:
