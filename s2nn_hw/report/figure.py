@@ -62,5 +62,7 @@ def png(figure, colours, width=760, scale=2):
 
 @cache
 def runtime():
-    """Return the JavaScript of Vega alone, as one script without imports; ``vega`` becomes a global."""
-    return vl_convert.javascript_bundle("window.vega = vega;", vl_version=VL_VERSION)
+    """Return the JavaScript of Vega-Embed and Vega as one script without imports; ``vegaEmbed`` becomes a global."""
+    # the bundle is a module: as a plain script its names would become globals
+    snippet = "window.vegaEmbed = vegaEmbed;"
+    return f"(() => {{{vl_convert.javascript_bundle(snippet, vl_version=VL_VERSION)}}})();"

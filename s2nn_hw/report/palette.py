@@ -18,7 +18,7 @@ DARK = {
 SERIES = tuple(f"var(--{name})" for name in ("blue", "orange", "teal", "purple", "sand", "rose"))
 INK, MUTED, LINE, GREY, BLUE, ORANGE, TEAL, BAD, SOFT, PAPER = (
     f"var(--{name})" for name in ("ink", "muted", "line", "grey", "blue", "orange", "teal", "bad", "soft", "paper"))
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 SIZE = 12  # px, of every text in a chart
 
 

@@ -2,16 +2,21 @@
 
 from math import floor, isfinite, log10
 
-TIMES, DASH, MINUS = "\u00d7", "\u2013", "\u2212"
+TIMES, DASH, MINUS, PLUS_MINUS = "\u00d7", "\u2013", "\u2212", "\u00b1"
 UNITS = {"share": "%", "us": "µs", "frames/s": "frames/s", "ratio": TIMES}
+SCALES = {
+    "nJ": ((1e6, "mJ"), (1e3, "µJ"), (1, "nJ"), (1e-3, "pJ")),
+    "us": ((1e6, "s"), (1e3, "ms"), (1, "µs"), (1e-3, "ns")),
+    "W": ((1, "W"), (1e-3, "mW")),
+}
 SOURCES = {
     "formula": "exact formula", "simulation": "simulated", "golden model": "golden model", "tool report": "tool report",
     "estimate": "estimate", "measured": "measured", "setting": "setting",
 }
 
 
-def number(value, unit=""):
-    """Return ``value`` with four significant digits or all of an integer, thousands with commas, a dash for None.
+def number(value, unit="", digits=4):
+    """Return ``value`` with so many significant digits or all of an integer, thousands with commas, a dash for None.
 
     With unit ``share`` it is a percentage of three digits (without the sign).
     """
@@ -22,8 +27,8 @@ def number(value, unit=""):
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if unit == "share":
-        return _digits(100 * value, 3)
-    return _digits(value, 4)
+        return _digits(round(100 * value, 2), 3)
+    return _digits(value, digits)
 
 
 def _digits(value, digits):
@@ -45,19 +50,28 @@ def unit_text(unit):
     return "/".join([UNITS.get(parts[0], parts[0]), *parts[1:]]) if unit not in UNITS else UNITS[unit]
 
 
+def scaled(value, unit):
+    """Return ``(digits, unit)`` of ``value`` with the prefix that suits it: 432,600 nJ are 432.6 uJ."""
+    base, _, per = unit.partition("/")
+    if base not in SCALES or value is None:
+        return number(value, unit), unit_text(unit)
+    factor, prefix = next((scale for scale in SCALES[base] if abs(value) >= scale[0]), SCALES[base][-1])
+    return number(value / factor), prefix + (f"/{per}" if per else "")
+
+
 def quantity(q):
     """Return a quantity as ``number unit``, a dash for None."""
     if q is None or q["value"] is None:
         return DASH
-    return f"{number(q['value'], q['unit'])} {unit_text(q['unit'])}".strip()
+    return " ".join(scaled(q["value"], q["unit"])).strip()
 
 
 def band(q):
     """Return the error band of an estimate, ``low to high unit``; empty for anything else."""
     if not q or not q.get("band"):
         return ""
-    low, high = q["band"]
-    return f"{number(low, q['unit'])} to {number(high, q['unit'])} {unit_text(q['unit'])}".strip()
+    (low, unit), (high, other) = (scaled(end, q["unit"]) for end in q["band"])
+    return f"{low}{'' if unit == other else f' {unit}'} to {high} {other}".strip()
 
 
 def factors(column):
@@ -65,6 +79,8 @@ def factors(column):
     if not column.get("band"):
         return ""
     low, high = column["band"]
+    if abs(high - 1 - (1 - low)) < 1e-9:
+        return f"{PLUS_MINUS}{number(100 * (high - 1))} %"
     return f"{MINUS}{number(100 * (1 - low))} % +{number(100 * (high - 1))} %"
 
 

@@ -35,6 +35,12 @@ def along(field, title, scale=None, **more):
     return alt.X(f"{field}:Q", **axis)
 
 
+def log_domain(low, high, right=0.0):
+    """Return the domain of a logarithmic scale with some room, and ``right`` of its length free for texts."""
+    span = max(high / low, 3)
+    return [low / span**0.05, high * span ** (0.05 + right / (1 - right))]
+
+
 def log_axis(low, high, **more):
     """Return an axis of a logarithmic scale from ``low`` to ``high`` with 3 to 8 grid lines at round numbers."""
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)

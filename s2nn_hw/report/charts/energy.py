@@ -5,7 +5,7 @@ import altair as alt
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, PAPER, SERIES
 from ..words import TIMES, factors, number, origin, plain
-from .common import BAND_STEP, along, has, labelled_bars, log_axis, names_axis, tooltip, values
+from .common import BAND_STEP, along, has, labelled_bars, log_axis, log_domain, names_axis, tooltip, values
 
 CLASSES = {"lut": "LUTs and wires", "ff": "flip-flops", "bram": "block RAM", "clock": "clock", "io": "pins"}
 
@@ -75,16 +75,16 @@ def arithmetic(report):
              if row[1] and row[3]]
     if not found:
         return None
-    rows = [{"row": name, "arithmetic": compute, "total": total, "ratio": f"{TIMES} {number(ratio)}",
+    rows = [{"row": name, "arithmetic": compute, "total": total, "ratio": f"{TIMES} {number(ratio, digits=3)}",
              "first": f"{number(compute)} nJ", "second": f"{number(memory)} nJ", "sum": f"{number(total)} nJ"}
             for name, compute, memory, total, ratio in found]
     low, high = min(row["arithmetic"] for row in rows), max(row["total"] for row in rows)
     order = [row["row"] for row in rows]
     base = alt.Chart(rows_of(rows)).encode(y=names_axis(order), tooltip=tooltip(
         model="row", arithmetic="first", memory="second", both="sum", to_this_network="ratio"))
-    x = along("arithmetic", "nJ per frame (logarithmic)", alt.Scale(type="log", domain=[low / 1.5, 4 * high],
-                                                                   nice=False),
-              axis=log_axis(low / 1.5, 4 * high))
+    domain = log_domain(low, high, right=0.2)
+    x = along("arithmetic", "nJ per frame (logarithmic)", alt.Scale(type="log", domain=domain, nice=False),
+              axis=log_axis(*domain))
     span = base.mark_rule(strokeWidth=3, stroke=GREY, opacity=0.5).encode(x=x, x2="total:Q")
     points = [{"row": row["row"], "x": row[key], "what": what}
               for row in rows for key, what in (("arithmetic", "arithmetic alone"), ("total", "with memory"))]

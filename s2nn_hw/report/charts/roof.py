@@ -1,19 +1,12 @@
 """The roofline of the device, and every layer against its own lower bounds."""
 
-from math import log10
-
 import altair as alt
 
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, MUTED, ORANGE, TEAL
 from ..words import TIMES, number, origin
-from .common import BAND_STEP, along, has, log_axis, names_axis, tooltip, values
-
-LETTER, LINE_HEIGHT = 6.6, 15  # px, of a label
-PLOT = (300, 280)  # px, the narrowest that labels are placed for
-# where a label may stand: alignment, dx, dy
-PLACES = (("left", 9, 0), ("right", -9, 0), ("center", 0, -14), ("center", 0, 14), ("left", 9, -12), ("left", 9, 12),
-          ("right", -9, -12), ("right", -9, 12))
+from .common import BAND_STEP, along, has, log_axis, log_domain, names_axis, tooltip, values
+from .labels import PLOT_HEIGHT, labels
 
 
 def roofline(report):
@@ -39,9 +32,7 @@ def roofline(report):
     dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, fill=BLUE, opacity=1).encode(
         **axes, tooltip=tooltip(layer="name", rate="adds", memory="bits"))
     layers = [dots]
-    for place, group in _labels(points, wide, high).items():
-        align, dx, dy = PLACES[place]
-        layers.append(alt.Chart(rows_of(group)).mark_text(align=align, dx=dx, dy=dy).encode(**axes, text="name:N"))
+    layers += labels(points, (wide, "log"), (high, "log"), axes)
     if adders:
         layers += _rule({"y": adders}, f"all adders of the device: {number(adders)}",
                         {"y": "y:Q"}, {"x": alt.value(4), "y": "y:Q"}, "left")
@@ -53,7 +44,7 @@ def roofline(report):
         "roofline", "Roofline of the device", "Additions each layer makes per cycle against the weight bits it reads, "
         f"under what the device could ({origin(table['columns']['additions_per_cycle'])})."
         + (f" Without weights in memory: {', '.join(without)}." if without else ""),
-        alt.layer(*layers).properties(height=PLOT[1]),
+        alt.layer(*layers).properties(height=PLOT_HEIGHT),
         ("layer", "additions per cycle", "weight bits per cycle"), tuple(found))
 
 
@@ -68,35 +59,6 @@ def _rule(row, text, line, label, align):
     return [at.mark_rule(stroke=ORANGE, strokeWidth=2).encode(**line),
             at.mark_text(align=align, baseline="bottom", dy=-4, dx=-5 if align == "right" else 0, fill=MUTED).encode(
                 **label, text="text:N")]
-
-
-def _labels(points, wide, high):
-    """Return the points by the place of their label, chosen so that labels miss each other and the other points."""
-    def position(point):
-        return (PLOT[0] * (log10(point["x"]) - log10(wide[0])) / (log10(wide[1]) - log10(wide[0])),
-                PLOT[1] * (1 - (log10(point["y"]) - log10(high[0])) / (log10(high[1]) - log10(high[0]))))
-
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in map(position, points)]
-    groups = {}
-    for point in points:
-        x, y = position(point)
-        width = LETTER * len(point["name"])
-
-        def box(place, x=x, y=y, width=width):
-            align, dx, dy = PLACES[place]
-            left = x + dx - {"left": 0, "right": width, "center": width / 2}[align]
-            return left, y + dy - LINE_HEIGHT / 2, left + width, y + dy + LINE_HEIGHT / 2
-
-        def cost(place):
-            a = box(place)
-            over = sum(max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
-                       for b in taken)
-            return over + 50 * max(0, -a[0], a[2] - PLOT[0]) + place
-
-        place = min(range(len(PLACES)), key=cost)
-        taken.append(box(place))
-        groups.setdefault(place, []).append(point)
-    return groups
 
 
 def bounds(report):
@@ -117,8 +79,9 @@ def bounds(report):
               if value and value > 0]
     titles = [said[0] for said in kinds.values()] + ["interval"]
     low, high = min(p["x"] for p in points), max(p["x"] for p in points)
-    x = along("x", "cycles per frame (logarithmic)", alt.Scale(type="log", domain=[low / 1.4, 3 * high], nice=False),
-              axis=log_axis(low / 1.4, 3 * high))
+    domain = log_domain(low, high, right=0.2)
+    x = along("x", "cycles per frame (logarithmic)", alt.Scale(type="log", domain=domain, nice=False),
+              axis=log_axis(*domain))
     dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=75, opacity=1).encode(
         y=names_axis(order), x=x,
         color=alt.Color("what:N", title=None, sort=titles, scale=alt.Scale(
@@ -127,7 +90,7 @@ def bounds(report):
             domain=titles, range=["triangle-up", "diamond", "square"][:len(kinds)] + ["circle"]),
             legend=alt.Legend(columns=2)),
         tooltip=tooltip(layer="row", of="what", cycles="shown"))
-    ratios = [{"row": row[0], "x": max(row[1], row[2]), "text": f"{TIMES} {number(row[3])}"} for row in found
+    ratios = [{"row": row[0], "x": max(row[1], row[2]), "text": f"{TIMES} {number(row[3], digits=3)}"} for row in found
               if row[3] is not None]
     text = alt.Chart(rows_of(ratios)).mark_text(align="left", dx=9, fill=INK).encode(
         y=names_axis(order), x="x:Q", text="text:N")
