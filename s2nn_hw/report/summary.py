@@ -5,11 +5,9 @@ from .words import number, plain, quantity, scaled
 
 
 def energy(report):
-    """Return ``(quantity, what it is)`` of a frame's energy: measured, else the device's estimate, else arithmetic."""
+    """Return ``(quantity, what it is)`` of a frame's energy: the device's, else arithmetic and memory alone."""
     found = report["energy"] or {}
-    measured, device, arithmetic = found.get("measured"), found.get("device"), found.get("arithmetic")
-    if measured and measured["nj_per_frame"] and measured["nj_per_frame"]["value"] is not None:
-        return measured["nj_per_frame"], "whole board, measured"
+    device, arithmetic = found.get("device"), found.get("arithmetic")
     if device and device["frame"]["total_nj"]["value"] is not None:
         return device["frame"]["total_nj"], f"{plain(device['device'], 30)}, core"
     if arithmetic and arithmetic["models"]["rows"]:
@@ -21,6 +19,12 @@ def energy(report):
                 q["band"] = [row["total_nj"] * factor for factor in column["band"]]
             return q, "arithmetic and memory alone"
     return None, ""
+
+
+def measured_energy(report):
+    """Return the measured energy of a frame, whole board, as a quantity; None without one."""
+    q = ((report["energy"] or {}).get("measured") or {}).get("nj_per_frame")
+    return q if q and q["value"] is not None else None
 
 
 def slowest(report):
@@ -91,7 +95,9 @@ def tiles(report):
     q, what = energy(report)
     if q:
         digits, unit = scaled(q["value"], q["unit"])
-        made.append(tile("Energy", digits, unit, q, what))
+        board = measured_energy(report)
+        beside = f"; whole board, measured: {quantity(board)}" if board else ""
+        made.append(tile("Energy", digits, unit, q, what + beside))
     share = busiest(report["resources"])
     if share:
         row, part = share
@@ -161,7 +167,7 @@ def literature(report, rows):
              "said": row["convention"], "source": f"{row['source']} ({row['read']})", "ours": False,
              "cells": [_cell(key, row.get(key)) for key in HEADS]} for row in rows]
     task = plain(report["network"]["data_set"] or "", 60)
-    same = [row for row in made if task and row["task"].lower() == task.lower()]
+    same = [row for row in made if words.same(row["task"], task)]
     return {"heads": list(HEADS.values()),
             "rows": [_own(report, task)] + same + [row for row in made if row not in same]}
 
@@ -177,9 +183,11 @@ def _cell(key, value):
 def point(report):
     """Return this network's figures as a row of the literature has them: numbers or None, ``task``, ``system``."""
     used = {key: row["used"]["value"] for key, row in (report["resources"] or {}).items()}
-    rate, us, q = report["rate"], report["latency"]["us"], energy(report)[0]
+    rate, us = report["rate"], report["latency"]["us"]
     device, accuracy = (report["energy"] or {}).get("device"), (report["accuracy"] or {}).get("value")
     circuit = (rate or {}).get("circuit") or {}
+    # arithmetic alone is nothing to hold against anybody's chip
+    q = energy(report)[0] if device else measured_energy(report)
     milliwatts = device["power"]["total_mw"]["value"] if device else None
     return {
         "system": plain(report["network"]["name"], 60), "task": plain(report["network"]["data_set"] or "", 60),
@@ -191,14 +199,14 @@ def point(report):
 
 
 def _own(report, task):
-    values, what = point(report), energy(report)[1]
+    values, device = point(report), (report["energy"] or {}).get("device")
     kinds = [plain(row["kind"], 20) for key, row in (report["resources"] or {}).items() if key in ("luts", "brams")]
     sources = sorted({words.SOURCES[row["used"]["source"]] for row in (report["resources"] or {}).values()})
     said = []
     if kinds:
         said.append(f"Resources in {' and '.join(kinds)}, accelerator and host link ({', '.join(sources)})")
     said.append("latency of a frame alone, rate of the circuit without the link (exact formula)")
-    if what:
-        said.append(f"energy: {what}")
+    if values["energy_uj"] is not None:
+        said.append("energy and power of the core (estimate)" if device else "energy of the whole board (measured)")
     return {"system": values["system"], "device": values["device"], "task": task or words.DASH, "ours": True,
             "source": "", "said": "; ".join(said) + ".", "cells": [_cell(key, values[key]) for key in HEADS]}

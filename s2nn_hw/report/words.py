@@ -10,7 +10,7 @@ SCALES = {
     "W": ((1, "W"), (1e-3, "mW")),
 }
 SOURCES = {
-    "formula": "exact formula", "simulation": "simulated", "golden model": "golden model", "tool report": "tool report",
+    "formula": "formula", "simulation": "simulated", "golden model": "golden model", "tool report": "tool report",
     "estimate": "estimate", "measured": "measured", "setting": "setting",
 }
 
@@ -90,6 +90,12 @@ def origin(said):
     if said.get("by"):
         parts.append(said["by"])
     return ": ".join(parts)
+
+
+def same(a, b):
+    """Return whether two names of data sets mean the same: ``cifar10`` and ``CIFAR-10`` do; nothing equals nothing."""
+    a, b = ("".join(filter(str.isalnum, str(name).lower())) for name in (a, b))
+    return a == b != ""
 
 
 def plain(text, limit=80):

@@ -6,7 +6,7 @@ import altair as alt
 
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, MUTED, SERIES
-from ..words import plain, scaled, unit_text
+from ..words import plain, same, scaled, unit_text
 from .common import log_axis, log_domain, tooltip
 from .labels import PLOT_HEIGHT, labels
 
@@ -60,7 +60,8 @@ def pareto(ours, others, x, y, *, name, title, note=""):
     if not mine:
         return None
     tasks = list(dict.fromkeys(point["task"] for point in mine))
-    grey = [point | {"ink": MUTED} for point in _points(others, x, y) if point["task"] in tasks]
+    grey = [point | {"ink": MUTED} for point in _points(others, x, y)
+            if any(same(point["task"], task) for task in tasks)]
     (wide, axis_x), (high, axis_y) = (_scale(axis, [p[f] for p in mine + grey])
                                       for f, axis in (("x", across), ("y", up)))
     axes = {"x": alt.X("x:Q", title=across.title, scale=wide, axis=axis_x),
@@ -115,7 +116,7 @@ def beside(ours, others):
     made = (pareto(ours, others, "luts", "accuracy", name="luts-accuracy", title="Accuracy against LUTs",
                    note=" Lookup tables have 4 to 6 inputs, and some figures leave parts out: the table says which."),
             pareto(ours, others, "energy_uj", "accuracy", name="energy-accuracy", title="Accuracy against energy",
-                   note=" Some figures are of a chip, some of a whole board, some are estimates: the table says which."))
+                   note=" Some figures are of a chip, some of a board, some are estimates: the table says which."))
     return {figure.name: figure for figure in made if figure is not None}
 
 

@@ -92,7 +92,7 @@ def spikes(report):
     text = base.mark_text(align="left", dx=5).encode(x="value:Q", text="shown:N")
     return Figure(
         "spikes", "Spikes", "Ones per frame among all that could be: bits of the input's pixels, then the neurons of "
-        f"each layer; {origin(table['columns']['active_share'])}, mean over the images.",
+        f"each layer ({origin(table['columns']['active_share'])}).",
         alt.layer(bars, text).properties(height={"step": BAND_STEP}),
         ("tensor", "ones a frame", "share, %"),
         tuple((name, DASH if ones is None else ones, number(rate, "share")) for name, ones, rate in rows))
