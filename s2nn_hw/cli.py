@@ -283,8 +283,9 @@ def compare(
 ):
     """Put several reports side by side: a table with the best of each row, and a page with Pareto plots."""
     from .report.compare import compare_reports
+    from .report.literature import load_literature
 
-    compare_reports(reports, html=html, as_json=as_json)
+    compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
 
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

@@ -130,32 +130,33 @@ def _device(rows, rate, link):
     names = [row[0] for row in rows] + ["other"]
     weights = [row[14] for row in rows] + [900]
     classes, shares = ("lut", "ff", "bram", "clock", "io"), (0.31, 0.09, 0.38, 0.2, 0.02)
-    dynamic, static, band = sum(weights) / 40, 1e9 * 0.12 / rate, [0.5, 2.0]
+    dynamic, band = sum(weights) / 40, [0.5, 2.0]
     by = "toggles of the netlist times published coefficients"
-    cost = ("nJ/frame", "estimate", by, band)
+    cost = ("nJ", "estimate", by, band)
     layers = []
     for name, weight in zip(names, weights, strict=True):
         parts = [round(dynamic * weight / sum(weights) * share, 3) for share in shares]
         layers.append((name, *parts, round(sum(parts), 3), round(weight / sum(weights), 4)))
 
-    def energy(frames):
-        still = 1e9 * 0.12 / frames
-        return {"rate": q(frames, "frames/s", "formula"), "dynamic_nj": estimate(round(dynamic, 2), "nJ/frame", by),
-                "static_nj": estimate(round(still, 2), "nJ/frame", "data sheet, 25 degrees"),
-                "total_nj": estimate(round(dynamic + still, 2), "nJ/frame", by)}
+    def at(frames):
+        work = {"dynamic": dynamic, "static": 1e9 * 0.12 / frames}
+        work["total"] = sum(work.values())
+        return {"rate": q(frames, "frames/s", "formula"),
+                "frame": {f"{key}_nj": estimate(round(nj, 2), "nJ", by) for key, nj in work.items()},
+                "power": {f"{key}_mw": estimate(round(nj * frames / 1e6, 2), "mW", by) for key, nj in work.items()}}
 
-    milliwatts = dynamic * rate / 1e6
-    return {
-        "netlist": "synthesised, before placement", "frames": 20, "simulator": "Verilator 5.048", "device": "LFE5U-85F",
-        "coefficients": [{"name": "lut", "value": 0.35, "unit": "pJ", "low": 0.2, "high": 0.6, "source": "made up"}],
-        "frame": energy(rate) | {"at_link": energy(link)},
-        "power": {"dynamic_mw": estimate(round(milliwatts, 1), "mW", by), "static_mw": estimate(120.0, "mW", by),
-                  "total_mw": estimate(round(milliwatts + 120, 1), "mW", by)},
-        "classes": table({"toggles": ("1/frame", "simulation"), "nj": cost, "share": ("share", *cost[1:])},
-                         [(name, round(4e4 * share), round(dynamic * share, 2), share)
-                          for name, share in zip(classes, shares, strict=True)]),
+    return at(rate) | {
+        "netlist": "the accelerator without its link, after synthesis", "frames": 20,
+        "simulator": "Verilator 5.048", "device": "LFE5U-85F",
+        "coefficients": [{"name": "lut", "value": 0.35, "unit": "pJ", "low": 0.2, "high": 0.6, "basis": "none",
+                          "source": "made up"}],
+        "at_link": at(link),
+        "classes": table({"events": ("events/frame", "simulation")} | dict.fromkeys(("nj", "low_nj", "high_nj"), cost)
+                         | {"share": ("share", *cost[1:])},
+                         [(name, round(4e4 * share), *(round(dynamic * share * part, 2) for part in (1, 0.6, 1.7)),
+                           share) for name, share in zip(classes, shares, strict=True)]),
         "layers": table(dict.fromkeys(classes, cost) | {"nj": cost, "share": ("share", *cost[1:])}, layers),
-        "saif": "activity.saif", "vivado": None, "static": round(static, 1),
+        "saif": "activity.saif", "vivado": None,
     }
 
 
@@ -228,7 +229,8 @@ def sample(*, residual=False, board=True, activity=True, measured=False, accurac
                  "rate": q(link, "frames/s", "formula")} if board else None,
         "energy": {"arithmetic": _arithmetic(rows), "device": _device(rows, rate, link) if board and activity else None,
                    "sanity": [{"what": "a whole board with a network of about this size", "device": "Arty A7-100T",
-                               "value": q(1.6, "W", "measured", "whole board"), "source": "a paper",
+                               "of": "board", "value": q(1.6, "W", "measured"), "to_estimate": 4.5,
+                               "plausible": True, "source": "a paper",
                                "verdict": "the core's estimate is below the whole board, as it must be"}],
                    "measured": reading if measured else None},
         "build": {"folder": "mnist-mlp-ulx3s", "flow": "open", "digest": "0" * 16, "bitstream": "top.bit",

@@ -165,14 +165,15 @@ def literature(report, rows):
     """Return ``{"heads", "rows"}`` of the literature table: texts; ours first, then the same task, then the others."""
     made = [{"system": plain(row["system"], 120), "device": plain(row["device"], 80), "task": plain(row["task"], 60),
              "said": row["convention"], "source": f"{row['source']} ({row['read']})", "ours": False,
-             "cells": [_cell(key, row.get(key)) for key in HEADS]} for row in rows]
+             "cells": [figure_text(key, row.get(key)) for key in HEADS]} for row in rows]
     task = plain(report["network"]["data_set"] or "", 60)
     same = [row for row in made if words.same(row["task"], task)]
     return {"heads": list(HEADS.values()),
             "rows": [_own(report, task)] + same + [row for row in made if row not in same]}
 
 
-def _cell(key, value):
+def figure_text(key, value):
+    """Return the value of a column of the literature (a key of :data:`HEADS`) as text, with unit where it varies."""
     if key == "energy_uj":
         return " ".join(scaled(None if value is None else 1000 * value, "nJ")) if value is not None else words.DASH
     if value is None or key not in ("latency_us", "power_w"):
@@ -209,4 +210,4 @@ def _own(report, task):
     if values["energy_uj"] is not None:
         said.append("energy and power of the core (estimate)" if device else "energy of the whole board (measured)")
     return {"system": values["system"], "device": values["device"], "task": task or words.DASH, "ours": True,
-            "source": "", "said": "; ".join(said) + ".", "cells": [_cell(key, values[key]) for key in HEADS]}
+            "source": "", "said": "; ".join(said) + ".", "cells": [figure_text(key, values[key]) for key in HEADS]}

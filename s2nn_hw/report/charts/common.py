@@ -5,8 +5,8 @@ from math import ceil, floor, log10
 import altair as alt
 
 from ..figure import rows_of
-from ..palette import BLUE, LINE
-from ..words import number, plain, unit_text
+from ..palette import BLUE, INK, LINE
+from ..words import plain
 
 BAND_STEP = 26  # px per row of a bar chart
 LABELLED_STEP = 42  # px per row with a line of text above its bar
@@ -48,7 +48,9 @@ def log_axis(low, high, **more):
         ticks = [round(step * 10.0**k, 12) for k in decades for step in steps if low <= step * 10.0**k <= high]
         if len(ticks) >= 3:
             break
-    return alt.Axis(values=ticks, format="~s", labelOverlap=True, **more)
+    # d3's m for a thousandth would be read as a million
+    label = "datum.value < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
+    return alt.Axis(values=ticks, labelExpr=label, labelOverlap=True, **more)
 
 
 def tooltip(**fields):
@@ -56,10 +58,10 @@ def tooltip(**fields):
     return [alt.Tooltip(f"{field}:N", title=title.replace("_", " ")) for title, field in fields.items()]
 
 
-def labelled_bars(rows, order, *, title, top=None, colour=BLUE):
+def labelled_bars(rows, order, *, title, top=None, track=True, colour=BLUE):
     """Return bars with their text above them: rows have ``row``, ``value``, ``text`` and maybe ``colour``.
 
-    ``top``: where the scale ends and the grey track behind each bar, else the largest value without a track.
+    ``top``: where the scale ends, with a grey ``track`` behind each bar; else at the largest value, without one.
     """
     end = top or max((row["value"] for row in rows), default=0) or 1
     base = alt.Chart(rows_of(rows)).encode(y=alt.Y("row:N", sort=list(order), axis=None))
@@ -69,17 +71,16 @@ def labelled_bars(rows, order, *, title, top=None, colour=BLUE):
         tooltip=tooltip(figure="text"))
     text = base.mark_text(align="left", baseline="middle", yOffset=-7).encode(x=alt.value(0), text="text:N")
     layers = [bars, text]
-    if top:
-        track = base.mark_bar(size=10, yOffset=9, fill=LINE).encode(x=alt.value(0), x2=alt.value("width"))
-        layers = [track, *layers]
+    if top and track:
+        behind = base.mark_bar(size=10, yOffset=9, fill=LINE).encode(x=alt.value(0), x2=alt.value("width"))
+        layers = [behind, *layers]
     return alt.layer(*layers).properties(height={"step": LABELLED_STEP})
 
 
-def cell(value, unit=""):
-    """Return a number as the page's tables show it, with its unit if it is a percentage."""
-    text = number(value, unit)
-    return f"{text} %" if unit == "share" and value is not None else text
-
-
-def with_unit(value, unit):
-    return f"{number(value, unit)} {unit_text(unit)}".strip()
+def with_bands(chart, bands, order):
+    """Return labelled bars with a line from ``low`` to ``high`` for each of ``bands`` (``row``, ``low``, ``high``)."""
+    if not bands:
+        return chart
+    lines = alt.Chart(rows_of(bands)).mark_rule(stroke=INK, strokeWidth=1.5, yOffset=9).encode(
+        y=alt.Y("row:N", sort=list(order), axis=None), x="low:Q", x2="high:Q", tooltip=tooltip(band="text"))
+    return (chart + lines).properties(height={"step": LABELLED_STEP})

@@ -5,7 +5,7 @@ import altair as alt
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, PAPER, SERIES
 from ..words import TIMES, factors, number, origin, plain
-from .common import BAND_STEP, along, has, labelled_bars, log_axis, log_domain, names_axis, tooltip, values
+from .common import BAND_STEP, along, has, labelled_bars, log_axis, log_domain, names_axis, tooltip, values, with_bands
 
 CLASSES = {"lut": "LUTs and wires", "ff": "flip-flops", "bram": "block RAM", "clock": "clock", "io": "pins"}
 
@@ -19,25 +19,30 @@ def _band_text(column):
 
 
 def device_classes(report):
-    """Return the energy of a frame by resource class, static power's share among them."""
+    """Return the energy of a frame by resource class, static power's share among them, each with its band."""
     device = _device(report)
     if not device:
         return None
-    table, static = device["classes"], device["frame"]["static_nj"]["value"]
-    parts = [(CLASSES.get(name, name), value) for name, value in values(table, "nj") if value]
+    table, still = device["classes"], device["frame"]["static_nj"]
+    parts = [(CLASSES.get(name, name), value, low, high)
+             for name, value, low, high in values(table, "nj", "low_nj", "high_nj") if value]
     parts.sort(key=lambda part: -part[1])
-    parts += [("static", static)] if static else []
-    total = sum(value for _, value in parts)
+    if still["value"]:
+        parts.append(("static", still["value"], *(still.get("band") or (None, None))))
+    total = sum(part[1] for part in parts)
     if not total:
         return None
     rows = [{"row": name, "value": value, "colour": GREY if name == "static" else BLUE,
-             "text": f"{name}: {number(value)} nJ, {number(value / total, 'share')} %"} for name, value in parts]
-    column = table["columns"]["nj"]
+             "text": f"{name}: {number(value)} nJ, {number(value / total, 'share')} %"} for name, value, *_ in parts]
+    bands = [{"row": name, "low": low, "high": high, "text": f"{number(low)} to {number(high)} nJ"}
+             for name, _, low, high in parts if low is not None and high is not None]
+    top = max([part[1] for part in parts] + [band["high"] for band in bands])
+    column, order = table["columns"]["nj"], [part[0] for part in parts]
     return Figure(
         "energy-classes", "Energy by class", f"Of {number(total)} nJ per frame at the circuit's rate: switching by "
-        f"kind of resource, and static power while the frame passes ({origin(column)}{_band_text(column)}).",
-        labelled_bars(rows, [name for name, _ in parts], title=None),
-        ("class", "nJ per frame", "share, %"), tuple((n, v, number(v / total, "share")) for n, v in parts))
+        f"kind of resource, and static power while the frame passes ({origin(column)}). Lines are the error bands.",
+        with_bands(labelled_bars(rows, order, title=None, top=top, track=False), bands, order),
+        ("class", "nJ per frame", "low", "high"), tuple((n, v, number(a), number(b)) for n, v, a, b in parts))
 
 
 def device_layers(report):
