@@ -50,7 +50,7 @@ def front(points, x, y):
 
 
 def pareto(ours, others, x, y, *, name, title, note=""):
-    """Return a scatter plot of ``y`` over ``x`` (keys of :data:`AXES`), or None if none of ours has both.
+    """Return a scatter plot of ``y`` over ``x`` (keys of :data:`AXES`), or None if that would be no comparison.
 
     ``ours``, ``others``: dictionaries with ``system``, ``task`` and the fields of :data:`AXES` (numbers or None).
     Ours are coloured by task and joined by their front; of the others those of the same tasks are shown, in grey.
@@ -62,6 +62,8 @@ def pareto(ours, others, x, y, *, name, title, note=""):
     tasks = list(dict.fromkeys(point["task"] for point in mine))
     grey = [point | {"ink": MUTED} for point in _points(others, x, y)
             if any(same(point["task"], task) for task in tasks)]
+    if len(mine) + len(grey) < 2:
+        return None
     (wide, axis_x), (high, axis_y) = (_scale(axis, [p[f] for p in mine + grey])
                                       for f, axis in (("x", across), ("y", up)))
     axes = {"x": alt.X("x:Q", title=across.title, scale=wide, axis=axis_x),
