@@ -5,7 +5,7 @@ from reports import sample
 
 from s2nn_hw.report import graph, summary, words
 from s2nn_hw.report.charts import ALL, figures
-from s2nn_hw.report.charts.labels import PLACES, PLOT, labels
+from s2nn_hw.report.charts.labels import PLACES, PLOT_WIDTH, labels
 from s2nn_hw.report.charts.pareto import AXES, front, pareto
 from s2nn_hw.report.figure import specification, svg, vega
 from s2nn_hw.report.palette import DARK, LIGHT, painted
@@ -101,7 +101,7 @@ def test_labels_miss_each_other_or_are_left_out():
     placed = sum(len(layer.data["values"]) if isinstance(layer.data, dict) else len(layer.data.values)
                  for layer in made)
     assert 2 <= placed <= len(PLACES)
-    assert PLOT[0] <= 320  # a phone of 400 px
+    assert PLOT_WIDTH <= 320  # a phone of 400 px
 
 
 def test_a_graph_of_shortcuts():

@@ -24,6 +24,7 @@ from ..files import write_text
 from . import summary, words
 from .charts import figures
 from .charts.pareto import beside, pareto
+from .charts.roof import roofline
 from .compare import PLOTS, titles
 from .figure import svg
 from .literature import load_literature
@@ -32,6 +33,7 @@ from .schema import read_report
 
 BEGIN = re.compile(r"<!-- figures:(\S+) -->")
 MAX_DOCUMENT = 1 << 22
+ROOM = 660  # px, of a plot in a picture
 OVERVIEW = ("network", "data set", "board", "accuracy", "LUT", "block RAM", "clock", "latency, mean", "p99",
             "frames/s", "energy a frame")
 
@@ -109,6 +111,8 @@ class _Known:
                 raise UserError(f"document {path}: figures:{name} is of no report given; there are "
                                 f"{', '.join(self.by_name) or 'none'}, and overview, literature, compare")
             found = figures(mine[0])
+            if "roofline" in found:
+                found["roofline"] = roofline(mine[0], ROOM)
         if wanted not in found:
             raise UserError(f"document {path}: figures:{name}: no such figure; there are {', '.join(found)}")
         return self.picture(name, found[wanted], where)
@@ -125,9 +129,9 @@ class _Known:
 def compare_figures(reports, names, literature):
     """Return the figures of all reports together, by name."""
     points = [summary.point(report) | {"system": name} for report, name in zip(reports, names, strict=True)]
-    drawn = beside(points, literature)
+    drawn = beside(points, literature, ROOM)
     for x, y, title in PLOTS:
-        figure = pareto(points, literature, x, y, name=f"{x}-{y}".replace("_", "-"), title=title)
+        figure = pareto(points, literature, x, y, name=f"{x}-{y}".replace("_", "-"), title=title, room=ROOM)
         if figure is not None:
             drawn[figure.name] = figure
     return drawn

@@ -39,7 +39,7 @@ def percent(q):
 
 
 def verdict(report):
-    """Return the verdict as a list of ``(strong, text)``: strong parts are figures."""
+    """Return the verdict as a list of ``(strong, text)``: strong is True for figures, ``bad`` for what is wrong."""
     parts, board, rate = [], report["board"], report["rate"]
     if report["accuracy"] and report["accuracy"]["value"] is not None:
         parts += [(True, f"{percent(report['accuracy'])} %"),
@@ -62,8 +62,8 @@ def verdict(report):
         parts += [(False, ", "), (True, f"{digits} {unit}"), (False, f" a frame ({what})")]
     parts += [(False, ". ")]
     if board and report["fits"] is not None:
-        fits = "Fits the" if report["fits"] else "Does not fit the"
-        parts += [(not report["fits"], fits), (False, f" {plain(board['title'], 40)}. ")]
+        fits = (False, "Fits the") if report["fits"] else ("bad", "Does not fit the")
+        parts += [fits, (False, f" {plain(board['title'], 40)}. ")]
     limit = slowest(report)
     if limit:
         parts += [(True, limit[0]),
@@ -74,9 +74,9 @@ def verdict(report):
     return parts
 
 
-def tile(label, digits, unit, q, note=""):
-    return {"label": label, "value": digits, "unit": unit, "note": note, "origin": words.origin(q) if q else "",
-            "band": words.band(q) if q else ""}
+def tile(label, digits, unit, q, note="", bad=False):
+    return {"label": label, "value": digits, "unit": unit, "note": note, "bad": bad,
+            "origin": words.origin(q) if q else "", "band": words.band(q) if q else ""}
 
 
 def tiles(report):
@@ -101,9 +101,9 @@ def tiles(report):
     share = busiest(report["resources"])
     if share:
         row, part = share
-        fits = "" if report["fits"] is None else "fits" if report["fits"] else "does not fit"
+        fits = {None: "", True: ", fits", False: ", does not fit"}[report["fits"]]
         made.append(tile(f"Fullest: {plain(row['kind'], 20)}", number(part, "share"), "%", row["used"],
-                         f"{quantity(row['used'])} of {number(row['budget']['value'])}" + (fits and f", {fits}")))
+                         f"{quantity(row['used'])} of {number(row['budget']['value'])}" + fits, bad=part > 1))
     limit = slowest(report)
     if limit:
         column = report["limiting"]["columns"]["share"]

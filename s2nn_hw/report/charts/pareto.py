@@ -8,7 +8,7 @@ from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, MUTED, SERIES
 from ..words import plain, same, scaled, unit_text
 from .common import log_axis, log_domain, tooltip
-from .labels import PLOT_HEIGHT, labels
+from .labels import PLOT_HEIGHT, PLOT_WIDTH, labels
 
 LONGEST = 26  # letters of a label
 
@@ -49,14 +49,15 @@ def front(points, x, y):
     return sorted((p for p in points if not any(beats(other, p) for other in points)), key=lambda p: (p["x"], p["y"]))
 
 
-def pareto(ours, others, x, y, *, name, title, note=""):
+def pareto(ours, others, x, y, *, name, title, note="", room=PLOT_WIDTH):
     """Return a scatter plot of ``y`` over ``x`` (keys of :data:`AXES`), or None if that would be no comparison.
 
     ``ours``, ``others``: dictionaries with ``system``, ``task`` and the fields of :data:`AXES` (numbers or None).
     Ours are coloured by task and joined by their front; of the others those of the same tasks are shown, in grey.
+    ``room``: the least width of the plot in px, for which names are placed.
     """
     across, up = AXES[x], AXES[y]
-    mine, tasks = _points(ours, x, y), []
+    mine = _points(ours, x, y)
     if not mine:
         return None
     tasks = list(dict.fromkeys(point["task"] for point in mine))
@@ -76,16 +77,16 @@ def pareto(ours, others, x, y, *, name, title, note=""):
     for task in tasks:
         best = front([point for point in mine if point["task"] == task], across, up)
         if len(best) > 1:
-            layers.append(alt.Chart(rows_of(best)).mark_line(interpolate="step-after" if up.high != across.high
-                                                             else "linear", strokeWidth=1.5, opacity=0.6,
-                                                             stroke=SERIES[tasks.index(task) % len(SERIES)]).encode(
+            layers.append(alt.Chart(rows_of(best)).mark_line(
+                interpolate="step-before" if across.high else "step-after", strokeWidth=1.5, opacity=0.6,
+                stroke=SERIES[tasks.index(task) % len(SERIES)]).encode(
                 **axes, order="x:Q"))
     colour = alt.value(BLUE) if len(tasks) == 1 else alt.Color(
         "task:N", title=None, scale=alt.Scale(domain=tasks, range=list(SERIES)))
     layers.append(alt.Chart(rows_of(mine)).mark_point(filled=True, size=95, opacity=1).encode(
         **axes, color=colour, tooltip=tips))
     layers += labels(mine + grey, (wide.domain, "log" if across.log else "linear"),
-                     (high.domain, "log" if up.log else "linear"), axes)
+                     (high.domain, "log" if up.log else "linear"), axes, room)
     text = f"{up.title.capitalize()} against {across.title}" + (", others in grey" if grey else "") + f".{note}"
     return Figure(name, title, text, alt.layer(*layers).properties(height=PLOT_HEIGHT),
                   ("system", "task", across.title, up.title),
@@ -113,12 +114,14 @@ def _scale(axis, values):
                      nice=False), alt.Axis(format=",.4~g", tickCount=5)
 
 
-def beside(ours, others):
+def beside(ours, others, room=PLOT_WIDTH):
     """Return the figures of the literature: accuracy against LUTs and against energy, those that have data."""
     made = (pareto(ours, others, "luts", "accuracy", name="luts-accuracy", title="Accuracy against LUTs",
-                   note=" Lookup tables have 4 to 6 inputs, and some figures leave parts out: the table says which."),
+                   note=" Lookup tables have 4 to 6 inputs, and some figures leave parts out: the table says which.",
+                   room=room),
             pareto(ours, others, "energy_uj", "accuracy", name="energy-accuracy", title="Accuracy against energy",
-                   note=" Some figures are of a chip, some of a board, some are estimates: the table says which."))
+                   note=" Some figures are of a chip, some of a board, some are estimates: the table says which.",
+                   room=room))
     return {figure.name: figure for figure in made if figure is not None}
 
 

@@ -6,11 +6,14 @@ from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, MUTED, ORANGE, TEAL
 from ..words import TIMES, number, origin
 from .common import BAND_STEP, along, has, log_axis, log_domain, names_axis, tooltip, values
-from .labels import PLOT_HEIGHT, labels
+from .labels import PLOT_HEIGHT, PLOT_WIDTH, labels
 
 
-def roofline(report):
-    """Return additions per cycle against weight bits per cycle of each layer, under the device's two ceilings."""
+def roofline(report, room=PLOT_WIDTH):
+    """Return additions per cycle against weight bits per cycle of each layer, under the device's two ceilings.
+
+    ``room``: the least width of the plot in px, for which names are placed.
+    """
     table = (report["bounds"] or {}).get("layers")
     if not has(table, "additions_per_cycle", "weight_bits_per_cycle"):
         return None
@@ -32,7 +35,7 @@ def roofline(report):
     dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, fill=BLUE, opacity=1).encode(
         **axes, tooltip=tooltip(layer="name", rate="adds", memory="bits"))
     layers = [dots]
-    layers += labels(points, (wide, "log"), (high, "log"), axes)
+    layers += labels(points, (wide, "log"), (high, "log"), axes, room)
     if adders:
         layers += _rule({"y": adders}, f"all adders of the device: {number(adders)}",
                         {"y": "y:Q"}, {"x": alt.value(4), "y": "y:Q"}, "left")
