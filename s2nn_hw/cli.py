@@ -183,14 +183,14 @@ def _test_images(network, images, labels, *, download=True):
     if labels is not None:
         raise UserError(f"labels {labels} need --images X.npy beside them")
     from quantize.data import load as load_set
-    from quantize.data import present, samples
+    from quantize.data import present, samples, title
 
     name = load(network).provenance.get("data_set")
     if not isinstance(name, str):
         raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
     if not download and not present(name, "test"):
-        return *samples(name), f"shipped sample of the {name} test set, which is not on this machine"
-    return *load_set(name, "test"), f"{name} test set"
+        return *samples(name), f"shipped sample of the {title(name)} test set, which is not on this machine"
+    return *load_set(name, "test"), f"{title(name)} test set"
 
 
 @app.command()

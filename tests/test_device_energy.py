@@ -1,13 +1,16 @@
 """Energy of a frame in the device: by hand on a tiny activity record; bad records are refused in one line."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.report.energy.coefficients import NAMES, Coefficient, Coefficients
 from s2nn_hw.report.energy.device import device_energy, load_activity
 from s2nn_hw.report.energy.section import energy_section
+from s2nn_hw.report.tables import print_energy
 
 COUNTS = ("lut", "carry", "ff", "bram", "bram_reads", "bram_writes", "clock_ff", "clock_ff_enabled", "clock_bram",
           "clock_lutram", "io")
@@ -118,6 +121,8 @@ def test_record_round_trip(tmp_path):
     ({"frames": 0}, "damaged"),
     ({"cycles": {}}, "per_frame"),
     ({"link": None}, "damaged"),
+    ({"link": {"flip_flops": -1, "by": ""}}, "count"),
+    ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
     ({"saif": None, "idle": {"rows": []}}, "damaged"),
     ({"idle": {"rows": [row("fc")]}}, "the same rows"),
     ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
@@ -158,3 +163,23 @@ def test_section_of_a_report():
     other = energy_section([ROW], board={"device": "GW2A-18", "budget": board["budget"]}, activity=record(),
                            clock_mhz=50, interval_cycles=40)
     assert other["device"] is None
+
+
+def printed(energy):
+    console = Console(file=io.StringIO(), width=160, highlight=False, soft_wrap=True)
+    print_energy(energy, console)
+    return console.file.getvalue()
+
+
+def test_tables_say_what_is_there():
+    board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
+    readings = {"file": "r.toml", "instrument": None, "date": None, "note": None, "run_w": 2.0, "idle_w": None,
+                "frames_per_second": None, "samples": None, "seconds": None}
+    text = printed(energy_section([ROW], board=board, activity=record(), clock_mhz=100, interval_cycles=40,
+                                  link={"frames_per_second": 1000.0, "reply_bytes": 20}, readings=readings))
+    for said in ("float32 ANN", "XC7A35T per frame", "1,000 frames/s (the link's)", "board 2 W", "Arty A7-100T",
+                 "plausible"):
+        assert said in text
+    text = printed(energy_section([ROW]))
+    assert "float32 ANN" in text
+    assert "per frame, estimate from the activity" not in text

@@ -199,18 +199,29 @@ def test_files_that_are_not_there_or_not_text(tmp_path, reader):
         reader(tmp_path / "bytes.toml")
 
 
+def power(total, band, static=72.0):
+    return {"power": {"total_mw": quantity(total, "mW", "estimate", band=band),
+                      "static_mw": quantity(static, "mW", "estimate", band=(static / 2, static * 2))}}
+
+
 def test_sanity_says_core_and_board():
     rows = load_literature()
-    power = quantity(180.0, "mW", "estimate", band=(120, 320))
-    found = {row["what"]: row for row in sanity(rows, power)}
+    found = {row["what"]: row for row in sanity(rows, power(180.0, (120, 320)))}
     assert tuple(found) == ANCHORS
     board = found["FINN CNV-W1A1 (MLPerf Tiny)"]
     assert (board["of"], board["plausible"], board["value"]["source"]) == ("board", True, "measured")
     assert board["to_estimate"] == pytest.approx(2.243 / 0.18, rel=1e-3)
     assert "DDR" in board["verdict"]
     assert found["Spiker+"]["plausible"] is True
-    hot = {row["what"]: row for row in sanity(rows, quantity(9000.0, "mW", "estimate", band=(4000, 20000)))}
+
+
+def test_sanity_doubts_and_declines():
+    rows = load_literature()
+    hot = {row["what"]: row for row in sanity(rows, power(9000.0, (4000, 20000)))}
     assert hot["FINN CNV-W1A1 (MLPerf Tiny)"]["plausible"] is False
-    assert hot["Flexi-NeurA"]["plausible"] is False
     assert hot["Flexi-NeurA"]["verdict"].startswith("far off")
+    frugal = {row["what"]: row for row in sanity(rows, power(6.0, (3, 14), static=0.15))}
+    assert frugal["FINN CNV-W1A1 (MLPerf Tiny)"]["plausible"] is True
+    assert frugal["Spiker+"]["plausible"] is None
+    assert "milliwatts" in frugal["Spiker+"]["verdict"]
     assert {row["plausible"] for row in sanity(rows)} == {None}

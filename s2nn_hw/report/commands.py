@@ -16,10 +16,12 @@ from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
 from . import tables
 from .builds import NETWORK, find_build, read_build
+from .energy.device import load_activity
+from .energy.readings import load_readings
 from .full import build_report
 from .overview import overview
 
-BUILDS = "build"
+BUILDS, ACTIVITY = "build", "activity.json"
 
 
 def inspect_network(path, *, plan=None, as_json=False):
@@ -57,11 +59,13 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
         baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
         link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
+    activity = _activity(folder, network, chosen, board)
+    measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     with _progress(len(images)) as advance:
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
-                            checked=_checked(network), frames=frames, created=_now(),
-                            folder=Path(folder).name if folder else None, progress=advance)
+                            checked=_checked(network), frames=frames, activity=activity, readings=measured,
+                            created=_now(), folder=Path(folder).name if folder else None, progress=advance)
     if target is not None:
         target.parent.mkdir(exist_ok=True) if output is None else None
         write_json(target, data)
@@ -100,6 +104,21 @@ def _target(network, record, output, build, html):
         return Path(build) / "report.json"
     where = f"-{record['name'].replace(':', '.')}" if record else ""
     return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
+
+
+def _activity(folder, network, plan, board):
+    """Return the activity record of this network and plan: the build's in ``folder``, else the newest for ``board``.
+
+    None if there is none; :class:`UserError` if the build's own is damaged.
+    """
+    own = [Path(folder) / ACTIVITY] if folder else []
+    others = Path(BUILDS).glob(f"activity/{network.name}-{str(board).replace(':', '.')}-*/{ACTIVITY}")
+    for path in own + sorted(others, key=lambda p: -p.stat().st_mtime):
+        if path.is_file():
+            activity = load_activity(path)
+            if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()):
+                return activity
+    return None
 
 
 def _now():

@@ -159,8 +159,12 @@ def print_energy(energy, console):
             said.append(f"{text(readings['to_estimate'])} times the estimate of the chip")
         say(f"measured ({readings['file']}): " + ", ".join(said))
     if device:
-        for row in energy["sanity"]:
-            say(f"{row['what']}, {row['device']} ({row['of']}): {row['verdict']}")
+        console.print(make_table(
+            "others", ("", "device", "draws", "W", "times the estimate", "plausible"),
+            [(row["what"], row["device"], row["of"], row["value"]["value"], row["to_estimate"],
+              {True: "yes", False: "no", None: "-"}[row["plausible"]]) for row in energy["sanity"]],
+        ))
+        say(next((row["verdict"] for row in energy["sanity"] if row["of"] == "board"), ""))
 
 
 def _resource_table(resources):

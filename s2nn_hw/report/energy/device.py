@@ -40,7 +40,12 @@ def load_activity(path):
         if list(frame) != list(idle) or not data["cycles"]["per_frame"] > 0 or not data["frames"] > 0:
             raise ValueError("frame and idle must have the same rows, cycles and frames must be positive")
         _block_share(data)
-        json.dumps([data["netlist"]["what"], data["simulator"], data["link"]["flip_flops"], data["saif"]])
+        link = data["link"]["flip_flops"]
+        if not (link is None or 0 <= link < float("inf")):
+            raise ValueError("flip-flops of the link must be a count")
+        if not all(isinstance(text, str) for text in (
+                data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"])):
+            raise ValueError("netlist.what, link.by, simulator and saif must be text")
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"activity {path} is damaged ({error}); run `s2nn-hw activity` again") from None
     return data
@@ -58,7 +63,8 @@ def device_energy(activity, coefficients, *, clock_mhz, interval_cycles, link_fp
     # a line that is too slow for the circuit's rate can't be at work at it
     here = _Frame(activity, coefficients, interval_cycles, interval_cycles, 0 if slow else reply_bytes)
     result = {
-        "netlist": activity["netlist"]["what"], "frames": activity["frames"], "simulator": activity["simulator"],
+        "netlist": activity["netlist"]["what"], "link": activity["link"]["by"], "frames": activity["frames"],
+        "simulator": activity["simulator"],
         "device": coefficients.device, "family": coefficients.title, "coefficients": coefficients.to_json(),
     } | here.at(circuit, "circuit") | {"classes": here.classes(), "layers": here.layers(), "at_link": None}
     if slow:

@@ -30,6 +30,6 @@ def energy_section(rows, *, board=None, activity=None, clock_mhz=None, interval_
     return {
         "arithmetic": arithmetic(rows),
         "device": device,
-        "sanity": sanity(load_literature(), device["power"]["total_mw"] if device else None),
+        "sanity": sanity(load_literature(), device),
         "measured": measured(readings, total) if readings else None,
     }
