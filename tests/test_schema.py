@@ -2,11 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
+from conftest import random_images, random_network
 from reports import sample
+from test_buffers import residual
 
+from hw.boards import find_board
+from hw.figures import board_figures, link_figures
 from s2nn_hw.errors import UserError
+from s2nn_hw.plan import default_plan
 from s2nn_hw.report import schema
+from s2nn_hw.report.charts import figures
+from s2nn_hw.report.full import build_report
+from s2nn_hw.report.page import render_page
 from s2nn_hw.report.schema import check_report, read_report
 
 
@@ -85,3 +94,18 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_report(tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("board", [None, "icebreaker"])
+@pytest.mark.parametrize("network", [random_network((30, 9, 3), input_bits=2),
+                                     residual(np.random.default_rng(3))], ids=["dense", "residual"])
+def test_what_is_reported_is_of_the_schema_and_can_be_drawn(network, board):
+    plan, found, link = default_plan(network), None, None
+    if board:
+        found = board_figures(find_board(board))
+        link = link_figures(network, plan, clock_hz=found["clock_mhz"] * 1e6, baud=found["baud"])
+    report = json.loads(json.dumps(build_report(network, plan, random_images(network, 5), None, board=found, link=link,
+                                                sequence=5, created="2026-01-02T03:04:05Z")))
+    check_report(report)
+    assert {"timeline", "latency", "interval", "spikes", "bounds"} <= set(figures(report))
+    assert len(render_page(report)) < 1_500_000
