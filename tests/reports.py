@@ -80,7 +80,7 @@ def _layers(rows):
     return table(columns, made)
 
 
-def _bounds(rows, clock):
+def _bounds(rows):
     columns = dict.fromkeys(("words_bound", "adders_bound", "memory_bound", "bound"), ("cycles", "formula"))
     columns |= {"interval": ("cycles", "formula"), "ratio": ("ratio", "formula"),
                 "additions_per_cycle": ("additions/cycle", "formula"),
@@ -92,7 +92,10 @@ def _bounds(rows, clock):
                      alone, 1.031, rate, 0 if engine == "parallel" else round(rate * bits, 2)))
     return {"device": {"adders_per_cycle": q(10_455, "additions/cycle", "formula", "one 8-bit adder per 8 LUTs"),
                        "bram_bits_per_cycle": q(7_488, "bit/cycle", "formula", "208 DP16KD of 36 bits"),
-                       "clock": q(clock, "MHz", "setting")},
+                       "additions": q(sum(row[11] for row in rows), "additions/frame", "golden model"),
+                       "weight_bits": q(sum(row[11] * row[6] for row in rows), "bits/frame", "golden model"),
+                       "bound": q(25.2, "cycles", "formula"), "bound_by": "memory",
+                       "interval": q(107.9, "cycles", "formula"), "ratio": q(4.28, "ratio", "formula")},
             "layers": table(columns, made)}
 
 
@@ -223,7 +226,7 @@ def sample(*, residual=False, board=True, activity=True, measured=False, accurac
                      "compared": ["classes", "scores", "cycles"], "differences": 0},
         "limiting": table({"frames": ("frames", "formula"), "share": ("share", "formula")},
                           [(layer, round(10_000 * part), part) for layer, part in share.items()]),
-        "timeline": _timeline(rows), "layers": _layers(rows), "bounds": _bounds(rows, clock),
+        "timeline": _timeline(rows), "layers": _layers(rows), "bounds": _bounds(rows),
         "link": {"kind": "UART, 8N1", "baud": q(1_000_000, "baud", "setting"),
                  "request_bytes": q(206, "byte/frame", "formula"), "reply_bytes": q(32, "byte/frame", "formula"),
                  "rate": q(link, "frames/s", "formula")} if board else None,

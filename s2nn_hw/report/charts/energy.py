@@ -76,17 +76,19 @@ def arithmetic(report):
     if not model:
         return None
     table = model["models"]
-    found = [row for row in values(table, "arithmetic_nj", "memory_nj", "total_nj", "to_network")
-             if row[1] and row[3]]
+    columns = {"arithmetic_nj": "arithmetic, nJ", "memory_nj": "memory, nJ", "total_nj": "both, nJ",
+               "to_network": "to this network", "low_nj": "low, nJ", "high_nj": "high, nJ"}
+    found = [row for row in values(table, *columns) if row[1] and row[3]]
     if not found:
         return None
     rows = [{"row": name, "arithmetic": compute, "total": total, "ratio": f"{TIMES} {number(ratio, digits=3)}",
-             "first": f"{number(compute)} nJ", "second": f"{number(memory)} nJ", "sum": f"{number(total)} nJ"}
-            for name, compute, memory, total, ratio in found]
+             "first": f"{number(compute)} nJ", "second": f"{number(memory)} nJ", "sum": f"{number(total)} nJ",
+             "band": f"{number(least)} to {number(most)} nJ"}
+            for name, compute, memory, total, ratio, least, most in found]
     low, high = min(row["arithmetic"] for row in rows), max(row["total"] for row in rows)
     order = [row["row"] for row in rows]
     base = alt.Chart(rows_of(rows)).encode(y=names_axis(order), tooltip=tooltip(
-        model="row", arithmetic="first", memory="second", both="sum", to_this_network="ratio"))
+        model="row", arithmetic="first", memory="second", both="sum", band="band", to_this_network="ratio"))
     domain = log_domain(low, high, right=0.2)
     x = along("arithmetic", "nJ per frame (logarithmic)", alt.Scale(type="log", domain=domain, nice=False),
               axis=log_axis(*domain))
@@ -103,4 +105,4 @@ def arithmetic(report):
         f"{plain(model['constants']['source'], 120)}; {TIMES} is the ratio to this network, memory included. Left out: "
         f"{plain(model['left_out'], 300)}.",
         alt.layer(span, dots, text).properties(height={"step": BAND_STEP}),
-        ("model", "arithmetic, nJ", "memory, nJ", "both, nJ", "to this network"), tuple(found), wide=True)
+        ("model", *columns.values()), tuple(found), wide=True)

@@ -8,6 +8,8 @@ from ..words import TIMES, number, origin
 from .common import BAND_STEP, along, has, log_axis, log_domain, names_axis, tooltip, values
 from .labels import PLOT_HEIGHT, PLOT_WIDTH, labels
 
+WHOLE = "all layers"
+
 
 def roofline(report, room=PLOT_WIDTH):
     """Return additions per cycle against weight bits per cycle of each layer, under the device's two ceilings.
@@ -23,6 +25,7 @@ def roofline(report, room=PLOT_WIDTH):
     if not points:
         return None
     device = (report["bounds"] or {}).get("device") or {}
+    points += _whole(device)
     adders, memory = (_ceiling(device, key) for key in ("adders_per_cycle", "bram_bits_per_cycle"))
     xs, ys = [p["x"] for p in points] + [memory] * bool(memory), [p["y"] for p in points] + [adders] * bool(adders)
     wide, high = [min(xs) / 3, 2.2 * max(xs)], [min(ys) / 3, 2.2 * max(ys)]
@@ -32,8 +35,9 @@ def roofline(report, room=PLOT_WIDTH):
         "y": alt.Y("y:Q", title="additions per cycle", scale=alt.Scale(type="log", domain=high, nice=False),
                    axis=log_axis(*high)),
     }
-    dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, fill=BLUE, opacity=1).encode(
-        **axes, tooltip=tooltip(layer="name", rate="adds", memory="bits"))
+    dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, opacity=1).encode(
+        **axes, color=alt.condition(f"datum.name == '{WHOLE}'", alt.value(TEAL), alt.value(BLUE)),
+        tooltip=tooltip(layer="name", rate="adds", memory="bits"))
     layers = [dots]
     layers += labels(points, (wide, "log"), (high, "log"), axes, room)
     if adders:
@@ -49,6 +53,16 @@ def roofline(report, room=PLOT_WIDTH):
         + (f" Without weights in memory: {', '.join(without)}." if without else ""),
         alt.layer(*layers).properties(height=PLOT_HEIGHT),
         ("layer", "additions per cycle", "weight bits per cycle"), tuple(found))
+
+
+def _whole(device):
+    """Return the point of all layers together, if the device's figures say enough."""
+    adds, bits, interval = (_ceiling(device, key) for key in ("additions", "weight_bits", "interval"))
+    if not (adds and bits and interval):
+        return []
+    adds, bits = adds / interval, bits / interval
+    return [{"name": WHOLE, "x": bits, "y": adds, "adds": f"{number(adds)} additions/cycle",
+             "bits": f"{number(bits)} bit/cycle"}]
 
 
 def _ceiling(device, key):
@@ -93,7 +107,8 @@ def bounds(report):
             domain=titles, range=["triangle-up", "diamond", "square"][:len(kinds)] + ["circle"]),
             legend=alt.Legend(columns=2)),
         tooltip=tooltip(layer="row", of="what", cycles="shown"))
-    ratios = [{"row": row[0], "x": max(row[1], row[2]), "text": f"{TIMES} {number(row[3], digits=3)}"} for row in found
+    ends = {row: max(p["x"] for p in points if p["row"] == row) for row in order}
+    ratios = [{"row": row[0], "x": ends[row[0]], "text": f"{TIMES} {number(row[3], digits=3)}"} for row in found
               if row[3] is not None]
     text = alt.Chart(rows_of(ratios)).mark_text(align="left", dx=9, fill=INK).encode(
         y=names_axis(order), x="x:Q", text="text:N")

@@ -5,7 +5,7 @@ import altair as alt
 from ..figure import Figure, rows_of
 from ..palette import BAD, BLUE, GREY, INK, SERIES
 from ..words import DASH, number, origin, plain
-from .common import BAND_STEP, along, has, labelled_bars, names_axis, tooltip, values
+from .common import BAND_STEP, along, has, labelled_bars, names_axis, tooltip, values, with_bands
 
 TITLES = {"luts": "LUTs", "ffs": "flip-flops", "brams": "block RAMs", "dsps": "DSP blocks"}
 
@@ -15,23 +15,29 @@ def resources(report):
     found = report["resources"]
     if not found:
         return None
-    rows, ticks, cells = [], [], []
+    rows, ticks, bands, cells = [], [], [], []
     for key, row in found.items():
         used, budget = row["used"]["value"], (row["budget"] or {}).get("value")
         if used is None or not budget:
             continue
         name, share = plain(row["kind"], 24), used / budget
-        said = f"{name}: {number(used)} of {number(budget)}, {number(share, 'share')} %"
+        about = "~" if row["used"]["source"] == "estimate" and used else ""
+        said = f"{name}: {about}{number(used)} of {number(budget)}, {number(share, 'share')} %"
         rows.append({"row": key, "value": share, "colour": BAD if share > 1 else BLUE,
                      "text": said + (", does not fit" if share > 1 else "")})
+        if row["used"].get("band") and row["used"]["band"][0] < row["used"]["band"][1]:
+            low, high = row["used"]["band"]
+            bands.append({"row": key, "low": low / budget, "high": high / budget,
+                          "text": f"{number(low)} to {number(high)}"})
         guess = (row.get("estimated") or {}).get("value")
         if guess is not None and row["used"]["source"] != "estimate":
             ticks.append({"row": key, "value": guess / budget, "text": f"estimate {number(guess)}"})
         cells.append((TITLES[key], name, used, budget, number(share, "share"), DASH if guess is None else guess))
     if not rows:
         return None
-    end, order = max(1, *(row["value"] for row in rows)), [row["row"] for row in rows]
-    chart = labelled_bars(rows, order, title=None, top=end)
+    end = max([1] + [row["value"] for row in rows] + [band["high"] for band in bands])
+    order = [row["row"] for row in rows]
+    chart = with_bands(labelled_bars(rows, order, title=None, top=end), bands, order)
     if ticks:
         chart += alt.Chart(rows_of(ticks)).mark_tick(thickness=2, size=16, yOffset=9, color=INK, clip=True).encode(
             y=alt.Y("row:N", sort=order, axis=None), x="value:Q", tooltip=tooltip(estimate="text"))
@@ -40,7 +46,8 @@ def resources(report):
     return Figure(
         "resources", "Resources against the budget",
         f"Used of what the device has ({origin(found['luts']['used'])})."
-        + (" The upright stroke is the estimate before synthesis." if ticks else ""),
+        + (" The upright stroke is the estimate before synthesis." if ticks else "")
+        + (" Lines are the error bands." if bands else ""),
         chart.properties(height={"step": 42}),
         ("resource", "kind", "used", "budget", "share, %", "estimated"), tuple(cells))
 
