@@ -275,6 +275,19 @@ def run(
     run_on_board(images, port, output, baud=baud, network=network)
 
 
+@app.command()
+def compare(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="report.json files, or folders of one.")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+):
+    """Put several reports side by side: a table with the best of each row, and a page with Pareto plots."""
+    from .report.compare import compare_reports
+    from .report.literature import load_literature
+
+    compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
+
+
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
 
