@@ -1,7 +1,9 @@
 """Cycles per frame on real images: each layer alone against its lower bound, the whole against the figures to reach."""
 
+from s2nn_hw.accelerator import Design
 from s2nn_hw.plan import default_plan
-from s2nn_hw.report.latency import latency
+from s2nn_hw.report.layers import layer_rows
+from s2nn_hw.report.measure import measure
 
 from .frame import Row
 
@@ -12,15 +14,16 @@ MEAN_LATENCY, MEAN_INTERVAL = 320, 230
 
 def run(setting):
     network = setting.network
-    figures = latency(network, default_plan(network), setting.images)
+    design = Design(network, default_plan(network))
+    measured = measure(design, setting.images)
     rows = [
-        Row("mean latency", figures["latency_cycles"]["mean"], "cycles", MEAN_LATENCY, "figure to reach", binding=True),
-        Row("mean interval", figures["interval_cycles"]["mean"], "cycles", MEAN_INTERVAL, "figure to reach",
+        Row("mean latency", float(measured.alone.mean()), "cycles", MEAN_LATENCY, "figure to reach", binding=True),
+        Row("mean interval", float(measured.intervals.mean()), "cycles", MEAN_INTERVAL, "figure to reach",
             binding=True),
     ]
-    for row in figures["layers"]:
+    for row in layer_rows(design, measured):
         rows += [
-            Row(f"{row['name']} alone", row["alone_interval_cycles"], "cycles", row["bound_cycles"],
+            Row(f"{row['name']} alone", row["alone_interval"], "cycles", row["bound"],
                 "max(ones / banks, words)"),
             Row(f"{row['name']} alone to bound", row["alone_to_bound"], "", RATIO, "figure to reach", binding=True),
         ]

@@ -9,7 +9,8 @@ from hw.toolreports import synthesis_usage
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import TOP, to_verilog
 from s2nn_hw.plan import default_plan
-from s2nn_hw.report.latency import latency
+from s2nn_hw.report.layers import layer_rows
+from s2nn_hw.report.measure import measure
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 
@@ -33,14 +34,15 @@ class References:
         for path in sorted(MODELS.glob("*.s2nn")):
             network = load(path)
             images, _ = find_images(network, TIMED)
-            layers = [row for row in latency(network, None, images)["layers"] if row["alone_interval_cycles"]]
-            slowest = max(layers, key=lambda row: row["alone_interval_cycles"])
+            design = Design(network)
+            layers = [row for row in layer_rows(design, measure(design, images)) if row["alone_interval"]]
+            slowest = max(layers, key=lambda row: row["alone_interval"])
             guess = estimate(network, None, "xc7")
             blocks = sum(row["weight_brams"] for row in guess["layers"])
             held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
             rows += [
-                Row(f"{network.name}: slowest layer, {slowest['name']}", slowest["alone_interval_cycles"], "cycles",
-                    slowest["bound_cycles"], "max(active taps / banks, words)"),
+                Row(f"{network.name}: slowest layer, {slowest['name']}", slowest["alone_interval"], "cycles",
+                    slowest["bound"], "max(active taps / banks, words)"),
                 Row(f"{network.name}: packing of weight blocks", held / (blocks * 36 * 1024) if blocks else 0, "",
                     1.0, "every bit of them used", "higher"),
             ]
@@ -70,12 +72,12 @@ class Growth:
         for name, case in cases.items():
             network = make_cnn(case["channels"], image=(case["side"], case["side"], 3))
             images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
-            figures = latency(network, default_plan(network), images)
+            measured = measure(Design(network, default_plan(network)), images)
             start = time.perf_counter()
             to_verilog(Accelerator(network), TOP)
             seconds = time.perf_counter() - start
             guess = estimate(network, None, "xc7", design=Design(network))
-            values = {"cycles": figures["interval_cycles"]["mean"], "LUT6": guess["luts"], "RAMB36": guess["brams"],
+            values = {"cycles": float(measured.intervals.mean()), "LUT6": guess["luts"], "RAMB36": guess["brams"],
                       "s": seconds}
             first = first or values
             rows += [Row(f"{name}: {'to Verilog' if unit == 's' else unit}", value, unit, first[unit] or None,

@@ -11,13 +11,15 @@ from pathlib import Path
 import s2nn_hw
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
+from s2nn_hw.store import save
 
 from .boards import check_budget
 from .clocking import BoardTop, system_clock
 from .steps import choose_flow, prepare, run_nextpnr, run_openxc7, run_synthesis, run_vivado
 from .toolchain import Narrator
 
-REPORT = "report.json"
+RECORD = "build.json"
+NETWORK_FILE = "network.s2nn"
 SYNTHESIS_ONLY_STATUS = 3
 
 
@@ -42,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Built:
-    """A finished build: its ``folder``, the contents of its ``report.json``, and whether it was there already."""
+    """A finished build: its ``folder``, the contents of its ``build.json``, and whether it was there already."""
 
     folder: Path
     report: dict
@@ -98,7 +100,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     the board. ``design``: a function ``(clock_hz, baud) -> component with rx and tx`` in the accelerator's place,
     known to the digest as ``design_key``. ``console``: a rich console for progress.
 
-    The folder is complete when it holds ``report.json``, and then nothing is built again. :class:`UserError`: a
+    The folder is complete when it holds ``build.json``, and then nothing is built again. :class:`UserError`: a
     tool is missing or failed, the design does not fit, the clock is missed (logs stay in the folder). Ctrl-C and a
     full disk leave no folder.
     """
@@ -168,7 +170,8 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "missing": list(flow.missing),
         "program": " ".join(board.program) if outcome.bitstream else None,
     }
-    write_json(folder / REPORT, report)
+    save(network, folder / NETWORK_FILE)
+    write_json(folder / RECORD, report)
     return report
 
 
@@ -198,7 +201,7 @@ def _console():
 def _finished(folder):
     """Return the report of a complete build in ``folder``, else None."""
     try:
-        report = json.loads((folder / REPORT).read_text())
+        report = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
         return None
     whole = isinstance(report, dict) and "missing" in report and "bitstream" in report

@@ -216,18 +216,17 @@ def bitstream(
     built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
                             native=native, chipdb=chipdb, prjxray_db=prjxray_db)
     try:
-        _report(network, build=built.folder)
+        _report(built.folder)
     except UserError as reason:  # the build itself is good: what is missing is images to measure on
         show_resources(built, board)
         typer.echo(f"no accuracy and cycles in the report: {reason}")
-    typer.echo(f"all figures of this build: {built.folder / 'report.json'}")
     if built.status:
         raise typer.Exit(built.status)
 
 
 @app.command()
 def report(
-    network: NetworkFile,
+    source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
     build: Annotated[
         Path | None, typer.Option("--build", metavar="DIR", help="Folder of a finished `bitstream`.")
@@ -235,22 +234,28 @@ def report(
     images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
     plan: PlanFile = None,
+    frames: Annotated[int | None, typer.Option("--frames", min=1, help="Cycles of the first so many images.")] = None,
+    readings: Annotated[
+        Path | None, typer.Option("--readings", metavar="FILE", help="Power measured on the board, TOML or CSV.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Also write the page, one self-contained file.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="R.json", help="Write figures here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ):
-    """Accuracy, resources, clock, cycles, frames/s and energy, measured or labelled an estimate."""
-    _report(network, board=board, build=build, images=images, labels=labels, plan=plan, output=output, as_json=as_json)
+    """Accuracy, resources, clock, cycles, frames/s and energy: each with its source, estimates with their band."""
+    _report(source, board=board, build=build, images=images, labels=labels, plan=plan, output=output, as_json=as_json,
+            frames=frames, readings=readings, html=html)
 
 
-def _report(network, *, images=None, labels=None, **options):
+def _report(source, *, images=None, labels=None, **options):
     from hw.boards import find_board
     from hw.figures import board_figures, link_figures
 
     from .report.commands import report_network
 
     report_network(
-        network, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
-        test_images=lambda _: _test_images(network, images, labels, download=False), **options,
+        source, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
+        test_images=lambda path, _: _test_images(path, images, labels, download=False), **options,
     )
 
 

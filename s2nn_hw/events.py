@@ -8,14 +8,20 @@ Parts exchange words over channels. The word ``n`` of a channel passes in the cy
 next offer or ready cycle from cycles that are known, by maxima of earlier ones plus constants, one line per condition
 in the circuit; parts are worked in turn until none can go on. All are done then, or the circuit is in deadlock.
 Every reader takes at most one word a cycle, which stands in its ``ready``, so ``offer`` need not say it.
+
+Which word is worked when depends on the circuit alone, only the cycles depend on the data. So many independent
+sequences of frames, the ``lanes``, go through the same steps together, and every array of cycles ends in their axis.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-LONG_AGO = -(1 << 40)
-MAX_BANKS = 64
+LONG_AGO = -(1 << 30)
+TOO_LATE = 1 << 30
 MAX_AHEAD = 32
+NOBODY, UNKNOWN = -1, -2
 
 SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
 
@@ -27,310 +33,372 @@ PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engine
 BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # event engine
 CELL_WORDS, DELAY = 3, 4  # neurons: words of a cell, cycles from the capture to the first offer
 ORED_WORDS = 3
-# and its state: words taken and given; cycle of the last word taken and of the last read; cells whose words are free;
-# word of the pass and passes so far; cells that have ended and where in `times` their cycles are, and those of frames;
-# the ends of the last passes
-TAKEN, GIVEN, LAST, ISSUED, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(16, 26)
-MOVES = 26
-COLUMNS = MOVES + MAX_AHEAD
+# and how far it is: words taken and given; cells whose words are free; word of the pass and passes so far; cells that
+# have ended and the row of `times` where their cycles begin; row of the cycles in which frames end
+TAKEN, GIVEN, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(16, 24)
+COLUMNS = 24
 
-# `channels`: where in `times` the offers are, words in all, first port that reads it, words offered
-OFFERS, LENGTH, FIRST_PORT, OFFERED = range(4)
-# `ports`, in the order of parts: channel, where in `times` the ready cycles are, words in all, words of a pass, words
-# readied, the next port that reads the same channel (-1: none)
+# `channels`: row of `times` where the offers begin, words in all, first port that reads it, words offered, and passed
+OFFERS, LENGTH, FIRST_PORT, OFFERED, PASSED = range(5)
+# `ports`, in the order of parts: channel, row of `times` where the ready cycles begin, words in all, words of a pass,
+# words readied, the next port that reads the same channel (NOBODY: none)
 CHANNEL, READY, WORDS, PASS_WORDS, READIED, NEXT = range(6)
-# `banks[part, bank]`: last spike, words queued, when each place of the queue was left
-SCANNED, QUEUED, POPS = range(3)
-# `times`: cycles, and the tables of windows; `ones`: those of all event engines
 
 
-@njit(cache=True)
-def passed(channel, n, channels, ports, times):
-    """Return the cycle in which word ``n`` passes, or LONG_AGO if it is not known yet."""
-    if channels[channel, OFFERED] <= n:
-        return LONG_AGO
-    cycle = times[channels[channel, OFFERS] + n]
-    port = channels[channel, FIRST_PORT]
-    while port >= 0:
-        if ports[port, READIED] <= n:
-            return LONG_AGO
-        cycle = max(cycle, times[ports[port, READY] + n])
-        port = ports[port, NEXT]
-    return cycle
+class State(NamedTuple):
+    """A circuit at work: structure (int64) and cycles (int32, last axis: lanes).
+
+    ``tables``: those of the windows. ``times``: rows of offers (once a word has passed: when it did) and of ready
+    cycles, ends of cells and of frames. ``last``: by part, of the last word taken, windows: read. ``moves``: ends of
+    the last passes. By part and bank ``scanned``: the last spike; ``place``: the next place of the queue; ``pops``:
+    when each place was left. ``ones``: uint16 ``(rows, lanes)`` of all event engines.
+    """
+
+    parts: np.ndarray
+    channels: np.ndarray
+    ports: np.ndarray
+    tables: np.ndarray
+    times: np.ndarray
+    last: np.ndarray
+    moves: np.ndarray
+    scanned: np.ndarray
+    place: np.ndarray
+    pops: np.ndarray
+    ones: np.ndarray
 
 
-@njit(cache=True)
-def offer(part, cycle, parts, channels, times):
-    """The next word of ``part`` is offered from ``cycle`` on."""
-    out = parts[part, OUT]
-    times[channels[out, OFFERS] + parts[part, GIVEN]] = cycle
-    parts[part, GIVEN] += 1
-    channels[out, OFFERED] = parts[part, GIVEN]
+@njit(cache=True, nogil=True)
+def settle(s, channel):
+    """Let all words of ``channel`` pass whose offer and ready cycles are known."""
+    limit = s.channels[channel, OFFERED]
+    first = s.channels[channel, FIRST_PORT]
+    port = first
+    while port != NOBODY:
+        limit = min(limit, s.ports[port, READIED])
+        port = s.ports[port, NEXT]
+    lanes = s.times.shape[1]
+    for n in range(s.channels[channel, PASSED], limit):
+        row, port = s.channels[channel, OFFERS] + n, first
+        while port != NOBODY:
+            ready = s.ports[port, READY] + n
+            for lane in range(lanes):
+                s.times[row, lane] = max(s.times[row, lane], s.times[ready, lane])
+            port = s.ports[port, NEXT]
+        s.channels[channel, PASSED] = n + 1
 
 
-@njit(cache=True)
-def accept(port, cycle, ports, times):
-    """The next word at ``port`` is taken from ``cycle`` on."""
-    times[ports[port, READY] + ports[port, READIED]] = cycle
-    ports[port, READIED] += 1
+@njit(cache=True, nogil=True)
+def passed(s, channel, n):
+    """Return the row of ``times`` with the cycles in which word ``n`` passes, UNKNOWN as long as they are not known."""
+    return s.channels[channel, OFFERS] + n if n < s.channels[channel, PASSED] else UNKNOWN
 
 
-@njit(cache=True)
-def turn(part, at, parts, ports):
+@njit(cache=True, nogil=True)
+def offer(s, part):
+    """The next word of ``part`` is offered; its cycles stand in their row."""
+    out = s.parts[part, OUT]
+    s.parts[part, GIVEN] += 1
+    s.channels[out, OFFERED] = s.parts[part, GIVEN]
+    settle(s, out)
+
+
+@njit(cache=True, nogil=True)
+def accept(s, port):
+    """The next word at ``port`` is taken; from when on stands in its row."""
+    s.ports[port, READIED] += 1
+    settle(s, s.ports[port, CHANNEL])
+
+
+@njit(cache=True, nogil=True)
+def turn(s, part, at):
     """Return ``(port, word)`` of word ``at`` of a pass: the sources' words of a pass follow each other."""
-    port = parts[part, PORT]
-    while at >= ports[port, PASS_WORDS]:
-        at -= ports[port, PASS_WORDS]
+    port = s.parts[part, PORT]
+    while at >= s.ports[port, PASS_WORDS]:
+        at -= s.ports[port, PASS_WORDS]
         port += 1
     return port, at
 
 
-@njit(cache=True)
-def work_source(part, parts, channels, ports, times, under_way):
-    n = parts[part, GIVEN]
-    if n >= channels[parts[part, OUT], LENGTH]:
+@njit(cache=True, nogil=True)
+def work_source(s, part, under_way):
+    n, out = s.parts[part, GIVEN], s.parts[part, OUT]
+    if n >= s.channels[out, LENGTH]:
         return False
-    cycle, frame = 0, n // parts[part, FRAME]
-    if n % parts[part, FRAME] == 0 and frame >= under_way:
-        result = passed(parts[part, RESULT], frame - under_way, channels, ports, times)
-        if result == LONG_AGO:
+    row, result = s.channels[out, OFFERS] + n, NOBODY
+    frame = n // s.parts[part, FRAME]
+    if n % s.parts[part, FRAME] == 0 and frame >= under_way:
+        result = passed(s, s.parts[part, RESULT], frame - under_way)
+        if result == UNKNOWN:
             return False
-        cycle = result + 1
-    offer(part, cycle, parts, channels, times)
+    for lane in range(s.times.shape[1]):
+        s.times[row, lane] = s.times[result, lane] + 1 if result != NOBODY else 0
+    offer(s, part)
     return True
 
 
-@njit(cache=True)
-def write_window(part, parts, channels, ports, times):
+@njit(cache=True, nogil=True)
+def write_window(s, part):
     """The ring takes a word a cycle, while the oldest word that it keeps is less than its depth away."""
-    port = parts[part, PORT]
-    n, cycle = ports[port, READIED], 0
-    if n >= ports[port, WORDS]:
+    port = s.parts[part, PORT]
+    n, before = s.ports[port, READIED], NOBODY
+    if n >= s.ports[port, WORDS]:
         return False
     if n:
-        before = passed(ports[port, CHANNEL], n - 1, channels, ports, times)
-        if before == LONG_AGO:
+        before = passed(s, s.ports[port, CHANNEL], n - 1)
+        if before == UNKNOWN:
             return False
-        cycle = before + 1
     while True:
-        cell = parts[part, FREED]
-        oldest = times[parts[part, OLDEST] + cell % parts[part, CELLS]]
-        held = cell // parts[part, CELLS] * parts[part, FRAME_IN] + oldest
-        if n - held < parts[part, DEPTH]:
+        cell = s.parts[part, FREED]
+        oldest = s.tables[s.parts[part, OLDEST] + cell % s.parts[part, CELLS]]
+        held = cell // s.parts[part, CELLS] * s.parts[part, FRAME_IN] + oldest
+        if n - held < s.parts[part, DEPTH]:
             break
-        if parts[part, ENDED] <= cell:
+        if s.parts[part, ENDED] <= cell:
             return False
-        parts[part, FREED] = cell + 1
-    if parts[part, FREED]:
-        cycle = max(cycle, times[parts[part, DONE] + parts[part, FREED] - 1] + 1)
-    accept(port, cycle, ports, times)
+        s.parts[part, FREED] = cell + 1
+    freed = s.parts[part, DONE] + s.parts[part, FREED] - 1 if s.parts[part, FREED] else NOBODY
+    row = s.ports[port, READY] + n
+    for lane in range(s.times.shape[1]):
+        cycle = s.times[before, lane] + 1 if before != NOBODY else 0
+        if freed != NOBODY:
+            cycle = max(cycle, s.times[freed, lane] + 1)
+        s.times[row, lane] = cycle
+    accept(s, port)
     return True
 
 
-@njit(cache=True)
-def read_window(part, parts, channels, ports, times):
+@njit(cache=True, nogil=True)
+def read_window(s, part):
     """A word is read when all that it needs is written and the two before it leave room; it is offered two later."""
-    n, cycle = parts[part, GIVEN], max(parts[part, ISSUED] + 1, 0)
-    if n >= channels[parts[part, OUT], LENGTH]:
+    n, out = s.parts[part, GIVEN], s.parts[part, OUT]
+    if n >= s.channels[out, LENGTH]:
         return False
-    need = n // parts[part, FRAME_OUT] * parts[part, FRAME_IN] + times[parts[part, NEEDS] + n % parts[part, FRAME_OUT]]
+    frame = s.parts[part, FRAME_OUT]
+    need = n // frame * s.parts[part, FRAME_IN] + s.tables[s.parts[part, NEEDS] + n % frame]
+    written = before = NOBODY
     if need >= 0:
-        written = passed(ports[parts[part, PORT], CHANNEL], need, channels, ports, times)
-        if written == LONG_AGO:
-            return False
-        cycle = max(cycle, written + 1)
+        written = passed(s, s.ports[s.parts[part, PORT], CHANNEL], need)
     if n >= 2:
-        before = passed(parts[part, OUT], n - 2, channels, ports, times)
-        if before == LONG_AGO:
-            return False
-        cycle = max(cycle, before)
-    parts[part, ISSUED] = cycle
-    offer(part, cycle + 2, parts, channels, times)
-    if (n + 1) % parts[part, CELL_OUT] == 0:
-        times[parts[part, DONE] + parts[part, ENDED]] = cycle
-        parts[part, ENDED] += 1
-    return True
-
-
-@njit(cache=True)
-def room_behind(part, parts, channels, ports, times):
-    """Return from when the neurons have room for the cell that is summed, or LONG_AGO if that is not known yet."""
-    cell, unit = parts[part, PASSES] // parts[part, CELL_PASSES], parts[part, NEURONS]
-    if cell < parts[part, SLOTS]:
-        return 0
-    word = (cell - parts[part, SLOTS] + 1) * parts[unit, CELL_WORDS] - 1
-    left = passed(parts[unit, OUT], word, channels, ports, times)
-    return left if left == LONG_AGO else left + 1
-
-
-@njit(cache=True)
-def last_move(parts, part, back):
-    """Return when the pass ``back`` before the present one ended."""
-    return parts[part, MOVES + (parts[part, PASSES] - back) % MAX_AHEAD]
-
-
-@njit(cache=True)
-def take_word(part, parts, channels, ports, banks, times, ones):
-    port, at = turn(part, parts[part, WORD], parts, ports)
-    n = parts[part, PASSES] * ports[port, PASS_WORDS] + at
-    if n >= ports[port, WORDS]:
+        before = passed(s, out, n - 2)
+    if written == UNKNOWN or before == UNKNOWN:
         return False
-    moved = False
-    if ports[port, READIED] == n:
-        cycle = parts[part, LAST] + 1
-        if parts[part, KIND] == EVENT:
-            cycle = max(cycle, last_move(parts, part, parts[part, AHEAD]) + 1)
-            for bank in range(parts[part, BANKS]):
-                cycle = max(cycle, banks[part, bank, POPS + banks[part, bank, QUEUED] % parts[part, QUEUE]] + 1)
-        elif parts[part, WORD] == parts[part, PASS] - 1 and (parts[part, PASSES] + 1) % parts[part, CELL_PASSES] == 0:
-            room = room_behind(part, parts, channels, ports, times)
-            if room == LONG_AGO:
-                return False
-            cycle = max(cycle, room)
-        accept(port, cycle, ports, times)
-        moved = True
-    taken = passed(ports[port, CHANNEL], n, channels, ports, times)
-    if taken == LONG_AGO:
-        return moved
-    parts[part, LAST] = taken
-    if parts[part, KIND] == EVENT:
-        queue_word(part, taken, parts, banks, ones)
-    parts[part, WORD] += 1
+    row, ended = s.channels[out, OFFERS] + n, (n + 1) % s.parts[part, CELL_OUT] == 0
+    for lane in range(s.times.shape[1]):
+        cycle = s.last[part, lane] + 1
+        if written != NOBODY:
+            cycle = max(cycle, s.times[written, lane] + 1)
+        if before != NOBODY:
+            cycle = max(cycle, s.times[before, lane])
+        s.last[part, lane] = cycle
+        s.times[row, lane] = cycle + 2
+    if ended:
+        row = s.parts[part, DONE] + s.parts[part, ENDED]
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.last[part, lane]
+        s.parts[part, ENDED] += 1
+    offer(s, part)
     return True
 
 
-@njit(cache=True)
-def queue_word(part, taken, parts, banks, ones):
+@njit(cache=True, nogil=True)
+def room_behind(s, part):
+    """Return the row of the word after which the neurons have room for the cell that is summed (NOBODY: from the
+    start on, UNKNOWN: not known yet)."""
+    cell, unit = s.parts[part, PASSES] // s.parts[part, CELL_PASSES], s.parts[part, NEURONS]
+    if cell < s.parts[part, SLOTS]:
+        return NOBODY
+    return passed(s, s.parts[unit, OUT], (cell - s.parts[part, SLOTS] + 1) * s.parts[unit, CELL_WORDS] - 1)
+
+
+@njit(cache=True, nogil=True)
+def take_word(s, part):
+    port, at = turn(s, part, s.parts[part, WORD])
+    n = s.parts[part, PASSES] * s.ports[port, PASS_WORDS] + at
+    if n >= s.ports[port, WORDS]:
+        return False
+    moved, event = False, s.parts[part, KIND] == EVENT
+    if s.ports[port, READIED] == n:
+        room = NOBODY
+        if not event and s.parts[part, WORD] == s.parts[part, PASS] - 1:
+            if (s.parts[part, PASSES] + 1) % s.parts[part, CELL_PASSES] == 0:
+                room = room_behind(s, part)
+            if room == UNKNOWN:
+                return False
+        row = s.ports[port, READY] + n
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.last[part, lane] + 1
+            if room != NOBODY:
+                s.times[row, lane] = max(s.times[row, lane], s.times[room, lane] + 1)
+        if event:
+            await_queues(s, part, row)
+        accept(s, port)
+        moved = True
+    taken = passed(s, s.ports[port, CHANNEL], n)
+    if taken == UNKNOWN:
+        return moved
+    for lane in range(s.times.shape[1]):
+        s.last[part, lane] = s.times[taken, lane]
+    if event:
+        queue_word(s, part)
+    s.parts[part, WORD] += 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def await_queues(s, part, row):
+    """A word is taken when the pass AHEAD before has ended and each bank's queue has a place."""
+    ahead = (s.parts[part, PASSES] - s.parts[part, AHEAD]) % MAX_AHEAD
+    for lane in range(s.times.shape[1]):
+        s.times[row, lane] = max(s.times[row, lane], s.moves[part, ahead, lane] + 1)
+    for bank in range(s.parts[part, BANKS]):
+        for lane in range(s.times.shape[1]):
+            left = s.pops[part, bank, s.place[part, bank, lane], lane] + 1
+            s.times[row, lane] = max(s.times[row, lane], left)
+
+
+@njit(cache=True, nogil=True)
+def queue_word(s, part):
     """A bank scans its non-zero words one after the other, those of a pass from when the pass before has ended."""
-    number = parts[part, PASSES]
-    plane, group = number % parts[part, PLANES], number // parts[part, PLANES] % parts[part, GROUPS]
-    position = number // parts[part, PLANES] // parts[part, GROUPS]
-    split = group * parts[part, SPLITS] // parts[part, GROUPS]
-    place = (position * parts[part, SPLITS] + split) * parts[part, PLANES] + plane
-    base = parts[part, ONES] + (place * parts[part, PASS] + parts[part, WORD]) * parts[part, BANKS]
-    for bank in range(parts[part, BANKS]):
-        spikes = ones[base + bank]
-        if spikes:
-            popped = max(max(taken + 1, banks[part, bank, SCANNED]), last_move(parts, part, 1))
-            banks[part, bank, POPS + banks[part, bank, QUEUED] % parts[part, QUEUE]] = popped
-            banks[part, bank, SCANNED] = popped + spikes
-            banks[part, bank, QUEUED] += 1
+    number = s.parts[part, PASSES]
+    plane, group = number % s.parts[part, PLANES], number // s.parts[part, PLANES] % s.parts[part, GROUPS]
+    position = number // s.parts[part, PLANES] // s.parts[part, GROUPS]
+    split = group * s.parts[part, SPLITS] // s.parts[part, GROUPS]
+    place = (position * s.parts[part, SPLITS] + split) * s.parts[part, PLANES] + plane
+    base = s.parts[part, ONES] + (place * s.parts[part, PASS] + s.parts[part, WORD]) * s.parts[part, BANKS]
+    before, places = (number - 1) % MAX_AHEAD, s.parts[part, QUEUE]
+    for bank in range(s.parts[part, BANKS]):
+        for lane in range(s.times.shape[1]):
+            spikes = np.int32(s.ones[base + bank, lane])
+            if spikes:
+                popped = max(s.last[part, lane] + 1, s.scanned[part, bank, lane])
+                popped = max(popped, s.moves[part, before, lane])
+                s.scanned[part, bank, lane] = popped + spikes
+                at = s.place[part, bank, lane]
+                s.pops[part, bank, at, lane] = popped
+                s.place[part, bank, lane] = at + 1 if at + 1 < places else 0
 
 
-@njit(cache=True)
-def end_pass(part, parts, channels, ports, banks, times):
+@njit(cache=True, nogil=True)
+def end_pass(s, part):
     """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
-    number = parts[part, PASSES]
-    end, final = parts[part, LAST], (number + 1) % parts[part, CELL_PASSES] == 0
-    if parts[part, KIND] == EVENT:
-        end = max(end, last_move(parts, part, 1)) + 1
-        for bank in range(parts[part, BANKS]):
-            end = max(end, banks[part, bank, SCANNED])
-        if final:
-            room = room_behind(part, parts, channels, ports, times)
-            if room == LONG_AGO:
-                return False
-            end = max(end, room)
-    parts[part, MOVES + number % MAX_AHEAD] = end
+    number, room = s.parts[part, PASSES], NOBODY
+    final, event = (number + 1) % s.parts[part, CELL_PASSES] == 0, s.parts[part, KIND] == EVENT
+    if event and final:
+        room = room_behind(s, part)
+        if room == UNKNOWN:
+            return False
+    end, before = number % MAX_AHEAD, (number - 1) % MAX_AHEAD
+    for lane in range(s.times.shape[1]):
+        s.moves[part, end, lane] = s.last[part, lane]
+    if event:
+        for lane in range(s.times.shape[1]):
+            s.moves[part, end, lane] = max(s.last[part, lane], s.moves[part, before, lane]) + 1
+        for bank in range(s.parts[part, BANKS]):
+            for lane in range(s.times.shape[1]):
+                s.moves[part, end, lane] = max(s.moves[part, end, lane], s.scanned[part, bank, lane])
+    if room != NOBODY:
+        for lane in range(s.times.shape[1]):
+            s.moves[part, end, lane] = max(s.moves[part, end, lane], s.times[room, lane] + 1)
     if final:
-        unit = parts[part, NEURONS]
-        times[parts[unit, DONE] + parts[unit, ENDED]] = end + parts[part, CAPTURE]
-        parts[unit, ENDED] += 1
-    parts[part, PASSES] += 1
-    parts[part, WORD] = 0
-    if parts[part, PASSES] % parts[part, FRAME_PASSES] == 0:
-        times[parts[part, CLOSED] + parts[part, PASSES] // parts[part, FRAME_PASSES] - 1] = end
+        unit = s.parts[part, NEURONS]
+        row = s.parts[unit, DONE] + s.parts[unit, ENDED]
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.moves[part, end, lane] + s.parts[part, CAPTURE]
+        s.parts[unit, ENDED] += 1
+    s.parts[part, PASSES] += 1
+    s.parts[part, WORD] = 0
+    if s.parts[part, PASSES] % s.parts[part, FRAME_PASSES] == 0:
+        row = s.parts[part, CLOSED] + s.parts[part, PASSES] // s.parts[part, FRAME_PASSES] - 1
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.moves[part, end, lane]
     return True
 
 
-@njit(cache=True)
-def work_neurons(part, parts, channels, ports, times):
-    cell = parts[part, GIVEN] // parts[part, CELL_WORDS]
-    if parts[part, GIVEN] >= channels[parts[part, OUT], LENGTH] or cell >= parts[part, ENDED]:
+@njit(cache=True, nogil=True)
+def work_neurons(s, part):
+    n, out = s.parts[part, GIVEN], s.parts[part, OUT]
+    cell = n // s.parts[part, CELL_WORDS]
+    if n >= s.channels[out, LENGTH] or cell >= s.parts[part, ENDED]:
         return False
-    offer(part, times[parts[part, DONE] + cell] + parts[part, DELAY], parts, channels, times)
+    row, done = s.channels[out, OFFERS] + n, s.parts[part, DONE] + cell
+    for lane in range(s.times.shape[1]):
+        s.times[row, lane] = s.times[done, lane] + s.parts[part, DELAY]
+    offer(s, part)
     return True
 
 
-@njit(cache=True)
-def work_ored(part, parts, channels, ports, times):
+@njit(cache=True, nogil=True)
+def work_ored(s, part):
     """Words are taken one a cycle; the last of a group when the word before has left, which gives the next word."""
-    port, at = turn(part, parts[part, TAKEN] % parts[part, ORED_WORDS], parts, ports)
-    n = parts[part, TAKEN] // parts[part, ORED_WORDS] * ports[port, PASS_WORDS] + at
-    if n >= ports[port, WORDS]:
+    words = s.parts[part, ORED_WORDS]
+    port, at = turn(s, part, s.parts[part, TAKEN] % words)
+    n = s.parts[part, TAKEN] // words * s.ports[port, PASS_WORDS] + at
+    if n >= s.ports[port, WORDS]:
         return False
-    moved, last = False, (parts[part, TAKEN] + 1) % parts[part, ORED_WORDS] == 0
-    if ports[port, READIED] == n:
-        cycle = parts[part, LAST] + 1
-        if last and parts[part, GIVEN]:
-            before = passed(parts[part, OUT], parts[part, GIVEN] - 1, channels, ports, times)
-            if before == LONG_AGO:
+    moved, final, out = False, (s.parts[part, TAKEN] + 1) % words == 0, s.parts[part, OUT]
+    if s.ports[port, READIED] == n:
+        before = NOBODY
+        if final and s.parts[part, GIVEN]:
+            before = passed(s, out, s.parts[part, GIVEN] - 1)
+            if before == UNKNOWN:
                 return False
-            cycle = max(cycle, before)
-        accept(port, cycle, ports, times)
+        row = s.ports[port, READY] + n
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.last[part, lane] + 1
+            if before != NOBODY:
+                s.times[row, lane] = max(s.times[row, lane], s.times[before, lane])
+        accept(s, port)
         moved = True
-    taken = passed(ports[port, CHANNEL], n, channels, ports, times)
-    if taken == LONG_AGO:
+    taken = passed(s, s.ports[port, CHANNEL], n)
+    if taken == UNKNOWN:
         return moved
-    parts[part, LAST] = taken
-    parts[part, TAKEN] += 1
-    if last:
-        offer(part, taken + 1, parts, channels, times)
+    for lane in range(s.times.shape[1]):
+        s.last[part, lane] = s.times[taken, lane]
+    s.parts[part, TAKEN] += 1
+    if final:
+        row = s.channels[out, OFFERS] + s.parts[part, GIVEN]
+        for lane in range(s.times.shape[1]):
+            s.times[row, lane] = s.times[taken, lane] + 1
+        offer(s, part)
     return True
 
 
-@njit(cache=True)
-def work(part, parts, channels, ports, banks, times, ones, under_way):
+@njit(cache=True, nogil=True)
+def work(s, part, under_way):
     """Let ``part`` do one thing; return whether it could."""
-    kind = parts[part, KIND]
+    kind = s.parts[part, KIND]
     if kind == SOURCE:
-        return work_source(part, parts, channels, ports, times, under_way)
+        return work_source(s, part, under_way)
     if kind == WINDOW:
-        written = write_window(part, parts, channels, ports, times)
-        return read_window(part, parts, channels, ports, times) or written
+        written = write_window(s, part)
+        return read_window(s, part) or written
     if kind in (EVENT, PARALLEL):
-        if parts[part, WORD] == parts[part, PASS]:
-            return end_pass(part, parts, channels, ports, banks, times)
-        return take_word(part, parts, channels, ports, banks, times, ones)
+        if s.parts[part, WORD] == s.parts[part, PASS]:
+            return end_pass(s, part)
+        return take_word(s, part)
     if kind in (UNIT, READOUT):
-        return work_neurons(part, parts, channels, ports, times)
+        return work_neurons(s, part)
     if kind == ORED:
-        return work_ored(part, parts, channels, ports, times)
-    port = parts[part, PORT]
-    if ports[port, READIED] >= ports[port, WORDS]:
+        return work_ored(s, part)
+    port = s.parts[part, PORT]
+    if s.ports[port, READIED] >= s.ports[port, WORDS]:
         return False
-    accept(port, 0, ports, times)
+    s.times[s.ports[port, READY] + s.ports[port, READIED]] = 0
+    accept(s, port)
     return True
 
 
-@njit(cache=True)
-def run(parts, channels, ports, banks, times, ones, frames, under_way, results):
-    """Work all parts for ``frames`` frames; return whether all results came (else: deadlock).
+@njit(cache=True, nogil=True)
+def run(s, under_way):
+    """Work all parts until none can go on; return whether all results came (else: deadlock).
 
-    At most ``under_way`` frames are in the circuit. Out: ``results`` ``(frames, 2)``, the first beat's cycle and the
-    result's; part 0 is the source.
+    At most ``under_way`` frames are in the circuit; part 0 is the source.
     """
     progress = True
     while progress:
         progress = False
-        for part in range(parts.shape[0]):
-            while work(part, parts, channels, ports, banks, times, ones, under_way):
+        for part in range(s.parts.shape[0]):
+            while work(s, part, under_way):
                 progress = True
-    for frame in range(frames):
-        results[frame, 0] = passed(parts[0, OUT], frame * parts[0, FRAME], channels, ports, times)
-        results[frame, 1] = passed(parts[0, RESULT], frame, channels, ports, times)
-        if min(results[frame, 0], results[frame, 1]) == LONG_AGO:
-            return False
-    return True
-
-
-
-def start(parts):
-    """Return ``banks`` and fill in the state of ``parts`` (its columns from TAKEN on) in which nothing has happened."""
-    queue = max([1, *(row[QUEUE] for row in parts if row[KIND] == EVENT)])
-    banks = np.full((len(parts), MAX_BANKS if queue > 1 else 1, POPS + queue), LONG_AGO, np.int64)
-    banks[:, :, QUEUED] = 0
-    parts[:, [TAKEN, GIVEN, FREED, WORD, PASSES, ENDED]] = 0
-    parts[:, [LAST, ISSUED]] = -1
-    parts[:, MOVES:] = LONG_AGO
-    return banks
+    result = s.channels[s.parts[0, RESULT]]
+    return result[PASSED] == result[LENGTH]

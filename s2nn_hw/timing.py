@@ -8,6 +8,8 @@ maxima of earlier times plus constants, one line per condition in the circuit (`
     parallel engine   ``passes x words``
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
@@ -18,18 +20,23 @@ from .engines.event import EventParams
 from .errors import ProofError
 from .network import INPUT
 
+LANES = 32  # sequences that are worked through together
+LANE_BYTES = 1 << 27  # of their cycles
+PART = 32  # frames whose ones are counted at once: more do not fit a cache
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cycle numbers, int64 ``(sequences, frames)`` each; ``closed`` has a leading axis for the stages.
+    """Cycle numbers, int64 ``(sequences, frames)`` each; ``opened`` and ``closed`` have a leading axis for the stages.
 
     ``begun``: first beat taken; ``offered``: result offered (and taken); ``cycles``: the difference, which the
-    circuit reports; ``closed``: the last slot of a layer's engine, so differences along frames are its interval
-    (0 for a join, which has no engine).
+    circuit reports; ``opened``: a layer takes its first word; ``closed``: the last slot of its engine, so differences
+    along frames are its interval (of a join: when its last word leaves).
     """
 
     begun: np.ndarray
     offered: np.ndarray
+    opened: np.ndarray
     closed: np.ndarray
 
     @property
@@ -54,7 +61,15 @@ class Timing:
         ``values``: integer values ``(frames, size)`` of every tensor by name. The parallel engine and joins, whose
         cycles do not depend on the data, get an array without elements.
         """
-        return [stage_ones(stage, [values[r.source] for r in stage.readers]) for stage in self.stages]
+        count = len(values[INPUT])
+
+        def part(start):
+            mine = {name: x[start : start + PART] for name, x in values.items()}
+            return [stage_ones(stage, [mine[r.source] for r in stage.readers]) for stage in self.stages]
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            parts = list(pool.map(part, range(0, count, PART) if count else [0]))
+        return [np.concatenate(tables) for tables in zip(*parts, strict=True)]
 
     def lower_bounds(self, ones):
         """Return ``(frames, stages)``: no engine with these banks, lanes and words can have a shorter interval."""
@@ -82,8 +97,7 @@ class Timing:
                        else channels[reader.source] for reader in stage.readers]
             parts.append(graph.stage(stage, sources, output, self.readout_levels))
         graph.sink(result)
-        begun, offered, closed = graph.run(parts, ones, self.frames_under_way)
-        return Schedule(begun, offered, closed)
+        return Schedule(*graph.run(parts, ones, self.frames_under_way))
 
 
 def stage_ones(stage, values):
@@ -123,7 +137,7 @@ def engine_alone(stage, ones, *, length=1):
         graph.part(events.SOURCE, sources[-1], [], reader.frame_words, output)
     part = graph.stage(stage, sources, output, 0, words=1)
     graph.sink(output)
-    _, _, closed = graph.run([part], [ones], length)
+    *_, closed = graph.run([part], [ones], length)
     return np.diff(closed[0], axis=1)
 
 
@@ -132,7 +146,7 @@ class _Graph:
 
     def __init__(self, length):
         self.length = length
-        self.parts, self.channels, self.ports, self.table, self.cells = [], [], [], [0], 1
+        self.parts, self.channels, self.ports, self.sources, self.table, self.cells = [], [], [], [], [0], 1
 
     def channel(self, frame_words):
         self.channels.append(frame_words * self.length)
@@ -142,6 +156,7 @@ class _Graph:
         """Add a part; ``sources``: ``(channel, words of a pass)`` of each; ``numbers``: the columns of its kind."""
         row = [kind, out, len(self.ports), *numbers]
         self.ports += sources
+        self.sources.append(sources)
         self.parts.append(row + [0] * (events.COLUMNS - len(row)))
         return len(self.parts) - 1
 
@@ -185,36 +200,73 @@ class _Graph:
         self.part(events.SINK, 0, [(channel, 1)])
 
     def run(self, engines, ones, under_way):
-        """Return ``begun``, ``offered`` and ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
-        parts, used = np.array(self.parts, np.int64), len(self.table)
-        channels = np.zeros((len(self.channels), 4), np.int64)
+        """Return ``begun``, ``offered``, ``opened``, ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
+        sequences = len(ones[0]) // self.length
+        circuit = self._circuit(engines, ones)
+        lanes = max(1, min(LANES, LANE_BYTES // (4 * circuit["rows"]), sequences))
+        starts = range(0, sequences, lanes)
+        found = np.zeros((2 + 2 * len(engines), sequences, self.length), np.int64)
+
+        def part(start):
+            rows = [n[start * self.length : (start + lanes) * self.length] for n in ones]
+            found[:, start : start + lanes] = self._part(circuit, engines, rows, under_way)
+
+        if len(starts) == 1:
+            part(0)
+        else:
+            with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+                list(pool.map(part, starts))
+        return found[0], found[1], found[2 : 2 + len(engines)], found[2 + len(engines) :]
+
+    def _circuit(self, engines, ones):
+        """Return the structure as arrays, and how many ``rows`` of cycles it needs."""
+        parts, used = np.array(self.parts, np.int64), 0
+        channels = np.zeros((len(self.channels), 5), np.int64)
         ports = np.zeros((len(self.ports), 6), np.int64)
-        channels[:, events.LENGTH], channels[:, events.FIRST_PORT] = self.channels, -1
+        channels[:, events.LENGTH], channels[:, events.FIRST_PORT] = self.channels, events.NOBODY
         for number, (channel, pass_words) in enumerate(self.ports):
             ports[number] = channel, 0, self.channels[channel], pass_words, 0, channels[channel, events.FIRST_PORT]
             channels[channel, events.FIRST_PORT] = number
-        for rows, column, sizes in (
+        for table, column, sizes in (
             (channels, events.OFFERS, channels[:, events.LENGTH]), (ports, events.READY, ports[:, events.WORDS]),
             (parts, events.DONE, np.full(len(parts), self.cells)),
             (parts, events.CLOSED, np.full(len(parts), self.length)),
         ):
-            rows[:, column] = used + np.cumsum(sizes) - sizes
+            table[:, column] = used + np.cumsum(sizes) - sizes
             used += int(sizes.sum())
         sizes = np.array([prod(n.shape[1:]) * self.length for n in ones])
         parts[engines, events.ONES] = np.where(parts[engines, events.KIND] == events.EVENT, np.cumsum(sizes) - sizes, 0)
-        times = np.zeros(used, np.int64)
-        times[: len(self.table)] = self.table
+        event = parts[parts[:, events.KIND] == events.EVENT]
+        return {"parts": parts, "channels": channels, "ports": ports, "rows": used,
+                "banks": max([1, *event[:, events.BANKS]]), "queue": max([1, *event[:, events.QUEUE]])}
 
-        sequences = len(ones[0]) // self.length
-        results = np.zeros((sequences, self.length, 2), np.int64)
-        closed = np.zeros((sequences, len(engines), self.length), np.int64)
-        for k in range(sequences):
-            rows = np.concatenate([n[k * self.length : (k + 1) * self.length].reshape(-1) for n in ones])
-            channels[:, events.OFFERED] = ports[:, events.READIED] = 0
-            banks = events.start(parts)
-            if not events.run(parts, channels, ports, banks, times, rows, self.length, under_way, results[k]):
-                raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")
-            for row, part in zip(closed[k], engines, strict=True):
-                begin = parts[part, events.CLOSED]
-                row[:] = times[begin : begin + self.length]
-        return results[..., 0], results[..., 1], closed.transpose(1, 0, 2)
+    def _part(self, circuit, engines, ones, under_way):
+        """Do the work of :meth:`run` for as many sequences as there are lanes."""
+        lanes, count = len(ones[0]) // self.length, len(self.parts)
+        parts, channels, ports = (circuit[name].copy() for name in ("parts", "channels", "ports"))
+
+        def cycles(*shape, start=events.LONG_AGO):
+            return np.full((*shape, lanes), start, np.int32)
+
+        times = np.empty((circuit["rows"], lanes), np.int32)
+        state = events.State(
+            parts, channels, ports, np.array(self.table, np.int64), times, last=cycles(count, start=-1),
+            moves=cycles(count, events.MAX_AHEAD), scanned=cycles(count, circuit["banks"]),
+            place=cycles(count, circuit["banks"], start=0), pops=cycles(count, circuit["banks"], circuit["queue"]),
+            ones=np.concatenate([n.reshape(lanes, -1).T for n in ones]),
+        )
+        if not events.run(state, under_way):
+            raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")
+
+        def words(channel, last=False):
+            each = self.channels[channel] // self.length
+            return times[channels[channel, events.OFFERS] + each * np.arange(self.length) + (each - 1) * last]
+
+        opened = [np.min([words(channel) for channel, _ in self.sources[part]], axis=0) for part in engines]
+        ends = parts[:, events.CLOSED, None] + np.arange(self.length)
+        closed = [words(parts[part, events.OUT], last=True) if parts[part, events.KIND] == events.ORED
+                  else times[ends[part]] for part in engines]
+        found = [words(parts[0, events.OUT]), words(parts[0, events.RESULT]), *opened, *closed]
+        if found[1].max() >= events.TOO_LATE:
+            raise ValueError("a sequence takes more cycles than can be counted; cut it into shorter ones")
+        return np.stack(found).transpose(0, 2, 1)

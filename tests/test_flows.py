@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from conftest import random_network
 from rich.console import Console
 from standin import tiny_network
 
@@ -26,7 +28,7 @@ from s2nn_hw import cli
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import save
 
-NETWORK = SimpleNamespace(name="count", digest="0" * 64)
+NETWORK = replace(random_network((2, 2)), name="count")
 YOSYS_STAT = {"design": {"num_cells_by_type": {"LUT6": 10, "LUT3": 5, "FDRE": 7, "RAMB36E1": 1, "RAMB18E1": 1}}}
 FAKE_YOSYS = """
 case "$1" in -V) echo "Yosys 9.9"; exit 0;; esac
@@ -102,7 +104,7 @@ def test_real_tools_build_once(board, product, others, tmp_path):
     logs = ["top.rpt", "top.tim", "synthesis.log", "place.log", "pack.log"]
     for name in ["top.il", "top.v", *logs, *others]:
         assert (built.folder / name).is_file(), name
-    report = json.loads((built.folder / "report.json").read_text())
+    report = json.loads((built.folder / "build.json").read_text())
     assert report == built.report
     assert report["clock"]["reached_mhz"] >= report["clock"]["wanted_mhz"] > 0
     assert 8 <= report["resources"]["ffs"]["used"] < 60
@@ -125,7 +127,7 @@ def test_missed_clock_names_the_critical_path(tmp_path):
     (folder,) = tmp_path.iterdir()
     assert str(folder) in str(error.value)
     assert (folder / "top.tim").is_file()
-    assert not list(folder.glob("top.bit")) + list(folder.glob("report.json"))
+    assert not list(folder.glob("top.bit")) + list(folder.glob("build.json"))
 
 
 def test_synthesis_only_leaves_a_folder_to_finish(tools, tmp_path):
@@ -201,7 +203,7 @@ def test_failed_tool_gives_its_last_error_and_the_log(tools, databases, tmp_path
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
     (folder,) = (tmp_path / "build").iterdir()
-    assert not [name for name in ("top.frames", "top.bit", "report.json", "tmp") if (folder / name).exists()]
+    assert not [name for name in ("top.frames", "top.bit", "build.json", "tmp") if (folder / name).exists()]
 
 
 @pytest.mark.parametrize(("cells", "message"), [

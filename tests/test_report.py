@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,33 +17,86 @@ from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan
-from s2nn_hw.report.energy import PJ, energy
-from s2nn_hw.report.full import build_report, read_build
-from s2nn_hw.report.latency import latency, spread
+from s2nn_hw.report.builds import read_build
+from s2nn_hw.report.full import build_report
+from s2nn_hw.report.latency import limiting, rate, statistics, timeline, times
+from s2nn_hw.report.layers import layer_rows
+from s2nn_hw.report.measure import measure
 from s2nn_hw.report.resources import ECP5, FAMILIES, ICE40, XC7, estimate, ram, rom
 from s2nn_hw.store import save
+
+
+def rows_of(network, images, **options):
+    design = Design(network, None)
+    return layer_rows(design, measure(design, images, **options))
 
 
 def test_latency_is_what_the_circuit_counts():
     network = random_network((40, 12, 5), input_bits=2, seed=6)
     images = random_images(network, 6, seed=6)
-    figures = latency(network, None, images, clock_mhz=50.0, link={"frames_per_second": 10.0}, sequence=6)
+    measured = measure(Design(network, None), images, sequence=6)
     _, inputs = layer_inputs(network, images)
     alone = [int(run_accelerator(Accelerator(network), inputs["input"][k : k + 1])[2][0]) for k in range(6)]
-    assert figures["latency_cycles"] == spread(alone)
-    assert figures["latency_us"]["max"] == max(alone) / 50
+    assert measured.alone.tolist() == alone
+    latency = times(measured.alone, 50.0)
+    assert latency["us"]["max"] == max(alone) / 50
+    assert latency["cycles"]["source"] == "formula"
     timing = Design(network).timing
     offered = timing.schedule(timing.ones(inputs), length=6).offered[0]
-    assert figures["interval_cycles"]["mean"] == pytest.approx((offered[-1] - offered[0]) / 5, abs=1e-3)
-    assert figures["circuit_frames_per_second"] == pytest.approx(50e6 * 5 / (offered[-1] - offered[0]), rel=1e-4)
-    assert figures["limited_by"] == "link"
-    assert figures["frames_per_second"] == 10.0
+    assert measured.intervals.mean() == pytest.approx((offered[-1] - offered[0]) / 5)
+    found = rate(measured.intervals, 50.0, {"frames_per_second": 10.0})
+    assert found["circuit"]["value"] == pytest.approx(50e6 * 5 / (offered[-1] - offered[0]), rel=1e-4)
+    assert found["limited_by"] == "link"
+    assert found["total"]["value"] == 10.0
+    assert rate(measured.intervals, None) is None
+
+
+def test_statistics_are_those_of_the_values():
+    values = np.random.default_rng(2).integers(100, 400, 1001)
+    found = statistics(values, "cycles", "formula")
+    assert (found["min"], found["max"], found["median"]) == (values.min(), values.max(), np.median(values))
+    assert found["mean"] == pytest.approx(values.mean(), rel=1e-5)
+    assert (values <= found["p99"]).mean() >= 0.99 > (values < found["p99"]).mean()
+    edges, counts = found["histogram"]["edges"], found["histogram"]["counts"]
+    assert counts == [int(((low <= values) & (values < high)).sum())
+                      for low, high in pairwise(edges)]
+    assert sum(counts) == 1001
+    assert len(counts) <= 40
+    assert statistics([7], "cycles", "formula")["histogram"] == {"edges": [7, 8], "counts": [1]}
+    assert statistics([8, 16], "us", "formula", scale=0.25)["mean"] == 3.0
+
+
+def test_layers_are_at_work_when_the_timeline_says_so():
+    """Each layer begins no earlier than the one before it and ends before the result; frames in order."""
+    network = residual(np.random.default_rng(3))
+    design = Design(network, None)
+    measured = measure(design, random_images(network, 5), sequence=5)
+    data = timeline(design, measured)
+    assert data["frames"] == 4
+    assert [row["layer"] for row in data["rows"][: len(design.stages)]] == [stage.name for stage in design.stages]
+    for row in data["rows"]:
+        assert 0 <= row["begin"] <= row["end"] <= data["results"][row["frame"]]
+    for name in {row["layer"] for row in data["rows"]}:
+        mine = [row for row in data["rows"] if row["layer"] == name]
+        assert mine == sorted(mine, key=lambda row: (row["begin"], row["end"]))
+
+
+def test_the_rate_is_set_by_the_slowest_layer_of_each_frame():
+    network = random_network((60, 20, 20, 4), input_bits=4, seed=3)
+    design = Design(network, None)
+    measured = measure(design, random_images(network, 12, seed=3), sequence=4)
+    table = limiting(design, measured)
+    shares = {row["name"]: row["frames"] for row in table["rows"]}
+    assert sum(shares.values()) == 9
+    own = np.array([np.full((3, 3), design.beats), *measured.own])
+    for k, name in enumerate(["input", *(stage.name for stage in design.stages)]):
+        assert shares[name] == (own.argmax(axis=0) == k).sum()
 
 
 def test_layer_rows_count_ones_and_additions():
     network = random_network((33, 9, 4), input_bits=4, seed=2)
     images = random_images(network, 7, seed=3)
-    rows = latency(network, None, images, sequence=7)["layers"]
+    rows = rows_of(network, images, sequence=7)
     pixels = network.encode(images)
     ones = sum((pixels >> b & 1).sum() for b in range(4)) / 7
     spikes = network.forward(images, trace=True).spikes["layer0"].numpy().sum() / 7
@@ -50,13 +104,13 @@ def test_layer_rows_count_ones_and_additions():
     assert [row["synaptic_operations"] for row in rows] == pytest.approx([ones * 9, spikes * 4], abs=0.1)
     for row in rows:
         assert row["alone_to_bound"] >= 1
-        assert row["alone_interval_cycles"] >= row["bound_cycles"] * 0.9
+        assert row["alone_interval"] >= row["bound"] * 0.9
 
 
 def test_synaptic_operations_of_a_convolution_are_its_additions():
     network = residual(np.random.default_rng(3))
     images = random_images(network, 5)
-    rows = {row["name"]: row for row in latency(network, None, images)["layers"]}
+    rows = {row["name"]: row for row in rows_of(network, images)}
     values = layer_inputs(network, images)[1]
 
     def additions(name, kernel, padding, fan_out):
@@ -72,16 +126,18 @@ def test_synaptic_operations_of_a_convolution_are_its_additions():
 
 
 def test_images_in_parts_give_the_same_figures(monkeypatch):
-    from s2nn_hw.report import latency as module
+    from s2nn_hw.report import measure as module
 
     network = residual(np.random.default_rng(3))
     images = random_images(network, 9)
-    whole = latency(network, None, images, sequence=3)
+    whole, done = rows_of(network, images, sequence=3), []
     monkeypatch.setattr(module, "PART_BYTES", 1)
-    assert latency(network, None, images, sequence=3) == whole
+    assert rows_of(network, images, sequence=3, progress=done.append) == whole
+    assert done == [3, 6, 9]
     monkeypatch.setattr(module, "LEAST_TIMED", 3)
     few = module.measure(Design(network), images, sequence=3, timed_words=1)
     assert (few.frames, len(few.classes), few.intervals.shape) == (3, 9, (1, 2))
+    assert module.measure(Design(network), images, frames=5).frames == 5
 
 
 def test_every_graph_can_be_reported():
@@ -93,30 +149,24 @@ def test_every_graph_can_be_reported():
             continue
         data = make_report(network, board=board_figures(BOARDS["arty_a7"]))
         assert json.loads(json.dumps(data)) == data
-        assert all(row["alone_to_bound"] is None or row["alone_to_bound"] > 0.9 for row in data["layers"])
-        assert all((row["synaptic_operations"] > 0) <= (row["connections"] > 0) for row in data["layers"])
+        rows = data["layers"]["rows"]
+        assert all(row["alone_to_bound"] is None or row["alone_to_bound"] > 0.9 for row in rows)
+        assert all((row["synaptic_operations"] > 0) <= (row["connections"] > 0) for row in rows)
+        device = data["bounds"]["device"]
+        assert device["bound"]["value"] == max(device[f"{name}_bound"]["value"] for name in (
+            "words", "adders", "memory"))
         reported += 1
     assert reported > 10
 
 
 def test_one_image_has_a_latency_and_no_interval():
     network = random_network((5, 2))
-    figures = latency(network, None, random_images(network, 1), clock_mhz=10.0, link={"frames_per_second": 1.0})
-    assert figures["interval_cycles"] is None
-    assert figures["circuit_frames_per_second"] is None
-    assert "limited_by" not in figures
-    assert figures["layers"][0]["alone_to_bound"] is None
-
-
-def test_energy_is_operations_times_constants():
-    rows = [{"connections": 30, "synaptic_operations": 12.0}, {"connections": 6, "synaptic_operations": 4.0}]
-    result = energy(rows)
-    assert result["kind"] == "estimate"
-    assert result["network_nj"] == pytest.approx(16 * 0.1 / 1000, abs=1e-3)
-    assert result["ann_float32_nj"] == pytest.approx(36 * (3.7 + 0.9) / 1000, abs=1e-3)
-    assert result["ann_float32_to_network"] == pytest.approx(36 * 4.6 / 1.6, abs=0.01)
-    assert PJ["int8_add"] == 0.03
-    assert energy([{"connections": 1, "synaptic_operations": 0}])["ann_float32_to_network"] is None
+    data = build_report(network, None, random_images(network, 1), None, clock_mhz=10.0)
+    assert data["interval"] == {"cycles": None, "us": None}
+    assert data["rate"] is None
+    assert data["limiting"] is None
+    assert data["latency"]["us"]["mean"] == data["latency"]["cycles"]["mean"] / 10
+    assert data["layers"]["rows"][0]["alone_to_bound"] is None
 
 
 @pytest.mark.parametrize(
@@ -210,13 +260,14 @@ def test_report_is_json_and_labels_its_estimates(network):
     data = make_report(network, board=board, link=link)
     assert json.loads(json.dumps(data)) == data
     assert data["format"] == "s2nn-report"
-    assert data["accuracy"] == 1.0
-    assert data["clock"] == {"wanted_mhz": 100.0, "reached_mhz": None, "used_mhz": 100.0}
-    assert data["resources_source"].startswith("estimate")
-    assert data["energy"]["kind"] == "estimate"
-    assert data["resources"]["luts"] == {
-        "kind": "LUT6", "used": estimate(network, None, "xc7", link=True)["luts"], "budget": 20_800}
-    assert [row["name"] for row in data["layers"]] == ["layer0", "layer1"]
+    assert data["accuracy"]["value"] == 1.0
+    assert (data["clock"]["used"]["value"], data["clock"]["reached"]) == (100.0, None)
+    luts = data["resources"]["luts"]
+    assert (luts["kind"], luts["used"]["source"], luts["budget"]["value"]) == ("LUT6", "estimate", 20_800)
+    assert luts["used"]["value"] == estimate(network, None, "xc7", link=True)["luts"]
+    assert luts["used"]["band"][0] < luts["used"]["value"] < luts["used"]["band"][1]
+    assert data["fits"] is True
+    assert [row["name"] for row in data["layers"]["rows"]] == ["layer0", "layer1"]
     assert data["verified"] is None
     assert data["network"]["digest"] == network.digest
 
@@ -224,13 +275,14 @@ def test_report_is_json_and_labels_its_estimates(network):
 def test_report_without_a_board_has_cycles_only(network):
     data = make_report(network)
     assert data["clock"] is None
-    assert "resources" not in data
-    assert "latency_us" not in data["latency"]
+    assert data["resources"] is None
+    assert data["fits"] is None
+    assert data["latency"]["us"] is None
 
 
 def test_simulation_counts_only_if_it_agrees(network):
-    mine = make_report(network)["latency"]
-    checked = {"digest": network.digest, "images": 8, "latency_cycles": mine["latency_cycles"], "differences": 0,
+    mine = {name: make_report(network)["latency"]["cycles"][name] for name in ("min", "mean", "max")}
+    checked = {"digest": network.digest, "images": 8, "latency_cycles": mine, "differences": 0,
                "simulated_frames": 16, "simulator": "verilator", "accuracy": 1.0}
     assert make_report(network, checked=checked)["verified"]["simulated_frames"] == 16
     assert make_report(network, checked=checked | {"images": 9})["verified"] is None
@@ -267,7 +319,8 @@ def folder(tmp_path, network):
     np.save(tmp_path / "y.npy", network.forward(images).classes.numpy())
     build = tmp_path / "build" / f"{network.name}-ulx3s-0123456789ab"
     build.mkdir(parents=True)
-    (build / "report.json").write_text(json.dumps(build_record(network)))
+    (build / "build.json").write_text(json.dumps(build_record(network)))
+    save(network, build / "network.s2nn")
     return tmp_path
 
 
@@ -288,11 +341,11 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
                           "--labels", "y.npy", "-o", "r.json")
     assert status == 0
     data = json.loads((folder / "r.json").read_text())
-    assert data["resources_source"] == "nextpnr after packing"
-    assert data["resources"]["luts"]["used"] == 11
-    assert data["clock"] == {"wanted_mhz": 80.0, "reached_mhz": 93.5, "used_mhz": 80.0}
-    assert data["link"]["baud"] == 500_000
-    assert data["build"]["folder"].endswith("0123456789ab")
+    used = data["resources"]["luts"]["used"]
+    assert (used["value"], used["source"], used["by"]) == (11, "tool report", "nextpnr after packing")
+    assert [data["clock"][name]["value"] for name in ("wanted", "reached", "used")] == [80.0, 93.5, 80.0]
+    assert data["link"]["baud"]["value"] == 500_000
+    assert data["build"]["folder"] == "random-ulx3s-0123456789ab"
     assert data["images"] == {"count": 5, "source": "x.npy"}
     assert "nextpnr after packing" in out
     assert "93.5 MHz reached" in out
@@ -313,7 +366,7 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
         (["net.s2nn", "--images", "y.npy"], "images must have shape (count, 20), not (5,)"),
         (["net.s2nn", "--images", "x.npy", "--labels", "x.npy"], "labels x.npy must have shape (5,)"),
         (["net.s2nn", "--images", "x.npy", "--board", "zx81"], "board 'zx81' is unknown"),
-        (["net.s2nn", "--images", "x.npy", "--build", "nowhere"], "report.json does not exist"),
+        (["net.s2nn", "--images", "x.npy", "--build", "nowhere"], "nowhere is no finished build; make one with"),
         (["net.s2nn", "--images", "x.npy", "--build", "build/random-ulx3s-0123456789ab", "--board", "arty_a7"],
          "is for board ulx3s, not arty_a7"),
         (["net.s2nn", "--images", "x.npy", "-o", "r.txt"], "output r.txt must end in .json"),
@@ -336,15 +389,15 @@ def test_bad_input_is_one_line_and_status_2(folder, monkeypatch, capsys, argumen
         ({"format": "else"}, "must have format 's2nn-build', version 1"),
         ({"clock": None}, "field 'clock' is missing or of the wrong kind"),
         ({"clock": {"wanted_mhz": "fast"}}, "field 'clock.wanted_mhz' must be a positive number, not 'fast'"),
-        ({"resources": {"luts": 5}}, "every row of 'resources' needs kind, used and budget"),
+        ({"resources": {"luts": 5}}, "'resources' needs luts, ffs, brams, dsps, each with kind, used, budget"),
         ({"network": {"name": "other", "digest": "1234"}}, "is of another network"),
     ],
 )
 def test_bad_build_reports(tmp_path, network, changes, text):
-    (tmp_path / "report.json").write_text(json.dumps(build_record(network, changes)))
+    (tmp_path / "build.json").write_text(json.dumps(build_record(network, changes)))
     with pytest.raises(UserError, match=text):
         read_build(tmp_path, network)
-    (tmp_path / "report.json").write_text("{")
+    (tmp_path / "build.json").write_text("{")
     with pytest.raises(UserError, match="is not JSON"):
         read_build(tmp_path, network)
 

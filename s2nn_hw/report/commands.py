@@ -1,17 +1,22 @@
 """What ``s2nn-hw inspect`` and ``s2nn-hw report`` do: files in, tables or JSON out."""
 
 import json
+import os
 import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import UserError
 from ..files import write_json
 from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
 from . import tables
-from .full import build_report, find_build, read_build
+from .builds import NETWORK, find_build, read_build
+from .full import build_report
 from .overview import overview
 
 BUILDS = "build"
@@ -24,18 +29,49 @@ def inspect_network(path, *, plan=None, as_json=False):
     _show(data, as_json, tables.print_overview)
 
 
-def report_network(path, *, test_images, board=None, build=None, plan=None, output=None, as_json=False,
-                   find_board=None, link_figures=None):
-    """Print the report of the network in file ``path``, write it to ``output`` if given.
+def report_network(source, *, test_images, board=None, build=None, plan=None, output=None, as_json=False, html=False,
+                   frames=None, readings=None, find_board=None, link_figures=None):
+    """Print the report of ``source``, a network's file or the folder of a finished build, and write it.
 
-    ``test_images``: a function ``(network) -> (images, labels or None, where they are from)``. ``find_board``: a
-    function ``(name) -> figures``, ``link_figures``: one ``(network, plan, clock_hz=, baud=) -> figures``; they come
-    from :mod:`hw`, which this package does not import. ``build``: the folder of a finished build; with a board and
-    without one, the newest matching build under ``build/`` is taken.
+    It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
+    it, and without either place both go to ``build/``. ``test_images``: a function ``(network file, network) ->
+    (images, labels or None, where they are from)``. ``find_board``: a function ``(name) -> figures``, ``link_figures``:
+    one ``(network, plan, clock_hz=, baud=) -> figures``; they come from :mod:`hw`, which this package does not import.
+    ``build``: the folder of a finished build; with a board and without one, the newest matching build under ``build/``
+    is taken. ``frames``: of so many images cycles are worked out.
     """
     if output is not None and Path(output).suffix != ".json":
         raise UserError(f"output {output} must end in .json")
+    path = Path(source)
+    if path.is_dir():
+        if build is not None and Path(build).resolve() != path.resolve():
+            raise UserError(f"{source} is a build's folder, so --build {build} has no place")
+        build, path = path, path / NETWORK
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: {source} is no finished build; make one with `s2nn-hw bitstream`")
     network = load(path)
+    folder, built, chosen, record = _setting(network, board, build, plan, find_board)
+    target = _target(network, record, output, build, html)
+    link = None
+    if record:
+        clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
+        baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
+        link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
+    images, labels, where = test_images(path, network)
+    with _progress(len(images)) as advance:
+        data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
+                            checked=_checked(network), frames=frames, created=_now(),
+                            folder=Path(folder).name if folder else None, progress=advance)
+    if target is not None:
+        target.parent.mkdir(exist_ok=True) if output is None else None
+        write_json(target, data)
+    _show(data, as_json, tables.print_report)
+    if target is not None and not as_json:
+        Console(highlight=False, soft_wrap=True).print(f"report: {target}", markup=False)
+
+
+def _setting(network, board, build, plan, find_board):
+    """Return the build's folder and record (or None twice), the plan and the board's figures (or None)."""
     built = read_build(build, network) if build else None
     if built:
         name = built["board"].get("name")
@@ -50,27 +86,39 @@ def report_network(path, *, test_images, board=None, build=None, plan=None, outp
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
         chosen = default_plan(network)
-    record, link = find_board(board) if board else None, None
-    folder = build
+    record = find_board(board) if board else None
     if record and built is None:
-        folder, built = find_build(BUILDS, network, board, chosen) or (None, None)
-    if record:
-        clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
-        baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
-        link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
-    images, labels, source = test_images(network)
-    data = build_report(network, chosen, images, labels, built, board=record, link=link, source=source,
-                        checked=_checked(network))
-    if built:
-        data["build"] = {"folder": str(folder)} | data["build"]
+        build, built = find_build(BUILDS, network, board, chosen) or (None, None)
+    return build, built, chosen, record
+
+
+def _target(network, record, output, build, html):
+    """Return where the report goes, None for nowhere."""
     if output is not None:
-        write_json(output, data)
-    _show(data, as_json, tables.print_report)
-    if build and output is None:
-        # a finished build keeps everything that is known of it in one file
-        write_json(Path(build) / "report.json", built | {"report": data})
-    if output is not None and not as_json:
-        Console(highlight=False, soft_wrap=True).print(f"figures: {output}", markup=False)
+        return Path(output)
+    if build:
+        return Path(build) / "report.json"
+    where = f"-{record['name'].replace(':', '.')}" if record else ""
+    return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
+
+
+def _now():
+    """Return the time in UTC, or the one that the variable SOURCE_DATE_EPOCH names."""
+    moment = os.environ.get("SOURCE_DATE_EPOCH")
+    if moment is not None and not moment.isdigit():
+        raise UserError(f"SOURCE_DATE_EPOCH must be a number of seconds, not {moment!r}")
+    now = datetime.fromtimestamp(int(moment), UTC) if moment else datetime.now(UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def _progress(total):
+    """Show on the terminal's standard error how many of ``total`` images are done; give the function to call."""
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                  console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("golden model and exact cycles", total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _checked(network):

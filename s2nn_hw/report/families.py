@@ -18,8 +18,9 @@ class Family:
     none; ``lutram_ports``: shapes of the same cell when three ports read it; ``rom_rows``: rows of one bit that a LUT
     holds, ``rom_mux`` LUTs join two. ``inputs``: of a LUT.
 
-    LUTs: ``carry`` bits come in steps of so many; ``double`` per accumulator bit for the doubling between bit planes;
-    ``start`` per accumulator bit that starts at a value of its group; ``preset`` per accumulator bit that starts at 1;
+    LUTs: ``carry`` bits come in steps of so many; ``double`` per accumulator bit for the doubling between bit planes,
+    ``reload`` where there is only one plane, for going back to the start; ``start`` per accumulator bit that
+    starts at a value of its group; ``preset`` per accumulator bit that starts at 1;
     ``queue`` per bit of a queue of flip-flops; ``scan`` per input of a bank; ``fire`` per spike; ``argmax`` per
     compared score bit; ``pixel`` per bit of a beat; ``layer`` and ``fixed``: control of each layer, of the whole;
     ``window``: control of a window (one position, a sliding kernel, more for pooling cells), ``gate``: per bit that
@@ -39,6 +40,7 @@ class Family:
     inputs: int
     carry: int
     double: float
+    reload: float
     start: float
     preset: float
     queue: float
@@ -60,22 +62,22 @@ XC7 = Family(
         (1.0, 257, ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))),
     ),
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
-    inputs=6, carry=1, double=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35, argmax=1.7, pixel=1.0,
-    layer=25, fixed=160, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
+    inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
+    argmax=1.7, pixel=1.0, layer=25, fixed=160, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
 )
 ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
-    inputs=4, carry=2, double=1.0, start=1.0, preset=0.0, queue=0.0, scan=11.0, fire=2.0, argmax=3.0, pixel=1.0,
-    layer=25, fixed=400, window=(100, 150, 30), gate=1.0, link=(630, 350, 0),
+    inputs=4, carry=2, double=1.0, reload=1.0, start=1.0, preset=0.0, queue=0.0, scan=7.0, fire=2.0,
+    argmax=3.0, pixel=1.0, layer=25, fixed=300, window=(100, 150, 30), gate=1.0, link=(630, 350, 0),
 )
 ICE40 = Family(
     "Lattice iCE40", "LUT4", "EBR", 4 * 1024,
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
     rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
-    inputs=4, carry=1, double=1.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8, argmax=2.9, pixel=1.0,
-    layer=25, fixed=330, window=(100, 150, 30), gate=1.0, link=(640, 380, 1),
+    inputs=4, carry=1, double=1.0, reload=0.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8,
+    argmax=2.9, pixel=1.0, layer=25, fixed=330, window=(100, 150, 30), gate=1.0, link=(640, 380, 1),
 )
 # as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
 GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", lutram=(4, 6, ((16, 4),)), carry=1)

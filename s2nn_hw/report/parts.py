@@ -49,7 +49,7 @@ def accumulators(family, params, terms):
     if isinstance(params, ParallelParams) and params.rows == 1:  # constants
         tree *= constant_share(params)
         registers *= constant_share(params)
-    luts += tree + (family.double * total if params.planes > 1 else 0)
+    luts += tree + (family.double if params.planes > 1 else family.reload) * total
     if params.groups > 1:
         ways = params.groups if params.planes == 1 else 2 * params.groups
         luts += total * family.start * max(1, ways / 16)

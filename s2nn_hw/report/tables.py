@@ -76,61 +76,85 @@ def print_overview(data, console):
     console.print("provenance: " + (", ".join(said) or "none given"), markup=False)
 
 
+def number(q, *, unit=True):
+    """Return a quantity of a report as people read it: value, unit and, of an estimate, its band."""
+    if q is None or q["value"] is None:
+        return "-"
+    band = f" ({text(q['band'][0])} to {text(q['band'][1])})" if "band" in q else ""
+    return text(q["value"]) + (f" {q['unit']}" if unit and q["unit"] else "") + band
+
+
 def print_report(data, console):
-    """Print what ``full.build_report`` returned."""
+    """Print a report (:func:`s2nn_hw.report.full.build_report`)."""
     def say(line):
         console.print(line, markup=False)
 
-    board, clock, result = data["board"], data["clock"], data["latency"]
+    board, clock, rate = data["board"], data["clock"], data["rate"]
     say(f"{data['network']['name']} (digest {data['network']['digest'][:12]})"
         + (f" on {board['title']} ({board['device']})" if board else ", no board chosen"))
     say(f"{data['images']['count']:,} images: {data['images']['source'] or 'given'}"
-        + ("" if data["accuracy"] is None else f"; accuracy {100 * data['accuracy']:.2f} %"))
+        + ("" if data["accuracy"] is None else f"; accuracy {100 * data['accuracy']['value']:.2f} %"))
     if clock:
-        reached = clock["reached_mhz"]
-        say(f"clock {clock['used_mhz']:g} MHz" + (f", {reached:.1f} MHz reached" if reached else ", not yet routed"))
-    if "resources" in data:
-        rows = [(row["kind"], f"{row['used']:,g}", row["budget"],
-                 percent(row["used"] / row["budget"]) if row["budget"] else "-") for row in data["resources"].values()]
-        console.print(make_table(f"resources: {data['resources_source']}", ("", "used", "of", "share"), rows))
-    console.print(_time_table(result))
+        reached = clock["reached"]
+        say(f"clock {clock['used']['value']:g} MHz"
+            + (f", {reached['value']:.1f} MHz reached" if reached else ", not yet routed"))
+    if data["resources"]:
+        console.print(_resource_table(data["resources"]))
+    console.print(_time_table(data))
     how = data["verified"]
-    say(f"cycles of {result['frames']:,} images by the exact cycle function; "
-        + (f"{how['simulated_frames']:,} frames simulated ({how['simulator']}), {how['differences']} differences" if how
-           else "`s2nn-hw verify` checks them by simulation"))
-    if result.get("circuit_frames_per_second"):
-        say(f"circuit {result['circuit_frames_per_second']:,.0f} frames/s")
+    say(f"cycles of {data['latency']['frames']:,} images by the exact cycle function; "
+        + (f"{how['simulated_frames']:,} frames of {how['images']:,} images simulated ({how['simulator']}), "
+           f"{how['differences']} differences" if how else "`s2nn-hw verify` checks them by simulation"))
     if data["link"]:
         link = data["link"]
-        say(f"link {link['kind']}, {link['baud']:,} baud: {link['request_bytes']} bytes a frame, "
-            f"{link['reply_bytes']} bytes a result, at most {link['frames_per_second']:,.0f} frames/s")
-    if "limited_by" in result:
-        say(f"the {result['limited_by']} sets the rate: {result['frames_per_second']:,.0f} frames/s")
-    console.print(make_table(
-        "layers, per image (bound and alone in cycles)",
-        ("layer", "ones in", "share", "taps", "syn. ops", "bound", "alone", "ratio", "spikes out"),
+        say(f"link {link['kind']}, {number(link['baud'])}: {number(link['request_bytes'])} a frame, "
+            f"{number(link['reply_bytes'])} a result, at most {link['rate']['value']:,.0f} frames/s")
+    if rate:
+        say(f"circuit {rate['circuit']['value']:,.0f} frames/s; the {rate['limited_by']} sets the rate: "
+            f"{rate['total']['value']:,.0f} frames/s")
+    console.print(_layer_table(data))
+    device = data["bounds"]["device"]
+    if device and device["ratio"]:
+        say(f"interval {number(device['interval'])}; with all of the device at work at least "
+            f"{number(device['bound'])} (set by {device['bound_by']})")
+    print_energy(data["energy"], console)
+
+
+def print_energy(energy, console):
+    pass
+
+
+def _resource_table(resources):
+    source = resources["luts"]["used"]
+    rows = []
+    for row in resources.values():
+        used, budget, guess = (row[name]["value"] for name in ("used", "budget", "estimated"))
+        rows.append((row["kind"], f"{used:,g}", budget, percent(used / budget) if budget else "-", guess,
+                     f"{used / guess:.2f}" if guess and row["used"]["source"] != "estimate" else "-"))
+    name = source["by"] if source["source"] != "estimate" else f"estimate, {source['by']}"
+    return make_table(f"resources: {name}", ("", "used", "of", "share", "estimate", "ratio"), rows)
+
+
+def _layer_table(data):
+    limits = {row["name"]: row["share"] for row in (data["limiting"] or {"rows": []})["rows"]}
+    table = make_table(
+        "layers, per image (bound and alone in cycles; sets rate: of that share of the images)",
+        ("layer", "ones in", "share", "taps", "syn. ops", "bound", "alone", "ratio", "sets rate", "spikes out"),
         [(row["name"], row["active_inputs"], percent(row["active_share"]), row["active_taps"] or None,
-          row["synaptic_operations"] or None,
-          row["bound_cycles"], row["alone_interval_cycles"], row["alone_to_bound"], row["spikes_out"])
-         for row in data["layers"]],
-    ))
-    energy = data["energy"]
-    say(f"arithmetic energy per image (estimate, {energy['source']}, without {energy['left_out']}):")
-    console.print(make_table(
-        None, ("", "operations", "nJ", "ratio"),
-        [("this network, 32-bit integer additions", energy["additions"], energy["network_nj"], 1),
-         ("same topology, 8-bit integer ANN", energy["ann_synapses"], energy["ann_int8_nj"],
-          energy["ann_int8_to_network"]),
-         ("same topology, float32 ANN", energy["ann_synapses"], energy["ann_float32_nj"],
-          energy["ann_float32_to_network"])],
-    ))
+          row["synaptic_operations"] or None, row["bound"], row["alone_interval"], row["alone_to_bound"],
+          percent(limits.get(row["name"])), row["spikes_out"]) for row in data["layers"]["rows"]],
+    )
+    if limits.get("input"):
+        table.add_row("input", *[""] * 7, percent(limits["input"]), "")
+    return table
 
 
-def _time_table(result):
-    columns = ("min", "mean", "p99", "max")
-    rows = [("latency, frame alone: cycles", *(result["latency_cycles"][c] for c in columns))]
-    if result["interval_cycles"]:
-        rows.append(("interval, back to back: cycles", *(result["interval_cycles"][c] for c in columns)))
-    if "latency_us" in result:
-        rows.append((f"latency at {result['clock_mhz']:g} MHz: us", *(result["latency_us"][c] for c in columns)))
+def _time_table(data):
+    columns = ("min", "mean", "median", "p99", "max")
+    rows = []
+    for name, title in (("latency", "latency, frame alone"), ("interval", "interval, back to back")):
+        for unit in ("cycles", "us"):
+            found = data[name][unit]
+            if found:
+                rows.append((f"{title}: {unit}", *(found[c] for c in columns)))
     return make_table("time per frame", ("", *columns), rows)

@@ -1,0 +1,51 @@
+"""What ``s2nn-hw bitstream`` left in a folder: found, read and checked."""
+
+import json
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import read_bytes
+
+RECORD, NETWORK = "build.json", "network.s2nn"
+BUILD_FORMAT = "s2nn-build"
+RESOURCES = ("luts", "ffs", "brams", "dsps")
+
+
+def read_build(folder, network):
+    """Return the ``build.json`` that ``s2nn-hw bitstream`` left in ``folder``, checked to be of ``network``."""
+    path = Path(folder) / RECORD
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
+    try:
+        build = json.loads(read_bytes(path, what="build record", limit=1 << 24))
+    except ValueError as error:
+        raise UserError(f"build record {path} is not JSON ({error})") from None
+    if not isinstance(build, dict) or build.get("format") != BUILD_FORMAT or build.get("version") != 1:
+        raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version 1")
+    wanted = {"board": dict, "network": dict, "clock": dict, "resources": dict, "resources_source": str}
+    for name, kind in wanted.items():
+        if not isinstance(build.get(name), kind):
+            raise UserError(f"build record {path}: field '{name}' is missing or of the wrong kind")
+    rows, clock = build["resources"], build["clock"].get("wanted_mhz")
+    whole = all(isinstance(row, dict) and {"kind", "used", "budget"} <= set(row) for row in rows.values())
+    if not whole or set(rows) != set(RESOURCES):
+        raise UserError(f"build record {path}: 'resources' needs {', '.join(RESOURCES)}, each with kind, used, budget")
+    if not isinstance(clock, (int, float)) or not clock > 0:
+        raise UserError(f"build record {path}: field 'clock.wanted_mhz' must be a positive number, not {clock!r}")
+    if build["network"].get("digest") != network.digest:
+        raise UserError(f"build record {path} is of another network ({build['network'].get('name')}, digest "
+                        f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew")
+    return build
+
+
+def find_build(root, network, board, plan):
+    """Return ``(folder, build record)`` of the newest build of ``network`` and ``plan`` for ``board``, else None."""
+    records = sorted(Path(root).glob(f"{network.name}-{board}-*/{RECORD}"), key=lambda p: -p.stat().st_mtime)
+    for path in records:
+        try:
+            build = read_build(path.parent, network)
+        except UserError:
+            continue
+        if build.get("plan") == plan.to_json() and build["board"].get("name") == board:
+            return path.parent, build
+    return None
