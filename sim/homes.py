@@ -40,7 +40,8 @@ class Homes:
     def __init__(self, netlist, hierarchy, design):
         self.netlist, self.order = netlist, rows(design)
         self.layers = submodules(design)
-        self.nets = self._named(hierarchy["modules"][TOP])
+        self.before = hierarchy["modules"][TOP]
+        self.nets = self._named(self.before)
         self.cells = {}
         for cell in netlist.cells:
             layer = self._own(cell)

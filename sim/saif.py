@@ -17,13 +17,13 @@ def _escaped(name):
     return re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
 
 
-def _named_nets(netlist):
-    """Return ``{path of instances: {name of a bit: net}}``."""
+def _named_nets(netlist, before):
+    """Return ``{path of instances: {name of a bit: net}}``; ``before``: names in the top module before synthesis."""
     found = {}
     for name, entry in netlist.names.items():
         words = tuple(entry["attributes"].get("hdlname", "").split(" "))
         if words == ("",):
-            if name not in netlist.module_ports:
+            if name not in before:
                 continue
             words = (name,)
         bits, first = entry["bits"], entry.get("offset", 0)
@@ -34,14 +34,15 @@ def _named_nets(netlist):
     return found
 
 
-def write_saif(path, netlist, activity, *, cycles, period_ps):
+def write_saif(path, netlist, activity, *, before, cycles, period_ps):
     """Write the activity of ``netlist`` over ``cycles`` clock cycles of ``period_ps`` picoseconds to ``path``.
 
     ``activity``: ``{net: (toggles, cycles in which it was 1)}``; nets that are not in it (the reset) did nothing, and
-    the clock is added. The accelerator's instance is ``bench/top/design/accelerator``.
+    the clock is added. ``before``: names of the nets of the top module as it was written. The accelerator's instance
+    is ``bench/top/design/accelerator``. Returns the nets that have a name there, a set.
     """
     duration = cycles * period_ps
-    names = _named_nets(netlist)
+    names = _named_nets(netlist, before)
     lines = ["(SAIFILE", '(SAIFVERSION "2.0")', '(DIRECTION "backward")', '(PROGRAM_NAME "s2nn-hw")', "(DIVIDER / )",
              "(TIMESCALE 1 ps)", f"(DURATION {duration})"]
 
@@ -61,7 +62,8 @@ def write_saif(path, netlist, activity, *, cycles, period_ps):
             lines.append(f"{pad} (NET")
             lines.extend(f"{pad}  {entry(label, net)}" for label, net in sorted(nets.items()))
             lines.append(f"{pad} )")
-        children = sorted({path[len(below)] for path in names if path[: len(below)] == below and len(path) > len(below)})
+        depth = len(below)
+        children = sorted({path[depth] for path in names if path[:depth] == below and len(path) > depth})
         for child in children:
             block(child, (*below, child), indent + 1)
         lines.append(f"{pad})")
@@ -71,3 +73,4 @@ def write_saif(path, netlist, activity, *, cycles, period_ps):
     block(PATH[-1], (), len(PATH) - 1)
     lines += [" " * depth + ")" for depth in reversed(range(len(PATH) - 1))]
     write_text(path, "\n".join([*lines, ")"]) + "\n")
+    return {net for nets in names.values() for net in nets.values()}
