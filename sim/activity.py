@@ -208,7 +208,7 @@ def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
                     "flip_flops": flip_flops, "cells": dict(sorted(types.items()))},
         "simulator": record["simulator"], "equal": True, "compared": ["class", "scores", "cycles"],
         "link": link_load(record.get("build"), flip_flops),
-        "saif": {"file": SAIF, "registers": sum(net in named for net in registers), "of": len(registers)},
+        "saif": SAIF, "saif_registers": {"named": sum(net in named for net in registers), "of": len(registers)},
         "frame": frame, "idle": quiet, "cells": cells, "vivado": None,
     }
     if record.get("vivado"):

@@ -79,7 +79,7 @@ module DP16KD #(
             $fatal(1, "DP16KD %m: a write mode is not modelled at 36 bits");
     end
 
-    // lowest bit of the address's part of a word, and that part moved to bit 0 or into its place
+    // the first of the bits of a word that the low half of an address stands for
     function [4:0] place(input integer width, input [3:0] low);
         case (width)
             1: place = 9 * low[3] + low[2:0];
@@ -90,20 +90,21 @@ module DP16KD #(
         endcase
     endfunction
 
+    // what a port reads in READBEFOREWRITE mode or without a write, and in WRITETHROUGH mode
     function [17:0] part(input integer width, input [17:0] word, input [3:0] low);
         part = (word >> place(width, low)) & (width >= 18 ? 18'h3ffff : (18'd1 << width) - 18'd1);
     endfunction
 
-    function [17:0] enabled(input integer width, input [3:0] low);
-        if (width >= 18) enabled = {{9{low[1]}}, {9{low[0]}}};
-        else enabled = ((18'd1 << width) - 18'd1) << place(width, low);
+    function [17:0] through(input integer width, input [17:0] old, input [17:0] value, input [3:0] low);
+        if (width >= 18) through = {low[1] ? value[17:9] : old[17:9], low[0] ? value[8:0] : old[8:0]};
+        else through = part(width, value, 0);
     endfunction
 
-    wire [17:0] olda = words[ada[13:4]], oldb = words[adb[13:4]];
-    wire [17:0] maska = enabled(DATA_WIDTH_A, ada[3:0]), maskb = enabled(DATA_WIDTH_B, adb[3:0]);
-    wire [17:0] newa = olda & ~maska | (dia << place(DATA_WIDTH_A, ada[3:0])) & maska;
-    wire [17:0] newb = oldb & ~maskb | (dib << place(DATA_WIDTH_B, adb[3:0])) & maskb;
+    wire [17:0] olda = part(DATA_WIDTH_A, words[ada[13:4]], ada[3:0]);
+    wire [17:0] oldb = part(DATA_WIDTH_B, words[adb[13:4]], adb[3:0]);
+    localparam BITS_A = DATA_WIDTH_A >= 18 ? 9 : DATA_WIDTH_A, BITS_B = DATA_WIDTH_B >= 18 ? 9 : DATA_WIDTH_B;
 
+    // writes are bit by bit: the other port may write the rest of the word
     generate
         if (DATA_WIDTH_A == 36) begin
             always @(posedge clka) if (ena & WEA) begin
@@ -112,8 +113,14 @@ module DP16KD #(
                 if (ada[2]) words[{ada[13:5], 1'b1}][8:0] <= dib[8:0];
                 if (ada[3]) words[{ada[13:5], 1'b1}][17:9] <= dib[17:9];
             end
+        end else if (DATA_WIDTH_A == 18) begin
+            always @(posedge clka) if (ena & WEA) begin
+                if (ada[0]) words[ada[13:4]][8:0] <= dia[8:0];
+                if (ada[1]) words[ada[13:4]][17:9] <= dia[17:9];
+            end
         end else begin
-            always @(posedge clka) if (ena & WEA) words[ada[13:4]] <= newa;
+            always @(posedge clka) if (ena & WEA)
+                words[ada[13:4]][place(DATA_WIDTH_A, ada[3:0]) +: BITS_A] <= dia[BITS_A-1:0];
         end
         if (DATA_WIDTH_B == 36) begin
             always @(posedge clkb) if (enb) begin
@@ -122,13 +129,19 @@ module DP16KD #(
                 dob <= words[{adb[13:5], 1'b1}];
             end
         end else begin
-            always @(posedge clka) if (ena & (!WEA | WRITEMODE_A != "NORMAL"))
-                doa <= part(DATA_WIDTH_A, WEA & WRITEMODE_A == "WRITETHROUGH" ? newa : olda, ada[3:0]);
-            always @(posedge clkb) if (enb) begin
-                if (WEB) words[adb[13:4]] <= newb;
-                if (!WEB | WRITEMODE_B != "NORMAL")
-                    dob <= part(DATA_WIDTH_B, WEB & WRITEMODE_B == "WRITETHROUGH" ? newb : oldb, adb[3:0]);
+            if (DATA_WIDTH_B == 18) begin
+                always @(posedge clkb) if (enb & WEB) begin
+                    if (adb[0]) words[adb[13:4]][8:0] <= dib[8:0];
+                    if (adb[1]) words[adb[13:4]][17:9] <= dib[17:9];
+                end
+            end else begin
+                always @(posedge clkb) if (enb & WEB)
+                    words[adb[13:4]][place(DATA_WIDTH_B, adb[3:0]) +: BITS_B] <= dib[BITS_B-1:0];
             end
+            always @(posedge clka) if (ena & (!WEA | WRITEMODE_A != "NORMAL"))
+                doa <= WEA & WRITEMODE_A == "WRITETHROUGH" ? through(DATA_WIDTH_A, olda, dia, ada[3:0]) : olda;
+            always @(posedge clkb) if (enb & (!WEB | WRITEMODE_B != "NORMAL"))
+                dob <= WEB & WRITEMODE_B == "WRITETHROUGH" ? through(DATA_WIDTH_B, oldb, dib, adb[3:0]) : oldb;
         end
     endgenerate
 

@@ -38,26 +38,23 @@ module xc7_block_ram #(
             $fatal(1, "block RAM %m: in simple dual port mode A reads and B writes");
     end
 
-    // a byte after a write of less than nine bits at address `low` of it
-    function [8:0] patched(input integer width, input [8:0] old, input [8:0] value, input [2:0] low);
-        reg [7:0] mask;
-        begin
-            if (width >= 9) patched = value;
-            else begin
-                mask = ((8'd1 << width) - 8'd1) << (low & ~(width[2:0] - 3'd1));
-                patched = {old[8], old[7:0] & ~mask | (value[7:0] << (low & ~(width[2:0] - 3'd1))) & mask};
-            end
-        end
+    // the first of the bits of a byte that address `low` stands for
+    function [2:0] place(input integer width, input [2:0] low);
+        place = width >= 9 ? 3'd0 : low & ~(width[2:0] - 3'd1);
     endfunction
 
     function [8:0] part(input integer width, input [8:0] value, input [2:0] low);
         if (width >= 9) part = value;
-        else part = {1'b0, (value[7:0] >> (low & ~(width[2:0] - 3'd1))) & ((8'd1 << width) - 8'd1)};
+        else part = {1'b0, (value[7:0] >> place(width, low)) & ((8'd1 << width) - 8'd1)};
     endfunction
 
     localparam WIDE = 18 * PINS;  // simple dual port at full width
     localparam READ_A = READ_WIDTH_A < 9 ? 1 : READ_WIDTH_A / 9, READ_B = READ_WIDTH_B < 9 ? 1 : READ_WIDTH_B / 9;
     localparam WRITE_A = WRITE_WIDTH_A < 9 ? 1 : WRITE_WIDTH_A / 9, WRITE_B = WRITE_WIDTH_B < 9 ? 1 : WRITE_WIDTH_B / 9;
+
+    localparam BITS_A = WRITE_WIDTH_A >= 9 || WRITE_WIDTH_A == 0 ? 9 : WRITE_WIDTH_A;
+    localparam BITS_B = WRITE_WIDTH_B >= 9 || WRITE_WIDTH_B == 0 ? 9 : WRITE_WIDTH_B;
+    localparam [8:0] LOW_A = (10'd1 << BITS_A) - 10'd1, LOW_B = (10'd1 << BITS_B) - 10'd1;
 
     generate
         for (k = 0; k < 2 * PINS; k = k + 1) begin : lane
@@ -65,15 +62,16 @@ module xc7_block_ram #(
             wire [A-4:0] ata = (addra[A-1:3] & ~(WRITE_A - 1)) | k, atb = (addrb[A-1:3] & ~(WRITE_B - 1)) | k;
             if (WRITE_WIDTH_A != 0 && k < WRITE_A) begin
                 wire [8:0] value = {dipa[k], dia[8*k +: 8]};
+                // bit by bit: the other port may write the rest of the byte
                 always @(posedge clka) if (ena & wea[k])
-                    bytes[ata] <= patched(WRITE_WIDTH_A, bytes[ata], value, addra[2:0]);
+                    bytes[ata][place(WRITE_WIDTH_A, addra[2:0]) +: BITS_A] <= value[BITS_A-1:0];
             end
             if (WRITE_WIDTH_B != 0 && k < WRITE_B) begin
                 wire [8:0] value;
                 if (WRITE_WIDTH_B == WIDE && k < PINS) assign value = {dipa[k], dia[8*k +: 8]};
                 else assign value = {dipb[k % PINS], dib[8*(k % PINS) +: 8]};
                 always @(posedge clkb) if (enb & web[k])
-                    bytes[atb] <= patched(WRITE_WIDTH_B, bytes[atb], value, addrb[2:0]);
+                    bytes[atb][place(WRITE_WIDTH_B, addrb[2:0]) +: BITS_B] <= value[BITS_B-1:0];
             end
             if (READ_WIDTH_A != 0 && k < READ_A) begin
                 wire written = WRITE_WIDTH_A != 0 & |wea;
@@ -81,12 +79,11 @@ module xc7_block_ram #(
                 if (WRITE_MODE_A == "WRITE_FIRST" && WRITE_WIDTH_A != 0) begin
                     if (READ_WIDTH_A != WRITE_WIDTH_A)
                         initial $fatal(1, "block RAM %m: WRITE_FIRST at two widths is not modelled");
-                    assign value = wea[k % PINS]
-                        ? patched(WRITE_WIDTH_A, bytes[reada], {dipa[k % PINS], dia[8*(k % PINS) +: 8]}, addra[2:0])
-                        : bytes[reada];
-                end else assign value = bytes[reada];
+                    assign value = wea[k % PINS] ? {dipa[k % PINS], dia[8*(k % PINS) +: 8]} & LOW_A
+                                                 : part(READ_WIDTH_A, bytes[reada], addra[2:0]);
+                end else assign value = part(READ_WIDTH_A, bytes[reada], addra[2:0]);
                 if (k < PINS) always @(posedge clka) if (ena & !(written & WRITE_MODE_A == "NO_CHANGE"))
-                    qa[9*k +: 9] <= part(READ_WIDTH_A, value, addra[2:0]);
+                    qa[9*k +: 9] <= value;
                 if (k >= PINS) always @(posedge clka) if (ena) qb[9*(k - PINS) +: 9] <= value;
             end
             if (READ_WIDTH_B != 0 && k < READ_B && k < PINS) begin
@@ -95,11 +92,11 @@ module xc7_block_ram #(
                 if (WRITE_MODE_B == "WRITE_FIRST" && WRITE_WIDTH_B != 0) begin
                     if (READ_WIDTH_B != WRITE_WIDTH_B)
                         initial $fatal(1, "block RAM %m: WRITE_FIRST at two widths is not modelled");
-                    assign value = web[k]
-                        ? patched(WRITE_WIDTH_B, bytes[readb], {dipb[k], dib[8*k +: 8]}, addrb[2:0]) : bytes[readb];
-                end else assign value = bytes[readb];
+                    assign value = web[k] ? {dipb[k], dib[8*k +: 8]} & LOW_B
+                                          : part(READ_WIDTH_B, bytes[readb], addrb[2:0]);
+                end else assign value = part(READ_WIDTH_B, bytes[readb], addrb[2:0]);
                 always @(posedge clkb) if (enb & !(written & WRITE_MODE_B == "NO_CHANGE"))
-                    qb[9*k +: 9] <= part(READ_WIDTH_B, value, addrb[2:0]);
+                    qb[9*k +: 9] <= value;
             end
         end
         for (k = 0; k < PINS; k = k + 1) begin : pins
