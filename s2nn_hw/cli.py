@@ -225,6 +225,33 @@ def bitstream(
 
 
 @app.command()
+def activity(
+    source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
+    plan: PlanFile = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Images sent back to back.")] = 20,
+    idle: Annotated[int, typer.Option("--idle", min=0, help="Cycles without input after them.")] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Else the build's.")] = None,
+    build: BuildFolder = Path("build"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+):
+    """Simulate the synthesised netlist on images and count toggles by resource and layer, for energy."""
+    from hw.boards import find_board
+    from hw.netlist import NetlistFlow, find_build
+    from hw.power import vivado_power
+    from sim.measure import activity as measure
+
+    def pictures(path):
+        found, _, where = _test_images(path, images, None, download=False)
+        return found, where
+
+    measure(source, find_flow=lambda name: NetlistFlow(find_board(name)), find_build=find_build,
+            vivado_power=vivado_power, test_images=pictures, board=board, plan=plan, frames=frames, idle=idle,
+            output=output, build=build, as_json=as_json)
+
+
+@app.command()
 def report(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
