@@ -53,6 +53,7 @@ def put(path, value):
     (put(["layers", "rows", 0, "luts"], "many"), "field layers.rows.0.luts must be number or null, not 'many'"),
     (put(["energy", "device", "layers", "rows", 0, "lut"], "x"), "energy.device.layers.rows.0.lut must be number or"),
     (put(["limiting", "rows", 0, "share"], "half"), "limiting.rows.0.share must be number or null, not 'half'"),
+    (put(["bounds", "layers", "rows", 1, "words_bound"], None), "field bounds.layers.rows.1.words_bound is missing"),
     (put(["layers", "rows"], []), "field layers.rows must have at least 1 row"),
     (put(["layers", "rows", 1, "name"], "hidden1"), "field layers.rows must have a name once, not 'hidden1' twice"),
     (put(["latency", "cycles", "histogram", "counts"], [1]), "field latency.cycles.histogram must have one edge more"),

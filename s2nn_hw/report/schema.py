@@ -96,11 +96,26 @@ def _mismatches(report):
                     f"and {len(counts)} counts"
             if any(a >= b for a, b in pairwise(edges)):
                 yield f"{name}.{unit}.histogram.edges", "must rise"
+    for field, table in _tables(report):
+        for k, row in enumerate(table["rows"]):
+            for name in table["columns"]:
+                if name not in row:
+                    yield f"{field}.rows.{k}.{name}", "is missing"
     names = [row["name"] for row in report["layers"]["rows"]]
     if not names:
         yield "layers.rows", "must have at least 1 row, not 0"
     if len(set(names)) < len(names):
         yield "layers.rows", f"must have a name once, not {_short(repr(max(names, key=names.count)))} twice"
+
+
+def _tables(part, field=""):
+    """Yield ``(field, table)`` of every table in a part of a report."""
+    if isinstance(part, dict):
+        if isinstance(part.get("columns"), dict) and isinstance(part.get("rows"), list):
+            yield field, part
+        else:
+            for name, value in part.items():
+                yield from _tables(value, f"{field}.{name}" if field else name)
 
 
 def _number(text):
