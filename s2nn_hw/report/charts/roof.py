@@ -38,8 +38,7 @@ def roofline(report, room=PLOT_WIDTH):
     dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, opacity=1).encode(
         **axes, color=alt.condition(f"datum.name == '{WHOLE}'", alt.value(TEAL), alt.value(BLUE)),
         tooltip=tooltip(layer="name", rate="adds", memory="bits"))
-    layers = [dots]
-    layers += labels(points, (wide, "log"), (high, "log"), axes, room)
+    layers = [*labels(points, (wide, "log"), (high, "log"), axes, room), dots]
     if adders:
         layers += _rule({"y": adders}, f"all adders of the device: {number(adders)}",
                         {"y": "y:Q"}, {"x": alt.value(4), "y": "y:Q"}, "left")
