@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from importlib import resources
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
@@ -24,7 +23,7 @@ def vivado_power(folder, saif, *, tick=lambda: None):
         return None
     # Vivado writes its own files beside it, so the script is run from the folder
     script = folder / "power.tcl"
-    shutil.copyfile(Path(str(resources.files("hw"))) / "power.tcl", script)
+    shutil.copyfile(Path(__file__).parent / "power.tcl", script)
     vivado = find_tool("vivado")
     run_tool(vivado, ["-mode", "batch", "-nojournal", "-log", "power_vivado.log", "-source", script.name, "-tclargs",
                       CHECKPOINT, str(Path(saif).resolve()), REPORT, UNMATCHED],

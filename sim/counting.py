@@ -3,7 +3,7 @@
 import os
 import subprocess
 from dataclasses import dataclass
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class Counts:
 
 def cells_folder():
     """Return the folder of our Verilog: cell models and the bench."""
-    return Path(str(resources.files("sim"))) / "cells"
+    return Path(__file__).parent / "cells"
 
 
 def simulator_version():

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def check_report(report, what="report"):
 
 @cache
 def _validator():
-    schema = json.loads(files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8"))
     return Draft202012Validator(schema)
 
 
