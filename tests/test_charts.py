@@ -99,7 +99,7 @@ def test_labels_miss_each_other_or_are_left_out():
     crowd = [{"x": 0.5 + k / 1000, "y": 0.5, "name": f"a long name {k}"} for k in range(20)]
     made = labels(crowd, ((0, 1), "linear"), ((0, 1), "linear"), {})
     placed = sum(len(layer.data["values"]) if isinstance(layer.data, dict) else len(layer.data.values)
-                 for layer in made)
+                 for layer in made[1::2])
     assert 2 <= placed <= len(PLACES)
     assert PLOT_WIDTH <= 320  # a phone of 400 px
 

@@ -19,7 +19,7 @@ old
 between
 <!-- figures:mnist-mlp/timeline -->
 <!-- /figures:mnist-mlp/timeline -->
-<!-- figures:compare/luts-accuracy --><!-- /figures:compare/luts-accuracy -->
+<!-- figures:compare/luts-accuracy-mnist --><!-- /figures:compare/luts-accuracy-mnist -->
 <!-- figures:literature -->
 <!-- /figures:literature -->
 the end
@@ -43,8 +43,9 @@ def test_marked_parts_are_replaced_and_nothing_else(document):
     written = run(document)
     text = document.read_text()
     assert {path.name for path in written} == {
-        "page.md", "mnist-mlp-timeline-light.svg", "mnist-mlp-timeline-dark.svg", "compare-luts-accuracy-light.svg",
-        "compare-luts-accuracy-dark.svg"}
+        "page.md", "mnist-mlp-timeline-light.svg", "mnist-mlp-timeline-dark.svg",
+        "compare-luts-accuracy-mnist-light.svg",
+        "compare-luts-accuracy-mnist-dark.svg"}
     assert text.startswith("# A title\n\n<!-- figures:overview -->\n| network |")
     assert text.endswith("<!-- /figures:literature -->\nthe end\n")
     assert "\nold\n" not in text

@@ -106,7 +106,7 @@ MEASURES = (
     ("latency, p99, cycles", _stats("latency", "cycles", "p99"), False),
     ("latency, mean", _stats("latency", "us", "mean"), False),
     ("interval, mean, cycles", _stats("interval", "cycles", "mean"), False),
-    ("clock", _part("clock", "used"), True),
+    ("clock", _part("clock", "used"), None),
     ("rate of the circuit", _part("rate", "circuit"), True),
     ("rate with the link", _part("rate", "total"), True),
     ("LUTs", _resource("luts"), False),

@@ -13,6 +13,7 @@ from ..files import read_bytes
 
 FORMAT, VERSION = "s2nn-report", 2
 MAX_BYTES = 16 << 20  # a report of ten layers has about 40 KB
+LARGEST = 1e18
 MAX_SHOWN = 60
 
 
@@ -27,7 +28,7 @@ def read_report(path):
         path = path / "report.json"
     data = read_bytes(path, what="report", limit=MAX_BYTES)
     try:
-        report = json.loads(data.decode("utf-8"), parse_constant=_refuse)
+        report = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_number, parse_int=_number)
     except RecursionError:
         raise UserError(f"report {path} is no report: nested too deep") from None
     except ValueError as error:
@@ -94,11 +95,33 @@ def _mismatches(report):
                     f"and {len(counts)} counts"
             if any(a >= b for a, b in pairwise(edges)):
                 yield f"{name}.{unit}.histogram.edges", "must rise"
+    for field, table in _tables(report):
+        for k, row in enumerate(table["rows"]):
+            for name in table["columns"]:
+                if name not in row:
+                    yield f"{field}.rows.{k}.{name}", "is missing"
     names = [row["name"] for row in report["layers"]["rows"]]
     if not names:
         yield "layers.rows", "must have at least 1 row, not 0"
     if len(set(names)) < len(names):
         yield "layers.rows", f"must have a name once, not {_short(repr(max(names, key=names.count)))} twice"
+
+
+def _tables(part, field=""):
+    """Yield ``(field, table)`` of every table in a part of a report."""
+    if isinstance(part, dict):
+        if isinstance(part.get("columns"), dict) and isinstance(part.get("rows"), list):
+            yield field, part
+        else:
+            for name, value in part.items():
+                yield from _tables(value, f"{field}.{name}" if field else name)
+
+
+def _number(text):
+    value = float(text) if set(text) & set(".eE") else int(text)
+    if not abs(value) < LARGEST:
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
 
 
 def _refuse(constant):

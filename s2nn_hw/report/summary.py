@@ -9,7 +9,7 @@ def energy(report):
     found = report["energy"] or {}
     device, arithmetic = found.get("device"), found.get("arithmetic")
     if device and device["frame"]["total_nj"]["value"] is not None:
-        return device["frame"]["total_nj"], f"{plain(device['device'], 30)}, core"
+        return device["frame"]["total_nj"], f"{plain(device['device'], 30)}, core, estimate"
     if arithmetic and arithmetic["models"]["rows"]:
         column, row = arithmetic["models"]["columns"]["total_nj"], arithmetic["models"]["rows"][0]
         if row["total_nj"] is not None:

@@ -17,6 +17,11 @@ def values(table, *names):
     return [(plain(row["name"], 40), *(row.get(name) for name in names)) for row in table["rows"]]
 
 
+def positive(*numbers):
+    """Return whether all are numbers that a logarithmic scale can show."""
+    return all(value is not None and value > 0 for value in numbers)
+
+
 def has(table, *names):
     """Return whether the table has all these columns with a number in one of their rows."""
     return table is not None and all(

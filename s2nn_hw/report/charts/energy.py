@@ -5,7 +5,19 @@ import altair as alt
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, PAPER, SERIES
 from ..words import TIMES, factors, number, origin, plain
-from .common import BAND_STEP, along, has, labelled_bars, log_axis, log_domain, names_axis, tooltip, values, with_bands
+from .common import (
+    BAND_STEP,
+    along,
+    has,
+    labelled_bars,
+    log_axis,
+    log_domain,
+    names_axis,
+    positive,
+    tooltip,
+    values,
+    with_bands,
+)
 
 CLASSES = {"lut": "LUTs and wires", "ff": "flip-flops", "bram": "block RAM", "clock": "clock", "io": "pins"}
 
@@ -78,7 +90,7 @@ def arithmetic(report):
     table = model["models"]
     columns = {"arithmetic_nj": "arithmetic, nJ", "memory_nj": "memory, nJ", "total_nj": "both, nJ",
                "to_network": "to this network", "low_nj": "low, nJ", "high_nj": "high, nJ"}
-    found = [row for row in values(table, *columns) if row[1] and row[3]]
+    found = [row for row in values(table, *columns) if positive(row[1], row[3])]
     if not found:
         return None
     rows = [{"row": name, "arithmetic": compute, "total": total, "ratio": f"{TIMES} {number(ratio, digits=3)}",

@@ -5,7 +5,7 @@ from math import log10
 import altair as alt
 
 from ..figure import rows_of
-from ..palette import INK
+from ..palette import INK, PAPER
 
 LETTER, LINE_HEIGHT = 6.2, 14  # px, of a label
 PLOT_HEIGHT, PLOT_WIDTH = 280, 300  # px, the narrowest plot
@@ -35,8 +35,10 @@ def labels(points, wide, high, axes, room=PLOT_WIDTH):
     made = []
     for (place, ink), group in groups.items():
         align, dx, dy = PLACES[place]
-        made.append(alt.Chart(rows_of(group)).mark_text(align=align, dx=dx, dy=dy, fill=ink).encode(
-            **axes, text="name:N"))
+        base = alt.Chart(rows_of(group)).encode(**axes, text="name:N")
+        # a rim in the paper's colour keeps lines away from the letters
+        made += [base.mark_text(align=align, dx=dx, dy=dy, fill=PAPER, stroke=PAPER, strokeWidth=3),
+                 base.mark_text(align=align, dx=dx, dy=dy, fill=ink)]
     return made
 
 

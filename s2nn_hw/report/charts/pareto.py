@@ -70,9 +70,9 @@ def pareto(ours, others, x, y, *, name, title, note="", room=PLOT_WIDTH):
     axes = {"x": alt.X("x:Q", title=across.title, scale=wide, axis=axis_x),
             "y": alt.Y("y:Q", title=up.title, scale=high, axis=axis_y)}
     tips = tooltip(system="name", task="task", **{x: "xs", y: "ys"})
-    layers = []
+    layers, dots = [], []
     if grey:
-        layers.append(alt.Chart(rows_of(grey)).mark_point(filled=True, size=45, fill=GREY, opacity=0.75).encode(
+        dots.append(alt.Chart(rows_of(grey)).mark_point(filled=True, size=45, fill=GREY, opacity=0.75).encode(
             **axes, tooltip=tips))
     for task in tasks:
         best = front([point for point in mine if point["task"] == task], across, up)
@@ -83,12 +83,12 @@ def pareto(ours, others, x, y, *, name, title, note="", room=PLOT_WIDTH):
                 **axes, order="x:Q"))
     colour = alt.value(BLUE) if len(tasks) == 1 else alt.Color(
         "task:N", title=None, scale=alt.Scale(domain=tasks, range=list(SERIES)))
-    layers.append(alt.Chart(rows_of(mine)).mark_point(filled=True, size=95, opacity=1).encode(
+    dots.append(alt.Chart(rows_of(mine)).mark_point(filled=True, size=95, opacity=1).encode(
         **axes, color=colour, tooltip=tips))
     layers += labels(mine + grey, (wide.domain, "log" if across.log else "linear"),
                      (high.domain, "log" if up.log else "linear"), axes, room)
     text = f"{up.title.capitalize()} against {across.title}" + (", others in grey" if grey else "") + f".{note}"
-    return Figure(name, title, text, alt.layer(*layers).properties(height=PLOT_HEIGHT),
+    return Figure(name, title, text, alt.layer(*layers, *dots).properties(height=PLOT_HEIGHT),
                   ("system", "task", across.title, up.title),
                   tuple((p["name"], p["task"], p["xs"], p["ys"]) for p in mine + grey))
 
@@ -115,13 +115,24 @@ def _scale(axis, values):
 
 
 def beside(ours, others, room=PLOT_WIDTH):
-    """Return the figures of the literature: accuracy against LUTs and against energy, those that have data."""
-    made = (pareto(ours, others, "luts", "accuracy", name="luts-accuracy", title="Accuracy against LUTs",
-                   note=" Lookup tables have 4 to 6 inputs, and some figures leave parts out: the table says which.",
-                   room=room),
-            pareto(ours, others, "energy_uj", "accuracy", name="energy-accuracy", title="Accuracy against energy",
-                   note=" Some figures are of a chip, some of a board, some are estimates: the table says which.",
-                   room=room))
-    return {figure.name: figure for figure in made if figure is not None}
+    """Return the figures of the literature, those that have data: accuracy against LUTs and against energy.
+
+    With several data sets each has its own figures, named ``luts-accuracy-mnist`` and so on: accuracies on different
+    ones are not to be compared.
+    """
+    tasks, found = list(dict.fromkeys(row["task"] for row in ours)), {}
+    for task in tasks:
+        mine = [row for row in ours if row["task"] == task]
+        name, title = (f"-{slug(task)}", f", {task}") if len(tasks) > 1 else ("", "")
+        for x, what, note in (("luts", "LUTs", "Lookup tables have 4 to 6 inputs, and what is counted differs."),
+                              ("energy_uj", "energy", "Of a chip or a whole board, measured or estimated.")):
+            figure = pareto(mine, others, x, "accuracy", name=f"{what.lower()}-accuracy{name}",
+                            title=f"Accuracy against {what}{title}", note=f" {note}", room=room)
+            if figure is not None:
+                found[figure.name] = figure
+    return found
 
 
+def slug(text):
+    """Return ``text`` as part of an identifier: letters and digits, lower case, with hyphens between."""
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split())

@@ -5,7 +5,7 @@ import altair as alt
 from ..figure import Figure, rows_of
 from ..palette import BLUE, GREY, INK, MUTED, ORANGE, TEAL
 from ..words import TIMES, number, origin
-from .common import BAND_STEP, along, has, log_axis, log_domain, names_axis, tooltip, values
+from .common import BAND_STEP, along, has, log_axis, log_domain, names_axis, positive, tooltip, values
 from .labels import PLOT_HEIGHT, PLOT_WIDTH, labels
 
 WHOLE = "all layers"
@@ -21,7 +21,7 @@ def roofline(report, room=PLOT_WIDTH):
         return None
     found = values(table, "additions_per_cycle", "weight_bits_per_cycle")
     points = [{"name": name, "x": bits, "y": adds, "adds": f"{number(adds)} additions/cycle",
-               "bits": f"{number(bits)} bit/cycle"} for name, adds, bits in found if adds and bits]
+               "bits": f"{number(bits)} bit/cycle"} for name, adds, bits in found if positive(adds, bits)]
     if not points:
         return None
     device = (report["bounds"] or {}).get("device") or {}
@@ -38,8 +38,7 @@ def roofline(report, room=PLOT_WIDTH):
     dots = alt.Chart(rows_of(points)).mark_point(filled=True, size=80, opacity=1).encode(
         **axes, color=alt.condition(f"datum.name == '{WHOLE}'", alt.value(TEAL), alt.value(BLUE)),
         tooltip=tooltip(layer="name", rate="adds", memory="bits"))
-    layers = [dots]
-    layers += labels(points, (wide, "log"), (high, "log"), axes, room)
+    layers = [*labels(points, (wide, "log"), (high, "log"), axes, room), dots]
     if adders:
         layers += _rule({"y": adders}, f"all adders of the device: {number(adders)}",
                         {"y": "y:Q"}, {"x": alt.value(4), "y": "y:Q"}, "left")
@@ -86,7 +85,7 @@ def bounds(report):
     kinds = {"words_bound": ("input words", TEAL), "adders_bound": ("adders", ORANGE),
              "memory_bound": ("memory", GREY)}
     kinds = {key: said for key, said in kinds.items() if has(table, key)}
-    found = [row for row in values(table, "interval", "bound", "ratio", *kinds) if row[1] and row[2]]
+    found = [row for row in values(table, "interval", "bound", "ratio", *kinds) if positive(*row[1:3])]
     if not found:
         return None
     order = [row[0] for row in found]
