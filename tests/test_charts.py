@@ -8,6 +8,7 @@ from s2nn_hw.report.charts import ALL, figures
 from s2nn_hw.report.charts.labels import PLACES, PLOT_WIDTH, labels
 from s2nn_hw.report.charts.pareto import AXES, front, pareto
 from s2nn_hw.report.figure import specification, svg, vega
+from s2nn_hw.report.page import render_page
 from s2nn_hw.report.palette import DARK, LIGHT, painted
 
 
@@ -46,6 +47,12 @@ def test_figures_compile_at_both_widths(how):
     for figure in figures(sample(**how)).values():
         assert vega(figure)["marks"]
         assert "var(--" not in svg(figure, DARK, 360)
+
+
+def test_vivados_figures_stand_beside_ours():
+    report = sample()
+    report["energy"]["device"]["vivado"] = {"tool": "Vivado 1", "total_w": 0.123, "dynamic_w": 0.05, "static_w": 0.073}
+    assert "(Vivado 1): 0.123 W, of it 0.05 W switching and 0.073 W static" in render_page(report)
 
 
 def test_charts_have_the_reports_numbers():
