@@ -59,13 +59,13 @@ class Setting:
 
 def find_images(network, count):
     """Return ``count`` images and their source: the test set if it is here, else the shipped sample, else noise."""
-    from quantize.data import load, present, samples
+    from quantize.data import load, present, samples, title
 
     name = network.provenance.get("data_set")
     if isinstance(name, str) and present(name, "test"):
-        return load(name, "test")[0][:count], f"{name} test set"
+        return load(name, "test")[0][:count], f"{title(name)} test set"
     if isinstance(name, str):
-        pictures, source = samples(name)[0], f"{name}, shipped sample, repeated"
+        pictures, source = samples(name)[0], f"{title(name)}, shipped sample, repeated"
     else:
         pictures, source = np.random.default_rng(0).integers(0, 256, (300, *network.input.shape)), "random pixels"
     return np.resize(pictures, (count, *pictures.shape[1:])).astype(np.uint8), source

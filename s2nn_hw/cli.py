@@ -183,14 +183,14 @@ def _test_images(network, images, labels, *, download=True):
     if labels is not None:
         raise UserError(f"labels {labels} need --images X.npy beside them")
     from quantize.data import load as load_set
-    from quantize.data import present, samples
+    from quantize.data import present, samples, title
 
     name = load(network).provenance.get("data_set")
     if not isinstance(name, str):
         raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
     if not download and not present(name, "test"):
-        return *samples(name), f"shipped sample of the {name} test set, which is not on this machine"
-    return *load_set(name, "test"), f"{name} test set"
+        return *samples(name), f"shipped sample of the {title(name)} test set, which is not on this machine"
+    return *load_set(name, "test"), f"{title(name)} test set"
 
 
 @app.command()
@@ -222,6 +222,33 @@ def bitstream(
         typer.echo(f"no accuracy and cycles in the report: {reason}")
     if built.status:
         raise typer.Exit(built.status)
+
+
+@app.command()
+def activity(
+    source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
+    plan: PlanFile = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Images sent back to back.")] = 20,
+    idle: Annotated[int, typer.Option("--idle", min=0, help="Cycles without input after them.")] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Else the build's.")] = None,
+    build: BuildFolder = Path("build"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+):
+    """Simulate the synthesised netlist on images and count toggles by resource and layer, for energy."""
+    from hw.boards import find_board
+    from hw.netlist import NetlistFlow, find_build
+    from hw.power import vivado_power
+    from sim.measure import activity as measure
+
+    def pictures(path):
+        found, _, where = _test_images(path, images, None, download=False)
+        return found, where
+
+    measure(source, find_flow=lambda name: NetlistFlow(find_board(name)), find_build=find_build,
+            vivado_power=vivado_power, test_images=pictures, board=board, plan=plan, frames=frames, idle=idle,
+            output=output, build=build, as_json=as_json)
 
 
 @app.command()
@@ -276,30 +303,16 @@ def run(
 
 
 @app.command()
-def activity(
-    source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
-    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
-    plan: PlanFile = None,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
-    frames: Annotated[int, typer.Option("--frames", min=1, help="Images sent back to back.")] = 20,
-    idle: Annotated[int, typer.Option("--idle", min=0, help="Cycles without input after them.")] = 1000,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Else the build's.")] = None,
-    build: BuildFolder = Path("build"),
+def compare(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="report.json files, or folders of one.")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
 ):
-    """Simulate the synthesised netlist on images and count toggles by resource and layer, for energy."""
-    from hw.boards import find_board
-    from hw.netlist import NetlistFlow, find_build
-    from hw.power import vivado_power
-    from sim.measure import activity as measure
+    """Put several reports side by side: a table with the best of each row, and a page with Pareto plots."""
+    from .report.compare import compare_reports
+    from .report.literature import load_literature
 
-    def pictures(path):
-        found, _, where = _test_images(path, images, None, download=False)
-        return found, where
-
-    measure(source, find_flow=lambda name: NetlistFlow(find_board(name)), find_build=find_build,
-            vivado_power=vivado_power, test_images=pictures, board=board, plan=plan, frames=frames, idle=idle,
-            output=output, build=build, as_json=as_json)
+    compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
 
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

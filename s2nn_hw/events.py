@@ -11,6 +11,7 @@ Every reader takes at most one word a cycle, which stands in its ``ready``, so `
 
 Which word is worked when depends on the circuit alone, only the cycles depend on the data. So many independent
 sequences of frames, the ``lanes``, go through the same steps together, and every array of cycles ends in their axis.
+Functions are inlined because handing a :class:`State` over costs more than a word's work.
 """
 
 from typing import NamedTuple
@@ -68,48 +69,48 @@ class State(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def settle(s, channel):
+def settle(channels, ports, times, channel):
     """Let all words of ``channel`` pass whose offer and ready cycles are known."""
-    limit = s.channels[channel, OFFERED]
-    first = s.channels[channel, FIRST_PORT]
+    limit = channels[channel, OFFERED]
+    first = channels[channel, FIRST_PORT]
     port = first
     while port != NOBODY:
-        limit = min(limit, s.ports[port, READIED])
-        port = s.ports[port, NEXT]
-    lanes = s.times.shape[1]
-    for n in range(s.channels[channel, PASSED], limit):
-        row, port = s.channels[channel, OFFERS] + n, first
+        limit = min(limit, ports[port, READIED])
+        port = ports[port, NEXT]
+    lanes = times.shape[1]
+    for n in range(channels[channel, PASSED], limit):
+        row, port = channels[channel, OFFERS] + n, first
         while port != NOBODY:
-            ready = s.ports[port, READY] + n
+            ready = ports[port, READY] + n
             for lane in range(lanes):
-                s.times[row, lane] = max(s.times[row, lane], s.times[ready, lane])
-            port = s.ports[port, NEXT]
-        s.channels[channel, PASSED] = n + 1
+                times[row, lane] = max(times[row, lane], times[ready, lane])
+            port = ports[port, NEXT]
+        channels[channel, PASSED] = n + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def passed(s, channel, n):
     """Return the row of ``times`` with the cycles in which word ``n`` passes, UNKNOWN as long as they are not known."""
     return s.channels[channel, OFFERS] + n if n < s.channels[channel, PASSED] else UNKNOWN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def offer(s, part):
     """The next word of ``part`` is offered; its cycles stand in their row."""
     out = s.parts[part, OUT]
     s.parts[part, GIVEN] += 1
     s.channels[out, OFFERED] = s.parts[part, GIVEN]
-    settle(s, out)
+    settle(s.channels, s.ports, s.times, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def accept(s, port):
     """The next word at ``port`` is taken; from when on stands in its row."""
     s.ports[port, READIED] += 1
-    settle(s, s.ports[port, CHANNEL])
+    settle(s.channels, s.ports, s.times, s.ports[port, CHANNEL])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def turn(s, part, at):
     """Return ``(port, word)`` of word ``at`` of a pass: the sources' words of a pass follow each other."""
     port = s.parts[part, PORT]
@@ -119,7 +120,7 @@ def turn(s, part, at):
     return port, at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def work_source(s, part, under_way):
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
@@ -136,7 +137,7 @@ def work_source(s, part, under_way):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def write_window(s, part):
     """The ring takes a word a cycle, while the oldest word that it keeps is less than its depth away."""
     port = s.parts[part, PORT]
@@ -167,7 +168,7 @@ def write_window(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def read_window(s, part):
     """A word is read when all that it needs is written and the two before it leave room; it is offered two later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
@@ -175,11 +176,8 @@ def read_window(s, part):
         return False
     frame = s.parts[part, FRAME_OUT]
     need = n // frame * s.parts[part, FRAME_IN] + s.tables[s.parts[part, NEEDS] + n % frame]
-    written = before = NOBODY
-    if need >= 0:
-        written = passed(s, s.ports[s.parts[part, PORT], CHANNEL], need)
-    if n >= 2:
-        before = passed(s, out, n - 2)
+    written = passed(s, s.ports[s.parts[part, PORT], CHANNEL], need) if need >= 0 else NOBODY
+    before = passed(s, out, n - 2) if n >= 2 else NOBODY
     if written == UNKNOWN or before == UNKNOWN:
         return False
     row, ended = s.channels[out, OFFERS] + n, (n + 1) % s.parts[part, CELL_OUT] == 0
@@ -200,7 +198,7 @@ def read_window(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def room_behind(s, part):
     """Return the row of the word after which the neurons have room for the cell that is summed (NOBODY: from the
     start on, UNKNOWN: not known yet)."""
@@ -210,7 +208,7 @@ def room_behind(s, part):
     return passed(s, s.parts[unit, OUT], (cell - s.parts[part, SLOTS] + 1) * s.parts[unit, CELL_WORDS] - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def take_word(s, part):
     port, at = turn(s, part, s.parts[part, WORD])
     n = s.parts[part, PASSES] * s.ports[port, PASS_WORDS] + at
@@ -244,7 +242,7 @@ def take_word(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def await_queues(s, part, row):
     """A word is taken when the pass AHEAD before has ended and each bank's queue has a place."""
     ahead = (s.parts[part, PASSES] - s.parts[part, AHEAD]) % MAX_AHEAD
@@ -256,7 +254,7 @@ def await_queues(s, part, row):
             s.times[row, lane] = max(s.times[row, lane], left)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def queue_word(s, part):
     """A bank scans its non-zero words one after the other, those of a pass from when the pass before has ended."""
     number = s.parts[part, PASSES]
@@ -278,7 +276,7 @@ def queue_word(s, part):
                 s.place[part, bank, lane] = at + 1 if at + 1 < places else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def end_pass(s, part):
     """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
     number, room = s.parts[part, PASSES], NOBODY
@@ -314,7 +312,7 @@ def end_pass(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def work_neurons(s, part):
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     cell = n // s.parts[part, CELL_WORDS]
@@ -327,7 +325,7 @@ def work_neurons(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def work_ored(s, part):
     """Words are taken one a cycle; the last of a group when the word before has left, which gives the next word."""
     words = s.parts[part, ORED_WORDS]
@@ -337,11 +335,9 @@ def work_ored(s, part):
         return False
     moved, final, out = False, (s.parts[part, TAKEN] + 1) % words == 0, s.parts[part, OUT]
     if s.ports[port, READIED] == n:
-        before = NOBODY
-        if final and s.parts[part, GIVEN]:
-            before = passed(s, out, s.parts[part, GIVEN] - 1)
-            if before == UNKNOWN:
-                return False
+        before = passed(s, out, s.parts[part, GIVEN] - 1) if final and s.parts[part, GIVEN] else NOBODY
+        if before == UNKNOWN:
+            return False
         row = s.ports[port, READY] + n
         for lane in range(s.times.shape[1]):
             s.times[row, lane] = s.last[part, lane] + 1
@@ -363,7 +359,7 @@ def work_ored(s, part):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def work(s, part, under_way):
     """Let ``part`` do one thing; return whether it could."""
     kind = s.parts[part, KIND]
@@ -373,9 +369,7 @@ def work(s, part, under_way):
         written = write_window(s, part)
         return read_window(s, part) or written
     if kind in (EVENT, PARALLEL):
-        if s.parts[part, WORD] == s.parts[part, PASS]:
-            return end_pass(s, part)
-        return take_word(s, part)
+        return end_pass(s, part) if s.parts[part, WORD] == s.parts[part, PASS] else take_word(s, part)
     if kind in (UNIT, READOUT):
         return work_neurons(s, part)
     if kind == ORED:

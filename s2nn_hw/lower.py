@@ -92,7 +92,7 @@ class Reader:
         if self.window is None:
             words = self.tensor.stream(values)
             return words.reshape(len(values), -1, 1, self.pass_words, self.tensor.width)
-        out = self.window.gather(self.tensor.stream(values).reshape(len(values), -1))
+        out = self.window.gather(self.tensor.stream(values))
         return out.reshape(*out.shape[:4], -1)
 
 
@@ -101,7 +101,7 @@ class Stage:
     """One layer in the circuit; ``output``: name of the tensor that leaves (the layer's, or of the fused pooling's).
 
     ``engine``: :class:`EventParams`, :class:`ParallelParams`, or None where spikes are only ORed. ``repeats``:
-    positions of a pooling cell; ``words_ored``: words of which each output word is the OR (join stages).
+    positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once.
     """
 
     layer: object
@@ -291,7 +291,7 @@ def _reader(network, layer, synapse, source, tensor, choice, order, splits, seve
         taps = min(choice.taps, prod(synapse.kernel))
         shape = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words,
                  "kernel": tuple(synapse.kernel),
-                     "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
+                 "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
         plain = plain and not several and planes == 1 and not (source == INPUT and tensor.spare)
     else:
@@ -311,10 +311,10 @@ def _join_stage(layer, choice, tensors):
     synapse, tensor = layer.synapses[0], tensors[layer.sources[0]]
     buffers = choice.buffers or (0,) * len(layer.sources)
     size = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words, "width": tensor.width,
-                "groups": tensor.pixel_words, "splits": tensor.pixel_words}
+            "groups": tensor.pixel_words, "splits": tensor.pixel_words}
     if isinstance(synapse, MaxPool):
         size |= {"kernel": (synapse.size, synapse.size), "stride": synapse.stride, "padding": synapse.padding,
-                     "taps": min(choice.taps, synapse.size**2)}
+                 "taps": min(choice.taps, synapse.size**2)}
     readers = tuple(Reader(source, tensor, WindowParams(**size, depth=depth))
                     for source, depth in zip(layer.sources, buffers, strict=True))
     return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=readers[0].window.taps)

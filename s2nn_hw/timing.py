@@ -203,7 +203,8 @@ class _Graph:
         """Return ``begun``, ``offered``, ``opened``, ``closed`` (of parts ``engines``) of all sequences in ``ones``."""
         sequences = len(ones[0]) // self.length
         circuit = self._circuit(engines, ones)
-        lanes = max(1, min(LANES, LANE_BYTES // (4 * circuit["rows"]), sequences))
+        threads = os.cpu_count() or 1
+        lanes = max(1, min(LANES, LANE_BYTES // (4 * circuit["rows"]), -(-sequences // threads)))
         starts = range(0, sequences, lanes)
         found = np.zeros((2 + 2 * len(engines), sequences, self.length), np.int64)
 
@@ -214,7 +215,7 @@ class _Graph:
         if len(starts) == 1:
             part(0)
         else:
-            with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+            with ThreadPoolExecutor(min(len(starts), threads)) as pool:
                 list(pool.map(part, starts))
         return found[0], found[1], found[2 : 2 + len(engines)], found[2 + len(engines) :]
 
@@ -253,7 +254,8 @@ class _Graph:
             parts, channels, ports, np.array(self.table, np.int64), times, last=cycles(count, start=-1),
             moves=cycles(count, events.MAX_AHEAD), scanned=cycles(count, circuit["banks"]),
             place=cycles(count, circuit["banks"], start=0), pops=cycles(count, circuit["banks"], circuit["queue"]),
-            ones=np.concatenate([n.reshape(lanes, -1).T for n in ones]),
+            # one layout, so that it is compiled once
+            ones=np.ascontiguousarray(np.concatenate([n.reshape(lanes, -1) for n in ones], axis=1).T),
         )
         if not events.run(state, under_way):
             raise Deadlock("the circuit stops for ever: a buffer in front of a join holds too few words")

@@ -162,26 +162,18 @@ class WindowParams:
     def address_bits(self):
         return max(1, (self.depth - 1).bit_length())
 
-    def stream_words(self, values):
-        """Return ``values`` ``(frames, pixels * channels)`` as words, ``(frames, rows, columns, words, width)``.
+    def gather(self, words):
+        """Return what leaves, without planes and groups: ``(frames, positions, splits, pass_words, taps, width)``.
 
-        Channels past the pixel's last are 0.
+        ``words``: the images, integer ``(frames, words, width)``.
         """
-        count = len(values)
-        pixels = values.reshape(count, self.rows * self.columns, -1)
-        padded = np.zeros((count, pixels.shape[1], self.words * self.width), values.dtype)
-        padded[:, :, : pixels.shape[2]] = pixels
-        return padded.reshape(count, self.rows, self.columns, self.words, self.width)
-
-    def gather(self, values):
-        """Return what leaves, without planes and groups: ``(frames, positions, splits, pass_words, taps, width)``."""
-        words = self.stream_words(values)
+        words = words.reshape(len(words), self.rows, self.columns, self.words, self.width)
         pad, (kernel_rows, kernel_columns) = self.padding, self.kernel
         margin = ((0, 0), (pad, pad + kernel_rows), (pad, pad + kernel_columns), (0, 0), (0, 0))
         image = np.pad(words, margin)
         part = self.words // self.splits
-        out = np.zeros((len(values), len(self.positions), self.splits, self.steps, part, self.taps, self.width),
-                       values.dtype)
+        out = np.zeros((len(words), len(self.positions), self.splits, self.steps, part, self.taps, self.width),
+                       words.dtype)
         top = self.positions * self.stride
         for step in range(self.steps):
             for port in range(self.taps):
@@ -189,15 +181,14 @@ class WindowParams:
                 if row >= 0:
                     found = image[:, top[:, 0] + row, top[:, 1] + column]  # (frames, positions, words, width)
                     out[:, :, :, step, :, port] = found.reshape(*found.shape[:2], self.splits, part, self.width)
-        return out.reshape(len(values), len(self.positions), self.splits, self.pass_words, self.taps, self.width)
+        return out.reshape(len(words), len(self.positions), self.splits, self.pass_words, self.taps, self.width)
 
 
 class Window(wiring.Component):
     """The window of ``params``.
 
     ``i``: words of ``width`` values of ``planes`` bits, value 0 in the low bits, ``frame_words`` an image, images
-    without a gap. ``o``: words of ``taps * width`` spikes, port 0 in the low bits. ``begin``: high in the cycle in
-    which the first word of an image is taken.
+    without a gap. ``o``: words of ``taps * width`` spikes, port 0 in the low bits.
 
     A word that can be read is offered two cycles after the read, one more than its writing: three cycles after it
     came. One word a cycle each way. The ring frees a word as soon as no cell from the present one on can need it.
@@ -208,7 +199,6 @@ class Window(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(p.width * p.planes)),
             "o": Out(stream.Signature(p.taps * p.width)),
-            "begin": Out(1),
         })
 
     def elaborate(self, platform):
@@ -238,7 +228,6 @@ class Window(wiring.Component):
             write.en.eq(self.i.valid & self.i.ready),
             write.addr.eq(written),
             write.data.eq(self.i.payload),
-            self.begin.eq(write.en & (index == 0)),
         ]
         if p.spare:
             _, last_word = _counter(m, "word_in", p.words, write.en)

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from amaranth.hdl import Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Shape, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -97,7 +97,7 @@ class Captured(wiring.Component):
         self.engine = engine
         super().__init__({
             "i": In(engine.i.signature.flip()),
-            "o": Out(stream.Signature(data.StructLayout({"sums": engine.layout}))),
+            "o": Out(stream.Signature(data.StructLayout({"sums": engine.accumulators.shape()}))),
         })
 
     def elaborate(self, platform):
@@ -105,7 +105,7 @@ class Captured(wiring.Component):
         m.submodules.engine = engine = self.engine
         cell = engine.params.groups * engine.params.repeats
         m.submodules.queue = queue = fifo.SyncFIFO(
-            width=engine.layout.size, depth=cell * (engine.params.slots + 1)
+            width=Shape.cast(engine.accumulators.shape()).width, depth=cell * (engine.params.slots + 1)
         )
         wiring.connect(m, wiring.flipped(self.i), engine.i)
         given = Signal(range(cell + 1))

@@ -7,8 +7,27 @@ A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stand
 """
 
 from amaranth.hdl import C, Cat, Mux, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
 
 from ..select import choose
+
+
+def engine_ports(params):
+    """Return the ports of every engine.
+
+    ``i``: stream of ``width`` spikes a word, see ``table``. ``accumulators``, ``capture``: in a cycle in which
+    ``capture`` is high the accumulators hold a frame's sums. ``release``: high in a cycle in which the neurons have
+    room again for one cell. Not a stream: accumulators that had to wait for ``ready`` would need a multiplexer or an
+    enable each; instead the last pass of a cell ends only when there is room.
+    """
+    widths = params.accumulator_widths()
+    return {
+        "i": In(stream.Signature(params.width)),
+        "accumulators": Out(data.StructLayout({f"n{k}": signed(int(w)) for k, w in enumerate(widths)})),
+        "capture": Out(1),
+        "release": In(1),
+    }
 
 
 class RowIndex:

@@ -16,12 +16,20 @@ Interval: ``sum over passes of max over banks of ones, at least 1``, unless word
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import memory, wiring
 
 from ..errors import UserError
-from .accumulate import FrameCount, RowIndex, accumulate, credit, delayed, signed_weight, tree_levels
+from .accumulate import (
+    FrameCount,
+    RowIndex,
+    accumulate,
+    credit,
+    delayed,
+    engine_ports,
+    signed_weight,
+    tree_levels,
+)
 from .scan import Scanner
 from .table import EngineParams, pack_rows
 
@@ -133,25 +141,11 @@ class EventParams(EngineParams):
 
 
 class EventEngine(wiring.Component):
-    """Words of spikes in, accumulators out.
-
-    ``i``: stream of ``width`` spikes a word, see ``table``. ``accumulators``, ``capture``: in a cycle in which
-    ``capture`` is high the accumulators hold a frame's sums. ``release``: high in a cycle in which the neurons have
-    room again for one cell. Not a stream: accumulators that had to wait for ``ready`` would need a multiplexer or an
-    enable each; instead the last pass of a cell ends only when there is room.
-
-    Cycles: see ``timing``.
-    """
+    """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
 
     def __init__(self, params):
         self.params = params
-        self.layout = data.StructLayout({f"n{k}": signed(int(w)) for k, w in enumerate(params.accumulator_widths())})
-        super().__init__({
-            "i": In(stream.Signature(params.width)),
-            "accumulators": Out(self.layout),
-            "capture": Out(1),
-            "release": In(1),
-        })
+        super().__init__(engine_ports(params))
 
     def elaborate(self, platform):
         m = Module()
@@ -210,9 +204,11 @@ class EventEngine(wiring.Component):
             port = rom.read_port()
             weights = Signal(width, name=f"weights{bank}", reset_less=True)
             number = Signal(range(max(2, rows)), name=f"row{bank}")
-            read = delayed(m, scanner.active, ROW_CYCLES - 1, f"read{bank}")
+            # a memory that is read without need would take most of an idle circuit's power
+            wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
+            read = delayed(m, wanted, ROW_CYCLES - 2, f"read{bank}")
             m.d.sync += [number.eq(scanner.row), weights.eq(Mux(read, port.data, 0))]
-            m.d.comb += [port.addr.eq(number), port.en.eq(1)]
+            m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
             active = delayed(m, read, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))

@@ -10,12 +10,11 @@ Interval: ``planes * words`` cycles a frame, unless the neurons hold it up.
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Module, Signal, signed
-from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
 
 from ..errors import UserError
-from .accumulate import FrameCount, RowIndex, accumulate, credit, signed_weight, tree_levels
+from .accumulate import FrameCount, RowIndex, accumulate, credit, engine_ports, signed_weight, tree_levels
 from .table import EngineParams, pack_rows
 
 GATE_CYCLES = 2  # from a word to its gated weights: memory, register
@@ -71,17 +70,11 @@ class ParallelParams(EngineParams):
 
 
 class ParallelEngine(wiring.Component):
-    """Words of spikes in, accumulators out; the ports are those of ``event.EventEngine``."""
+    """Words of spikes in, accumulators out; ports: :func:`engine_ports`."""
 
     def __init__(self, params):
         self.params = params
-        self.layout = data.StructLayout({f"n{k}": signed(int(w)) for k, w in enumerate(params.accumulator_widths())})
-        super().__init__({
-            "i": In(stream.Signature(params.width)),
-            "accumulators": Out(self.layout),
-            "capture": Out(1),
-            "release": In(1),
-        })
+        super().__init__(engine_ports(params))
 
     def elaborate(self, platform):
         m = Module()
@@ -99,7 +92,8 @@ class ParallelEngine(wiring.Component):
         rom = memory.Memory(shape=p.row_bits, depth=p.rows, init=p.row_contents(), attrs=p.memory_attributes)
         m.submodules.rows = rom
         port = rom.read_port()
-        m.d.comb += [port.addr.eq(index.index), port.en.eq(1)]
+        # a single row must stay a constant
+        m.d.comb += [port.addr.eq(index.index), port.en.eq(taken if p.rows > 1 else 1)]
         spikes = Signal(p.width, reset_less=True)
         m.d.sync += spikes.eq(0)
         with m.If(taken):

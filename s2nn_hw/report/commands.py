@@ -16,10 +16,15 @@ from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
 from . import tables
 from .builds import NETWORK, find_build, read_build
+from .energy.device import load_activity
+from .energy.readings import load_readings
 from .full import build_report
+from .literature import load_literature
 from .overview import overview
+from .page import write_page
+from .schema import check_report
 
-BUILDS = "build"
+BUILDS, ACTIVITY = "build", "activity.json"
 
 
 def inspect_network(path, *, plan=None, as_json=False):
@@ -57,17 +62,27 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
         baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
         link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
+    activity = _activity(folder, network, chosen, board)
+    measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     with _progress(len(images)) as advance:
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
-                            checked=_checked(network), frames=frames, created=_now(),
-                            folder=Path(folder).name if folder else None, progress=advance)
+                            checked=_checked(network), frames=frames, activity=activity, readings=measured,
+                            created=_now(), folder=Path(folder).name if folder else None, progress=advance)
+    check_report(data)
+    written = []
     if target is not None:
-        target.parent.mkdir(exist_ok=True) if output is None else None
+        if output is None:
+            target.parent.mkdir(exist_ok=True)
         write_json(target, data)
+        written.append(f"report: {target}")
+    if html:
+        page = target.with_suffix(".html")
+        write_page(data, page, literature=load_literature())
+        written.append(f"page: {page}")
     _show(data, as_json, tables.print_report)
-    if target is not None and not as_json:
-        Console(highlight=False, soft_wrap=True).print(f"report: {target}", markup=False)
+    if not as_json:
+        Console(highlight=False, soft_wrap=True).print("\n".join(written), markup=False)
 
 
 def _setting(network, board, build, plan, find_board):
@@ -100,6 +115,21 @@ def _target(network, record, output, build, html):
         return Path(build) / "report.json"
     where = f"-{record['name'].replace(':', '.')}" if record else ""
     return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
+
+
+def _activity(folder, network, plan, board):
+    """Return the activity record of this network and plan: the build's in ``folder``, else the newest for ``board``.
+
+    None if there is none; :class:`UserError` if the build's own is damaged.
+    """
+    own = [Path(folder) / ACTIVITY] if folder else []
+    others = Path(BUILDS).glob(f"activity/{network.name}-{str(board).replace(':', '.')}-*/{ACTIVITY}")
+    for path in own + sorted(others, key=lambda p: -p.stat().st_mtime):
+        if path.is_file():
+            activity = load_activity(path)
+            if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()):
+                return activity
+    return None
 
 
 def _now():

@@ -9,6 +9,7 @@ from .. import __version__
 from ..accelerator import Design
 from ..errors import UserError
 from .bounds import bounds
+from .energy.section import energy_section
 from .latency import limiting, rate, timeline, times
 from .layers import BRAM_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
 from .measure import SEQUENCE, measure
@@ -63,7 +64,8 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "layers": layers_table(rows),
         "bounds": bounds(design, rows, interval, board=board),
         "link": _link(link),
-        "energy": {"arithmetic": None, "device": None, "sanity": [], "measured": None},
+        "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
+                                 link=link, readings=readings),
         "build": _build(build, folder),
         "reproduce": _reproduce(network, board, build, checked),
     }

@@ -18,7 +18,7 @@ from ..timing import engine_alone
 SEQUENCE = 100
 TIMED_WORDS = 500_000_000  # words whose cycles are worked out, some two minutes
 LEAST_TIMED = 8
-PART_BYTES = 1 << 26
+PART_BYTES = 1 << 28
 TIMELINE = 4  # frames
 
 

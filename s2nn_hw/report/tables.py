@@ -121,7 +121,50 @@ def print_report(data, console):
 
 
 def print_energy(energy, console):
-    pass
+    """Print the section ``energy``: arithmetic, device, readings, and how they stand to published ones."""
+    def say(line):
+        console.print(line, markup=False)
+
+    made, device, readings = energy["arithmetic"], energy["device"], energy["measured"]
+    if made:
+        console.print(make_table(
+            f"arithmetic and its memory per frame, estimate ({made['constants']['source']})",
+            ("", "additions", "products", "bits read", "arithmetic nJ", "memory nJ", "nJ", "low", "high", "ratio"),
+            [(row["name"], row["additions"] + row["bit_operations"], row["multiplications"], row["memory_reads"],
+              row["arithmetic_nj"], row["memory_nj"], row["total_nj"], row["low_nj"], row["high_nj"],
+              row["to_network"]) for row in made["models"]["rows"]],
+        ))
+        say(f"left out: {made['left_out']}")
+    if device:
+        console.print(make_table(
+            f"{device['device']} per frame, estimate from the activity of {device['frames']:,} frames: dynamic nJ",
+            ("", *device["classes"]["columns"]),
+            [(row["name"], *(percent(row[name]) if name == "share" else row[name]
+                             for name in device["classes"]["columns"])) for row in device["classes"]["rows"]],
+        ))
+        console.print(make_table(
+            None, ("nJ", "lut", "ff", "bram", "clock", "io", "all", "share"),
+            [(row["name"], row["lut"], row["ff"], row["bram"], row["clock"], row["io"], row["nj"],
+              percent(row["share"])) for row in device["layers"]["rows"]],
+        ))
+        for part in filter(None, (device, device["at_link"])):
+            say(f"at {part['rate']['value']:,.0f} frames/s ({part['rate']['by']}): "
+                + ", ".join(f"{name} {number(part['power'][f'{name}_mw'])}" for name in ("dynamic", "static", "total"))
+                + f"; {number(part['frame']['total_nj'])} a frame")
+    if readings:
+        said = [f"board {number(readings['board_w'])}"]
+        said += [f"{what} {number(readings[name])}" for what, name in (
+            ("idle", "idle_w"), ("a frame", "nj_per_frame"), ("of it added", "added_nj_per_frame")) if readings[name]]
+        if readings["to_estimate"]:
+            said.append(f"{text(readings['to_estimate'])} times the estimate of the chip")
+        say(f"measured ({readings['file']}): " + ", ".join(said))
+    if device:
+        console.print(make_table(
+            "others", ("", "device", "draws", "W", "times the estimate", "plausible"),
+            [(row["what"], row["device"], row["of"], row["value"]["value"], row["to_estimate"],
+              {True: "yes", False: "no", None: "-"}[row["plausible"]]) for row in energy["sanity"]],
+        ))
+        say(next((row["verdict"] for row in energy["sanity"] if row["of"] == "board"), ""))
 
 
 def _resource_table(resources):
