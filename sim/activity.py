@@ -1,8 +1,11 @@
 """Switching activity of the synthesised accelerator on images: toggles by class of resource and by layer."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 
 from .counting import cells_folder, compile_bench, run_bench, simulator_version
@@ -81,20 +85,45 @@ def make_circuit(network, plan, flow, identity, root, *, say):
     """Synthesise and compile, or find it done, below folder ``root``; return the :class:`Circuit`.
 
     ``flow``: a :class:`hw.netlist.NetlistFlow`; ``say(text)`` returns a context manager that yields a function to
-    call now and then.
+    call now and then. :class:`UserError`: a tool failed (its log stays), or another run is making the same circuit.
     """
     folder = (Path(root) / f"{network.name}-{flow.board.name}-{digest_of(identity)[:12]}").resolve()
     design = Design(network, plan)
-    if not (folder / MARKER).is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            _make(network, plan, flow, design, folder, say)
-        except (KeyboardInterrupt, OSError):
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        write_json(folder / MARKER, identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        if not (folder / MARKER).is_file():
+            _clear(folder)
+            try:
+                _make(network, plan, flow, design, folder, say)
+            except (KeyboardInterrupt, OSError):
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            write_json(folder / MARKER, identity)
     return Circuit(folder, design, *_structure(folder, flow, design))
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Hold ``folder`` against a second run that would make the same circuit."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError):  # without fcntl (Windows) there is no lock
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"another run is making the netlist in {folder}; wait for it or end it") from None
+        yield
+
+
+def _clear(folder):
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _structure(folder, flow, design):
@@ -125,8 +154,9 @@ def run(circuit, images, *, idle, progress=None):
     :class:`~sim.verify.Mismatch` if a class, a score or a cycle count is not the golden model's.
     """
     expected = expect(circuit.design, images, length=len(images))
-    counts = run_bench(circuit.program, circuit.design, expected, circuit.folder, nets=len(circuit.probed.nets),
-                       idle=idle, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="s2nn-activity-") as folder:
+        counts = run_bench(circuit.program, circuit.design, expected, folder, nets=len(circuit.probed.nets), idle=idle,
+                           progress=progress)
     compare(Outcome(counts.classes, counts.scores, counts.cycles, {}), expected)
     return counts
 

@@ -96,9 +96,9 @@ def write_frames(design, pixels, path):
 def run_bench(program, design, expected, folder, *, nets, idle, progress=None):
     """Send ``expected.pixels`` through ``program`` back to back, then ``idle`` cycles of nothing.
 
-    Returns :class:`Counts`. ``expected``: :class:`sim.verify.Expected` of these frames in one sequence. ``nets``: how
-    many are counted.
-    ``progress(done)`` is called after each result. :class:`~sim.runner.SimulationError` if the circuit stops answering.
+    Returns :class:`Counts`; files of the job go into ``folder``. ``expected``: :class:`sim.verify.Expected` of these
+    frames in one sequence. ``nets``: how many are counted. ``progress(done)`` is called after each result.
+    :class:`~sim.runner.SimulationError` if the circuit stops answering.
     """
     folder, frames = Path(folder), len(expected.pixels)
     paths = {name: folder / name for name in ("frames.hex", "results.hex", "counts.bin", "run.log")}
@@ -112,8 +112,9 @@ def run_bench(program, design, expected, folder, *, nets, idle, progress=None):
             for line in process.stdout:
                 if progress and line.strip().isdigit():
                     progress(int(line))
-        finally:
-            process.kill()  # it has ended, unless this was interrupted
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode:
         tail = paths["run.log"].read_text(errors="replace")[-LOG_TAIL:]
         raise SimulationError(f"the netlist's simulation failed (status {process.returncode}):\n{tail}")
@@ -122,6 +123,4 @@ def run_bench(program, design, expected, folder, *, nets, idle, progress=None):
     size = -(-design.result_layout.size // 8)
     rows = [bytes.fromhex(line.rjust(2 * size, "0"))[::-1] for line in paths["results.hex"].read_text().split()]
     packed = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, size)
-    for path in paths.values():
-        path.unlink()
     return Counts(int(words[0]), int(words[1]), tables[:, 0], tables[:, 1], *unpack_results(design, packed))

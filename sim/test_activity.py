@@ -32,9 +32,9 @@ def small():
     return network, Plan(tuple(replace(layer, memory="block") for layer in plan.layers))
 
 
-def test_xilinx_netlist_equals_golden_and_is_counted(tmp_path):
+def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path):
     network, plan = small()
-    flow = NetlistFlow(find_board("arty_a7"))
+    flow = NetlistFlow(find_board("ulx3s_25"))
     circuit = make_circuit(network, plan, flow, circuit_identity(network, plan, flow), tmp_path, say=quiet)
     images = random_images(network, FRAMES)
     counts = run(circuit, images, idle=50)
@@ -78,17 +78,40 @@ def command(monkeypatch, capsys, *arguments):
     return capsys.readouterr()
 
 
-def test_command_on_ecp5(tmp_path, monkeypatch, capsys):
+def finished_build(folder, network, plan):
+    """Make what a finished build with Vivado leaves in ``folder``, as far as it matters here."""
+    rows = {name: {"kind": name, "used": 5000, "budget": 9000} for name in ("luts", "ffs", "brams", "dsps")}
+    folder.mkdir()
+    save(network, folder / "network.s2nn")
+    (folder / "top_route.dcp").write_text("routed")
+    (folder / "build.json").write_text(json.dumps({
+        "format": "s2nn-build", "version": 1, "digest": "0" * 64, "board": {"name": "arty_a7"}, "flow": "vivado",
+        "network": {"name": network.name, "digest": network.digest}, "plan": plan.to_json(), "resources": rows,
+        "resources_source": "Vivado after placement", "clock": {"wanted_mhz": 50.0, "reached_mhz": 60.0},
+    }))
+
+
+FAKE_VIVADO = """#!/bin/sh
+case "$1" in -version) echo "Vivado v2099.1"; exit 0;; esac
+for word; do case "$word" in
+    *.saif) grep -q "(INSTANCE accelerator" "$word" || exit 1;;
+    *activity.rpt) printf '| %s (W) | %s |\n' "Total On-Chip Power" 0.2 Dynamic 0.1 "Device Static" 0.1 > "$word";;
+esac; done
+"""
+
+
+def test_command_on_xilinx_7_series(tmp_path, monkeypatch, capsys):
+    """The whole netlist equals the golden model; files, their reuse, a finished build, Vivado's power."""
     network, plan = small()
     save(network, tmp_path / "small.s2nn")
     plan.save(tmp_path / "plan.json")
     np.save(tmp_path / "images.npy", random_images(network, FRAMES + 1))
     monkeypatch.chdir(tmp_path)
-    words = ("small.s2nn", "--board", "ulx3s_25", "--plan", "plan.json", "--images", "images.npy", "--idle", 30)
+    words = ("small.s2nn", "--board", "arty_a7", "--plan", "plan.json", "--images", "images.npy", "--idle", 30)
     printed = command(monkeypatch, capsys, *words, "--json")
     data = json.loads(printed.out)
     assert (data["frames"], data["equal"], data["cycles"]["idle"]) == (FRAMES + 1, True, 30)
-    assert data["netlist"]["cells"]["DP16KD"] >= 2
+    assert data["netlist"]["cells"]["RAMB18E1"] >= 2
     assert data["saif_registers"]["named"] > 0.8 * data["saif_registers"]["of"]
     assert data["link"]["flip_flops"] is None
     (record,) = Path("build/activity").glob("*/activity.json")
@@ -107,3 +130,18 @@ def test_command_on_ecp5(tmp_path, monkeypatch, capsys):
     record.unlink()
     command(monkeypatch, capsys, *words)
     assert {path.name: path.read_bytes() for path in record.parent.iterdir()} == files
+
+    # a finished build: into its folder, at its clock, with its link, and with Vivado's answer if that is there
+    finished_build(tmp_path / "built", network, plan)
+    words = ("built", "--images", "images.npy")
+    data = json.loads(command(monkeypatch, capsys, *words, "--json").out)
+    assert (data["clock_mhz"], data["vivado"]) == (50.0, None)
+    assert data["link"]["flip_flops"] == 5000 - data["netlist"]["flip_flops"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "vivado").write_text(FAKE_VIVADO)
+    (tmp_path / "bin" / "vivado").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    assert "Vivado with this activity: 0.2 W" in command(monkeypatch, capsys, *words).out
+    data = json.loads((tmp_path / "built" / "activity.json").read_text())
+    assert data["vivado"]["dynamic_w"] == 0.1
+    assert len(list(Path("build/activity/circuits").iterdir())) == 1

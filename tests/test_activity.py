@@ -1,7 +1,9 @@
 """Counting toggles: structure of a netlist, layers, tables, SAIF, Vivado's answer, what the command refuses."""
 
 import json
+import os
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +15,9 @@ from hw.netlist import NetlistFlow
 from hw.power import CHECKPOINT, parse_power, vivado_power
 from s2nn_hw import cli
 from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.plan import default_plan
 from s2nn_hw.store import save
-from sim.activity import Circuit, link_load, tables
+from sim.activity import Circuit, link_load, make_circuit, tables
 from sim.counting import Counts, write_frames
 from sim.homes import Homes
 from sim.netlist import Netlist, Probed
@@ -149,6 +152,42 @@ def test_saif_has_the_names_of_the_source(circuit, tmp_path):
     assert lines[at + 2 : at + 4] == [r"(word\[0\] (T0 7000) (T1 3000) (TX 0) (TC 7) (IG 0))",
                                       r"(word\[1\] (T0 9000) (T1 1000) (TX 0) (TC 2) (IG 0))"]
     assert text.count("(") == text.count(")")
+
+
+class Broken:
+    """A flow whose synthesis fails and leaves a log."""
+
+    board = SimpleNamespace(name="ulx3s", family="ecp5")
+
+    def __init__(self, error):
+        self.error = error
+
+    def synthesise(self, text, folder, *, tick):
+        (folder / "synthesis.log").write_text(text)
+        raise self.error
+
+
+def test_a_circuit_is_made_by_one_run_at_a_time(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    network = tiny_network()
+
+    def make(error):
+        make_circuit(network, default_plan(network), Broken(error), {"a": 1}, tmp_path, say=lambda _: nullcontext(None))
+
+    with pytest.raises(UserError, match="no synthesis"):
+        make(UserError("no synthesis"))
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "synthesis.log").is_file()  # to look at
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another run is making the netlist in"):
+            make(UserError("never"))
+    finally:
+        os.close(handle)
+    with pytest.raises(KeyboardInterrupt):
+        make(KeyboardInterrupt())
+    assert not folder.exists()
 
 
 def test_frames_are_written_a_beat_a_line(tmp_path):
