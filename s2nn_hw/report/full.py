@@ -62,7 +62,7 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "limiting": limiting(design, measured),
         "timeline": timeline(design, measured),
         "layers": layers_table(rows),
-        "bounds": bounds(design, rows, interval, board=board),
+        "bounds": bounds(design, rows, measured, board=board),
         "link": _link(link),
         "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
                                  link=link, readings=readings),
