@@ -1,9 +1,7 @@
 """Switching activity of the synthesised accelerator on images: toggles by class of resource and by layer."""
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ import numpy as np
 
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json
+from s2nn_hw.files import clear, held, write_json
 
 from .counting import cells_folder, compile_bench, run_bench, simulator_version
 from .homes import Homes, rows
@@ -90,9 +87,9 @@ def make_circuit(network, plan, flow, identity, root, *, say):
     folder = (Path(root) / f"{network.name}-{flow.board.name}-{digest_of(identity)[:12]}").resolve()
     design = Design(network, plan)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with held(folder, "run is making the netlist in"):
         if not (folder / MARKER).is_file():
-            _clear(folder)
+            clear(folder)
             try:
                 _make(network, plan, flow, design, folder, say)
             except (KeyboardInterrupt, OSError):
@@ -100,30 +97,6 @@ def make_circuit(network, plan, flow, identity, root, *, say):
                 raise
             write_json(folder / MARKER, identity)
     return Circuit(folder, design, *_structure(folder, flow, design))
-
-
-@contextlib.contextmanager
-def _alone(folder):
-    """Hold ``folder`` against a second run that would make the same circuit."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError):  # without fcntl (Windows) there is no lock
-            import fcntl
-
-            handle = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, handle)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"another run is making the netlist in {folder}; wait for it or end it") from None
-        yield
-
-
-def _clear(folder):
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def _structure(folder, flow, design):
