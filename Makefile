@@ -2,6 +2,7 @@
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
 #   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
 #   PLAN=...         a plan (JSON) instead of the default one; `make plan` writes one, FPS=... sets its target
+#   REPORTS=...      the report.json files that `make compare` puts side by side
 #   PYTHON=...       the Python to build .venv from, 3.11 or later
 #   TORCH_INDEX=...  address of PyTorch's package index for its small CPU build (README)
 
@@ -20,13 +21,17 @@ RUN := $(VENV)/bin/s2nn-hw
 NETWORK := models/$(MODEL).s2nn
 WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
 
-.PHONY: help setup train quantize plan verilog sim bitstream report verify bench test lint clean
+# MODEL:BOARD in the documents, with and without an activity run
+TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
+REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
+
+.PHONY: help setup train quantize plan verilog sim bitstream activity report compare explore docs-figures verify bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv and install everything, versions as in constraints.txt
 
@@ -62,9 +67,29 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
 	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN)
 
-report: $(READY) ## accuracy, resources, cycles, speed and energy of MODEL on BOARD
+activity: $(READY) ## simulate the synthesised netlist on images and count toggles, for the report's energy
+	$(RUN) activity $(NETWORK) --board $(BOARD) $(WITH_PLAN)
+
+report: $(READY) ## accuracy, resources, cycles, speed, energy of MODEL on BOARD: table, report.json and page
 	@mkdir -p build
-	$(RUN) report $(NETWORK) --board $(BOARD) $(WITH_PLAN) -o build/$(MODEL)-$(BOARD).report.json
+	$(RUN) report $(NETWORK) --board $(BOARD) $(WITH_PLAN) --html -o build/$(MODEL)-$(BOARD).report.json
+
+compare: $(READY) ## put REPORTS="a.json b.json ..." side by side: table, and build/compare.html
+	@mkdir -p build
+	$(RUN) compare $(REPORTS) --html build/compare.html
+
+explore: $(READY) ## search bits, plans and clocks of MODEL on BOARD for several objectives; runs/explore/
+	$(RUN) explore $(NETWORK) --board $(BOARD)
+
+docs-figures: $(READY) ## regenerate the pictures and tables of the documents from reports of the shipped networks
+	@mkdir -p build/figures
+	@set -e; for pair in $(TOGGLED) $(REPORTED); do \
+	    model=$${pair%:*}; board=$${pair#*:}; plan=models/$$model.$$board.plan.json; \
+	    set -- models/$$model.s2nn --board $$board; if [ -f $$plan ]; then set -- "$$@" --plan $$plan; fi; \
+	    case " $(TOGGLED) " in *" $$pair "*) $(RUN) activity "$$@";; esac; \
+	    $(RUN) report "$$@" --html -o build/figures/$$model-$$board.report.json; \
+	done
+	$(VENV)/bin/python -m s2nn_hw.report.documents build/figures/*.report.json
 
 verify: $(READY) ## send MODEL's test set (or the first LIMIT=... images) through the Verilog, everything compared
 	$(RUN) verify $(NETWORK) $(WITH_PLAN) $(if $(LIMIT),--limit $(LIMIT))

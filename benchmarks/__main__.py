@@ -15,15 +15,15 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import load
 
-from . import cycles, generate, golden, simulation
+from . import cycles, generate, golden, page, simulation, statistics
 from .frame import Setting, find_images, publish
 from .growth import Growth, References
 from .synthesis import Estimates, Lanes
 
 IMAGES = 10_000
 BENCHMARKS = {
-    "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "lanes": Lanes,
-    "estimates": Estimates, "references": References, "growth": Growth,
+    "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "statistics": statistics,
+    "page": page, "lanes": Lanes, "estimates": Estimates, "references": References, "growth": Growth,
 }
 
 

@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import s2nn_hw
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json
+from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.store import save
 
 from .boards import check_budget
@@ -129,7 +128,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
         if report is not None:
             narrator.say(f"{folder} is complete and network, options and tools are the same: nothing to build")
             return Built(folder, report, True)
-        _clear(folder)
+        clear(folder)
         narrator.say(f"building {network.name} for {board.title} ({board.device}) in {folder}")
         report = _run(network, board, plan, options, flow, folder, narrator, design, identity, digest)
     return Built(folder, report, False)
@@ -208,14 +207,6 @@ def _finished(folder):
     return report if whole and (not report["bitstream"] or (folder / report["bitstream"]).is_file()) else None
 
 
-def _clear(folder):
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 @contextlib.contextmanager
 def _owned(folder):
     """Make ``folder`` and hold it against a second build of the same; remove it on Ctrl-C and on a full disk."""
@@ -223,16 +214,7 @@ def _owned(folder):
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output folder {folder} can't be made: a file is in its place") from None
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(ImportError):  # without fcntl (Windows) there is no lock
-            import fcntl
-
-            handle = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, handle)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"another build is at work in {folder}; wait for it or end it") from None
+    with held(folder, "build is at work in"):
         try:
             yield
         except (KeyboardInterrupt, OSError):

@@ -10,6 +10,7 @@ from s2nn_hw.errors import UserError
 TOP = "top"
 FAMILIES = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
 TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
+SYNTHESIS = "synth_xilinx -flatten -abc9 -nodsp -arch xc7"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def synthesis_arguments():
     """
     script = (
         f"read_verilog {TOP}.v",
-        f"synth_xilinx -flatten -abc9 -nodsp -arch xc7 -top {TOP}",
+        f"{SYNTHESIS} -top {TOP}",
         "delete t:$scopeinfo",
         f"tee -q -o {TOP}_stat.json stat -json",
         f"write_json {TOP}.json",

@@ -225,6 +225,33 @@ def bitstream(
 
 
 @app.command()
+def activity(
+    source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
+    plan: PlanFile = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Images sent back to back.")] = 20,
+    idle: Annotated[int, typer.Option("--idle", min=0, help="Cycles without input after them.")] = 1000,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Else the build's.")] = None,
+    build: BuildFolder = Path("build"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+):
+    """Simulate the synthesised netlist on images and count toggles by resource and layer, for energy."""
+    from hw.boards import find_board
+    from hw.netlist import NetlistFlow, find_build
+    from hw.power import vivado_power
+    from sim.measure import activity as measure
+
+    def pictures(path):
+        found, _, where = _test_images(path, images, None, download=False)
+        return found, where
+
+    measure(source, find_flow=lambda name: NetlistFlow(find_board(name)), find_build=find_build,
+            vivado_power=vivado_power, test_images=pictures, board=board, plan=plan, frames=frames, idle=idle,
+            output=output, build=build, as_json=as_json)
+
+
+@app.command()
 def report(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
@@ -273,6 +300,19 @@ def run(
     from hw.host import run as run_on_board
 
     run_on_board(images, port, output, baud=baud, network=network)
+
+
+@app.command()
+def compare(
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="report.json files, or folders of one.")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+):
+    """Put several reports side by side: a table with the best of each row, and a page with Pareto plots."""
+    from .report.compare import compare_reports
+    from .report.literature import load_literature
+
+    compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
 
 
 @app.command(help=(

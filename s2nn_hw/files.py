@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -93,3 +94,28 @@ def read_npy(path, *, what="images"):
     if array.nbytes > MAX_ARRAY_BYTES:
         raise UserError(f"{what} {path} has {array.nbytes:,} bytes, more than the limit of {MAX_ARRAY_BYTES:,}")
     return array
+
+
+@contextlib.contextmanager
+def held(folder, doing):
+    """Hold an existing ``folder`` against a second process; :class:`UserError` with what that one is ``doing``."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError):  # without fcntl (Windows) there is no lock
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"another {doing} {folder}; wait for it or end it") from None
+        yield
+
+
+def clear(folder):
+    """Remove everything in ``folder``, links themselves and not what they lead to."""
+    for path in Path(folder).iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

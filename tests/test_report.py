@@ -307,6 +307,7 @@ def build_record(network, changes=()):
         "network": {"name": network.name, "digest": network.digest}, "link": {"baud": 500_000},
         "clock": {"wanted_mhz": 80.0, "reached_mhz": 93.5}, "resources_source": "nextpnr after packing",
         "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row), "flow": "nextpnr",
+        "digest": "0123456789abcdef", "missing": [], "tools": {"yosys": "Yosys 0.70"}, "bitstream": "top.bit",
     } | dict(changes)
 
 
@@ -337,9 +338,9 @@ def call(monkeypatch, capsys, folder, *arguments):
 
 
 def test_command_merges_the_build(folder, network, monkeypatch, capsys):
-    status, out, _ = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                          "--labels", "y.npy", "-o", "r.json")
-    assert status == 0
+    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
+                            "--labels", "y.npy", "-o", "r.json")
+    assert status == 0, err
     data = json.loads((folder / "r.json").read_text())
     used = data["resources"]["luts"]["used"]
     assert (used["value"], used["source"], used["by"]) == (11, "tool report", "nextpnr after packing")
@@ -354,6 +355,31 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
     assert status == 0
     assert json.loads(out)["board"]["name"] == "ulx3s"
     assert json.loads(out)["accuracy"] is None
+
+
+def test_the_same_inputs_give_the_same_bytes(folder, monkeypatch, capsys):
+    found = []
+    for name, moment in (("a", "1000000000"), ("b", "1000000000"), ("c", "1000000001")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)
+        assert call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
+                    "--labels", "y.npy", "--html", "-o", f"{name}.json")[0] == 0
+        found.append([(folder / f"{name}{end}").read_bytes() for end in (".json", ".html")])
+    assert found[0] == found[1]
+    first, other = (json.loads(files[0]) for files in (found[0], found[2]))
+    assert first.pop("created") == "2001-09-09T01:46:40Z"
+    assert other.pop("created") == "2001-09-09T01:46:41Z"
+    assert first == other
+
+
+def test_a_build_folder_is_reported_on_in_place(folder, monkeypatch, capsys):
+    place = folder / "build" / "random-ulx3s-0123456789ab"
+    status, out, _ = call(monkeypatch, capsys, folder, "report", place, "--images", "x.npy", "--html")
+    assert status == 0
+    assert f"page: {place / 'report.html'}" in out
+    assert json.loads((place / "report.json").read_text())["build"]["folder"] == place.name
+    status, _, err = call(monkeypatch, capsys, folder, "report", folder / "build", "--images", "x.npy")
+    assert status == 2
+    assert "is no finished build; make one with `s2nn-hw bitstream`" in err
 
 
 @pytest.mark.parametrize(

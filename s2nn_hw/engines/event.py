@@ -204,9 +204,11 @@ class EventEngine(wiring.Component):
             port = rom.read_port()
             weights = Signal(width, name=f"weights{bank}", reset_less=True)
             number = Signal(range(max(2, rows)), name=f"row{bank}")
-            read = delayed(m, scanner.active, ROW_CYCLES - 1, f"read{bank}")
+            # a memory that is read without need would take most of an idle circuit's power
+            wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
+            read = delayed(m, wanted, ROW_CYCLES - 2, f"read{bank}")
             m.d.sync += [number.eq(scanner.row), weights.eq(Mux(read, port.data, 0))]
-            m.d.comb += [port.addr.eq(number), port.en.eq(1)]
+            m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
             active = delayed(m, read, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))

@@ -92,7 +92,8 @@ class ParallelEngine(wiring.Component):
         rom = memory.Memory(shape=p.row_bits, depth=p.rows, init=p.row_contents(), attrs=p.memory_attributes)
         m.submodules.rows = rom
         port = rom.read_port()
-        m.d.comb += [port.addr.eq(index.index), port.en.eq(1)]
+        # a single row must stay a constant
+        m.d.comb += [port.addr.eq(index.index), port.en.eq(taken if p.rows > 1 else 1)]
         spikes = Signal(p.width, reset_less=True)
         m.d.sync += spikes.eq(0)
         with m.If(taken):

@@ -10,6 +10,7 @@ Weights that are constants in logic are read from no memory.
 from ..engines.event import EventParams
 from .families import FAMILIES
 from .quantities import column, quantity, significant, table
+from .work import stage_work
 
 COLUMNS = {
     "words_bound": column("cycles", "formula", "words of its input"),
@@ -23,15 +24,17 @@ COLUMNS = {
 }
 
 
-def bounds(design, rows, interval, *, board=None):
-    """Return ``{"device", "layers"}`` of the report.
+def bounds(design, rows, measured, *, board=None):
+    """Return ``{"device", "layers"}`` of the report, all of the images whose cycles were ``measured``.
 
-    ``rows``: of :func:`s2nn_hw.report.layers.layer_rows`; ``interval``: mean cycles of the circuit, or None;
-    ``board``: with ``family`` and ``budget``, or None, then ``device`` is None.
+    ``rows``: of :func:`s2nn_hw.report.layers.layer_rows`; ``board``: with ``family`` and ``budget``, or None, then
+    ``device`` is None.
     """
+    interval = float(measured.intervals.mean()) if measured.intervals.size else None
     lines, additions, weights, width = [], 0.0, 0.0, 0.0
     for stage, row in zip(design.stages, rows, strict=True):
-        engine, work = stage.engine, row["synaptic_operations"]
+        engine = stage.engine
+        work = stage_work(design.network, stage, measured.timed_ones)["synaptic_operations"]
         stored = work * row["bits"] if engine and any(deep > 1 for _, deep, _ in engine.memories) else 0
         line = {"name": stage.name, "words_bound": sum(r.frame_words for r in stage.readers),
                 "adders_bound": None, "memory_bound": None,

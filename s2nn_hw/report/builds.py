@@ -22,7 +22,8 @@ def read_build(folder, network):
         raise UserError(f"build record {path} is not JSON ({error})") from None
     if not isinstance(build, dict) or build.get("format") != BUILD_FORMAT or build.get("version") != 1:
         raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version 1")
-    wanted = {"board": dict, "network": dict, "clock": dict, "resources": dict, "resources_source": str}
+    wanted = {"board": dict, "network": dict, "clock": dict, "resources": dict, "resources_source": str,
+              "digest": str, "flow": str, "missing": list, "tools": dict}
     for name, kind in wanted.items():
         if not isinstance(build.get(name), kind):
             raise UserError(f"build record {path}: field '{name}' is missing or of the wrong kind")

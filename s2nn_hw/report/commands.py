@@ -19,7 +19,10 @@ from .builds import NETWORK, find_build, read_build
 from .energy.device import load_activity
 from .energy.readings import load_readings
 from .full import build_report
+from .literature import load_literature
 from .overview import overview
+from .page import write_page
+from .schema import check_report
 
 BUILDS, ACTIVITY = "build", "activity.json"
 
@@ -66,12 +69,20 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
                             checked=_checked(network), frames=frames, activity=activity, readings=measured,
                             created=_now(), folder=Path(folder).name if folder else None, progress=advance)
+    check_report(data)
+    written = []
     if target is not None:
-        target.parent.mkdir(exist_ok=True) if output is None else None
+        if output is None:
+            target.parent.mkdir(exist_ok=True)
         write_json(target, data)
+        written.append(f"report: {target}")
+    if html:
+        page = target.with_suffix(".html")
+        write_page(data, page, literature=load_literature())
+        written.append(f"page: {page}")
     _show(data, as_json, tables.print_report)
-    if target is not None and not as_json:
-        Console(highlight=False, soft_wrap=True).print(f"report: {target}", markup=False)
+    if not as_json:
+        Console(highlight=False, soft_wrap=True).print("\n".join(written), markup=False)
 
 
 def _setting(network, board, build, plan, find_board):

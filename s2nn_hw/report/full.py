@@ -62,12 +62,12 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "limiting": limiting(design, measured),
         "timeline": timeline(design, measured),
         "layers": layers_table(rows),
-        "bounds": bounds(design, rows, interval, board=board),
+        "bounds": bounds(design, rows, measured, board=board),
         "link": _link(link),
         "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
                                  link=link, readings=readings),
         "build": _build(build, folder),
-        "reproduce": _reproduce(network, board, build, checked),
+        "reproduce": _reproduce(network, board, build, activity),
     }
 
 
@@ -168,10 +168,9 @@ def _build(build, folder):
     } | {name: build.get(name) for name in ("flow", "digest", "bitstream", "missing", "tools")}
 
 
-def _reproduce(network, board, build, checked):
+def _reproduce(network, board, build, activity):
     """Return the commands that give these figures; PLAN.json is the report's ``plan``."""
     name, on = f"{network.name}.s2nn", f" --board {board['name']}" if board else ""
-    lines = [f"s2nn-hw verify {name} --plan PLAN.json"]
-    if build:
-        lines = [f"s2nn-hw bitstream {name}{on} --plan PLAN.json", *lines]
-    return [*lines, f"s2nn-hw report {name}{on} --plan PLAN.json"]
+    made = [f"s2nn-hw bitstream {name}{on} --plan PLAN.json"] if build else []
+    toggled = [f"s2nn-hw activity {name}{on} --plan PLAN.json --frames {activity['frames']}"] if activity else []
+    return [f"s2nn-hw verify {name} --plan PLAN.json", *made, *toggled, f"s2nn-hw report {name}{on} --plan PLAN.json"]

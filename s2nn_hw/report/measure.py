@@ -26,14 +26,15 @@ TIMELINE = 4  # frames
 class Measured:
     """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all.
 
-    Of the first ``frames`` images, in sequences of ``length``: cycles ``alone`` ``(frames,)``, ``intervals``
-    ``(sequences, length - 1)``; ``bounds`` ``(frames, stages)``; ``own``: by stage the intervals of its engine alone,
-    None for a join. ``opened``, ``closed``: cycles ``(stages, n)`` of the first few frames, back to back, and
-    ``offered`` ``(n,)`` of their results.
+    Of the first ``frames`` images, in sequences of ``length``: their ``timed_ones``; cycles ``alone`` ``(frames,)``,
+    ``intervals`` ``(sequences, length - 1)``; ``bounds`` ``(frames, stages)``; ``own``: by stage the intervals of its
+    engine alone, None for a join. ``opened``, ``closed``: cycles ``(stages, n)`` of the first few frames, back to back,
+    and ``offered`` ``(n,)`` of their results.
     """
 
     classes: np.ndarray
     ones: dict
+    timed_ones: dict
     frames: int
     length: int
     alone: np.ndarray
@@ -81,13 +82,15 @@ def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frame
     timed = timed // length * length if timed < len(images) else timed
     whole = timed // length * length
     part = max(1, PART_BYTES // frame_bytes(network, stages) // length) * length
-    classes, totals, alone, intervals, bounds, first = [], {}, [], [], [], None
+    classes, totals, sums, alone, intervals, bounds, first = [], {}, {}, [], [], [], None
     own = [[] for _ in stages]
     for start in range(0, len(images), part):
         output, values = layer_inputs(network, images[start : start + part])
         classes.append(output.classes.numpy())
         for name, x in values.items():
-            totals[name] = totals.get(name, 0) + np.bitwise_count(x).sum(axis=0, dtype=np.int64)
+            early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64)
+                           for some in np.split(x, [max(0, timed - start)]))
+            totals[name], sums[name] = totals.get(name, 0) + early + late, sums.get(name, 0) + early
         if progress:
             progress(min(len(images), start + part))
         if start >= timed:
@@ -107,7 +110,8 @@ def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frame
             if stage.engine is not None:
                 own[k].append(engine_alone(stage, table, length=length))
     return Measured(
-        np.concatenate(classes), {name: total / len(images) for name, total in totals.items()}, timed, length,
+        np.concatenate(classes), {name: total / len(images) for name, total in totals.items()},
+        {name: total / timed for name, total in sums.items()}, timed, length,
         np.concatenate(alone), np.concatenate(intervals) if intervals else np.zeros((0, 0), np.int64),
         np.concatenate(bounds), first.opened[:, 0], first.closed[:, 0], first.offered[0],
         [np.concatenate(parts) if parts else None for parts in own],

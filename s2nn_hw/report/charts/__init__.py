@@ -1,0 +1,15 @@
+"""The figures of a report: pure functions from the report to a :class:`~..figure.Figure`, or None without data."""
+
+from .energy import arithmetic, device_classes, device_layers
+from .roof import bounds, roofline
+from .space import layer_resources, resources, spikes
+from .time import interval, latency, limiting, timeline
+
+ALL = (timeline, latency, interval, limiting, spikes, resources, layer_resources, device_classes, device_layers,
+       arithmetic, roofline, bounds)
+
+
+def figures(report):
+    """Return every figure that ``report`` has data for, as a dictionary by name, in the order of the page."""
+    made = (draw(report) for draw in ALL)
+    return {figure.name: figure for figure in made if figure is not None}
