@@ -161,6 +161,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "link": {"baud": options.baud or board.baud},
         "resources": outcome.usage.against(board.budget),
         "resources_source": outcome.usage.source,
+        "synthesis": outcome.synthesis and outcome.synthesis.counts(),
         "resources_detail": outcome.usage.detail,
         "options": identity["options"],
         "tools": {name: tool.version for name, tool in flow.tools.items()} | identity["amaranth"],

@@ -52,11 +52,15 @@ class Flow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the stages left: usage, timing (None before placement) and the bitstream's name (None without one)."""
+    """What the stages left: usage, timing (None before placement) and the bitstream's name (None without one).
+
+    ``synthesis``: the usage before placement, None if the tool does not say.
+    """
 
     usage: Usage
     timing: Timing | None = None
     bitstream: str | None = None
+    synthesis: Usage | None = None
 
 
 def choose_flow(board, *, native=False, chipdb=None, prjxray_db=None):
@@ -141,14 +145,15 @@ def run_nextpnr(board, flow, commands, folder, narrator):
                      own_log=own_log, outputs=outputs)
 
     run(synthesis, "synthesis", f"synthesis ({synthesis[0]})", f"{TOP}.rpt", (netlist, f"{TOP}_stat.json"))
-    refuse_too_large(board, synthesis_usage(board.family, folder / f"{TOP}_stat.json"))
+    synthesised = synthesis_usage(board.family, folder / f"{TOP}_stat.json")
+    refuse_too_large(board, synthesised)
     run(place, "place", f"place and route ({place[0]})", f"{TOP}.tim", (layout, f"{TOP}_nextpnr.json"))
     utilization, timing = nextpnr_report(folder / f"{TOP}_nextpnr.json")
     usage = nextpnr_usage(board.family, utilization, yosys_cells(folder / f"{TOP}_stat.json"))
     refuse_too_large(board, usage)
     refuse_slow(timing, folder)
     run(pack, "pack", f"pack ({pack[0]})", None, (product, f"{TOP}.svf"))
-    return Outcome(usage, timing, product)
+    return Outcome(usage, timing, product, synthesised)
 
 
 def run_synthesis(board, flow, folder, narrator):
@@ -158,7 +163,7 @@ def run_synthesis(board, flow, folder, narrator):
                  own_log=f"{TOP}.rpt", outputs=(f"{TOP}.json", f"{TOP}_stat.json"))
     usage = synthesis_usage(board.family, folder / f"{TOP}_stat.json")
     refuse_too_large(board, usage)
-    return Outcome(usage)
+    return Outcome(usage, synthesis=usage)
 
 
 def run_openxc7(board, flow, folder, narrator, *, clock_mhz, seed):
@@ -186,7 +191,7 @@ def run_openxc7(board, flow, folder, narrator, *, clock_mhz, seed):
                  tick=tick, output=f"{TOP}.frames")
         run_tool(flow.tools["xc7frames2bit"], openxc7.bitstream_arguments(flow.databases), folder=folder,
                  log="pack.log", tick=tick, outputs=(f"{TOP}.bit",))
-    return Outcome(usage, timing, f"{TOP}.bit")
+    return Outcome(usage, timing, f"{TOP}.bit", usage)
 
 
 def _has_report(tool):

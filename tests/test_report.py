@@ -307,6 +307,7 @@ def build_record(network, changes=()):
         "network": {"name": network.name, "digest": network.digest}, "link": {"baud": 500_000},
         "clock": {"wanted_mhz": 80.0, "reached_mhz": 93.5}, "resources_source": "nextpnr after packing",
         "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row), "flow": "nextpnr",
+        "synthesis": {"luts": 9, "ffs": 9, "brams": 3, "dsps": 0},
         "digest": "0123456789abcdef", "missing": [], "tools": {"yosys": "Yosys 0.70"}, "bitstream": "top.bit",
     } | dict(changes)
 
@@ -344,6 +345,7 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
     data = json.loads((folder / "r.json").read_text())
     used = data["resources"]["luts"]["used"]
     assert (used["value"], used["source"], used["by"]) == (11, "tool report", "nextpnr after packing")
+    assert data["resources"]["brams"]["synthesised"]["value"] == 3
     assert [data["clock"][name]["value"] for name in ("wanted", "reached", "used")] == [80.0, 93.5, 80.0]
     assert data["link"]["baud"]["value"] == 500_000
     assert data["build"]["folder"] == "random-ulx3s-0123456789ab"
@@ -417,6 +419,7 @@ def test_bad_input_is_one_line_and_status_2(folder, monkeypatch, capsys, argumen
         ({"clock": {"wanted_mhz": "fast"}}, "field 'clock.wanted_mhz' must be a positive number, not 'fast'"),
         ({"resources": {"luts": 5}}, "'resources' needs luts, ffs, brams, dsps, each with kind, used, budget"),
         ({"network": {"name": "other", "digest": "1234"}}, "is of another network"),
+        ({"synthesis": {"luts": 5}}, "'synthesis' must count luts, ffs, brams, dsps, or be null"),
     ],
 )
 def test_bad_build_reports(tmp_path, network, changes, text):

@@ -33,6 +33,10 @@ def read_build(folder, network):
         raise UserError(f"build record {path}: 'resources' needs {', '.join(RESOURCES)}, each with kind, used, budget")
     if not isinstance(clock, (int, float)) or not clock > 0:
         raise UserError(f"build record {path}: field 'clock.wanted_mhz' must be a positive number, not {clock!r}")
+    made = build.get("synthesis")
+    if made is not None and not (isinstance(made, dict) and set(made) == set(RESOURCES)
+                                 and all(isinstance(count, (int, float)) for count in made.values())):
+        raise UserError(f"build record {path}: 'synthesis' must count {', '.join(RESOURCES)}, or be null")
     if build["network"].get("digest") != network.digest:
         raise UserError(f"build record {path} is of another network ({build['network'].get('name')}, digest "
                         f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew")

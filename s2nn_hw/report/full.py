@@ -110,11 +110,12 @@ def _clock(board, build, clock_mhz):
 
 
 def resources(board, build, guess):
-    """Return per kind of resource what is ``used``, the ``budget`` and what was ``estimated``.
+    """Return per kind of resource what is ``used``, the ``budget``, what was ``synthesised`` and ``estimated``.
 
-    Used is what the build's tool counted if there is a build, else the estimate ``guess``.
+    Used is what the build's tool counted if there is a build, else the estimate ``guess``, which is one of synthesis:
+    placement may count differently (nextpnr: cells that hold a flip-flop or a carry only).
     """
-    result = {}
+    result, synthesised = {}, (build or {}).get("synthesis")
     for name, band in BANDS.items():
         kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
         value = guess[name]
@@ -123,7 +124,8 @@ def resources(board, build, guess):
         counted = quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"]) \
             if build else estimated
         result[name] = {"kind": kind, "used": counted, "budget": quantity(budget, kind, "setting", board["device"]),
-                        "estimated": estimated}
+                        "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis")
+                        if synthesised else None, "estimated": estimated}
     return result
 
 

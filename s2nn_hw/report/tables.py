@@ -172,10 +172,11 @@ def _resource_table(resources):
     rows = []
     for row in resources.values():
         used, budget, guess = (row[name]["value"] for name in ("used", "budget", "estimated"))
-        rows.append((row["kind"], f"{used:,g}", budget, percent(used / budget) if budget else "-", guess,
-                     f"{used / guess:.2f}" if guess and row["used"]["source"] != "estimate" else "-"))
+        made = row["synthesised"] and row["synthesised"]["value"]
+        rows.append((row["kind"], f"{used:,g}", budget, percent(used / budget) if budget else "-", made, guess,
+                     f"{guess / made:.2f}" if made else "-"))
     name = source["by"] if source["source"] != "estimate" else f"estimate, {source['by']}"
-    return make_table(f"resources: {name}", ("", "used", "of", "share", "estimate", "ratio"), rows)
+    return make_table(f"resources: {name}", ("", "used", "of", "share", "synthesis", "estimate", "ratio"), rows)
 
 
 def _layer_table(data):
