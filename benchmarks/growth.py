@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.synthesis import synthesise
 from hw.toolreports import synthesis_usage
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import TOP, to_verilog
@@ -16,7 +17,7 @@ from s2nn_hw.store import load
 
 from .frame import Row, find_images
 from .networks import make_cnn
-from .synthesis import TOLERANCE, synthesise
+from .synthesis import TOLERANCE
 
 MODELS = Path("models")
 LARGEST = 100_000  # synapses of a network that is synthesised here: larger ones take many minutes
@@ -49,7 +50,7 @@ class References:
             if network.synapse_count > LARGEST:
                 rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess["luts"], "LUT6"))
                 continue
-            path = synthesise(Accelerator(network), "accelerator", "xc7", setting, flatten=True)
+            path = synthesise(Accelerator(network), "accelerator", "xc7", setting.output / "synthesis")
             usage = synthesis_usage("xc7", path)
             rows += [Row(f"{network.name}: {title}", guess[what], title, getattr(usage, what), "yosys after synthesis",
                          "near", TOLERANCE) for what, title in (("luts", "LUT6"), ("ffs", "FF"), ("brams", "RAMB36"))]

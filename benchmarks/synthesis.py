@@ -1,14 +1,12 @@
 """Synthesis with yosys: LUTs of the accumulators against a LUT per bit and FINN; the estimate against its result."""
 
-import hashlib
 import json
 
 import numpy as np
 
-from hw.toolchain import find_tool, run_tool
+from hw.synthesis import synthesise
 from hw.toolreports import CELLS, synthesis_usage
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.emit import to_verilog
 from s2nn_hw.engines.event import EventEngine, EventParams
 from s2nn_hw.plan import default_plan
 from s2nn_hw.report.parts import adder_bits
@@ -21,35 +19,11 @@ from .networks import make_network
 # FINN's RTL matrix unit 2,769 LUTs; weight registers reset where there is no spike, adder tree behind, 744 LUTs
 FINN_PLAIN, FINN_RESET = 21.6, 5.8
 TOLERANCE = 0.15
-COMMANDS = {
-    "xc7": "synth_xilinx -abc9 -nodsp -arch xc7 -top {top}",
-    "ecp5": "synth_ecp5 -abc9 -top {top}",
-    "ice40": "synth_ice40 -abc9 -device u -top {top}",
-    "gowin": "synth_gowin -nowidelut -noiopads -family gw2a -top {top}",
-}
-
-
-def synthesise(component, top, family, setting, *, flatten):
-    """Return the path of ``stat -json`` of ``component``; kept below the output folder by a digest of everything."""
-    yosys, text = find_tool("yosys"), to_verilog(component, top)
-    script = "; ".join((
-        "read_verilog design.v",
-        COMMANDS[family].format(top=top) + (" -flatten" if flatten and family == "xc7" else ""),
-        "delete t:$scopeinfo", "tee -q -o part.json stat -json",
-    ))
-    digest = hashlib.sha256("\0".join((yosys.version, script, text)).encode()).hexdigest()[:16]
-    folder = setting.output / "synthesis" / f"{top}-{family}-{digest}"
-    if not (folder / "stat.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "design.v").write_text(text)
-        run_tool(yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda: None)
-        (folder / "part.json").replace(folder / "stat.json")
-    return folder / "stat.json"
 
 
 def lane_rows(name, params, setting):
     """Return the rows of one event engine on xc7: its own LUTs, without scanners and queues, which stay apart."""
-    path = synthesise(EventEngine(params), "engine", "xc7", setting, flatten=False)
+    path = synthesise(EventEngine(params), "engine", "xc7", setting.output / "synthesis", flatten=False)
     cells = json.loads(path.read_text())["modules"]["\\engine"]["num_cells_by_type"]
     luts = sum(weight * cells.get(cell, 0) for cell, weight in CELLS["xc7"]["luts"].items())
     total, lanes = int(params.accumulator_widths().sum()), params.lanes * params.banks
@@ -92,7 +66,7 @@ class Estimates:
                                               ("196-64-32-10", (196, 64, 32, 10), 2, 4)):
             network = make_network(sizes, input_bits=input_bits, bits=bits)
             for family, kind in FAMILIES.items():
-                path = synthesise(Accelerator(network), "accelerator", family, setting, flatten=True)
+                path = synthesise(Accelerator(network), "accelerator", family, setting.output / "synthesis")
                 usage, guess = synthesis_usage(family, path), estimate(network, None, family)
                 titles = {"luts": kind.lut_kind, "ffs": "FF", "brams": kind.bram_kind}
                 rows += [

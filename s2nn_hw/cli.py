@@ -315,6 +315,66 @@ def compare(
     compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
 
 
+@app.command(help=(
+    "Search bits, plans and clocks for the best circuits of a board; synthesise the front.\n\n"
+    "A trial is one way to build the network: bits of pixels and weights (of a .s2nn rounded anew, of a recipe "
+    "trained), engine, banks, words, groups and memory of each layer or a plan of the planner, and a clock. It is "
+    "estimated in a second: accuracy by the golden model, exact cycles, resources, energy. What nothing beats in all "
+    "objectives is the front; --synthesise of it go through yosys, and the error of the estimates is told.\n\n"
+    "Ctrl-C loses nothing: the same command goes on, and with more --trials it goes further.\n\n"
+    "Example: s2nn-hw explore models/mnist-mlp.s2nn -b arty_a7 --budget luts=8000,latency_us=5,accuracy=0.97"
+))
+def explore(
+    source: Annotated[Path, typer.Argument(metavar="RECIPE.toml|NAME.s2nn", help="What to explore.")],
+    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
+    budget: Annotated[str | None, typer.Option(
+        "--budget", metavar="F=N[,F=N..]", help="Limits: accuracy, latency_us, latency_cycles, interval_cycles, "
+        "frames_per_second, luts, ffs, brams, energy_nj; at least for accuracy and frames/s, at most for the others. "
+        "The board's luts, ffs and brams always hold.")] = None,
+    objectives: Annotated[str | None, typer.Option(
+        "--objectives", metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")] = None,
+    input_bits: Annotated[str | None, typer.Option(
+        "--input-bits", metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")] = None,
+    weight_bits: Annotated[str | None, typer.Option(
+        "--weight-bits", metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")] = None,
+    clocks: Annotated[str | None, typer.Option(
+        "--clocks", metavar="MHZ[,MHZ..]", help="Default: the board's alone.")] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="In all, those of earlier runs included.")] = 64,
+    synthesise: Annotated[int, typer.Option("--synthesise", min=0, help="How many of the front, 0 for none.")] = 8,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Local processes; default one a core.")] = None,
+    ray: Annotated[str | None, typer.Option(
+        "--ray", metavar="ADDRESS", help="Work on a Ray cluster instead: auto, or HOST:PORT.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same trials.")] = 0,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of a recipe, instead of its own.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
+    frames: Annotated[int, typer.Option("--frames", min=2, help="Images whose cycles are worked out.")] = 50,
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", metavar="DIR", help="Default: runs/explore/NAME-BOARD.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the trials that are in the folder.")] = False,
+):
+    from explore.commands import Options, explore_designs
+    from hw.boards import find_board
+    from hw.clocking import system_clock
+    from hw.figures import board_figures
+
+    def pictures():
+        if source.suffix == ".toml" and images is None and labels is None:
+            from explore.material import recipe_images
+
+            return recipe_images(source)
+        return _test_images(source, images, labels, download=False)
+
+    explore_designs(
+        source, board, Options(
+            budget=budget, objectives=objectives, input_bits=input_bits, weight_bits=weight_bits, clocks=clocks,
+            trials=trials, seed=seed, jobs=jobs, ray=ray, synthesise=synthesise, epochs=epochs, frames=frames,
+            output=output, fresh=fresh),
+        board_figures=lambda name: board_figures(find_board(name)), test_images=pictures,
+        check_clock=lambda mhz: system_clock(find_board(board), round(mhz * 1e6)),
+    )
+
+
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
 

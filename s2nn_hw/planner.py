@@ -283,11 +283,17 @@ def sized(planner, planned):
     return replace(planned, plan=with_buffers(planned.plan, buffers))
 
 
-def fit(planner):
-    """Return :class:`Planned` with the shortest interval that fits the budget, within 3 %."""
+def span(planner):
+    """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
     low = max(planner.fastest(layer) for layer in planner.layers)
     high = max(max(once * layer.neuron.size if layer.accumulates else once
                    for _, once in planner._shapes(layer)) for layer in planner.layers)
+    return low, high
+
+
+def fit(planner):
+    """Return :class:`Planned` with the shortest interval that fits the budget, within 3 %."""
+    low, high = span(planner)
     best = None
     while high > 1.03 * low:
         middle = (low * high) ** 0.5

@@ -43,12 +43,13 @@ def load(path):
     """Return the :class:`Network` in ``path``; :class:`UserError` names the file and the field that is wrong."""
     data = read_bytes(path, what="network", limit=MAX_FILE_BYTES)
     try:
-        return _parse(data)
+        return parse(data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def _parse(data):
+def parse(data):
+    """Return the :class:`Network` in ``data``, the bytes of a ``.s2nn`` file; errors as of :func:`load`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
 

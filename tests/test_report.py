@@ -433,3 +433,25 @@ def test_families_cover_the_boards():
     for board in BOARDS.values():
         kind = FAMILIES[board.family]
         assert (board.budget.lut_kind, board.budget.bram_kind) == (kind.lut_kind, kind.bram_kind)
+
+
+def test_memories_in_logic_cost_by_rows_by_bits_and_by_different_columns():
+    assert [rom(XC7, rows, 100, "distributed").luts for rows in (16, 64, 128)] == pytest.approx([100, 100, 290])
+    assert rom(XC7, 128, 100, "distributed", bits=2).luts == pytest.approx(450)
+    assert rom(XC7, 1024, 100, "distributed", bits=2).luts == pytest.approx(2760)
+    assert rom(XC7, 13, 1000, "distributed", columns=40).luts == 40
+    assert rom(ECP5, 64, 10, "distributed", bits=2).luts == 40
+
+
+def test_equal_columns_of_a_parallel_engine_are_counted_once():
+    import numpy as np
+
+    from s2nn_hw.engines.parallel import ParallelParams
+    from s2nn_hw.report.parts import weight_memory
+
+    weights = np.zeros((1, 2, 3, 4), np.int8)  # (groups, lanes, words, width)
+    weights[0, :, 1, :2] = 1
+    weights[0, 1, 2, 3] = -1
+    params = ParallelParams(weights=weights, bits=2, offsets=np.zeros((1, 2), np.int64), memory="distributed")
+    # low bits of the first two inputs of both lanes are alike, and so are both bits of the -1; the rest is zero
+    assert weight_memory(XC7, params).luts == 2

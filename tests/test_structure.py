@@ -11,6 +11,7 @@ ALLOWED = {
     "quantize": {"s2nn_hw"},
     "sim": {"s2nn_hw"},
     "hw": {"s2nn_hw"},
+    "explore": {"s2nn_hw", "quantize", "hw"},
 }
 STAGES = set(ALLOWED)
 

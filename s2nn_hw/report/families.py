@@ -6,7 +6,8 @@ at once takes a copy for each; memories of LUTs on Xilinx can be read at three.
 """
 
 from dataclasses import dataclass, replace
-from math import ceil
+from itertools import pairwise
+from math import ceil, log
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Family:
     ``blocks``: kinds of block RAM as ``(share of a unit, cost, shapes)``; ``block_bits``: of one unit; ``rom_bit``:
     cost of a read-only bit in logic; ``lutram``: ``(cost, LUTs, shapes)`` of a memory made of LUTs, None if there is
     none; ``lutram_ports``: shapes of the same cell when three ports read it; ``rom_rows``: rows of one bit that a LUT
-    holds, ``rom_mux`` LUTs join two. ``inputs``: of a LUT.
+    holds, ``rom_mux`` LUTs join two, unless ``rom_curves`` have LUTs of a column by rows, ``(of weights of one or two
+    bits, of more)``, as measured. ``inputs``: of a LUT.
 
     LUTs: ``carry`` bits come in steps of so many; ``double`` per accumulator bit for the doubling between bit planes,
     ``reload`` where there is only one plane, for going back to the start; ``start`` per accumulator bit that
@@ -53,6 +55,7 @@ class Family:
     window: tuple
     gate: float
     link: tuple
+    rom_curves: tuple = ()
 
 
 XC7 = Family(
@@ -64,6 +67,8 @@ XC7 = Family(
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
     inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
     argmax=1.7, pixel=1.0, layer=25, fixed=160, window=(70, 102, 22), gate=1.0, link=(430, 280, 0),
+    # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
+    rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )
 ECP5 = Family(
     "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
@@ -108,14 +113,14 @@ def _blocks(family, rows, width):
             for share, cost, shapes in family.blocks]
 
 
-def rom(family, rows, width, memory="auto"):
+def rom(family, rows, width, memory="auto", *, bits=8, columns=None):
     """Return the :class:`Cost` of a read-only memory with a registered output.
 
-    ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say.
+    ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say. In logic ``bits``
+    of a weight count, and how many different ``columns`` there are (default: as many as so few rows can have).
     """
-    parts = max(1, rows / family.rom_rows)  # joined by multiplexers
-    functions = 2 ** min(rows, 16)  # of so few rows many columns are alike
-    logic = Cost(luts=min(width, functions) * (parts + family.rom_mux * (parts - 1)), ffs=width)
+    functions = min(width, 2 ** min(rows, 16) if columns is None else columns)
+    logic = Cost(luts=functions * column_luts(family, rows, bits), ffs=functions if columns is not None else width)
     options = {
         "auto": [(rows * width * family.rom_bit, logic), *_blocks(family, rows, width)],
         "block": _blocks(family, rows, width),
@@ -123,6 +128,19 @@ def rom(family, rows, width, memory="auto"):
     }[memory]
     # of equal costs the first is taken
     return min(options, key=lambda option: option[0])[1]
+
+
+def column_luts(family, rows, bits):
+    """Return the LUTs of one column of ``rows`` bits in logic."""
+    if not family.rom_curves:
+        parts = max(1, rows / family.rom_rows)  # joined by multiplexers
+        return parts + family.rom_mux * (parts - 1)
+    curve = family.rom_curves[bits > 2]
+    (_, first), (last, most) = curve[0], curve[-1]
+    if rows >= last:
+        return most * rows / last
+    return next((low + (high - low) * log(rows / small) / log(large / small)
+                 for (small, low), (large, high) in pairwise(curve) if small <= rows < large), first)
 
 
 def ram(family, rows, width, *, registered, ports=1):

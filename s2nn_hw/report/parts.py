@@ -2,6 +2,8 @@
 
 from math import ceil
 
+import numpy as np
+
 from ..engines.event import EventParams
 from ..engines.parallel import ParallelParams
 from .families import Cost, multiplexer, ram, rom
@@ -58,8 +60,28 @@ def accumulators(family, params, terms):
 
 def weight_memory(family, params):
     """Return the cost of the memories of weights of one engine."""
-    return sum((rom(family, rows, width, params.memory) * count for count, rows, width in params.memories if rows > 1),
+    if isinstance(params, ParallelParams):
+        parts = [(params.bits, _columns(params))]
+    else:
+        parts = [(section.bits, None) for section in params.sections]
+    return sum((rom(family, rows, width, params.memory, bits=bits, columns=columns) * count
+                for (count, rows, width), (bits, columns) in zip(params.memories, parts, strict=True) if rows > 1),
                Cost())
+
+
+def _columns(params):
+    """Return how many different columns a parallel engine's memory has, constants apart; None where they hardly repeat.
+
+    Equal columns are one in logic, with one register.
+    """
+    if not 1 < params.rows <= 64:
+        return None
+    lanes = np.arange(params.lanes)[:, None]
+    rows = params.weights.transpose(0, 2, 1, 3)[:, :, lanes, params.inputs_of_lane].reshape(params.rows, -1)
+    codes = ((rows < 0) if params.bits == 1 else rows.astype(np.int64) & ((1 << params.bits) - 1)).astype(np.uint64)
+    planes = np.concatenate([codes >> np.uint64(b) & np.uint64(1) for b in range(params.bits)], axis=1)
+    found = np.unique((planes << np.arange(params.rows, dtype=np.uint64)[:, None]).sum(axis=0, dtype=np.uint64))
+    return int(((found != 0) & (found != (1 << params.rows) - 1)).sum())
 
 
 def event_engine(family, p):

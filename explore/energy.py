@@ -1,0 +1,51 @@
+"""Energy of a frame that candidates are compared by, an estimate in 45 nm: additions and reads of weights.
+
+    E = sum over layers of  (synaptic operations) e_add(a) + (bits of weights read) e_bit(bits of the memory read from)
+
+a: bits of the widest accumulator of the layer. Reads are those of the plan: the event engine reads a row of its bank's
+memory for each spike and pass, the parallel engine the whole table. So fewer bits, sparser spikes, several banks
+(smaller memories) and no parallel engine save energy. Constants are those of :mod:`s2nn_hw.report.energy.arithmetic`,
+whose figure counts a read per operation whatever the plan. Clock, wires, spikes under way and leakage are left out: the
+figure ranks plans and is no device's.
+"""
+
+import numpy as np
+
+from s2nn_hw.engines.event import EventParams
+from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
+from s2nn_hw.report.work import stage_work
+
+
+def weight_reads(stage, ones):
+    """Return ``[(bits read a frame, bits of the memory)]`` of a stage, mean over frames.
+
+    ``ones``: of this stage, see :meth:`s2nn_hw.timing.Timing.ones`.
+    """
+    engine = stage.engine
+    if engine is None:
+        return []
+    if not isinstance(engine, EventParams):
+        passes = len(stage.positions) * engine.groups * engine.planes * engine.words
+        return [(passes * width, rows * width) for _, rows, width in engine.memories]
+    found, first = [], 0
+    passes = engine.groups // ones.shape[2]
+    for section, (_, rows, width) in zip(engine.sections, engine.memories, strict=True):
+        read = float(ones[..., first : first + section.banks].sum()) if ones.shape[-1] > 1 else float(ones.sum())
+        found.append((read / len(ones) * passes * width, rows * width))
+        first += section.banks
+    return found
+
+
+def frame_energy(design, ones, values):
+    """Return the nanojoules of a frame, mean over frames, rounded to the picojoule.
+
+    ``ones`` of every stage; ``values``: of every tensor by name, uint8 ``(frames, size)``.
+    """
+    means = {name: np.bitwise_count(x).mean(axis=0, dtype=np.float64) for name, x in values.items()}
+    total = 0.0
+    for stage, table in zip(design.stages, ones, strict=True):
+        if stage.engine is not None:
+            wide = int(stage.engine.accumulator_widths().max())
+            total += stage_work(design.network, stage, means)["synaptic_operations"] * add_pj(wide)
+        total += sum(bits / WORD * access_pj(memory) for bits, memory in weight_reads(stage, table))
+    return round(total / 1000, 3)

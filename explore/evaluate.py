@@ -1,0 +1,138 @@
+"""One task in any process: a candidate to figures, or a plan to the counts of its synthesis.
+
+A task is a JSON-able mapping; networks and images come beside it as bytes, so a worker needs no common file system. The
+result is JSON-able, and the same wherever and whenever it is worked out.
+"""
+
+import hashlib
+import io
+import tempfile
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+import s2nn_hw
+from s2nn_hw.accelerator import Design
+from s2nn_hw.emit import layer_inputs
+from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.plan import default_plan, parse_plan
+from s2nn_hw.report.resources import estimate
+from s2nn_hw.store import parse
+
+from .energy import frame_energy
+from .space import PACES, layers_plan
+
+
+def work(task, network, images):
+    """Return the result of ``task`` (``kind`` ``candidate`` or ``synthesis``) for ``network`` and ``images``.
+
+    ``network``: bytes of a ``.s2nn`` file, ``images`` of a ``.npy`` file of uint8. :class:`UserError` if this process
+    runs other code than the one that made the task.
+    """
+    if task["code"] != code_digest(task["kind"]):
+        raise UserError(f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install "
+                        "the same everywhere")
+    return candidate(task, network, images) if task["kind"] == "candidate" else synthesis(task, network)
+
+
+@cache
+def code_digest(kind):
+    """Return a digest of the source files that decide the result of a task of ``kind``."""
+    if kind == "synthesis":
+        from hw.flows import generator_digest
+
+        return generator_digest()[:16]
+    state = hashlib.sha256()
+    for root in (Path(s2nn_hw.__file__).parent, Path(__file__).parent):
+        for path in sorted(root.rglob("*.py")):
+            if path.name != "cli.py":
+                state.update(f"{root.name}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return state.hexdigest()[:16]
+
+
+@lru_cache(maxsize=16)
+def _network(content):
+    return parse(content)
+
+
+@lru_cache(maxsize=2)
+def _images(content):
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+@lru_cache(maxsize=16)
+def _values(content, images):
+    return layer_inputs(_network(content), _images(images))[1]
+
+
+def candidate(task, content, images):
+    """Return ``{"plan", "figures"}`` of the task's ``parameters``, or ``{"refused": reason}``.
+
+    ``figures``: latency and interval are exact cycles, mean over the images, at the ``clock_mhz`` of the parameters;
+    resources are the estimate with the host link; energy see :mod:`explore.energy`. Accuracy is the variant's and
+    not worked out here.
+    """
+    network = _network(content)
+    try:
+        plan = _plan(task, content, images)
+        design = Design(network, plan)
+        values = _values(content, images)
+        ones = design.timing.ones(values)
+        alone = design.timing.schedule(ones)
+        queued = design.timing.schedule(ones, length=len(ones[0]))
+    except (UserError, ProofError) as reason:  # ProofError: words that can't all pass a join
+        return {"refused": " ".join(str(reason).split())}
+    clock = task["parameters"]["clock_mhz"]
+    guess = estimate(network, plan, task["board"]["family"], link=True, design=design)
+    latency, interval = float(alone.cycles.mean()), float(np.diff(queued.offered, axis=1).mean())
+    figures = {
+        "latency_cycles": round(latency, 3), "interval_cycles": round(interval, 3),
+        "latency_us": round(latency / clock, 4), "frames_per_second": round(clock * 1e6 / interval, 1),
+        **{name: guess[name] for name in ("luts", "ffs", "brams")},
+        "energy_nj": frame_energy(design, ones, values),
+    }
+    return {"plan": plan.to_json(), "figures": figures}
+
+
+def _plan(task, content, images):
+    values, network = task["parameters"], _network(content)
+    if values["plan"] == "default":
+        return default_plan(network)
+    if values["plan"] == "layers":
+        return layers_plan(network, values)
+    from s2nn_hw.planner import OutOfReach, make_plan
+
+    board = task["board"]
+    planner, fast, slow = _planner(content, images, board["family"], tuple(sorted(board["budget"].items())))
+    interval = slow * (fast / slow) ** (values["pace"] / PACES)
+    found = make_plan(planner, interval)
+    if found is None:
+        raise OutOfReach(f"no plan with {interval:,.0f} cycles a frame fits the budget")
+    return found.plan
+
+
+@lru_cache(maxsize=8)
+def _planner(content, images, family, budget):
+    """Return ``(planner, fastest interval, slowest)`` of the network in ``content``, in cycles a frame."""
+    from s2nn_hw.planner import Planner, span
+    from s2nn_hw.report.planning import typical
+
+    network = _network(content)
+    planner = Planner(network, family, dict(budget), typical(network, _images(images)))
+    return planner, *span(planner)
+
+
+def synthesis(task, content):
+    """Return ``{"used": counts by resource, "source", "detail"}`` of the task's ``plan``, or ``{"failed": reason}``."""
+    from hw.synthesis import synthesise_for_link
+
+    board, network = task["board"], _network(content)
+    try:
+        plan = parse_plan(task["plan"], network, "candidate")
+        with tempfile.TemporaryDirectory(prefix="s2nn-explore-") as folder:
+            usage = synthesise_for_link(network, plan, board["family"], folder,
+                                        clock_hz=round(task["clock_mhz"] * 1e6), baud=board["baud"])
+    except UserError as reason:
+        return {"failed": " ".join(str(reason).split())}
+    return {"used": usage.counts(), "source": usage.source, "detail": usage.detail}

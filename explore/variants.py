@@ -1,0 +1,180 @@
+"""The same network with fewer bits: weights rounded anew, pixels cut, thresholds moved so that the spikes stay close.
+
+A neuron that spiked for ``sum W x >= T`` is to spike for ``sum V y >= S``, where ``y`` are fewer bits of pixels or the
+spikes of a changed layer before, and ``V`` fewer bits of weights:
+
+    V, scale   per neuron, of all clips tried the one with the least squared error of ``scale V y`` against ``W x``
+    shift      mean over calibration images of ``scale V y - W x``
+    S          ``ceil((T - 1/2 + shift) / scale)``: accumulators are integers, so T - 1/2 is the fair middle
+    readout    one scale for all classes, bias ``round((B - shift) / scale)``, so that argmax means the same
+
+Without calibration images the error is that of the weights alone, and the shift is 0. Layers that change nothing keep
+their tables bit for bit as long as nothing before them has changed.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from quantize.convert import MAX_THRESHOLD, clip_search, windows_of
+from quantize.graph import Tap
+from s2nn_hw.errors import UserError
+from s2nn_hw.network import INPUT, Input, Network
+from s2nn_hw.neurons import Fire, Readout
+from s2nn_hw.synapses import Conv2d, PooledDense, image_shape, weight_limit
+
+CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
+
+
+def own_bits(network):
+    """Return ``(input bits, weight bits)`` of ``network``, the most of any hidden layer (or of the only layer)."""
+    layers = _reduced(network)
+    return network.input.bits, max(layer.synapses[0].bits for layer in layers)
+
+
+def _reduced(network):
+    """Return the layers whose weights get fewer bits: the hidden ones, or the readout where it is alone."""
+    layers = [layer for layer in network.layers if layer.accumulates]
+    return layers[:-1] or layers
+
+
+def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None):
+    """Return ``network`` with at most ``weight_bits`` in hidden layers, and ``input_bits`` of each pixel.
+
+    The readout and shortcuts keep their bits (a network of a readout alone does not). ``calibration``: uint8 images
+    ``(count, *input.shape)``, not those on which accuracy is measured; None: see the module. ``network`` itself comes
+    back if nothing changes. :class:`UserError` for bits that the network has not got.
+    """
+    most_input, most_weights = own_bits(network)
+    input_bits, weight_bits = input_bits or most_input, weight_bits or most_weights
+    for what, wanted, most in (("input", input_bits, most_input), ("weight", weight_bits, most_weights)):
+        if not 1 <= wanted <= most:
+            raise UserError(f"network {network.name} has {most} {what} bits, so {wanted} can't be had without "
+                            "training; explore its recipe instead")
+    if (input_bits, weight_bits) == (most_input, most_weights):
+        return network
+    entering = Input(network.input.shape, input_bits)
+    x, y, shapes = {}, {}, network.shapes
+    if calibration is not None:
+        x[INPUT], y[INPUT] = (torch.as_tensor(i.encode(calibration)) for i in (network.input, entering))
+    changed, layers, reduced = {INPUT} if input_bits != most_input else set(), [], _reduced(network)
+    for layer in network.layers:
+        new, peaks = layer, (network.peak(layer), entering.peak if layer.sources == (INPUT,) else 1)
+        bits = min(weight_bits, layer.synapses[0].bits) if layer in reduced else None
+        if layer.accumulates and (changed & set(layer.sources) or (bits and bits < layer.synapses[0].bits)):
+            new = _rounded(layer, bits or layer.synapses[0].bits, x, y, shapes, peaks)
+        if new is not layer or changed & set(layer.sources):
+            changed.add(layer.name)
+        layers.append(new)
+        if calibration is not None and not isinstance(layer.neuron, Readout):
+            x[layer.name] = _step(layer, x, shapes, peaks[0])
+            y[layer.name] = _step(new, y, shapes, peaks[1]) if layer.name in changed else x[layer.name]
+    name = f"{network.name[:48]}-i{input_bits}w{weight_bits}"
+    return Network(name, entering, tuple(layers), network.classes, network.provenance | {
+        "variant_of": {"name": network.name, "digest": network.digest, "input_bits": input_bits,
+                       "weight_bits": weight_bits,
+                       "calibration_images": 0 if calibration is None else len(calibration)},
+    })
+
+
+def _step(layer, values, shapes, peak):
+    """Return what ``layer`` gives on the ``values`` of its sources, uint8 ``(images, size)``."""
+    sources, before = [values[s] for s in layer.sources], [shapes[s] for s in layer.sources]
+    if not layer.accumulates:
+        return layer.synapses[0].join(sources, before[0])
+    return layer.neuron.step(_sums(layer, sources, before, peak))
+
+
+def _sums(layer, values, shapes, peak):
+    return sum(s.accumulate(v, shape, peak) for s, v, shape in zip(layer.synapses, values, shapes, strict=True))
+
+
+def _rounded(layer, bits, x, y, shapes, peaks):
+    """Return ``layer`` with its first table at ``bits``; ``x``, ``y``: values by name before and after the change."""
+    before = [shapes[s] for s in layer.sources]
+    old, new = ([values.get(s) for s in layer.sources] for values in (x, y))
+    calibrated = new[0] is not None
+    main, shared = layer.synapses[0], isinstance(layer.neuron, Readout)
+    grain = _grain(old[0], new[0], peaks)  # of an input: what one step of a new pixel is worth in old ones
+    weight = torch.tensor(_rows(main).astype(np.float64)) * grain
+    if bits == main.bits:
+        levels, scale = weight / grain, torch.full((1 if shared else len(weight), 1), grain, dtype=torch.float64)
+    else:
+        levels, scale = _search(main, weight, bits, before[0], new[0], shared)
+    tables = [_table(main, levels, bits)]
+    for synapse in layer.synapses[1:]:  # shortcuts share the scale of what they add to
+        limit = weight_limit(synapse.bits)
+        rounded = (torch.tensor(_rows(synapse).astype(np.float64)) / scale).round().clamp(-limit, limit)
+        if synapse.bits == 1:
+            rounded = torch.where(rounded >= 0, 1.0, -1.0)
+        tables.append(_table(synapse, rounded, synapse.bits))
+    made, scale = replace(layer, synapses=tuple(tables)), scale[:, 0].numpy()
+    shift = 0.0
+    if calibrated:
+        shift = scale * _mean(made, new, before, peaks[1]) - _mean(layer, old, before, peaks[0])
+    if shared:
+        table = np.round((layer.neuron.bias - shift) / scale)
+        return replace(made, neuron=Readout(np.clip(table, -MAX_THRESHOLD, MAX_THRESHOLD).astype(np.int32)))
+    low, high = (sum(part) for part in zip(*(s.bounds(peaks[1]) for s in tables), strict=True))
+    reach = np.ceil((layer.neuron.thresholds - 0.5 + shift) / scale - 1e-9)
+    return replace(made, neuron=Fire(np.clip(reach, low, high + 1).astype(np.int32)))
+
+
+def _grain(old, new, peaks):
+    """Return by what a new input value is to be multiplied to be nearest to the old one: least squares, or by peaks."""
+    if peaks[0] == peaks[1]:
+        return 1.0
+    if new is None or not int(new.sum()):
+        return peaks[0] / peaks[1]
+    old, new = old.double(), new.double()
+    return float((old * new).sum() / (new * new).sum())
+
+
+def _search(synapse, weight, bits, shape, values, shared):
+    """Return ``(levels, scale)`` of all output channels, group by group of a convolution."""
+    groups = synapse.groups if isinstance(synapse, Conv2d) else 1
+    if values is None:
+        inputs = [torch.zeros((1, weight.shape[1]), dtype=torch.float64)] * groups
+    else:
+        inputs = _windows(synapse, shape, values)
+    found = [clip_search(part, bits, seen, shared=shared)
+             for part, seen in zip(weight.chunk(groups), inputs, strict=True)]
+    scale = found[0][1] if shared else torch.cat([s.expand(len(levels), 1) for levels, s in found])
+    return torch.cat([levels for levels, _ in found]), scale
+
+
+def _windows(synapse, shape, values):
+    """Return what each group's neurons see on ``values``, see :func:`quantize.convert.windows_of`."""
+    if not isinstance(synapse, Conv2d | PooledDense):
+        return [values.double()]
+    rows, columns, channels = image_shape(shape)
+    image = values.reshape(len(values), rows, columns, channels).permute(0, 3, 1, 2)
+    if isinstance(synapse, PooledDense):
+        return windows_of(Tap("", "pooled", shape, synapse.neurons, synapse.bits, pool=synapse.pool), image)
+    tap = Tap("", "conv", shape, synapse.neurons, synapse.bits, synapse.kernel, synapse.stride, synapse.padding,
+              synapse.groups)
+    return windows_of(tap, image)
+
+
+def _rows(synapse):
+    """Return the weights as ``(neurons, weights of a neuron)``; of a convolution in the order channel, row, column."""
+    weights = synapse.weights
+    return (weights.transpose(0, 3, 1, 2) if weights.ndim == 4 else weights).reshape(len(weights), -1)
+
+
+def _table(synapse, levels, bits):
+    weights = levels.numpy().astype(np.int8)
+    if synapse.weights.ndim == 4:
+        channels, rows, columns, inputs = synapse.weights.shape
+        weights = np.ascontiguousarray(weights.reshape(channels, inputs, rows, columns).transpose(0, 2, 3, 1))
+    return replace(synapse, weights=weights, bits=bits)
+
+
+def _mean(layer, values, shapes, peak):
+    """Return the mean accumulator of each neuron over images and positions, float64 ``(neurons,)``."""
+    total, count = 0.0, 0
+    for parts in zip(*(v.split(100) for v in values), strict=True):
+        sums = _sums(layer, parts, shapes, peak).reshape(-1, layer.neuron.size)
+        total, count = total + sums.sum(dim=0).numpy().astype(np.float64), count + len(sums)
+    return total / count
