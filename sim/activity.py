@@ -27,7 +27,7 @@ SOURCES = ("activity.py", "counting.py", "homes.py", "netlist.py", "saif.py")
 WHAT = ("the accelerator without the UART link, after synthesis, before placement; zero delay, so without glitches and "
         "without the length of wires")
 COLUMNS = {
-    "lut": ("toggles", "outputs of LUTs, wide multiplexers, adders' sums and distributed memories"),
+    "lut": ("toggles", "outputs of LUTs, wide multiplexers, distributed memories and multipliers, sums of adders"),
     "carry": ("toggles", "outputs of carry chains"),
     "ff": ("toggles", "outputs of flip-flops"),
     "bram": ("toggles", "data outputs of block RAMs"),

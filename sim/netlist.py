@@ -14,7 +14,7 @@ CONSTANTS = ("0", "1", "x", "z")
 
 @dataclass(frozen=True)
 class Kind:
-    """A cell type. ``resource``: luts, carries, ffs, brams or lutrams. ``outputs``: what toggles of each output port
+    """A cell type. ``resource``: one of :data:`RESOURCES`. ``outputs``: what toggles of each output port
     count as (lut, carry, ff, bram). ``clocks``: its clock pins; ``enable``: the port that enables a flip-flop.
     ``accesses``: name of the function below that says when a block RAM is accessed."""
 
@@ -58,6 +58,8 @@ KINDS = {
         "LUT4": _lut("Z"), "PFUMX": _lut("Z"), "L6MUX21": _lut("Z"), "INV": _lut("Z"),
         "CCU2C": Kind("carries", {"S0": "lut", "S1": "lut", "COUT": "carry"}),
         "TRELLIS_FF": _ff("CLK", "CE"), "TRELLIS_DPR16X4": _lutram(("DO",), "WCK"),
+        # a product is wired like a sum: its toggles count with those of LUTs
+        "MULT18X18D": Kind("dsps", dict.fromkeys((f"P{n}" for n in range(36)), "lut")),
         "DP16KD": _bram(_DP16KD, ("CLKA", "CLKB"), "dp16kd"),
     },
     "ice40": {
@@ -67,7 +69,7 @@ KINDS = {
         "SB_RAM40_4K": _bram(("RDATA",), ("RCLK", "WCLK"), "ram40"),
     },
 }
-RESOURCES = ("luts", "carries", "ffs", "brams", "lutrams")
+RESOURCES = ("luts", "carries", "ffs", "brams", "lutrams", "dsps")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Our models of block RAMs: memories of many shapes, synthesised, against plain arrays."""
+"""Our models of block RAMs and multipliers: memories of many shapes, synthesised, against plain arrays."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ SHAPES = {
     "xc7": [(72, 512, 9, "two"), (36, 512, 9, "two"), (18, 2048, 9, "one"), (9, 2048, 9, "through"),
             (1, 16384, 1, "four"), (40, 512, 40, "rom")],
     "ecp5": [(36, 512, 9, "two"), (18, 1024, 9, "one"), (9, 2048, 9, "through"), (2, 8192, 2, "before"),
-             (40, 512, 40, "rom")],  # two writers would have to agree on what a reader sees
+             (40, 512, 40, "rom"), (36, 0, 0, "product")],  # two writers would have to agree on what a reader sees
 }
 
 
@@ -31,7 +31,8 @@ class Memories(wiring.Component):
     """Memories that all see the same beats; a beat has two addresses, data, write enables and a read enable each.
 
     ``kind``: "one" address for reading and writing, what is read while writing being the old word ("before"), the
-    new one ("through") or not looked at; "two": an address each; "four": two ports that read and write; "rom".
+    new one ("through") or not looked at; "two": an address each; "four": two ports that read and write; "rom";
+    "product" of halves of the data, no memory.
     """
 
     def __init__(self, shapes):
@@ -50,6 +51,12 @@ class Memories(wiring.Component):
         m.d.comb += self.i.ready.eq(1)
         m.d.sync += self.o.valid.eq(self.i.valid)
         for number, (width, depth, granularity, kind) in enumerate(self.shapes):
+            if kind == "product":
+                product = Signal(width)
+                with m.If(self.i.valid):
+                    m.d.sync += product.eq(first[1][: width // 2] * second[1][: width // 2])
+                outputs.append(product)
+                continue
             attributes = {"ram_style": "block", "syn_ramstyle": "block_ram"}
             ram = memory.Memory(shape=width, depth=depth, init=contents(number, width, depth), attrs=attributes)
             inner.submodules[f"ram{number}"] = ram
@@ -104,13 +111,14 @@ def expected(shapes, beats):
         total, offset = 0, 0
         for k, (width, depth, granularity, kind) in enumerate(shapes):
             old, used = list(rams[k]) if kind == "four" else rams[k], sides if kind == "four" else sides[:1]
-            before = {}
+            if kind == "product":
+                held[k, 0] = (sides[0][1] & 2 ** (width // 2) - 1) * (sides[1][1] & 2 ** (width // 2) - 1)
+                used = ()
             for side, (at, data, enables, read) in enumerate(used):
                 word, mask = spread(at, depth), 0
                 if kind != "rom":
                     for part in range(-(-width // granularity)):
                         mask |= (enables >> part & 1) * (2**granularity - 1) << part * granularity
-                before[side] = word, old[word], mask
                 where = spread(sides[1][0], depth) if kind in ("two", "rom") else word
                 seen = old[where]
                 if kind == "through":
@@ -118,7 +126,7 @@ def expected(shapes, beats):
                 if read and not (kind in ("one", "four") and mask):
                     held[k, side] = seen
                 rams[k][word] = rams[k][word] & ~mask | data & mask & 2**width - 1
-            for side in range(len(used)):
+            for side in range(2 if kind == "four" else 1):
                 total |= held.get((k, side), 0) << offset
                 offset += width
         yield total

@@ -104,7 +104,8 @@ def test_tables_sum_toggles_by_class_and_layer(circuit):
     quiet = {row["name"]: row for row in idle["rows"]}
     assert quiet["hidden"]["clock_ff_enabled"] == 1.5
     assert quiet["other"]["ff"] == 0.02
-    assert cells["rows"][0] == {"name": "hidden", "luts": 1, "carries": 0, "ffs": 2, "brams": 0, "lutrams": 0}
+    assert cells["rows"][0] == {"name": "hidden", "luts": 1, "carries": 0, "ffs": 2, "brams": 0, "lutrams": 0,
+                                "dsps": 0}
     assert set(frame["columns"]) == set(rows["other"]) - {"name"}
 
 
@@ -127,7 +128,7 @@ def test_block_ram_accesses_are_conditions_on_its_pins():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda cells: cells.update(x=cell("MULT18X18D", A=3)), "type MULT18X18D, which is not modelled"),
+    (lambda cells: cells.update(x=cell("ALU54B", A0=3)), "type ALU54B, which is not modelled"),
     (lambda cells: cells["c"]["connections"].update(CLK=[3]), "cell c has another clock"),
 ])
 def test_netlists_that_are_not_understood_are_refused(change, message):

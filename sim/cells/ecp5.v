@@ -1,5 +1,6 @@
-// Block RAM of Lattice ECP5 (Lattice FPGA-TN-02204, "ECP5 and ECP5-5G Memory Usage Guide"), in the modes that yosys
-// uses: no output register, no reset of the output, chip select 000. Anything else ends the simulation.
+// Block RAM and multiplier of Lattice ECP5 (FPGA-TN-02204, "ECP5 and ECP5-5G Memory Usage Guide"; FPGA-TN-02205, the
+// guide to its multipliers), in the modes that yosys uses: no output register, no reset of the output, chip select 000.
+// Anything else ends the simulation.
 //
 // 1,024 words of 18 bits: two bytes, each with a ninth bit on top. A port of 9 bits or less sees one byte, of 4, 2 or
 // 1 bits a part of its low eight. With 36 bits port A only writes and port B only reads: the even word is on the pins
@@ -147,4 +148,24 @@ module DP16KD #(
 
     always @(posedge clka) if (RSTA) $fatal(1, "DP16KD %m: reset of the output is not modelled");
     always @(posedge clkb) if (RSTB) $fatal(1, "DP16KD %m: reset of the output is not modelled");
+endmodule
+
+// Multiplier without registers, 18 by 18 bits, each signed or not. Register options, which are parameters, and sources
+// other than A and B are not modelled.
+module MULT18X18D (
+    input A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
+    input B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
+    input C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0,
+    input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+    output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
+    output P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
+);
+    wire signed [18:0] a = {SIGNEDA & A17, A17, A16, A15, A14, A13, A12, A11, A10, A9,
+                              A8, A7, A6, A5, A4, A3, A2, A1, A0};
+    wire signed [18:0] b = {SIGNEDB & B17, B17, B16, B15, B14, B13, B12, B11, B10, B9,
+                              B8, B7, B6, B5, B4, B3, B2, B1, B0};
+    wire signed [37:0] product = a * b;
+    assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
+        P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product[35:0];
+    initial if (SOURCEA || SOURCEB) $fatal(1, "MULT18X18D %m: shifted sources are not modelled");
 endmodule
