@@ -50,8 +50,7 @@ def place(tmp_path, monkeypatch):
 def explore(options=QUICK, workers=None, **changes):
     options = replace(options, **changes)
     images, labels = np.load("x.npy"), np.load("y.npy")
-    explore_designs("tiny.s2nn", "arty_a7", options, board_figures=lambda name: BOARD,
-                    test_images=lambda: (images, labels, "x.npy"), check_clock=lambda mhz: None)
+    explore_designs("tiny.s2nn", "arty_a7", options, test_images=lambda: (images, labels, "x.npy"))
     return json.loads((Path(options.output or "runs/explore/tiny-arty_a7") / "front.json").read_text())
 
 
@@ -381,6 +380,7 @@ def other_study(path, name):
 
 def test_the_command_and_what_it_refuses(place, command):  # noqa: F811
     base = ("explore", "tiny.s2nn", "--board", "arty_a7", "--images", "x.npy")
+    assert "--synthesise" in command("explore", "--help")[1]
     good = command(*base, "--labels", "y.npy", "--trials", 4, "--jobs", 1, "--synthesise", 0, "-o", "out")
     assert good[0] == 0, good
     assert "next: s2nn-hw bitstream" in good[1]
