@@ -1,6 +1,8 @@
 """What ``s2nn-hw explore`` does: options checked, trials in batches on workers, the front synthesised and written."""
 
+import contextlib
 import datetime
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -84,22 +86,22 @@ def explore_designs(source, board, options, *, test_images=None):
         "seed": options.seed, "population": options.population,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    if options.fresh:
-        (folder / DATABASE).unlink(missing_ok=True)
-        shutil.rmtree(folder / "front", ignore_errors=True)
-    study = Study(folder / DATABASE, settings, space)
-    pictures.save_first(frames, folder / IMAGES)
-    exploration = Exploration(study, networks, record, folder, console)
-    with _workers(options) as workers:
-        done = len(study.trials())
-        console.print(f"exploring {networks.name} for {record['title']} in {folder}: {done} of {options.trials} trials "
-                      f"done, {workers.title}", markup=False)
-        try:
-            exploration.search(options.trials, workers)
-            data = exploration.finish(options.synthesise, workers)
-        except KeyboardInterrupt:
-            raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, the "
-                            "same command goes on") from None
+    with _alone(folder):
+        if options.fresh:
+            (folder / DATABASE).unlink(missing_ok=True)
+            shutil.rmtree(folder / "front", ignore_errors=True)
+        study = Study(folder / DATABASE, settings, space)
+        pictures.save_first(frames, folder / IMAGES)
+        exploration = Exploration(study, networks, record, folder, console)
+        with _workers(options) as workers:
+            console.print(f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
+                          f"{len(study.trials())} of {options.trials} trials done", markup=False)
+            try:
+                exploration.search(options.trials, workers)
+                data = exploration.finish(options.synthesise, workers)
+            except KeyboardInterrupt:
+                raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, "
+                                "the same command goes on") from None
     front.show(data, record, console)
     console.print(f"everything is in {folder}: front.json, pareto.csv, {DATABASE}, and in front/ a network and a plan "
                   "of each", markup=False)
@@ -115,6 +117,23 @@ def _networks(source, pictures, options, console):
     if options.epochs:
         raise UserError("--epochs is for recipes; a .s2nn is not trained")
     return FromNetwork(source, pictures, console)
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Hold ``folder`` against a second exploration, where the system has locks for that."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with contextlib.closing(os.fdopen(os.open(folder / "lock", os.O_CREAT | os.O_RDWR), "w")) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another exploration is at work in {folder}; wait for it, or take another folder with "
+                            "-o") from None
+        yield
 
 
 def _workers(options):
