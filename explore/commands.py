@@ -1,6 +1,8 @@
 """What ``s2nn-hw explore`` does: options checked, trials in batches on workers, the front synthesised and written."""
 
+import contextlib
 import datetime
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -9,13 +11,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hw.boards import find_board
+from hw.clocking import system_clock
+from hw.figures import board_figures
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 
 from . import front
 from .evaluate import code_digest, work
 from .figures import parse_budget, parse_objectives, with_board
-from .material import FromNetwork, FromRecipe, Pictures
+from .material import FromNetwork, FromRecipe, Pictures, recipe_images
 from .space import Space, parse_numbers
 from .study import VERSION, Kept, Study
 from .workers import HereWorkers, LocalWorkers, RayWorkers, usable_cores
@@ -46,23 +51,23 @@ class Options:
     fresh: bool = False
 
 
-def explore_designs(source, board, options, *, board_figures, test_images, check_clock):
+def explore_designs(source, board, options, *, test_images=None):
     """Explore the designs of ``source`` (``.s2nn`` or recipe) for ``board``; write and print the front.
 
-    ``board_figures``: function from a board's name to :func:`hw.figures.board_figures`; ``test_images``: function
-    without arguments to ``(images, labels or None, source)``; ``check_clock``: refuses a MHz that the board can't make.
-    :class:`UserError` for bad options, images without labels, a database of something else.
+    ``test_images``: function without arguments to ``(images, labels or None, source)``; None takes the test set of the
+    recipe. :class:`UserError` for bad options, a clock that the board can't make, images without labels, a database of
+    something else, Ctrl-C.
     """
     source = Path(source)
     # the file is named: Ray's workers take standard output for themselves
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
     limits, objectives = parse_budget(options.budget), parse_objectives(options.objectives)
-    record = board_figures(board)
+    record = board_figures(find_board(board))
     clocks = parse_numbers(options.clocks, "--clocks", (record["clock_mhz"],))
     for mhz in clocks:
-        check_clock(mhz)
+        system_clock(find_board(board), round(mhz * 1e6))
     budget = with_board(limits, record)
-    pictures = Pictures(*test_images())
+    pictures = Pictures(*(test_images() if test_images else recipe_images(source)))
     if pictures.labels is None and "accuracy" in (*objectives, *budget):
         raise UserError("accuracy needs the classes of the images: give --labels Y.npy, or --objectives without it")
     if len(pictures.images) < 2:
@@ -81,22 +86,22 @@ def explore_designs(source, board, options, *, board_figures, test_images, check
         "seed": options.seed, "population": options.population,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    if options.fresh:
-        (folder / DATABASE).unlink(missing_ok=True)
-        shutil.rmtree(folder / "front", ignore_errors=True)
-    study = Study(folder / DATABASE, settings, space)
-    pictures.save_first(frames, folder / IMAGES)
-    exploration = Exploration(study, networks, record, folder, console)
-    with _workers(options) as workers:
-        done = len(study.trials())
-        console.print(f"exploring {networks.name} for {record['title']} in {folder}: {done} of {options.trials} trials "
-                      f"done, {workers.title}", markup=False)
-        try:
-            exploration.search(options.trials, workers)
-            data = exploration.finish(options.synthesise, workers)
-        except KeyboardInterrupt:
-            raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, the "
-                            "same command goes on") from None
+    with _alone(folder):
+        if options.fresh:
+            (folder / DATABASE).unlink(missing_ok=True)
+            shutil.rmtree(folder / "front", ignore_errors=True)
+        study = Study(folder / DATABASE, settings, space)
+        pictures.save_first(frames, folder / IMAGES)
+        exploration = Exploration(study, networks, record, folder, console)
+        with _workers(options) as workers:
+            console.print(f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
+                          f"{len(study.trials())} of {options.trials} trials done", markup=False)
+            try:
+                exploration.search(options.trials, workers)
+                data = exploration.finish(options.synthesise, workers)
+            except KeyboardInterrupt:
+                raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, "
+                                "the same command goes on") from None
     front.show(data, record, console)
     console.print(f"everything is in {folder}: front.json, pareto.csv, {DATABASE}, and in front/ a network and a plan "
                   "of each", markup=False)
@@ -112,6 +117,23 @@ def _networks(source, pictures, options, console):
     if options.epochs:
         raise UserError("--epochs is for recipes; a .s2nn is not trained")
     return FromNetwork(source, pictures, console)
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Hold ``folder`` against a second exploration, where the system has locks for that."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with contextlib.closing(os.fdopen(os.open(folder / "lock", os.O_CREAT | os.O_RDWR), "w")) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another exploration is at work in {folder}; wait for it, or take another folder with "
+                            "-o") from None
+        yield
 
 
 def _workers(options):

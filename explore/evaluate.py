@@ -23,6 +23,8 @@ from s2nn_hw.store import parse
 from .energy import frame_energy
 from .space import PACES, layers_plan
 
+ROOM = 1.05  # a plan for an interval is looked for a little below it, and nothing is faster than the fastest
+
 
 def work(task, network, images):
     """Return the result of ``task`` (``kind`` ``candidate`` or ``synthesis``) for ``network`` and ``images``.
@@ -105,7 +107,7 @@ def _plan(task, content, images):
 
     board = task["board"]
     planner, fast, slow = _planner(content, images, board["family"], tuple(sorted(board["budget"].items())))
-    interval = slow * (fast / slow) ** (values["pace"] / PACES)
+    interval = max(slow * (fast / slow) ** (values["pace"] / PACES), ROOM * fast)
     found = make_plan(planner, interval)
     if found is None:
         raise OutOfReach(f"no plan with {interval:,.0f} cycles a frame fits the budget")

@@ -327,52 +327,38 @@ def compare(
 def explore(
     source: Annotated[Path, typer.Argument(metavar="RECIPE.toml|NAME.s2nn", help="What to explore.")],
     board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
-    budget: Annotated[str | None, typer.Option(
-        "--budget", metavar="F=N[,F=N..]", help="Limits: accuracy, latency_us, latency_cycles, interval_cycles, "
-        "frames_per_second, luts, ffs, brams, energy_nj; at least for accuracy and frames/s, at most for the others. "
-        "The board's luts, ffs and brams always hold.")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="F=N[,F=N..]", help="Limits beside the board's. At least: "
+        "accuracy, frames_per_second; at most: latency_us, latency_cycles, interval_cycles, luts, ffs, brams, "
+        "energy_nj.")] = None,
     objectives: Annotated[str | None, typer.Option(
-        "--objectives", metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")] = None,
+        metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")] = None,
     input_bits: Annotated[str | None, typer.Option(
-        "--input-bits", metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")] = None,
+        metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")] = None,
     weight_bits: Annotated[str | None, typer.Option(
-        "--weight-bits", metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")] = None,
-    clocks: Annotated[str | None, typer.Option(
-        "--clocks", metavar="MHZ[,MHZ..]", help="Default: the board's alone.")] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="In all, those of earlier runs included.")] = 64,
-    synthesise: Annotated[int, typer.Option("--synthesise", min=0, help="How many of the front, 0 for none.")] = 8,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Local processes; default one a core.")] = None,
+        metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")] = None,
+    clocks: Annotated[str | None, typer.Option(metavar="MHZ[,MHZ..]", help="Default: the board's alone.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="In all, those of earlier runs included.")] = 64,
+    synthesise: Annotated[int, typer.Option(min=0, help="How many of the front, 0 for none.")] = 8,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Local processes; default one a core.")] = None,
     ray: Annotated[str | None, typer.Option(
-        "--ray", metavar="ADDRESS", help="Work on a Ray cluster instead: auto, or HOST:PORT.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same trials.")] = 0,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of a recipe, instead of its own.")] = None,
+        metavar="ADDRESS", help="Work on a Ray cluster instead: auto, or HOST:PORT.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trials.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of a recipe, instead of its own.")] = None,
     images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set.")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
-    frames: Annotated[int, typer.Option("--frames", min=2, help="Images whose cycles are worked out.")] = 50,
-    output: Annotated[Path | None, typer.Option(
-        "-o", "--output", metavar="DIR", help="Default: runs/explore/NAME-BOARD.")] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Images whose cycles are worked out.")] = 50,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: "
+        "runs/explore/NAME-BOARD.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the trials that are in the folder.")] = False,
 ):
     from explore.commands import Options, explore_designs
-    from hw.boards import find_board
-    from hw.clocking import system_clock
-    from hw.figures import board_figures
 
-    def pictures():
-        if source.suffix == ".toml" and images is None and labels is None:
-            from explore.material import recipe_images
-
-            return recipe_images(source)
-        return _test_images(source, images, labels, download=False)
-
-    explore_designs(
-        source, board, Options(
-            budget=budget, objectives=objectives, input_bits=input_bits, weight_bits=weight_bits, clocks=clocks,
-            trials=trials, seed=seed, jobs=jobs, ray=ray, synthesise=synthesise, epochs=epochs, frames=frames,
-            output=output, fresh=fresh),
-        board_figures=lambda name: board_figures(find_board(name)), test_images=pictures,
-        check_clock=lambda mhz: system_clock(find_board(board), round(mhz * 1e6)),
-    )
+    pictures = None if source.suffix == ".toml" and images is labels is None else (
+        lambda: _test_images(source, images, labels, download=False))
+    explore_designs(source, board, test_images=pictures, options=Options(
+        budget=budget, objectives=objectives, input_bits=input_bits, weight_bits=weight_bits, clocks=clocks,
+        trials=trials, seed=seed, jobs=jobs, ray=ray, synthesise=synthesise, epochs=epochs, frames=frames,
+        output=output, fresh=fresh))
 
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from explore.figures import dominates, excess, parse_budget, parse_objectives, w
 from explore.space import Space, bits_options, layers_plan, network_layers, parse_numbers
 from explore.study import Study
 from explore.variants import make_variant, own_bits
-from explore.workers import HereWorkers, LocalWorkers
+from explore.workers import HereWorkers, LocalWorkers, RayWorkers
 from hw.boards import find_board
 from hw.figures import board_figures
 from s2nn_hw.accelerator import Design
@@ -50,8 +51,7 @@ def place(tmp_path, monkeypatch):
 def explore(options=QUICK, workers=None, **changes):
     options = replace(options, **changes)
     images, labels = np.load("x.npy"), np.load("y.npy")
-    explore_designs("tiny.s2nn", "arty_a7", options, board_figures=lambda name: BOARD,
-                    test_images=lambda: (images, labels, "x.npy"), check_clock=lambda mhz: None)
+    explore_designs("tiny.s2nn", "arty_a7", options, test_images=lambda: (images, labels, "x.npy"))
     return json.loads((Path(options.output or "runs/explore/tiny-arty_a7") / "front.json").read_text())
 
 
@@ -381,6 +381,7 @@ def other_study(path, name):
 
 def test_the_command_and_what_it_refuses(place, command):  # noqa: F811
     base = ("explore", "tiny.s2nn", "--board", "arty_a7", "--images", "x.npy")
+    assert "--synthesise" in command("explore", "--help")[1]
     good = command(*base, "--labels", "y.npy", "--trials", 4, "--jobs", 1, "--synthesise", 0, "-o", "out")
     assert good[0] == 0, good
     assert "next: s2nn-hw bitstream" in good[1]
@@ -393,6 +394,22 @@ def test_the_command_and_what_it_refuses(place, command):  # noqa: F811
     refused(command(*base, "--labels", "y.npy", "--ray", "127.0.0.1:1"), "nothing answers at 127.0.0.1:1")
     assert (place / "out" / "study.db").is_file()
     refused(command("explore", "none.toml", "--board", "arty_a7"), "none.toml")
+
+
+def test_what_answers_but_is_no_ray_cluster_is_not_waited_for(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr("explore.workers.RAY_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"no Ray cluster answers at {address}"), RayWorkers(address):
+            pass
+
+
+def test_two_explorations_do_not_share_a_folder(place):
+    explore(trials=4)
+    with (commands._alone(place / "runs/explore/tiny-arty_a7"),
+          pytest.raises(UserError, match="another exploration is at work")):
+        explore(trials=4)
 
 
 @pytest.mark.skipif(shutil.which("true") is None, reason="POSIX only")
