@@ -13,6 +13,7 @@ from explore.workers import RayWorkers
 
 TASKS = 10
 MEMORY = 80 << 20  # Ray's least
+PATIENCE = 120  # seconds
 
 
 def die_once(task, content):
@@ -24,14 +25,15 @@ def die_once(task, content):
     return task["number"] * len(content)
 
 
-def slow(task, content):
-    """Say that this task was begun and where, take a moment, return its square."""
+def shared(task, content):
+    """Say that this task was begun and where; return its square, but on the node that is to be lost never."""
     import ray
 
-    node = ray.get_runtime_context().get_node_id()
-    path = Path(task["folder"]) / f"{task['number']}-{os.getpid()}-{time.monotonic_ns()}"
-    path.write_text(node)
-    time.sleep(0.4)
+    folder, node = Path(task["folder"]), ray.get_runtime_context().get_node_id()
+    (folder / f"{task['number']}-{os.getpid()}-{time.monotonic_ns()}").write_text(node)
+    if node == task["doomed"]:
+        time.sleep(PATIENCE)
+    wait_for(folder, task["doomed"])
     return {"square": task["number"] ** 2, "content": content.decode(), "node": node}
 
 
@@ -40,14 +42,13 @@ def started(begun):
     return [[int(path.name.split("-")[0]), path.read_text()] for path in begun.iterdir()]
 
 
-def at_work(begun, node, came):
-    """Wait, for at most 0.3 s, until ``node`` has begun a task whose result has not come; return whether it has."""
-    known = {number for number, _ in came}
-    for _ in range(30):
-        if any(where == node and number not in known for number, where in started(begun)):
-            return True
+def wait_for(begun, node):
+    """Wait until ``node`` has begun a task, however slow this machine is."""
+    end = time.monotonic() + PATIENCE
+    while not any(where == node for _, where in started(begun)):
+        if time.monotonic() > end:
+            raise TimeoutError(f"node {node} began nothing")
         time.sleep(0.01)
-    return False
 
 
 def main(folder):
@@ -56,16 +57,17 @@ def main(folder):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": MEMORY})
     try:
         nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
-        begun = folder / "begun"
+        begun, doomed = folder / "begun", nodes[1].node_id
         begun.mkdir()
         (folder / "content").write_text("shared")
-        jobs = [(slow, {"number": n, "folder": str(begun)}, (folder / "content",)) for n in range(TASKS)]
+        jobs = [(shared, {"number": n, "folder": str(begun), "doomed": doomed}, (folder / "content",))
+                for n in range(TASKS)]
         came, lost = [], None
         with RayWorkers(cluster.address) as workers:
             for number, result in workers.run(jobs):
                 came.append([number, result])
-                if lost is None and len({r["node"] for _, r in came}) == 2 and at_work(begun, nodes[1].node_id, came):
-                    lost = nodes[1].node_id
+                if lost is None:  # a result came, so the doomed node is in the middle of a task
+                    lost = doomed
                     cluster.remove_node(nodes[1], allow_graceful=False)
         starts = started(begun)
         (folder / "result.json").write_text(json.dumps({"came": came, "lost": lost, "begun": starts}))
