@@ -267,7 +267,7 @@ class Window(wiring.Component):
         fetched, there = Signal(), Signal()
         give, take = Signal(), Signal()
         base = choose([g * p.splits // p.groups * part for g in range(p.groups)], group) + word
-        place = inner * p.steps + step
+        place = choose([k * p.steps for k in range(p.pool**2)], inner) + step
         furthest = choose([max(row) for row in offsets], place)
         m.d.comb += [
             there.eq((ahead > 0) | ((written - origin - furthest - base)[:bits].as_signed() > 0)),

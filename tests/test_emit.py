@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan
+from s2nn_hw.store import load
 from s2nn_hw.synapses import MaxPool
+
+MODELS = Path(__file__).parents[1] / "models"
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +38,15 @@ def test_same_network_same_bytes(folder, network, tmp_path):
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["mnist-mlp", "mnist-cnn", "fashion-cnn"])
+def test_no_multiplier_in_the_shipped_networks(name):
+    text = emit.to_verilog(Accelerator(load(MODELS / f"{name}.s2nn")), emit.TOP)
+    assert not re.search(r"[\w)\]] +\* +[\w(]", text)
+
+
 def test_no_multiplier_and_the_stated_ports(folder, network):
     text = (folder / "accelerator.v").read_text()
-    assert not re.search(r"[\w)\]] \* [\w(]", text)
+    assert not re.search(r"[\w)\]] +\* +[\w(]", text)
     interface = json.loads((folder / "interface.json").read_text())
     assert interface["network"]["digest"] == network.digest
     body = text[text.index("module accelerator(") :]
