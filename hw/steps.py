@@ -91,6 +91,8 @@ def synthesis_options(board):
     if board.family == "ice40":
         kinds = {"UP": "u", "LP": "lp", "HX": "hx"}  # after "iCE40"
         return ["-abc9", "-device", kinds[board.device[5:7]]]
+    if board.family == "ecp5":
+        return ["-abc9", "-nodsp"]
     if board.family == "gowin":
         # abc9 is always run here; with multiplexers for wide functions, small tables take far more LUTs
         return ["-family", board.device[:4].lower(), "-nowidelut"]

@@ -11,7 +11,7 @@ from .toolreports import synthesis_usage
 
 COMMANDS = {
     "xc7": "synth_xilinx -abc9 -nodsp -arch xc7 -top {top}",
-    "ecp5": "synth_ecp5 -abc9 -top {top}",
+    "ecp5": "synth_ecp5 -abc9 -nodsp -top {top}",
     "ice40": "synth_ice40 -abc9 -device u -top {top}",
     "gowin": "synth_gowin -nowidelut -noiopads -family gw2a -top {top}",
 }
