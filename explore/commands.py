@@ -1,8 +1,6 @@
 """What ``s2nn-hw explore`` does: options checked, trials in batches on workers, the front synthesised and written."""
 
-import contextlib
 import datetime
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from hw.clocking import system_clock
 from hw.figures import board_figures
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
+from s2nn_hw.files import held
 
 from . import front
 from .evaluate import code_digest, work
@@ -86,7 +85,7 @@ def explore_designs(source, board, options, *, test_images=None):
         "seed": options.seed, "population": options.population,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with held(folder, "exploration is at work in"):
         if options.fresh:
             (folder / DATABASE).unlink(missing_ok=True)
             shutil.rmtree(folder / "front", ignore_errors=True)
@@ -117,23 +116,6 @@ def _networks(source, pictures, options, console):
     if options.epochs:
         raise UserError("--epochs is for recipes; a .s2nn is not trained")
     return FromNetwork(source, pictures, console)
-
-
-@contextlib.contextmanager
-def _alone(folder):
-    """Hold ``folder`` against a second exploration, where the system has locks for that."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with contextlib.closing(os.fdopen(os.open(folder / "lock", os.O_CREAT | os.O_RDWR), "w")) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another exploration is at work in {folder}; wait for it, or take another folder with "
-                            "-o") from None
-        yield
 
 
 def _workers(options):

@@ -30,6 +30,7 @@ from hw.figures import board_figures
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
+from s2nn_hw.files import held
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load, save
 
@@ -407,7 +408,7 @@ def test_what_answers_but_is_no_ray_cluster_is_not_waited_for(monkeypatch):
 
 def test_two_explorations_do_not_share_a_folder(place):
     explore(trials=4)
-    with (commands._alone(place / "runs/explore/tiny-arty_a7"),
+    with (held(place / "runs/explore/tiny-arty_a7", "exploration is at work in"),
           pytest.raises(UserError, match="another exploration is at work")):
         explore(trials=4)
 
