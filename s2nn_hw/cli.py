@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Turn a trained single-step spiking network into a verified FPGA circuit.\n\n"
-    "The usual order: train, quantize, inspect, verilog, simulate, bitstream, report, run.",
+    "The usual order: train, quantize, inspect, plan, verify, bitstream, activity, report, run.",
 )
 
 @app.callback()
@@ -374,7 +374,7 @@ def fail(message):
 def main():
     """Run the command; whatever a user can mend ends in one line and status 2."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="s2nn-hw", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
     except typer.Exit as stop:

@@ -14,7 +14,8 @@ from s2nn_hw import cli
 from s2nn_hw.store import save
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("train", "quantize", "inspect", "golden", "verilog", "simulate", "verify", "bitstream", "report", "run")
+COMMANDS = ("train", "quantize", "inspect", "golden", "verilog", "plan", "simulate", "verify", "bitstream",
+            "activity", "report", "compare", "explore", "run")
 
 
 @pytest.fixture
