@@ -20,6 +20,7 @@ from . import front
 from .evaluate import code_digest, work
 from .figures import parse_budget, parse_objectives, with_board
 from .material import FromNetwork, FromRecipe, Pictures, recipe_images
+from .page import write_page
 from .space import Space, parse_numbers
 from .study import VERSION, Kept, Study
 from .workers import HereWorkers, LocalWorkers, RayWorkers, usable_cores
@@ -102,8 +103,8 @@ def explore_designs(source, board, options, *, test_images=None):
                 raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, "
                                 "the same command goes on") from None
     front.show(data, record, console)
-    console.print(f"everything is in {folder}: front.json, pareto.csv, {DATABASE}, and in front/ a network and a plan "
-                  "of each", markup=False)
+    console.print(f"everything is in {folder}: front.html, front.json, pareto.csv, {DATABASE}, and in front/ a network "
+                  "and a plan of each", markup=False)
     if data["front"]:
         files, values = data["front"][0]["files"], data["front"][0]["parameters"]
         console.print(f"next: s2nn-hw bitstream {folder / files['network']} --plan {folder / files['plan']} --board "
@@ -231,6 +232,7 @@ class Exploration:
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         data = front.report(self.study, rows, best, results, created=created)
         front.write(self.folder, data)
+        write_page(self.folder, data, self.board["title"])
         return data
 
 

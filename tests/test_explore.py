@@ -21,6 +21,7 @@ from explore.commands import Options, explore_designs
 from explore.energy import frame_energy, weight_reads
 from explore.evaluate import code_digest, work
 from explore.figures import dominates, excess, parse_budget, parse_objectives, with_board
+from explore.page import render_page
 from explore.space import Space, bits_options, layers_plan, network_layers, parse_numbers
 from explore.study import Study
 from explore.variants import make_variant, own_bits
@@ -291,6 +292,9 @@ def test_the_front_is_what_nothing_beats_and_its_files_build(place):
         latency, _ = cycles(network, plan, np.load("x.npy")[:6])
         assert latency == pytest.approx(entry["figures"]["latency_cycles"], abs=1e-3)
     lines = (place / "runs/explore/tiny-arty_a7/pareto.csv").read_text().splitlines()
+    page = (place / "runs/explore/tiny-arty_a7/front.html").read_text()
+    assert page == render_page(data, "Arty A7-35T")
+    assert page.count('<th scope="row">') >= len(data["front"])
     assert lines[0] == "trial,front,state,accuracy,latency_us,luts,energy_nj"
     assert len(lines) == 1 + len(data["chart"]["points"])
 

@@ -6,6 +6,7 @@ import pytest
 from browser import TEXTS, chromium, contrast, opened
 from reports import sample
 
+from explore.page import render_page as exploration
 from s2nn_hw.report.charts import figures
 from s2nn_hw.report.page import render_page, write_page
 from s2nn_hw.report.palette import DARK, LIGHT, SERIES
@@ -48,6 +49,30 @@ def test_every_figure_is_drawn_and_nothing_else_happens(browser, pages, kind, wi
     assert {name for name, *_ in drawn} >= set(figures(sample(**KINDS[kind])))
     for name, marks, across, high, rows in drawn:
         assert min(marks - 5, across - 300, high - 50, rows) > 0, name
+    assert wide <= width
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_page_of_an_exploration_is_drawn(browser, tmp_path, width):
+    axes = ("accuracy", "latency_us", "luts", "energy_nj")
+    points = [{"trial": k, "front": k < 6, "state": "fits", "accuracy": 0.9 + k / 100, "latency_us": 2.0 + k,
+               "luts": 4000 + 700 * k * (k % 3), "energy_nj": 20.0 + 9 * k} for k in range(9)]
+    values = {"input_bits": 1, "weight_bits": 2, "plan": "<b>default</b>", "clock_mhz": 100.0}
+    data = {
+        "settings": {"source": {"name": "a <script>"}}, "objectives": [{"figure": axis} for axis in axes],
+        "counts": {"fits": 9, "over budget": 0, "refused": 0}, "estimate_error": {"luts": None, "brams": None},
+        "front": [{"trial": k, "parameters": values, "figures": {axis: points[k][axis] for axis in axes}}
+                  for k in range(6)],
+        "chart": {"axes": list(axes), "points": points}, "trials": points,
+    }
+    (tmp_path / "front.html").write_text(exploration(data, "some board"))
+    with opened(browser, tmp_path / "front.html", width=width) as (page, problems):
+        drawn = page.evaluate("""() => [...document.querySelectorAll("figure")].map(
+            (f) => f.querySelectorAll("svg.marks path, svg.marks text").length)""")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+    assert problems == []
+    assert len(drawn) == 6
+    assert min(drawn) > 5
     assert wide <= width
 
 
