@@ -16,6 +16,7 @@ from .boards import check_budget
 from .clocking import BoardTop, system_clock
 from .steps import choose_flow, prepare, run_nextpnr, run_openxc7, run_synthesis, run_vivado
 from .toolchain import Narrator
+from .uart import clocks_per_bit
 
 RECORD = "build.json"
 NETWORK_FILE = "network.s2nn"
@@ -74,6 +75,7 @@ def accelerator_design(network, plan):
 
         from .top import LinkTop
 
+        clocks_per_bit(clock_hz, baud)  # refuses before a circuit is made that nobody would use
         return LinkTop(Accelerator(network, plan), clock_hz=clock_hz, baud=baud)
 
     return design
