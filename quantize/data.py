@@ -79,6 +79,14 @@ def title(name):
     return found[1] if found else data_set(name).title
 
 
+def known_title(name):
+    """Return the :func:`title` of the set ``name``; of one that is not known here, the name."""
+    try:
+        return title(name)
+    except UserError:
+        return name
+
+
 def root():
     """Return the folder that holds one folder per data set: ``$S2NN_DATA``, else the user's cache."""
     chosen = os.environ.get(FOLDER_VARIABLE)

@@ -277,12 +277,14 @@ def report(
 def _report(source, *, images=None, labels=None, **options):
     from hw.boards import find_board
     from hw.figures import board_figures, link_figures
+    from quantize.data import known_title
 
     from .report.commands import report_network
 
     report_network(
         source, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
-        test_images=lambda path, _: _test_images(path, images, labels, download=False), **options,
+        test_images=lambda path, _: _test_images(path, images, labels, download=False), data_set_title=known_title,
+        **options,
     )
 
 

@@ -21,7 +21,7 @@ from .errors import ProofError
 from .network import INPUT
 
 LANES = 32  # sequences that are worked through together
-LANE_BYTES = 1 << 27  # of their cycles
+LANE_BYTES = 1 << 29  # of their cycles
 PART = 32  # frames whose ones are counted at once: more do not fit a cache
 
 

@@ -35,13 +35,14 @@ def inspect_network(path, *, plan=None, as_json=False):
 
 
 def report_network(source, *, test_images, board=None, build=None, plan=None, output=None, as_json=False, html=False,
-                   frames=None, readings=None, find_board=None, link_figures=None):
+                   frames=None, readings=None, find_board=None, link_figures=None, data_set_title=None):
     """Print the report of ``source``, a network's file or the folder of a finished build, and write it.
 
     It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
     it, and without either place both go to ``build/``. ``test_images``: a function ``(network file, network) ->
     (images, labels or None, where they are from)``. ``find_board``: a function ``(name) -> figures``, ``link_figures``:
     one ``(network, plan, clock_hz=, baud=) -> figures``; they come from :mod:`hw`, which this package does not import.
+    ``data_set_title``: a function from a data set's key to what results on it are called.
     ``build``: the folder of a finished build; with a board and without one, the newest matching build under ``build/``
     is taken. ``frames``: of so many images cycles are worked out.
     """
@@ -68,7 +69,8 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     with _progress(len(images)) as advance:
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
                             checked=_checked(network), frames=frames, activity=activity, readings=measured,
-                            created=_now(), folder=Path(folder).name if folder else None, progress=advance)
+                            created=_now(), folder=Path(folder).name if folder else None,
+                            data_set=_title(network, data_set_title), progress=advance)
     check_report(data)
     written = []
     if target is not None:
@@ -130,6 +132,11 @@ def _activity(folder, network, plan, board):
             if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()):
                 return activity
     return None
+
+
+def _title(network, data_set_title):
+    key = network.provenance.get("data_set")
+    return data_set_title(key) if data_set_title and isinstance(key, str) else None
 
 
 def _now():

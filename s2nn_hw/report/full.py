@@ -21,14 +21,15 @@ BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0
 
 def build_report(network, plan, images, labels, build=None, *, board=None, link=None, source=None, checked=None,
                  clock_mhz=None, sequence=SEQUENCE, frames=None, activity=None, readings=None, created="",
-                 folder=None, progress=None):
+                 folder=None, data_set=None, progress=None):
     """Return the JSON-able report of ``network`` under ``plan`` on uint8 ``images`` and ``labels`` (or None).
 
     ``board``: name, title, device, family, clock_mhz, budget (:func:`hw.figures.board_figures`), or None; ``build``:
     its ``build.json``, ``folder`` that one's name; ``link``: bytes and frames/s of the host link
     (:func:`hw.figures.link_figures`); ``source``: where the images are from; ``checked``: see :func:`verified`;
     ``clock_mhz``: instead of the build's or the board's; ``frames``: of how many images cycles are worked out, None
-    for as many as take minutes; ``activity``: an ``activity.json``; ``readings``: of a meter; ``created``: time stamp.
+    for as many as take minutes; ``data_set``: its title, None for the network's word; ``activity``: an
+    ``activity.json``; ``readings``: of a meter; ``created``: time stamp.
     """
     _check_labels(network, images, labels)
     design = Design(network, plan)
@@ -44,7 +45,7 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "version": VERSION,
         "tool": f"s2nn-hw {__version__}",
         "created": created,
-        "network": _network(network, rows),
+        "network": _network(network, rows, data_set),
         "images": {"count": len(images), "source": source},
         "accuracy": None if labels is None else quantity(
             significant(float((measured.classes == labels).mean())), "share", "golden model",
@@ -83,8 +84,8 @@ def _check_labels(network, images, labels):
         raise UserError(f"labels must lie in 0 .. {len(network.classes) - 1}, not {labels.min()} .. {labels.max()}")
 
 
-def _network(network, rows):
-    data_set = network.provenance.get("data_set")
+def _network(network, rows, data_set):
+    data_set = data_set or network.provenance.get("data_set")
     return {
         "name": network.name, "digest": network.digest,
         "input": {"shape": list(network.input.shape), "bits": network.input.bits},

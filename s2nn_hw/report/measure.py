@@ -18,7 +18,8 @@ from ..timing import engine_alone
 SEQUENCE = 100
 TIMED_WORDS = 500_000_000  # words whose cycles are worked out, some two minutes
 LEAST_TIMED = 8
-PART_BYTES = 1 << 28
+PART_BYTES = 1 << 29
+LANES = 16
 TIMELINE = 4  # frames
 
 
@@ -74,14 +75,17 @@ def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frame
     """Return :class:`Measured` of ``design`` on uint8 ``images``.
 
     Cycles are worked out for as many of the first images as ``timed_words`` and ``frames`` allow, whole sequences if
-    there is more than one; classes and ones for all. ``progress(done)`` is called after each part.
+    there is more than one; classes and ones for all. At most ``sequence`` frames follow each other, fewer in
+    large circuits. ``progress(done)`` is called after each part.
     """
     network, timing, stages = design.network, design.timing, design.stages
     timed = frames_to_time(len(images), stages, timed_words, frames)
-    length = min(sequence, timed)
+    room = max(1, PART_BYTES // frame_bytes(network, stages))
+    # many sequences go through the cycle functions together, so those of a large circuit are shorter
+    length = min(sequence, timed, max(LEAST_TIMED, room // LANES))
     timed = timed // length * length if timed < len(images) else timed
     whole = timed // length * length
-    part = max(1, PART_BYTES // frame_bytes(network, stages) // length) * length
+    part = max(1, room // length) * length
     classes, totals, sums, alone, intervals, bounds, first = [], {}, {}, [], [], [], None
     own = [[] for _ in stages]
     for start in range(0, len(images), part):
