@@ -87,7 +87,7 @@ docs-figures: $(READY) ## regenerate the pictures and tables of the documents fr
 	    model=$${pair%:*}; board=$${pair#*:}; plan=models/$$model.$$board.plan.json; \
 	    set -- models/$$model.s2nn --board $$board; if [ -f $$plan ]; then set -- "$$@" --plan $$plan; fi; \
 	    case " $(TOGGLED) " in *" $$pair "*) $(RUN) activity "$$@";; esac; \
-	    case $$model in cifar10-*) set -- "$$@" --frames 2000;; esac; \
+	    case $$model in cifar10-*) set -- "$$@" --frames 500;; esac; \
 	    $(RUN) report "$$@" --html -o build/figures/$$model-$$board.report.json; \
 	done
 	$(VENV)/bin/python -m s2nn_hw.report.documents build/figures/*.report.json
