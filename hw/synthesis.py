@@ -6,6 +6,7 @@ from pathlib import Path
 from s2nn_hw.emit import to_verilog
 from s2nn_hw.errors import UserError
 
+from .flows import accelerator_design
 from .toolchain import find_tool, run_tool
 from .toolreports import synthesis_usage
 
@@ -47,9 +48,6 @@ def synthesise_for_link(network, plan, family, output, *, clock_hz, baud):
     What a board adds is clock and reset alone, so these are the counts that
     ``s2nn_hw.report.resources.estimate(..., link=True)`` is about.
     """
-    from s2nn_hw.accelerator import Accelerator
-
-    from .top import LinkTop
-
-    top = LinkTop(Accelerator(network, plan), clock_hz=clock_hz, baud=baud)
+    find_tool("yosys")  # refuses before a circuit is made that nobody would use
+    top = accelerator_design(network, plan)(clock_hz, baud)
     return synthesis_usage(family, synthesise(top, "link_top", family, output))
