@@ -159,7 +159,7 @@ def _ripple(classes, heap):
             if begun and count:
                 left = min(columns[0, k], 1)
                 right = min(count - left, 1)
-                luts += right
+                luts += right if classes.inputs > 1 else 1
                 columns[1, k] -= min(columns[1, k], right) if columns[0, k] <= left else 0
                 columns[0, k] = max(count - left - right - columns[1, k], 0) + 1
         if not begun:
@@ -196,7 +196,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             count += 1
         remaining = heap.sum() + coming.sum()
         if fire and remaining <= classes.final:
-            return luts + 1, levels + 1, count, remaining
+            return luts + 1, levels + (2 if coming.sum() else 1), count, remaining
         if fire:
             removed, cost = _low(classes, heap, coming, threshold, row)
             if removed > 0 and (removed >= 2 * cost or stuck):

@@ -24,11 +24,11 @@ def _random(state):
 @njit(cache=True)
 def _fresh(classes, state, price, enough, first):
     """Set parameters to usual ones, varied unless they are the ``first``."""
-    usual = 1.4 if classes.inputs > 1 else 0.55
+    usual = 1.3 if classes.inputs > 1 else 0.49
     for c in range(classes.sizes.size):
         plain = classes.sizes[c] & (classes.sizes[c] - 1) == 0
         price[c] = 1.0 if plain else 1.6 if first else 1.1 + _random(state)
-    level = usual if first else usual * (0.75 + 0.4 * _random(state))
+    level = usual if first else usual * (0.75 + 0.45 * _random(state))
     for k in range(PHASES):
         enough[k], enough[PHASES + k] = level, 0.0
     if not first and _random(state) < 0.5:
