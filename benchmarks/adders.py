@@ -37,7 +37,6 @@ def random_layer(inputs, neurons):
 def layers():
     """Yield ``(name, weights)``: random dense ones, popcounts, and those of the trained reference networks."""
     yield "64x16", random_layer(64, 16)
-    yield "256x32", random_layer(256, 32)
     yield "popcount 100", np.ones((1, 100), np.int64)
     for name in TRAINED:
         path = Path(f"models/{name}.s2nn")
@@ -47,6 +46,7 @@ def layers():
             synapses = layer.synapses[0] if isinstance(layer.synapses, tuple) else layer.synapses
             if isinstance(synapses, Dense) and 0 < np.count_nonzero(synapses.weights) <= LARGEST:
                 yield f"{name} {layer.name}", synapses.weights.astype(np.int64)
+    yield "256x32", random_layer(256, 32)
 
 
 def logics(weights, mapping):
