@@ -1,7 +1,7 @@
 """Sums of constant weights made in other ways, to hold the mapping against: gated, tabled, embedded, da4ml."""
 
 import numpy as np
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,20 +13,23 @@ TOP = "sums"
 
 
 class Registered(wiring.Component):
-    """Logic with a register after each level; ``enable`` lets them load, so that none becomes a shift register."""
+    """Logic with a register after each level, which loads while its bit of ``enable`` is 1."""
 
     def __init__(self, logic):
         self.logic = logic
-        super().__init__({"i": In(logic.inputs), "enable": In(1), "o": Out(sum(map(len, logic.outputs)))})
+        super().__init__({"i": In(logic.inputs), "enable": In(max(1, stages(logic))), "o": Out(sum(map(len, logic.outputs)))})
 
     def elaborate(self, _platform):
         m = Module()
-        m.d.comb += self.o.eq(Cat(build(m, self.logic, self.i, enables=[self.enable] * stages(self.logic))))
+        m.d.comb += self.o.eq(Cat(build(m, self.logic, self.i, enables=list(self.enable)[: stages(self.logic)])))
         return m
 
 
 class Shifted(wiring.Component):
-    """Module :data:`TOP` of ``inputs`` and ``outputs`` bits between shift registers: few pins, all paths timed."""
+    """Module :data:`TOP` of ``inputs`` and ``outputs`` bits between shift registers: few pins, all paths timed.
+
+    ``ports``: the module's names for inputs, outputs and clock, and how many enables it has.
+    """
 
     def __init__(self, inputs, outputs, ports):
         self.inputs, self.outputs, self.ports = inputs, outputs, ports
@@ -35,10 +38,10 @@ class Shifted(wiring.Component):
     def elaborate(self, _platform):
         m = Module()
         x, y, result, load = Signal(self.inputs), Signal(self.outputs), Signal(self.outputs), Signal()
-        data_in, data_out, clock, enable = self.ports
+        data_in, data_out, clock, enables = self.ports
         connections = {f"i_{data_in}": x, f"o_{data_out}": result, f"i_{clock}": ClockSignal()}
-        if enable:
-            connections |= {f"i_{enable}": 1, "i_rst": 0}
+        if enables:
+            connections |= {"i_enable": Const(-1, enables), "i_rst": 0}
         m.submodules += Instance(TOP, **connections)
         m.d.sync += [x.eq(Cat(self.i, x[:-1])), load.eq(self.load), y.eq(y >> 1), self.o.eq(y[0])]
         with m.If(load):

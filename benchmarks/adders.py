@@ -121,7 +121,7 @@ def measure(tools, name, weights, family, folder):
         text = f"{luts:,} LUT, {ffs:,} FF, {logic.depth} levels, estimate {cost(logic, family).luts / luts:.3f}"
         if family == "ecp5" and luts <= ROUTED:
             outputs = sum(map(len, logic.outputs))
-            text += f", {tools.clock_mhz(files, logic.inputs, outputs, ('i', 'o', 'clk', 'enable')):.0f} MHz"
+            text += f", {tools.clock_mhz(files, logic.inputs, outputs, ('i', 'o', 'clk', logic.depth)):.0f} MHz"
         yield design, luts / synapses, text + ("" if same else ", NOT EQUAL to numpy"), same
     made = designs.da4ml_design(weights, folder / f"da4ml-{name.replace(' ', '-')}")
     if made is None:
@@ -131,7 +131,7 @@ def measure(tools, name, weights, family, folder):
     luts, ffs = counts(tools.cells(files, family)[0], family)
     text = f"{luts:,} LUT, {ffs:,} FF, {depth} registers"
     if family == "ecp5" and luts <= ROUTED:
-        ports = ("model_inp", "model_out", "clk", None)
+        ports = ("model_inp", "model_out", "clk", 0)
         text += f", {tools.clock_mhz(files, weights.shape[1], outputs, ports):.0f} MHz"
     yield "da4ml 0.6.0", luts / synapses, text + ("" if same else ", NOT EQUAL to numpy"), same
 
