@@ -93,8 +93,10 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0):
         return Mapped(Logic(builder.inputs, tuple(builder.nodes), outputs))
     low = np.minimum(weights, 0).sum(axis=1) + offsets
     high = np.maximum(weights, 0).sum(axis=1) + offsets
-    constant = -int(low.min(initial=0))
-    width = max(1, int(high.max(initial=0) + constant).bit_length())
+    low, high = int(low.min(initial=0)), int(high.max(initial=0))
+    width = max(1, max(~low, high).bit_length())
+    constant = 1 << width if low < 0 else 0  # so that a signed value is the unsigned one, its top bit inverted
+    width += low < 0
     outputs = tuple(map_sum(builder, row, int(offset) + constant, width, family)
                     for row, offset in zip(weights, offsets, strict=True))
     return Mapped(Logic(builder.inputs, tuple(builder.nodes), outputs), constant)
