@@ -81,13 +81,14 @@ def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
         return _look_up(node, now)
-    left = [now[bit] for bit in node.left]
-    right = [_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right]
-    if node.carry == ZERO:
-        return Cat(left) + Cat(right)
-    # a position of its own whose operands are equal makes the carry: the adder needs no LUT for it
+    left = Cat(now[bit] for bit in node.left)
+    right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
-    return (Cat(carry, left) + Cat(carry, right))[1:]
+    if not any(isinstance(entry, Table) and len(entry.inputs) > 1 for entry in node.right):
+        return left + right + carry if node.carry != ZERO else left + right
+    # Yosys swaps the operands of an addition as it likes, and the second one's tables join the adder's LUTs only:
+    # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
+    return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
 
 
 def _look_up(table, now):
