@@ -80,7 +80,7 @@ def _last_stages(logic, home, count):
 def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
-        return _look_up(node, now)
+        return _expanded(node, now)
     left = Cat(now[bit] for bit in node.left)
     right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
@@ -89,6 +89,20 @@ def _value(node, now):
     # Yosys swaps the operands of an addition as it likes, and the second one's tables join the adder's LUTs only:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
     return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
+
+
+def _expanded(table, now):
+    """Return a table's Value as ``low ^ (x & (low ^ high))``, by its last input ``x``.
+
+    Written as a multiplexer with a constant operand it would become a reset of the register behind it, whose
+    condition takes further LUTs.
+    """
+    if len(table.inputs) < 2:
+        return _look_up(table, now)
+    size = 1 << (len(table.inputs) - 1)
+    low, high = table.truth & ((1 << size) - 1), table.truth >> size
+    rest, x = table.inputs[:-1], now[table.inputs[-1]]
+    return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
 
 
 def _look_up(table, now):
