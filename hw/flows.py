@@ -128,7 +128,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     if plan is None and design is None:
         from s2nn_hw.plan import default_plan
 
-        plan = default_plan(network)
+        plan = default_plan(network, lut=board.lut_inputs)
     _clock(board, options)
     if estimate is not None:
         check_budget(estimate, board)

@@ -18,7 +18,16 @@ from .buffers import safe_buffers, size_buffers
 from .errors import UserError
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
-from .plan import LayerPlan, Plan, default_plan, power_of_two_at_least, word_widths
+from .plan import (
+    MAX_WIDTH,
+    UNROLLED_LEVELS,
+    UNROLLED_SYNAPSES,
+    LayerPlan,
+    Plan,
+    event_plan,
+    power_of_two_at_least,
+    word_widths,
+)
 from .report.families import FAMILIES, Cost
 from .report.resources import frame_cost, link_cost, packing, stage_cost
 from .synapses import Conv2d, MaxPool
@@ -65,7 +74,7 @@ class Planner:
     def __init__(self, network, family, budget, values, *, wide=WIDE):
         self.network, self.family = network, FAMILIES[family]
         self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
-        self.base = default_plan(network)
+        self.base = event_plan(network)
         widths = word_widths(network, most=wide)
         self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
         self.base = replace(self.base, layers=tuple(
@@ -126,7 +135,10 @@ class Planner:
         found = []
         for choice, once in self._shapes(layer):
             groups = 1
-            if layer.accumulates:
+            if choice.engine == "unrolled":
+                if once > interval:
+                    continue
+            elif layer.accumulates:
                 allowed = [g for g in _divisors(layer.neuron.size) if g * once <= interval]
                 if layer.sources == (INPUT,) and not isinstance(layer.synapses[0], Conv2d):
                     allowed = allowed[:1]
@@ -153,7 +165,7 @@ class Planner:
                 return []
             width = self._output_width(stage.output)
             kinds = ("auto",)
-            if stage.engine is not None and max(rows for _, rows, _ in stage.engine.memories) > 1:
+            if stage.engine is not None and max((rows for _, rows, _ in stage.engine.memories), default=1) > 1:
                 kinds = ("block", "distributed")
             for memory in kinds:
                 one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
@@ -190,6 +202,22 @@ class Planner:
                     yield from self._joined(layer, replace(base, width=width, taps=tap))
                     continue
                 yield from self._accumulated(layer, base, width, tap)
+        if layer.accumulates:
+            yield from self._unrolled(layer, widths)
+
+    def _unrolled(self, layer, widths):
+        """Yield the unrolled engine, also with a whole frame in one word where the word is the layer's own affair."""
+        synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
+        if synapses > UNROLLED_SYNAPSES or any(c.name in self.fused and layer.name in self.network.layer(c.name).sources
+                                               for c in self.base.layers):
+            return
+        whole = self.network.size(layer.sources[0])
+        if self.free[layer.name] and whole <= MAX_WIDTH:
+            widths = sorted({*widths, whole})
+        for width in widths:
+            choice = LayerPlan(layer.name, width=width, engine="unrolled", levels=UNROLLED_LEVELS,
+                               lut=self.family.inputs)
+            yield from self._joined(layer, choice)
 
     def _joined(self, layer, choice):
         plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
@@ -286,8 +314,8 @@ def sized(planner, planned):
 def span(planner):
     """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
     low = max(planner.fastest(layer) for layer in planner.layers)
-    high = max(max(once * layer.neuron.size if layer.accumulates else once
-                   for _, once in planner._shapes(layer)) for layer in planner.layers)
+    high = max(max(once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
+                   for choice, once in planner._shapes(layer)) for layer in planner.layers)
     return low, high
 
 

@@ -22,7 +22,7 @@ def stage_overview(network, stage):
         "source": layer.sources[0],
         "synapse": "+".join(s.kind for s in layer.synapses),
         "neuron": layer.neuron.kind if layer.accumulates else None,
-        "engine": "or" if engine is None else "event" if isinstance(engine, EventParams) else "parallel",
+        "engine": "or" if engine is None else engine.kind,
         "shape": list(network.shapes[layer.name]),
         "pool": [round(stage.repeats**0.5)] * 2 if stage.repeats > 1 else None,
         "output": stage.output,

@@ -1,0 +1,94 @@
+"""The circuit of a :class:`~s2nn_hw.unroll.logic.Logic`: tables and adders, a register after each few levels."""
+
+from amaranth.hdl import Cat, Const, Signal
+
+from .logic import ONE, ZERO, Table
+
+
+def stages(logic, levels=1):
+    """Return how many registers lie between inputs and outputs."""
+    return -(-logic.depth // levels)
+
+
+def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
+    """Add the circuit to module ``m``; return one Signal for each result of ``logic``, least significant bit first.
+
+    ``bits``: a Value of ``logic.inputs`` bits. All results belong to the inputs of :func:`stages` cycles ago, or of
+    this cycle if there are none. ``enables``: a Value for each stage, None for always: the stage's registers load
+    while it is 1. ``levels``: of nodes between registers. Registers have no reset.
+    """
+    count = stages(logic, levels)
+    enables = [None] * count if enables is None else list(enables)
+    if len(enables) != count:
+        raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
+    home = [(level - 1) // levels for level in logic.levels.tolist()]  # stage in which a bit is made, -1: inputs
+    needed = _last_stages(logic, home, count)
+    work = [[] for _ in range(count)]
+    for number, first in enumerate(logic.first_bits):
+        if max(needed[first : first + logic.nodes[number].outputs]) >= 0:
+            work[home[first]].append((number, first))
+    now = {ZERO: Const(0, 1), ONE: Const(1, 1)}  # what each bit is in the stage that is being built
+    now |= {bit: bits[bit] for bit in range(logic.inputs)}
+    waiting = [bit for bit in range(logic.inputs) if needed[bit] > 0]
+    for k in range(count):
+        held, comb, later = [], [], {}
+        for number, first in work[k]:
+            node = logic.nodes[number]
+            signal, places = Signal(node.outputs, name=f"n{number}", reset_less=True), range(node.outputs)
+            if all(needed[first + place] > k or needed[first + place] < 0 for place in places):
+                held.append(signal.eq(_value(node, now)))  # nobody in this stage reads it
+                later |= {first + place: signal[place] for place in places}
+            else:
+                comb.append(signal.eq(_value(node, now)))
+                now |= {first + place: signal[place] for place in places}
+                waiting += [first + place for place in places if needed[first + place] > k]
+        moved = [bit for bit in waiting if needed[bit] > k]
+        if moved:
+            row = Signal(len(moved), name=f"delay{k}", reset_less=True)
+            held.append(row.eq(Cat(now[bit] for bit in moved)))
+            later |= {bit: row[place] for place, bit in enumerate(moved)}
+        m.d.comb += comb
+        if enables[k] is None:
+            m.d[domain] += held
+        else:
+            with m.If(enables[k]):
+                m.d[domain] += held
+        now |= later
+        waiting = [bit for bit in later if needed[bit] > k + 1]
+    results = []
+    for number, places in enumerate(logic.outputs):
+        result = Signal(len(places), name=f"result{number}")
+        m.d.comb += result.eq(Cat(now[bit] for bit in places))
+        results.append(result)
+    return results
+
+
+def _last_stages(logic, home, count):
+    """Return the last stage that reads each bit, ``count`` for the outputs, -1 for what nobody reads."""
+    needed = [-1] * len(home)
+    for node, first in zip(logic.nodes, logic.first_bits, strict=True):
+        for bit in node.bits():
+            if bit >= 0 and needed[bit] < home[first]:
+                needed[bit] = home[first]
+    for places in logic.outputs:
+        for bit in places:
+            if bit >= 0:
+                needed[bit] = count
+    return needed
+
+
+def _value(node, now):
+    """Return the Value of a node."""
+    if isinstance(node, Table):
+        return _look_up(node, now)
+    left = [now[bit] for bit in node.left]
+    right = [_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right]
+    if node.carry == ZERO:
+        return Cat(left) + Cat(right)
+    # a position of its own whose operands are equal makes the carry: the adder needs no LUT for it
+    carry = now[node.carry]
+    return (Cat(carry, left) + Cat(carry, right))[1:]
+
+
+def _look_up(table, now):
+    return Const(table.truth, 1 << len(table.inputs)).bit_select(Cat(now[bit] for bit in table.inputs), 1)
