@@ -70,14 +70,14 @@ def state_layout(result_layout, vectors):
 class SelfTest(wiring.Component):
     """Feeds ``accelerator`` (streams ``i`` and ``o`` as of :class:`~s2nn_hw.accelerator.Accelerator`) with ``vectors``.
 
-    A beat is offered in every cycle from the first after reset on, round after round, and results are always taken.
+    A beat is offered in every cycle from the second after reset on, round after round, and results are always taken.
     Class and all scores of each result are compared with the golden ones, in the order of the frames; ``cycles`` are
     not, as they depend on the frames before. There are no streams here, as nothing goes in or out but the verdict.
 
     ``restart``: when high for a cycle, the round is finished, results are waited for, and all starts anew as after
     reset; while that lasts ``state.running`` is low. ``fault``: while high, the lowest bit of the last vector's first
     score is expected wrong, so each round has one mismatch. ``state``: what :class:`hw.verdict.Verdict` has, of one
-    cycle, two cycles after the result it is about; ``wanted`` and ``came`` mean something once ``failed`` is high.
+    cycle, three cycles after the result it is about; ``wanted`` and ``came`` mean something once ``failed`` is high.
     ``moving``: high in cycles in which a result comes.
 
     A counter that has reached its highest bit stays there. The span of ``span_cycles`` is ``2 ** rounds_log2`` rounds.
@@ -135,18 +135,20 @@ class SelfTest(wiring.Component):
         m.submodules.frames = memory = Memory(shape=width, depth=len(words), init=words)
         read = memory.read_port()
         position, started = Signal(range(len(words))), Signal()
-        give, fed, idle, last = (Signal(name=n) for n in ("give", "fed", "idle", "last_beat"))
+        give, fed, idle, last, there = (Signal(name=n) for n in ("give", "fed", "idle", "last_beat", "there"))
+        free = ~target.valid | target.ready
         m.d.comb += [
             read.addr.eq(position),
-            read.en.eq(~target.valid | target.ready),
-            target.payload.as_value().eq(read.data),
+            read.en.eq(~there | free),
             last.eq(position == len(words) - 1),
             give.eq(~hold | (position != 0)),
             fed.eq(read.en & give & last),
-            idle.eq(hold & (position == 0) & ~target.valid),
+            idle.eq(hold & (position == 0) & ~there & ~target.valid),
         ]
+        with m.If(free):  # a register, as a block RAM's output comes late in the cycle
+            m.d.sync += [target.valid.eq(there), target.payload.as_value().eq(read.data)]
         with m.If(read.en):
-            m.d.sync += target.valid.eq(give)
+            m.d.sync += there.eq(give)
             with m.If(give):
                 m.d.sync += position.eq(Mux(last, 0, position + 1))
         with m.If(target.valid & target.ready):
@@ -154,7 +156,7 @@ class SelfTest(wiring.Component):
         return started, fed, idle
 
     def _compare(self, m, clear):
-        """Add the memory of golden results and the comparison, in two stages, ``a`` and ``b``.
+        """Add the memory of golden results and the comparison, in three stages: reading, ``a`` and ``b``.
 
         Returns, all of stage ``b``: ``found`` (a result is judged), ``wrong`` (it is another one than wanted), ``last``
         (it is the round's last). What stage ``b`` holds is kept from the first wrong one on.
@@ -169,47 +171,52 @@ class SelfTest(wiring.Component):
         with m.If(source.valid):
             m.d.sync += position.eq(Mux(last, 0, position + 1))
 
-        a_found, a_last, a_vector, a_came = Signal(), Signal(), Signal.like(position), Signal(layout)
+        stage = data.StructLayout({"found": 1, "last": 1, "vector": range(self.count), "came": layout, "cycles":
+                                   len(source.payload.cycles)})
+        reading, a = Signal(stage), Signal(stage)
         m.d.sync += [
-            a_found.eq(source.valid), a_last.eq(last), a_vector.eq(position),
-            a_came["class"].eq(source.payload["class"]), a_came.scores.eq(source.payload.scores),
+            reading.found.eq(source.valid), reading.last.eq(last), reading.vector.eq(position),
+            reading.came["class"].eq(source.payload["class"]), reading.came.scores.eq(source.payload.scores),
+            reading.cycles.eq(source.payload.cycles), a.eq(reading),
         ]
-        flip = (self.fault & a_last) << layout["scores"].offset
+        flip = (self.fault & reading.last) << layout["scores"].offset
         wanted = Signal(layout.size)
-        m.d.comb += wanted.eq(read.data.as_value() ^ flip)
+        m.d.sync += wanted.eq(read.data.as_value() ^ flip)
 
         size = layout.size
         b_found, b_last, wrong, failed = Signal(), Signal(), Signal(), Signal()
         differ = Signal(-(-size // CHUNK_BITS))
-        unequal = wanted ^ a_came.as_value()
+        unequal = wanted ^ a.came.as_value()
         m.d.sync += [
-            b_found.eq(a_found), b_last.eq(a_last),
+            b_found.eq(a.found), b_last.eq(a.last),
             differ.eq(Cat(unequal[at : at + CHUNK_BITS].any() for at in range(0, size, CHUNK_BITS))),
         ]
         m.d.comb += [wrong.eq(b_found & differ.any()), state.failed.eq(failed)]
         b_vector, b_wanted, b_came = Signal.like(position), Signal(layout), Signal(layout)
         with m.If(~failed & ~wrong):
-            m.d.sync += [b_vector.eq(a_vector), b_wanted.eq(wanted), b_came.eq(a_came)]
+            m.d.sync += [b_vector.eq(a.vector), b_wanted.eq(wanted), b_came.eq(a.came)]
         m.d.comb += [state.vector.eq(b_vector), state.wanted.eq(b_wanted), state.came.eq(b_came)]
         m.d.sync += failed.eq((failed | wrong) & ~clear)
 
-        a_cycles, longest = Signal.like(source.payload.cycles), Signal.like(source.payload.cycles)
-        m.d.sync += a_cycles.eq(source.payload.cycles)
+        longest = Signal.like(a.cycles)
         with m.If(clear):
             m.d.sync += longest.eq(0)
-        with m.Elif(a_found & (a_cycles > longest)):
-            m.d.sync += longest.eq(a_cycles)
+        with m.Elif(a.found & (a.cycles > longest)):
+            m.d.sync += longest.eq(a.cycles)
         m.d.comb += state.latency_cycles.eq(longest)
         return b_found, wrong, b_last
 
     def _count(self, m, clear, started, found, wrong, last):
-        """Add the counters; ``found``, ``wrong`` and ``last`` come two cycles after the result, so does ``begun``."""
+        """Add the counters; ``found``, ``wrong`` and ``last`` come three cycles after the result.
+
+        So does ``begun`` after the first beat, but for the one cycle that ``since`` is behind.
+        """
         state = self.state
         frames, mismatches = Signal(FRAME_BITS), Signal(COUNT_BITS)
         since, of_round, of_span = (Signal(COUNT_BITS, name=n) for n in ("since", "of_round", "of_span"))
-        rounds, whole, begun = Signal(self.rounds_log2), Signal(), Signal()
+        rounds, whole, begun, began = Signal(self.rounds_log2), Signal(), Signal(), Signal()
         m.d.sync += [
-            begun.eq(started),
+            began.eq(started), begun.eq(began),
             frames.eq(frames + (found & ~frames[-1])),
             mismatches.eq(mismatches + (wrong & ~mismatches[-1])),
             since.eq(since + (begun & ~since[-1])),
@@ -223,7 +230,7 @@ class SelfTest(wiring.Component):
                 with m.If(whole):
                     m.d.sync += of_span.eq(since)
         with m.If(clear):
-            m.d.sync += [s.eq(0) for s in (begun, frames, mismatches, since, of_round, of_span, rounds, whole)]
+            m.d.sync += [s.eq(0) for s in (began, begun, frames, mismatches, since, of_round, of_span, rounds, whole)]
         m.d.comb += [
             state.frames.eq(frames), state.mismatches.eq(mismatches), state.round_cycles.eq(of_round),
             state.span_cycles.eq(of_span), state.passed.eq(whole & ~state.failed),
