@@ -1,6 +1,6 @@
 """The device's end of the host link, without the UART: bytes in, bytes out, accelerator between."""
 
-from amaranth.hdl import Cat, Const, Module, Mux
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -108,7 +108,10 @@ class SelfTestLink(wiring.Component):
                 m.d.sync += self.restart.eq(0)
                 m.next = "LOOK"
             with m.State("LOOK"):
-                m.d.sync += [reply.payload.state.eq(self.state), reply.payload.fault.eq(self.fault), reply.valid.eq(1)]
+                now = reply.payload.state
+                m.d.sync += [now.eq(self.state), reply.payload.fault.eq(self.fault), reply.valid.eq(1)]
+                with m.If(~self.state.failed):
+                    m.d.sync += [now.vector.eq(0), now.wanted.as_value().eq(0), now.came.as_value().eq(0)]
                 m.next = "TELL"
             with m.State("TELL"), m.If(reply.ready):
                 m.d.sync += reply.valid.eq(0)
@@ -117,14 +120,13 @@ class SelfTestLink(wiring.Component):
 
     def _payload(self, packets, reply):
         """Return the SELF_TEST payload as one value, in the order of ``SelfTestPackets.pack_verdict``."""
-        state, failed = reply.state, reply.state.failed
-        def answer(of):
-            index = of["class"]
-            bits = Cat(index, Const(0, 16 - len(index)), score_bytes(packets, of.scores))
-            return Mux(failed, bits, 0)
+        state = reply.state
 
-        flags = Cat(state.running, state.passed, failed, reply.fault, Const(0, 4))
+        def answer(of):
+            return Cat(of["class"], Const(0, 16 - len(of["class"])), score_bytes(packets, of.scores))
+
+        flags = Cat(state.running, state.passed, state.failed, reply.fault, Const(0, 4))
         head = Cat(flags, Const(self.rounds_log2, 8), Const(self.vectors, 16), state.frames,
                    Const(0, 64 - len(state.frames)), state.mismatches, state.round_cycles, state.span_cycles,
-                   state.latency_cycles, Mux(failed, state.vector, Const(0, 16)))
+                   state.latency_cycles, state.vector, Const(0, 16 - len(state.vector)))
         return Cat(head, answer(state.wanted), answer(state.came))
