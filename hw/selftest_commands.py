@@ -9,7 +9,7 @@ from rich.table import Table
 
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import layer_inputs, to_verilog
-from s2nn_hw.errors import ProofError
+from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load
@@ -32,6 +32,8 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
     It is asked twice, ``seconds`` apart, and fails if no frame came in between. ``network``: the ``.s2nn`` file it
     must hold, checked by digest; ``restart``: it begins anew before; ``fault``: and with a wrong expectation.
     """
+    if str(port).endswith(".s2nn"):
+        raise UserError(f"{port} is a network, not a serial port; --simulate simulates its self-test")
     held = load(network) if network is not None else None
     with Device(port, baud, held) as device:
         if restart or fault:

@@ -270,6 +270,7 @@ def test_simulated_command(tmp_path, monkeypatch, capsys):
     ask = protocol.encode(self_test_request(2))
     assert sent == [[ask], [protocol.encode(self_test_request(1, 3)), ask]]
     np.save(tmp_path / "x.npy", pictures)
+    assert "is a network, not a serial port; --simulate" in call(monkeypatch, capsys, tmp_path / "small.s2nn")[2]
     for arguments, words in ((("--vectors", 9), "of 9 vectors needs as many images, not 8"),
                              (("--vectors", 1), "needs 2 to 65,535 vectors, not 1")):
         code, _, error = call(monkeypatch, capsys, tmp_path / "small.s2nn", "--simulate", "--images",
