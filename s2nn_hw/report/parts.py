@@ -60,6 +60,8 @@ def accumulators(family, params, terms):
 
 def weight_memory(family, params):
     """Return the cost of the memories of weights of one engine."""
+    if not params.memories:
+        return Cost()
     if isinstance(params, ParallelParams):
         parts = [(params.bits, _columns(params))]
     else:
@@ -110,8 +112,21 @@ def parallel_engine(family, p):
     return cost + Cost(luts=family.layer + index, ffs=gates + p.width + index + 9 + late)
 
 
+def unrolled_engine(family, p):
+    """Return the cost of an unrolled engine before any search: its logic as predicted, and words that wait."""
+    luts = 0
+    q = p
+    while q is not None:
+        live = (q.weights.reshape(q.lanes, -1) != 0).sum(axis=1)
+        luts += float(np.where(live > 6, 1.2 * live * (1 if q.lut == 6 else 2.2), live > 0).sum())
+        q = q.inner
+    return Cost(luts=luts, ffs=1.2 * luts + (p.words - 1) * p.width)
+
+
 def engine(family, params):
-    return (event_engine if isinstance(params, EventParams) else parallel_engine)(family, params)
+    """Return the cost of an engine of any kind."""
+    kinds = {"event": event_engine, "parallel": parallel_engine, "unrolled": unrolled_engine}
+    return kinds[params.kind](family, params)
 
 
 def window(family, w):
@@ -128,6 +143,8 @@ def window(family, w):
 def fire_unit(family, stage, width):
     """Return the cost of a layer's neurons: groups and cells collected, room for ``slots`` cells, cut into words."""
     p, neurons = stage.engine, stage.neurons
+    if p.kind == "unrolled":
+        return Cost(luts=(width * multiplexer(family, ceil(neurons / width))) if neurons > width else 0)
     words = ceil(neurons / width)
     cost = Cost(luts=family.fire * p.lanes + width * multiplexer(family, words), ffs=bits_for(words) + 2)
     if p.groups * p.repeats > 1:

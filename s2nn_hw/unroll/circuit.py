@@ -80,14 +80,29 @@ def _last_stages(logic, home, count):
 def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
-        return _look_up(node, now)
-    left = [now[bit] for bit in node.left]
-    right = [_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right]
-    if node.carry == ZERO:
-        return Cat(left) + Cat(right)
-    # a position of its own whose operands are equal makes the carry: the adder needs no LUT for it
+        return _expanded(node, now)
+    left = Cat(now[bit] for bit in node.left)
+    right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
-    return (Cat(carry, left) + Cat(carry, right))[1:]
+    if not any(isinstance(entry, Table) and len(entry.inputs) > 1 for entry in node.right):
+        return left + right + carry if node.carry != ZERO else left + right
+    # Yosys swaps the operands of an addition as it likes, and the second one's tables join the adder's LUTs only:
+    # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
+    return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
+
+
+def _expanded(table, now):
+    """Return a table's Value as ``low ^ (x & (low ^ high))``, by its last input ``x``.
+
+    Written as a multiplexer with a constant operand it would become a reset of the register behind it, whose
+    condition takes further LUTs.
+    """
+    if len(table.inputs) < 2:
+        return _look_up(table, now)
+    size = 1 << (len(table.inputs) - 1)
+    low, high = table.truth & ((1 << size) - 1), table.truth >> size
+    rest, x = table.inputs[:-1], now[table.inputs[-1]]
+    return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
 
 
 def _look_up(table, now):

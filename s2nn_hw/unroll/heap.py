@@ -196,7 +196,7 @@ def construct(sizes, places, powers, price, start, threshold, fire, inputs, fina
                 if gain > top:
                     top, total = gain, reached
                     row[:] = trial
-        if top <= 0 or top < enough and (done or coming.sum()) or rows + 16 > ROWS or levels == 99:
+        if top <= 0 or (top < enough and (done or coming.sum())) or rows + 16 > ROWS or levels == 99:
             if coming.sum() == 0:
                 return luts, levels, rows, threshold  # what is left is irreducible here
             heap += coming
@@ -224,8 +224,8 @@ def construct(sizes, places, powers, price, start, threshold, fire, inputs, fina
             place = row[PLACE] + row[SIZE]
             if place >= powers.size - 1 or rows + 16 > ROWS:
                 break
-            gain, reached = _segment(heap, spare, sizes, places, powers, price, sign, place, False, (total, first), take,
-                                     best, chosen, trial)
+            gain, reached = _segment(heap, spare, sizes, places, powers, price, sign, place, False, (total, first),
+                                     take, best, chosen, trial)
             if gain < extend:
                 break
             total = reached

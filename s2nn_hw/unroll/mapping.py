@@ -73,8 +73,8 @@ def sums(weights):
 def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0):
     """Return the :class:`Mapped` logic of a layer of constant integer weights.
 
-    ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result is
-    the bit ``weights @ x + offset >= 0``; without, the unsigned ``weights @ x + offset + constant``, one width for all.
+    ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result
+    is the bit ``weights @ x + offset >= 0``; without, the unsigned ``weights @ x + offset + constant``, of one width.
     ``family``: ``lut6`` or ``lut4``. The search depends on ``seed`` and a number of moves; it ends early after
     ``seconds``, which is all that can make two results differ. :class:`UserError` for arguments that don't fit.
     """
@@ -84,12 +84,13 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0):
                         f"{offsets.shape}")
     if family not in FAMILIES:
         raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-    if weights.size and (np.abs(weights.astype(np.int64)).sum(axis=1) + np.abs(offsets.astype(np.int64))).max() > LARGEST:
-        raise UserError(f"sums beyond {LARGEST:,} are not mapped")
     weights, offsets = weights.astype(np.int64), offsets.astype(np.int64)
+    if weights.size and (np.abs(weights).sum(axis=1)).max() > LARGEST:
+        raise UserError(f"sums beyond {LARGEST:,} are not mapped")
     builder = Builder(weights.shape[1])
     if fire:
-        outputs = tuple((map_fire(builder, row, int(offset), family),) for row, offset in zip(weights, offsets, strict=True))
+        outputs = tuple((map_fire(builder, row, int(offset), family),)
+                        for row, offset in zip(weights, offsets, strict=True))
         return Mapped(Logic(builder.inputs, tuple(builder.nodes), outputs))
     low = np.minimum(weights, 0).sum(axis=1) + offsets
     high = np.maximum(weights, 0).sum(axis=1) + offsets
@@ -150,7 +151,8 @@ class Terms:
         for weight, bits in self.pools.items():
             start[int(weight < 0), index[abs(weight)]] = len(bits)
         out = np.zeros((heap.ROWS, heap.COLUMNS), np.int64)
-        _, _, rows, _ = heap.construct(sizes, places, powers, price, start, threshold, fire, inputs, final, 1.2, 1.2, out)
+        _, _, rows, _ = heap.construct(sizes, places, powers, price, start, threshold, fire, inputs, final, 1.2, 1.2,
+                                       out)
         return out[:rows].tolist()
 
     def take(self, weight):
@@ -215,7 +217,7 @@ class Terms:
     def finish(self, chain):
         """Give the outputs of ``chain``."""
         width = (chain.most >> chain.place).bit_length()
-        right = [e for e in chain.right]
+        right = list(chain.right)
         while width > len(chain.left) + 1:
             chain.left.append(ZERO)
             right.append(ZERO)
@@ -228,13 +230,9 @@ class Terms:
     def promote(self, op, threshold):
         size, sign = self.sizes[op[heap.PLACE]], 1 - 2 * op[heap.SIGN]
         units = -(-threshold // size)
-        for number, (weight, bit) in enumerate(self.coming):
-            if weight == sign * size:
-                del self.coming[number]
-                now = False
-                break
-        else:
-            bit, now = self.take(sign * size), True
+        number = next((k for k, (weight, _) in enumerate(self.coming) if weight == sign * size), None)
+        now = number is None
+        bit = self.take(sign * size) if now else self.coming.pop(number)[1]
         if (units % 2 == 1) == (sign > 0):
             self.give(2 * sign * size, bit, now)
         return (units + units % 2) * size
@@ -274,8 +272,6 @@ class Terms:
         while True:
             column = next((k for k in range(width) if len(columns[k]) > 1 or (columns[k] and columns[k][0][1])), width)
             known = next((k for k in range(width) if constant >> k & 1), width)
-            # a bit of the constant goes where no bit is
-            free = [k for k in range(known, width) if not columns[k]]
             lowest = min(column, known)
             if lowest >= width:
                 return tuple(bits[0][0] if bits else ZERO for bits in columns)
@@ -294,7 +290,6 @@ class Terms:
                 if left[-1] == ZERO and constant >> k & 1:
                     left[-1] = ONE
                     constant -= 1 << k
-            del free
             constant &= (1 << width) - 1
             for k, bit in zip(range(lowest, width), self.builder.chain(left, right, ZERO, len(left)), strict=True):
                 columns[k].append((bit, False))
