@@ -12,7 +12,7 @@ from .network import INPUT
 from .synapses import Conv2d, Dense, image_shape
 from .unroll.logic import TABLE_INPUTS
 
-UNROLLED_SYNAPSES = 1 << 14  # at most, in a network whose weights become logic unless a plan says otherwise
+UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
 UNROLLED_LEVELS = 2
 MAX_WIDTH = 4096

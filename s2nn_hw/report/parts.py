@@ -4,7 +4,6 @@ from math import ceil
 
 import numpy as np
 
-from ..engines.event import EventParams
 from ..engines.parallel import ParallelParams
 from .families import Cost, multiplexer, ram, rom
 
