@@ -63,6 +63,24 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
     return results
 
 
+def registers(logic, levels=1):
+    """Return how many flip-flops :func:`build` makes."""
+    count = stages(logic, levels)
+    home = [(level - 1) // levels for level in logic.levels.tolist()]
+    needed = _last_stages(logic, home, count)
+    total = sum(max(0, needed[bit]) for bit in range(logic.inputs))
+    for node, first in zip(logic.nodes, logic.first_bits, strict=True):
+        last = [needed[first + place] for place in range(node.outputs)]
+        stage = home[first]
+        total += sum(max(0, k - stage) for k in last)
+    return total
+
+
+def subtracts(node):
+    """Return whether a chain is written as a subtraction: if anything is looked up in it."""
+    return any(isinstance(entry, Table) for entry in node.right)
+
+
 def _last_stages(logic, home, count):
     """Return the last stage that reads each bit, ``count`` for the outputs, -1 for what nobody reads."""
     needed = [-1] * len(home)
@@ -84,7 +102,7 @@ def _value(node, now):
     left = Cat(now[bit] for bit in node.left)
     right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
-    if not any(isinstance(entry, Table) for entry in node.right):
+    if not subtracts(node):
         return left + right + carry if node.carry != ZERO else left + right
     # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.

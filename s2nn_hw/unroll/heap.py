@@ -35,19 +35,19 @@ from .chains import (
 PROMOTE, LEVEL, LOW = range(2, 5)  # kinds of operations besides those of chains
 ROWS = 4096
 MOST_LEVELS = 31
+TOO_DEEP = 1_000_000  # LUTs for what would take more levels
 PHASES = 6  # levels that have parameters of their own; later ones share the last
 
 
 class Classes(NamedTuple):
     """Absolute weights that terms can have, ascending: ``sizes``; ``places``: trailing zeros of each; ``powers``: the
-    class of ``2^k``. ``inputs``: of a table in a chain, ``final``: of one alone; ``price``: LUTs of a chain's end."""
+    class of ``2^k``. ``inputs``: of a table in a chain; ``final``: of one alone."""
 
     sizes: np.ndarray
     places: np.ndarray
     powers: np.ndarray
     inputs: int
     final: int
-    end: float
 
 
 @njit(cache=True)
@@ -143,8 +143,37 @@ def _open(classes, heap, bound):
 
 
 @njit(cache=True)
+def _ripple(classes, heap):
+    """Return ``(LUTs, levels)`` of adding what is left row by row to one positive bit at each place."""
+    columns = np.zeros((2, classes.powers.size + 8), np.int64)
+    for c in range(classes.sizes.size):
+        for sign in range(2):
+            for k in range(bit_length(classes.sizes[c])):
+                columns[sign, k] += heap[sign, c] * (classes.sizes[c] >> k & 1)
+    luts, levels = 0, 0
+    while True:
+        begun = False
+        for k in range(columns.shape[1]):
+            count = columns[0, k] + columns[1, k]
+            begun |= count > 1 or columns[1, k] > 0
+            if begun and count:
+                left = min(columns[0, k], 1)
+                right = min(count - left, 1)
+                luts += right
+                columns[1, k] -= min(columns[1, k], right) if columns[0, k] <= left else 0
+                columns[0, k] = max(count - left - right - columns[1, k], 0) + 1
+        if not begun:
+            return luts, levels
+        if levels == MOST_LEVELS:
+            return luts + TOO_DEEP, levels
+        levels += 1
+
+
+@njit(cache=True)
 def construct(classes, start, threshold, fire, price, enough, out):
     """Choose operations for one sum; return ``(LUTs, levels, rows, terms left)``; the rows are in ``out``.
+
+    What is left of a sum that need not ``fire`` is added row by row, which is counted.
 
     ``start``: int ``(2, classes)``, terms of positive and negative weight; ``threshold``: what the sum must reach,
     if ``fire``; ``price``: of a term of each class, in bits; ``enough``: bits a LUT must remove, by level.
@@ -164,7 +193,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             out[count] = row
             count += 1
         remaining = heap.sum() + coming.sum()
-        if (fire and remaining <= classes.final) or count + 40 > ROWS:
+        if fire and remaining <= classes.final:
             return luts + 1, levels + 1, count, remaining
         if fire:
             removed, cost = _low(classes, heap, coming, threshold, row)
@@ -200,12 +229,15 @@ def construct(classes, start, threshold, fire, price, enough, out):
             if gain > top:
                 top, total = gain, reached
                 row[:] = trial
-        if top <= 0 or (top < enough[min(levels, PHASES - 1)] and (done or coming.sum())) or levels == MOST_LEVELS:
-            if coming.sum() == 0 and stuck:
-                return luts, levels, count, remaining
-            if coming.sum() == 0:
+        waits = top < enough[min(levels, PHASES - 1)] and (done or coming.sum())
+        if top <= 0 or waits or levels == MOST_LEVELS or count + 40 > ROWS:
+            if coming.sum() == 0 and fire and not stuck:
                 stuck = True
                 continue
+            if coming.sum() == 0 or levels == MOST_LEVELS:
+                heap += coming
+                more, deeper = _ripple(classes, heap)
+                return luts + more, levels + deeper, count, remaining
             heap += coming
             coming[:] = 0
             out[count] = 0
@@ -215,7 +247,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             continue
         # build it, and segments above it as long as they pay
         sign, first = row[SIGN], row[PLACE]
-        luts += classes.end
+        luts += row[KIND] == ROW  # the position of the carry out
         while True:
             out[count] = row
             threshold += _apply(classes, heap, row)

@@ -3,20 +3,31 @@
 import time
 from dataclasses import dataclass
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import UserError
-from . import search
-from .heap import Classes
+from .chains import COLUMNS
+from .heap import MOST_LEVELS, PHASES, ROWS, Classes, construct
 from .logic import ONE, ZERO, Logic
 from .pack import pack
+from .search import FAILED, climb
 from .terms import Builder, Terms, sums
 
-# inputs of a table alone and inside a chain, largest odd factor of a term, positions that a chain takes at its end
-FAMILIES = {"lut6": (6, 5, 15, 0.0), "lut4": (4, 1, 1, 1.0)}
+
+class Mapping(NamedTuple):
+    """``alone``, ``inside``: inputs of a table alone and in a chain; ``odd``: the largest odd factor of a term."""
+
+    alone: int
+    inside: int
+    odd: int
+
+
+MAPPINGS = {"lut6": Mapping(6, 5, 15), "lut4": Mapping(4, 1, 1)}
 LARGEST = 1 << 24  # of a sum
 EFFORT = 3_500_000  # synapses times moves of a layer: some 20 s of one core
+LEVEL_WORTH = 1.015  # a level more must save so much
 MOVES = (24, 600)  # at least and at most, of a neuron
 
 
@@ -34,7 +45,7 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, de
     ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result
     is the bit ``weights @ x + offset >= 0``; without, the unsigned ``weights @ x + offset + constant``, of one width.
     ``family``: ``lut6`` or ``lut4``. ``depth``: levels that the logic should not exceed; if it can't be kept, or is
-    None, the fewest levels that cost few LUTs more than any number would. ``moves``: of the search for each neuron;
+    None, levels are weighed against LUTs (:data:`LEVEL_WORTH`). ``moves``: of the search for each neuron;
     by default so many that 100,000 synapses take some 20 s. The result depends on ``seed`` and ``moves``, unless
     ``seconds`` are over: then the neurons that are left get one move. :class:`UserError` for arguments that don't fit.
     """
@@ -42,8 +53,8 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, de
     if weights.ndim != 2 or offsets.shape != weights.shape[:1]:
         raise UserError(f"a layer wants weights (neurons, inputs) and offsets (neurons,), not {weights.shape} and "
                         f"{offsets.shape}")
-    if family not in FAMILIES:
-        raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+    if family not in MAPPINGS:
+        raise UserError(f"family must be one of {', '.join(MAPPINGS)}, not {family!r}")
     weights, offsets = weights.astype(np.int64), offsets.astype(np.int64)
     if np.abs(weights).sum(axis=1).max(initial=0) > LARGEST:
         raise UserError(f"sums beyond {LARGEST:,} are not mapped")
@@ -68,17 +79,16 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, de
     return Mapped(pack(Logic(builder.inputs, tuple(builder.nodes), outputs), family), constant)
 
 
-def choose_depth(neurons, depth, share=0.02):
-    """Return the levels that each of ``neurons`` may have: at most ``depth``, else few for ``share`` more LUTs."""
+def choose_depth(neurons, depth):
+    """Return the levels that each of ``neurons`` may have: at most ``depth``, else those of the least weighted cost."""
     found = [neuron.luts for neuron in neurons if neuron.luts is not None]
     if not found:
-        return search.MOST_LEVELS
+        return MOST_LEVELS
     total = np.minimum.accumulate(found, axis=1).sum(axis=0)
-    good = np.flatnonzero(total <= total[-1] * (1 + share) + 1)
-    possible = np.flatnonzero(total < search.FAILED)
     if depth is None:
-        return int(good[0])
-    return int(max(depth, possible[0] if len(possible) else good[0]))
+        return int(np.argmin(total * LEVEL_WORTH ** np.arange(len(total))))
+    possible = np.flatnonzero(total < FAILED)
+    return int(max(depth, possible[0])) if len(possible) else len(total) - 1
 
 
 class Neuron:
@@ -86,7 +96,7 @@ class Neuron:
 
     def __init__(self, builder, row, offset, fire, width, family):
         self.fire, self.width = fire, width
-        self.final, self.inputs, limit, end = FAMILIES[family]
+        self.final, inside, odd = MAPPINGS[family]
         if fire and (factor := gcd(*row.tolist())) > 1:
             row, offset = row // factor, offset // factor
         self.row, self.offset, self.builder, self.luts = row, offset, builder, None
@@ -97,21 +107,21 @@ class Neuron:
             self.known = ONE if low >= 0 else ZERO
         self.small = len(self.live) <= self.final
         if self.known is None and not self.small:
-            self.terms = Terms(builder, row, limit)
+            self.terms = Terms(builder, row, odd)
             sizes = np.array(self.terms.sizes, np.int64)
             places = np.array([(size & -size).bit_length() - 1 for size in self.terms.sizes], np.int64)
             powers = np.flatnonzero(sizes & (sizes - 1) == 0)
-            self.classes = Classes(sizes, places, powers, self.inputs, self.final, end)
+            self.classes = Classes(sizes, places, powers, inside, self.final)
             self.start = self.terms.histogram()
 
     def search(self, moves, seed):
         """Look for operations with ``moves`` sets of parameters."""
         if self.known is not None or self.small:
             return
-        self.luts = np.full(search.MOST_LEVELS + 2, 1e18)
+        self.luts = np.full(MOST_LEVELS + 2, 1e18)
         self.prices = np.zeros((len(self.luts), len(self.classes.sizes)))
-        self.enoughs = np.zeros((len(self.luts), search.PHASES))
-        search.climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices,
+        self.enoughs = np.zeros((len(self.luts), PHASES))
+        climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices,
                      self.enoughs)
 
     def make(self, limit):
@@ -126,8 +136,8 @@ class Neuron:
         reached = np.flatnonzero(self.luts < 1e18)
         allowed = reached[reached <= limit]
         levels = min(allowed, key=lambda d: (self.luts[d], d)) if len(allowed) else reached[0]
-        operations = np.zeros((search.ROWS, search.COLUMNS), np.int64)
-        count = search.construct(self.classes, self.start, -self.offset, self.fire, self.prices[levels],
+        operations = np.zeros((ROWS, COLUMNS), np.int64)
+        count = construct(self.classes, self.start, -self.offset, self.fire, self.prices[levels],
                                  self.enoughs[levels], operations)[2]
         threshold = self.terms.follow(operations[:count].tolist(), -self.offset)
         if not self.fire:

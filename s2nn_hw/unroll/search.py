@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from .chains import COLUMNS
-from .heap import MOST_LEVELS, PHASES, ROWS, construct
+from .heap import PHASES, ROWS, construct
 
 FAILED = 1e6  # LUTs of a compression that leaves terms over
 WEIGHTS = (0.2, 1.0, 3.0)  # LUTs that a level is worth in each part of the search
@@ -62,8 +62,7 @@ def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
     best_price, best_enough = np.zeros(count), np.zeros(PHASES)
     for part in range(3):
         steps = moves // 3 + (part < moves % 3)
-        weight = 0.2 if part == 0 else 1.0 if part == 1 else 3.0
-        best = 1e18
+        weight, best = WEIGHTS[part], 1e18
         for step in range(steps):
             if step * 4 < steps:
                 _fresh(classes, state, price, enough, step == 0 and part == 0)
@@ -73,11 +72,10 @@ def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
             cost, levels, _, left = construct(classes, start, threshold, fire, price, enough, out)
             if fire and left > classes.final:
                 cost += FAILED
-            if not fire:
-                cost += left
             if cost + weight * levels <= best:
                 best = cost + weight * levels
                 best_price[:], best_enough[:] = price, enough
-            if levels <= MOST_LEVELS and cost < luts[levels]:
-                luts[levels] = cost
-                prices[levels], enoughs[levels] = price, enough
+            at = min(levels, luts.size - 1)
+            if cost < luts[at]:
+                luts[at] = cost
+                prices[at], enoughs[at] = price, enough
