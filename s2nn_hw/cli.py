@@ -7,18 +7,7 @@ from typing import Annotated
 import typer
 
 from .errors import ProofError, UserError
-from .options import (
-    Baud,
-    BuildFolder,
-    Held,
-    Images,
-    Json,
-    NetworkFile,
-    PlanFile,
-    Simulator,
-    TestImages,
-    Vectors,
-)
+from .options import Baud, BuildFolder, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -125,7 +114,7 @@ def plan(
     from .report.planning import plan_network
 
     if bool(target) + fit + unroll > 1:
-        raise UserError("either --target-fps or --fit or --unroll, not two of them")
+        raise UserError("only one of --target-fps, --fit, --unroll")
     plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
                  clock_mhz=clock, unroll=levels if unroll else None, output=output, as_json=as_json,
                  test_images=lambda _: _test_images(network, images, None, download=False))

@@ -26,6 +26,7 @@ from .plan import (
     Plan,
     event_plan,
     power_of_two_at_least,
+    unrolled_plan,
     word_widths,
 )
 from .report.families import FAMILIES, Cost
@@ -170,7 +171,7 @@ class Planner:
             for memory in kinds:
                 one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
                 self.made[key].append(Candidate(
-                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width),
+                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width, predicted=True),
                     packing(self.family, one),
                 ))
         return self.made[key]
@@ -291,6 +292,21 @@ def make_plan(planner, interval):
     return None
 
 
+def unroll(planner, levels):
+    """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers."""
+    network, family = planner.network, planner.family
+    plan = unrolled_plan(network, lut=family.inputs, levels=levels)
+    design, rows, total = Design(network, plan), [], Cost()
+    choices = {choice.name: choice for choice in plan.layers}
+    for stage in design.stages:
+        width = design.tensors[stage.output].width if stage.output in design.tensors else 1
+        cost, cycles = stage_cost(family, stage, width), max(r.frame_words for r in stage.readers)
+        rows.append((stage.name, Candidate(choices[stage.name], cycles, cost, packing(family, stage))))
+        total += cost
+    total += frame_cost(family, design) + link_cost(family, design)
+    return _measured(planner, design, tuple(rows), {r: getattr(total, r) for r in RESOURCES})
+
+
 def measure(planner, chosen):
     """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
     network = planner.network
@@ -298,11 +314,14 @@ def measure(planner, chosen):
     plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
                       for layer in network.layers))
     plan = with_buffers(plan, safe_buffers(network, plan))
-    design = Design(network, plan)
+    return _measured(planner, Design(network, plan), tuple(chosen.items()), planner.used(chosen))
+
+
+def _measured(planner, design, rows, used):
     ones = design.timing.ones(planner.values)
     schedule = design.timing.schedule(ones, length=len(ones[0]))
     interval = float(np.diff(schedule.offered, axis=1).mean()) if len(ones[0]) > 1 else float(schedule.cycles[0, 0])
-    return Planned(plan, tuple(chosen.items()), interval, float(schedule.cycles[0, 0]), planner.used(chosen))
+    return Planned(design.plan, rows, interval, float(schedule.cycles[0, 0]), used)
 
 
 def sized(planner, planned):

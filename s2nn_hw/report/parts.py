@@ -5,8 +5,11 @@ from math import ceil
 import numpy as np
 
 from ..engines.parallel import ParallelParams
+from ..unroll.cost import cost, predict_luts
 from .families import Cost, multiplexer, ram, rom
 
+PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
+PREDICTED_FFS = 1.3  # flip-flops a LUT, of logic that nobody has searched for yet
 CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
 
 
@@ -111,21 +114,29 @@ def parallel_engine(family, p):
     return cost + Cost(luts=family.layer + index, ffs=gates + p.width + index + 9 + late)
 
 
-def unrolled_engine(family, p):
-    """Return the cost of an unrolled engine before any search: its logic as predicted, and words that wait."""
-    luts = 0
-    q = p
-    while q is not None:
-        live = (q.weights.reshape(q.lanes, -1) != 0).sum(axis=1)
-        luts += float(np.where(live > 6, 1.2 * live * (1 if q.lut == 6 else 2.2), live > 0).sum())
-        q = q.inner
-    return Cost(luts=luts, ffs=1.2 * luts + (p.words - 1) * p.width)
+def unrolled_engine(family, p, *, predicted):
+    """Return the cost of an unrolled engine: of its logic, or as ``predicted`` without the search for it."""
+    held = (p.words - 1) * p.width + bits_for(p.words)
+    if not predicted:
+        found = cost(p.logic, family.name, levels=p.levels)
+        return Cost(luts=found.luts + PIPELINE * p.registers, ffs=found.ffs + held + p.registers)
+    luts = 0.0
+    while p is not None:
+        luts += float(predict_luts(p.weights.reshape(p.lanes, -1), f"lut{p.lut}").sum())
+        p = p.inner
+    return Cost(luts=luts, ffs=PREDICTED_FFS * luts + held)
 
 
-def engine(family, params):
-    """Return the cost of an engine of any kind."""
-    kinds = {"event": event_engine, "parallel": parallel_engine, "unrolled": unrolled_engine}
-    return kinds[params.kind](family, params)
+def winner(family, classes, width, registers):
+    """Return the cost of the argmax behind an unrolled readout."""
+    return Cost(luts=family.winner * (classes - 1) * width, ffs=classes * width * (1 + registers) + registers)
+
+
+def engine(family, params, *, predicted=False):
+    """Return the cost of an engine of any kind; ``predicted``: that of logic without the search for it."""
+    if params.kind == "unrolled":
+        return unrolled_engine(family, params, predicted=predicted)
+    return (event_engine if params.kind == "event" else parallel_engine)(family, params)
 
 
 def window(family, w):
