@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from .chains import COLUMNS
 from .heap import MOST_LEVELS, PHASES, ROWS, Classes, construct
-from .logic import ONE, ZERO, Logic
+from .logic import ONE, TABLE_INPUTS, ZERO, Logic
 from .pack import pack
 from .search import FAILED, climb
 from .terms import Builder, Terms, sums
@@ -39,7 +39,7 @@ class Mapped:
     constant: int = 0
 
 
-def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, depth=None, moves=None):
+def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, depth=None, moves=None):
     """Return the :class:`Mapped` logic of a layer of constant integer weights.
 
     ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result
@@ -105,7 +105,8 @@ class Neuron:
         self.known = None
         if fire and (low >= 0 or high < 0):
             self.known = ONE if low >= 0 else ZERO
-        self.small = len(self.live) <= self.final
+        # four LUTs of four inputs and the multiplexers beside them hold six inputs, less than any sum of them
+        self.small = len(self.live) <= (TABLE_INPUTS if fire else self.final)
         if self.known is None and not self.small:
             self.terms = Terms(builder, row, odd)
             sizes = np.array(self.terms.sizes, np.int64)
