@@ -227,6 +227,7 @@ def sample(*, residual=False, board=True, activity=True, measured=False, accurac
         "limiting": table({"frames": ("frames", "formula"), "share": ("share", "formula")},
                           [(layer, round(10_000 * part), part) for layer, part in share.items()]),
         "timeline": _timeline(rows), "layers": _layers(rows), "bounds": _bounds(rows),
+        "logic": None,
         "link": {"kind": "UART, 8N1", "baud": q(1_000_000, "baud", "setting"),
                  "request_bytes": q(206, "byte/frame", "formula"), "reply_bytes": q(32, "byte/frame", "formula"),
                  "rate": q(link, "frames/s", "formula")} if board else None,
