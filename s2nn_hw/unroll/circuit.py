@@ -84,10 +84,12 @@ def _value(node, now):
     left = Cat(now[bit] for bit in node.left)
     right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
-    if not any(isinstance(entry, Table) and len(entry.inputs) > 1 for entry in node.right):
+    if not any(isinstance(entry, Table) for entry in node.right):
         return left + right + carry if node.carry != ZERO else left + right
-    # Yosys swaps the operands of an addition as it likes, and the second one's tables join the adder's LUTs only:
+    # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
+    if node.carry == ONE:
+        return (Cat(left, Const(0, 1)) - Cat(~right, Const(1, 1)))[: len(node.left) + 1]
     return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
 
 
