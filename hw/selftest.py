@@ -114,7 +114,8 @@ class SelfTest(wiring.Component):
         found, wrong, last = self._compare(m, clear)
         self._count(m, clear, started, found, wrong, last)
         under_way = Signal(range(MAX_ROUNDS_UNDER_WAY + 1))  # rounds fed whose last result has not come
-        m.d.sync += under_way.eq(under_way + fed - (found & last))
+        fed_before = Signal()  # `fed` hangs on the accelerator's ready; what it counts is under way for longer
+        m.d.sync += [fed_before.eq(fed), under_way.eq(under_way + fed_before - (found & last))]
         m.d.comb += [
             clear.eq(drain & idle & (under_way == 0)),
             self.state.running.eq(started & ~drain),

@@ -19,7 +19,7 @@ from .protocol import Reply, Splitter, encode
 from .selftest import ROUNDS_LOG2, Vectors
 from .top import SelfTestTop
 from .uart import clocks_per_bit
-from .verdict import Command, self_test_request
+from .verdict import COUNT_BITS, FRAME_BITS, Command, self_test_request
 
 FAILED_STATUS = 1
 SIMULATED_BAUD, SIMULATED_CLOCKS_PER_BIT = 1_000_000, 4
@@ -41,7 +41,7 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
         before = device.self_test()
         time.sleep(seconds)
         verdict, identity = device.self_test(), device.identity
-    moving = verdict.frames != before.frames or verdict.frames >> 47 == 1
+    moving = verdict.frames != before.frames or verdict.frames >> FRAME_BITS - 1 == 1
     names = held.classes if held else tuple(map(str, range(identity.classes)))
     return tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
                 as_json=as_json)
@@ -111,8 +111,8 @@ def table(verdict, identity, classes, what, *, moving, clock_hz=None):
     rows.add_row("verdict", word + (", as it must with the fault injected" if verdict.fault and verdict.failed else ""))
     rows.add_row("network", identity.digest.hex()[:16])
     rows.add_row("frames in memory", f"{verdict.vectors:,}")
-    rows.add_row("frames compared", _count(verdict.frames, 47))
-    rows.add_row("mismatches", _count(verdict.mismatches, 31))
+    rows.add_row("frames compared", _count(verdict.frames, FRAME_BITS))
+    rows.add_row("mismatches", _count(verdict.mismatches, COUNT_BITS))
     rows.add_row("longest latency, cycles", f"{verdict.latency_cycles:,}")
     if verdict.round_cycles:
         rows.add_row("first round, cycles", f"{verdict.round_cycles:,}")
@@ -131,5 +131,6 @@ def table(verdict, identity, classes, what, *, moving, clock_hz=None):
     return rows
 
 
-def _count(number, top_bit):
-    return f"{number:,}" if number < 1 << top_bit else f"at least {1 << top_bit:,}"
+def _count(number, bits):
+    """Return ``number`` of a counter of ``bits`` bits, which stays at its highest."""
+    return f"{number:,}" if number < 1 << bits - 1 else f"at least {number:,}"

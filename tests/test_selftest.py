@@ -16,6 +16,7 @@ from hw.verdict import Flag, Mismatch, SelfTestPackets, Verdict, self_test_reque
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
+from s2nn_hw.plan import unrolled_plan
 
 FIELDS = ("running", "passed", "failed", "frames", "mismatches", "round_cycles", "span_cycles", "latency_cycles",
           "vector")
@@ -217,6 +218,24 @@ class EveryClock(StandIn):
             flow.append((valid, payload))
         m.d.comb += [self.o.valid.eq(flow[-1][0]), self.o.payload.eq(flow[-1][1])]
         return m
+
+
+@pytest.mark.parametrize(("sizes", "bits", "count"), [((40, 12, 4), 1, 16), ((9, 5), 2, 3)])
+def test_an_unrolled_network_passes_at_a_frame_a_clock(sizes, bits, count):
+    network = random_network(sizes, input_bits=bits)
+    images = random_images(network, count, seed=3)
+    accelerator = Accelerator(network, unrolled_plan(network))
+    dut = SelfTest(accelerator, Vectors.of(network, images, count), rounds_log2=3)
+
+    async def drive(ctx):
+        await until(ctx, dut, 9 * count)
+        return read(ctx, dut.state)
+
+    state, latency = simulate(dut, drive), accelerator.timing.schedule(
+        accelerator.timing.ones(layer_inputs(network, images)[1])).cycles[0, 0]
+    assert (state["passed"], state["failed"], state["frames"]) == (1, 0, 9 * count)
+    assert (state["span_cycles"], state["round_cycles"], state["latency_cycles"]) == (
+        8 * count, count - 1 + latency, latency)
 
 
 @pytest.mark.parametrize(("count", "latency"), [(2, 1), (7, 3), (16, 20), (2, 20)])
