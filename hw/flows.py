@@ -199,7 +199,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
 def generator_digest():
     """Return a digest of the source files that decide the circuit and the tools' command lines."""
     state = hashlib.sha256()
-    for module, patterns in ((s2nn_hw.__file__, ("*.py", "engines/*.py")), (__file__, ("*.py",))):
+    for module, patterns in ((s2nn_hw.__file__, ("*.py", "engines/*.py", "unroll/*.py")), (__file__, ("*.py",))):
         root = Path(module).parent
         for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
             if path.name != "cli.py":
