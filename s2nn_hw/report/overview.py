@@ -28,7 +28,8 @@ def stage_overview(network, stage):
         "output": stage.output,
         "inputs": sum(prod(shape) for shape in shapes),
         "neurons": stage.neurons,
-        "connections": sum(connections(network, one) for one in stage.layers),
+        "connections": sum(connections(network, one, wired=engine is not None and engine.kind == "unrolled")
+                           for one in stage.layers),
         "fused": [one.name for one in stage.fused],
         "synapses": 0, "memory_bits": 0,
         "windows": [window_overview(reader) for reader in stage.readers if reader.window],

@@ -1,6 +1,7 @@
 """What one stage has to do: connections, additions per spike, and how much of what it reads is active.
 
-    connections            weights, each counted once for every position at which it is used
+    connections            weights, each counted once for every position at which it is used; where they are logic,
+                           those that are not zero
     active taps            ones of the input, each counted once for every window position that covers it
     synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
                            weight is not zero
@@ -11,7 +12,7 @@ from math import prod
 import numpy as np
 
 from ..network import INPUT
-from ..synapses import Conv2d, PooledDense, image_shape
+from ..synapses import Conv2d, Dense, PooledDense, image_shape
 
 
 def uses(synapse, shape, positions):
@@ -35,10 +36,15 @@ def fan_out(synapse):
     return synapse.neurons // synapse.groups if isinstance(synapse, Conv2d) else synapse.neurons
 
 
-def connections(network, layer):
-    """Return the connections of ``layer``; 0 where spikes are only joined."""
+def connections(network, layer, *, wired=False):
+    """Return the connections of ``layer``; 0 where spikes are only joined.
+
+    ``wired``: weights are logic, so that those of a dense layer that are 0 do not exist.
+    """
     if not layer.accumulates:
         return 0
+    if wired and all(isinstance(s, Dense) for s in layer.synapses):
+        return sum(int(np.count_nonzero(s.weights)) for s in layer.synapses)
     return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
 
 
