@@ -1,4 +1,4 @@
-"""Sums of constant weights made in ways that others use, to hold the mapping against: plain, tabled, embedded, da4ml."""
+"""Sums of constant weights made in other ways, to hold the mapping against: gated, tabled, embedded, da4ml."""
 
 import numpy as np
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
@@ -13,7 +13,7 @@ TOP = "sums"
 
 
 class Registered(wiring.Component):
-    """Logic with a register after each level; ``enable`` lets all of them load, so that none becomes a shift register."""
+    """Logic with a register after each level; ``enable`` lets them load, so that none becomes a shift register."""
 
     def __init__(self, logic):
         self.logic = logic

@@ -148,8 +148,9 @@ def test_composed_and_collapsed_logic_is_the_same_function(seed):
     whole = compose(first, second)
     less = collapse(whole, limit=int(rng.integers(1, 7)))
     bits = rng.integers(0, 2, (200, inputs))
+    wanted = bits
     for weights, offsets in tables:
-        wanted = (bits if weights is tables[0][0] else wanted) @ weights.T + offsets >= 0
+        wanted = wanted @ weights.T + offsets >= 0
     assert (whole.evaluate(bits) == wanted).all()
     assert (less.evaluate(bits) == wanted).all()
     assert len(less.nodes) <= len(whole.nodes)

@@ -159,7 +159,7 @@ def _ripple(classes, heap):
             if begun and count:
                 left = min(columns[0, k], 1)
                 right = min(count - left, 1)
-                luts += right
+                luts += right if classes.inputs > 1 else 1
                 columns[1, k] -= min(columns[1, k], right) if columns[0, k] <= left else 0
                 columns[0, k] = max(count - left - right - columns[1, k], 0) + 1
         if not begun:
@@ -176,7 +176,8 @@ def construct(classes, start, threshold, fire, price, enough, out):
     What is left of a sum that need not ``fire`` is added row by row, which is counted.
 
     ``start``: int ``(2, classes)``, terms of positive and negative weight; ``threshold``: what the sum must reach,
-    if ``fire``; ``price``: of a term of each class, in bits; ``enough``: bits a LUT must remove, by level.
+    if ``fire``; ``price``: of a term of each class, in bits; ``enough``: by level (:data:`PHASES`), bits that a LUT
+    must remove, then the share of terms that a level leaves to later ones, which have raw operands for them.
     """
     sizes, places, powers = classes.sizes, classes.places, classes.powers
     heap, coming, spare = start.copy(), np.zeros_like(start), np.zeros_like(start)
@@ -184,6 +185,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
     row, trial = np.zeros(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
     bound = np.zeros((powers.size, 2))
     _open(classes, heap, bound)
+    begun = heap.sum()
     count, luts, levels, done, stuck = 0, 0.0, 0, 0, False
     while True:
         while fire:
@@ -194,7 +196,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             count += 1
         remaining = heap.sum() + coming.sum()
         if fire and remaining <= classes.final:
-            return luts + 1, levels + 1, count, remaining
+            return luts + 1, levels + (2 if coming.sum() else 1), count, remaining
         if fire:
             removed, cost = _low(classes, heap, coming, threshold, row)
             if removed > 0 and (removed >= 2 * cost or stuck):
@@ -229,7 +231,8 @@ def construct(classes, start, threshold, fire, price, enough, out):
             if gain > top:
                 top, total = gain, reached
                 row[:] = trial
-        waits = top < enough[min(levels, PHASES - 1)] and (done or coming.sum())
+        phase = min(levels, PHASES - 1)
+        waits = (top < enough[phase] or heap.sum() <= enough[PHASES + phase] * begun) and (done or coming.sum())
         if top <= 0 or waits or levels == MOST_LEVELS or count + 40 > ROWS:
             if coming.sum() == 0 and fire and not stuck:
                 stuck = True
@@ -244,6 +247,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             out[count, KIND] = LEVEL
             count, levels, done = count + 1, levels + 1, 0
             _open(classes, heap, bound)
+            begun = heap.sum()
             continue
         # build it, and segments above it as long as they pay
         sign, first = row[SIGN], row[PLACE]
@@ -256,7 +260,7 @@ def construct(classes, start, threshold, fire, price, enough, out):
             if row[KIND] != SEGMENT or place >= powers.size - 1 or count + 40 > ROWS:
                 break
             gain, reached = segment(heap, spare, classes, price, sign, place, False, (total, first), best, made, trial)
-            if gain < enough[min(levels, PHASES - 1)]:
+            if gain < enough[phase]:
                 break
             total = reached
             row[:] = trial

@@ -68,11 +68,16 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
     if moves is None:
         moves = int(np.clip(EFFORT // max(1, np.count_nonzero(weights)), *MOVES))
     builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
-    neurons, keys = {}, [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
-    for number, key in enumerate(keys):
-        if key not in neurons:
-            neurons[key] = Neuron(builder, weights[number], key[1] + constant, fire, width, family)
-            neurons[key].search(moves if time.monotonic() < end else 1, seed + number)
+    keys = [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
+    neurons = {key: Neuron(builder, row, key[1] + constant, fire, width, family)
+               for key, row in zip(keys, weights, strict=True)}
+    alike = {}  # neurons with the same weights, at whatever inputs, are one search
+    for neuron in neurons.values():
+        alike.setdefault(neuron.likeness(), []).append(neuron)
+    for number, members in enumerate(alike.values()):
+        members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 1, seed + number)
+        for neuron in members[1:]:
+            neuron.luts, neuron.prices, neuron.enoughs = members[0].luts, members[0].prices, members[0].enoughs
     limit = choose_depth(list(neurons.values()), depth)
     made = {key: neuron.make(limit) for key, neuron in neurons.items()}
     outputs = tuple(made[key] for key in keys)
@@ -100,6 +105,7 @@ class Neuron:
         if fire and (factor := gcd(*row.tolist())) > 1:
             row, offset = row // factor, offset // factor
         self.row, self.offset, self.builder, self.luts = row, offset, builder, None
+        self.prices = self.enoughs = None
         self.live = np.flatnonzero(row)
         low, high = int(np.minimum(row, 0).sum()) + offset, int(np.maximum(row, 0).sum()) + offset
         self.known = None
@@ -107,7 +113,8 @@ class Neuron:
             self.known = ONE if low >= 0 else ZERO
         # four LUTs of four inputs and the multiplexers beside them hold six inputs, less than any sum of them
         self.small = len(self.live) <= (TABLE_INPUTS if fire else self.final)
-        if self.known is None and not self.small:
+        self.searched = self.known is None and not self.small
+        if self.searched:
             self.terms = Terms(builder, row, odd)
             sizes = np.array(self.terms.sizes, np.int64)
             places = np.array([(size & -size).bit_length() - 1 for size in self.terms.sizes], np.int64)
@@ -115,13 +122,19 @@ class Neuron:
             self.classes = Classes(sizes, places, powers, inside, self.final)
             self.start = self.terms.histogram()
 
+    def likeness(self):
+        """Return what decides the search."""
+        if not self.searched:
+            return None
+        return tuple(self.terms.sizes), self.start.tobytes(), self.offset if self.fire else 0
+
     def search(self, moves, seed):
         """Look for operations with ``moves`` sets of parameters."""
-        if self.known is not None or self.small:
+        if not self.searched:
             return
         self.luts = np.full(MOST_LEVELS + 2, 1e18)
         self.prices = np.zeros((len(self.luts), len(self.classes.sizes)))
-        self.enoughs = np.zeros((len(self.luts), PHASES))
+        self.enoughs = np.zeros((len(self.luts), 2 * PHASES))
         climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices,
                      self.enoughs)
 

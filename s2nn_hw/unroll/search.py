@@ -24,22 +24,30 @@ def _random(state):
 @njit(cache=True)
 def _fresh(classes, state, price, enough, first):
     """Set parameters to usual ones, varied unless they are the ``first``."""
-    usual = 1.4 if classes.inputs > 1 else 0.55
+    usual = 1.3 if classes.inputs > 1 else 0.49
     for c in range(classes.sizes.size):
         plain = classes.sizes[c] & (classes.sizes[c] - 1) == 0
         price[c] = 1.0 if plain else 1.6 if first else 1.1 + _random(state)
-    level = usual if first else usual * (0.75 + 0.4 * _random(state))
+    level = usual if first else usual * (0.75 + 0.45 * _random(state))
     for k in range(PHASES):
-        enough[k] = level
+        enough[k], enough[PHASES + k] = level, 0.0
+    if not first and _random(state) < 0.5:
+        enough[PHASES] = 0.7 * _random(state)
+        if _random(state) < 0.5:
+            enough[PHASES + 1] = 0.5 * _random(state)
 
 
 @njit(cache=True)
 def _vary(classes, state, price, enough):
     """Change one or two parameters."""
     for _ in range(1 + int(2 * _random(state))):
-        if _random(state) < 0.5:
+        kind = _random(state)
+        if kind < 0.35:
             k = int(PHASES * _random(state))
             enough[k] *= 0.7 + 0.6 * _random(state)
+        elif kind < 0.6:
+            k = PHASES + int(4 * _random(state) ** 2)
+            enough[k] = max(0.0, enough[k] + 0.3 * _random(state) - 0.15)
         else:
             c = int(classes.sizes.size * _random(state))
             plain = classes.sizes[c] & (classes.sizes[c] - 1) == 0
@@ -58,8 +66,8 @@ def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
         _random(state)
     count = classes.sizes.size
     out = np.zeros((ROWS, COLUMNS), np.int64)
-    price, enough = np.zeros(count), np.zeros(PHASES)
-    best_price, best_enough = np.zeros(count), np.zeros(PHASES)
+    price, enough = np.zeros(count), np.zeros(2 * PHASES)
+    best_price, best_enough = np.zeros(count), np.zeros(2 * PHASES)
     for part in range(3):
         steps = moves // 3 + (part < moves % 3)
         weight, best = WEIGHTS[part], 1e18
