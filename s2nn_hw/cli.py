@@ -101,7 +101,7 @@ def plan(
     target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
     unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
-    levels: Annotated[int, typer.Option(min=1, max=64, help="Of logic between registers, with --unroll.")] = 2,
+    levels: Annotated[int, typer.Option(min=1, max=64, help="Of logic between registers, with --unroll.")] = 3,
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
     images: TestImages = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,

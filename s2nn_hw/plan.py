@@ -14,7 +14,7 @@ from .unroll.logic import TABLE_INPUTS
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
-UNROLLED_LEVELS = 2
+UNROLLED_LEVELS = 3
 MAX_WIDTH = 4096
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 

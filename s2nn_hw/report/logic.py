@@ -34,10 +34,11 @@ def encoder(stage):
 def logic_section(design, board, *, interval, latency, clock_mhz):
     """Return the section ``logic`` of a report; None where no weights are logic.
 
-    LUTs are estimates of the accelerator without link for ``board``, which may be None. ``interval``: cycles between frames, mean, or None for a single frame; ``latency``: cycles of a frame,
-    mean; ``clock_mhz`` or None. Parts: ``encoder`` (a first layer that only compares pixels; planes of pixels are
-    wires, thresholds that the next layer's tables take in cost nothing), ``tables`` and ``trees`` (adders) of hidden
-    layers, ``readout`` (sums of the scores), ``argmax``, ``rest`` (other engines, cycle count, pipeline control).
+    LUTs are estimates of the accelerator without link for ``board``, which may be None. ``interval``: cycles between
+    frames, mean, or None for a single frame; ``latency``: cycles of a frame, mean; ``clock_mhz`` or None.
+    Parts: ``encoder`` (a first layer that only compares pixels; planes of pixels are wires, thresholds that the next
+    layer's tables take in cost nothing), ``tables`` and ``trees`` (adders) of hidden layers, ``readout`` (sums of the
+    scores), ``argmax``, ``rest`` (other engines, cycle count, control of the pipeline).
     """
     unrolled = [stage for stage in design.stages if stage.engine and stage.engine.kind == "unrolled"]
     if not unrolled:
