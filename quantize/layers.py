@@ -119,6 +119,11 @@ class Synapse(nn.Module):
         """Whether products run over the live inputs alone, which is quicker: in training, once they are final."""
         return self.training and self.live is not None and self.live.shape[1] <= GATHERED
 
+    @property
+    def choosing(self):
+        """Whether the live inputs are still being chosen: in training, before the choice is final."""
+        return self.training and self.tap.fan_in is not None and self.live is None
+
     def kept(self):
         """Return the weights in use: ``(neurons, weights of a neuron)``, or ``(neurons, fan_in)`` if ``compact``."""
         weight = self.weight.flatten(1)
@@ -186,7 +191,7 @@ class Hidden(nn.Module):
 
     def weights(self):
         """Return what multiplies the inputs of each synapse, ``(neurons, weights of a neuron)``."""
-        if not self.quantised:
+        if not self.quantised or self.linear.choosing:  # rounding is slow while all are live, and only matters later
             return [synapse.kept() for synapse in self.synapses]
         levels, scale = self.levels()
         return [table * scale for table in levels]
@@ -197,7 +202,7 @@ class Hidden(nn.Module):
             parts = [s.product(x, w) for s, x, w in zip(self.synapses, values, weights, strict=True)]
             return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
-        if not self.quantised or torch.is_autocast_enabled(values[0].device.type):
+        if not self.quantised or self.linear.choosing or torch.is_autocast_enabled(values[0].device.type):
             return self.norm(total(self.weights()))
         levels, scale = self.levels()
         sums = total(levels)
@@ -226,6 +231,11 @@ class Groups(nn.Module):
 
     def levels(self):
         return self.weight, self.gain.abs().clamp(min=1e-6).reshape(1, 1)
+
+    @property
+    def choosing(self):
+        """Whether the live inputs are still being chosen: in training, before the choice is final."""
+        return self.training and self.tap.fan_in is not None and self.live is None
 
     def kept(self):
         return self.weight * self.gain.abs()
