@@ -2,7 +2,8 @@
 
     connections            weights, each counted once for every position at which it is used
     active taps            ones of the input, each counted once for every window position that covers it
-    synaptic operations    active taps x the output channels that each adds to
+    synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
+                           weight is not zero
 """
 
 from math import prod
@@ -10,7 +11,7 @@ from math import prod
 import numpy as np
 
 from ..network import INPUT
-from ..synapses import Conv2d, image_shape
+from ..synapses import Conv2d, PooledDense, image_shape
 
 
 def uses(synapse, shape, positions):
@@ -46,13 +47,18 @@ def stage_work(network, stage, ones):
 
     ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
     """
-    layer = stage.layer
-    active = sum(float(ones[source].sum()) for source in layer.sources)
-    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in layer.sources)
+    sources = stage.layers[0].sources
+    active = sum(float(ones[source].sum()) for source in sources)
+    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in sources)
     taps = additions = 0.0
-    for synapse, source in zip(layer.synapses, layer.sources, strict=True) if layer.accumulates else ():
-        read = float(ones[source] @ uses(synapse, network.shapes[source], stage.positions))
-        taps, additions = taps + read, additions + read * fan_out(synapse)
+    for layer in stage.layers if stage.layer.accumulates else ():
+        for synapse, source in zip(layer.synapses, layer.sources, strict=True):
+            read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
+            taps += float(read.sum())
+            if stage.engine.kind == "unrolled" and not isinstance(synapse, Conv2d | PooledDense):
+                additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
+            else:
+                additions += float(read.sum()) * fan_out(synapse)
     return {
         "active_inputs": round(active, 3),
         "active_share": round(active / places, 5),

@@ -63,6 +63,24 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
     return results
 
 
+def registers(logic, levels=1):
+    """Return how many flip-flops :func:`build` makes."""
+    count = stages(logic, levels)
+    home = [(level - 1) // levels for level in logic.levels.tolist()]
+    needed = _last_stages(logic, home, count)
+    total = sum(max(0, needed[bit]) for bit in range(logic.inputs))
+    for node, first in zip(logic.nodes, logic.first_bits, strict=True):
+        last = [needed[first + place] for place in range(node.outputs)]
+        stage = home[first]
+        total += sum(max(0, k - stage) for k in last)
+    return total
+
+
+def subtracts(node):
+    """Return whether a chain is written as a subtraction: if anything is looked up in it."""
+    return any(isinstance(entry, Table) for entry in node.right)
+
+
 def _last_stages(logic, home, count):
     """Return the last stage that reads each bit, ``count`` for the outputs, -1 for what nobody reads."""
     needed = [-1] * len(home)
@@ -80,14 +98,31 @@ def _last_stages(logic, home, count):
 def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
-        return _look_up(node, now)
-    left = [now[bit] for bit in node.left]
-    right = [_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right]
-    if node.carry == ZERO:
-        return Cat(left) + Cat(right)
-    # a position of its own whose operands are equal makes the carry: the adder needs no LUT for it
+        return _expanded(node, now)
+    left = Cat(now[bit] for bit in node.left)
+    right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
     carry = now[node.carry]
-    return (Cat(carry, left) + Cat(carry, right))[1:]
+    if not subtracts(node):
+        return left + right + carry if node.carry != ZERO else left + right
+    # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
+    # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
+    if node.carry == ONE:
+        return (Cat(left, Const(0, 1)) - Cat(~right, Const(1, 1)))[: len(node.left) + 1]
+    return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
+
+
+def _expanded(table, now):
+    """Return a table's Value as ``low ^ (x & (low ^ high))``, by its last input ``x``.
+
+    Written as a multiplexer with a constant operand it would become a reset of the register behind it, whose
+    condition takes further LUTs.
+    """
+    if len(table.inputs) < 2:
+        return _look_up(table, now)
+    size = 1 << (len(table.inputs) - 1)
+    low, high = table.truth & ((1 << size) - 1), table.truth >> size
+    rest, x = table.inputs[:-1], now[table.inputs[-1]]
+    return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
 
 
 def _look_up(table, now):
