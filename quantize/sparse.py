@@ -13,8 +13,8 @@ or not, so a connection can return; after ``fix`` it is final. All this depends 
 LUTs (six-input tables of a circuit in which each neuron is logic of its own), an estimate:
 
     neuron     1 with at most 6 live input bits (its weights are free: any function of 6 bits is one table),
-               else 2 if one input has them all (a comparison with a constant), else one per bit and 2
-    class      :data:`SPIKE` per live spike, and :data:`CHOICE` for finding the best of ten classes
+               else 2 if one input has them all (a comparison with a constant), else :data:`TERM` per bit
+    class      :data:`TERM` per live spike, and :data:`CHOICE` for finding the best of ten classes
     unread     a neuron that nothing live reads costs nothing, nor do its inputs
 """
 
@@ -23,7 +23,7 @@ import torch
 from .graph import INPUT
 
 TABLE = 6  # inputs of a table
-SPIKE = 0.9  # of a readout's sum, per live spike of weight 1 or another power of two
+TERM = 0.65  # of a sum, per bit of small weight: sums of 62 to 95 spikes map to 0.64 or 0.65 each on 7-series devices
 CHOICE = 140  # of the comparisons that find the best of ten classes; other numbers of classes in proportion
 PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
 SOFTNESS = 0.1  # of the soft choice, in units of the least live weight
@@ -129,14 +129,14 @@ def _soft(synapse):
 def _luts(model, input_bits, masks):
     """Return the LUTs of a chain of layers with ``masks`` ``(neurons, inputs)``, the readout's last."""
     synapse = model.readout.linear
-    total = SPIKE * masks[-1].sum() + CHOICE * (masks[-1].shape[0] - 1) / 9
+    total = TERM * masks[-1].sum() + CHOICE * (masks[-1].shape[0] - 1) / 9
     read = _read(masks[-1], torch.ones(len(masks[-1]), device=masks[-1].device))
     for layer, mask in zip(reversed(model.hidden), reversed(masks[:-1]), strict=True):
         synapse = layer.synapses[0]
         count = mask.sum(dim=1)
         bits = count * (input_bits if synapse.tap.source == INPUT else 1)
         alone = torch.full_like(bits, 2.0)
-        each = torch.where(bits <= TABLE, torch.ones_like(bits), torch.where(count.round() <= 1, alone, bits + 2))
+        each = torch.where(bits <= TABLE, torch.ones_like(bits), torch.where(count.round() <= 1, alone, TERM * bits))
         total = total + (read * each).sum()
         read = _read(mask, read)
     return total
