@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import time
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,6 @@ def random_layer(inputs, neurons):
 def layers():
     """Yield ``(name, weights)``: random dense ones, popcounts, and those of the trained reference networks."""
     yield "64x16", random_layer(64, 16)
-    yield "256x32", random_layer(256, 32)
     yield "popcount 100", np.ones((1, 100), np.int64)
     for name in TRAINED:
         path = Path(f"models/{name}.s2nn")
@@ -47,6 +46,7 @@ def layers():
             synapses = layer.synapses[0] if isinstance(layer.synapses, tuple) else layer.synapses
             if isinstance(synapses, Dense) and 0 < np.count_nonzero(synapses.weights) <= LARGEST:
                 yield f"{name} {layer.name}", synapses.weights.astype(np.int64)
+    yield "256x32", random_layer(256, 32)
 
 
 def logics(weights, mapping):
@@ -136,6 +136,11 @@ def measure(tools, name, weights, family, folder):
     yield "da4ml 0.6.0", luts / synapses, text + ("" if same else ", NOT EQUAL to numpy"), same
 
 
+def _cpu_seconds():
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def run(setting):
     """Return the rows: every design of every layer on both families, the targets, equality, prediction and time."""
     tools, rows = Synthesis(setting.output), []
@@ -155,10 +160,10 @@ def run(setting):
             rows.append(Row(f"{name}, {family}: prediction", guess, "LUT", firing, "ours, firing, synthesised", "near",
                             0.15))
     weights = random_layer(256, GROWN // 220)
-    start = time.perf_counter()
+    start = _cpu_seconds()
     mapped = map_layer(weights, np.zeros(len(weights), int), fire=True, seconds=60)
-    searched = time.perf_counter() - start
+    searched = _cpu_seconds() - start
     to_verilog(designs.Registered(mapped.logic), designs.TOP)
-    rows.append(Row(f"{np.count_nonzero(weights):,} synapses to Verilog", time.perf_counter() - start, "s", 60,
+    rows.append(Row(f"{np.count_nonzero(weights):,} synapses to Verilog, CPU time", _cpu_seconds() - start, "s", 60,
                     f"the figure to reach; {searched:.0f} s of it are the search", binding=True))
     return rows

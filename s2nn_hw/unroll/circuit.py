@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Const, Signal
 
 from .logic import ONE, ZERO, Table
 
+WORD = 16  # bits of a Signal that only holds others
+
 
 def stages(logic, levels=1):
     """Return how many registers lie between inputs and outputs."""
@@ -27,11 +29,12 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
     for number, first in enumerate(logic.first_bits):
         if max(needed[first : first + logic.nodes[number].outputs]) >= 0:
             work[home[first]].append((number, first))
+    comb = []
     now = {ZERO: Const(0, 1), ONE: Const(1, 1)}  # what each bit is in the stage that is being built
-    now |= {bit: bits[bit] for bit in range(logic.inputs)}
+    now |= _words(comb, "input", [bits[bit] for bit in range(logic.inputs)], range(logic.inputs))
     waiting = [bit for bit in range(logic.inputs) if needed[bit] > 0]
     for k in range(count):
-        held, comb, later = [], [], {}
+        held, later = [], {}
         for number, first in work[k]:
             node = logic.nodes[number]
             signal, places = Signal(node.outputs, name=f"n{number}", reset_less=True), range(node.outputs)
@@ -43,11 +46,7 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
                 now |= {first + place: signal[place] for place in places}
                 waiting += [first + place for place in places if needed[first + place] > k]
         moved = [bit for bit in waiting if needed[bit] > k]
-        if moved:
-            row = Signal(len(moved), name=f"delay{k}", reset_less=True)
-            held.append(row.eq(Cat(now[bit] for bit in moved)))
-            later |= {bit: row[place] for place, bit in enumerate(moved)}
-        m.d.comb += comb
+        later |= _words(held, f"delay{k}_", [now[bit] for bit in moved], moved)
         if enables[k] is None:
             m.d[domain] += held
         else:
@@ -55,6 +54,7 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
                 m.d[domain] += held
         now |= later
         waiting = [bit for bit in later if needed[bit] > k + 1]
+    m.d.comb += comb
     results = []
     for number, places in enumerate(logic.outputs):
         result = Signal(len(places), name=f"result{number}")
@@ -81,6 +81,20 @@ def subtracts(node):
     return any(isinstance(entry, Table) for entry in node.right)
 
 
+def _words(statements, name, values, bits):
+    """Assign ``values`` to Signals of :data:`WORD` bits; return which Value each of ``bits`` is then.
+
+    Amaranth looks at a whole Signal to take a bit of it, so wide ones are slow.
+    """
+    found = {}
+    for first in range(0, len(values), WORD):
+        part = values[first : first + WORD]
+        word = Signal(len(part), name=f"{name}{first}", reset_less=True)
+        statements += [word.eq(Cat(part))]
+        found |= {bits[first + place]: word[place] for place in range(len(part))}
+    return found
+
+
 def _last_stages(logic, home, count):
     """Return the last stage that reads each bit, ``count`` for the outputs, -1 for what nobody reads."""
     needed = [-1] * len(home)
@@ -99,16 +113,16 @@ def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
         return _expanded(node, now)
-    left = Cat(now[bit] for bit in node.left)
-    right = Cat(_look_up(entry, now) if isinstance(entry, Table) else now[entry] for entry in node.right)
-    carry = now[node.carry]
+    left, carry = Cat(now[bit] for bit in node.left), now[node.carry]
     if not subtracts(node):
+        right = Cat(now[entry] for entry in node.right)
         return left + right + carry if node.carry != ZERO else left + right
     # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
+    right = Cat(_look_up(entry, now, True) if isinstance(entry, Table) else ~now[entry] for entry in node.right)
     if node.carry == ONE:
-        return (Cat(left, Const(0, 1)) - Cat(~right, Const(1, 1)))[: len(node.left) + 1]
-    return (Cat(carry, left, Const(0, 1)) - Cat(~carry, ~right, Const(1, 1)))[1 : len(node.left) + 2]
+        return (Cat(left, Const(0, 1)) - Cat(right, Const(1, 1)))[: len(node.left) + 1]
+    return (Cat(carry, left, Const(0, 1)) - Cat(~carry, right, Const(1, 1)))[1 : len(node.left) + 2]
 
 
 def _expanded(table, now):
@@ -125,5 +139,9 @@ def _expanded(table, now):
     return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
 
 
-def _look_up(table, now):
-    return Const(table.truth, 1 << len(table.inputs)).bit_select(Cat(now[bit] for bit in table.inputs), 1)
+def _look_up(table, now, inverted=False):
+    size = 1 << len(table.inputs)
+    truth = table.truth ^ ((1 << size) - 1) if inverted else table.truth
+    if size == 2 and truth in (1, 2):
+        return now[table.inputs[0]] if truth == 2 else ~now[table.inputs[0]]
+    return Const(truth, size).bit_select(Cat(now[bit] for bit in table.inputs), 1)

@@ -70,8 +70,8 @@ class Coefficients:
     """LUTs of a neuron with more live inputs than a table has: a sum over its weights and a constant.
 
     ``synapse``: each weight that is not zero; ``chunk``: each further term of :func:`~.terms.split` (weights whose odd
-    factor is above 15); ``digit``: each canonical signed digit beyond those; ``neuron``: once. Fitted to mapped
-    neurons of 7 to 300 inputs, weights of one sign, ternary, 3, 4 and 8 bits (``benchmarks adders``).
+    factor is above 15); ``digit``: each canonical signed digit beyond those; ``neuron``: once. Fitted to 262 mapped
+    neurons of 7 to 300 inputs, weights of one sign, ternary, 3, 4 and 8 bits.
     """
 
     synapse: float
@@ -80,14 +80,14 @@ class Coefficients:
     neuron: float
 
 
-COEFFICIENTS = {"lut6": Coefficients(0.632, 1.876, 0.146, -1.95), "lut4": Coefficients(1.687, 1.728, 0.662, -2.47)}
+COEFFICIENTS = {"lut6": Coefficients(0.595, 1.503, 0.356, -1.541), "lut4": Coefficients(1.629, 1.468, 0.863, -2.797)}
 
 
 def predict_luts(weights, family="lut6"):
     """Return the expected LUTs of a firing layer, float64 ``(neurons,)``, without mapping it.
 
-    ``weights``: int ``(neurons, inputs)``; ``family``: ``lut6`` or ``lut4``. Within 7 % (one standard deviation) for a
-    neuron of 20 inputs or more. A readout takes a few LUTs more.
+    ``weights``: int ``(neurons, inputs)``; ``family``: ``lut6`` or ``lut4``. Within 6 % (one standard deviation) for a
+    neuron of 20 inputs or more, 19 % for smaller ones. A readout takes a few LUTs more.
     """
     weights = np.asarray(weights, np.int64)
     values, where = np.unique(np.abs(weights), return_inverse=True)

@@ -26,9 +26,9 @@ class Mapping(NamedTuple):
 
 MAPPINGS = {"lut6": Mapping(6, 5, 15), "lut4": Mapping(4, 1, 1)}
 LARGEST = 1 << 24  # of a sum
-EFFORT = 3_500_000  # synapses times moves of a layer: some 20 s of one core
+EFFORT = 2_000_000  # synapses times moves of a layer: some 15 s of one core
 LEVEL_WORTH = 1.015  # a level more must save so much
-MOVES = (24, 600)  # at least and at most, of a neuron
+MOVES = (16, 600)  # at least and at most, of a neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
     ``family``: ``lut6`` or ``lut4``. ``depth``: levels that the logic should not exceed; if it can't be kept, or is
     None, levels are weighed against LUTs (:data:`LEVEL_WORTH`). ``moves``: of the search for each neuron;
     by default so many that 100,000 synapses take some 20 s. The result depends on ``seed`` and ``moves``, unless
-    ``seconds`` are over: then the neurons that are left get one move. :class:`UserError` for arguments that don't fit.
+    ``seconds`` are over: then the neurons that are left get three moves. :class:`UserError` for unfit arguments.
     """
     weights, offsets = np.asarray(weights), np.asarray(offsets)
     if weights.ndim != 2 or offsets.shape != weights.shape[:1]:
@@ -75,7 +75,7 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
     for neuron in neurons.values():
         alike.setdefault(neuron.likeness(), []).append(neuron)
     for number, members in enumerate(alike.values()):
-        members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 1, seed + number)
+        members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 3, seed + number)
         for neuron in members[1:]:
             neuron.luts, neuron.prices, neuron.enoughs = members[0].luts, members[0].prices, members[0].enoughs
     limit = choose_depth(list(neurons.values()), depth)

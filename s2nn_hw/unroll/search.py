@@ -7,6 +7,8 @@ from .chains import COLUMNS
 from .heap import PHASES, ROWS, construct
 
 FAILED = 1e6  # LUTs of a compression that leaves terms over
+# what each part of the search begins with: bits that a LUT must remove, in usual ones; shares left by two levels
+BEGIN = ((1.0, 0.25, 0.1), (0.95, 0.5, 0.3), (0.8, 0.0, 0.0))
 WEIGHTS = (0.2, 1.0, 3.0)  # LUTs that a level is worth in each part of the search
 
 
@@ -22,19 +24,20 @@ def _random(state):
 
 
 @njit(cache=True)
-def _fresh(classes, state, price, enough, first):
-    """Set parameters to usual ones, varied unless they are the ``first``."""
-    usual = 1.3 if classes.inputs > 1 else 0.49
+def _fresh(classes, state, price, enough, begin):
+    """Set parameters: the usual ones numbered ``begin``, or varied ones if that is -1."""
+    usual = 1.3 if classes.inputs > 1 else 0.45
     for c in range(classes.sizes.size):
         plain = classes.sizes[c] & (classes.sizes[c] - 1) == 0
-        price[c] = 1.0 if plain else 1.6 if first else 1.1 + _random(state)
-    level = usual if first else usual * (0.75 + 0.45 * _random(state))
+        price[c] = 1.0 if plain else 1.7 if begin >= 0 else 1.2 + 0.9 * _random(state)
+    level = usual * (BEGIN[begin][0] if begin >= 0 else 0.75 + 0.4 * _random(state))
     for k in range(PHASES):
         enough[k], enough[PHASES + k] = level, 0.0
-    if not first and _random(state) < 0.5:
+    if begin >= 0:
+        enough[PHASES], enough[PHASES + 1] = BEGIN[begin][1], BEGIN[begin][2]
+    elif _random(state) < 0.7:
         enough[PHASES] = 0.7 * _random(state)
-        if _random(state) < 0.5:
-            enough[PHASES + 1] = 0.5 * _random(state)
+        enough[PHASES + 1] = enough[PHASES] * _random(state)
 
 
 @njit(cache=True)
@@ -73,7 +76,7 @@ def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
         weight, best = WEIGHTS[part], 1e18
         for step in range(steps):
             if step * 4 < steps:
-                _fresh(classes, state, price, enough, step == 0 and part == 0)
+                _fresh(classes, state, price, enough, part if step == 0 else -1)
             else:
                 price[:], enough[:] = best_price, best_enough
                 _vary(classes, state, price, enough)
