@@ -2,6 +2,7 @@
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
 #   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
 #   PLAN=...         a plan (JSON) instead of the default one; `make plan` writes one, FPS=... sets its target
+#   SELFTEST=1       make bitstream: the chip feeds itself, VECTORS=... test images (default 64); docs/selftest.md
 #   REPORTS=...      the report.json files that `make compare` puts side by side
 #   PYTHON=...       the Python to build .venv from, 3.11 or later
 #   TORCH_INDEX=...  address of PyTorch's package index for its small CPU build (README)
@@ -20,12 +21,13 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/s2nn-hw
 NETWORK := models/$(MODEL).s2nn
 WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
+WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 
 # MODEL:BOARD in the documents, with and without an activity run
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream activity report compare explore docs-figures verify bench test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures verify bench test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -65,7 +67,10 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 	$(VENV)/bin/python -m pytest -n auto sim/
 
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
-	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN)
+	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
+
+selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
+	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))
 
 activity: $(READY) ## simulate the synthesised netlist on images and count toggles, for the report's energy
 	$(RUN) activity $(NETWORK) --board $(BOARD) $(WITH_PLAN)

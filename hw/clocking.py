@@ -10,6 +10,8 @@ from amaranth.lib.cdc import FFSynchronizer
 
 from s2nn_hw.errors import UserError
 
+from .leds import request_leds
+
 TOLERANCE = 0.005
 RESET_CLOCKS = 16
 # iCE40 block RAM reads as zero for some microseconds after configuration (icestorm issue 76); the same wait as
@@ -226,10 +228,15 @@ class Clocking(Elaboratable):
 
 
 class BoardTop(Elaboratable):
-    """A design with members ``rx`` and ``tx`` on ``board``'s pins and system clock."""
+    """A design with members ``rx`` and ``tx`` on ``board``'s pins and system clock.
+
+    A member ``leds``, if it has one, goes to the board's LEDs in the order of :data:`hw.leds.ROLES`; which they are
+    is in ``leds``, role to name, once this is elaborated.
+    """
 
     def __init__(self, design, board, settings=None):
         self.design, self.board, self.settings = design, board, settings
+        self.leds = {}
 
     def elaborate(self, platform):
         m = Module()
@@ -241,4 +248,9 @@ class BoardTop(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", pins.rx)
         m.submodules.tx = tx = io.Buffer("o", pins.tx)
         m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
+        if "leds" in design.signature.members:
+            for bit, (role, led, port) in enumerate(request_leds(platform)):
+                m.submodules[f"led_{role}"] = buffer = io.Buffer("o", port)
+                m.d.comb += buffer.o.eq(design.leds[bit])
+                self.leds[role] = led
         return m

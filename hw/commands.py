@@ -1,24 +1,38 @@
 """What the ``bitstream`` command does and says; its numbers come from :mod:`hw.flows`."""
 
+import hashlib
+
 from rich.console import Console
 
-from s2nn_hw.plan import load_plan
+from s2nn_hw.errors import UserError
+from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 
 from .boards import find_board
-from .flows import Options, build, table
+from .flows import Options, build, self_test_design, table
+from .selftest import ROUNDS_LOG2, Vectors
 
 
-def build_bitstream(path, board, *, output, plan=None, **options):
-    """Build the network in file ``path`` for the board named ``board``, say where things are, return the build."""
+def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=None, test_images=None, **options):
+    """Build the network in file ``path`` for the board named ``board``, say where things are, return the build.
+
+    ``self_test``: the accelerator is fed on the chip, not over the link, with the first ``vectors`` (None takes the
+    default) of ``test_images()``, which returns ``(images, labels, where they are from)``.
+    """
     board = find_board(board)
     options = Options(**options)
     network = load(path)
     console = Console()
     chosen = load_plan(plan, network, board=board.name) if plan else None
+    instead = {}
+    if vectors is not None and not self_test:
+        raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
+    if self_test:
+        chosen = chosen or default_plan(network, lut=board.lut_inputs)
+        instead = _self_test(network, chosen, vectors, test_images)
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
-                  estimate=estimate(network, chosen, board.family, link=True))
+                  estimate=estimate(network, chosen, board.family, link=not self_test), **instead)
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -31,7 +45,22 @@ def build_bitstream(path, board, *, output, plan=None, **options):
         for item in built.missing:
             say(f"  - {item}")
         say(f"{built.folder} is ready for a machine that has them: sh run_openxc7.sh, or sh run_vivado.sh")
+    test = built.report.get("self_test")
+    if test:
+        leds = ", ".join(f"{role} {led}" for role, led in test["leds"].items()) or "none on this board"
+        say(f"self-test with {test['vectors']} frames of the {test['images']}; LEDs: {leds}; the verdict over the "
+            "serial port: s2nn-hw selftest PORT")
     return built
+
+
+def _self_test(network, plan, count, test_images):
+    """Return the arguments of :func:`hw.flows.build` for a self-test with ``count`` of the images."""
+    images, _, where = test_images()
+    vectors = Vectors.of(network, images, count)
+    digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
+    facts = {"vectors": len(vectors.pixels), "images": where, "digest": digest.hexdigest(), "rounds": 1 << ROUNDS_LOG2}
+    return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}",
+            "self_test": facts}
 
 
 def show_resources(built, board):

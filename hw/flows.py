@@ -81,6 +81,23 @@ def accelerator_design(network, plan):
     return design
 
 
+def self_test_design(network, plan, vectors):
+    """Return a function ``(clock_hz, baud) -> component``: the accelerator tests itself with ``vectors``.
+
+    ``vectors``: :class:`hw.selftest.Vectors` of ``network``. The component has ``rx``, ``tx`` and ``leds``.
+    """
+
+    def design(clock_hz, baud):
+        from s2nn_hw.accelerator import Accelerator
+
+        from .top import SelfTestTop
+
+        clocks_per_bit(clock_hz, baud)
+        return SelfTestTop(Accelerator(network, plan), vectors, clock_hz=clock_hz, baud=baud)
+
+    return design
+
+
 def _clock(board, options):
     return system_clock(board, options.freq_mhz and round(options.freq_mhz * 1e6))
 
@@ -94,12 +111,13 @@ def board_design(network, plan, board, options=None, *, design=None):
 
 
 def build(network, board, *, plan=None, options=None, output="build", estimate=None, design=None, design_key="",
-          console=None):
+          self_test=None, console=None):
     """Build ``network`` for ``board`` in ``output/<network>-<board>-<digest>/``; return :class:`Built`.
 
     ``plan``: None takes the default. ``estimate``: resources by name, refused before any tool runs if they exceed
     the board. ``design``: a function ``(clock_hz, baud) -> component with rx and tx`` in the accelerator's place,
-    known to the digest as ``design_key``. ``console``: a rich console for progress.
+    known to the digest as ``design_key``. ``self_test``: what to tell of it in ``build.json``, if it is one; its LEDs
+    are added. ``console``: a rich console for progress.
 
     The folder is complete when it holds ``build.json``, and then nothing is built again. :class:`UserError`: a
     tool is missing or failed, the design does not fit, the clock is missed (logs stay in the folder). Ctrl-C and a
@@ -110,7 +128,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     if plan is None and design is None:
         from s2nn_hw.plan import default_plan
 
-        plan = default_plan(network)
+        plan = default_plan(network, lut=board.lut_inputs)
     _clock(board, options)
     if estimate is not None:
         check_budget(estimate, board)
@@ -132,11 +150,11 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
             return Built(folder, report, True)
         clear(folder)
         narrator.say(f"building {network.name} for {board.title} ({board.device}) in {folder}")
-        report = _run(network, board, plan, options, flow, folder, narrator, design, identity, digest)
+        report = _run(network, board, plan, options, flow, folder, narrator, design, identity, digest, self_test)
     return Built(folder, report, False)
 
 
-def _run(network, board, plan, options, flow, folder, narrator, design, identity, digest):
+def _run(network, board, plan, options, flow, folder, narrator, design, identity, digest, self_test):
     with narrator.stage("generate", "generating the circuit"):
         top, clock_hz = board_design(network, plan, board, options, design=design)
         clock_mhz = clock_hz / 1e6
@@ -157,6 +175,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "network": {"name": network.name, "digest": network.digest},
         "digest": digest,
         "plan": identity["plan"],
+        "self_test": None if self_test is None else {**self_test, "leds": top.leds},
         "flow": flow.kind,
         "clock": {"wanted_mhz": clock_mhz, "reached_mhz": worst and round(worst[1], 3)},
         "timing": outcome.timing.to_json() if outcome.timing else None,
@@ -180,7 +199,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
 def generator_digest():
     """Return a digest of the source files that decide the circuit and the tools' command lines."""
     state = hashlib.sha256()
-    for module, patterns in ((s2nn_hw.__file__, ("*.py", "engines/*.py")), (__file__, ("*.py",))):
+    for module, patterns in ((s2nn_hw.__file__, ("*.py", "engines/*.py", "unroll/*.py")), (__file__, ("*.py",))):
         root = Path(module).parent
         for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
             if path.name != "cli.py":

@@ -22,6 +22,7 @@ from .protocol import (
     frame_request,
     identity_request,
 )
+from .verdict import SelfTestPackets, self_test_request
 
 BITS_PER_BYTE = 10
 POLL_SECONDS = 0.02
@@ -96,16 +97,26 @@ class Device:
         self._sequence = (self._sequence + 1) & 0xFF
         return self._sequence
 
-    def _ask_identity(self):
+    def _ask(self, request, reply):
+        """Send ``request(sequence)``, three times at most; return the packet of type ``reply`` that answers it.
+
+        Or the refusal that calls it unknown; None if neither comes in time.
+        """
         for _ in range(3):
             number = self._next_sequence()
             # the delimiters end whatever was left on the line
-            self._write(bytes((DELIMITER, DELIMITER)) + encode(identity_request(number)))
+            self._write(bytes((DELIMITER, DELIMITER)) + encode(request(number)))
             deadline = time.monotonic() + self.timeout
             while time.monotonic() < deadline:
                 for packet in self._read():
-                    if packet.type == Reply.IDENTITY and packet.sequence == number:
-                        return Identity.unpack(packet.payload)
+                    if packet.sequence == number and (packet.type == reply or packet.error == ErrorCode.UNKNOWN):
+                        return packet
+        return None
+
+    def _ask_identity(self):
+        packet = self._ask(identity_request, Reply.IDENTITY)
+        if packet is not None and packet.error is None:
+            return Identity.unpack(packet.payload)
         came = self._splitter.bytes
         if not came:
             raise UserError(f"{self.name} answers nothing: is the board configured, and is this its UART port?")
@@ -123,6 +134,24 @@ class Device:
         if (found.pixels, found.bits, found.classes) != wanted:
             raise UserError(f"{self.name} reports pixels, bits, classes {found.pixels, found.bits, found.classes}, "
                             f"the network has {wanted}")
+
+    def self_test(self, command=0):
+        """Return the :class:`~hw.verdict.Verdict` of the self-test on the board, after it got ``command``.
+
+        :class:`UserError` if the board holds none.
+        """
+        packets = SelfTestPackets(self.identity)
+        packet = self._ask(lambda number: self_test_request(number, command), Reply.SELF_TEST)
+        if packet is None:
+            raise UserError(f"{self.name} does not answer for its self-test within {self.timeout:g} s; check cable and "
+                            "baud rate")
+        if packet.error is not None:
+            raise UserError(f"{self.name} holds an accelerator, but no self-test; build one with "
+                            "`s2nn-hw bitstream --self-test`")
+        try:
+            return packets.unpack_verdict(packet.payload)
+        except Damaged:
+            raise UserError(f"{self.name}: the self-test's verdict does not fit the device's own identity") from None
 
     def encode(self, images):
         """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``."""
@@ -177,6 +206,8 @@ class Device:
             for packet in self._read():
                 if packet.sequence not in flying:
                     continue
+                if packet.error == ErrorCode.UNKNOWN:
+                    raise UserError(f"{self.name} takes no images: it holds a self-test, which `s2nn-hw selftest` asks")
                 if packet.error is not None:
                     image, _ = flying.pop(packet.sequence)
                     if packet.error == ErrorCode.BUSY:

@@ -35,6 +35,7 @@ class Request(IntEnum):
 
     FRAME = 0x01
     IDENTITY = 0x02
+    SELF_TEST = 0x03
 
 
 class Reply(IntEnum):
@@ -42,6 +43,7 @@ class Reply(IntEnum):
 
     RESULT = 0x81
     IDENTITY = 0x82
+    SELF_TEST = 0x83
     ERROR = 0xE0
 
 
@@ -165,7 +167,7 @@ class Identity:
     ``group``, and each group into beats of ``pixels_per_beat``, the last of a group filled up (a group is all of
     the frame, or the channels of one position of the image); ``score_width``: bits of a signed score; ``window``:
     frames that may wait for their answers without a BUSY; ``clock_hz``: what one cycle means. :meth:`pack` is the
-    payload of the IDENTITY reply.
+    payload of the IDENTITY reply. ``request``, ``reply``: the types whose packets are laid out here.
     """
 
     digest: bytes
@@ -180,6 +182,7 @@ class Identity:
     version: int = VERSION
 
     FORMAT = struct.Struct(f"<B{DIGEST_BYTES}sIIHBHBBI")
+    request, reply = Request.FRAME, Reply.RESULT
 
     def __post_init__(self):
         limits = {"pixels": 32, "group": 32, "pixels_per_beat": 16, "bits": 8, "classes": 16, "score_width": 8,

@@ -78,6 +78,8 @@ class PacketReader(wiring.Component):
     ``answers``: refusals, and code 0 where the identity is asked for. Beside the streams: ``oldest`` is the
     sequence number of the oldest frame without an answer, ``finish`` (one cycle) says that it has it now.
 
+    ``identity``: an :class:`~hw.protocol.Identity`, or what has its attributes for requests of another type.
+
     A frame is refused as BUSY when ``identity.window`` frames wait for their answers as its header comes. An
     answer waits in a queue deep enough that a request with a right checksum and the length it needs is never
     without one: the shortest request takes longer on the line than an ERROR reply, and the queue holds what comes
@@ -128,7 +130,7 @@ class PacketReader(wiring.Component):
         with m.If(take), m.Switch(stage):
             with m.Case(Stage.TYPE):
                 m.d.sync += [
-                    is_frame.eq(token.byte == Request.FRAME),
+                    is_frame.eq(token.byte == of.request),
                     is_identity.eq(token.byte == Request.IDENTITY),
                     stage.eq(Stage.SEQUENCE),
                 ]

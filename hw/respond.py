@@ -10,18 +10,32 @@ from .protocol import Reply
 from .receive import Answer
 
 
+def result_payload(identity, result):
+    """Return the RESULT payload of the stream payload ``result`` as one value, as ``Identity.pack_result`` does."""
+    index = result["class"]
+    return Cat(index, Const(0, 16 - len(index)), result.cycles, score_bytes(identity, result.scores))
+
+
+def score_bytes(identity, scores):
+    """Return ``scores`` as one value, each sign-extended to whole bytes."""
+    spare = 8 * identity.score_bytes - identity.score_width
+    return Cat(Cat(scores[n], scores[n][-1].replicate(spare)) for n in range(identity.classes))
+
+
 class Responder(wiring.Component):
     """Sends replies: waiting ``answers`` first, then ``results``.
 
     ``results``: the accelerator's output, held until its last byte is sent; ``sequence`` goes with it, and
     ``finish`` is high in the cycle in which it is done. ``o``: bytes for the line, delimiters included.
+    ``payload``: a function ``(identity, result) -> value`` whose bytes, low ones first, are the payload of the reply
+    of type ``identity.reply``; ``identity`` may be another record with these attributes.
 
     The bytes of a reply are read by index from where they already are. A block is passed twice: once in
     search of the zero that ends it (two cycles a byte; the checksum takes the byte along), once to send it.
     """
 
-    def __init__(self, identity, result_layout):
-        self.identity = identity
+    def __init__(self, identity, result_layout, payload=result_payload):
+        self.identity, self._payload = identity, payload
         super().__init__({
             "answers": In(stream.Signature(Answer)),
             "results": In(stream.Signature(result_layout)),
@@ -67,7 +81,7 @@ class Responder(wiring.Component):
                     ]
                     m.next = "LOOK"
                 with m.Elif(self.results.valid):
-                    m.d.sync += [kind.eq(Reply.RESULT), sequence.eq(self.sequence)]
+                    m.d.sync += [kind.eq(of.reply), sequence.eq(self.sequence)]
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.next = "EXAMINE"
@@ -111,7 +125,7 @@ class Responder(wiring.Component):
                              for n in range(3))
         identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
         unused = Const(0, 8 * protocol.HEADER_BYTES)
-        plain = Mux(is_result, Cat(unused, self._result_bits()).word_select(index, 8),
+        plain = Mux(is_result, Cat(unused, self._payload(of, self.results.payload)).word_select(index, 8),
                     Cat(unused, identity).word_select(index, 8))
         with m.If(high):
             m.d.sync += byte.eq(check.crc[8:])
@@ -123,14 +137,3 @@ class Responder(wiring.Component):
             m.d.sync += byte.eq(plain)
         m.d.sync += [end.eq(beyond), body.eq(~(high | low | beyond))]
         return m
-
-    def _result_bits(self):
-        """Return the RESULT payload as one value, in the order of ``Identity.pack_result``."""
-        of, result = self.identity, self.results.payload
-        index = result["class"]
-        scores = []
-        for number in range(of.classes):
-            score = result.scores[number]
-            spare = 8 * of.score_bytes - of.score_width
-            scores.append(Cat(score, score[-1].replicate(spare)))
-        return Cat(index, Const(0, 16 - len(index)), result.cycles, *scores)

@@ -6,6 +6,8 @@ import math
 import torch
 from torch.nn import functional
 
+from s2nn_hw.errors import UserError
+
 GRID = 7  # coarse points per side of the elastic field: about four pixels apart on a 28 x 28 image
 
 
@@ -17,10 +19,12 @@ def augment(images, options, generator):
     """
     if images.ndim == 3:
         return augment(images[..., None], options, generator)[..., 0]
-    count, rows, columns, _ = images.shape
     moved = any((options.shift_pixels, options.rotate_degrees, options.scale, options.shear, options.elastic_pixels))
     if not any((moved, options.flip, options.crop_pixels, options.cutout_pixels)):
         return images
+    if images.ndim != 4:
+        raise UserError(f"key 'augment' wants images, not values of shape {tuple(images.shape[1:])}")
+    count, rows, columns, _ = images.shape
     device = images.device
 
     def uniform(*shape):

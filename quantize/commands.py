@@ -27,6 +27,13 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
         console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
     console.print(f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
                   f"{result['data_set']}; checkpoint {checkpoint}, log {log}")
+    budget = recipe.area.lut_budget
+    if "luts" in result:
+        against = f", the budget is {budget:,}" if budget else ""
+        console.print(f"about {result['luts']:,} LUTs (an estimate){against}")
+    if budget and result["luts"] > budget:
+        console.print(f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
+                      "key 'area.weight' bring it down")
     console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 
-from . import cifar
+from . import cifar, keel
 
 FOLDER_VARIABLE = "S2NN_DATA"
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
@@ -21,7 +21,7 @@ SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 class DataSet:
     """Where the files of one data set are: folder name, mirrors, checksum by file name, class names.
 
-    ``shape`` of an image: rows, columns and, with colours, channels.
+    ``shape`` of an image: rows, columns and, with colours, channels; of an event: features.
     """
 
     folder: str
@@ -62,6 +62,10 @@ SETS = {
     "cifar10": DataSet(
         "", ("https://www.cs.toronto.edu/~kriz/",), {cifar.ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
         cifar.CLASSES, "CIFAR-10 (JPEG)", cifar.SHAPE,  # the shipped sample's title; files have their own
+    ),
+    "magic": DataSet(
+        keel.FOLDER, ("https://sci2s.ugr.es/keel/dataset/data/classification/",), {keel.ARCHIVE: None},
+        keel.CLASSES, "MAGIC", (keel.FEATURES,),  # no checksum: the archive's content is checked as it is read
     ),
 }
 
@@ -109,6 +113,8 @@ def load(name, split):
     if name == "cifar10":
         found = cifar.source(root())
         return cifar.load(found[0] if found else _file(info, cifar.ARCHIVE), split, cache())
+    if name == "magic":
+        return keel.load(keel.source(root()) or _file(info, keel.ARCHIVE), split)
     images = read_idx(_file(info, f"{prefix}-images-idx3-ubyte.gz"), 3)
     labels = read_idx(_file(info, f"{prefix}-labels-idx1-ubyte.gz"), 1)
     if images.shape != (count, *info.shape) or labels.shape != (count,):
@@ -126,6 +132,8 @@ def present(name, split):
     info, (prefix, _) = data_set(name), SPLITS[split]
     if name == "cifar10":
         return cifar.source(root()) is not None
+    if name == "magic":
+        return keel.source(root()) is not None
     folder = root() / info.folder
     return all((folder / f"{prefix}-{part}-ubyte.gz").is_file() for part in ("images-idx3", "labels-idx1"))
 
@@ -190,7 +198,7 @@ def _download(info, path):
 def samples(name):
     """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download.
 
-    CIFAR-10 has 100 of ``(32, 32, 3)``.
+    CIFAR-10 has 100 of ``(32, 32, 3)``, MAGIC 300 of ``(10,)``.
     """
     data_set(name)
     with np.load(Path(__file__).parent / "samples" / f"{name}.npz", allow_pickle=False) as arrays:

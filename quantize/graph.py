@@ -17,7 +17,7 @@ INPUT, READOUT = "input", "readout"
 STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
 WANTED = {"dense": ("neurons", "bits"), "conv": ("channels", "kernel", "bits"), "maxpool": ("kernel",), "or": ("from",)}
 KNOWN = {
-    "dense": ("neurons", "bits", "from"),
+    "dense": ("neurons", "bits", "from", "fan_in", "window"),
     "conv": ("channels", "kernel", "stride", "padding", "groups", "pool", "bits", "from", "shortcut", "shortcut_kind",
              "shortcut_bits"),
     "maxpool": ("kernel", "stride", "padding", "from"),
@@ -30,7 +30,8 @@ class Tap:
     """One table of synapses: ``outputs`` neurons or channels fed by the value of ``source``, which has ``shape``.
 
     ``kind``: "dense", "conv" (``kernel``, ``stride``, ``padding``, ``groups``), or "pooled": dense behind an average
-    over squares of ``pool`` rows and columns.
+    over squares of ``pool`` rows and columns. ``fan_in``: live inputs of each neuron (None: all), ``window``: side of
+    the square that they are in; ``grouped``: each output counts the spikes of its share of the inputs.
     """
 
     source: str
@@ -43,6 +44,9 @@ class Tap:
     padding: int = 0
     groups: int = 1
     pool: tuple = (1, 1)
+    fan_in: int | None = None
+    window: int | None = None
+    grouped: bool = False
 
     @property
     def weight_shape(self):
@@ -137,8 +141,11 @@ def _layer(layer, name, sources, shapes):
     """Return the nodes that ``layer`` stands for: one, or two where it has a ``pool``."""
     shape = shapes[sources[0]]
     if layer.kind == "dense":
-        return [Node(name, "fire", (layer.neurons,), sources,
-                     (Tap(sources[0], "dense", shape, layer.neurons, layer.bits),))]
+        fan_in = _fan_in(layer.fan_in, shape, layer.bits)
+        if layer.window is not None and (not fan_in or len(shape) != 3 or layer.window**2 * shape[2] < fan_in):
+            raise UserError(f"key 'window' wants an image, here {shape}, and a 'fan_in' that fits into it")
+        tap = Tap(sources[0], "dense", shape, layer.neurons, layer.bits, fan_in=fan_in, window=layer.window)
+        return [Node(name, "fire", (layer.neurons,), sources, (tap,))]
     if layer.kind == "or":
         for other in sources:
             if shapes[other] != shape or other == INPUT:
@@ -203,9 +210,26 @@ def _swept(shape, kernel, stride, padding):
     return tuple((n - kernel) // stride + 1 for n in padded)
 
 
+def _fan_in(wanted, shape, bits):
+    if wanted is not None and bits == 1:
+        raise UserError("key 'fan_in' wants 'bits' of 2 or more: 1 bit has no weight 0")
+    if wanted is not None and wanted > math.prod(shape):
+        raise UserError(f"key 'fan_in' must be at most the {math.prod(shape)} inputs, not {wanted}")
+    return wanted
+
+
 def _readout(options, source, shape, classes):
     if options.average == 1 or (options.average == "global" and len(shape) == 1):
-        return Node(READOUT, READOUT, (classes,), (source,), (Tap(source, "dense", shape, classes, options.bits),))
+        if options.groups and (source == INPUT or math.prod(shape) % classes):
+            raise UserError(f"key 'groups' wants spikes, a multiple of the {classes} classes, but {source} gives "
+                            f"{math.prod(shape)} values")
+        if options.groups and (options.fan_in or options.bits < 2):
+            raise UserError("key 'groups' wants 'bits' of 2 or more and no 'fan_in'")
+        tap = Tap(source, "dense", shape, classes, options.bits, fan_in=_fan_in(options.fan_in, shape, options.bits),
+                  grouped=options.groups)
+        return Node(READOUT, READOUT, (classes,), (source,), (tap,))
+    if options.groups or options.fan_in:
+        raise UserError("keys 'groups' and 'fan_in' want no average")
     if isinstance(options.average, str) and options.average != "global":
         raise UserError(f"key 'average' must be an integer or \"global\", not {options.average!r}")
     pool = shape[:2] if options.average == "global" else (options.average,) * 2

@@ -11,6 +11,9 @@ of one scale, which the main weights set. Weight gradients pass through the roun
 and stop where the clip bites. The product runs on integers in float32, exact below 2^24; the scale is applied
 afterwards. Under autocast (training only) the product is rounded to bfloat16 and the scale is in the weights.
 
+A synapse with a ``fan_in`` multiplies its weights by a mask of 0 and 1 that :mod:`quantize.sparse` chooses; its scale
+gives the largest live weight of a neuron the largest level.
+
 Images are torch's ``(batch, channel, row, column)``, in channels-last memory; a flat value of one is in raster order
 (row, column, channel), as everywhere else.
 """
@@ -24,10 +27,13 @@ from torch.nn import functional
 from s2nn_hw.synapses import weight_limit
 
 from .graph import INPUT
+from .sparse import windows
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
 # below, which rounds more weights to 0: that trained to a lower loss on MNIST. A checkpoint keeps its own.
 CLIP = {1: 1.0, 2: 2.6, 3: 3.0, 4: 3.3, 5: 3.7, 6: 4.3, 7: 4.8, 8: 5.3}
+
+GATHERED = 16  # live inputs of a neuron up to which its product runs over them alone
 
 
 class _Round(torch.autograd.Function):
@@ -69,11 +75,25 @@ def weight_levels(weight, scale, bits):
     return _Round.apply((weight / scale).clamp(-limit, limit))
 
 
+class _Live(torch.autograd.Function):
+    """``weight * mask``; the gradient goes to every weight, so that one that is not live can become so."""
+
+    @staticmethod
+    def forward(ctx, weight, mask):
+        return weight * mask
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
 class Synapse(nn.Module):
     """Fake-quantised synapses of one :class:`quantize.graph.Tap`; ``quantised=False`` leaves weights float.
 
     ``weight``: ``tap.weight_shape``, that is ``(neurons, inputs)`` or ``(channels, inputs / groups, row, column)``.
-    ``shared``: one scale for all neurons.
+    ``shared``: one scale for all neurons. With ``tap.fan_in``, ``mask`` of the same shape holds 1 where a synapse is
+    live, ``spread`` ``(inputs,)`` how much each input varies, and ``live`` ``(neurons, fan_in)`` the inputs of a
+    choice that is final, None before (:mod:`quantize.sparse` sets all three). ``within``: bool, what the window has.
     """
 
     def __init__(self, tap, *, shared=False, quantised=True):
@@ -83,10 +103,42 @@ class Synapse(nn.Module):
         nn.init.normal_(self.weight, std=self.weight[0].numel() ** -0.5)
         if quantised:
             self.register_buffer("clip", torch.tensor(CLIP[tap.bits]))
+        self.live = None
+        if tap.fan_in:
+            self.register_buffer("within", windows(tap) if tap.window else None, persistent=False)
+        if tap.window:
+            with torch.no_grad():
+                self.weight.mul_(self.within * (self.within[0].numel() / self.within[0].sum()) ** 0.5)
+        if tap.fan_in:
+            every = torch.ones(tap.weight_shape)
+            self.register_buffer("mask", every if self.within is None else self.within.float())
+            self.register_buffer("spread", torch.ones(tap.weight_shape[1]), persistent=False)
+
+    @property
+    def compact(self):
+        """Whether products run over the live inputs alone, which is quicker: in training, once they are final."""
+        return self.training and self.live is not None and self.live.shape[1] <= GATHERED
+
+    @property
+    def choosing(self):
+        """Whether the live inputs are still being chosen: in training, before the choice is final."""
+        return self.training and self.tap.fan_in is not None and self.live is None
+
+    def kept(self):
+        """Return the weights in use: ``(neurons, weights of a neuron)``, or ``(neurons, fan_in)`` if ``compact``."""
+        weight = self.weight.flatten(1)
+        if self.tap.fan_in is None:
+            return weight
+        if self.compact:
+            return weight.gather(1, self.live)
+        return weight * self.mask if self.live is not None else _Live.apply(weight, self.mask)
 
     def scale(self):
         """Return the positive scale of the weights, ``(neurons, 1)`` or ``(1, 1)``."""
-        return weight_scale(self.weight.flatten(1), self.bits, clip=self.clip, shared=self.shared)
+        if self.tap.fan_in is None:
+            return weight_scale(self.weight.flatten(1), self.bits, clip=self.clip, shared=self.shared)
+        most = self.kept().detach().abs().amax(dim=None if self.shared else 1).reshape(-1, 1)
+        return torch.where(most > 0, most / weight_limit(self.bits), torch.ones_like(most))
 
     def levels(self, scale=None):
         """Return ``(levels, scale)``: integer weights as floats, ``(neurons, weights of a neuron)``, their scale.
@@ -94,11 +146,14 @@ class Synapse(nn.Module):
         ``scale``: another synapse's, where both add to the same accumulators.
         """
         scale = self.scale() if scale is None else scale
-        return weight_levels(self.weight.flatten(1), scale, self.bits), scale
+        return weight_levels(self.kept(), scale, self.bits), scale
 
     def product(self, x, weight):
-        """Return the sums of ``weight`` ``(neurons, weights of a neuron)`` over ``x``, those of a pool not divided."""
+        """Return the sums of ``weight``, shaped as by :meth:`kept`, over ``x``, those of a pool not divided."""
         tap = self.tap
+        if self.compact:
+            inputs = raster(x).t().contiguous().index_select(0, self.live.flatten())  # rows: far quicker than columns
+            return torch.bmm(weight[:, None], inputs.view(*self.live.shape, -1))[:, 0].t()
         if tap.kind == "conv":
             weight = weight.reshape(self.weight.shape).contiguous(memory_format=torch.channels_last)
             return functional.conv2d(x, weight, stride=tap.stride, padding=tap.padding, groups=tap.groups)
@@ -136,8 +191,8 @@ class Hidden(nn.Module):
 
     def weights(self):
         """Return what multiplies the inputs of each synapse, ``(neurons, weights of a neuron)``."""
-        if not self.quantised:
-            return [synapse.weight.flatten(1) for synapse in self.synapses]
+        if not self.quantised or self.linear.choosing:  # rounding is slow while all are live, and only matters later
+            return [synapse.kept() for synapse in self.synapses]
         levels, scale = self.levels()
         return [table * scale for table in levels]
 
@@ -147,7 +202,7 @@ class Hidden(nn.Module):
             parts = [s.product(x, w) for s, x, w in zip(self.synapses, values, weights, strict=True)]
             return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
-        if not self.quantised or torch.is_autocast_enabled(values[0].device.type):
+        if not self.quantised or self.linear.choosing or torch.is_autocast_enabled(values[0].device.type):
             return self.norm(total(self.weights()))
         levels, scale = self.levels()
         sums = total(levels)
@@ -159,14 +214,44 @@ class Hidden(nn.Module):
         return self.neuron(self.membrane(*values))
 
 
+class Groups(nn.Module):
+    """The synapses of a readout with ``groups``: output m has weight 1 from the m-th equal share of the inputs.
+
+    ``gain`` is the score of one spike.
+    """
+
+    shared = True
+
+    def __init__(self, tap):
+        super().__init__()
+        self.tap, self.bits = tap, tap.bits
+        outputs, inputs = tap.weight_shape
+        self.register_buffer("weight", torch.eye(outputs).repeat_interleave(inputs // outputs, dim=1), persistent=False)
+        self.gain = nn.Parameter(torch.tensor((inputs // outputs) ** -0.5))
+
+    def levels(self):
+        return self.weight, self.gain.abs().clamp(min=1e-6).reshape(1, 1)
+
+    @property
+    def choosing(self):
+        """Whether the live inputs are still being chosen: in training, before the choice is final."""
+        return self.training and self.tap.fan_in is not None and self.live is None
+
+    def kept(self):
+        return self.weight * self.gain.abs()
+
+    def product(self, x, weight):
+        return functional.linear(raster(x), weight)
+
+
 class Readout(nn.Module):
     """Synapses and bias without a spike: spikes to ``(batch, classes)`` scores."""
 
     def __init__(self, tap, *, quantised=True):
         super().__init__()
         self.quantised, self.area = quantised, tap.pool[0] * tap.pool[1]
-        self.linear = Synapse(tap, shared=True, quantised=quantised)
-        self.bias = nn.Parameter(torch.zeros(tap.outputs))
+        self.linear = Groups(tap) if tap.grouped else Synapse(tap, shared=True, quantised=quantised)
+        self.bias = nn.Parameter(torch.zeros(tap.outputs), requires_grad=not tap.grouped)  # groups: a plain count
 
     @property
     def synapses(self):
@@ -180,7 +265,7 @@ class Readout(nn.Module):
     def weights(self):
         """Return what multiplies the sums of spikes, ``(classes, weights of a class)``, in a list of one."""
         if not self.quantised:
-            return [self.linear.weight / self.area]
+            return [self.linear.kept() / self.area]
         (levels,), scale = self.levels()
         return [levels * scale]
 
@@ -236,7 +321,9 @@ class SpikingNetwork(nn.Module):
         return scores, values
 
     def image(self, pixels):
-        """Return ``(batch, pixels)`` in raster order as an image ``(batch, channel, row, column)``."""
+        """Return ``(batch, pixels)`` in raster order as an image ``(batch, channel, row, column)``; features stay."""
+        if len(self.shape) == 1:
+            return pixels
         return pixels.reshape(len(pixels), *self.shape).permute(0, 3, 1, 2)
 
     def loads(self):

@@ -55,10 +55,12 @@ class Augment:
 class Layer:
     """One layer of the graph; :mod:`quantize.graph` says what each kind wants and checks it.
 
-    ``dense``: ``neurons``, ``bits``. ``conv``: ``channels``, ``kernel``, ``stride``, ``padding`` (default half the
-    kernel), ``groups`` (a number or "depthwise"), ``bits``, ``pool`` (a max pool of that size behind it). ``maxpool``:
-    ``kernel``, ``stride`` (default the kernel), ``padding``. ``or``: two or more sources in ``from``. ``shortcut`` on a
-    ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1 convolution of
+    ``dense``: ``neurons``, ``bits``, ``fan_in`` (live inputs of each neuron, see :class:`Sparse`) and with it
+    ``window`` (side of the square of the image that they are in). ``conv``: ``channels``, ``kernel``, ``stride``,
+    ``padding`` (default half the kernel), ``groups`` (a number or "depthwise"), ``bits``, ``pool`` (a max pool of that
+    size behind it). ``maxpool``: ``kernel``, ``stride`` (default the kernel), ``padding``. ``or``: two or more sources
+    in ``from``. ``shortcut`` on a ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1
+    convolution of
     ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless ``shortcut_kind`` is
     "conv"), else all to all with the stride that fits.
     """
@@ -74,6 +76,8 @@ class Layer:
     groups: int | str | None = _within(None, 1, 1 << 16)
     pool: int | None = _within(None, 2, 7)
     bits: int | None = _within(None, 1, 8)
+    fan_in: int | None = _within(None, 1, 1 << 16)
+    window: int | None = _within(None, 1, 1 << 8)
     shortcut: str | None = _within(None)
     shortcut_kind: str | None = _within(None, choices=("identity", "conv"))
     shortcut_bits: int | None = _within(None, 1, 8)
@@ -81,10 +85,16 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """``average``: side of the squares of the last image that are averaged first (1: none), or "global"."""
+    """``average``: side of the squares of the last image that are averaged first (1: none), or "global".
+
+    ``groups``: nothing is trained, each class counts the spikes of its own equal share of the last layer's neurons.
+    ``fan_in``: live inputs of each class, as in :class:`Layer`.
+    """
 
     bits: int = _within(low=1, high=8)
     average: int | str = _within(1, 1, 1 << 8)
+    groups: bool = _within(False)
+    fan_in: int | None = _within(None, 1, 1 << 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +159,30 @@ class Teacher:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sparse:
+    """How layers with ``fan_in`` choose their connections; see :mod:`quantize.sparse`.
+
+    All are live at first. From there to the share ``reach`` of the epochs the number falls to ``fan_in``; to the share
+    ``fix`` the choice is made anew every ``every`` steps, then it stays.
+    """
+
+    reach: float = _within(0.35, 0, 1)
+    fix: float = _within(0.5, 0, 1)
+    every: int = _within(20, 1, 10_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """``weight`` times the estimated LUTs beyond ``lut_budget``, as a share of it, in the loss; 0 LUTs: no budget.
+
+    It acts from the share ``reach`` of :class:`Sparse` on, when the neurons have no more inputs than they may keep.
+    """
+
+    lut_budget: int = _within(0, 0, 1 << 24)
+    weight: float = _within(0.0, 0, 1e6)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a training run. ``text`` is not kept: :func:`as_dict` gives the JSON-able whole."""
 
@@ -161,6 +195,8 @@ class Recipe:
     neuron: Neuron = Neuron()
     penalty: Penalty = Penalty()
     teacher: Teacher = Teacher()
+    sparse: Sparse = Sparse()
+    area: Area = Area()
 
     @property
     def bits(self):
@@ -190,6 +226,11 @@ def from_dict(table):
         raise UserError(f"key 'name' must be letters, digits, '.', '_' or '-', at most 64, not {recipe.name!r}")
     if not recipe.layers:
         raise UserError("key 'layers' must hold at least one hidden layer")
+    if recipe.sparse.fix < recipe.sparse.reach:
+        raise UserError(f"key 'sparse.fix' must be at least 'sparse.reach', {recipe.sparse.reach}, "
+                        f"not {recipe.sparse.fix}")
+    if recipe.area.weight and not recipe.area.lut_budget:
+        raise UserError("key 'area.weight' wants 'area.lut_budget'")
     nodes(recipe)
     return recipe
 

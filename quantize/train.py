@@ -23,6 +23,7 @@ from .graph import nodes
 from .layers import SpikingNetwork
 from .neuron import Neuron, Surrogate
 from .recipe import as_dict
+from .sparse import choose, measure_inputs, predict_luts, soft_luts, sparse_synapses
 from .teacher import distil, make_teacher
 
 KEY = "s2nn-checkpoint"
@@ -96,6 +97,11 @@ def activity(model, trace, measure):
     return cost / sum(size * weight for _, size, weight in loads)
 
 
+def excess(model, recipe):
+    """Return by what share of ``recipe``'s LUT budget the estimate for ``model`` is beyond it, 0 if it is not."""
+    return functional.relu(soft_luts(model, recipe.data.pixel_bits) / recipe.area.lut_budget - 1)
+
+
 def rate(training, progress):
     """Return the learning rate at ``progress`` epochs (a fraction of an epoch counts)."""
     if progress < training.warmup_epochs:
@@ -107,14 +113,16 @@ def rate(training, progress):
 
 def make_optimiser(model, training):
     """Return the optimiser; weight decay applies to weight matrices only."""
+    trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if training.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=training.learning_rate)
+    # most weights of a sparse model are not live, and passing over them would take longer than the rest of a step
+    return kind(groups, lr=training.learning_rate, fused=True if sparse_synapses(model) else None)
 
 
 def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None, advance=None):
@@ -129,6 +137,8 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
     model.train()
     total = 0.0
     for step, chosen in enumerate(order[: steps * training.batch].tensor_split(steps)):
+        if step % recipe.sparse.every == 0:
+            choose(model, recipe.sparse, (epoch + step / steps) / training.epochs)
         chosen = chosen.to(images.device)
         pixels = augment(images[chosen], recipe.augment, generator)
         wanted = labels[chosen]
@@ -141,6 +151,8 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
             loss = distil(loss, scores, teacher(pixels), recipe.teacher)
         if recipe.penalty.weight:
             loss = loss + recipe.penalty.weight * activity(model, trace, recipe.penalty.measure)
+        if recipe.area.weight and (epoch + step / steps) / training.epochs >= recipe.sparse.reach:
+            loss = loss + recipe.area.weight * excess(model, recipe)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -178,6 +190,8 @@ def train(recipe, folder, *, fresh=False, console=None):
     checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)
+    if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
+        raise UserError("key 'area.lut_budget' wants dense layers only")
     optimiser = make_optimiser(model, recipe.training)
     log = [] if fresh else _resume(state_path, recipe, model, optimiser)
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
@@ -188,6 +202,9 @@ def train(recipe, folder, *, fresh=False, console=None):
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    if sparse_synapses(model):
+        measure_inputs(model, encode(sets["train"][0], recipe.data.pixel_bits))
+        choose(model, recipe.sparse, len(log) / recipe.training.epochs)
     if fresh:
         state_path.unlink(missing_ok=True)
     try:
@@ -200,10 +217,11 @@ def train(recipe, folder, *, fresh=False, console=None):
     except KeyboardInterrupt:
         raise UserError(f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
                         "goes on from there, --fresh starts over") from None
+    choose(model, recipe.sparse, 1.0)
     settle(model, sets["train"][0], recipe)
     accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
     result = {"data_set": data.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
-    result |= activity_report(model, spikes)
+    result |= activity_report(model, spikes) | area_report(model, recipe)
     save_checkpoint(checkpoint, model, recipe, result)
     write_json(folder / f"{recipe.name}.log.json", {
         "tool": f"s2nn-hw {__version__}", "torch": torch.__version__, "device": device.type,
@@ -224,6 +242,13 @@ def activity_report(model, spikes):
         "spike_rates": [round(count / sizes[name], 5) for name, count in spikes.items()],
         "synaptic_operations": round(sum(spikes[name] * fan_out for name, _, fan_out in model.loads()), 1),
     }
+
+
+def area_report(model, recipe):
+    """Return the estimated ``luts`` of ``model`` as a JSON-able dict, empty unless ``recipe`` is sparse or budgeted."""
+    if not sparse_synapses(model) and not recipe.area.lut_budget:
+        return {}
+    return {"luts": round(predict_luts(model, recipe.data.pixel_bits))}
 
 
 def save_checkpoint(path, model, recipe, result):
@@ -261,12 +286,15 @@ def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
         checked = (part[: recipe.training.check_images] for part in sets["check"])
         accuracy, spikes = evaluate(model, *checked, recipe.data.pixel_bits)
         log.append({"epoch": epoch + 1, "loss": round(loss, 5), "accuracy": accuracy,
-                    **activity_report(model, spikes), "seconds": round(time.perf_counter() - start, 2)})
+                    **activity_report(model, spikes), **area_report(model, recipe),
+                    "seconds": round(time.perf_counter() - start, 2)})
         with atomic_path(state_path) as temporary:
             torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
                         "model": model.state_dict(), "optimiser": optimiser.state_dict()}, temporary)
         rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
         line = f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}"
+        if "luts" in log[-1]:
+            line += f"  LUTs {log[-1]['luts']:,}"
         bar.update(task, completed=epoch + 1, description=line)
         if not bar.console.is_terminal:
             bar.console.print(f"{line}  loss {loss:.4f}  {log[-1]['seconds']:.1f} s")

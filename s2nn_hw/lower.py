@@ -5,8 +5,7 @@ repeated or reordered; its engine; its neurons. Streams between stages carry a t
 channels cut into words of the width that its readers want; a tensor without image axes is one pixel.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from math import gcd, prod
 
 import numpy as np
@@ -14,128 +13,15 @@ import numpy as np
 from .engines.event import EventParams
 from .engines.parallel import ParallelParams
 from .engines.table import Cells
+from .engines.unrolled import UnrolledParams
 from .errors import UserError
 from .network import INPUT
 from .neurons import Readout
+from .stage import Reader, Stage, Tensor
 from .synapses import Conv2d, Dense, MaxPool, PooledDense, image_shape
 from .windows import WindowParams
 
 MAX_SLOTS = 16
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """How a tensor is streamed: ``rows`` x ``columns`` pixels of ``channels`` values in words of ``width``."""
-
-    rows: int
-    columns: int
-    channels: int
-    width: int
-
-    @property
-    def pixel_words(self):
-        return -(-self.channels // self.width)
-
-    @property
-    def words(self):
-        """Words of a frame."""
-        return self.rows * self.columns * self.pixel_words
-
-    @property
-    def spare(self):
-        """Values past the last channel in a pixel's last word."""
-        return self.pixel_words * self.width - self.channels
-
-    def stream(self, values):
-        """Return ``values`` ``(frames, size)`` as words, ``(frames, words, width)``, zeros in the spare places."""
-        pixels = values.reshape(len(values), self.rows * self.columns, self.channels)
-        padded = np.pad(pixels, ((0, 0), (0, 0), (0, self.spare)))
-        return padded.reshape(len(values), self.words, self.width)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One source of a stage: ``source`` (name of a tensor) and its ``window``.
-
-    Without a window the words are used as they come, a frame of the engine being a whole tensor or, ``pixelwise``,
-    one pixel (a convolution by a kernel of 1 x 1).
-    """
-
-    source: str
-    tensor: Tensor
-    window: WindowParams | None
-    pixelwise: bool = False
-
-    @property
-    def pass_words(self):
-        """Words that the source adds to one pass of the engine."""
-        if self.window:
-            return self.window.pass_words
-        return self.tensor.pixel_words if self.pixelwise else self.tensor.words
-
-    @property
-    def positions(self):
-        """Output positions (row, column) in the order of computation, int64 ``(positions, 2)``."""
-        if self.window:
-            return self.window.positions
-        size = (self.tensor.rows, self.tensor.columns) if self.pixelwise else (1, 1)
-        return np.indices(size).reshape(2, -1).T
-
-    @property
-    def frame_words(self):
-        """Words that leave in one frame."""
-        w = self.window
-        return len(w.positions) * w.groups * w.planes * w.pass_words if w else self.tensor.words
-
-    def gather(self, values):
-        """Return the words of a pass, ``(frames, positions, splits, pass_words, taps * width)``."""
-        if self.window is None:
-            words = self.tensor.stream(values)
-            return words.reshape(len(values), -1, 1, self.pass_words, self.tensor.width)
-        out = self.window.gather(self.tensor.stream(values))
-        return out.reshape(*out.shape[:4], -1)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One layer in the circuit; ``output``: name of the tensor that leaves (the layer's, or of the fused pooling's).
-
-    ``engine``: :class:`EventParams`, :class:`ParallelParams`, or None where spikes are only ORed. ``repeats``:
-    positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once.
-    """
-
-    layer: object
-    output: str
-    readers: tuple
-    engine: object
-    neurons: int
-    repeats: int = 1
-    or_taps: int = 1
-
-    @property
-    def name(self):
-        return self.layer.name
-
-    @property
-    def is_readout(self):
-        return isinstance(self.layer.neuron, Readout)
-
-    @cached_property
-    def positions(self):
-        """Output positions (row, column) in the order of computation, int64 ``(positions, 2)``."""
-        return self.readers[0].positions
-
-    @property
-    def pass_words(self):
-        return sum(reader.pass_words for reader in self.readers)
-
-    def words(self, values):
-        """Return what the engine sees of each source's ``values``: ``(frames, positions, splits, words, width)``."""
-        parts = [reader.gather(x) for reader, x in zip(self.readers, values, strict=True)]
-        splits, width = max(p.shape[2] for p in parts), max(p.shape[4] for p in parts)
-        parts = [np.pad(np.repeat(p, splits // p.shape[2], axis=2), [(0, 0)] * 4 + [(0, width - p.shape[4])])
-                 for p in parts]
-        return np.concatenate(parts, axis=3) if len(parts) > 1 else parts[0]
 
 
 def fusible(network, pool):
@@ -163,23 +49,43 @@ def lower(network, plan, *, only=None):
                                 "convolution can be fused; take engine 'or'")
             fused[before.name] = layer
     swallowed = {pool.name for pool in fused.values()}
-    tensors = _tensors(network, choices, swallowed)
+    inner = _inner(network, choices)
+    tensors = _tensors(network, choices, swallowed, inner.values())
     stages = []
     for layer in network.layers:
-        if layer.name in swallowed or only not in (None, layer.name):
+        if layer.name in swallowed or layer in inner.values() or only not in (None, layer.name):
             continue
         try:
-            stages.append(_stage(network, layer, choices[layer.name], fused.get(layer.name), tensors))
+            if choices[layer.name].engine == "unrolled":
+                stages.append(_unrolled_stage(network, layer, choices, fused.get(layer.name), tensors, inner))
+            else:
+                stages.append(_stage(network, layer, choices[layer.name], fused.get(layer.name), tensors))
         except UserError as error:
             text = str(error)
             raise UserError(text if text.startswith("layer ") else f"layer {layer.name}: {text}") from None
     return tuple(stages)
 
 
-def _tensors(network, choices, swallowed):
+def _inner(network, choices):
+    """Return the layers that are fused into the unrolled one behind them, by the name of that one."""
+    inner = {}
+    for layer in network.layers:
+        if layer.accumulates and choices[layer.name].engine == "fused":
+            behind = network.readers(layer.name)
+            dense = all(type(s) is Dense for s in [*layer.synapses, *(s for b in behind for s in b.synapses)])
+            if [choices[b.name].engine in ("unrolled", "fused") for b in behind] != [True] or not dense:
+                raise UserError(f"layer {layer.name}: only a dense layer that a dense unrolled one alone reads can be "
+                                "fused into that one; take engine 'unrolled'")
+            inner[behind[0].name] = layer
+    return inner
+
+
+def _tensors(network, choices, swallowed, inner):
     """Return the :class:`Tensor` of every name that is streamed; its readers must agree on the width."""
     tensors = {}
     for name, shape in network.shapes.items():
+        if any(layer.name == name for layer in inner):
+            continue
         readers = [layer for layer in network.readers(name) if layer.name not in swallowed]
         if not readers:
             continue
@@ -259,6 +165,54 @@ def _stage(network, layer, choice, pool, tensors):
     if not isinstance(layer.neuron, Readout):
         engine = replace(engine, slots=_slots(engine, tensors[output].pixel_words))
     return Stage(layer, output, readers, engine, neurons, repeats**2)
+
+
+def _unrolled_stage(network, layer, choices, pool, tensors, inner):
+    """Return the stage of a layer whose weights are logic: all taps at once, the bits of a pixel side by side."""
+    choice, front = choices[layer.name], layer
+    if pool:
+        raise UserError(f"max pooling {pool.name} can't be fused into an unrolled layer; take engine 'or' for it")
+    if choice.groups != 1 or choice.banks != 1:
+        raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
+    behind = []
+    while front.name in inner:
+        behind.append(front)
+        front = inner[front.name]
+    buffers = choices[front.name].buffers or (0,) * len(front.sources)
+    planes, several = network.peak(front).bit_length(), len(front.sources) > 1
+    readers = tuple(_unrolled_reader(synapse, source, tensors[source], planes, several, depth)
+                    for synapse, source, depth in zip(front.synapses, front.sources, buffers, strict=True))
+    tables = []
+    for synapse, reader in zip(front.synapses, readers, strict=True):
+        table = _table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
+        if isinstance(synapse, PooledDense):
+            cells = Cells(synapse.cells(network.shapes[reader.source]), synapse.pool, reader.tensor.pixel_words)
+            table = table[:, cells.table_words()]
+        tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
+    width = max(table.shape[2] for table in tables)
+    weights = np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
+    engine = None
+    for one in [front, *reversed(behind)]:
+        if engine:
+            weights = one.synapses[0].weights[:, None].astype(np.int32)
+        engine = UnrolledParams(
+            weights=weights[None], bits=max(s.bits for s in one.synapses), inner=engine, levels=choice.levels,
+            offsets=one.neuron.offsets(*network.bounds(one))[None], fire=not isinstance(one.neuron, Readout),
+            lut=choice.lut)
+    return Stage(layer, layer.name, readers, engine, layer.neuron.size,
+                 fused=(front, *reversed(behind[1:])) if behind else ())
+
+
+def _unrolled_reader(synapse, source, tensor, planes, several, depth):
+    window, conv = None, isinstance(synapse, Conv2d)
+    shape = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
+    if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
+        window = WindowParams(rows=tensor.rows, columns=tensor.columns, words=tensor.pixel_words,
+                              kernel=tuple(synapse.kernel), stride=synapse.stride, padding=synapse.padding,
+                              taps=prod(synapse.kernel), **shape)
+    elif several:
+        window = WindowParams(rows=1, columns=1, words=tensor.words, **shape)
+    return Reader(source, tensor, window, pixelwise=conv and not window)
 
 
 def _slots(engine, words):

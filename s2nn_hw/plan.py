@@ -9,22 +9,28 @@ from .errors import UserError
 from .files import read_bytes, write_json
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
-from .synapses import Conv2d, image_shape
+from .synapses import Conv2d, Dense, image_shape
+from .unroll.logic import TABLE_INPUTS
 
+UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
+UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
+UNROLLED_LEVELS = 3
+MAX_WIDTH = 4096
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
-ENGINES = ("event", "parallel", "or", "fused")
 
 
 @dataclass(frozen=True)
 class LayerPlan:
     """One layer; ``docs/plan.md`` says more of each field.
 
-    ``engine``: ``event`` or ``parallel`` where there are weights, ``or`` or ``fused`` (into the convolution before)
-    for max pooling, ``or`` for an OR. ``width``: spikes a word of what the layer reads (a pixel's channels are cut
-    into such words). ``taps``: kernel taps at once, each with its own port. ``banks``: rows a cycle of the event
-    engine, a multiple of ``taps``; ``depth``: words that wait in each bank's queue. ``groups``: passes over each
-    window, each for its share of the neurons. ``memory``: where weights lie. ``buffers``: words that each source's
-    window keeps, 0 for the default.
+    ``engine``: ``event``, ``parallel``, ``unrolled`` or ``fused`` (into the unrolled layer behind) where there are
+    weights, ``or`` or ``fused`` (into the convolution before) for max pooling, ``or`` for an OR. ``width``: spikes a
+    word of what the layer reads (a pixel's channels are cut into such words). ``taps``: kernel taps at once, each with
+    its own port. ``banks``: rows a cycle of the event engine, a multiple of ``taps``; ``depth``: words that wait in
+    each bank's queue. ``groups``: passes over each window, each for its share of the neurons. ``memory``: where weights
+    lie. ``buffers``: words that each source's window keeps, 0 for the default. Unrolled layers alone: ``levels`` of
+    logic between registers, ``lut``: inputs of the device's look-up tables, 4 or 6; they take all taps at once, and
+    have neither banks, groups nor memory.
     """
 
     name: str
@@ -36,6 +42,8 @@ class LayerPlan:
     groups: int = 1
     memory: str = "auto"
     buffers: tuple = ()
+    levels: int = 1
+    lut: int = 6
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,9 @@ def power_of_two_at_least(n):
     return 1 << max(0, n - 1).bit_length()
 
 
-def word_widths(network, *, most=16):
+def word_widths(network, *, most=16, exact=False):
     """Return a width for the words of each tensor, by name: the channels of a pixel, a power of two, at most ``most``
-    (twice that for images of spikes).
+    (twice that for images of spikes); ``exact``: no power of two, whatever its size.
 
     All that read one tensor, and the sources that add up in one layer or are ORed, must agree, so such names share
     the smallest of their widths.
@@ -74,7 +82,8 @@ def word_widths(network, *, most=16):
         readers = network.readers(name)
         image = len(shape) > 1 and (name != INPUT or any(isinstance(r.synapses[0], Conv2d) for r in readers))
         channels = image_shape(shape)[2] if image else network.size(name)
-        widths[name] = min(2 * most if image and name != INPUT else most, power_of_two_at_least(channels))
+        most_here = 2 * most if image and name != INPUT else most
+        widths[name] = channels if exact else min(most_here, power_of_two_at_least(channels))
     for _ in network.layers:
         for layer in network.layers:
             bound = [*layer.sources] + ([] if layer.accumulates else [layer.name])
@@ -83,8 +92,54 @@ def word_widths(network, *, most=16):
     return widths
 
 
-def default_plan(network, *, input_banks=2):
-    """Return the plan used when none is given: no more than one row a cycle, but for a dense first layer.
+def sparse(network):
+    """Return whether ``network`` is made for logic: dense layers of few synapses, most of their weights zero."""
+    if not all(isinstance(layer.synapses[0], Dense) for layer in network.layers):
+        return False
+    live = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
+    sizes = [network.size(source) for layer in network.layers for source in layer.sources]
+    return live <= min(UNROLLED_SYNAPSES, UNROLLED_SHARE * network.synapse_count) and max(sizes) <= MAX_WIDTH
+
+
+def collapsible(network, layer):
+    """Return whether every neuron that reads ``layer`` is one table together with the neurons of ``layer`` it reads."""
+    behind = network.readers(layer.name)
+    if len(behind) != 1 or not all(type(b.synapses[0]) is Dense for b in (layer, *behind)) or len(layer.sources) > 1:
+        return False
+    live, read = layer.synapses[0].weights != 0, behind[0].synapses[0].weights != 0
+    if len(behind[0].sources) > 1 or read.sum(axis=1).max() > TABLE_INPUTS:
+        return False
+    cones = [live[neurons].any(axis=0).sum() for neurons in read]
+    return max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS
+
+
+def unrolled_plan(network, *, lut=6, levels=UNROLLED_LEVELS):
+    """Return the plan with all weights in logic: a frame a cycle of a dense network, a pixel a cycle of an image.
+
+    ``lut``: inputs of the device's look-up tables; ``levels``: of logic between registers. :class:`UserError` where a
+    frame or a pixel is too wide for one word.
+    """
+    widths = word_widths(network, most=MAX_WIDTH, exact=True)
+    layers = []
+    for layer in network.layers:
+        width = widths[layer.sources[0]]
+        if width > MAX_WIDTH:
+            raise UserError(f"layer {layer.name}: {width:,} inputs are too many for one word of {MAX_WIDTH:,}")
+        engine = "or" if not layer.accumulates else "fused" if collapsible(network, layer) else "unrolled"
+        taps = layer.synapses[0].size ** 2 if layer.synapses[0].kind == "maxpool" else 1
+        layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, levels=levels, lut=lut))
+    plan = Plan(tuple(layers))
+    return with_buffers(plan, safe_buffers(network, plan))
+
+
+def default_plan(network, *, lut=6):
+    """Return the plan used when none is given: :func:`unrolled_plan`, for look-up tables of ``lut`` inputs, if the
+    network is :func:`sparse`, else :func:`event_plan`."""
+    return unrolled_plan(network, lut=lut) if sparse(network) else event_plan(network)
+
+
+def event_plan(network, *, input_banks=2):
+    """Return a plan with no more than one row of weights a cycle, but for a dense first layer.
 
     A dense first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
     the same weight bits. Words of 16 inputs a bank keep the priority encoder short. A convolution of pixels takes
@@ -151,13 +206,15 @@ def _layer_plan(entry, layer, what):
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"{what}: layer {layer.name} has the unknown key {spare[0]!r}; known: {', '.join(known)}")
-    allowed = ENGINES[:2] if layer.accumulates else ENGINES[2:] if layer.synapses[0].kind == "maxpool" else ("or",)
+    allowed = ("or", "fused") if layer.synapses[0].kind == "maxpool" else ("or",)
+    if layer.accumulates:
+        allowed = ("event", "parallel", "unrolled", "fused")
     choice = dict(entry)
     if choice.setdefault("engine", allowed[0]) not in allowed:
         raise UserError(f"{what}: layer {layer.name} needs engine {' or '.join(map(repr, allowed))}, "
                         f"not {choice['engine']!r}")
-    for key, low, high in (("banks", 1, 64), ("width", 1, 1024), ("depth", 2, 1024), ("taps", 1, 49),
-                           ("groups", 1, 1 << 16)):
+    for key, low, high in (("banks", 1, 64), ("width", 1, MAX_WIDTH), ("depth", 2, 1024), ("taps", 1, 49),
+                           ("groups", 1, 1 << 16), ("levels", 1, 64), ("lut", 4, 6)):
         value = choice.get(key, known[key].default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise UserError(f"{what}: layer {layer.name} needs {key} from {low} to {high}, not {value!r}")

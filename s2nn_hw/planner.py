@@ -18,7 +18,17 @@ from .buffers import safe_buffers, size_buffers
 from .errors import UserError
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
-from .plan import LayerPlan, Plan, default_plan, power_of_two_at_least, word_widths
+from .plan import (
+    MAX_WIDTH,
+    UNROLLED_LEVELS,
+    UNROLLED_SYNAPSES,
+    LayerPlan,
+    Plan,
+    event_plan,
+    power_of_two_at_least,
+    unrolled_plan,
+    word_widths,
+)
 from .report.families import FAMILIES, Cost
 from .report.resources import frame_cost, link_cost, packing, stage_cost
 from .synapses import Conv2d, MaxPool
@@ -65,7 +75,7 @@ class Planner:
     def __init__(self, network, family, budget, values, *, wide=WIDE):
         self.network, self.family = network, FAMILIES[family]
         self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
-        self.base = default_plan(network)
+        self.base = event_plan(network)
         widths = word_widths(network, most=wide)
         self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
         self.base = replace(self.base, layers=tuple(
@@ -126,7 +136,10 @@ class Planner:
         found = []
         for choice, once in self._shapes(layer):
             groups = 1
-            if layer.accumulates:
+            if choice.engine == "unrolled":
+                if once > interval:
+                    continue
+            elif layer.accumulates:
                 allowed = [g for g in _divisors(layer.neuron.size) if g * once <= interval]
                 if layer.sources == (INPUT,) and not isinstance(layer.synapses[0], Conv2d):
                     allowed = allowed[:1]
@@ -153,12 +166,12 @@ class Planner:
                 return []
             width = self._output_width(stage.output)
             kinds = ("auto",)
-            if stage.engine is not None and max(rows for _, rows, _ in stage.engine.memories) > 1:
+            if stage.engine is not None and max((rows for _, rows, _ in stage.engine.memories), default=1) > 1:
                 kinds = ("block", "distributed")
             for memory in kinds:
                 one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
                 self.made[key].append(Candidate(
-                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width),
+                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width, predicted=True),
                     packing(self.family, one),
                 ))
         return self.made[key]
@@ -190,6 +203,22 @@ class Planner:
                     yield from self._joined(layer, replace(base, width=width, taps=tap))
                     continue
                 yield from self._accumulated(layer, base, width, tap)
+        if layer.accumulates:
+            yield from self._unrolled(layer, widths)
+
+    def _unrolled(self, layer, widths):
+        """Yield the unrolled engine, also with a whole frame in one word where the word is the layer's own affair."""
+        synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
+        if synapses > UNROLLED_SYNAPSES or any(c.name in self.fused and layer.name in self.network.layer(c.name).sources
+                                               for c in self.base.layers):
+            return
+        whole = self.network.size(layer.sources[0])
+        if self.free[layer.name] and whole <= MAX_WIDTH:
+            widths = sorted({*widths, whole})
+        for width in widths:
+            choice = LayerPlan(layer.name, width=width, engine="unrolled", levels=UNROLLED_LEVELS,
+                               lut=self.family.inputs)
+            yield from self._joined(layer, choice)
 
     def _joined(self, layer, choice):
         plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
@@ -263,6 +292,21 @@ def make_plan(planner, interval):
     return None
 
 
+def unroll(planner, levels):
+    """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers."""
+    network, family = planner.network, planner.family
+    plan = unrolled_plan(network, lut=family.inputs, levels=levels)
+    design, rows, total = Design(network, plan), [], Cost()
+    choices = {choice.name: choice for choice in plan.layers}
+    for stage in design.stages:
+        width = design.tensors[stage.output].width if stage.output in design.tensors else 1
+        cost, cycles = stage_cost(family, stage, width), max(r.frame_words for r in stage.readers)
+        rows.append((stage.name, Candidate(choices[stage.name], cycles, cost, packing(family, stage))))
+        total += cost
+    total += frame_cost(family, design) + link_cost(family, design)
+    return _measured(planner, design, tuple(rows), {r: getattr(total, r) for r in RESOURCES})
+
+
 def measure(planner, chosen):
     """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
     network = planner.network
@@ -270,11 +314,14 @@ def measure(planner, chosen):
     plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
                       for layer in network.layers))
     plan = with_buffers(plan, safe_buffers(network, plan))
-    design = Design(network, plan)
+    return _measured(planner, Design(network, plan), tuple(chosen.items()), planner.used(chosen))
+
+
+def _measured(planner, design, rows, used):
     ones = design.timing.ones(planner.values)
     schedule = design.timing.schedule(ones, length=len(ones[0]))
     interval = float(np.diff(schedule.offered, axis=1).mean()) if len(ones[0]) > 1 else float(schedule.cycles[0, 0])
-    return Planned(plan, tuple(chosen.items()), interval, float(schedule.cycles[0, 0]), planner.used(chosen))
+    return Planned(design.plan, rows, interval, float(schedule.cycles[0, 0]), used)
 
 
 def sized(planner, planned):
@@ -286,8 +333,8 @@ def sized(planner, planned):
 def span(planner):
     """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
     low = max(planner.fastest(layer) for layer in planner.layers)
-    high = max(max(once * layer.neuron.size if layer.accumulates else once
-                   for _, once in planner._shapes(layer)) for layer in planner.layers)
+    high = max(max(once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
+                   for choice, once in planner._shapes(layer)) for layer in planner.layers)
     return low, high
 
 

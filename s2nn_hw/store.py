@@ -6,15 +6,20 @@ Nothing is unpickled, the header is bounded, and the digest is recomputed from w
 import json
 from pathlib import Path
 
+import numpy as np
+
 from .errors import UserError
 from .files import atomic_path, is_pickle, read_bytes
-from .network import Input, Layer, Network
+from .network import MAX_VALUES, Input, Layer, Network
 from .neurons import Fire, Readout
 from .synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 
-VERSIONS = (1, 2)  # 2: more than chains of dense layers
+VERSIONS = (1, 2, 3)  # 2: more than chains of dense layers; 3: tables that list what is not zero
+SPARSE_SHARE = 1 / 4  # of weights that are not zero, at most, in a table that lists them
+SPARSE_SIZE = 1 << 12  # weights, at least
 KEY = "s2nn"
 MAX_FILE_BYTES = 1 << 28
+MAX_WEIGHTS = 1 << 28  # of a table that lists what is not zero
 # kind in the file: class, and the fields that it has besides weights and bits
 SYNAPSES = {
     "dense": (Dense, ()),
@@ -33,8 +38,9 @@ def save(network, path):
     path = Path(path)
     if path.suffix != ".s2nn":
         raise UserError(f"output {path} must end in .s2nn")
-    header = network.describe() | {"provenance": network.provenance, "digest": network.digest}
-    data = pack(network.tensors(), metadata={KEY: json.dumps(header)})
+    header, tables = _listed(network.describe(), network.tensors())
+    header |= {"provenance": network.provenance, "digest": network.digest}
+    data = pack(tables, metadata={KEY: json.dumps(header)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
@@ -72,11 +78,50 @@ def parse(data):
         raise UserError("header field 'format' must be 's2nn'")
     if header.get("version") not in VERSIONS:
         raise UserError(f"format version {header.get('version')!r} is unknown; this tool reads version "
-                        f"{' and '.join(map(str, VERSIONS))}")
+                        f"{', '.join(map(str, VERSIONS[:-1]))} and {VERSIONS[-1]}")
     network = _build(header, tables)
     if header.get("digest") != network.digest:
         raise UserError("header field 'digest' does not match the contents: the file was altered")
     return network
+
+
+def _listed(header, tables):
+    """Return ``header`` and ``tables`` with sparse dense tables replaced by their non-zero weights, row by row."""
+    tables = dict(tables)
+    for entry in header["layers"]:
+        for synapse in entry.get("synapses", [entry.get("synapse")]):
+            key = synapse.get("weights")
+            if synapse["kind"] != "dense" or tables[key].size < SPARSE_SIZE:
+                continue
+            rows, columns = tables[key].nonzero()
+            if len(rows) > SPARSE_SHARE * tables[key].size:
+                continue
+            whole = tables[key]
+            tables[key] = whole[rows, columns]
+            tables |= {f"{key}.columns": columns.astype(np.int32),
+                       f"{key}.counts": np.bincount(rows, minlength=len(whole)).astype(np.int32)}
+            synapse["inputs"] = whole.shape[1]
+            header["version"] = 3
+    return header, tables
+
+
+def _unlisted(tables, used, entry, key, where):
+    """Return the whole table, int8 ``(neurons, inputs)``, of the non-zero weights in tensor ``key``."""
+    inputs = _field(entry, "inputs", int, where)
+    values, columns, counts = (_table(tables, used, {"name": key + end}, "name", where)
+                               for end in ("", ".columns", ".counts"))
+    for array, kind, end in ((values, np.int8, ""), (columns, np.int32, ".columns"), (counts, np.int32, ".counts")):
+        if array.dtype != kind or array.ndim != 1:
+            raise UserError(f"tensor '{key}{end}' must be a list of {np.dtype(kind)}, not {array.dtype} {array.shape}")
+    if not 1 <= inputs <= MAX_VALUES or len(counts) * inputs > MAX_WEIGHTS:
+        raise UserError(f"a table of {len(counts):,} x {inputs:,} weights is too large")
+    if len(values) != len(columns) or (counts < 0).any() or counts.sum(dtype=np.int64) != len(values):
+        raise UserError(f"tensors '{key}', '.columns' and '.counts' do not agree on the number of weights")
+    if len(columns) and not 0 <= columns.min() <= columns.max() < inputs:
+        raise UserError(f"tensor '{key}.columns' must lie in 0 .. {inputs - 1}")
+    whole = np.zeros((len(counts), inputs), np.int8)
+    whole[np.repeat(np.arange(len(counts)), counts), columns] = values
+    return whole
 
 
 def _field(mapping, name, kind, where):
@@ -132,7 +177,9 @@ def _synapse(tables, used, entry, where):
     make, numbers = SYNAPSES[kind]
     settings = {n: _field(entry, n, list if n == "pool" else int, where) for n in numbers}
     if kind not in ("maxpool", "or"):
-        settings["weights"] = _table(tables, used, entry, "weights", where)
+        listed = kind == "dense" and "inputs" in entry
+        settings["weights"] = (_unlisted(tables, used, entry, _field(entry, "weights", str, where), where) if listed
+                               else _table(tables, used, entry, "weights", where))
         settings["bits"] = _field(entry, "bits", int, where)
     return make(**settings)
 

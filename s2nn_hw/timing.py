@@ -6,6 +6,7 @@ maxima of earlier times plus constants, one line per condition in the circuit (`
 
     event engine      a layer that is never held up takes ``sum over passes of max over banks of ones, at least 1``
     parallel engine   ``passes x words``
+    unrolled engine   the words of its passes; with one word, a frame or window every cycle
 """
 
 import os
@@ -17,6 +18,7 @@ import numpy as np
 
 from . import events
 from .engines.event import EventParams
+from .engines.unrolled import UnrolledParams, winner_registers
 from .errors import ProofError
 from .network import INPUT
 
@@ -49,11 +51,11 @@ class Deadlock(ProofError):
 
 
 class Timing:
-    """Cycles of an accelerator of ``stages`` (:class:`s2nn_hw.lower.Stage`) with ``classes`` classes."""
+    """Cycles of an accelerator of ``stages`` (:class:`s2nn_hw.stage.Stage`) with ``classes`` classes."""
 
     def __init__(self, stages, *, classes, frames_under_way):
         self.stages, self.frames_under_way = stages, frames_under_way
-        self.readout_levels = (classes - 1).bit_length()
+        self.classes = classes
 
     def ones(self, values):
         """Return the ones per stage, uint16 ``(frames, positions, splits, planes, words, banks)``.
@@ -95,7 +97,7 @@ class Timing:
             channels[stage.output] = output
             sources = [graph.window(reader.window, channels[reader.source]) if reader.window
                        else channels[reader.source] for reader in stage.readers]
-            parts.append(graph.stage(stage, sources, output, self.readout_levels))
+            parts.append(graph.stage(stage, sources, output, classes=self.classes))
         graph.sink(result)
         return Schedule(*graph.run(parts, ones, self.frames_under_way))
 
@@ -135,7 +137,7 @@ def engine_alone(stage, ones, *, length=1):
     for reader in stage.readers:
         sources.append(graph.channel(reader.frame_words))
         graph.part(events.SOURCE, sources[-1], [], reader.frame_words, output)
-    part = graph.stage(stage, sources, output, 0, words=1)
+    part = graph.stage(stage, sources, output, words=1)
     graph.sink(output)
     *_, closed = graph.run([part], [ones], length)
     return np.diff(closed[0], axis=1)
@@ -175,8 +177,11 @@ class _Graph:
         self.cells = max(self.cells, cells * self.length)
         return out
 
-    def stage(self, stage, sources, output, readout_levels, words=None):
-        """Add engine and neurons (or the OR) behind the channels ``sources``; return the engine's part."""
+    def stage(self, stage, sources, output, *, classes=1, words=None):
+        """Add engine and neurons (or the OR) behind the channels ``sources``; return the engine's part.
+
+        ``classes``: among which a readout chooses; ``words`` of a cell, if not those of the channel ``output``.
+        """
         ports = [(c, reader.pass_words) for c, reader in zip(sources, stage.readers, strict=True)]
         engine = stage.engine
         if engine is None:
@@ -188,13 +193,17 @@ class _Graph:
         if words is None:
             words = 1 if stage.is_readout else self.channels[output] // self.length // cells
         kind = events.READOUT if stage.is_readout else events.UNIT
-        unit = self.part(kind, output, [], words, 1 + (readout_levels if stage.is_readout else 0))
-        numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, engine.slots]
+        slots, delay = engine.slots, 1 + ((classes - 1).bit_length() if stage.is_readout else 0)
+        if isinstance(engine, UnrolledParams):  # as many cells as registers, and as many cycles
+            slots = delay = engine.registers + (winner_registers(classes, engine.levels) if stage.is_readout else 0)
+        unit = self.part(kind, output, [], words, delay)
+        numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, slots]
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
             return self.part(events.EVENT, output, ports, *numbers, engine.all_banks, engine.depth, engine.ahead,
                              engine.planes, engine.groups, splits)
-        return self.part(events.PARALLEL, output, ports, *numbers)
+        kind = events.UNROLLED if isinstance(engine, UnrolledParams) else events.PARALLEL
+        return self.part(kind, output, ports, *numbers)
 
     def sink(self, channel):
         self.part(events.SINK, 0, [(channel, 1)])

@@ -1,4 +1,4 @@
-"""The cocotb side of ``test_top.py``: drives ``rx``, listens at ``tx``; runs inside the simulator.
+"""The cocotb side of ``pins.py``: drives ``rx``, listens at ``tx``; runs inside the simulator.
 
 ``link.json`` in the working folder says what to send; what came back, as hex, goes to ``replies.json``.
 """
@@ -16,7 +16,7 @@ QUIET_BYTES = 150  # a phase is over when nothing came for so long
 
 @cocotb.test()
 async def exchange(dut):
-    """Send each phase's bytes without gaps, then wait until the line is quiet."""
+    """Wait the clocks of each phase, send its bytes without gaps, then wait until the line is quiet."""
     job = json.loads(Path("link.json").read_text(encoding="utf-8"))
     bit_ns = job["clocks"] * CLOCK_NS
     received, last = bytearray(), [0]
@@ -42,6 +42,8 @@ async def exchange(dut):
     cocotb.start_soon(listen())
     replies = []
     for phase in job["phases"]:
+        if phase.get("clocks"):
+            await Timer(phase["clocks"] * CLOCK_NS, unit="ns")
         for position, byte in enumerate(bytes.fromhex(phase["send"])):
             if position == phase.get("reset_before"):
                 dut.rst.value = 1

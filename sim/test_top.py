@@ -1,6 +1,5 @@
 """The whole chip behind its UART pins, as Verilog under cocotb: good, damaged and glued packets, reset in a packet."""
 
-import json
 import random
 
 import numpy as np
@@ -14,7 +13,7 @@ from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
 from s2nn_hw.synapses import Dense
 
-from .runner import build_model, run_module
+from .pins import exchange
 
 CLOCKS_PER_BIT = 4
 
@@ -58,16 +57,12 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
         "damaged between good": {"send": b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))},
         "reset in a packet": {"send": frame(1) + frame(29), "reset_before": 5},
     }
-    job = [p | {"send": p["send"].hex()} for p in phases.values()]
-    (tmp_path / "link.json").write_text(json.dumps({"clocks": CLOCKS_PER_BIT, "phases": job}), encoding="utf-8")
-    pins = [("link_top", name) for name in ("clk", "rst", "rx", "tx")]
-    place = build_model({"link_top.v": text}, top="link_top", folder="build/sim", public=pins)
-    run_module(place, top="link_top", module="sim.link_bench", work=tmp_path)
+    replies = exchange(text, "link_top", list(phases.values()), clocks=CLOCKS_PER_BIT, work=tmp_path)
 
     came = {}
-    for name, data in zip(phases, json.loads((tmp_path / "replies.json").read_text(encoding="utf-8")), strict=True):
+    for name, data in zip(phases, replies, strict=True):
         splitter = Splitter()
-        came[name] = splitter.feed(bytes.fromhex(data))
+        came[name] = splitter.feed(data)
         assert not splitter.damaged, name
 
     def check_result(packet, number):

@@ -2,13 +2,19 @@
 
 from hw import protocol
 from hw.protocol import ErrorCode, Packet, Reply, Request, Result
+from hw.verdict import SelfTestPackets
 
 
 class DeviceModel:
-    """Answers one packet after the other, none of them BUSY; ``network`` computes the results."""
+    """Answers one packet after the other, none of them BUSY; ``network`` computes the results.
 
-    def __init__(self, identity, network, cycles=3):
+    ``self_test``: a function ``command -> Verdict`` that answers in their place.
+    """
+
+    def __init__(self, identity, network, cycles=3, self_test=None):
         self.identity, self.network, self.cycles = identity, network, cycles
+        self.self_test = self_test
+        self.packets = SelfTestPackets(identity) if self_test else identity
 
     def reply(self, data):
         """Return the reply to the piece ``data`` between two delimiters."""
@@ -17,17 +23,19 @@ class DeviceModel:
         except protocol.Damaged:
             body, whole = _unstuff_part(data), False
         kind, number = (*body, 0, 0)[:2] if len(body) > 1 else (body[0] if body else 0, 0)
-        due = {Request.FRAME: self.identity.frame_bytes}.get(kind, 1) + 4
+        due = {self.packets.request: self.packets.frame_bytes}.get(kind, 1) + 4
         if len(body) < due:
             return protocol.error_reply(ErrorCode.SHORT, number)
-        if len(body) > due and kind in tuple(Request):
+        if len(body) > due and kind in (self.packets.request, Request.IDENTITY):
             return protocol.error_reply(ErrorCode.LONG, number)
         if not whole or protocol.checksum(body):
             return protocol.error_reply(ErrorCode.CHECKSUM, number)
         if kind == Request.IDENTITY:
             return Packet(Reply.IDENTITY, number, self.identity.pack())
-        if kind != Request.FRAME:
+        if kind != self.packets.request:
             return protocol.error_reply(ErrorCode.UNKNOWN, number)
+        if self.self_test:
+            return Packet(Reply.SELF_TEST, number, self.packets.pack_verdict(self.self_test(body[2])))
         return Packet(Reply.RESULT, number, self.identity.pack_result(self.classify(body[2:-2])))
 
     def classify(self, payload):

@@ -8,7 +8,7 @@ from s2nn_hw.buffers import safe_buffers
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.network import INPUT, Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.plan import Plan, default_plan, power_of_two_at_most, word_widths
+from s2nn_hw.plan import LayerPlan, Plan, default_plan, power_of_two_at_most, word_widths
 from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shape, weight_limit
 
 
@@ -185,10 +185,17 @@ def random_plan(rng, network):
         taps = int(rng.integers(1, kernel + 1))
         per_tap = 1 << int(rng.integers(0, power_of_two_at_most(width).bit_length()))
         groups = _groups(rng, layer.neuron.size)
+        if rng.random() < 0.3:
+            layers.append(LayerPlan(layer.name, width=width, engine="unrolled", levels=int(rng.integers(1, 4)),
+                                    lut=int(rng.choice([4, 6]))))
+            continue
         layers.append(replace(
             choice, width=width, engine=str(rng.choice(["event", "parallel"])), taps=taps, banks=taps * per_tap,
             depth=int(rng.integers(2, 6)), groups=groups, memory=str(rng.choice(["auto", "block", "distributed"])),
         ))
+    unrolled = {choice.name for choice in layers if choice.engine == "unrolled"}
+    layers = [replace(choice, engine="or") if choice.engine == "fused" and layer.sources[0] in unrolled else choice
+              for choice, layer in zip(layers, network.layers, strict=True)]
     plan = Plan(tuple(replace(layer, buffers=()) for layer in layers))
     return with_buffers(plan, safe_buffers(network, plan))
 

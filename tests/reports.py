@@ -163,6 +163,26 @@ def _device(rows, rate, link):
     }
 
 
+def _logic(luts, clock):
+    """Return the section of a circuit with weights in logic."""
+    parts = dict(zip(("encoder", "tables", "trees", "readout", "argmax", "rest"), (0.1, 0.4, 0.2, 0.2, 0.06, 0.04),
+                     strict=True))
+
+    def guess(value, unit):
+        return q(value, unit, "estimate", "counted part by part", [0.85 * value, 1.2 * value])
+
+    counts = {"total": luts, "without_encoder": round(0.9 * luts), "encoder": round(0.1 * luts)}
+    return {
+        "streaming": True, "initiation_interval": q(1, "cycles", "formula"),
+        "latency": {"cycles": q(6, "cycles", "formula"), "ns": q(6000 / clock, "ns", "formula")},
+        "luts": {name: guess(count, "LUT4") for name, count in counts.items()},
+        "lut_ns": {name: guess(counts[name] * 6000 / clock, "LUT4 ns") for name in ("total", "without_encoder")},
+        "parts": table({"luts": ("LUTs", "estimate", "counted", BAND), "share": ("share", "estimate", "counted", BAND)},
+                       [(name, round(luts * share), share) for name, share in parts.items()]),
+        "layers": None,
+    }
+
+
 def _timeline(rows, frames=5):
     made, ends = [], [0.0] * len(rows)
     for frame in range(frames):
@@ -227,6 +247,7 @@ def sample(*, residual=False, board=True, activity=True, measured=False, accurac
         "limiting": table({"frames": ("frames", "formula"), "share": ("share", "formula")},
                           [(layer, round(10_000 * part), part) for layer, part in share.items()]),
         "timeline": _timeline(rows), "layers": _layers(rows), "bounds": _bounds(rows),
+        "logic": _logic(luts, clock) if board else None,
         "link": {"kind": "UART, 8N1", "baud": q(1_000_000, "baud", "setting"),
                  "request_bytes": q(206, "byte/frame", "formula"), "reply_bytes": q(32, "byte/frame", "formula"),
                  "rate": q(link, "frames/s", "formula")} if board else None,

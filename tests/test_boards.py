@@ -17,6 +17,7 @@ from amaranth.sim import Simulator
 from hw.boards import BOARDS, DEFAULT_BOARD, check_budget, find_board
 from hw.clocking import LIMITS, RESET_CLOCKS, TOLERANCE, BoardTop, Clocking, pll_settings, system_clock
 from hw.devices import DEVICES, find_device
+from hw.leds import ROLES
 from hw.openxc7 import chipdb_names, family_folder, part_name
 from s2nn_hw.errors import UserError
 
@@ -64,6 +65,35 @@ def test_plan_has_single_bit_ports_and_uart_pins(name, mhz):
     primitive = {"LFE5U-85F": "EHXPLLL", "iCE40UP5K": "SB_PLL40_PAD", "iCE40HX8K": "SB_PLL40_CORE",
                  "GW2A-18C": "rPLL", "XC7A35T": "PLLE2_ADV"}[board.device]
     assert (primitive in text) == (settings is not None)
+
+
+class Lights(Loop):
+    """The same with three signals for LEDs."""
+
+    leds: Out(3)
+
+
+@pytest.mark.parametrize(("name", "leds"), [
+    ("ulx3s", ["led 0", "led 1", "led 2"]),
+    ("arty_a7", ["led 0", "led 1", "led 2"]),
+    ("tang_nano_9k", ["led 0", "led 1", "led 2"]),
+    ("icebreaker", ["led_g 0", "led_r 0"]),  # its leds 0 and 1 are the same two
+    ("tang_primer_20k", []),
+    ("amaranth_boards.icesugar:ICESugarPlatform", ["led_g 0", "led_r 0", "led 2"]),
+    ("amaranth_boards.icesugar_nano:ICESugarNanoPlatform", ["led 0"]),
+    ("amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", []),  # its LED is the serial port's pin
+    ("amaranth_boards.ecpix5:ECPIX545Platform", ["rgb_led 0 g", "rgb_led 0 r", "rgb_led 0 b"]),
+])
+def test_leds_of_boards(name, leds):
+    board = find_board(name)
+    platform, top = board.create_platform(), BoardTop(Lights(), board, system_clock(board)[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        platform.build(top, do_build=False, emit_src=False)
+    assert list(top.leds.items()) == list(zip(ROLES, leds, strict=False))
+    ports = {port for port, _, _ in platform.iter_port_constraints_bits()}
+    wanted = {f"{'_'.join(led.split()[:2])}__{'__'.join([*led.split()[2:], 'io'])}" for led in leds}
+    assert {port for port in ports if "led" in port} == wanted
 
 
 def test_default_board_is_known_and_others_are_listed():

@@ -24,7 +24,7 @@ def test_a_whole_report_has_every_figure():
 
 
 @pytest.mark.parametrize(("how", "missing"), [
-    ({"board": False}, {"resources", "energy-classes", "energy-layers"}),
+    ({"board": False}, {"resources", "energy-classes", "energy-layers", "logic-parts"}),
     ({"activity": False}, {"energy-classes", "energy-layers"}),
 ])
 def test_figures_without_data_are_left_out(how, missing):
@@ -35,7 +35,7 @@ def test_figures_without_data_are_left_out(how, missing):
 def test_what_may_be_null_may_be_null():
     report = sample()
     for key in ("accuracy", "board", "clock", "resources", "fits", "interval", "rate", "verified", "limiting",
-                "timeline", "bounds", "link", "energy", "build"):
+                "timeline", "bounds", "link", "energy", "build", "logic"):
         report[key] = None
     report["latency"]["us"] = report["network"]["data_set"] = None
     assert set(figures(report)) == {"latency", "spikes", "layer-resources"}

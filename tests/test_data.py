@@ -27,7 +27,7 @@ def test_samples_are_labelled_images(name):
     count = 100 if name == "cifar10" else 300
     assert (images.shape, labels.shape) == ((count, *data.SETS[name].shape), (count,))
     assert images.dtype == labels.dtype == np.uint8
-    assert set(labels.tolist()) == set(range(10))
+    assert set(labels.tolist()) == set(range(len(data.SETS[name].classes)))
     assert images.max() == 255
 
 

@@ -105,7 +105,7 @@ def test_plan_round_trip_and_refusals(tmp_path, network):
         (lambda p: p["layers"].pop(), "must list the network's layers"),
         (lambda p: p["layers"][0].update(banks=3), "layer layer0: event engine: width must be a power of two times"),
         (lambda p: p["layers"][0].update(engine="magic"), "needs engine 'event'"),
-        (lambda p: p["layers"][0].update(width="x"), "layer layer0 needs width from 1 to 1024, not 'x'"),
+        (lambda p: p["layers"][0].update(width="x"), "layer layer0 needs width from 1 to 4096, not 'x'"),
     ]:
         content = plan.to_json()
         change(content)

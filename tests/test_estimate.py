@@ -7,7 +7,7 @@ from conftest import random_network
 
 from hw.boards import BOARDS
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan
+from s2nn_hw.plan import event_plan
 from s2nn_hw.report.resources import ECP5, FAMILIES, ICE40, XC7, estimate, ram, rom
 
 
@@ -68,7 +68,7 @@ LINKS = {
 @pytest.mark.parametrize("pixels", list(LINKS))
 def test_the_host_link_adds_what_it_takes(pixels, family):
     network = random_network((pixels[0], 4, 10), input_bits=pixels[1])
-    plan = default_plan(network, input_banks=pixels[2])
+    plan = event_plan(network, input_banks=pixels[2])
     bare, whole = estimate(network, plan, family), estimate(network, plan, family, link=True)
     luts, ffs, brams = LINKS[pixels][family]
     assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.25)

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from conftest import random_network
+from conftest import random_images, random_network
 from rich.console import Console
 from standin import tiny_network
 
@@ -265,6 +266,34 @@ def test_command_synthesises_the_accelerator_and_says_what_is_missing(
     assert "- tool nextpnr-xilinx (install openXC7" in text
     assert run_cli(monkeypatch, *command) == 3
     assert "nothing to build" in capsys.readouterr().out
+
+
+def test_command_builds_a_self_test(tools, network_file, tmp_path, monkeypatch, capsys):
+    tools("yosys", FAKE_YOSYS)
+    images, output = tmp_path / "x.npy", tmp_path / "build"
+    np.save(images, random_images(tiny_network(), 5))
+    command = ("bitstream", network_file, "--board", "arty_a7", "--native", "-o", output, "--images", images)
+    assert run_cli(monkeypatch, *command, "--self-test", "--vectors", 3) == 3
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"self-test with 3 frames of the {images}; LEDs: pass led 0, fail led 1, heartbeat led 2;" in text
+    assert "- tool nextpnr-xilinx (install openXC7" in text
+    (folder,) = output.iterdir()
+    test = json.loads((folder / "build.json").read_text())["self_test"]
+    assert (test["vectors"], test["rounds"], test["leds"]["fail"]) == (3, 16, "led 1")
+    constraints, verilog = ((folder / name).read_text() for name in ("top.xdc", "top.v"))
+    assert all(f"led_{n}__io" in constraints for n in range(3))
+    assert "module \\top.design.test " in verilog
+    assert run_cli(monkeypatch, *command, "--self-test", "--vectors", 4) == 3
+    assert run_cli(monkeypatch, *command) == 3
+    assert len(list(output.iterdir())) == 3  # other vectors, and none, are other builds
+    capsys.readouterr()
+    for arguments, message in ((("report", folder), "is of a self-test, whose vectors"),
+                               ((*command, "--vectors", 3), "--vectors is for a self-test: give --self-test"),
+                               ((*command, "--self-test"), "of 64 vectors needs as many images, not 5")):
+        assert run_cli(monkeypatch, *arguments) == 2
+        text = capsys.readouterr().err
+        assert message in text
+        assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

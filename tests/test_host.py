@@ -1,18 +1,15 @@
 """The host against a device in Python behind a pseudo terminal, and against ports that are no device."""
 
-import os
-import pty
 import random
 import subprocess
 import sys
-import threading
-import tty
 from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from device_model import DeviceModel
+from fake_port import FakePort
 from standin import tiny_network
 
 from hw import protocol
@@ -22,41 +19,6 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.store import save
 
 BAUD = 1_000_000
-
-
-class FakePort:
-    """A pseudo terminal whose far end answers each piece between delimiters with ``answer(piece)`` bytes."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.near, self.far = pty.openpty()
-        tty.setraw(self.near)
-        tty.setraw(self.far)
-        self.name = os.ttyname(self.far)
-        self.stop_read, self.stop_write = os.pipe()
-        self.thread = threading.Thread(target=self._serve)
-
-    def _serve(self):
-        import select
-
-        rest = b""
-        while True:
-            ready, _, _ = select.select([self.near, self.stop_read], [], [])
-            if self.stop_read in ready:
-                return
-            *pieces, rest = (rest + os.read(self.near, 4096)).split(b"\0")
-            for piece in filter(None, pieces):
-                os.write(self.near, self.answer(piece))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        os.write(self.stop_write, b"x")
-        self.thread.join()
-        for handle in (self.near, self.far, self.stop_read, self.stop_write):
-            os.close(handle)
 
 
 def rig(seed=0, channels=None, per_beat=5):

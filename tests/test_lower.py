@@ -66,7 +66,8 @@ def test_fusing_wants_the_only_reader():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda p: p["layers"][1].update(engine="or"), "layer layer1 needs engine 'event' or 'parallel', not 'or'"),
+        (lambda p: p["layers"][1].update(engine="or"),
+         "layer layer1 needs engine 'event' or 'parallel' or 'unrolled' or 'fused', not 'or'"),
         (lambda p: p["layers"][3].update(engine="event"), "layer layer3 needs engine 'or' or 'fused', not 'event'"),
         (lambda p: p["layers"][1].update(taps=50), "layer layer1 needs taps from 1 to 49, not 50"),
         (lambda p: p["layers"][1].update(groups=True), "layer layer1 needs groups from 1 to 65536, not True"),

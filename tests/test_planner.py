@@ -118,7 +118,7 @@ def test_the_command_writes_a_plan_that_the_others_take(folder, monkeypatch, cap
     ("arguments", "text"),
     [
         (["--target-fps", 1e9], "frames/s are out of reach on Arty A7-35T at 100 MHz: layer"),
-        (["--target-fps", 5, "--fit"], "either --target-fps or --fit, not both"),
+        (["--target-fps", 5, "--fit"], "only one of --target-fps, --fit, --unroll"),
         (["--clock", -5], "clock must be positive, not -5"),
         (["-o", "plan.txt"], "output plan.txt must end in .json"),
     ],

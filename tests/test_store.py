@@ -11,7 +11,10 @@ from safetensors.numpy import save as pack
 
 from quantize.convert import read_checkpoint
 from s2nn_hw.errors import UserError
+from s2nn_hw.network import Input, Layer, Network
+from s2nn_hw.neurons import Fire, Readout
 from s2nn_hw.store import KEY, load, save
+from s2nn_hw.synapses import Dense
 
 
 @pytest.fixture
@@ -45,6 +48,54 @@ def test_round_trip(tmp_path, bits):
     assert (tmp_path / "a.s2nn").read_bytes() == (tmp_path / "b.s2nn").read_bytes()
 
 
+def sparse_network(seed=0):
+    """A network of 200 x 60 weights of which 3 a neuron, none in the first one, are not 0."""
+    rng = np.random.default_rng(seed)
+    table = np.zeros((60, 200), np.int8)
+    for row in table[1:]:
+        row[rng.choice(200, 3, replace=False)] = rng.choice([-3, 1, 2], 3)
+    readout = Dense(rng.integers(-1, 2, (4, 60)).astype(np.int8), 2)
+    return Network("sparse", Input((200,), 1), (
+        Layer("hidden", Dense(table, 3), Fire(np.zeros(60, np.int32))),
+        Layer("readout", readout, Readout(np.zeros(4, np.int32))),
+    ), tuple("abcd"))
+
+
+def test_sparse_tables_list_what_is_not_zero(tmp_path):
+    network, path = sparse_network(), tmp_path / "net.s2nn"
+    save(network, path)
+    again = load(path)
+    assert again.digest == network.digest
+    assert (again.layers[0].synapses[0].weights == network.layers[0].synapses[0].weights).all()
+    assert path.stat().st_size < 60 * 200 / 3
+    save(again, tmp_path / "again.s2nn")
+    assert path.read_bytes() == (tmp_path / "again.s2nn").read_bytes()
+
+
+def _cut(tables, name):
+    tables[name] = tables[name][:-1]
+
+
+@pytest.mark.parametrize(("header", "tables", "message"), [
+    (lambda h: h["layers"][0]["synapse"].update(inputs=1 << 23), None, "60 x 8,388,608 weights is too large"),
+    (lambda h: h["layers"][0]["synapse"].update(inputs="many"), None, "'layers.0..synapse.inputs' must be an integer"),
+    (lambda h: h["layers"][0]["synapse"].update(inputs=100), None, "'hidden.weights.columns' must lie in 0 .. 99"),
+    (None, lambda t: _cut(t, "hidden.weights"), "do not agree on the number of weights"),
+    (None, lambda t: _cut(t, "hidden.weights.columns"), "do not agree on the number of weights"),
+    (None, lambda t: t.pop("hidden.weights.counts"), "tensor 'hidden.weights.counts', named by .* is missing"),
+    (None, lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int64)}),
+     "must be a list of int32, not int64"),
+    (None, lambda t: t["hidden.weights.columns"].__setitem__(0, -1), "must lie in 0 .. 199"),
+    (None, lambda t: t["hidden.weights"].__setitem__(0, 3 if t["hidden.weights"][0] != 3 else 1), "digest"),
+])
+def test_sparse_tables_that_are_wrong(tmp_path, header, tables, message):
+    path = tmp_path / "net.s2nn"
+    save(sparse_network(), path)
+    rewrite(path, header, tables)
+    with pytest.raises(UserError, match=message):
+        load(path)
+
+
 def test_digest_sees_every_weight(network):
     other = random_network((20, 9, 3), input_bits=2, seed=1)
     assert other.digest != network.digest
@@ -61,7 +112,7 @@ def test_every_truncation_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda h: h.update(version=3), "format version 3 is unknown; this tool reads version 1 and 2"),
+        (lambda h: h.update(version=4), "format version 4 is unknown; this tool reads version 1, 2 and 3"),
         (lambda h: h.update(format="onnx"), "'format' must be 's2nn'"),
         (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
         (lambda h: h.pop("layers"), "'layers' must be a list"),

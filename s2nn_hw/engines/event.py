@@ -75,6 +75,8 @@ class EventParams(EngineParams):
     tag_bits: int = 2
     shortcuts: tuple = ()
 
+    kind = "event"
+
     def __post_init__(self):
         self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8),
                              ("tag_bits", 1, 5)))

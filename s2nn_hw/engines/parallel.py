@@ -26,6 +26,8 @@ class ParallelParams(EngineParams):
 
     diagonal: bool = False
 
+    kind = "parallel"
+
     def __post_init__(self):
         self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
         if self.diagonal and self.width % self.lanes:

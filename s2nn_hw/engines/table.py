@@ -115,6 +115,11 @@ class EngineParams:
         wide = self.weights.astype(np.int64)
         return uses * wide.clip(max=0).sum(axis=(2, 3)), uses * wide.clip(min=0).sum(axis=(2, 3))
 
+    @property
+    def score_width(self):
+        """Bits of each signed score of a readout."""
+        return int(self.accumulator_widths().max())
+
     def accumulator_widths(self):
         """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle.
 

@@ -37,6 +37,9 @@ def read_build(folder, network):
     if made is not None and not (isinstance(made, dict) and set(made) == set(RESOURCES)
                                  and all(isinstance(count, (int, float)) for count in made.values())):
         raise UserError(f"build record {path}: 'synthesis' must count {', '.join(RESOURCES)}, or be null")
+    if build.get("self_test"):
+        raise UserError(f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
+                        "accelerator; give a build made without --self-test")
     if build["network"].get("digest") != network.digest:
         raise UserError(f"build record {path} is of another network ({build['network'].get('name')}, digest "
                         f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew")

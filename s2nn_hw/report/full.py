@@ -12,6 +12,7 @@ from .bounds import bounds
 from .energy.section import energy_section
 from .latency import limiting, rate, timeline, times
 from .layers import BRAM_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
+from .logic import logic_section
 from .measure import SEQUENCE, measure
 from .quantities import quantity, significant
 
@@ -64,6 +65,7 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "timeline": timeline(design, measured),
         "layers": layers_table(rows),
         "bounds": bounds(design, rows, measured, board=board),
+        "logic": logic_section(design, board, interval=interval, latency=float(measured.alone.mean()), clock_mhz=mhz),
         "link": _link(link),
         "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
                                  link=link, readings=readings),

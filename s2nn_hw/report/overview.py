@@ -4,7 +4,6 @@ from dataclasses import asdict
 from math import prod
 
 from ..accelerator import Design
-from ..engines.event import EventParams
 from .resources import FAMILIES, estimate
 from .work import connections
 
@@ -15,39 +14,43 @@ def stage_overview(network, stage):
     A join has no weights; a fused max pooling is the ``pool`` of the layer before it.
     """
     layer, engine = stage.layer, stage.engine
-    shapes = [network.shapes[source] for source in layer.sources]
+    sources = stage.layers[0].sources
+    shapes = [network.shapes[source] for source in sources]
     row = {
         "name": stage.name,
-        "sources": list(layer.sources),
-        "source": layer.sources[0],
+        "sources": list(sources),
+        "source": sources[0],
         "synapse": "+".join(s.kind for s in layer.synapses),
         "neuron": layer.neuron.kind if layer.accumulates else None,
-        "engine": "or" if engine is None else "event" if isinstance(engine, EventParams) else "parallel",
+        "engine": "or" if engine is None else engine.kind,
         "shape": list(network.shapes[layer.name]),
         "pool": [round(stage.repeats**0.5)] * 2 if stage.repeats > 1 else None,
         "output": stage.output,
         "inputs": sum(prod(shape) for shape in shapes),
         "neurons": stage.neurons,
-        "connections": connections(network, layer),
+        "connections": sum(connections(network, one, wired=engine is not None and engine.kind == "unrolled")
+                           for one in stage.layers),
+        "fused": [one.name for one in stage.fused],
         "synapses": 0, "memory_bits": 0,
         "windows": [window_overview(reader) for reader in stage.readers if reader.window],
     }
     if engine is None:
         return row
-    weights, table, widths = [s.weights for s in layer.synapses], layer.neuron.table, engine.accumulator_widths()
+    synapses = [s for one in stage.layers for s in one.synapses]
+    weights, table, widths = [s.weights for s in synapses], layer.neuron.table, engine.accumulator_widths()
     count, zeros = sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights)
     return row | {
         "synapses": count,
-        "bits": max(s.bits for s in layer.synapses),
+        "bits": max(s.bits for s in synapses),
         "weight_range": [min(int(w.min()) for w in weights), max(int(w.max()) for w in weights)],
         "sparsity": round(zeros / count, 5),
         "table": layer.neuron.table_name,
         "table_range": [int(table.min()), int(table.max())],
         "accumulator_bits": [int(widths.min()), int(widths.max())],
-        "memory_bits": sum(s.weights.size * s.bits for s in layer.synapses),
+        "memory_bits": 0 if engine.kind == "unrolled" else sum(s.weights.size * s.bits for s in synapses),
         "lanes": engine.lanes,
         "groups": engine.groups,
-        "banks": engine.banks if isinstance(engine, EventParams) else engine.terms,
+        "banks": engine.banks if engine.kind == "event" else engine.terms,
         "words": engine.words,
         "bit_planes": engine.planes,
     }

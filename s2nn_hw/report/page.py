@@ -16,7 +16,7 @@ from .palette import DARK, LIGHT, style_variables
 SECTIONS = {
     "network": ("spikes", "limiting"),
     "time": ("timeline", "latency", "interval"),
-    "space": ("resources", "layer-resources"),
+    "space": ("resources", "layer-resources", "logic-parts"),
     "energy": ("energy-classes", "energy-layers", "arithmetic"),
     "roof": ("roofline", "bounds"),
     "literature": ("luts-accuracy", "energy-accuracy"),

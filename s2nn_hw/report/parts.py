@@ -4,10 +4,12 @@ from math import ceil
 
 import numpy as np
 
-from ..engines.event import EventParams
 from ..engines.parallel import ParallelParams
+from ..unroll.cost import cost, predict_luts
 from .families import Cost, multiplexer, ram, rom
 
+PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
+PREDICTED_FFS = 1.3  # flip-flops a LUT, of logic that nobody has searched for yet
 CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
 
 
@@ -60,6 +62,8 @@ def accumulators(family, params, terms):
 
 def weight_memory(family, params):
     """Return the cost of the memories of weights of one engine."""
+    if not params.memories:
+        return Cost()
     if isinstance(params, ParallelParams):
         parts = [(params.bits, _columns(params))]
     else:
@@ -110,8 +114,29 @@ def parallel_engine(family, p):
     return cost + Cost(luts=family.layer + index, ffs=gates + p.width + index + 9 + late)
 
 
-def engine(family, params):
-    return (event_engine if isinstance(params, EventParams) else parallel_engine)(family, params)
+def unrolled_engine(family, p, *, predicted):
+    """Return the cost of an unrolled engine: of its logic, or as ``predicted`` without the search for it."""
+    held = (p.words - 1) * p.width + bits_for(p.words)
+    if not predicted:
+        found = cost(p.logic, family.name, levels=p.levels)
+        return Cost(luts=found.luts + PIPELINE * p.registers, ffs=found.ffs + held + p.registers)
+    luts = 0.0
+    while p is not None:
+        luts += float(predict_luts(p.weights.reshape(p.lanes, -1), f"lut{p.lut}").sum())
+        p = p.inner
+    return Cost(luts=luts, ffs=PREDICTED_FFS * luts + held)
+
+
+def winner(family, classes, width, registers):
+    """Return the cost of the argmax behind an unrolled readout."""
+    return Cost(luts=family.winner * (classes - 1) * width, ffs=classes * width * (1 + registers) + registers)
+
+
+def engine(family, params, *, predicted=False):
+    """Return the cost of an engine of any kind; ``predicted``: that of logic without the search for it."""
+    if params.kind == "unrolled":
+        return unrolled_engine(family, params, predicted=predicted)
+    return (event_engine if params.kind == "event" else parallel_engine)(family, params)
 
 
 def window(family, w):
@@ -128,6 +153,8 @@ def window(family, w):
 def fire_unit(family, stage, width):
     """Return the cost of a layer's neurons: groups and cells collected, room for ``slots`` cells, cut into words."""
     p, neurons = stage.engine, stage.neurons
+    if p.kind == "unrolled":
+        return Cost(luts=(width * multiplexer(family, ceil(neurons / width))) if neurons > width else 0)
     words = ceil(neurons / width)
     cost = Cost(luts=family.fire * p.lanes + width * multiplexer(family, words), ffs=bits_for(words) + 2)
     if p.groups * p.repeats > 1:

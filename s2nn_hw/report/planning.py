@@ -18,12 +18,14 @@ from .tables import make_table, percent
 SAMPLE = 48  # images of which the typical ones are planned for
 
 
-def plan_network(path, *, board, find_board, test_images, target_fps=None, clock_mhz=None, output=None, as_json=False):
+def plan_network(path, *, board, find_board, test_images, target_fps=None, clock_mhz=None, unroll=None,
+                 output=None, as_json=False):
     """Plan the network in file ``path`` for ``board``, print the table, write the plan to ``output``.
 
-    ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``find_board``,
-    ``test_images``: as in :func:`s2nn_hw.report.commands.report_network`. :class:`UserError` if the target is out of
-    reach: it names what limits and the best that is reachable.
+    ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``unroll``: instead,
+    all weights in logic, with so many levels of it between registers. ``find_board``, ``test_images``: as in
+    :func:`s2nn_hw.report.commands.report_network`. :class:`UserError` if the target is out of reach: it names what
+    limits and the best that is reachable.
     """
     if output is not None and Path(output).suffix != ".json":
         raise UserError(f"output {output} must end in .json")
@@ -37,7 +39,14 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     budget = {name: record["budget"][name]["budget"] for name in planner.RESOURCES}
     work = planner.Planner(network, record["family"], budget, values)
     try:
-        found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
+        if unroll:
+            found = planner.unroll(work, unroll)
+            over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
+            if over:
+                raise UserError(f"unrolled, {network.name} does not fit {record['title']}: {over[0]} about "
+                                f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit")
+        else:
+            found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
         reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
     except planner.OutOfReach as limit:
         if not target_fps:

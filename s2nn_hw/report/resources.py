@@ -7,7 +7,8 @@ against synthesis).
 
 from math import ceil
 
-from ..accelerator import CYCLE_BITS, Design
+from ..accelerator import CYCLE_BITS, TAG_BITS, Design
+from ..engines.unrolled import winner_registers
 from ..errors import UserError
 from . import parts
 from .families import ECP5, FAMILIES, GOWIN, ICE40, XC7, Cost, ram, rom
@@ -18,15 +19,17 @@ LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
 
 
-def stage_cost(family, stage, width):
+def stage_cost(family, stage, width, *, predicted=False):
     """Return the :class:`Cost` of one stage: windows, joins, engine, neurons that give words of ``width`` spikes.
+
+    ``predicted``: logic is not searched for, see :func:`~s2nn_hw.report.parts.engine`.
 
     The argmax behind a readout is not in it.
     """
     cost = sum((parts.window(family, r.window) for r in stage.readers if r.window), Cost())
     cost += parts.joining(family, stage)
     if stage.engine is not None:
-        cost += parts.engine(family, stage.engine)
+        cost += parts.engine(family, stage.engine, predicted=predicted)
         if not stage.is_readout:
             cost += parts.fire_unit(family, stage, width)
     return cost
@@ -41,8 +44,15 @@ def link_cost(family, design):
 
 def frame_cost(family, design):
     """Return the :class:`Cost` of what stands around the stages: argmax, cycle counters, input."""
+    classes, last = len(design.network.classes), design.stages[-1]
+    if last.engine.kind == "unrolled":
+        registers = winner_registers(classes, last.engine.levels)
+        readout = parts.winner(family, classes, design.score_width, registers)
+    else:
+        readout = parts.readout_unit(family, classes, design.score_width, last)
+    if design.streaming:  # the frame's first cycle rides along
+        return readout + Cost(luts=TAG_BITS + 1, ffs=TAG_BITS * (design.frames_under_way + 1))
     starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
-    readout = parts.readout_unit(family, len(design.network.classes), design.score_width, design.stages[-1])
     forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
     around = Cost(luts=family.fixed + 2 * forks,
                   ffs=2 * CYCLE_BITS + 2 * parts.bits_for(design.beats) + 27)

@@ -92,6 +92,10 @@ def tiles(report):
     digits, unit = scaled(stats["mean"], stats["unit"])
     at = f", at {quantity(clock['used'])}" if clock and report["latency"]["us"] else ""
     made.append(tile("Latency, mean", digits, unit, stats, f"p99 {scaled(stats['p99'], stats['unit'])[0]}{at}"))
+    logic = report.get("logic")
+    if logic and logic["initiation_interval"] and logic["lut_ns"]:
+        made.append(tile("Initiation interval", number(logic["initiation_interval"]["value"]), "cycles",
+                         logic["initiation_interval"], f"LUTs x latency {quantity(logic['lut_ns']['total'])}"))
     q, what = energy(report)
     if q:
         digits, unit = scaled(q["value"], q["unit"])

@@ -113,11 +113,32 @@ def print_report(data, console):
         say(f"circuit {rate['circuit']['value']:,.0f} frames/s; the {rate['limited_by']} sets the rate: "
             f"{rate['total']['value']:,.0f} frames/s")
     console.print(_layer_table(data))
+    print_logic(data["logic"], console)
     device = data["bounds"]["device"]
     if device and device["ratio"]:
         say(f"interval {number(device['interval'])}; with all of the device at work at least "
             f"{number(device['bound'])} (set by {device['bound_by']})")
     print_energy(data["energy"], console)
+
+
+def print_logic(logic, console):
+    """Print the section ``logic``: where LUTs go, interval, latency, LUTs times latency."""
+    if logic is None:
+        return
+    said = [f"weights in logic: initiation interval {number(logic['initiation_interval'])}",
+            f"latency {number(logic['latency']['cycles'])}"]
+    said += [number(logic["latency"]["ns"])] if logic["latency"]["ns"] else []
+    said += [f"LUTs x latency {number(logic['lut_ns']['total'])}"] if logic["lut_ns"] else []
+    console.print(", ".join(said), markup=False)
+    if logic["parts"]:
+        console.print(make_table(
+            f"where the LUTs go, estimate: {number(logic['luts']['total'])}, without the encoder "
+            f"{number(logic['luts']['without_encoder'])}", ("part", "LUTs", "share"),
+            [(row["name"], row["luts"], percent(row["share"])) for row in logic["parts"]["rows"]]))
+        console.print(make_table(
+            None, ("layer", "synapses", "LUTs", "LUTs/synapse", "levels", "registers"),
+            [(row["name"], row["synapses"], row["luts"], row["luts_per_synapse"], row["levels"], row["registers"])
+             for row in logic["layers"]["rows"]]))
 
 
 def print_energy(energy, console):

@@ -1,8 +1,10 @@
 """What one stage has to do: connections, additions per spike, and how much of what it reads is active.
 
-    connections            weights, each counted once for every position at which it is used
+    connections            weights, each counted once for every position at which it is used; where they are logic,
+                           those that are not zero
     active taps            ones of the input, each counted once for every window position that covers it
-    synaptic operations    active taps x the output channels that each adds to
+    synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
+                           weight is not zero
 """
 
 from math import prod
@@ -10,7 +12,7 @@ from math import prod
 import numpy as np
 
 from ..network import INPUT
-from ..synapses import Conv2d, image_shape
+from ..synapses import Conv2d, Dense, PooledDense, image_shape
 
 
 def uses(synapse, shape, positions):
@@ -34,10 +36,15 @@ def fan_out(synapse):
     return synapse.neurons // synapse.groups if isinstance(synapse, Conv2d) else synapse.neurons
 
 
-def connections(network, layer):
-    """Return the connections of ``layer``; 0 where spikes are only joined."""
+def connections(network, layer, *, wired=False):
+    """Return the connections of ``layer``; 0 where spikes are only joined.
+
+    ``wired``: weights are logic, so that those of a dense layer that are 0 do not exist.
+    """
     if not layer.accumulates:
         return 0
+    if wired and all(isinstance(s, Dense) for s in layer.synapses):
+        return sum(int(np.count_nonzero(s.weights)) for s in layer.synapses)
     return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
 
 
@@ -46,13 +53,18 @@ def stage_work(network, stage, ones):
 
     ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
     """
-    layer = stage.layer
-    active = sum(float(ones[source].sum()) for source in layer.sources)
-    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in layer.sources)
+    sources = stage.layers[0].sources
+    active = sum(float(ones[source].sum()) for source in sources)
+    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in sources)
     taps = additions = 0.0
-    for synapse, source in zip(layer.synapses, layer.sources, strict=True) if layer.accumulates else ():
-        read = float(ones[source] @ uses(synapse, network.shapes[source], stage.positions))
-        taps, additions = taps + read, additions + read * fan_out(synapse)
+    for layer in stage.layers if stage.layer.accumulates else ():
+        for synapse, source in zip(layer.synapses, layer.sources, strict=True):
+            read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
+            taps += float(read.sum())
+            if stage.engine.kind == "unrolled" and not isinstance(synapse, Conv2d | PooledDense):
+                additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
+            else:
+                additions += float(read.sum()) * fan_out(synapse)
     return {
         "active_inputs": round(active, 3),
         "active_share": round(active / places, 5),

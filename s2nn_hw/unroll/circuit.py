@@ -112,7 +112,7 @@ def _last_stages(logic, home, count):
 def _value(node, now):
     """Return the Value of a node."""
     if isinstance(node, Table):
-        return _look_up(node, now)
+        return _expanded(node, now)
     left, carry = Cat(now[bit] for bit in node.left), now[node.carry]
     if not subtracts(node):
         right = Cat(now[entry] for entry in node.right)
@@ -125,9 +125,23 @@ def _value(node, now):
     return (Cat(carry, left, Const(0, 1)) - Cat(~carry, right, Const(1, 1)))[1 : len(node.left) + 2]
 
 
+def _expanded(table, now):
+    """Return a table's Value as ``low ^ (x & (low ^ high))``, by its last input ``x``.
+
+    Written as a multiplexer with a constant operand it would become a reset of the register behind it, whose
+    condition takes further LUTs.
+    """
+    if len(table.inputs) < 2:
+        return _look_up(table, now)
+    size = 1 << (len(table.inputs) - 1)
+    low, high = table.truth & ((1 << size) - 1), table.truth >> size
+    rest, x = table.inputs[:-1], now[table.inputs[-1]]
+    return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
+
+
 def _look_up(table, now, inverted=False):
     size = 1 << len(table.inputs)
     truth = table.truth ^ ((1 << size) - 1) if inverted else table.truth
-    if size == 2:
+    if size == 2 and truth in (1, 2):
         return now[table.inputs[0]] if truth == 2 else ~now[table.inputs[0]]
     return Const(truth, size).bit_select(Cat(now[bit] for bit in table.inputs), 1)

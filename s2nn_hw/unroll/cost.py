@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .circuit import registers, subtracts
-from .logic import ONE, ZERO, Table
-from .mapping import MAPPINGS
+from .logic import ONE, TABLE_INPUTS, ZERO, Table
 from .terms import split
 
 FAMILIES = {"xc7": "lut6", "ecp5": "lut4", "ice40": "lut4", "gowin": "lut4"}  # device family: how it is mapped
@@ -96,4 +95,5 @@ def predict_luts(weights, family="lut6"):
     digits = np.array([len(split(int(v), 1)) for v in values])[where].reshape(weights.shape).sum(axis=1)
     live, by = np.count_nonzero(weights, axis=1), COEFFICIENTS[family]
     luts = by.synapse * live + by.chunk * (chunks - live) + by.digit * (digits - chunks) + by.neuron
-    return np.where(live <= MAPPINGS[family].alone, np.minimum(live, 1.0), np.maximum(luts, 1.0))
+    small = np.array([_table(n, "xc7" if family == "lut6" else family) if n else 0 for n in range(TABLE_INPUTS + 1)])
+    return np.where(live <= TABLE_INPUTS, small[np.minimum(live, TABLE_INPUTS)], np.maximum(luts, 1.0))

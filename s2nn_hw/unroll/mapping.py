@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from .chains import COLUMNS
 from .heap import MOST_LEVELS, PHASES, ROWS, Classes, construct
-from .logic import ONE, ZERO, Logic
+from .logic import ONE, TABLE_INPUTS, ZERO, Logic
 from .pack import pack
 from .search import FAILED, climb
 from .terms import Builder, Terms, sums
@@ -39,7 +39,7 @@ class Mapped:
     constant: int = 0
 
 
-def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, depth=None, moves=None):
+def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, depth=None, moves=None):
     """Return the :class:`Mapped` logic of a layer of constant integer weights.
 
     ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result
@@ -60,8 +60,11 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=20.0, seed=0, de
         raise UserError(f"sums beyond {LARGEST:,} are not mapped")
     constant, width = 0, 1
     if not fire:
-        constant = -int((np.minimum(weights, 0).sum(axis=1) + offsets).min(initial=0))
-        width = max(1, int((np.maximum(weights, 0).sum(axis=1) + offsets).max(initial=0) + constant).bit_length())
+        low = int((np.minimum(weights, 0).sum(axis=1) + offsets).min(initial=0))
+        high = int((np.maximum(weights, 0).sum(axis=1) + offsets).max(initial=0))
+        width = max(1, max(~low, high).bit_length())
+        constant = 1 << width if low < 0 else 0  # so that a signed value is the unsigned one, its top bit inverted
+        width += low < 0
     if moves is None:
         moves = int(np.clip(EFFORT // max(1, np.count_nonzero(weights)), *MOVES))
     builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
@@ -108,7 +111,8 @@ class Neuron:
         self.known = None
         if fire and (low >= 0 or high < 0):
             self.known = ONE if low >= 0 else ZERO
-        self.small = len(self.live) <= self.final
+        # four LUTs of four inputs and the multiplexers beside them hold six inputs, less than any sum of them
+        self.small = len(self.live) <= (TABLE_INPUTS if fire else self.final)
         self.searched = self.known is None and not self.small
         if self.searched:
             self.terms = Terms(builder, row, odd)

@@ -2,11 +2,11 @@
 
 from .energy import arithmetic, device_classes, device_layers
 from .roof import bounds, roofline
-from .space import layer_resources, resources, spikes
+from .space import layer_resources, logic_parts, resources, spikes
 from .time import interval, latency, limiting, timeline
 
-ALL = (timeline, latency, interval, limiting, spikes, resources, layer_resources, device_classes, device_layers,
-       arithmetic, roofline, bounds)
+ALL = (timeline, latency, interval, limiting, spikes, resources, layer_resources, logic_parts, device_classes,
+       device_layers, arithmetic, roofline, bounds)
 
 
 def figures(report):

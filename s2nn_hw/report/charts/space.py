@@ -78,6 +78,22 @@ def layer_resources(report):
         chart.properties(height={"step": 11}), ("layer", *titles), tuple(cells))
 
 
+def logic_parts(report):
+    """Return where the LUTs of unrolled layers go: encoder, tables, trees, readout, argmax, the rest."""
+    logic = report.get("logic")
+    if not logic or not logic["parts"]:
+        return None
+    cells = [(name, luts, share) for name, luts, share in values(logic["parts"], "luts", "share")]
+    rows = [{"row": name, "value": luts, "colour": BLUE, "text": f"{name}: {number(luts)}, {number(share, 'share')} %"}
+            for name, luts, share in cells]
+    chart = labelled_bars(rows, [name for name, *_ in cells], title=None, top=max(row["value"] for row in rows) or 1)
+    total, bare = (logic["luts"][name]["value"] for name in ("total", "without_encoder"))
+    return Figure(
+        "logic-parts", "Where the LUTs go", f"{number(total)} in all, {number(bare)} without the encoder "
+        f"({origin(logic['luts']['total'])}).", chart.properties(height={"step": 42}), ("part", "LUTs", "share, %"),
+        tuple((name, luts, number(share, "share")) for name, luts, share in cells))
+
+
 def spikes(report):
     """Return how many of the input's bits and of each layer's neurons are 1 in a frame, on average."""
     table = report["layers"]

