@@ -17,7 +17,8 @@ class Registered(wiring.Component):
 
     def __init__(self, logic):
         self.logic = logic
-        super().__init__({"i": In(logic.inputs), "enable": In(max(1, stages(logic))), "o": Out(sum(map(len, logic.outputs)))})
+        super().__init__({"i": In(logic.inputs), "enable": In(max(1, stages(logic))),
+                          "o": Out(sum(map(len, logic.outputs)))})
 
     def elaborate(self, _platform):
         m = Module()
