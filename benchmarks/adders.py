@@ -22,7 +22,7 @@ from .frame import Row
 TITLE = "sums of constant weights, one frame a cycle: LUTs a non-zero synapse; reference is the best other design"
 TARGETS = {("64x16", "xc7"): 1.0, ("256x32", "xc7"): 1.2, ("64x16", "ecp5"): 2.5, ("256x32", "ecp5"): 2.5}
 TRAINED = ("mnist-tiny", "mnist-nano")
-LARGEST = 8000  # synapses of a trained layer: larger ones take many minutes
+LARGEST = 2000  # synapses of a trained layer: larger ones take many minutes
 ROUTED = 2500  # LUTs of a design that is routed for its clock
 GROWN = 100_000  # synapses whose time is measured
 FAST_MHZ = 250

@@ -17,12 +17,14 @@ from amaranth.lib.wiring import In, Out
 from ..errors import UserError
 from ..unroll.circuit import build, stages
 from ..unroll.collapse import collapse, compose
+from ..unroll.cost import cost
 from ..unroll.logic import TABLE_INPUTS
 from ..unroll.mapping import map_layer
 from ..unroll.pipeline import Pipeline
 from .table import EngineParams
 
 LUT_INPUTS = (4, 6)
+REGISTER_WORTH = 1.05  # LUTs that a level of registers less may cost
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,7 +73,7 @@ class UnrolledParams(EngineParams):
     def _mapped(self):
         weights = np.ascontiguousarray(self.weights.reshape(self.lanes, -1), np.int64)
         offsets = np.ascontiguousarray(self.offsets.reshape(-1), np.int64)
-        return _mapped(weights.tobytes(), offsets.tobytes(), self.lanes, self.fire, self.lut)
+        return _mapped(weights.tobytes(), offsets.tobytes(), self.lanes, self.fire, self.lut, self.levels)
 
     @property
     def registers(self):
@@ -93,9 +95,17 @@ class UnrolledParams(EngineParams):
 
 
 @lru_cache(maxsize=64)
-def _mapped(weights, offsets, neurons, fire, lut):
-    table = np.frombuffer(weights, np.int64).reshape(neurons, -1)
-    return map_layer(table, np.frombuffer(offsets, np.int64), fire=fire, family=f"lut{lut}")
+def _mapped(weights, offsets, neurons, fire, lut, levels):
+    """Return the cheapest logic, or one with a register less for few LUTs more."""
+    table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
+    best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
+    family, shorter = "xc7" if lut == 6 else "ecp5", best.logic.depth // levels * levels
+    if 0 < shorter < best.logic.depth:
+        other = map_layer(table, offsets, fire=fire, family=f"lut{lut}", depth=shorter)
+        fits = other.logic.depth <= shorter
+        if fits and cost(other.logic, family).luts <= REGISTER_WORTH * cost(best.logic, family).luts:
+            return other
+    return best
 
 
 class UnrolledEngine(wiring.Component):
