@@ -177,14 +177,14 @@ def test_bad_arguments_are_named():
 
 
 @pytest.mark.skipif(find_path("yosys") is None, reason="no yosys")
-@pytest.mark.parametrize("family", ["xc7", "ecp5"])
-def test_cost_is_what_yosys_counts(family, tmp_path):
+@pytest.mark.parametrize(("family", "within"), [("xc7", 0.04), ("ecp5", 0.09)])
+def test_cost_is_what_yosys_counts(family, within, tmp_path):
     rng = np.random.default_rng(0)
     weights = np.clip(np.rint(rng.normal(0, 2.8, (5, 40))), -7, 7).astype(int)
     logic = check(weights, rng.integers(-20, 20, 5), True, FAMILIES[family])
     usage = synthesis_usage(family, synthesise(Registered(logic), "part", family, tmp_path))
     guess = cost(logic, family)
-    assert guess.luts == pytest.approx(usage.luts, rel=0.04)
+    assert guess.luts == pytest.approx(usage.luts, rel=within)
     assert guess.ffs + weights.shape[1] == usage.ffs == registers(logic) + weights.shape[1]
 
 
