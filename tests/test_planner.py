@@ -114,11 +114,26 @@ def test_the_command_writes_a_plan_that_the_others_take(folder, monkeypatch, cap
     assert (folder / "out" / "accelerator.v").exists()
 
 
+def test_unroll_puts_all_weights_in_logic(folder, monkeypatch, capsys):
+    status, out, _ = call(monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "ulx3s", "--unroll", "--levels", 2,
+                          "--images", "x.npy", "-o", "plan.json")
+    assert status == 0
+    assert "unrolled" in out
+    plan = json.loads((folder / "plan.json").read_text())
+    assert [(row["engine"], row["levels"], row["lut"]) for row in plan["layers"]] == [("unrolled", 2, 4)] * 4
+    pixels = plan["estimate"]["interval_cycles"]
+    status, out, _ = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
+                          "--plan", "plan.json", "--json")
+    assert status == 0
+    assert json.loads(out)["logic"]["initiation_interval"]["value"] == pixels
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["--target-fps", 1e9], "frames/s are out of reach on Arty A7-35T at 100 MHz: layer"),
         (["--target-fps", 5, "--fit"], "only one of --target-fps, --fit, --unroll"),
+        (["--unroll", "--fit"], "only one of --target-fps, --fit, --unroll"),
         (["--clock", -5], "clock must be positive, not -5"),
         (["-o", "plan.txt"], "output plan.txt must end in .json"),
     ],
