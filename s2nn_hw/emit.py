@@ -80,7 +80,7 @@ def interface(design):
             "fields": fields,
             "order": "one beat per frame, in the order of the frames",
             "cycles": "from the cycle in which the frame's first beat was taken to the one in which its result is "
-            "first offered",
+            "first offered" + (", modulo 2^16" if design.streaming else ""),
         },
         "cycles": {
             "exact": "s2nn_hw.timing.Timing.schedule; test vectors carry its result",
