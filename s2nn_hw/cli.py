@@ -101,7 +101,7 @@ def plan(
     target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
     unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
-    levels: Annotated[int, typer.Option(min=1, max=64, help="Of logic between registers, with --unroll.")] = 3,
+    levels: Annotated[int | None, typer.Option(min=1, max=64, help="Between registers, with --unroll.")] = None,
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
     images: TestImages = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,
@@ -116,7 +116,7 @@ def plan(
     if bool(target) + fit + unroll > 1:
         raise UserError("only one of --target-fps, --fit, --unroll")
     plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
-                 clock_mhz=clock, unroll=levels if unroll else None, output=output, as_json=as_json,
+                 clock_mhz=clock, unroll=(levels or 0) if unroll else None, output=output, as_json=as_json,
                  test_images=lambda _: _test_images(network, images, None, download=False))
 
 

@@ -14,7 +14,7 @@ from .unroll.logic import TABLE_INPUTS
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
-UNROLLED_LEVELS = 3
+UNROLLED_LEVELS = {6: 3, 4: 2}  # of logic between registers, by inputs of a look-up table
 MAX_WIDTH = 4096
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 
@@ -113,14 +113,14 @@ def collapsible(network, layer):
     return max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS
 
 
-def unrolled_plan(network, *, lut=6, levels=UNROLLED_LEVELS):
+def unrolled_plan(network, *, lut=6, levels=None):
     """Return the plan with all weights in logic: a frame a cycle of a dense network, a pixel a cycle of an image.
 
-    ``lut``: inputs of the device's look-up tables; ``levels``: of logic between registers. :class:`UserError` where a
-    frame or a pixel is too wide for one word.
+    ``lut``: inputs of the device's look-up tables; ``levels``: of logic between registers, by default
+    :data:`UNROLLED_LEVELS`. :class:`UserError` where a frame or a pixel is too wide for one word.
     """
     widths = word_widths(network, most=MAX_WIDTH, exact=True)
-    layers = []
+    layers, levels = [], levels or UNROLLED_LEVELS[lut]
     for layer in network.layers:
         width = widths[layer.sources[0]]
         if width > MAX_WIDTH:

@@ -216,7 +216,7 @@ class Planner:
         if self.free[layer.name] and whole <= MAX_WIDTH:
             widths = sorted({*widths, whole})
         for width in widths:
-            choice = LayerPlan(layer.name, width=width, engine="unrolled", levels=UNROLLED_LEVELS,
+            choice = LayerPlan(layer.name, width=width, engine="unrolled", levels=UNROLLED_LEVELS[self.family.inputs],
                                lut=self.family.inputs)
             yield from self._joined(layer, choice)
 
@@ -293,7 +293,7 @@ def make_plan(planner, interval):
 
 
 def unroll(planner, levels):
-    """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers."""
+    """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers (0: the default)."""
     network, family = planner.network, planner.family
     plan = unrolled_plan(network, lut=family.inputs, levels=levels)
     design, rows, total = Design(network, plan), [], Cost()

@@ -174,7 +174,7 @@ class SpikeWords(wiring.Component):
 
 
 class Winner(wiring.Component):
-    """The highest of the scores, ties to the lowest class: a tree of comparisons, a register every ``levels`` of them.
+    """The highest of the scores, ties to the lowest class: a tree of comparisons, each two of ``levels`` of logic.
 
     ``i``: scores, signed; ``o``: ``class`` and the scores. With ``tag_bits`` > 0, ``tag``: the cycle in which the frame
     of these scores began, ``now``: the present one; ``elapsed``: from that one to the one in which ``o`` is offered.
@@ -182,7 +182,7 @@ class Winner(wiring.Component):
 
     def __init__(self, *, classes, score_width, levels=1, tag_bits=0):
         self.classes, self.score_width, self.levels, self.tag_bits = classes, score_width, levels, tag_bits
-        self.registers = winner_registers(classes, levels)
+        self.rounds, self.registers = rounds(levels), winner_registers(classes, levels)
         scores = data.ArrayLayout(signed(score_width), classes)
         number = max(1, (classes - 1).bit_length())
         ports = {
@@ -199,8 +199,8 @@ class Winner(wiring.Component):
         m.d.comb += [self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid)]
         best = [(self.i.payload[k], None) for k in range(self.classes)]
         for level in range((self.classes - 1).bit_length()):
-            end = (level + 1) % self.levels == 0 or len(best) == 2
-            enable = pipeline.enables[level // self.levels] if end else None
+            end = (level + 1) % self.rounds == 0 or len(best) == 2
+            enable = pipeline.enables[level // self.rounds] if end else None
             best = [self._better(m, f"{level}_{k}", best[2 * k : 2 * k + 2], enable)
                     for k in range(-(-len(best) // 2))]
         m.d.comb += [
@@ -237,7 +237,12 @@ class Winner(wiring.Component):
 
 def winner_registers(classes, levels):
     """Return the levels of registers of a :class:`Winner`."""
-    return max(1, -(-(classes - 1).bit_length() // levels))
+    return max(1, -(-(classes - 1).bit_length() // rounds(levels)))
+
+
+def rounds(levels):
+    """Return how many comparisons, a chain and a multiplexer each, stand between registers ``levels`` apart."""
+    return (levels + 1) // 2
 
 
 def delayed(m, value, enables, name):

@@ -23,9 +23,9 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     """Plan the network in file ``path`` for ``board``, print the table, write the plan to ``output``.
 
     ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``unroll``: instead,
-    all weights in logic, with so many levels of it between registers. ``find_board``, ``test_images``: as in
-    :func:`s2nn_hw.report.commands.report_network`. :class:`UserError` if the target is out of reach: it names what
-    limits and the best that is reachable.
+    all weights in logic, with so many levels of it between registers, 0 for the default. ``find_board``,
+    ``test_images``: as in :func:`s2nn_hw.report.commands.report_network`. :class:`UserError` if the target is out of
+    reach: it names what limits and the best that is reachable.
     """
     if output is not None and Path(output).suffix != ".json":
         raise UserError(f"output {output} must end in .json")
@@ -39,7 +39,7 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     budget = {name: record["budget"][name]["budget"] for name in planner.RESOURCES}
     work = planner.Planner(network, record["family"], budget, values)
     try:
-        if unroll:
+        if unroll is not None:
             found = planner.unroll(work, unroll)
             over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
             if over:
