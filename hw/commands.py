@@ -24,12 +24,11 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     options = Options(**options)
     network = load(path)
     console = Console()
-    chosen = load_plan(plan, network, board=board.name) if plan else None
+    chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, lut=board.lut_inputs)
     instead = {}
     if vectors is not None and not self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if self_test:
-        chosen = chosen or default_plan(network, lut=board.lut_inputs)
         instead = _self_test(network, chosen, vectors, test_images)
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
                   estimate=estimate(network, chosen, board.family, link=not self_test), **instead)

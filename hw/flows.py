@@ -21,6 +21,8 @@ from .uart import clocks_per_bit
 RECORD = "build.json"
 NETWORK_FILE = "network.s2nn"
 SYNTHESIS_ONLY_STATUS = 3
+# where all weights are logic: nets reach across the chip, and 66 MHz was the most that mnist-nano reached
+LOGIC_HZ = {"ecp5": 50_000_000}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Built:
         """The command's exit status: 0, or 3 after synthesis alone."""
         return SYNTHESIS_ONLY_STATUS if self.missing else 0
 
-
 def accelerator_design(network, plan):
     """Return a function ``(clock_hz, baud) -> component`` with ``rx`` and ``tx``: the accelerator behind its link."""
 
@@ -98,14 +99,18 @@ def self_test_design(network, plan, vectors):
     return design
 
 
-def _clock(board, options):
-    return system_clock(board, options.freq_mhz and round(options.freq_mhz * 1e6))
+def build_clock(board, options, plan):
+    """Return ``(clock_hz, settings)``: the clock asked for, else the board's, or less if all weights are logic."""
+    wanted = options.freq_mhz and round(options.freq_mhz * 1e6)
+    if not wanted and plan is not None and all(layer.engine in ("unrolled", "fused") for layer in plan.layers):
+        wanted = min(board.clock_hz, LOGIC_HZ.get(board.family, board.clock_hz))
+    return system_clock(board, wanted)
 
 
 def board_design(network, plan, board, options=None, *, design=None):
     """Return ``(top, clock_hz)``: everything on ``board``, pins and clock included, ready for its platform."""
     options = options or Options()
-    clock_hz, settings = _clock(board, options)
+    clock_hz, settings = build_clock(board, options, plan)
     make = design or accelerator_design(network, plan)
     return BoardTop(make(clock_hz, options.baud or board.baud), board, settings), clock_hz
 
@@ -129,7 +134,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
         from s2nn_hw.plan import default_plan
 
         plan = default_plan(network, lut=board.lut_inputs)
-    _clock(board, options)
+    build_clock(board, options, plan)
     if estimate is not None:
         check_budget(estimate, board)
     flow = choose_flow(board, native=options.native, chipdb=options.chipdb, prjxray_db=options.prjxray_db)

@@ -22,11 +22,12 @@ from standin import tiny_network
 
 from hw import openxc7
 from hw.boards import find_board
-from hw.flows import Options, build
+from hw.flows import Options, build, build_clock
 from hw.toolchain import find_tool, last_error
 from hw.toolreports import nextpnr_log_clocks, nextpnr_log_utilization, vivado_clock, vivado_usage
 from s2nn_hw import cli
 from s2nn_hw.errors import UserError
+from s2nn_hw.plan import LayerPlan, Plan
 from s2nn_hw.store import save
 
 NETWORK = replace(random_network((2, 2)), name="count")
@@ -119,6 +120,14 @@ def test_real_tools_build_once(board, product, others, tmp_path):
     again = build_count(board, tmp_path)
     assert (again.reused, again.report, again.bitstream.stat().st_mtime_ns) == (True, report, stamp)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("engine", "asked", "mhz"), [
+    ("event", None, 80), ("unrolled", None, 50), ("unrolled", 75, 75), ("fused", None, 50)])
+def test_logic_takes_a_slower_clock_on_ecp5_unless_one_is_asked_for(engine, asked, mhz):
+    plan = Plan((LayerPlan("a", engine=engine), LayerPlan("b", engine="event" if engine == "event" else "unrolled")))
+    clock_hz, _ = build_clock(find_board("ulx3s"), Options(freq_mhz=asked), plan)
+    assert clock_hz == mhz * 1_000_000
 
 
 def test_missed_clock_names_the_critical_path(tmp_path):
