@@ -230,7 +230,7 @@ def test_synthesised_design_over_the_35t_is_refused(cells, message, tools, datab
 
 def test_estimate_over_budget_is_refused_before_any_tool(tools, tmp_path):
     with pytest.raises(UserError, match=r"by estimate: LUT4 90,000 of 83,640 \(too many\), FF 10 of 83,640;"):
-        build(NETWORK, find_board("ulx3s"), plan=SimpleNamespace(to_json=dict), output=tmp_path / "build",
+        build(NETWORK, find_board("ulx3s"), plan=Plan((LayerPlan("a"),)), output=tmp_path / "build",
               estimate={"luts": 90_000, "ffs": 10})
     assert not (tmp_path / "build").exists()
 
