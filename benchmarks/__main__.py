@@ -15,7 +15,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import load
 
-from . import adders, cycles, generate, golden, page, simulation, statistics
+from . import adders, cycles, generate, golden, page, simulation, statistics, unrolled
 from .frame import Setting, find_images, publish
 from .growth import Growth, References
 from .synthesis import Estimates, Lanes
@@ -23,7 +23,8 @@ from .synthesis import Estimates, Lanes
 IMAGES = 10_000
 BENCHMARKS = {
     "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "statistics": statistics,
-    "page": page, "adders": adders, "lanes": Lanes, "estimates": Estimates, "references": References, "growth": Growth,
+    "page": page, "adders": adders, "unrolled": unrolled, "lanes": Lanes, "estimates": Estimates,
+    "references": References, "growth": Growth,
 }
 
 
