@@ -21,7 +21,7 @@ from .uart import clocks_per_bit
 RECORD = "build.json"
 NETWORK_FILE = "network.s2nn"
 SYNTHESIS_ONLY_STATUS = 3
-# where all weights are logic: nets reach across the chip, and 66 MHz was the most that mnist-nano reached
+# where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
 LOGIC_HZ = {"ecp5": 50_000_000}
 
 
