@@ -35,9 +35,10 @@ class Design:
         registers = sum(s.engine.registers for s in self.stages if isinstance(s.engine, UnrolledParams))
         if isinstance(self.stages[-1].engine, UnrolledParams):
             registers += winner_registers(classes, self.stages[-1].engine.levels)
-        # a frame a cycle: nothing is ever collected or cut into words
+        # a frame a cycle: nothing is ever collected, cut into words or kept in a window
         self.streaming = all(isinstance(stage.engine, UnrolledParams) and len(stage.readers) == 1
-                             and stage.readers[0].frame_words == 1 for stage in self.stages)
+                             and stage.readers[0].window is None and stage.readers[0].frame_words == 1
+                             for stage in self.stages)
         self.frames_under_way = registers + 1 if self.streaming else len(self.stages) + 3 + registers
         self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
         self.input = self.tensors[INPUT]

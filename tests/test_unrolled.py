@@ -96,6 +96,8 @@ CASES = {
     "shortcut": ((5, 4, 2), 1, [convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")],
                                 dense(3)]),
     "pooling apart": ((6, 6, 1), 2, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)]),
+    "one pixel, behind a window": ((1, 1, 2), 2, [convolution(4, 3, padding=1), convolution(3, 3, padding=1),
+                                                  dense(3)]),
     "grouped": ((5, 5, 2), 2, [convolution(8, 3), convolution(8, 3, padding=1, groups=0), dense(2)]),
 }
 
