@@ -14,6 +14,7 @@ from rich.table import Table
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan, parse_plan
+from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.store import load
 
 from .activity import NETLIST, RECORD, SAIF, circuit_identity, digest_of, make_circuit, run, write_activity
@@ -36,8 +37,8 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
         path, record = find_build(path)
     network = load(path)
     board = _board(source, record, board)
-    chosen = _plan(network, plan, record, source)
     flow = find_flow(board)
+    chosen = _plan(network, plan, record, source, flow.board)
     pictures, where = test_images(path)
     network.encode(pictures[:1])
     pictures = np.array(pictures[:frames])
@@ -88,13 +89,13 @@ def _board(source, record, board):
     return name
 
 
-def _plan(network, plan, record, source):
+def _plan(network, plan, record, source, board):
     chosen = load_plan(plan, network) if plan else None
     if record and record.get("plan"):
         if chosen and record["plan"] != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
         return chosen or parse_plan(record["plan"], network, f"build {source}")
-    return chosen or default_plan(network)
+    return chosen or default_plan(network, lut=FAMILIES[board.family].inputs)
 
 
 def _plain(name):

@@ -18,6 +18,7 @@ from . import tables
 from .builds import NETWORK, find_build, read_build
 from .energy.device import load_activity
 from .energy.readings import load_readings
+from .families import FAMILIES
 from .full import build_report
 from .literature import load_literature
 from .overview import overview
@@ -95,6 +96,7 @@ def _setting(network, board, build, plan, find_board):
         if board not in (None, name):
             raise UserError(f"build {build} is for board {name}, not {board}; leave --board out or build for {board}")
         board = name
+    record = find_board(board) if board else None
     if plan:
         chosen = load_plan(plan, network)
         if built and built.get("plan") != chosen.to_json():
@@ -102,8 +104,7 @@ def _setting(network, board, build, plan, find_board):
     elif built and built.get("plan"):
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
-        chosen = default_plan(network)
-    record = find_board(board) if board else None
+        chosen = default_plan(network, lut=FAMILIES[record["family"]].inputs if record else 6)
     if record and built is None:
         build, built = find_build(BUILDS, network, board, chosen) or (None, None)
     return build, built, chosen, record
