@@ -47,16 +47,9 @@ class Link(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.unstuffer = unstuffer = Unstuffer()
-        m.submodules.reader = reader = self.reader
-        m.submodules.responder = responder = self.responder
-        connect(m, flipped(self.i), unstuffer.i)
-        connect(m, unstuffer.o, reader.i)
-        connect(m, reader.o, flipped(self.frames))
-        connect(m, reader.answers, responder.answers)
-        connect(m, flipped(self.results), responder.results)
-        connect(m, responder.o, flipped(self.o))
-        m.d.comb += [responder.sequence.eq(reader.oldest), reader.finish.eq(responder.finish)]
+        _packets(m, self)
+        connect(m, self.reader.o, flipped(self.frames))
+        connect(m, flipped(self.results), self.responder.results)
         return m
 
 
@@ -84,17 +77,10 @@ class SelfTestLink(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.unstuffer = unstuffer = Unstuffer()
-        m.submodules.reader = reader = self.reader
-        m.submodules.responder = responder = self.responder
-        connect(m, flipped(self.i), unstuffer.i)
-        connect(m, unstuffer.o, reader.i)
-        connect(m, reader.answers, responder.answers)
-        connect(m, responder.o, flipped(self.o))
-        m.d.comb += [responder.sequence.eq(reader.oldest), reader.finish.eq(responder.finish)]
-
+        _packets(m, self)
+        reader, reply = self.reader, self.responder.results
         # the state must not change while it is sent, as its bytes are read twice
-        command, reply = reader.o.payload[0], responder.results
+        command = reader.o.payload[0]
         with m.FSM():
             with m.State("ASK"):
                 m.d.comb += reader.o.ready.eq(1)
@@ -130,3 +116,15 @@ class SelfTestLink(wiring.Component):
                    Const(0, 64 - len(state.frames)), state.mismatches, state.round_cycles, state.span_cycles,
                    state.latency_cycles, state.vector, Const(0, 16 - len(state.vector)))
         return Cat(head, answer(state.wanted), answer(state.came))
+
+
+def _packets(m, link):
+    """Add what both links have: packets in, answers out, all but what the reader hands on and the responder sends."""
+    m.submodules.unstuffer = unstuffer = Unstuffer()
+    m.submodules.reader = reader = link.reader
+    m.submodules.responder = responder = link.responder
+    connect(m, flipped(link.i), unstuffer.i)
+    connect(m, unstuffer.o, reader.i)
+    connect(m, reader.answers, responder.answers)
+    connect(m, responder.o, flipped(link.o))
+    m.d.comb += [responder.sequence.eq(reader.oldest), reader.finish.eq(responder.finish)]

@@ -232,11 +232,6 @@ class Groups(nn.Module):
     def levels(self):
         return self.weight, self.gain.abs().clamp(min=1e-6).reshape(1, 1)
 
-    @property
-    def choosing(self):
-        """Whether the live inputs are still being chosen: in training, before the choice is final."""
-        return self.training and self.tap.fan_in is not None and self.live is None
-
     def kept(self):
         return self.weight * self.gain.abs()
 

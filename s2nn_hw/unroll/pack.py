@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from .collapse import pruned
 from .logic import ZERO, Chain, Logic, Table
 
 LONGEST = {"lut6": 16, "lut4": 24}  # positions of a joined chain: timing tools follow the carry through all of them
@@ -13,12 +14,11 @@ def pack(logic, family):
     Between two chains lies one position with both operands equal to the upper one's carry in: what comes out there is
     the lower one's carry out, and what goes up is that carry in.
     """
-    used = _used(logic)
+    logic = pruned(logic)
     levels = logic.levels
     by_level = [[] for _ in range(logic.depth + 1)]
     for number, first in enumerate(logic.first_bits):
-        if used[number]:
-            by_level[levels[first]].append((number, first))
+        by_level[levels[first]].append((number, first))
     place = {ZERO: ZERO, ZERO + 1: ZERO + 1} | {bit: bit for bit in range(logic.inputs)}
     nodes, count = [], logic.inputs
 
@@ -73,21 +73,3 @@ class _Open:
         self.old += [None] * (len(self.left) - len(self.old)) + old
         self.left += left
         self.right += right
-
-
-def _used(logic):
-    """Return for each node whether an output depends on it."""
-    home, needed = {}, [False] * len(logic.nodes)
-    for number, first in enumerate(logic.first_bits):
-        for k in range(logic.nodes[number].outputs):
-            home[first + k] = number
-    for bits in logic.outputs:
-        for bit in bits:
-            if bit in home:
-                needed[home[bit]] = True
-    for number in reversed(range(len(logic.nodes))):
-        if needed[number]:
-            for bit in logic.nodes[number].bits():
-                if bit in home:
-                    needed[home[bit]] = True
-    return needed
