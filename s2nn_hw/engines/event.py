@@ -16,7 +16,7 @@ Interval: ``sum over passes of max over banks of ones, at least 1``, unless word
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 
 from ..errors import UserError
@@ -157,7 +157,7 @@ class EventEngine(wiring.Component):
         # input: number the words, give each bank its share
         incoming = Signal(p.tag_bits)
         current = Signal(p.tag_bits)
-        following = Signal(p.tag_bits)
+        advance = Signal()
         room = Signal()
         ahead = Signal(p.tag_bits)
         taken = self.i.valid & room
@@ -173,7 +173,7 @@ class EventEngine(wiring.Component):
                     scanner.i.payload.tag.eq(incoming),
                     scanner.i.valid.eq(taken & mine & bits.any()),
                     scanner.current.eq(current),
-                    scanner.following.eq(following),
+                    scanner.advance.eq(advance),
                 ]
                 scanners.append(scanner)
                 weights_of.append(section.bits)
@@ -186,16 +186,12 @@ class EventEngine(wiring.Component):
             m.d.sync += incoming.eq(incoming + 1)
 
         # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
-        advance = Signal()
         first = Signal(init=1)
         count = FrameCount(m, p, advance)
         room_behind = credit(m, p.slots, advance & count.final, self.release)
         idle = Cat(s.idle for s in scanners).all()
-        m.d.comb += [
-            advance.eq(idle & (incoming != current) & (room_behind | ~count.final)),
-            following.eq(current + advance),
-        ]
-        m.d.sync += [current.eq(following), first.eq(advance)]
+        m.d.comb += advance.eq(idle & (incoming != current) & (room_behind | ~count.final))
+        m.d.sync += [current.eq(current + advance), first.eq(advance)]
 
         # rows: number, memory, the memory's register
         terms = [[] for _ in range(p.lanes)]
@@ -208,10 +204,13 @@ class EventEngine(wiring.Component):
             number = Signal(range(max(2, rows)), name=f"row{bank}")
             # a memory that is read without need would take most of an idle circuit's power
             wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
-            read = delayed(m, wanted, ROW_CYCLES - 2, f"read{bank}")
-            m.d.sync += [number.eq(scanner.row), weights.eq(Mux(read, port.data, 0))]
+            # the reset of the register behind the memory, as a register of its own: no inverter in between
+            blank = delayed(m, ~wanted, ROW_CYCLES - 2, f"blank{bank}", init=1)
+            m.d.sync += [number.eq(scanner.row), weights.eq(port.data)]
+            with m.If(blank):
+                m.d.sync += weights.eq(0)
             m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
-            active = delayed(m, read, 1, f"active{bank}") if bits == 1 else None
+            active = delayed(m, ~blank, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))
 

@@ -5,9 +5,11 @@ costs one cycle. Words carry the number of their pass (modulo 2^n), which is how
 the queue belongs to the next pass; no end marker is queued.
 """
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from ..fifo import Queue
 
 
 def entry_layout(width, index_bits, tag_bits):
@@ -19,8 +21,8 @@ class Scanner(wiring.Component):
     """Turn the non-zero words of one bank into row numbers, lowest spike first.
 
     ``i``: words, one a cycle, queued (``depth`` of them; a word is visible to the encoder one cycle after it was
-    taken). ``current``: the pass that may be scanned now, ``following``: the pass that may be loaded at the end of
-    this cycle (equal to ``current`` unless all banks move on).
+    taken). ``current``: the pass that may be scanned now; ``advance``: all banks move on to the next one, of which a
+    word may be loaded at the end of this cycle.
     ``row``, ``active``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
     ``idle``: after this cycle the bank holds nothing of pass ``current``.
 
@@ -28,12 +30,12 @@ class Scanner(wiring.Component):
     """
 
     def __init__(self, width, index_bits, depth, tag_bits):
-        self.width, self.depth = width, depth
+        self.width, self.depth, self.tag_bits = width, depth, tag_bits
         self.layout = entry_layout(width, index_bits, tag_bits)
         super().__init__({
             "i": In(stream.Signature(self.layout)),
             "current": In(tag_bits),
-            "following": In(tag_bits),
+            "advance": In(1),
             "row": Out(index_bits + (width - 1).bit_length()),
             "active": Out(1),
             "idle": Out(1),
@@ -41,34 +43,38 @@ class Scanner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFO(width=self.layout.size, depth=self.depth)
+        m.submodules.queue = queue = Queue(width=self.layout.size, depth=self.depth)
         m.d.comb += [
-            queue.w_data.eq(self.i.payload.as_value()),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
+            queue.i.payload.eq(self.i.payload.as_value()),
+            queue.i.valid.eq(self.i.valid),
+            self.i.ready.eq(queue.i.ready),
         ]
-        head = data.View(self.layout, queue.r_data)
+        head = data.View(self.layout, queue.o.payload)
 
-        low = Signal(self.width)  # the spike of this cycle (one-hot), those after it
-        rest = Signal(self.width)
-        index = Signal.like(head.index)
-        done = Signal()
+        # registers behind registers: whether this is the last spike is known when its cycle begins
+        low = Signal(self.width, reset_less=True)  # the spike of this cycle (one-hot), those after it
+        rest = Signal(self.width, reset_less=True)
+        index = Signal.like(head.index, reset_less=True)
+        active = Signal()
+        done = Signal(init=1)  # nothing of the word is left after this cycle
+        mine, next_one = Signal(), Signal()  # the waiting word belongs to this pass, to the next one
+        load = Signal()
         m.d.comb += [
-            done.eq(~low.any() | ~rest.any()),
-            queue.r_en.eq(done & (head.tag == self.following)),
-            self.idle.eq(done & ~(queue.r_rdy & (head.tag == self.current))),
-            self.active.eq(low.any()),
+            mine.eq(queue.o.valid & (head.tag == self.current)),
+            next_one.eq(queue.o.valid & (head.tag == (self.current + 1)[: self.tag_bits])),
+            self.idle.eq(done & ~mine),
+            load.eq(done & (mine | (next_one & self.advance))),
+            queue.o.ready.eq(load),
+            self.active.eq(active),
             self.row.eq(Cat(_encode(low), index)),
         ]
-        first = Signal(self.width)  # lowest spike of the waiting word, of the rest
-        second = Signal(self.width)
-        m.d.comb += [first.eq(_lowest(head.bits)), second.eq(_lowest(rest))]
+        spikes, found = Signal(self.width), Signal(self.width)
+        m.d.comb += [spikes.eq(Mux(done, head.bits, rest)), found.eq(_lowest(spikes))]
+        # without a load they hold what nobody looks at
+        m.d.sync += [low.eq(found), rest.eq(spikes & ~found), active.eq(load | ~done)]
+        m.d.sync += done.eq(Mux(done & ~load, 1, ~_several(spikes)))
         with m.If(done):
-            m.d.sync += [low.eq(0), rest.eq(0)]
-            with m.If(queue.r_rdy & (head.tag == self.following)):
-                m.d.sync += [low.eq(first), rest.eq(head.bits & ~first), index.eq(head.index)]
-        with m.Else():
-            m.d.sync += [low.eq(second), rest.eq(rest & ~second)]
+            m.d.sync += index.eq(head.index)
         return m
 
 
@@ -76,6 +82,20 @@ def _lowest(bits):
     """Return ``bits`` with all but the lowest one cleared."""
     # one flat OR per bit: a carry chain would be shorter in gates and longer in time
     return Cat(bits[k] & ~bits[:k].any() if k else bits[0] for k in range(len(bits)))
+
+
+def _several(bits):
+    """Return whether more than one of ``bits`` is set: a tree of (any, more than one) of each half."""
+    pairs = [(bit, None) for bit in bits]
+    while len(pairs) > 1:
+        joined = []
+        for (left, many_left), (right, many_right) in zip(pairs[::2], pairs[1::2], strict=False):
+            many = left & right
+            for more in (many_left, many_right):
+                many = many if more is None else many | more
+            joined.append((left | right, many))
+        pairs = joined + pairs[len(pairs) // 2 * 2 :]
+    return C(0, 1) if pairs[0][1] is None else pairs[0][1]
 
 
 def _encode(onehot):

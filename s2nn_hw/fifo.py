@@ -1,0 +1,56 @@
+"""A queue of words whose two ends are registers: nothing combinational from one side to the other."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class Queue(wiring.Component):
+    """First in, first out; ``depth`` words (2 or more) of ``width`` bits.
+
+    ``i``: taken while fewer than ``depth`` words are inside. ``o``: a word is offered one cycle after it was taken,
+    or one after the word before it left. ``i.ready``, ``o.valid`` and ``o.payload`` are registers. The word at the
+    head lies in a register, the others in a small memory that is read without a clock. ``coming``: what is at the head
+    in the next cycle, if ``free`` is high in this one; else the head stays.
+    """
+
+    def __init__(self, *, width, depth):
+        if depth < 2:
+            raise ValueError(f"a queue has 2 words or more, not {depth}")
+        self.width, self.depth = width, depth
+        super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width)),
+                          "coming": Out(width), "free": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        ready, stored = Signal(init=1), Signal()  # room in the memory; words in it
+        head, valid = Signal(self.width, reset_less=True), Signal()
+        level = Signal(range(self.depth))  # words in the memory
+        free, write, read = self.free, Signal(), Signal()
+        waiting = self._memory(m, write, read)
+        m.d.comb += [
+            self.i.ready.eq(ready), self.o.valid.eq(valid), self.o.payload.eq(head),
+            free.eq(~valid | self.o.ready), self.coming.eq(Mux(stored, waiting, self.i.payload)),
+            write.eq(self.i.valid & ready & (stored | ~free)),
+            read.eq(free & stored),
+        ]
+        with m.If(free):
+            m.d.sync += [valid.eq(stored | (self.i.valid & ready)), head.eq(self.coming)]
+        with m.If(write & ~read):
+            m.d.sync += [level.eq(level + 1), stored.eq(1), ready.eq(level != self.depth - 2)]
+        with m.Elif(read & ~write):
+            m.d.sync += [level.eq(level - 1), stored.eq(level != 1), ready.eq(1)]
+        return m
+
+    def _memory(self, m, write, read):
+        """Add the memory; return the oldest word in it. Rows are a power of two, so its pointers wrap by themselves."""
+        bits = (self.depth - 2).bit_length()
+        m.submodules.memory = rows = memory.Memory(shape=self.width, depth=1 << bits, init=[])
+        write_port, read_port = rows.write_port(), rows.read_port(domain="comb")
+        m.d.comb += [write_port.en.eq(write), write_port.data.eq(self.i.payload)]
+        for port, step, name in ((write_port, write, "produce"), (read_port, read, "consume")):
+            pointer = Signal(bits, name=name)
+            m.d.comb += port.addr.eq(pointer)
+            with m.If(step):
+                m.d.sync += pointer.eq(pointer + 1)
+        return read_port.data
