@@ -46,10 +46,8 @@ class RowIndex:
 
     def build(self, m, step, sections=(None,)):
         p, cells = self.params, self.params.cells
-        word = Signal(range(max(2, p.words)))
-        m.d.comb += self.pass_end.eq(word == p.words - 1)
-        with m.If(step):
-            m.d.sync += word.eq(Mux(self.pass_end, 0, word + 1))
+        word, pass_end = _count(m, "word", p.words, step)
+        m.d.comb += self.pass_end.eq(pass_end)
         if len(sections) > 1:
             return [self._section(m, word, step, k, section) for k, section in enumerate(sections)]
         _, last_plane = _count(m, "pass_plane", p.planes, step & self.pass_end)
@@ -101,19 +99,18 @@ class FrameCount:
 
 def credit(m, slots, use, release):
     """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
-    left = Signal(range(slots + 1), init=slots, name="credit")
-    m.d.sync += left.eq(left - use + release)
-    return left != 0
+    left, any_left = Signal(range(slots + 1), init=slots, name="credit"), Signal(init=1, name="any_credit")
+    m.d.sync += [left.eq(left - use + release), any_left.eq(Mux(use, left != 1, left != 0) | release)]
+    return any_left
 
 
 def _count(m, name, size, step):
-    """Return a counter ``0 .. size - 1`` that moves with ``step``, and whether it stands at its last value."""
+    """Return a counter ``0 .. size - 1`` that moves with ``step``, and a register: whether it is at its last value."""
     if size == 1:
         return C(0, 1), C(1, 1)
     count, last = Signal(range(size), name=name), Signal(name=f"{name}_last")
-    m.d.comb += last.eq(count == size - 1)
     with m.If(step):
-        m.d.sync += count.eq(Mux(last, 0, count + 1))
+        m.d.sync += [count.eq(Mux(last, 0, count + 1)), last.eq(count == size - 2)]
     return count, last
 
 
@@ -131,10 +128,10 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
     levels = tree_levels(len(terms[0]))
     late += levels
     start, fill = params.start()
-    first = delayed(m, first, late, "first")
-    plane = delayed(m, plane, late, "at_plane") if params.planes > 1 else plane
+    again = delayed(m, first & (plane != 0), late, "again") if params.planes > 1 else None
+    onward = delayed(m, ~first, late, "onward", init=1)
+    plane = delayed(m, plane, late, "at_plane") if params.planes > 2 else plane
     group = delayed(m, group, late, "at_group") if params.groups > 1 else group
-    begins = first & (plane == 0) if params.planes > 1 else first
     for lane, width in enumerate(params.accumulator_widths()):
         parts = terms[lane]
         for level in range(levels):
@@ -150,11 +147,15 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
-        base = Mux(begins, choose(constants, group), total)
+        base = choose(constants, group)
         if params.planes > 1:
-            bits = choose([choose([0, *fill[:, g, lane].tolist()], plane) for g in range(params.groups)], group)
-            doubled = Cat(bits, total[: int(width) - 1]).as_signed()
-            base = Mux(first & (plane != 0), doubled, base)
+            fills = fill[:, :, lane].T.tolist()
+            if params.planes > 2:  # by plane; that of the first is never asked for
+                fills = [[bits[0], *bits] for bits in fills]
+            bits = choose([choose(bits, plane) for bits in fills], group)
+            base = Mux(again, Cat(bits, total[: int(width) - 1]).as_signed(), base)
+        # the commonest case first: two registers decide, nothing in front of the adder's look-up tables
+        base = Mux(onward, total, base)
         m.d.sync += total.eq(parts[0] + base)
     return delayed(m, close, late + 1, "close")
 
