@@ -119,32 +119,49 @@ class FireUnit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        spikes = Signal(self.neurons)
-        index = Signal(range(max(2, self.words)))
-        taken, last = self.o.valid & self.o.ready, index == self.words - 1
+        whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
+        whole = whole[: self.neurons]  # without spare lanes
+        free, stored, load, direct = Signal(), Signal(), Signal(), Signal()
+        index, index_last, last = Signal(range(max(2, self.words))), Signal(init=self.words == 1), Signal()
+        keep, drop = Signal(), Signal()  # spikes of which words are left to send come into the store, and leave it
+        m.d.comb += [
+            free.eq(~self.o.valid | self.o.ready),
+            load.eq(free & stored), direct.eq(free & ~stored & complete),
+            keep.eq(complete & ~direct if self.words == 1 else complete), drop.eq(load & index_last),
+            self.release.eq(self.o.valid & self.o.ready & last),
+        ]
+        spikes = self._store(m, whole, keep, drop, stored)
         padded = Cat(spikes, C(0, self.words * self.width - self.neurons))
         words = Array(padded[k * self.width : (k + 1) * self.width] for k in range(self.words))
-        m.d.comb += [self.o.payload.eq(words[index]), self.release.eq(taken & last)]
-        with m.If(taken):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))
-
-        whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
-        if self.slots > 1:
-            m.submodules.queue = queue = fifo.SyncFIFO(width=self.neurons, depth=self.slots)
-            m.d.comb += [
-                queue.w_data.eq(whole), queue.w_en.eq(complete), queue.r_en.eq(self.release),
-                spikes.eq(queue.r_data), self.o.valid.eq(queue.r_rdy),
+        with m.If(free):  # the first word goes out at once when nothing is in its way
+            m.d.sync += [
+                self.o.valid.eq(stored | complete), last.eq(Mux(stored, index_last, self.words == 1)),
+                self.o.payload.eq(Mux(stored, words[index], whole[: self.width])),
             ]
-        else:
-            with m.If(self.release):
-                m.d.sync += self.o.valid.eq(0)
-            with m.If(complete):
-                m.d.sync += [spikes.eq(whole), self.o.valid.eq(1)]
+        if self.words > 1:
+            with m.If(load):
+                m.d.sync += [index.eq(Mux(index_last, 0, index + 1)), index_last.eq(index == self.words - 2)]
+            with m.If(direct):
+                m.d.sync += [index.eq(1), index_last.eq(self.words == 2)]
         seen = Signal(self.lanes)
         seen_count = Signal(24)
         with m.If(self.capture):
             m.d.sync += [seen.eq(self.fired), seen_count.eq(seen_count + 1)]
         return m
+
+    def _store(self, m, whole, keep, drop, stored):
+        """Add the place for ``slots`` cells, a register or a queue; return the spikes of the oldest."""
+        if self.slots > 1:
+            m.submodules.queue = queue = fifo.SyncFIFO(width=self.neurons, depth=self.slots)
+            m.d.comb += [queue.w_data.eq(whole), queue.w_en.eq(keep), queue.r_en.eq(drop), stored.eq(queue.r_rdy)]
+            return queue.r_data
+        spikes, held = Signal(self.neurons), Signal()
+        m.d.comb += stored.eq(held)
+        with m.If(drop):
+            m.d.sync += held.eq(0)
+        with m.If(keep):
+            m.d.sync += [spikes.eq(whole), held.eq(1)]
+        return spikes
 
 
 def collected(m, value, capture, *, groups, repeats=1):
