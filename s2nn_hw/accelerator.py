@@ -1,12 +1,14 @@
 """The whole network as one Component: pixels in, results out."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .engines.accumulate import credit
 from .engines.event import EventEngine, EventParams
 from .engines.parallel import ParallelEngine
 from .engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams, Winner, winner_registers
+from .fifo import Queue
 from .join import Fork, Merge, OrWords
 from .lower import lower
 from .network import INPUT
@@ -96,47 +98,68 @@ class Accelerator(wiring.Component):
             entry.valid.eq(self.i.valid & gate),
             self.i.ready.eq(entry.ready & gate),
         ]
-        branches, since = self._fork(m, INPUT, entry), now  # rides along: when a frame began, at last how long it took
+        branches, since = self._fork(m, INPUT, entry), now  # rides along: when a frame began
         for stage in self.stages:
             source = self._read(m, stage, branches)
             if stage.engine is None:
                 output = source
             elif isinstance(stage.engine, UnrolledParams):
-                output, since = self._unrolled(m, stage, source, since, now)
+                output, since = self._unrolled(m, stage, source, since)
             else:
                 output = self._engine(m, stage, source)
             if stage.is_readout:
                 result = output
             else:
                 branches |= self._fork(m, stage.output, output)
+        if self.design.streaming:
+            result = self._collect(m, now, gate, result, since)
+        else:
+            self._count(m, now, gate, result)
         m.d.comb += [
             self.o.valid.eq(result.valid),
             result.ready.eq(self.o.ready),
             self.o.payload["class"].eq(result.payload["class"]),
             self.o.payload.scores.eq(result.payload.scores),
         ]
-        if self.design.streaming:
-            m.d.comb += self.o.payload.cycles.eq(since)
-        else:
-            self._count(m, now, gate, result)
         return m
+
+    def _collect(self, m, now, gate, result, began):
+        """Nothing waits on the way: a frame enters only when there is a place for its result. Returns the results."""
+        places, layout = self.design.frames_under_way, result.payload.shape()
+        m.submodules.results = queue = Queue(width=layout.size + TAG_BITS, depth=places)
+        room = credit(m, places, self.i.valid & self.i.ready, self.o.valid & self.o.ready)
+        m.d.comb += [
+            gate.eq(room), result.ready.eq(1), queue.i.valid.eq(result.valid),
+            queue.i.payload.eq(Cat(result.payload.as_value(), began)),
+        ]
+        elapsed = Signal(TAG_BITS)
+        with m.If(queue.free):
+            m.d.sync += elapsed.eq(now + 1 - queue.coming[layout.size :])
+        m.d.comb += self.o.payload.cycles.eq(elapsed)
+        out = stream.Signature(layout).create()
+        m.d.comb += [out.payload.eq(queue.o.payload[: layout.size]), out.valid.eq(queue.o.valid),
+                     queue.o.ready.eq(out.ready)]
+        return out
 
     def _count(self, m, now, gate, result):
         """Every frame's first cycle waits until its result is there; a frame enters only when there is a place."""
-        index = Signal(range(max(2, self.beats)))
-        elapsed = Signal(CYCLE_BITS)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += index.eq(Mux(index == self.beats - 1, 0, index + 1))
-        m.submodules.starts = starts = fifo.SyncFIFO(width=CYCLE_BITS, depth=self.design.frames_under_way)
+        index, first, last = Signal(range(max(2, self.beats))), Signal(init=1), Signal(init=self.beats == 1)
+        elapsed, taken = Signal(CYCLE_BITS), Signal()
+        m.d.comb += taken.eq(self.i.valid & self.i.ready)
+        with m.If(taken):
+            m.d.sync += [index.eq(Mux(last, 0, index + 1)), first.eq(last)]
+            if self.beats > 1:
+                m.d.sync += last.eq(index == self.beats - 2)
+        m.submodules.starts = starts = Queue(width=CYCLE_BITS, depth=self.design.frames_under_way)
         m.d.comb += [
-            gate.eq(starts.w_rdy | (index != 0)),
-            starts.w_data.eq(now),
-            starts.w_en.eq(self.i.valid & self.i.ready & (index == 0)),
-            starts.r_en.eq(result.valid & result.ready),
+            gate.eq(starts.i.ready | ~first),
+            starts.i.payload.eq(now),
+            starts.i.valid.eq(taken & first),
+            starts.o.ready.eq(result.valid & result.ready),
             self.o.payload.cycles.eq(elapsed),
         ]
         with m.If(~result.valid):
-            m.d.sync += elapsed.eq(now + 1 - starts.r_data)
+            m.d.sync += elapsed.eq(now + 1 - starts.o.payload)
 
     def _engine(self, m, stage, source):
         """Add engine and neurons of ``stage``; return the stream of words, or of results, that leaves."""
@@ -159,22 +182,23 @@ class Accelerator(wiring.Component):
         m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
         return unit.o
 
-    def _unrolled(self, m, stage, source, since, now):
+    def _unrolled(self, m, stage, source, since):
         """Add an unrolled engine and what follows it; return the stream that leaves, and ``since`` beside it."""
-        tag_bits = TAG_BITS if self.design.streaming else 0
-        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits)
+        free = self.design.streaming
+        tag_bits = TAG_BITS if free else 0
+        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits, free=free)
         m.d.comb += [
             engine.i.payload.eq(source.payload), engine.i.valid.eq(source.valid), source.ready.eq(engine.i.ready),
         ]
-        if tag_bits:
+        if free:
             m.d.comb += engine.tag.eq(since)
             since = engine.tag_out
         if stage.is_readout:
             unit = Winner(classes=stage.neurons, score_width=self.score_width, levels=stage.engine.levels,
-                          tag_bits=tag_bits)
-            if tag_bits:
-                m.d.comb += [unit.tag.eq(since), unit.now.eq(now)]
-                since = unit.elapsed
+                          tag_bits=tag_bits, free=free)
+            if free:
+                m.d.comb += unit.tag.eq(since)
+                since = unit.tag_out
         else:
             unit = SpikeWords(neurons=stage.neurons, width=self.design.tensors[stage.output].width)
         m.submodules[f"neurons_{stage.name}"] = unit

@@ -20,7 +20,7 @@ from ..unroll.collapse import collapse, compose
 from ..unroll.cost import cost
 from ..unroll.logic import TABLE_INPUTS
 from ..unroll.mapping import map_layer
-from ..unroll.pipeline import Pipeline
+from ..unroll.pipeline import FreePipeline, Pipeline
 from .table import EngineParams
 
 LUT_INPUTS = (4, 6)
@@ -112,11 +112,12 @@ class UnrolledEngine(wiring.Component):
     """The engine of ``params``.
 
     ``i``: words, ``params.words`` a pass, bit 0 first. ``o``: one beat a pass, the spikes, or the scores side by side.
-    ``tag``, ``tag_out`` (``tag_bits`` > 0): what comes with a pass's last word leaves with its result.
+    ``tag``, ``tag_out`` (``tag_bits`` > 0): what comes with a pass's last word leaves with its result. ``free``: it
+    never waits for ``o.ready`` (:class:`~s2nn_hw.unroll.pipeline.FreePipeline`).
     """
 
-    def __init__(self, params, *, tag_bits=0):
-        self.params, self.tag_bits = params, tag_bits
+    def __init__(self, params, *, tag_bits=0, free=False):
+        self.params, self.tag_bits, self.free = params, tag_bits, free
         shape = params.lanes if params.fire else data.ArrayLayout(signed(params.score_width), params.lanes)
         ports = {"i": In(stream.Signature(params.width)), "o": Out(stream.Signature(shape))}
         if tag_bits:
@@ -129,7 +130,7 @@ class UnrolledEngine(wiring.Component):
         index = Signal(range(max(2, p.words)))
         ready = Signal()
         last = index == p.words - 1
-        pipeline = Pipeline(m, p.registers, self.i.valid & last, self.o.ready)
+        pipeline = _pipeline(m, p.registers, self.i.valid & last, self.o.ready, self.free)
         m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
         with m.If(self.i.valid & ready):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
@@ -176,13 +177,14 @@ class SpikeWords(wiring.Component):
 class Winner(wiring.Component):
     """The highest of the scores, ties to the lowest class: a tree of comparisons, each two of ``levels`` of logic.
 
-    ``i``: scores, signed; ``o``: ``class`` and the scores. With ``tag_bits`` > 0, ``tag``: the cycle in which the frame
-    of these scores began, ``now``: the present one; ``elapsed``: from that one to the one in which ``o`` is offered.
+    ``i``: scores, signed; ``o``: ``class`` and the scores. With ``free`` it never waits, ``o`` comes without the last
+    register, and ``tag_out`` of ``tag_bits`` beside it is the ``tag`` that came with these scores.
     """
 
-    def __init__(self, *, classes, score_width, levels=1, tag_bits=0):
-        self.classes, self.score_width, self.levels, self.tag_bits = classes, score_width, levels, tag_bits
-        self.rounds, self.registers = rounds(levels), winner_registers(classes, levels)
+    def __init__(self, *, classes, score_width, levels=1, tag_bits=0, free=False):
+        self.classes, self.score_width, self.levels = classes, score_width, levels
+        self.tag_bits, self.free = tag_bits, free
+        self.rounds, self.registers = rounds(levels), winner_registers(classes, levels) - free
         scores = data.ArrayLayout(signed(score_width), classes)
         number = max(1, (classes - 1).bit_length())
         ports = {
@@ -190,48 +192,46 @@ class Winner(wiring.Component):
             "o": Out(stream.Signature(data.StructLayout({"class": number, "scores": scores}))),
         }
         if tag_bits:
-            ports |= {"tag": In(tag_bits), "now": In(tag_bits), "elapsed": Out(tag_bits)}
+            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         super().__init__(ports)
 
     def elaborate(self, platform):
         m = Module()
-        pipeline = Pipeline(m, self.registers, self.i.valid, self.o.ready)
+        pipeline = _pipeline(m, self.registers, self.i.valid, self.o.ready, self.free)
         m.d.comb += [self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid)]
         best = [(self.i.payload[k], None) for k in range(self.classes)]
         for level in range((self.classes - 1).bit_length()):
-            end = (level + 1) % self.rounds == 0 or len(best) == 2
-            enable = pipeline.enables[level // self.rounds] if end else None
-            best = [self._better(m, f"{level}_{k}", best[2 * k : 2 * k + 2], enable)
-                    for k in range(-(-len(best) // 2))]
+            number = level // self.rounds
+            held = ((level + 1) % self.rounds == 0 or len(best) == 2) and number < self.registers
+            better = [self._better(m, f"{level}_{k}", best[2 * k : 2 * k + 2]) for k in range(-(-len(best) // 2))]
+            if held:
+                enables = [pipeline.enables[number]]
+                better = [tuple(delayed(m, x, enables, f"held{level}_{k}_{part}") for part, x in enumerate(pair))
+                          for k, pair in enumerate(better)]
+                better = [(value.as_signed(), number) for value, number in better]
+            best = better
         m.d.comb += [
             self.o.payload["class"].eq(0 if best[0][1] is None else best[0][1]),
             self.o.payload.scores.as_value().eq(delayed(m, self.i.payload.as_value(), pipeline.enables, "scores")),
         ]
         if self.tag_bits:
-            began = delayed(m, self.tag, pipeline.enables[:-1], "tag")
-            with m.If(pipeline.enables[-1]):
-                m.d.sync += self.elapsed.eq(self.now + 1 - began)
+            m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
         return m
 
-    def _better(self, m, name, pair, enable):
+    def _better(self, m, name, pair):
         """Return the better of one or two ``(score, number of its class among those of its half)``, and its number."""
-        value = Signal(signed(self.score_width), name=f"best{name}", reset_less=True)
+        value = Signal(signed(self.score_width), name=f"best{name}")
         (left, here), *others = pair
         if not others:
-            statements, parts = [value.eq(left)], [*([] if here is None else [here]), C(0, 1)]
+            m.d.comb += value.eq(left)
+            parts = [*([] if here is None else [here]), C(0, 1)]
         else:
             ((right, there),) = others
             wins = Signal(name=f"wins{name}")
-            m.d.comb += wins.eq(right > left)
-            statements = [value.eq(Mux(wins, right, left))]
+            m.d.comb += [wins.eq(right > left), value.eq(Mux(wins, right, left))]
             parts = [wins] if here is None else [Mux(wins, there, here), wins]
-        number = Signal(sum(map(len, parts)), name=f"class{name}", reset_less=True)
-        statements.append(number.eq(Cat(*parts)))
-        if enable is None:
-            m.d.comb += statements
-        else:
-            with m.If(enable):
-                m.d.sync += statements
+        number = Signal(sum(map(len, parts)), name=f"class{name}")
+        m.d.comb += number.eq(Cat(*parts))
         return value, number
 
 
@@ -246,10 +246,17 @@ def rounds(levels):
 
 
 def delayed(m, value, enables, name):
-    """Return ``value`` behind one register per clock enable."""
+    """Return ``value`` behind one register per clock enable; None: it loads in every cycle."""
     for k, enable in enumerate(enables):
         register = Signal(len(value), name=f"{name}{k}", reset_less=True)
-        with m.If(enable):
+        if enable is None:
             m.d.sync += register.eq(value)
+        else:
+            with m.If(enable):
+                m.d.sync += register.eq(value)
         value = register
     return value
+
+
+def _pipeline(m, depth, valid, ready, free):
+    return FreePipeline(m, depth, valid) if free else Pipeline(m, depth, valid, ready)

@@ -6,7 +6,7 @@
 A value is at the end ``depth`` cycles after it entered, unless it is held up; ``depth`` values are in it at most.
 """
 
-from amaranth.hdl import Signal
+from amaranth.hdl import C, Signal
 
 
 class Pipeline:
@@ -28,3 +28,19 @@ class Pipeline:
                 m.d.sync += full[k].eq(before)
             before = full[k]
         self.ready, self.valid = free[0], full[-1]
+
+
+class FreePipeline:
+    """``depth`` levels that move in every cycle, full or empty: no enable, and nothing in a register waits.
+
+    What comes out must be taken; whoever feeds it may only let in what has a place behind it. Members as of
+    :class:`Pipeline`, ``None`` for the enables.
+    """
+
+    def __init__(self, m, depth, valid, name="level"):
+        self.enables, self.ready = [None] * depth, C(1, 1)
+        for k in range(depth):
+            full = Signal(name=f"{name}{k}_valid")
+            m.d.sync += full.eq(valid)
+            valid = full
+        self.valid = valid
