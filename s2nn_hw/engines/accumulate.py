@@ -6,7 +6,7 @@
 A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
 """
 
-from amaranth.hdl import C, Cat, Mux, Signal, signed
+from amaranth.hdl import C, Cat, Const, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -147,17 +147,33 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
-        base = choose(constants, group)
+        doubled = None
         if params.planes > 1:
             fills = fill[:, :, lane].T.tolist()
             if params.planes > 2:  # by plane; that of the first is never asked for
                 fills = [[bits[0], *bits] for bits in fills]
-            bits = choose([choose(bits, plane) for bits in fills], group)
-            base = Mux(again, Cat(bits, total[: int(width) - 1]).as_signed(), base)
-        # the commonest case first: two registers decide, nothing in front of the adder's look-up tables
-        base = Mux(onward, total, base)
+            doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
+        base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
         m.d.sync += total.eq(parts[0] + base)
     return delayed(m, close, late + 1, "close")
+
+
+def _base(start, total, onward, doubled, again):
+    """Return ``total`` where ``onward``, ``doubled`` where ``again``, else ``start``; at most one of the two is 1.
+
+    Bit by bit, so that no function of the two flags alone exists: synthesis would compute it once, for all
+    accumulators, and all of them would wait for that one look-up table.
+    """
+    if doubled is None:
+        return Mux(onward, total, start)
+    bits = []
+    for k in range(len(total)):
+        low = (total[k] & onward) | (doubled[k] & again)
+        high = (total[k] | ~onward) & (doubled[k] | ~again)
+        bits.append(high if isinstance(start, Const) and start.value >> k & 1 else low)
+        if not isinstance(start, Const):
+            bits[k] = Mux(start[k], high, low)
+    return Cat(bits)
 
 
 def delayed(m, value, cycles, name, init=0):
