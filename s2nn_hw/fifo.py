@@ -15,8 +15,6 @@ class Queue(wiring.Component):
     """
 
     def __init__(self, *, width, depth):
-        if depth < 2:
-            raise ValueError(f"a queue has 2 words or more, not {depth}")
         self.width, self.depth = width, depth
         super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width)),
                           "coming": Out(width), "free": Out(1)})
