@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import C, Cat, Module, Mux, Shape, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .errors import UserError
 from .select import choose
+from .walk import Walk
 
 READ_CYCLES = 2  # a word is read from the memory in one cycle and offered in the next but one
 
@@ -131,20 +132,39 @@ class WindowParams:
         return held.reshape(-1)
 
     @cached_property
-    def needs(self):
-        """Last word that must have been written before an output word is read, int64 ``(pass words of a frame,)``.
+    def tap_offsets(self):
+        """Words from a window's corner to each port's tap, lists ``(steps, taps)``; without a tap: as before."""
+        count = self.kernel[0] * self.kernel[1]
+        offsets = ((np.indices(self.kernel).reshape(2, -1).T @ [self.columns, 1]) * self.words).tolist()
+        return [[offsets[t if t < count else t - self.taps] for t in range(step * self.taps, (step + 1) * self.taps)]
+                for step in range(self.steps)]
 
-        Shape ``(cells, positions of a cell, splits, pass_words)``; counted from the image's first word, at most its
-        last, negative where only padding is read.
-        """
+    @cached_property
+    def corner_offsets(self):
+        """Words from a cell's corner to that of each of its positions, a list."""
         inner = np.indices((self.pool, self.pool)).reshape(2, -1).T * self.stride
-        taps = self.tap_table[None] + inner[:, None, None]  # (positions, steps, ports, 2)
-        offset = np.where(self.tap_table[None, ..., 0] >= 0, taps @ [self.columns, 1], 0).max(axis=2) * self.words
+        return ((inner @ [self.columns, 1]) * self.words).tolist()
+
+    @cached_property
+    def reaches(self):
+        """The furthest word that an output word reads, in the image or not, int64 ``(pass words of a frame,)``.
+
+        Shape ``(cells, positions of a cell, splits, pass_words)``, counted from the image's first word.
+        """
         part = self.words // self.splits
-        word = np.arange(self.splits)[:, None] * part + np.arange(part)[None]
-        offset = offset[:, None, :, None] + word[None, :, None, :]  # (positions, splits, steps, part)
-        offset = offset.reshape(len(inner), self.splits, self.pass_words)
-        return np.minimum(self.origins[:, None, None, None] + offset[None], self.frame_words - 1)
+        word = np.arange(self.words).reshape(self.splits, 1, part)
+        step = np.max(self.tap_offsets, axis=1)[None, :, None]
+        inner = np.array(self.corner_offsets)[:, None, None]
+        offsets = inner + (word + step).reshape(1, self.splits, self.pass_words)
+        return self.origins[:, None, None, None] + offsets
+
+    @cached_property
+    def needs(self):
+        """Last word that must have been written before an output word is read: ``reaches``, at most the image's last.
+
+        Negative where only padding is read.
+        """
+        return np.minimum(self.reaches, self.frame_words - 1)
 
     @cached_property
     def least_depth(self):
@@ -203,127 +223,79 @@ class Window(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p = self.params
-        part, cells, jump = p.words // p.splits, p.cells, p.pool * p.stride
-        stepped = jump * p.words
-        # word numbers since reset, in bits enough for the difference of any two that are compared
-        offsets = self._offsets()
-        reach = max(max(row) for row in offsets) + p.words
-        move = int(np.diff(p.origins, append=p.frame_words + p.origins[0]).max())
-        span = p.depth + int((p.oldest - p.origins).max()) + reach + move
-        bits = max(p.address_bits, span.bit_length()) + 1
-        written = Signal(bits)
-        origin = Signal(bits, init=int(p.origins[0]) % (1 << bits))
-        held = int(p.oldest[0]) if p.settled_row == 0 else int(p.origins[-1]) - p.frame_words
-        oldest = Signal(bits, init=held % (1 << bits))
-        ahead = Signal(range(-2, p.depth // p.frame_words + 3))  # images written whole less images read
-
-        ring = memory.Memory(shape=p.width * p.planes, depth=1 << p.address_bits, init=[])
-        m.submodules.ring = ring
+        p, modulus = self.params, 1 << self.params.address_bits
+        m.submodules.walk = walk = Walk(p)
+        m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[])
         write = ring.write_port()
-        index = Signal(range(max(2, p.frame_words)))
-        last_in = index == p.frame_words - 1
+        give, take, there, fetched = Signal(), Signal(), Signal(), Signal()
+        address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
         m.d.comb += [
-            self.i.ready.eq((written - oldest)[:bits].as_signed() < p.depth),
+            self.i.ready.eq(self._room(m, walk, write.en)),
             write.en.eq(self.i.valid & self.i.ready),
-            write.addr.eq(written),
             write.data.eq(self.i.payload),
-        ]
-        if p.spare:
-            _, last_word = _counter(m, "word_in", p.words, write.en)
-            with m.If(last_word):
-                m.d.comb += write.data.eq(self.i.payload[: (p.width - p.spare) * p.planes])
-        with m.If(write.en):
-            m.d.sync += [written.eq(written + 1), index.eq(Mux(last_in, 0, index + 1))]
-
-        # where the reader is: each counter moves when all those before it have come to their end
-        step_on = Signal()
-        word, at_word = _counter(m, "word", part, step_on)
-        step, at_step = _counter(m, "step", p.steps, at_word)
-        plane, at_plane = _counter(m, "plane", p.planes, at_step)
-        group, at_group = _counter(m, "group", p.groups, at_plane)
-        inner, at_inner = _counter(m, "inner", p.pool**2, at_group)
-        _, at_column = _counter(m, "column", cells[1], at_inner)
-        row, at_row = _counter(m, "row", cells[0], at_column)
-        top = Signal(signed(max(2, (p.rows + p.padding).bit_length() + 1)), init=-p.padding)
-        left = Signal(signed(max(2, (p.columns + p.padding).bit_length() + 1)), init=-p.padding)
-        following = Signal(bits)
-        m.d.comb += following.eq(origin + Mux(
-            at_row, p.frame_words + int(p.origins[0] - p.origins[-1]),
-            Mux(at_column, jump * p.columns * p.words - (cells[1] - 1) * stepped, stepped)))
-        with m.If(at_inner):
-            m.d.sync += [origin.eq(following), left.eq(Mux(at_column, -p.padding, left + jump))]
-            with m.If(at_column):
-                m.d.sync += top.eq(Mux(at_row, -p.padding, top + jump))
-            settled = Mux(at_row, p.settled_row == 0, Mux(at_column, row + 1, row) >= p.settled_row)
-            with m.If(settled):
-                m.d.sync += oldest.eq(following)
-            if p.settled_row == cells[0]:  # never within an image: its end frees it
-                with m.If(at_row):
-                    m.d.sync += oldest.eq(origin)
-        m.d.sync += ahead.eq(ahead + (write.en & last_in) - at_row)
-
-        # two stages, each with a place: the memory's output, the output register
-        fetched, there = Signal(), Signal()
-        give, take = Signal(), Signal()
-        base = choose([g * p.splits // p.groups * part for g in range(p.groups)], group) + word
-        place = choose([k * p.steps for k in range(p.pool**2)], inner) + step
-        furthest = choose([max(row) for row in offsets], place)
-        m.d.comb += [
-            there.eq((ahead > 0) | ((written - origin - furthest - base)[:bits].as_signed() > 0)),
+            # two stages, each with a place: the memory's output, the output register
             give.eq(~self.o.valid | self.o.ready),
             take.eq(~fetched | give),
-            step_on.eq(take & there),
+            there.eq(self._there(m, walk, write.en)),
+            walk.step.eq(take & there),
         ]
-        plane_fetched = Signal.like(plane)
+        with m.If(write.en):
+            m.d.sync += write.addr.eq(write.addr + 1)
+        with m.If(walk.step):
+            m.d.sync += address.eq(address + choose([move.address for move in walk.moves], walk.kind))
+        plane, final = Signal.like(walk.plane), Signal()
         with m.If(take):
-            m.d.sync += [fetched.eq(there), plane_fetched.eq(plane)]
+            m.d.sync += [fetched.eq(there), plane.eq(walk.plane), final.eq(walk.final)]
         with m.If(give):
             m.d.sync += self.o.valid.eq(fetched)
         for port in range(p.taps):
-            read = ring.read_port()
-            inside = Signal(name=f"inside{port}")
-            m.d.comb += [
-                read.addr.eq(origin + choose([row[port] for row in offsets], place) + base),
-                read.en.eq(take),
-            ]
+            read, inside = ring.read_port(), Signal(name=f"inside{port}")
+            offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
+            m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
             with m.If(take):
-                m.d.sync += inside.eq(self._inside(port, place, top, left))
+                m.d.sync += inside.eq(walk.inside(port))
             values = [read.data[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
-            chosen = Cat(Array(reversed(list(value)))[plane_fetched] for value in values)
+            shown = [inside & ~final if k >= p.width - p.spare else inside for k in range(p.width)]
+            chosen = Cat(choose(list(reversed(value)), plane) & show for value, show in zip(values, shown, strict=True))
             with m.If(give):
-                m.d.sync += self.o.payload[port * p.width : (port + 1) * p.width].eq(Mux(inside, chosen, 0))
+                m.d.sync += self.o.payload[port * p.width : (port + 1) * p.width].eq(chosen)
         return m
 
-    def _taps(self):
-        """Return, for each position of a cell and step, each port's (row, column) from the cell's corner, or None."""
+    @cached_property
+    def _written(self):
+        """Return how many words are written at least when a word is the next to be read, and at most: shape of needs.
+
+        Counted from the image's first: all that the words before needed, and what the ring holds.
+        """
         p = self.params
-        inner = np.indices((p.pool, p.pool)).reshape(2, -1).T * p.stride
-        return [[tuple((corner + tap).tolist()) if tap[0] >= 0 else None for tap in step]
-                for corner in inner for step in p.tap_table]
+        needed = np.concatenate([[p.needs.max() - p.frame_words], p.needs.reshape(-1)[:-1]])
+        least = np.maximum.accumulate(needed).reshape(p.needs.shape) + 1
+        return least, np.broadcast_to(p.oldest[:, None, None, None] + p.depth, p.needs.shape)
 
-    def _offsets(self):
-        """Return :meth:`_taps` as word numbers from the cell's origin; ports without a tap read the origin."""
-        p = self.params
-        return [[(tap[0] * p.columns + tap[1]) * p.words if tap else 0 for tap in step] for step in self._taps()]
+    def _there(self, m, walk, written):
+        """Return whether the word that is read next can be: all that it needs is written, or its image as a whole."""
+        p, (least, most) = self.params, self._written
+        ahead = _balance(m, "ahead", (least - p.reaches).min() - 1, (most - p.reaches).max() - 1,
+                         -p.reaches.flat[0] - 1, written, walk, [move.reach for move in walk.moves])
+        if p.reaches.max() < p.frame_words:
+            return ~ahead[-1]
+        image = _balance(m, "image", least.min() - p.frame_words, most.max() - p.frame_words, -p.frame_words, written,
+                         walk, [move.image for move in walk.moves])
+        return ~ahead[-1] | ~image[-1]
 
-    def _inside(self, port, place, top, left):
-        """Return whether the tap of ``port`` lies in the image."""
-        p, taps = self.params, [step[port] for step in self._taps()]
-        real = choose([int(tap is not None) for tap in taps], place)
-        if not p.padding:
-            return real
-        row = top + choose([tap[0] if tap else 0 for tap in taps], place)
-        column = left + choose([tap[1] if tap else 0 for tap in taps], place)
-        return real & (row >= 0) & (row < p.rows) & (column >= 0) & (column < p.columns)
+    def _room(self, m, walk, written):
+        """Return whether the ring takes a word: the words that it keeps are fewer than its depth."""
+        least, most = self._written
+        held = _balance(m, "held", (least - most).min(), 0, -most.flat[0], written, walk,
+                        [move.oldest for move in walk.moves])
+        return held[-1]
 
 
-def _counter(m, name, size, step):
-    """Return a counter ``0 .. size - 1`` that moves with ``step``, and whether it comes to its end with it."""
-    if size == 1:
-        return C(0, 1), step
-    count, end = Signal(range(size), name=name), Signal(name=f"{name}_end")
-    m.d.comb += end.eq(step & (count == size - 1))
-    with m.If(step):
-        m.d.sync += count.eq(Mux(end, 0, count + 1))
-    return count, end
+def _balance(m, name, least, most, init, up, walk, down):
+    """Return a signed register within ``least`` and ``most`` that ``up`` adds one to, and that each step of ``walk``
+    lowers by ``down`` for its kind; the words written less those that ... One adder, ``up`` is its carry."""
+    width = Shape.cast(range(min(int(least), -1), max(int(most), 0) + 1)).width
+    count = Signal(width, name=name, init=int(init) % (1 << width))
+    lowered = Mux(walk.step, choose([C(-int(n) % (1 << width), width) for n in down], walk.kind), 0)
+    m.d.sync += count.eq((Cat(1, count) + Cat(up, lowered))[1:])
+    return count
