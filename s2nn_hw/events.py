@@ -170,14 +170,14 @@ def write_window(s, part):
 
 @njit(cache=True, nogil=True, inline="always")
 def read_window(s, part):
-    """A word is read when all that it needs is written and the two before it leave room; it is offered two later."""
+    """A word is read when what it needs is written and the three before it leave room; it is offered three later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
         return False
     frame = s.parts[part, FRAME_OUT]
     need = n // frame * s.parts[part, FRAME_IN] + s.tables[s.parts[part, NEEDS] + n % frame]
     written = passed(s, s.ports[s.parts[part, PORT], CHANNEL], need) if need >= 0 else NOBODY
-    before = passed(s, out, n - 2) if n >= 2 else NOBODY
+    before = passed(s, out, n - 3) if n >= 3 else NOBODY
     if written == UNKNOWN or before == UNKNOWN:
         return False
     row, ended = s.channels[out, OFFERS] + n, (n + 1) % s.parts[part, CELL_OUT] == 0
@@ -188,7 +188,7 @@ def read_window(s, part):
         if before != NOBODY:
             cycle = max(cycle, s.times[before, lane])
         s.last[part, lane] = cycle
-        s.times[row, lane] = cycle + 2
+        s.times[row, lane] = cycle + 3
     if ended:
         row = s.parts[part, DONE] + s.parts[part, ENDED]
         for lane in range(s.times.shape[1]):

@@ -26,7 +26,6 @@ from .errors import UserError
 from .select import choose
 from .walk import Walk
 
-READ_CYCLES = 2  # a word is read from the memory in one cycle and offered in the next but one
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class Window(wiring.Component):
     ``i``: words of ``width`` values of ``planes`` bits, value 0 in the low bits, ``frame_words`` an image, images
     without a gap. ``o``: words of ``taps * width`` spikes, port 0 in the low bits.
 
-    A word that can be read is offered two cycles after the read, one more than its writing: three cycles after it
+    A word that can be read is offered three cycles after the read, one more than its writing: four cycles after it
     came. One word a cycle each way. The ring frees a word as soon as no cell from the present one on can need it.
     """
 
@@ -227,15 +226,18 @@ class Window(wiring.Component):
         m.submodules.walk = walk = Walk(p)
         m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[])
         write = ring.write_port()
-        give, take, there, fetched = Signal(), Signal(), Signal(), Signal()
+        give, move, take, there = Signal(), Signal(), Signal(), Signal()
+        fetched, held = Signal(), Signal()
         address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
         m.d.comb += [
             self.i.ready.eq(self._room(m, walk, write.en)),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            # two stages, each with a place: the memory's output, the output register
+            # three stages, each with a place: the memory's output, a register, which block RAM is too late to do
+            # without, and the output register
             give.eq(~self.o.valid | self.o.ready),
-            take.eq(~fetched | give),
+            move.eq(~held | give),
+            take.eq(~fetched | move),
             there.eq(self._there(m, walk, write.en)),
             walk.step.eq(take & there),
         ]
@@ -243,18 +245,20 @@ class Window(wiring.Component):
             m.d.sync += write.addr.eq(write.addr + 1)
         with m.If(walk.step):
             m.d.sync += address.eq(address + choose([move.address for move in walk.moves], walk.kind))
-        plane, final = Signal.like(walk.plane), Signal()
+        plane, final = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.final, (take, move), "final")
         with m.If(take):
-            m.d.sync += [fetched.eq(there), plane.eq(walk.plane), final.eq(walk.final)]
+            m.d.sync += fetched.eq(there)
+        with m.If(move):
+            m.d.sync += held.eq(fetched)
         with m.If(give):
-            m.d.sync += self.o.valid.eq(fetched)
+            m.d.sync += self.o.valid.eq(held)
         for port in range(p.taps):
-            read, inside = ring.read_port(), Signal(name=f"inside{port}")
+            read = ring.read_port()
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
             m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
-            with m.If(take):
-                m.d.sync += inside.eq(walk.inside(port))
-            values = [read.data[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
+            inside = _staged(m, walk.inside(port), (take, move), f"inside{port}")
+            word = _staged(m, read.data, (move,), f"word{port}")
+            values = [word[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
             shown = [inside & ~final if k >= p.width - p.spare else inside for k in range(p.width)]
             chosen = Cat(choose(list(reversed(value)), plane) & show for value, show in zip(values, shown, strict=True))
             with m.If(give):
@@ -299,3 +303,13 @@ def _balance(m, name, least, most, init, up, walk, down):
     lowered = Mux(walk.step, choose([C(-int(n) % (1 << width), width) for n in down], walk.kind), 0)
     m.d.sync += count.eq((Cat(1, count) + Cat(up, lowered))[1:])
     return count
+
+
+def _staged(m, value, enables, name):
+    """Return ``value`` behind a register for each of ``enables``."""
+    for k, enable in enumerate(enables):
+        register = Signal(len(value), name=f"{name}_{k}", reset_less=True)
+        with m.If(enable):
+            m.d.sync += register.eq(value)
+        value = register
+    return value
