@@ -27,7 +27,6 @@ from .select import choose
 from .walk import Walk
 
 
-
 @dataclass(frozen=True)
 class WindowParams:
     """Geometry and order of one window.
