@@ -4,10 +4,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .argmax import Winner, winner_registers
 from .engines.accumulate import credit
 from .engines.event import EventEngine, EventParams
 from .engines.parallel import ParallelEngine
-from .engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams, Winner, winner_registers
+from .engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
 from .fifo import Queue
 from .join import Fork, Merge, OrWords
 from .lower import lower

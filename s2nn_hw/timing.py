@@ -17,8 +17,9 @@ from math import prod
 import numpy as np
 
 from . import events
+from .argmax import winner_registers
 from .engines.event import EventParams
-from .engines.unrolled import UnrolledParams, winner_registers
+from .engines.unrolled import UnrolledParams
 from .errors import ProofError
 from .network import INPUT
 

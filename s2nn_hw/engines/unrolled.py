@@ -20,7 +20,7 @@ from ..unroll.collapse import collapse, compose
 from ..unroll.cost import cost
 from ..unroll.logic import TABLE_INPUTS
 from ..unroll.mapping import map_layer
-from ..unroll.pipeline import FreePipeline, Pipeline
+from ..unroll.pipeline import FreePipeline, Pipeline, delayed
 from .table import EngineParams
 
 LUT_INPUTS = (4, 6)
@@ -130,7 +130,9 @@ class UnrolledEngine(wiring.Component):
         index = Signal(range(max(2, p.words)))
         ready = Signal()
         last = index == p.words - 1
-        pipeline = _pipeline(m, p.registers, self.i.valid & last, self.o.ready, self.free)
+        entering = self.i.valid & last
+        pipeline = (FreePipeline(m, p.registers, entering) if self.free
+                    else Pipeline(m, p.registers, entering, self.o.ready))
         m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
         with m.If(self.i.valid & ready):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
@@ -172,91 +174,3 @@ class SpikeWords(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
         return m
-
-
-class Winner(wiring.Component):
-    """The highest of the scores, ties to the lowest class: a tree of comparisons, each two of ``levels`` of logic.
-
-    ``i``: scores, signed; ``o``: ``class`` and the scores. With ``free`` it never waits, ``o`` comes without the last
-    register, and ``tag_out`` of ``tag_bits`` beside it is the ``tag`` that came with these scores.
-    """
-
-    def __init__(self, *, classes, score_width, levels=1, tag_bits=0, free=False):
-        self.classes, self.score_width, self.levels = classes, score_width, levels
-        self.tag_bits, self.free = tag_bits, free
-        self.rounds, self.registers = rounds(levels), winner_registers(classes, levels) - free
-        scores = data.ArrayLayout(signed(score_width), classes)
-        number = max(1, (classes - 1).bit_length())
-        ports = {
-            "i": In(stream.Signature(scores)),
-            "o": Out(stream.Signature(data.StructLayout({"class": number, "scores": scores}))),
-        }
-        if tag_bits:
-            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
-        super().__init__(ports)
-
-    def elaborate(self, platform):
-        m = Module()
-        pipeline = _pipeline(m, self.registers, self.i.valid, self.o.ready, self.free)
-        m.d.comb += [self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid)]
-        best = [(self.i.payload[k], None) for k in range(self.classes)]
-        for level in range((self.classes - 1).bit_length()):
-            number = level // self.rounds
-            held = ((level + 1) % self.rounds == 0 or len(best) == 2) and number < self.registers
-            better = [self._better(m, f"{level}_{k}", best[2 * k : 2 * k + 2]) for k in range(-(-len(best) // 2))]
-            if held:
-                enables = [pipeline.enables[number]]
-                better = [tuple(delayed(m, x, enables, f"held{level}_{k}_{part}") for part, x in enumerate(pair))
-                          for k, pair in enumerate(better)]
-                better = [(value.as_signed(), number) for value, number in better]
-            best = better
-        m.d.comb += [
-            self.o.payload["class"].eq(0 if best[0][1] is None else best[0][1]),
-            self.o.payload.scores.as_value().eq(delayed(m, self.i.payload.as_value(), pipeline.enables, "scores")),
-        ]
-        if self.tag_bits:
-            m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
-        return m
-
-    def _better(self, m, name, pair):
-        """Return the better of one or two ``(score, number of its class among those of its half)``, and its number."""
-        value = Signal(signed(self.score_width), name=f"best{name}")
-        (left, here), *others = pair
-        if not others:
-            m.d.comb += value.eq(left)
-            parts = [*([] if here is None else [here]), C(0, 1)]
-        else:
-            ((right, there),) = others
-            wins = Signal(name=f"wins{name}")
-            m.d.comb += [wins.eq(right > left), value.eq(Mux(wins, right, left))]
-            parts = [wins] if here is None else [Mux(wins, there, here), wins]
-        number = Signal(sum(map(len, parts)), name=f"class{name}")
-        m.d.comb += number.eq(Cat(*parts))
-        return value, number
-
-
-def winner_registers(classes, levels):
-    """Return the levels of registers of a :class:`Winner`."""
-    return max(1, -(-(classes - 1).bit_length() // rounds(levels)))
-
-
-def rounds(levels):
-    """Return how many comparisons, a chain and a multiplexer each, stand between registers ``levels`` apart."""
-    return (levels + 1) // 2
-
-
-def delayed(m, value, enables, name):
-    """Return ``value`` behind one register per clock enable; None: it loads in every cycle."""
-    for k, enable in enumerate(enables):
-        register = Signal(len(value), name=f"{name}{k}", reset_less=True)
-        if enable is None:
-            m.d.sync += register.eq(value)
-        else:
-            with m.If(enable):
-                m.d.sync += register.eq(value)
-        value = register
-    return value
-
-
-def _pipeline(m, depth, valid, ready, free):
-    return FreePipeline(m, depth, valid) if free else Pipeline(m, depth, valid, ready)

@@ -8,7 +8,7 @@ against synthesis).
 from math import ceil
 
 from ..accelerator import CYCLE_BITS, TAG_BITS, Design
-from ..engines.unrolled import winner_registers
+from ..argmax import winner_registers
 from ..errors import UserError
 from . import parts
 from .families import ECP5, FAMILIES, GOWIN, ICE40, XC7, Cost, ram, rom

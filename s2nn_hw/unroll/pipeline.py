@@ -44,3 +44,16 @@ class FreePipeline:
             m.d.sync += full.eq(valid)
             valid = full
         self.valid = valid
+
+
+def delayed(m, value, enables, name):
+    """Return ``value`` behind one register per clock enable; None: it loads in every cycle."""
+    for k, enable in enumerate(enables):
+        register = Signal(len(value), name=f"{name}{k}", reset_less=True)
+        if enable is None:
+            m.d.sync += register.eq(value)
+        else:
+            with m.If(enable):
+                m.d.sync += register.eq(value)
+        value = register
+    return value
