@@ -156,10 +156,9 @@ class EventEngine(wiring.Component):
 
         # input: number the words, give each bank its share
         incoming = Signal(p.tag_bits)
-        current = Signal(p.tag_bits)
+        current, following = Signal(p.tag_bits), Signal(p.tag_bits, init=1)
         advance = Signal()
         room = Signal()
-        ahead = Signal(p.tag_bits)
         taken = self.i.valid & room
         scanners, weights_of = [], []
         for section, (mine, number) in zip(p.sections, index.build(m, taken, p.sections), strict=True):
@@ -173,16 +172,23 @@ class EventEngine(wiring.Component):
                     scanner.i.payload.tag.eq(incoming),
                     scanner.i.valid.eq(taken & mine & bits.any()),
                     scanner.current.eq(current),
+                    scanner.following.eq(following),
                     scanner.advance.eq(advance),
                 ]
                 scanners.append(scanner)
                 weights_of.append(section.bits)
+        # passes that have come in and are not scanned yet: none, or as many as the tags can tell apart
+        ahead, some, full, entered = Signal(p.tag_bits), Signal(), Signal(), Signal()
         m.d.comb += [
-            ahead.eq(incoming - current),
-            room.eq(Cat(s.i.ready for s in scanners).all() & (ahead != p.ahead)),
-            self.i.ready.eq(room),
+            room.eq(Cat(s.i.ready for s in scanners).all() & ~full), self.i.ready.eq(room),
+            entered.eq(taken & index.pass_end),
         ]
-        with m.If(taken & index.pass_end):
+        m.d.sync += [
+            ahead.eq(ahead + entered - advance),
+            some.eq(entered | (some & ~(advance & (ahead == 1)))),
+            full.eq(~advance & (full | (entered & (ahead == p.ahead - 1)))),
+        ]
+        with m.If(entered):
             m.d.sync += incoming.eq(incoming + 1)
 
         # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
@@ -190,8 +196,10 @@ class EventEngine(wiring.Component):
         count = FrameCount(m, p, advance)
         room_behind = credit(m, p.slots, advance & count.final, self.release)
         idle = Cat(s.idle for s in scanners).all()
-        m.d.comb += advance.eq(idle & (incoming != current) & (room_behind | ~count.final))
-        m.d.sync += [current.eq(current + advance), first.eq(advance)]
+        m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
+        m.d.sync += first.eq(advance)
+        with m.If(advance):
+            m.d.sync += [current.eq(following), following.eq(following + 1)]
 
         # rows: number, memory, the memory's register
         terms = [[] for _ in range(p.lanes)]

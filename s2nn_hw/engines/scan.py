@@ -21,8 +21,8 @@ class Scanner(wiring.Component):
     """Turn the non-zero words of one bank into row numbers, lowest spike first.
 
     ``i``: words, one a cycle, queued (``depth`` of them; a word is visible to the encoder one cycle after it was
-    taken). ``current``: the pass that may be scanned now; ``advance``: all banks move on to the next one, of which a
-    word may be loaded at the end of this cycle.
+    taken). ``current``: the pass that may be scanned now; ``advance``: all banks move on to the ``following`` one, of
+    which a word may be loaded at the end of this cycle.
     ``row``, ``active``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
     ``idle``: after this cycle the bank holds nothing of pass ``current``.
 
@@ -30,11 +30,12 @@ class Scanner(wiring.Component):
     """
 
     def __init__(self, width, index_bits, depth, tag_bits):
-        self.width, self.depth, self.tag_bits = width, depth, tag_bits
+        self.width, self.depth = width, depth
         self.layout = entry_layout(width, index_bits, tag_bits)
         super().__init__({
             "i": In(stream.Signature(self.layout)),
             "current": In(tag_bits),
+            "following": In(tag_bits),
             "advance": In(1),
             "row": Out(index_bits + (width - 1).bit_length()),
             "active": Out(1),
@@ -61,7 +62,7 @@ class Scanner(wiring.Component):
         load = Signal()
         m.d.comb += [
             mine.eq(queue.o.valid & (head.tag == self.current)),
-            next_one.eq(queue.o.valid & (head.tag == (self.current + 1)[: self.tag_bits])),
+            next_one.eq(queue.o.valid & (head.tag == self.following)),
             self.idle.eq(done & ~mine),
             load.eq(done & (mine | (next_one & self.advance))),
             queue.o.ready.eq(load),
