@@ -25,27 +25,31 @@ class Queue(wiring.Component):
         head, valid = Signal(self.width, reset_less=True), Signal()
         level = Signal(range(self.depth))  # words in the memory
         free, write, read = self.free, Signal(), Signal()
-        waiting = self._memory(m, write, read)
+        pushed = Signal()
+        waiting = self._memory(m, pushed, write, read)
         m.d.comb += [
             self.i.ready.eq(ready), self.o.valid.eq(valid), self.o.payload.eq(head),
             free.eq(~valid | self.o.ready), self.coming.eq(Mux(stored, waiting, self.i.payload)),
-            write.eq(self.i.valid & ready & (stored | ~free)),
+            pushed.eq(self.i.valid & ready), write.eq(pushed & (stored | ~free)),
             read.eq(free & stored),
         ]
         with m.If(free):
-            m.d.sync += [valid.eq(stored | (self.i.valid & ready)), head.eq(self.coming)]
+            m.d.sync += [valid.eq(stored | pushed), head.eq(self.coming)]
         with m.If(write & ~read):
             m.d.sync += [level.eq(level + 1), stored.eq(1), ready.eq(level != self.depth - 2)]
         with m.Elif(read & ~write):
             m.d.sync += [level.eq(level - 1), stored.eq(level != 1), ready.eq(1)]
         return m
 
-    def _memory(self, m, write, read):
-        """Add the memory; return the oldest word in it. Rows are a power of two, so its pointers wrap by themselves."""
+    def _memory(self, m, pushed, write, read):
+        """Add the memory; return the oldest word in it. Rows are a power of two, so its pointers wrap by themselves.
+
+        A word is written whenever one comes, and counts only where ``write`` is high: the later of the two.
+        """
         bits = (self.depth - 2).bit_length()
         m.submodules.memory = rows = memory.Memory(shape=self.width, depth=1 << bits, init=[])
         write_port, read_port = rows.write_port(), rows.read_port(domain="comb")
-        m.d.comb += [write_port.en.eq(write), write_port.data.eq(self.i.payload)]
+        m.d.comb += [write_port.en.eq(pushed), write_port.data.eq(self.i.payload)]
         for port, step, name in ((write_port, write, "produce"), (read_port, read, "consume")):
             pointer = Signal(bits, name=name)
             m.d.comb += port.addr.eq(pointer)
