@@ -26,6 +26,8 @@ from .errors import UserError
 from .select import choose
 from .walk import Walk
 
+BLOCK_ROWS = 256
+
 
 @dataclass(frozen=True)
 class WindowParams:
@@ -177,6 +179,12 @@ class WindowParams:
         return self.least_depth + self.pool * self.stride * self.columns * self.words
 
     @property
+    def wants_block(self):
+        """Whether block RAM must be asked for: read by many ports, a deep ring of few bits looks cheap as flip-flops,
+        as synthesis does not count the multiplexers, and those would set the clock."""
+        return self.taps > 1 and 1 << self.address_bits >= BLOCK_ROWS
+
+    @property
     def address_bits(self):
         return max(1, (self.depth - 1).bit_length())
 
@@ -223,7 +231,8 @@ class Window(wiring.Component):
         m = Module()
         p, modulus = self.params, 1 << self.params.address_bits
         m.submodules.walk = walk = Walk(p)
-        m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[])
+        attributes = {"ram_style": "block"} if p.wants_block else {}
+        m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[], attrs=attributes)
         write = ring.write_port()
         give, move, take, there = Signal(), Signal(), Signal(), Signal()
         fetched, held = Signal(), Signal()

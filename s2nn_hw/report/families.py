@@ -149,15 +149,19 @@ def column_luts(family, rows, bits):
                  for (small, low), (large, high) in pairwise(curve) if small <= rows < large), first)
 
 
-def ram(family, rows, width, *, registered, ports=1):
-    """Return the :class:`Cost` of a memory with a write port and ``ports`` to read, ``registered`` or read at once."""
+def ram(family, rows, width, *, registered, ports=1, block=False):
+    """Return the :class:`Cost` of a memory with a write port and ``ports`` to read, ``registered`` or read at once.
+
+    ``block``: in block RAM, whatever is cheaper.
+    """
     # of equal costs the first is taken: flip-flops need no help when a row is read while it is written
     bits, held = rows * width, width * ports if registered else 0
     luts = bits * family.queue + (ports - 1) * width * rows / 4
     options = [(bits * ports, Cost(luts=luts, ffs=bits + held))]
     if registered:
-        options += [(cost * ports, store * ports) for cost, store in _blocks(family, rows, width)]
-    if family.lutram:
+        blocks = [(cost * ports, store * ports) for cost, store in _blocks(family, rows, width)]
+        options = blocks if block and blocks else options + blocks
+    if family.lutram and not block:
         cost, luts, shapes = family.lutram
         cells = _count(shapes, rows, width) * ports
         if family.lutram_ports and ports > 1:

@@ -141,7 +141,7 @@ def engine(family, params, *, predicted=False):
 
 def window(family, w):
     """Return the cost of a window: the ring, read at ``taps`` addresses, counters, and a register for what leaves."""
-    store = ram(family, 1 << w.address_bits, w.width * w.planes, registered=True, ports=w.taps)
+    store = ram(family, 1 << w.address_bits, w.width * w.planes, registered=True, ports=w.taps, block=w.wants_block)
     leaving = w.taps * w.width
     sliding = w.kernel[0] * w.kernel[1] > 1
     control = family.window[1 if sliding else 0] + (family.window[2] if w.pool > 1 else 0)
