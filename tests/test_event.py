@@ -5,7 +5,7 @@ import pytest
 from streams import golden_sums, run_engine
 
 from s2nn_hw.engines.event import EventEngine, EventParams
-from s2nn_hw.engines.table import Cells
+from s2nn_hw.engines.table import Cells, memory_columns
 from s2nn_hw.errors import UserError
 from s2nn_hw.synapses import weight_limit
 
@@ -36,6 +36,17 @@ def test_sums(lanes, words, share, planes, banks, bits, stall):
     params = make(rng, lanes=lanes, words=words, width=share * banks, bits=bits, planes=planes, banks=banks, depth=3)
     values = random_values(rng, params, 6)
     assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
+
+
+@pytest.mark.parametrize(("words", "share", "columns"), [(128, 16, [15]), (129, 16, [4, 4, 4, 3]),
+                                                          (260, 16, [2] * 7 + [1]), (600, 16, [1] * 15)])
+def test_many_rows_lie_in_narrow_memories(words, share, columns):
+    """As deep as a block RAM is at each width, so that no multiplexer stands behind the blocks."""
+    rng = np.random.default_rng(words)
+    params = make(rng, words=words, width=share, lanes=5, bits=3)
+    assert memory_columns(words * share, 15) == columns
+    values = random_values(rng, params, 1) * (rng.random((1, words, share)) < 0.05)
+    assert (run_engine(EventEngine(params), values.astype(np.uint8)) == golden_sums(params, values)).all()
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])

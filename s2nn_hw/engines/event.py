@@ -31,7 +31,7 @@ from .accumulate import (
     tree_levels,
 )
 from .scan import Scanner
-from .table import EngineParams, pack_rows
+from .table import EngineParams, memory_columns, pack_rows
 
 MIN_DEPTH = 2
 ROW_CYCLES = 3  # from a slot to its weights: row number, memory, the memory's register
@@ -205,19 +205,16 @@ class EventEngine(wiring.Component):
         terms = [[] for _ in range(p.lanes)]
         for bank, (scanner, bits, contents) in enumerate(zip(scanners, weights_of, p.row_contents(), strict=True)):
             width, rows = p.lanes * bits, len(contents)
-            rom = memory.Memory(shape=width, depth=rows, init=contents, attrs=p.memory_attributes)
-            m.submodules[f"rows{bank}"] = rom
-            port = rom.read_port()
             weights = Signal(width, name=f"weights{bank}", reset_less=True)
             number = Signal(range(max(2, rows)), name=f"row{bank}")
             # a memory that is read without need would take most of an idle circuit's power
             wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
             # the reset of the register behind the memory, as a register of its own: no inverter in between
             blank = delayed(m, ~wanted, ROW_CYCLES - 2, f"blank{bank}", init=1)
-            m.d.sync += [number.eq(scanner.row), weights.eq(port.data)]
+            data = self._rows(m, bank, contents, width, number, wanted)
+            m.d.sync += [number.eq(scanner.row), weights.eq(data)]
             with m.If(blank):
                 m.d.sync += weights.eq(0)
-            m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
             active = delayed(m, ~blank, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))
@@ -227,3 +224,16 @@ class EventEngine(wiring.Component):
             close=advance & count.frame_end,
         ))
         return m
+
+    def _rows(self, m, bank, contents, width, number, wanted):
+        """Add the memory of a bank's rows; return the row ``number`` of the cycle before, if it was ``wanted``."""
+        columns, at = [], 0
+        for k, bits in enumerate(memory_columns(len(contents), width)):
+            init = [row >> at & ((1 << bits) - 1) for row in contents]
+            rom = memory.Memory(shape=bits, depth=len(contents), init=init, attrs=self.params.memory_attributes)
+            m.submodules[f"rows{bank}_{k}" if k else f"rows{bank}"] = rom
+            port = rom.read_port()
+            m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
+            columns.append(port.data)
+            at += bits
+        return Cat(columns)

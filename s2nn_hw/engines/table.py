@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import UserError
 
 MEMORIES = ("auto", "block", "distributed")
+BLOCK_DEPTH = 2048
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,18 @@ class EngineParams:
     def planes_of(self, values):
         """Return the bit planes of uint8 ``values``, stacked as a new first axis, most significant first."""
         return np.stack([(values >> plane) & 1 for plane in reversed(range(self.planes))])
+
+
+def memory_columns(rows, width):
+    """Return the widths of the memories that ``rows`` of ``width`` bits are kept in, side by side.
+
+    More rows than a block RAM of 18 Kbit has at a useful width (2,048 of 8 bits) go into narrower ones, each as deep as
+    a block: where synthesis puts blocks below each other, a multiplexer stands between them and the register.
+    """
+    if rows <= BLOCK_DEPTH:
+        return [width]
+    each = max(1, 8 * BLOCK_DEPTH >> (rows - 1).bit_length())
+    return [min(each, width - at) for at in range(0, width, each)]
 
 
 def pack_rows(codes, bits):

@@ -5,6 +5,7 @@ from math import ceil
 import numpy as np
 
 from ..engines.parallel import ParallelParams
+from ..engines.table import memory_columns
 from ..unroll.cost import cost, predict_luts
 from .families import Cost, multiplexer, ram, rom
 
@@ -68,8 +69,9 @@ def weight_memory(family, params):
         parts = [(params.bits, _columns(params))]
     else:
         parts = [(section.bits, None) for section in params.sections]
-    return sum((rom(family, rows, width, params.memory, bits=bits, columns=columns) * count
-                for (count, rows, width), (bits, columns) in zip(params.memories, parts, strict=True) if rows > 1),
+    return sum((rom(family, rows, part, params.memory, bits=bits, columns=columns) * count
+                for (count, rows, width), (bits, columns) in zip(params.memories, parts, strict=True) if rows > 1
+                for part in (memory_columns(rows, width) if params.kind == "event" else [width])),
                Cost())
 
 
