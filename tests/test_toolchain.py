@@ -74,13 +74,14 @@ def test_step_that_takes_too_long(tools, databases, tmp_path, monkeypatch):
     monkeypatch.setattr("hw.toolchain.HEARTBEAT_SECONDS", 0.3)
     fake_openxc7(tools, place=forever("sleep 0.1"))
     said = StringIO()
-    with pytest.raises(UserError, match=r"^nextpnr-xilinx was ended after 0\.02 minutes \(--timeout\) at: routing, "
-                                        r"iteration \d+, 203 overused wires, 80\.8 MHz estimated of 100; give it more, "
-                                        r"or try another --seed, a lower clock with --freq, or a larger board; its log"):
+    message = (r"^nextpnr-xilinx was ended after 0\.02 minutes \(--timeout\) at: routing, iteration \d+, 203 overused "
+               r"wires, 80\.8 MHz estimated of 100; give it more, or try another --seed, a lower clock with --freq, or a "
+               r"larger board; its log is \S+top\.tim$")
+    with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, freq_mhz=100, timeout_minutes=0.02, said=said,
                     **databases)
     assert "placed: 80.8 MHz estimated, 100 MHz wanted" in said.getvalue()
-    assert re.search(r"place and route \(nextpnr-xilinx\): \d s; routing, iteration \d+, ", said.getvalue())
+    assert re.search(r"place and route \(nextpnr-xilinx\): \d s; routing, iteration", said.getvalue())
 
 
 def test_timeout_does_not_make_another_build(tools, databases, tmp_path):
