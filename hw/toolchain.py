@@ -138,9 +138,11 @@ class Narrator:
                     said = now
                     self.say(f"{text}: {now - start:.0f} s{shown}")
 
-            yield tick
-        took = time.monotonic() - start
-        self.seconds[name] = round(self.seconds.get(name, 0) + took, 2)
+            try:
+                yield tick
+            finally:  # a try that is given up has taken its time too
+                took = time.monotonic() - start
+                self.seconds[name] = round(self.seconds.get(name, 0) + took, 2)
         self.say(f"{text}: done in {took:.1f} s")
 
 

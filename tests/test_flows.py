@@ -216,6 +216,16 @@ def test_vivado_flow_with_a_fake(tools, tmp_path):
     assert built.report["clock"]["reached_mhz"] == pytest.approx(1000 / 9.5, abs=1e-3)
 
 
+def test_make_hands_on_clock_seed_and_timeout():
+    command = ["make", "-n", "bitstream", "BOARD=arty_a7"]
+    root = Path(__file__).parents[1]
+    with_all = subprocess.run([*command, "FREQ=62.5", "SEED=7", "TIMEOUT=30"], cwd=root, check=True, text=True,
+                              capture_output=True).stdout
+    assert "bitstream models/mnist-mlp.s2nn --board arty_a7  --freq 62.5 --seed 7 --timeout 30" in with_all
+    plain = subprocess.run(command, cwd=root, check=True, text=True, capture_output=True).stdout
+    assert not [word for word in ("--freq", "--seed", "--timeout") if word in plain]
+
+
 def test_vivado_reports_are_read():
     usage = vivado_usage(VIVADO_UTILIZATION)
     assert usage.counts() == {"luts": 1234, "ffs": 2345, "brams": 12.5, "dsps": 0}

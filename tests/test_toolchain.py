@@ -75,8 +75,8 @@ def test_step_that_takes_too_long(tools, databases, tmp_path, monkeypatch):
     fake_openxc7(tools, place=forever("sleep 0.1"))
     said = StringIO()
     message = (r"^nextpnr-xilinx was ended after 0\.02 minutes \(--timeout\) at: routing, iteration \d+, 203 overused "
-               r"wires, 80\.8 MHz estimated of 100; give it more, or try another --seed, a lower clock with --freq, or a "
-               r"larger board; its log is \S+top\.tim$")
+               r"wires, 80\.8 MHz estimated of 100; give it more, or try another --seed, a lower clock with --freq, or "
+               r"a larger board; its log is \S+top\.tim$")
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, freq_mhz=100, timeout_minutes=0.02, said=said,
                     **databases)
