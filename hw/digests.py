@@ -24,8 +24,8 @@ def database_digest(databases):
     state = hashlib.sha256(databases.part.encode())
     files = [Path(databases.chipdb), *sorted(Path(databases.family).rglob("*"))]
     for path in files:
-        facts = path.stat()
         if path.is_file():
+            facts = path.stat()
             state.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return state.hexdigest()
 

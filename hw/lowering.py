@@ -14,8 +14,9 @@ from .clocking import highest_clock
 from .steps import ClockMissed
 from .uart import clocks_per_bit
 
-# another placement of nearly the same circuit differs by some percent; to an estimate routing adds some
-MARGINS = {"placement": 0.02, "routing": 0.05}
+# Another placement of nearly the same circuit differed by 7.5 % (docs/boards.md). To an estimate routing adds 3 % or more
+# on ECP5 and Artix.
+MARGINS = {"placement": 0.05, "routing": 0.08}
 LOWERINGS = 2  # a lowered build that misses again gets one more
 
 

@@ -57,12 +57,12 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
     built = build_count("arty_a7", tmp_path / "build", native=True, design=design, said=said, **databases)
     assert built.status == 0
     assert built.bitstream.read_text() == "bits\n"
-    # 80.8 less 2 % is 79.18 MHz; one routing
+    # 80.8 less 5 % is 76.76 MHz; one routing
     runs = built.report["clock"]["clock_mhz"]
-    assert 78.8 < runs <= 79.184
+    assert 76.4 < runs <= 76.76
     assert stages(tools) == ["nextpnr-xilinx 100", f"nextpnr-xilinx {runs:g}", f"nextpnr-xilinx routes {runs:g}"]
     assert clocks == [(100_000_000, 1_000_000), (round(runs * 1e6), 1_000_000)]
-    assert clocks_per_bit(clocks[1][0], 1_000_000) == 79
+    assert clocks_per_bit(clocks[1][0], 1_000_000) == 77
     assert built.report["clock"] == {
         "wanted_mhz": 100.0, "reached_mhz": 83.82, "clock_mhz": runs,
         "lowered": [{"from_mhz": 100.0, "to_mhz": runs, "after": "placement", "reached_mhz": 80.8,
@@ -86,7 +86,7 @@ def test_routed_design_that_misses_is_built_again_for_less(placed, routed, tools
     fake_openxc7(tools, place=place(placed=placed, routed=routed))
     built = build_count("arty_a7", tmp_path / "build", native=True, **databases)
     clock = built.report["clock"]
-    assert 0.94 * routed < clock["clock_mhz"] <= 0.95 * routed
+    assert 0.91 * routed < clock["clock_mhz"] <= 0.92 * routed
     assert [row["after"] for row in clock["lowered"]] == ["routing"]
     assert "a.Q to b.D, 11.90 ns" in clock["lowered"][0]["critical_path"]
     assert len(stages(tools)) == 4
@@ -94,8 +94,8 @@ def test_routed_design_that_misses_is_built_again_for_less(placed, routed, tools
 
 def test_lowered_build_that_misses_again_gets_one_more_try(tools, databases, tmp_path):
     fake_openxc7(tools, place=place(placed=120, routed="$(echo $2 | cut -d. -f1 | awk '{print $1 - 10}')"))
-    message = (r"^clock missed again after it was lowered 2 times, from 100 to 7\d\.\d+ MHz: clock missed: 6\d\.00 MHz "
-               r"reached after routing, 7\S+ MHz wanted \(clk\); critical path: a\.Q to b\.D")
+    message = (r"^clock missed again after it was lowered 2 times, from 100 to [67]\d\.\d+ MHz: clock missed: \d\d\.00 "
+               r"MHz reached after routing, [67]\S+ MHz wanted \(clk\); critical path: a\.Q to b\.D")
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
     assert len(stages(tools)) == 6
@@ -114,7 +114,7 @@ def test_clock_that_was_asked_for_is_not_lowered(tools, databases, tmp_path):
 def test_clock_that_can_not_be_lowered(tools, databases, tmp_path):
     fake_openxc7(tools, place=place(placed=3.0, routed=3.1))
     message = (r"^clock missed: 3\.00 MHz reached after placement, 100 MHz wanted .* it can't be lowered: no clock of "
-               r"at most 2\.94 MHz that also makes the baud rate can be made from the 100 MHz crystal of Arty A7-35T "
+               r"at most 2\.85 MHz that also makes the baud rate can be made from the 100 MHz crystal of Arty A7-35T "
                r"\(1,000,000 baud\)$")
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
@@ -177,5 +177,5 @@ def test_command_tells_that_the_clock_was_lowered(tools, databases, tmp_path, mo
         assert "MHz, not the 100 MHz wanted: 90 MHz were reached after routing; this design reaches 90 MHz" in text
     (folder,) = (tmp_path / "build").iterdir()
     runs = json.loads((folder / "build.json").read_text())["clock"]["clock_mhz"]
-    assert 85 < runs <= 85.5
+    assert 82.4 < runs <= 82.8
     assert f"clock: {runs:g} MHz" in text
