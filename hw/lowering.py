@@ -14,8 +14,8 @@ from .clocking import highest_clock
 from .steps import ClockMissed
 from .uart import clocks_per_bit
 
-# Another placement of nearly the same circuit differed by 7.5 % (docs/boards.md). To an estimate routing adds 3 % or more
-# on ECP5 and Artix.
+# Another placement of nearly the same circuit differed by 7.5 % (docs/boards.md); to an estimate routing adds some
+# percent on ECP5 and Artix.
 MARGINS = {"placement": 0.05, "routing": 0.08}
 LOWERINGS = 2  # a lowered build that misses again gets one more
 
