@@ -2,6 +2,7 @@
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
 #   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
 #   PLAN=...         a plan (JSON) instead of the default one; `make plan` writes one, FPS=... sets its target
+#   FREQ=... SEED=... TIMEOUT=...   make bitstream: its --freq (MHz), --seed and --timeout (minutes a tool)
 #   SELFTEST=1       make bitstream: the chip feeds itself, VECTORS=... test images (default 64); docs/selftest.md
 #   REPORTS=...      the report.json files that `make compare` puts side by side
 #   PYTHON=...       the Python to build .venv from, 3.11 or later
@@ -21,6 +22,7 @@ READY := $(VENV)/.ready
 RUN := $(VENV)/bin/s2nn-hw
 NETWORK := models/$(MODEL).s2nn
 WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
+WITH_FLOW = $(if $(FREQ),--freq $(FREQ)) $(if $(SEED),--seed $(SEED)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 
 # MODEL:BOARD in the documents, with and without an activity run
@@ -31,7 +33,7 @@ REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_1
 .DEFAULT_GOAL := help
 
 help: ## print this help
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -67,7 +69,7 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 	$(VENV)/bin/python -m pytest -n auto sim/
 
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
-	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
+	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(WITH_FLOW) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
 
 selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
 	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))

@@ -42,7 +42,7 @@ def work(task, network, images):
 def code_digest(kind):
     """Return a digest of the source files that decide the result of a task of ``kind``."""
     if kind == "synthesis":
-        from hw.flows import generator_digest
+        from hw.digests import generator_digest
 
         return generator_digest()[:16]
     state = hashlib.sha256()

@@ -105,6 +105,25 @@ def system_clock(board, wanted_hz=None):
     return round(settings.output_hz), settings
 
 
+def highest_clock(board, limit_hz, accept=lambda clock_hz: True):
+    """Return the highest clock in whole Hz, of at most ``limit_hz``, that the PLL of ``board`` or its crystal makes.
+
+    ``accept``: which clocks count, by their Hz. :class:`UserError` if there is none.
+    """
+    limits, crystal = LIMITS[board.family], board.crystal_hz
+    dividers = [d for d in limits.input_div if limits.phase_hz[0] <= crystal / d <= limits.phase_hz[1]]
+    made = {crystal}
+    for divider, multiplier, output in product(dividers, limits.multiplier, limits.output_div):
+        vco = crystal / divider * multiplier * (output if limits.divided_feedback else 1)
+        if limits.vco_hz[0] <= vco <= limits.vco_hz[1] and limits.output_hz[0] <= vco / output <= limits.output_hz[1]:
+            made.add(round(vco / output))
+    for clock_hz in sorted(made, reverse=True):
+        if clock_hz <= limit_hz and accept(clock_hz):
+            return clock_hz
+    raise UserError(f"no clock of at most {limit_hz / 1e6:.2f} MHz that also makes the baud rate can be made from the "
+                    f"{crystal / 1e6:g} MHz crystal of {board.title}")
+
+
 class Clocking(Elaboratable):
     """Defines domain ``sync`` of ``board`` (``settings`` from :func:`system_clock`).
 

@@ -11,6 +11,7 @@ from s2nn_hw.store import load
 
 from .boards import find_board
 from .flows import Options, build, self_test_design, table
+from .lowering import lowered_text
 from .selftest import ROUNDS_LOG2, Vectors
 
 
@@ -36,6 +37,9 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
+    lowered = lowered_text(built.report)
+    if lowered:
+        say(lowered)
     if built.bitstream:
         say(f"bitstream: {built.bitstream}")
         say(f"program it, in that folder, with: {built.report['program']}")

@@ -14,7 +14,9 @@ from s2nn_hw.store import save
 
 from .boards import check_budget
 from .clocking import BoardTop, system_clock
-from .steps import choose_flow, prepare, run_nextpnr, run_openxc7, run_synthesis, run_vivado
+from .digests import amaranth_versions, database_digest, generator_digest
+from .lowering import Lowering
+from .steps import Work, choose_flow, prepare, run
 from .toolchain import Narrator
 from .uart import clocks_per_bit
 
@@ -27,8 +29,10 @@ LOGIC_HZ = {"ecp5": 50_000_000}
 
 @dataclass(frozen=True)
 class Options:
-    """What a build may be asked for. ``freq_mhz``, ``baud``: None takes the board's. ``native``: prefer the tools on
-    the PATH to YoWASP's. ``chipdb``, ``prjxray_db``: openXC7's databases (:func:`hw.openxc7.find_databases`)."""
+    """What a build may be asked for. ``freq_mhz``, ``baud``: None takes the board's, and a clock that is not asked for
+    may be lowered (:mod:`hw.lowering`). ``native``: prefer the tools on the PATH to YoWASP's. ``chipdb``,
+    ``prjxray_db``: openXC7's databases (:func:`hw.openxc7.find_databases`). ``timeout_minutes``: what each tool may
+    take; it does not change what is built."""
 
     freq_mhz: float | None = None
     seed: int = 1
@@ -36,8 +40,11 @@ class Options:
     native: bool = False
     chipdb: str | None = None
     prjxray_db: str | None = None
+    timeout_minutes: float | None = None
 
     def __post_init__(self):
+        if self.timeout_minutes is not None and not 0 < self.timeout_minutes < float("inf"):
+            raise UserError(f"timeout must be a positive number of minutes, not {self.timeout_minutes:g}")
         if self.freq_mhz is not None and not self.freq_mhz > 0:
             raise UserError(f"clock frequency must be positive, not {self.freq_mhz:g} MHz")
         if not 0 <= self.seed < 2**31:
@@ -107,12 +114,14 @@ def build_clock(board, options, plan):
     return system_clock(board, wanted)
 
 
-def board_design(network, plan, board, options=None, *, design=None):
-    """Return ``(top, clock_hz)``: everything on ``board``, pins and clock included, ready for its platform."""
-    options = options or Options()
-    clock_hz, settings = build_clock(board, options, plan)
+def board_design(network, plan, board, clock_hz, baud, *, design=None):
+    """Return everything on ``board``, pins and clock included, ready for its platform.
+
+    PLL, clocks per bit, the clock that the device tells of itself and the heartbeat all come from ``clock_hz``.
+    """
     make = design or accelerator_design(network, plan)
-    return BoardTop(make(clock_hz, options.baud or board.baud), board, settings), clock_hz
+    _, settings = system_clock(board, clock_hz)
+    return BoardTop(make(clock_hz, baud), board, settings)
 
 
 def build(network, board, *, plan=None, options=None, output="build", estimate=None, design=None, design_key="",
@@ -124,9 +133,10 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     known to the digest as ``design_key``. ``self_test``: what to tell of it in ``build.json``, if it is one; its LEDs
     are added. ``console``: a rich console for progress.
 
-    The folder is complete when it holds ``build.json``, and then nothing is built again. :class:`UserError`: a
-    tool is missing or failed, the design does not fit, the clock is missed (logs stay in the folder). Ctrl-C and a
-    full disk leave no folder.
+    The folder is complete when it holds ``build.json``, and then nothing is built again. A missed clock is lowered
+    and built again unless it was asked for (:mod:`hw.lowering`). :class:`UserError`: a tool is missing or failed, the
+    design does not fit, the clock is missed all the same (logs stay in the folder). Ctrl-C and a full disk leave no
+    folder.
     """
     options = options or Options()
     narrator = Narrator(console or _console())
@@ -138,13 +148,15 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     if estimate is not None:
         check_budget(estimate, board)
     flow = choose_flow(board, native=options.native, chipdb=options.chipdb, prjxray_db=options.prjxray_db)
+    asked = asdict(options)
+    del asked["timeout_minutes"]
     identity = {
         "package": s2nn_hw.__version__, "generator": generator_digest(), "network": network.digest,
         "design": design_key, "plan": plan.to_json() if plan is not None else None, "board": asdict(board),
-        "options": asdict(options), "flow": flow.kind,
-        "databases": asdict(flow.databases) if flow.databases else None,
+        "options": asked, "flow": flow.kind,
+        "databases": database_digest(flow.databases) if flow.databases else None,
         "tools": {name: [tool.version, tool.path] for name, tool in flow.tools.items()},
-        "amaranth": _amaranth_versions(),
+        "amaranth": amaranth_versions(),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = Path(output) / f"{network.name}-{board.name}-{digest[:12]}"
@@ -160,18 +172,17 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
 
 
 def _run(network, board, plan, options, flow, folder, narrator, design, identity, digest, self_test):
-    with narrator.stage("generate", "generating the circuit"):
-        top, clock_hz = board_design(network, plan, board, options, design=design)
-        clock_mhz = clock_hz / 1e6
-        commands = prepare(board, top, folder, clock_mhz=clock_mhz, seed=options.seed)
-    if flow.kind == "nextpnr":
-        outcome = run_nextpnr(board, flow, commands, folder, narrator)
-    elif flow.kind == "vivado":
-        outcome = run_vivado(board, flow, commands, folder, narrator, clock_mhz=clock_mhz)
-    elif flow.kind == "openxc7":
-        outcome = run_openxc7(board, flow, folder, narrator, clock_mhz=clock_mhz, seed=options.seed)
-    else:
-        outcome = run_synthesis(board, flow, folder, narrator)
+    baud = options.baud or board.baud
+    lowering = Lowering(board, build_clock(board, options, plan)[0], baud, strict=options.freq_mhz is not None)
+
+    def attempt(clock_hz, early):
+        with narrator.stage("generate", "generating the circuit"):
+            top = board_design(network, plan, board, clock_hz, baud, design=design)
+            work = prepare(Work(board, flow, folder, narrator, clock_hz / 1e6, options.seed,
+                                minutes=options.timeout_minutes, early=early), top)
+        return top, run(work)
+
+    top, outcome = lowering.build(attempt, folder, narrator)
     worst = outcome.timing.slowest() if outcome.timing else None
     report = {
         "format": "s2nn-build",
@@ -182,9 +193,9 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "plan": identity["plan"],
         "self_test": None if self_test is None else {**self_test, "leds": top.leds},
         "flow": flow.kind,
-        "clock": {"wanted_mhz": clock_mhz, "reached_mhz": worst and round(worst[1], 3)},
+        "clock": lowering.record(worst and round(worst[1], 3)),
         "timing": outcome.timing.to_json() if outcome.timing else None,
-        "link": {"baud": options.baud or board.baud},
+        "link": {"baud": baud},
         "resources": outcome.usage.against(board.budget),
         "resources_source": outcome.usage.source,
         "synthesis": outcome.synthesis and outcome.synthesis.counts(),
@@ -199,23 +210,6 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
     save(network, folder / NETWORK_FILE)
     write_json(folder / RECORD, report)
     return report
-
-
-def generator_digest():
-    """Return a digest of the source files that decide the circuit and the tools' command lines."""
-    state = hashlib.sha256()
-    for module, patterns in ((s2nn_hw.__file__, ("*.py", "engines/*.py", "unroll/*.py")), (__file__, ("*.py",))):
-        root = Path(module).parent
-        for path in sorted(path for pattern in patterns for path in root.glob(pattern)):
-            if path.name != "cli.py":
-                state.update(f"{root.name}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    return state.hexdigest()
-
-
-def _amaranth_versions():
-    from importlib.metadata import version
-
-    return {name: f"{name} {version(name)}" for name in ("amaranth", "amaranth-boards")}
 
 
 def _console():
@@ -249,7 +243,7 @@ def _owned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         except UserError:
-            if not any(folder.glob("*.log")):  # no tool has run, so there is nothing to look at
+            if not any(folder.rglob("*.log")):  # no tool has run, so there is nothing to look at
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -267,5 +261,7 @@ def table(built, board):
         rows.add_row(row["kind"], f"{row['used']:,g}", f"{row['budget']:,}", share)
     clock = report["clock"]
     if clock["reached_mhz"]:
-        rows.add_row("MHz (reached, wanted)", f"{clock['reached_mhz']:.1f}", f"{clock['wanted_mhz']:g}", "")
+        rows.add_row("MHz (reached, clock)", f"{clock['reached_mhz']:.1f}", f"{clock['clock_mhz']:g}", "")
+    if clock["lowered"]:
+        rows.add_row("MHz (wanted)", f"{clock['wanted_mhz']:g}", "", "")
     return rows

@@ -11,7 +11,8 @@ from s2nn_hw.files import write_json, write_text
 from s2nn_hw.report.builds import read_build
 from s2nn_hw.store import load
 
-from .flows import NETWORK_FILE, generator_digest
+from .digests import generator_digest
+from .flows import NETWORK_FILE
 from .openxc7 import SYNTHESIS
 from .steps import synthesis_options
 from .toolchain import find_tool, run_tool

@@ -1,5 +1,6 @@
 """openXC7 for Xilinx 7 series: our own command lines as lists of arguments (docs/boards.md says why each option)."""
 
+import mmap
 import re
 import shlex
 from dataclasses import dataclass
@@ -11,6 +12,12 @@ TOP = "top"
 FAMILIES = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
 TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 SYNTHESIS = "synth_xilinx -flatten -abc9 -nodsp -arch xc7"
+# UG470, table 1-1, without the version in the four highest bits
+IDCODES = {
+    "xc7a12t": 0x37C3093, "xc7a15t": 0x362E093, "xc7a25t": 0x37C2093, "xc7a35t": 0x362D093, "xc7a50t": 0x362C093,
+    "xc7a75t": 0x3632093, "xc7a100t": 0x3631093, "xc7a200t": 0x3636093, "xc7s25": 0x37C4093, "xc7s50": 0x362F093,
+    "xc7z010": 0x3722093, "xc7z020": 0x3727093, "xc7k325t": 0x3651093,
+}
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,19 @@ def family_folder(part):
 
 def chipdb_names(part):
     """Return the names the part's chip database goes by in different installations, most exact first."""
-    package = part.rpartition("-")[0]
-    device = re.match(r"xc7[aksz]\d+[ts]?", package)[0]
-    return (f"{part}.bin", f"{package}.bin", f"{device}.bin")
+    return (f"{part}.bin", f"{part.rpartition('-')[0]}.bin", f"{device_name(part)}.bin")
+
+
+def device_name(part):
+    """Return the device of ``part``, without package and speed grade."""
+    return re.match(r"xc7[aksz]\d+[ts]?", part)[0]
 
 
 def find_databases(part, chipdb, prjxray_db):
     """Return ``(Databases or None, missing)`` for ``part`` (:func:`part_name`); ``missing`` says what is not there.
 
     ``chipdb``: the database file or a folder with it; ``prjxray_db``: the folder ``prjxray-db`` or its ``artix7``.
+    :class:`UserError` if one of them is there and of another part.
     """
     missing, found = [], None
     if chipdb:
@@ -52,6 +63,8 @@ def find_databases(part, chipdb, prjxray_db):
         found = next((path.resolve() for path in candidates if path.is_file()), None)
         if found is None:
             missing.append(f"chip database {' or '.join(chipdb_names(part))} in {chipdb}")
+        else:
+            check_chipdb(found, part)
     else:
         missing.append("chip database (--chipdb or CHIPDB_DIR)")
     family = None
@@ -60,9 +73,33 @@ def find_databases(part, chipdb, prjxray_db):
         family = next((path.resolve() for path in folders if (path / part / "part.yaml").is_file()), None)
         if family is None:
             missing.append(f"{part}/part.yaml in {prjxray_db}")
+        else:
+            check_part_file(family / part / "part.yaml", part)
     else:
         missing.append("Project X-Ray database (--prjxray-db or PRJXRAY_DB_DIR)")
     return (None if missing else Databases(str(found), str(family), part)), missing
+
+
+def check_chipdb(path, part):
+    """:class:`UserError` if the chip database in file ``path`` names parts and none is ``part`` in any speed grade."""
+    if not path.stat().st_size:
+        raise UserError(f"chip database {path} is empty; export it for {part} again")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        names = {name.decode() for name in re.findall(rb"\bxc7[akszv]x?\d+[a-z]*\d*(?=-\d|\0)", data)}
+    if names and not any(part.startswith(name) for name in names):
+        raise UserError(f"chip database {path} is of {', '.join(sorted(names)[:3])}, not of {part}; give that of the "
+                        "board's part with --chipdb")
+
+
+def check_part_file(path, part):
+    """:class:`UserError` if Project X-Ray's ``part.yaml`` has no identity code, or that of another device."""
+    code = re.search(r"^idcode:\s*(0x[0-9a-fA-F]+|\d+)\s*$", path.read_text(errors="replace"), re.MULTILINE)
+    if not code:
+        raise UserError(f"{path} is no part file of Project X-Ray: it has no idcode; get its database again")
+    came, wanted = int(code[1], 0) & 0x0FFFFFFF, IDCODES.get(device_name(part))
+    if wanted is not None and came != wanted:
+        raise UserError(f"{path} is of another part: its idcode is {came:#x}, that of {device_name(part)} is "
+                        f"{wanted:#x}; give the database of the board's part with --prjxray-db")
 
 
 def synthesis_arguments():
@@ -93,9 +130,10 @@ def frames_arguments(databases):
     return ["--part", databases.part, "--db-root", databases.family, f"{TOP}.fasm"]
 
 
-def bitstream_arguments(databases):
+def bitstream_arguments(databases, output=f"{TOP}.bit"):
+    """Return xc7frames2bit's arguments; the bitstream goes to ``output``."""
     return ["--part_file", f"{databases.family}/{databases.part}/part.yaml", "--part_name", databases.part,
-            "--frm_file", f"{TOP}.frames", "--output_file", f"{TOP}.bit"]
+            "--frm_file", f"{TOP}.frames", "--output_file", output]
 
 
 def constraints(platform):
@@ -110,11 +148,16 @@ def constraints(platform):
 
 
 def shell_script(part, clock_mhz, seed):
-    """Return ``run_openxc7.sh``: the same commands for a machine that has the tools, databases by variable."""
+    """Return ``run_openxc7.sh``: the same commands for a machine that has the tools, databases by variable.
+
+    A netlist that is there already is taken: what was done to it after synthesis is in no script.
+    """
     marks = Databases("@CHIPDB@", "@FAMILY@", part)
     place = [word for word in place_arguments(marks, clock_mhz, seed, report=False) if word != "--timing-allow-fail"]
-    lines = [shlex.join(["yosys", *synthesis_arguments()]),
-             shlex.join(["nextpnr-xilinx", *place]),
+    lines = [f"[ -s {TOP}.json ] || " + shlex.join(["yosys", *synthesis_arguments()]),
+             shlex.join(["nextpnr-xilinx", *place]) + " || {",
+             "    echo 'place and route failed; if the clock was missed, make this folder anew, --freq lower' >&2",
+             "    exit 2", "}",
              shlex.join(["fasm2frames", *frames_arguments(marks)]) + f" > {TOP}.frames",
              shlex.join(["xc7frames2bit", *bitstream_arguments(marks)])]
     text = "\n".join(lines).replace("@CHIPDB@", '"$chipdb"')

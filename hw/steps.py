@@ -1,33 +1,40 @@
-"""The stages of each flow: what is run, in which order, and what is read from the tools' reports."""
+"""The steps of each flow, one function each: what is run, in which order, and what is read from the tools' reports."""
 
 import json
 import os
 import subprocess
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from s2nn_hw.emit import builtin_yosys
 from s2nn_hw.errors import UserError
 
 from . import gowin, openxc7
-from .boards import check_budget
-from .toolchain import INSTALL, find_path, find_tool, run_tool
+from .boards import Board, check_budget
+from .halfluts import count_half_luts
+from .nextpnrlog import log_clocks, log_critical_path, log_utilization
+from .progress import Watch
+from .toolchain import INSTALL, Narrator, find_path, find_tool, run_tool
 from .toolreports import (
     Timing,
     Usage,
-    nextpnr_log_clocks,
-    nextpnr_log_utilization,
     nextpnr_report,
     nextpnr_usage,
     synthesis_usage,
     vivado_clock,
     vivado_usage,
+    xilinx_usage,
     yosys_cells,
 )
 
 TOP = openxc7.TOP
+NEXTPNR_LOG = f"{TOP}.tim"
+# A placement that estimates less than this share of the clock is not routed. Routing gained 4 % on Artix, where it is
+# what takes long, and 3 to 15 % on ECP5; Gowin's estimate is a quarter too high and says nothing (docs/boards.md).
+FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
+SLOW_PARSER = "slower textX parser"
 # by family: netlist, placed and routed design, bitstream
 PRODUCTS = {
     "ecp5": (f"{TOP}.json", f"{TOP}.config", f"{TOP}.bit"),
@@ -51,8 +58,27 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class Work:
+    """One try at a build, as its steps need it.
+
+    ``commands``: of Amaranth's plan, from :func:`prepare`. ``minutes``: what a tool may take, None for no limit.
+    ``early``: a placement that is far from the clock ends the try before its routing.
+    """
+
+    board: Board
+    flow: Flow
+    folder: Path
+    narrator: Narrator
+    clock_mhz: float
+    seed: int
+    minutes: float | None = None
+    early: bool = False
+    commands: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What the stages left: usage, timing (None before placement) and the bitstream's name (None without one).
+    """What the steps left: usage, timing (None before placement) and the bitstream's name (None without one).
 
     ``synthesis``: the usage before placement, None if the tool does not say.
     """
@@ -99,8 +125,9 @@ def synthesis_options(board):
     return ["-abc9"]
 
 
-def prepare(board, top, folder, *, clock_mhz, seed):
-    """Write the build plan of Amaranth's platform for ``top`` into ``folder``; return its commands (lists of words)."""
+def prepare(work, top):
+    """Write the build plan of Amaranth's platform for ``top`` into the folder; return ``work`` with its commands."""
+    board, clock_mhz, seed = work.board, work.clock_mhz, work.seed
     platform = board.create_platform()
     overrides = {
         "nextpnr_opts": ["--report", f"{TOP}_nextpnr.json", "--freq", f"{clock_mhz:g}", "--seed", str(seed),
@@ -123,77 +150,180 @@ def prepare(board, top, folder, *, clock_mhz, seed):
         files["run_openxc7.sh"] = openxc7.shell_script(openxc7.part_name(platform), clock_mhz, seed)
         files[f"{TOP}_openxc7.xdc"] = openxc7.constraints(platform)
     for name, content in files.items():
-        path = Path(folder) / name
+        path = work.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         if name.endswith(".sh"):
             path.chmod(0o755)
-    return commands
+    return replace(work, commands=commands)
 
 
-def refuse_too_large(board, usage):
-    """Refuse a synthesised design that no placement can fit; Artix tools would place a 35T's on the 50T's fabric."""
-    counts = usage.counts() | {"luts": usage.detail.get("luts_at_least", usage.luts)}
-    check_budget(counts, board, what=usage.source)
+class ClockMissed(UserError):
+    """A clock that was not reached: ``timing``, and ``after`` which step it was known."""
+
+    def __init__(self, timing, after, folder):
+        self.timing, self.after = timing, after
+        self.name, self.reached_mhz, self.wanted_mhz = timing.slowest()
+        path = f"; critical path: {timing.critical}" if timing.critical else ""
+        super().__init__(f"clock missed: {self.reached_mhz:.2f} MHz reached after {after}, {self.wanted_mhz:g} MHz "
+                         f"wanted ({self.name}){path}; ask for a lower clock with --freq or try another --seed; the "
+                         f"logs are in {folder}")
+
+    @property
+    def share(self):
+        """The part of the wanted clock that was reached."""
+        return self.reached_mhz / self.wanted_mhz
 
 
-def run_nextpnr(board, flow, commands, folder, narrator):
-    """Run the three commands of the plan for ECP5, iCE40 or Gowin; return the :class:`Outcome`."""
-    netlist, layout, product = PRODUCTS[board.family]
-    synthesis, place, pack = commands
+def run(work):
+    """Take prepared ``work`` through the steps of its flow; return the :class:`Outcome`.
 
-    def run(command, stage, text, own_log=None, outputs=()):
-        with narrator.stage(stage, text) as tick:
-            run_tool(flow.tools[command[0]], command[1:], folder=folder, log=f"{stage}.log", tick=tick,
-                     own_log=own_log, outputs=outputs)
-
-    run(synthesis, "synthesis", f"synthesis ({synthesis[0]})", f"{TOP}.rpt", (netlist, f"{TOP}_stat.json"))
-    synthesised = synthesis_usage(board.family, folder / f"{TOP}_stat.json")
-    refuse_too_large(board, synthesised)
-    run(place, "place", f"place and route ({place[0]})", f"{TOP}.tim", (layout, f"{TOP}_nextpnr.json"))
-    utilization, timing = nextpnr_report(folder / f"{TOP}_nextpnr.json")
-    usage = nextpnr_usage(board.family, utilization, yosys_cells(folder / f"{TOP}_stat.json"))
-    refuse_too_large(board, usage)
-    refuse_slow(timing, folder)
-    run(pack, "pack", f"pack ({pack[0]})", None, (product, f"{TOP}.svf"))
-    return Outcome(usage, timing, product, synthesised)
+    :class:`ClockMissed` if the clock is missed, :class:`UserError` for whatever else ends a step.
+    """
+    if work.flow.kind == "vivado":
+        return run_vivado(work)
+    synthesised = synthesise(work)
+    if work.flow.kind == "synthesis":
+        return Outcome(synthesised, synthesis=synthesised)
+    usage, timing = place_and_route(work, synthesised)
+    return Outcome(usage, timing, pack(work), synthesised)
 
 
-def run_synthesis(board, flow, folder, narrator):
-    """Synthesise for Artix with yosys alone; return the :class:`Outcome` without timing and bitstream."""
-    with narrator.stage("synthesis", "synthesis (yosys, synth_xilinx)") as tick:
-        run_tool(flow.tools["yosys"], openxc7.synthesis_arguments(), folder=folder, log="synthesis.log", tick=tick,
-                 own_log=f"{TOP}.rpt", outputs=(f"{TOP}.json", f"{TOP}_stat.json"))
-    usage = synthesis_usage(board.family, folder / f"{TOP}_stat.json")
-    refuse_too_large(board, usage)
-    return Outcome(usage, synthesis=usage)
-
-
-def run_openxc7(board, flow, folder, narrator, *, clock_mhz, seed):
-    """Synthesise, place, route and pack for Artix with openXC7; return the :class:`Outcome`."""
-    usage = run_synthesis(board, flow, folder, narrator).usage
-    place, log = flow.tools["nextpnr-xilinx"], folder / f"{TOP}.tim"
-    with suppress(OSError):
-        log.unlink()
-    report = _has_report(place)
-    with narrator.stage("place", "place and route (nextpnr-xilinx)") as tick:
-        run_tool(place, openxc7.place_arguments(flow.databases, clock_mhz, seed, report=report), folder=folder,
-                 log="place.log", tick=tick, own_log=log.name, outputs=(f"{TOP}.fasm", f"{TOP}_routed.json"))
-    if report:
-        utilization, timing = nextpnr_report(folder / f"{TOP}_nextpnr.json")
+def synthesise(work):
+    """Run yosys; return the :class:`Usage` of the netlist. What no placement could fit is refused."""
+    if work.flow.kind == "nextpnr":
+        (tool, *arguments), netlist, what = work.commands[0], PRODUCTS[work.board.family][0], "yosys"
     else:
-        text = log.read_text(errors="replace") if log.exists() else (folder / "place.log").read_text(errors="replace")
-        utilization, timing = nextpnr_log_utilization(text), Timing(nextpnr_log_clocks(text))
-    halves = utilization.get("SLICE_LUTX", {}).get("used")
-    if halves is not None:  # nextpnr-xilinx counts half-LUTs, two to a LUT6
-        usage = Usage(**usage.counts(), source=usage.source, detail=usage.detail | {"half_luts": halves})
-        check_budget({"luts": halves / 2}, board, what="nextpnr-xilinx, half-LUTs / 2")
-    refuse_slow(timing, folder)
-    with narrator.stage("pack", "pack (fasm2frames, xc7frames2bit)") as tick:
-        run_tool(flow.tools["fasm2frames"], openxc7.frames_arguments(flow.databases), folder=folder, log="pack.log",
-                 tick=tick, output=f"{TOP}.frames")
-        run_tool(flow.tools["xc7frames2bit"], openxc7.bitstream_arguments(flow.databases), folder=folder,
-                 log="pack.log", tick=tick, outputs=(f"{TOP}.bit",))
-    return Outcome(usage, timing, f"{TOP}.bit", usage)
+        tool, arguments, netlist, what = "yosys", openxc7.synthesis_arguments(), f"{TOP}.json", "yosys, synth_xilinx"
+    with work.narrator.stage("synthesis", f"synthesis ({what})") as tick:
+        _tool(work, tool, arguments, tick, log="synthesis.log", own_log=f"{TOP}.rpt",
+              outputs=(netlist, f"{TOP}_stat.json"))
+    return count_netlist(work, netlist)
+
+
+def count_netlist(work, netlist):
+    """Return the :class:`Usage` of the netlist that placement will get; refuse it if it can't fit.
+
+    For Artix its detail says what nextpnr-xilinx will pack, which decides where that is what will place it.
+    """
+    usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json")
+    refuse_too_large(work.board, usage)
+    if work.board.family == "xc7":
+        halves = count_half_luts(work.folder / netlist)
+        usage = replace(usage, detail=usage.detail | {"half_luts_predicted": halves.halves,
+                                                      "packed_luts_predicted": halves.luts})
+        if work.flow.kind == "openxc7":
+            check_budget(usage.counts() | {"luts": halves.sites}, work.board,
+                         what="what nextpnr-xilinx makes of the netlist, its route-throughs included")
+    return usage
+
+
+def place_and_route(work, synthesised):
+    """Run nextpnr; return ``(usage, timing)`` of the routed design. A missed clock is :class:`ClockMissed`."""
+    if work.flow.kind == "nextpnr":
+        tool, *arguments = work.commands[1]
+        report, outputs = True, (PRODUCTS[work.board.family][1],)
+    else:
+        tool, report = "nextpnr-xilinx", _has_report(work.flow.tools["nextpnr-xilinx"])
+        arguments = openxc7.place_arguments(work.flow.databases, work.clock_mhz, work.seed, report=report)
+        outputs = (f"{TOP}.fasm", f"{TOP}_routed.json")
+    with suppress(OSError):
+        (work.folder / NEXTPNR_LOG).unlink()
+
+    def placed(timing):
+        _, estimated, wanted = timing.slowest()
+        work.narrator.say(f"placed: {estimated:.1f} MHz estimated, {wanted:g} MHz wanted")
+        if work.early and estimated < FAR[work.board.family] * wanted:
+            raise ClockMissed(timing, "placement", work.folder)
+
+    with work.narrator.stage("place", f"place and route ({tool})") as tick:
+        _tool(work, tool, arguments, tick, log="place.log", own_log=NEXTPNR_LOG,
+              outputs=(*outputs, f"{TOP}_nextpnr.json"), watch=Watch(tool, work.folder / NEXTPNR_LOG, placed))
+    utilization, timing = read_nextpnr(work.folder, report)
+    if work.board.family == "xc7":
+        usage = xilinx_usage(utilization, synthesised)
+    else:
+        usage = nextpnr_usage(work.board.family, utilization, yosys_cells(work.folder / f"{TOP}_stat.json"))
+    check_budget(usage.counts(), work.board, what=usage.source)
+    refuse_slow(timing, work.folder)
+    return usage, timing
+
+
+def read_nextpnr(folder, report):
+    """Return nextpnr's ``(utilization, timing)``: from its report if it writes one, what that lacks from its log."""
+    logs = [folder / NEXTPNR_LOG, folder / "place.log"]
+    text = next(path for path in logs if path.exists()).read_text(errors="replace")
+    if not report:
+        return log_utilization(text), Timing(log_clocks(text), log_critical_path(text))
+    utilization, timing = nextpnr_report(folder / f"{TOP}_nextpnr.json")
+    # nextpnr-xilinx writes an empty list of paths
+    return utilization, timing if timing.critical else replace(timing, critical=log_critical_path(text))
+
+
+def pack(work):
+    """Write the bitstream; return its name. It has another name until it is whole."""
+    if work.flow.kind == "nextpnr":
+        (tool, *arguments), product = work.commands[2], PRODUCTS[work.board.family][2]
+        part = f"{product}.part"
+        with work.narrator.stage("pack", f"pack ({tool})") as tick:
+            _tool(work, tool, [part if word == product else word for word in arguments], tick, log="pack.log",
+                  outputs=(part, f"{TOP}.svf"))
+    else:
+        product, part = f"{TOP}.bit", f"{TOP}.bit.part"
+        with work.narrator.stage("pack", "pack (fasm2frames, xc7frames2bit)") as tick:
+            _fasm2frames(work, tick)
+            arguments = openxc7.bitstream_arguments(work.flow.databases, part)
+            _tool(work, "xc7frames2bit", arguments, tick, log="pack.log", outputs=(part,))
+    whole = work.folder / part
+    if not whole.is_file() or not whole.stat().st_size:
+        raise UserError(f"{work.flow.kind}: pack ended well but wrote no bitstream; its log is {work.folder}/pack.log")
+    whole.replace(work.folder / product)
+    return product
+
+
+def _fasm2frames(work, tick):
+    """Run fasm2frames, which says nothing until it is done: the size of its input stands for progress."""
+    fasm, log, told = work.folder / f"{TOP}.fasm", work.folder / "pack.log", False
+    with fasm.open("rb") as file:
+        lines = sum(1 for _ in file)
+
+    def say(_=""):
+        nonlocal told
+        if not told and SLOW_PARSER in log.read_text(errors="replace"):
+            told = True
+            work.narrator.say("fasm2frames runs on the slow parser of fasm, which may take minutes; docs/boards.md "
+                              "says how to get the fast one")
+        tick(f"fasm2frames, {lines:,} lines, {fasm.stat().st_size / 1e6:.1f} MB")
+
+    _tool(work, "fasm2frames", openxc7.frames_arguments(work.flow.databases), say, log="pack.log",
+          output=f"{TOP}.frames")
+
+
+def run_vivado(work):
+    """Run Amaranth's Vivado plan; return the :class:`Outcome`."""
+    ((tool, *arguments),), folder = work.commands, work.folder
+    with work.narrator.stage("vivado", "synthesis, place and route, pack (vivado)") as tick:
+        _tool(work, tool, arguments, tick, log="vivado.log", own_log=f"{TOP}.log",
+              outputs=(f"{TOP}.bit", f"{TOP}.bin"))
+    reports = {}
+    for name in ("timing", "utilization_place"):
+        path = folder / f"{TOP}_{name}.rpt"
+        if not path.is_file():
+            raise UserError(f"vivado ended well but wrote no {path.name}; its log is {folder / TOP}.log")
+        reports[name] = path.read_text(errors="replace")
+    usage = vivado_usage(reports["utilization_place"])
+    timing = Timing(vivado_clock(reports["timing"], work.clock_mhz))
+    refuse_too_large(work.board, usage)
+    try:
+        refuse_slow(timing, folder)
+    except ClockMissed:
+        for name in (f"{TOP}.bit", f"{TOP}.bin"):  # Vivado has packed already
+            (folder / name).unlink(missing_ok=True)
+        raise
+    return Outcome(usage, timing, f"{TOP}.bit")
+
+
+def _tool(work, name, arguments, tick, **files):
+    run_tool(work.flow.tools[name], arguments, folder=work.folder, tick=tick, minutes=work.minutes, **files)
 
 
 def _has_report(tool):
@@ -205,31 +335,16 @@ def _has_report(tool):
     return False
 
 
-def run_vivado(board, flow, commands, folder, narrator, *, clock_mhz):
-    """Run Amaranth's Vivado plan; return the :class:`Outcome`."""
-    (command,) = commands
-    with narrator.stage("vivado", "synthesis, place and route, pack (vivado)") as tick:
-        run_tool(flow.tools["vivado"], command[1:], folder=folder, log="vivado.log", tick=tick,
-                 own_log=f"{TOP}.log", outputs=(f"{TOP}.bit", f"{TOP}.bin"))
-    reports = {}
-    for name in ("timing", "utilization_place"):
-        path = folder / f"{TOP}_{name}.rpt"
-        if not path.is_file():
-            raise UserError(f"vivado ended well but wrote no {path.name}; its log is {folder / TOP}.log")
-        reports[name] = path.read_text(errors="replace")
-    usage, timing = vivado_usage(reports["utilization_place"]), Timing(vivado_clock(reports["timing"], clock_mhz))
-    refuse_too_large(board, usage)
-    refuse_slow(timing, folder)
-    return Outcome(usage, timing, f"{TOP}.bit")
+def refuse_too_large(board, usage):
+    """Refuse a synthesised design that no placement can fit; Artix tools would place a 35T's on the 50T's fabric."""
+    counts = usage.counts() | {"luts": usage.detail.get("luts_at_least", usage.luts)}
+    check_budget(counts, board, what=usage.source)
 
 
 def refuse_slow(timing, folder):
-    """:class:`UserError` with the critical path if a clock is missed."""
+    """:class:`ClockMissed` with the critical path if a clock of the routed design is missed."""
     worst = timing.slowest()
     if worst is None:
         raise UserError(f"place and route named no clock; its log is in {folder}")
-    name, reached, wanted = worst
-    if reached < wanted:
-        path = f"; critical path: {timing.critical}" if timing.critical else ""
-        raise UserError(f"clock missed: {reached:.2f} MHz reached, {wanted:g} MHz wanted ({name}){path}; ask for a "
-                        f"lower clock with --freq or try another --seed; the logs are in {folder}")
+    if worst[1] < worst[2]:
+        raise ClockMissed(timing, "routing", folder)

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.markup import escape
+
 from s2nn_hw.errors import UserError
 
 INSTALL = {
@@ -43,6 +45,9 @@ VERSION_FLAGS = {
     "nextpnr-himbaechel-gowin": "--version", "ecppack": "--version", "vivado": "-version",
 }
 KILL_AFTER_SECONDS = 3
+POLL_SECONDS = 0.25
+HEARTBEAT_SECONDS = 60
+TRY = "try another --seed, a lower clock with --freq, or a larger board"
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,11 @@ def _version(name, path):
             answer = subprocess.run([path, VERSION_FLAGS[name]], capture_output=True, text=True, timeout=60,
                                     stdin=subprocess.DEVNULL, check=False)
             lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
-            if answer.returncode == 0 and lines:
+            # nextpnr-xilinx built outside its repository says "(Version )"
+            if answer.returncode == 0 and lines and not re.search(r"\(Version\s*\)", lines[0]):
                 return lines[0]
     # the others have no version option: the file's contents stand for it
-    return "file " + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+    return "file " + hashlib.sha256(Path(path).resolve().read_bytes()).hexdigest()[:12]
 
 
 def last_error(text):
@@ -106,7 +112,11 @@ def last_error(text):
 
 @dataclass
 class Narrator:
-    """Says what is being done: a live status with the elapsed time while it runs, a line when it is done."""
+    """Says what is being done: a live status with the elapsed time while it runs, a line when it is done.
+
+    Where the output is no terminal the status is a line every ``HEARTBEAT_SECONDS``. ``seconds``: of each stage, summed
+    if it ran again.
+    """
 
     console: object
     seconds: dict = field(default_factory=dict)
@@ -116,22 +126,38 @@ class Narrator:
 
     @contextlib.contextmanager
     def stage(self, name, text):
-        """Time the block as stage ``name``; yield a function to call now and then so that the clock moves."""
-        start = time.monotonic()
+        """Time the block as stage ``name``; yield a function to call now and then, with what is known of progress."""
+        start = said = time.monotonic()
         with self.console.status(f"{text} ...") as status:
-            yield lambda: status.update(f"{text} ... {time.monotonic() - start:.0f} s")
-        self.seconds[name] = round(time.monotonic() - start, 2)
-        self.say(f"{text}: done in {self.seconds[name]:.1f} s")
+
+            def tick(detail=""):
+                nonlocal said
+                now, shown = time.monotonic(), f"; {detail}" if detail else ""
+                status.update(f"{text} ... {now - start:.0f} s{escape(shown)}")
+                if not self.console.is_terminal and now - said >= HEARTBEAT_SECONDS:
+                    said = now
+                    self.say(f"{text}: {now - start:.0f} s{shown}")
+
+            try:
+                yield tick
+            finally:  # a try that is given up has taken its time too
+                took = time.monotonic() - start
+                self.seconds[name] = round(self.seconds.get(name, 0) + took, 2)
+        self.say(f"{text}: done in {took:.1f} s")
 
 
-def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, outputs=()):
+def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, outputs=(), minutes=None, watch=None):
     """Run ``tool`` with ``arguments`` in ``folder``; everything it prints goes to ``log`` (a name in ``folder``).
 
     ``own_log``: the fuller log that the tool writes itself. ``output``: a name that takes standard output instead.
-    ``outputs``: names deleted if the run does not end well. :class:`UserError` carries the tool's last error line and
-    the log's path. On Ctrl-C the tool and whatever it started are ended before the interrupt goes on.
+    ``outputs``: names deleted if the run does not end well. ``minutes``: it is ended after so many. ``watch``: asked
+    now and then; ``look()`` may raise, which ends the tool, and its ``text`` goes to ``tick(text)``.
+
+    :class:`UserError` carries the tool's last error line and the log's path. On Ctrl-C the tool and whatever it started
+    are ended before the interrupt goes on.
     """
     log = Path(folder) / log
+    full = Path(folder) / own_log if own_log else log
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(open(log, "ab"))
         out.write((f"$ {tool.name} " + " ".join(map(str, arguments)) + "\n").encode())
@@ -147,26 +173,43 @@ def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, o
             )
         except OSError as error:
             raise UserError(f"tool {tool.path} can't be started: {error.strerror}") from None
-        well = False
+        code = None
         try:
-            code = _wait(process, tick)
-            well = code == 0
+            code = _wait(process, tick, watch, minutes)
         finally:
             _end(process)
-            if not well:
+            if code != 0:
                 for name in (*outputs, *([output] if output else [])):
                     (Path(folder) / name).unlink(missing_ok=True)
-    if not well:
+    where = full if full.exists() else log
+    if code is None:
+        at = f" at: {watch.text}" if watch and watch.text else ""
+        raise UserError(f"{tool.name} was ended after {minutes:g} minutes (--timeout){at}; give it more, or {TRY}; "
+                        f"its log is {where}")
+    if code:
         reason = last_error(log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
-        full = Path(folder) / own_log if own_log else log
-        raise UserError(f"{tool.name} failed (status {code}): {reason}; its log is {full if full.exists() else log}")
+        raise UserError(f"{tool.name} {_ending(code)}: {reason}; its log is {where}")
 
 
-def _wait(process, tick):
-    while True:
+def _wait(process, tick, watch, minutes):
+    """Return the exit status of ``process``, None if it is still running after ``minutes``."""
+    start = time.monotonic()
+    while minutes is None or time.monotonic() - start < 60 * minutes:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=0.25)
-        tick()
+            return process.wait(timeout=POLL_SECONDS)
+        if watch is not None:
+            watch.look()
+        tick(watch.text if watch is not None else "")
+    return None
+
+
+def _ending(code):
+    """Return in words how a process of status ``code`` ended: negative is the signal that ended it."""
+    if code > 0:
+        return f"failed (status {code})"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+    memory = "; the machine may lack memory" if -code == signal.SIGKILL else ""
+    return f"died (signal {-code}, {name}{memory})"
 
 
 def _end(process):

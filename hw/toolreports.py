@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -52,6 +52,8 @@ NEXTPNR_BELS = {
     "gowin": {"luts": {"LUT4": 1, "ALU": 1, "RAM16SDP4": 2}, "ffs": {"DFF": 1}, "brams": {"BSRAM": 1},
               "dsps": {"MULT18X18": 1}},
 }
+# nextpnr-xilinx counts half-LUTs, two to a LUT6
+XILINX_BELS = {"halves": "SLICE_LUTX", "ffs": "SLICE_FFX"}
 
 
 @dataclass(frozen=True)
@@ -178,16 +180,17 @@ def nextpnr_usage(family, utilization, cells):
     return Usage(**used, source="nextpnr after packing")
 
 
-def nextpnr_log_clocks(text):
-    """Return ``{name: (reached, wanted)}`` from a nextpnr log, for builds that can't write a report; last one wins."""
-    found = re.findall(r"Max frequency for clock\s+'([^']+)':\s*([\d.]+) MHz \((?:PASS|FAIL) at ([\d.]+) MHz\)", text)
-    return {name: (float(reached), float(wanted)) for name, reached, wanted in found}
+def xilinx_usage(utilization, synthesised):
+    """Return the :class:`Usage` that nextpnr-xilinx packed, or ``synthesised`` if it named no counts.
 
-
-def nextpnr_log_utilization(text):
-    """Return ``{bel: {used, available}}`` from the table in a nextpnr log."""
-    found = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", text, re.MULTILINE)
-    return {bel: {"used": int(used), "available": int(available)} for bel, used, available in found}
+    Block RAM and DSP are those of synthesis: it packs what it gets.
+    """
+    halves, ffs = (utilization.get(bel, {}).get("used") for bel in XILINX_BELS.values())
+    if halves is None:
+        return synthesised
+    return replace(synthesised, luts=ceil(halves / 2), ffs=synthesised.ffs if ffs is None else ffs,
+                   source="nextpnr-xilinx after packing (half-LUTs / 2)",
+                   detail=synthesised.detail | {"half_luts": halves})
 
 
 def vivado_clock(text, wanted_mhz):

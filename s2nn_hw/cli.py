@@ -170,8 +170,9 @@ def bitstream(
     board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")] = "ulx3s",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
     plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default.")] = None,
-    freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="System clock; else the board's.")] = None,
+    freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Missed: an error; else lowered.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Placement seed.")] = 1,
+    timeout: Annotated[float | None, typer.Option("--timeout", metavar="MINUTES", help="Of each tool.")] = None,
     baud: Annotated[int | None, typer.Option("--baud", min=1, help="Host link; else the board's.")] = None,
     native: Annotated[bool, typer.Option("--native", help="Prefer yosys and nextpnr on the PATH to YoWASP's.")] = False,
     chipdb: Annotated[str | None, typer.Option(envvar="CHIPDB_DIR", help="openXC7: chip database.")] = None,
@@ -184,7 +185,8 @@ def bitstream(
     from hw.commands import build_bitstream, show_resources
 
     built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
-                            native=native, chipdb=chipdb, prjxray_db=prjxray_db, self_test=self_test, vectors=vectors,
+                            timeout_minutes=timeout, native=native, chipdb=chipdb, prjxray_db=prjxray_db,
+                            self_test=self_test, vectors=vectors,
                             test_images=lambda: _test_images(network, images, None, download=False))
     try:
         _report(built.folder, images=images)

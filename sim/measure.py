@@ -14,6 +14,7 @@ from rich.table import Table
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan, parse_plan
+from s2nn_hw.report.builds import running_mhz
 from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.store import load
 
@@ -43,7 +44,7 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
     network.encode(pictures[:1])
     pictures = np.array(pictures[:frames])
     images = {"count": len(pictures), "source": f"{where}, the first {len(pictures)}"}
-    clock_mhz = record["clock"]["wanted_mhz"] if record else flow.board.clock_hz / 1e6
+    clock_mhz = running_mhz(record) if record else flow.board.clock_hz / 1e6
     identity = circuit_identity(network, chosen, flow)
     digest = digest_of([
         identity, hashlib.sha256(pictures.tobytes()).hexdigest(), pictures.shape, images, idle, clock_mhz,

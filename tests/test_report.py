@@ -289,6 +289,34 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
     assert json.loads(out)["accuracy"] is None
 
 
+def test_clock_that_was_lowered_is_the_one_used(folder, network, monkeypatch, capsys):
+    path = folder / "build" / "random-ulx3s-0123456789ab" / "build.json"
+    clock = {"wanted_mhz": 80.0, "reached_mhz": 66.1, "clock_mhz": 62.5, "lowered": [{"from_mhz": 80.0}]}
+    path.write_text(json.dumps(build_record(network, {"clock": clock})))
+    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
+                            "-o", "r.json")
+    assert status == 0, err
+    data = json.loads((folder / "r.json").read_text())
+    assert [data["clock"][name]["value"] for name in ("wanted", "reached", "used")] == [80.0, 66.1, 62.5]
+    assert data["clock"]["used"]["by"] == "lowered, the wanted one was missed"
+    latency = data["latency"]
+    assert latency["us"]["mean"] == pytest.approx(latency["cycles"]["mean"] / 62.5, rel=1e-4)
+    assert "clock 62.5 MHz, 66.1 MHz reached; 80 MHz wanted and missed" in out
+
+
+def test_packed_luts_of_a_build_without_placement(folder, network, monkeypatch, capsys):
+    path = folder / "build" / "random-ulx3s-0123456789ab" / "build.json"
+    detail = {"resources_detail": {"packed_luts_predicted": 15}, "flow": "synthesis",
+              "clock": {"wanted_mhz": 80.0, "reached_mhz": None, "clock_mhz": 80.0, "lowered": []}}
+    path.write_text(json.dumps(build_record(network, detail)))
+    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
+                            "-o", "r.json")
+    assert status == 0, err
+    luts = json.loads((folder / "r.json").read_text())["resources"]["luts"]
+    assert (luts["used"]["value"], luts["packed"]["value"], luts["packed"]["source"]) == (11, 15, "estimate")
+    assert "15 LUT4 (14.7 to 15.3) once packed (estimate: nextpnr-xilinx, half-LUTs / 2, from the netlist)" in out
+
+
 def test_the_same_inputs_give_the_same_bytes(folder, monkeypatch, capsys):
     found = []
     for name, moment in (("a", "1000000000"), ("b", "1000000000"), ("c", "1000000001")):
@@ -347,6 +375,7 @@ def test_bad_input_is_one_line_and_status_2(folder, monkeypatch, capsys, argumen
         ({"format": "else"}, "must have format 's2nn-build', version 1"),
         ({"clock": None}, "field 'clock' is missing or of the wrong kind"),
         ({"clock": {"wanted_mhz": "fast"}}, "field 'clock.wanted_mhz' must be a positive number, not 'fast'"),
+        ({"clock": {"wanted_mhz": 80, "clock_mhz": 0}}, "field 'clock.clock_mhz' must be a positive number, not 0"),
         ({"resources": {"luts": 5}}, "'resources' needs luts, ffs, brams, dsps, each with kind, used, budget"),
         ({"network": {"name": "other", "digest": "1234"}}, "is of another network"),
         ({"synthesis": {"luts": 5}}, "'synthesis' must count luts, ffs, brams, dsps, or be null"),

@@ -33,6 +33,9 @@ def read_build(folder, network):
         raise UserError(f"build record {path}: 'resources' needs {', '.join(RESOURCES)}, each with kind, used, budget")
     if not isinstance(clock, (int, float)) or not clock > 0:
         raise UserError(f"build record {path}: field 'clock.wanted_mhz' must be a positive number, not {clock!r}")
+    runs = build["clock"].get("clock_mhz")
+    if runs is not None and (not isinstance(runs, (int, float)) or not runs > 0):
+        raise UserError(f"build record {path}: field 'clock.clock_mhz' must be a positive number, not {runs!r}")
     made = build.get("synthesis")
     if made is not None and not (isinstance(made, dict) and set(made) == set(RESOURCES)
                                  and all(isinstance(count, (int, float)) for count in made.values())):
@@ -44,6 +47,17 @@ def read_build(folder, network):
         raise UserError(f"build record {path} is of another network ({build['network'].get('name')}, digest "
                         f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew")
     return build
+
+
+def running_mhz(build):
+    """Return the clock that the bitstream of ``build`` runs at: what was wanted, or less if that was missed."""
+    return build["clock"].get("clock_mhz") or build["clock"]["wanted_mhz"]
+
+
+def packed_luts(build):
+    """Return the LUT6 that nextpnr-xilinx would pack of a build that was only synthesised, None if not known."""
+    count = (build.get("resources_detail") or {}).get("packed_luts_predicted")
+    return count if build["flow"] == "synthesis" and isinstance(count, int) and count > 0 else None
 
 
 def find_build(root, network, board, plan):

@@ -15,7 +15,7 @@ from ..files import write_json
 from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
 from . import tables
-from .builds import NETWORK, find_build, read_build
+from .builds import NETWORK, find_build, read_build, running_mhz
 from .energy.device import load_activity
 from .energy.readings import load_readings
 from .families import FAMILIES
@@ -61,7 +61,7 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     target = _target(network, record, output, build, html)
     link = None
     if record:
-        clock = (built["clock"].get("wanted_mhz") if built else None) or record["clock_mhz"]
+        clock = running_mhz(built) if built else record["clock_mhz"]
         baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
         link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
     activity = _activity(folder, network, chosen, board)

@@ -9,6 +9,7 @@ from .. import __version__
 from ..accelerator import Design
 from ..errors import UserError
 from .bounds import bounds
+from .builds import packed_luts, running_mhz
 from .energy.section import energy_section
 from .latency import limiting, rate, timeline, times
 from .layers import BRAM_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
@@ -17,6 +18,7 @@ from .measure import SEQUENCE, measure
 from .quantities import quantity, significant
 
 FORMAT, VERSION = "s2nn-report", 2
+PACKED_BAND = (0.98, 1.02)  # the one netlist that was packed with the real tool was counted exactly (docs/boards.md)
 BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0)}
 
 
@@ -99,26 +101,29 @@ def _network(network, rows, data_set):
 
 
 def _clock(board, build, clock_mhz):
-    """Return wanted, reached and used MHz; the circuit runs at the wanted clock, reached is what it could do."""
+    """Return wanted, reached and used MHz: what the circuit runs at; reached is what it could do."""
     wanted = build["clock"].get("wanted_mhz") if build else board["clock_mhz"] if board else clock_mhz
     if wanted is None:
         return None
     reached = build["clock"].get("reached_mhz") if build else None
-    by = "asked for" if clock_mhz else "the board's clock"
+    used = clock_mhz or (running_mhz(build) if build else wanted)
+    by = "asked for" if clock_mhz else "the board's clock" if used == wanted else "lowered, the wanted one was missed"
     return {
         "wanted": quantity(wanted, "MHz", "setting"),
         "reached": quantity(reached, "MHz", "tool report", "place and route") if reached else None,
-        "used": quantity(clock_mhz or wanted, "MHz", "setting", by),
+        "used": quantity(used, "MHz", "setting", by),
     }
 
 
 def resources(board, build, guess):
-    """Return per kind of resource what is ``used``, the ``budget``, what was ``synthesised`` and ``estimated``.
+    """Return per resource what is ``used``, the ``budget``, what was ``synthesised``, ``packed`` and ``estimated``.
 
     Used is what the build's tool counted if there is a build, else the estimate ``guess``, which is one of synthesis:
-    placement may count differently (nextpnr: cells that hold a flip-flop or a carry only).
+    placement may count differently (nextpnr: cells that hold a flip-flop or a carry only). ``packed`` is what
+    nextpnr-xilinx will make of the synthesised LUTs where it has not run.
     """
     result, synthesised = {}, (build or {}).get("synthesis")
+    packed = packed_luts(build) if build else None
     for name, band in BANDS.items():
         kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
         value = guess[name]
@@ -128,7 +133,10 @@ def resources(board, build, guess):
             if build else estimated
         result[name] = {"kind": kind, "used": counted, "budget": quantity(budget, kind, "setting", board["device"]),
                         "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis")
-                        if synthesised else None, "estimated": estimated}
+                        if synthesised else None,
+                        "packed": quantity(packed, kind, "estimate", "nextpnr-xilinx, half-LUTs / 2, from the netlist",
+                                           [significant(packed * end) for end in PACKED_BAND])
+                        if packed and name == "luts" else None, "estimated": estimated}
     return result
 
 

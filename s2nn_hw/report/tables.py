@@ -97,9 +97,14 @@ def print_report(data, console):
     if clock:
         reached = clock["reached"]
         say(f"clock {clock['used']['value']:g} MHz"
-            + (f", {reached['value']:.1f} MHz reached" if reached else ", not yet routed"))
+            + (f", {reached['value']:.1f} MHz reached" if reached else ", not yet routed")
+            + (f"; {clock['wanted']['value']:g} MHz wanted and missed" if clock["used"]["value"] <
+               clock["wanted"]["value"] and reached else ""))
     if data["resources"]:
         console.print(_resource_table(data["resources"]))
+        packed = data["resources"]["luts"].get("packed")
+        if packed:
+            say(f"{number(packed)} once packed (estimate: {packed['by']})")
     console.print(_time_table(data))
     how = data["verified"]
     say(f"cycles of {data['latency']['frames']:,} images by the exact cycle function; "
