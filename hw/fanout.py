@@ -291,7 +291,7 @@ class _Pass:
         while True:
             self.numbers[base] += 1
             name = f"{base}{self.numbers[base]}"
-            if name not in self.netlist.cells:
+            if not self.netlist.taken(name):
                 return name
 
     def _buffer(self, net, reason):
@@ -339,6 +339,6 @@ class _Pass:
                          "port_directions": directions, "connections": connections}, part)
         netlist.drivers[new] = [(name, made.output, 0)]
         netlist.loads[net].append((name, made.input, 0))
-        netlist.add_name(new, name)
+        netlist.add_name(new, f"{netlist.name(net)}_buffered{name.rpartition('_buffer')[2]}")
         self.depth[name] = 1 + max(self.depth.get(pin[0], 0) for pin in part)
         self.buffers += 1

@@ -103,14 +103,18 @@ class FlatNetlist:
         named = (net for entry in self.module["netnames"].values() for net in entry["bits"] if isinstance(net, int))
         return max((*self.drivers, *self.loads, *self.inout, *named), default=1)
 
+    def taken(self, name):
+        """Whether a cell or a net is called ``name``; yosys wants them apart."""
+        return name in self.cells or name in self.module["netnames"]
+
     def add_name(self, net, name):
         """Call ``net`` ``name``, with a number behind it if something is called so."""
-        names, free, number = self.module["netnames"], name, 1
-        while free in names:
+        free, number = name, 1
+        while self.taken(free):
             number += 1
             free = f"{name}_{number}"
         hidden = int(free.startswith("$"))
-        names[free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
+        self.module["netnames"][free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
         if self._names is not None:
             self._names[net] = (bool(hidden), len(free), free)
 

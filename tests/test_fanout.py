@@ -27,6 +27,7 @@ def check_wiring(netlist):
     assert fresh.drivers == netlist.drivers
     assert all(len(pins) == 1 for pins in fresh.drivers.values())
     assert set(fresh.loads) <= set(fresh.drivers)
+    assert not set(netlist.cells) & set(netlist.module["netnames"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -130,7 +131,7 @@ def test_what_cant_be_copied_gets_luts(driver, more, reason):
     kinds = Counter(netlist.cells[pin[0]]["type"] for pin in netlist.loads[10])
     assert kinds == {"FDRE": 62, "LUT1": 2}
     check = [name for name in netlist.module["netnames"] if name.startswith("enable_buffer")]
-    assert check == ["enable_buffer1", "enable_buffer2"]
+    assert check == ["enable_buffered1", "enable_buffered2"]
 
 
 def test_loads_with_much_logic_behind_stay_next_to_a_carry():
