@@ -72,29 +72,34 @@ class Spread:
         return text + (f"; {len(self.left)} nets left above" if self.left else "")
 
 
-def spread_file(path, family, *, limit=LIMIT, output=None):
+def spread_file(path, family, *, limit=LIMIT, output=None, registered_ports=False):
     """Spread the netlist in the JSON file ``path`` for device ``family``; return :class:`Spread`.
 
-    The result replaces ``path``, or goes to ``output``; it is whole or not written. :class:`UserError`: no flat
-    netlist, or a limit that can't be kept.
+    The result replaces ``path``, or goes to ``output``; it is whole or not written. ``registered_ports``: the netlist
+    is a part of a design, and what comes in is in step with its clock. :class:`UserError`: no flat netlist, or a limit
+    that can't be kept.
     """
     netlist = FlatNetlist.read(path, family)
-    result = spread(netlist, limit=limit)
+    result = spread(netlist, limit=limit, registered_ports=registered_ports)
     if result.added or output is not None:
         netlist.write(output or path)
     return result
 
 
-def spread(netlist, *, limit=LIMIT):
-    """Spread ``netlist`` (:class:`~hw.flat.FlatNetlist`), which changes; return :class:`Spread`."""
+def spread(netlist, *, limit=LIMIT, registered_ports=False):
+    """Spread ``netlist`` (:class:`~hw.flat.FlatNetlist`), which changes; return :class:`Spread`.
+
+    ``registered_ports``: see :func:`spread_file`.
+    """
     if limit < LEAST_LIMIT:
         raise UserError(f"the fan-out limit must be at least {LEAST_LIMIT}, not {limit}")
-    return _Pass(netlist, limit).run()
+    return _Pass(netlist, limit, registered_ports).run()
 
 
 class _Pass:
-    def __init__(self, netlist, limit):
+    def __init__(self, netlist, limit, registered_ports):
         self.netlist, self.limit = netlist, limit
+        self.foreign = ("pad", "clock", "other") if registered_ports else ("port", "pad", "clock", "other")
         self.next_net = netlist.highest() + 1
         self.most = 2 * len(netlist.cells) + 1000
         self.clocks = {net for net in netlist.loads if netlist.is_clock(net)}
@@ -199,14 +204,15 @@ class _Pass:
                         continue
                     seen.add(source)
                     kind = netlist.kind(source)
-                    if kind in ("port", "pad", "clock", "other"):
+                    if kind in self.foreign:
                         return True
                     if kind in ("ff", "block", "lutram"):
                         if self._clock_nets(source) != clock:
                             return True
                         if kind != "lutram":
                             continue
-                    pending.append(source)
+                    if kind != "port":
+                        pending.append(source)
         return False
 
     def _clock_nets(self, cell):

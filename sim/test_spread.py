@@ -37,7 +37,7 @@ class SpreadFlow(NetlistFlow):
     def synthesise(self, text, folder, *, tick):
         super().synthesise(text, folder, tick=tick)
         path = folder / "netlist.json"
-        self.result = spread_file(path, self.board.family, limit=self.limit)
+        self.result = spread_file(path, self.board.family, limit=self.limit, registered_ports=True)
         self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
 
 
@@ -51,6 +51,7 @@ def make(network, plan, board, folder):
     netlist = FlatNetlist.read(circuit.folder / "netlist.json", flow.board.family)
     left = {item.net for item in flow.result.left}
     assert flow.result.added > 20
+    assert {netlist.primitives[kind].kind for kind in flow.result.copies} >= {"ff", "lut"}
     for net, pins in netlist.loads.items():
         assert len(pins) <= flow.limit or netlist.is_clock(net) or netlist.name(net) in left
     return circuit, flow

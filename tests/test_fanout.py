@@ -134,6 +134,13 @@ def test_what_cant_be_copied_gets_luts(driver, more, reason):
     assert check == ["enable_buffered1", "enable_buffered2"]
 
 
+def test_ports_of_a_part_are_registered():
+    netlist = wide(140, register(D=4))
+    assert spread(netlist, registered_ports=True).copies == {"FDRE": 2}
+    netlist = wide(140, register(D=5), pad=cell("IBUF", "O", I=4, O=5))
+    assert spread(netlist, registered_ports=True).copies == {}
+
+
 def test_loads_with_much_logic_behind_stay_next_to_a_carry():
     deep = {}
     for n in range(4):
