@@ -1,4 +1,4 @@
-"""Fan-out and depth of the shipped networks on their boards: before and after drivers are copied, levels between registers.
+"""Fan-out and depth of the shipped networks on their boards: loads before and after copies, levels of logic.
 
 Of a network that is not in ``NETWORKS`` (``--network models/cifar10-cnn.s2nn``) its own rows alone. A synthesis takes
 minutes; it is kept in ``build/bench``.
