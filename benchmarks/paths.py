@@ -24,6 +24,7 @@ NETWORKS = ("mnist-tiny", "mnist-mlp", "mnist-cnn", "mnist-nano", "mnist-pico", 
 BOARDS = ("arty_a7", "ulx3s")
 # LUTs and carry chains between two registers; ECP5's LUTs have four inputs, so there it is for comparison only
 LEVELS = {"xc7": 5}
+NAME = 36
 
 
 def run(setting):
@@ -49,12 +50,17 @@ def measure(network, board, output):
     result = spread(netlist)
     paths = find_paths(netlist, shown=1)
     name, bound = f"{network.name}, {board.family}", LEVELS.get(board.family)
-    longest = f"{paths.paths[0].start} to {paths.paths[0].end}" if paths.paths else ""
+    longest = f"to {_short(paths.paths[0].end)}" if paths.paths else ""
     return [
-        Row(f"{name}: highest fan-out", result.highest_before, "loads", source=result.net_before),
-        Row(f"{name}: after copies", result.highest_after, "loads", LIMIT, result.net_after, binding=True),
+        Row(f"{name}: highest fan-out", result.highest_before, "loads", source=_short(result.net_before)),
+        Row(f"{name}: after copies", result.highest_after, "loads", LIMIT, _short(result.net_after), binding=True),
         Row(f"{name}: copies", sum(result.copies.values()), "cells", cells, "cells before"),
         Row(f"{name}: LUTs between", result.buffers, "cells", cells, "cells before"),
         Row(f"{name}: deepest path", paths.levels, "levels", bound, longest, binding=bound is not None),
-        Row(f"{name}: with slices' multiplexers", paths.levels_with_multiplexers, "levels"),
+        Row(f"{name}: with multiplexers", paths.levels_with_multiplexers, "levels"),
     ]
+
+
+def _short(name):
+    """Return the end of a net's name, which says most."""
+    return name if len(name) <= NAME else "..." + name[3 - NAME:]
