@@ -15,7 +15,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import load
 
-from . import adders, cycles, generate, golden, page, simulation, statistics, unrolled
+from . import adders, cycles, generate, golden, page, paths, simulation, statistics, unrolled
 from .frame import Setting, find_images, publish
 from .growth import Growth, References
 from .synthesis import Estimates, Lanes
@@ -24,7 +24,7 @@ IMAGES = 10_000
 BENCHMARKS = {
     "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "statistics": statistics,
     "page": page, "adders": adders, "unrolled": unrolled, "lanes": Lanes, "estimates": Estimates,
-    "references": References, "growth": Growth,
+    "references": References, "growth": Growth, "paths": paths,
 }
 
 

@@ -1,0 +1,83 @@
+"""A synthesised netlist whose drivers were copied still computes the golden model's results, bits and cycles."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from conftest import random_images, random_network
+from graphs import build, convolution, identity, joined, pooled
+from rich.console import Console
+
+from hw.boards import find_board
+from hw.fanout import spread_file
+from hw.flat import FlatNetlist
+from hw.netlist import NetlistFlow
+from s2nn_hw.lower import with_buffers
+from s2nn_hw.plan import default_plan
+from s2nn_hw.synapses import MaxPool
+from sim.activity import circuit_identity, make_circuit, run
+from sim.measure import _stage
+from sim.runner import Simulation
+from sim.verify import run_checked
+
+ROOT = Path(__file__).parents[1]
+FRAMES = 10
+
+
+class SpreadFlow(NetlistFlow):
+    """Synthesis, then copies of drivers until no net has more than ``limit`` loads."""
+
+    limit = 8
+
+    def synthesise(self, text, folder, *, tick):
+        super().synthesise(text, folder, tick=tick)
+        path = folder / "netlist.json"
+        self.result = spread_file(path, self.board.family, limit=self.limit, registered_ports=True)
+        self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
+
+
+def quiet(text):
+    return _stage(Console(quiet=True), text)
+
+
+def make(network, plan, board, folder):
+    flow = SpreadFlow(find_board(board))
+    circuit = make_circuit(network, plan, flow, circuit_identity(network, plan, flow), folder, say=quiet)
+    netlist = FlatNetlist.read(circuit.folder / "netlist.json", flow.board.family)
+    left = {item.net for item in flow.result.left}
+    assert flow.result.added > 20
+    assert {netlist.primitives[kind].kind for kind in flow.result.copies} >= {"ff", "lut"}
+    for net, pins in netlist.loads.items():
+        assert len(pins) <= flow.limit or netlist.is_clock(net) or netlist.name(net) in left
+    return circuit, flow
+
+
+@pytest.mark.parametrize("board", ["arty_a7", "ulx3s_25"])
+def test_spread_netlist_equals_golden(board, tmp_path):
+    """Pixels, both engines, a window, a shortcut, pooling; weights in block RAM."""
+    network = build((4, 4, 2), 2, [
+        convolution(3, 3, padding=1), [convolution(3, 3, padding=1, bits=1), identity("layer0")],
+        joined(MaxPool(2)), pooled(3, (2, 2)),
+    ])
+    plan = with_buffers(default_plan(network), {"layer1": (0, 32)})
+    circuit, _ = make(network, plan, board, tmp_path)
+    run(circuit, random_images(network, FRAMES), idle=20)
+
+
+def test_spread_netlist_equals_golden_with_stalls(tmp_path):
+    network = random_network((40, 9, 3), input_bits=2, bits=3, seed=7)
+    plan = default_plan(network)
+    plan = type(plan)(tuple(replace(layer, memory="block") for layer in plan.layers))
+    circuit, flow = make(network, plan, "icebreaker", tmp_path)
+    _, models, definitions = flow.models()
+    text = "".join(f"`define {name}\n" for name in definitions) + models.read_text()
+    sources = {"netlist.v": (circuit.folder / "netlist.v").read_text(), "cells.v": text}
+    simulation = Simulation(network, circuit=sources, folder=ROOT / "build" / "sim")
+    images = random_images(network, FRAMES)
+    run_checked(simulation, images, length=1, probe=False)
+    run_checked(simulation, images, length=FRAMES, stall=(0.3, 0.3), probe=False)
