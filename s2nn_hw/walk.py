@@ -111,12 +111,12 @@ class Walk(wiring.Component):
 
     def inside(self, port):
         """Return whether the tap of ``port`` lies in the image."""
-        p, count, rows = self.params, self.params.kernel[0] * self.params.kernel[1], []
+        p, table = self.params, []
         for corner in np.ndindex(p.pool, p.pool):
-            taps = [divmod(t, p.kernel[1]) if t < count else None for t in range(port, p.steps * p.taps, p.taps)]
-            rows.append(choose([C(0) if tap is None else self._inside(*np.add(np.multiply(corner, p.stride), tap))
-                                for tap in taps], self.tap))
-        return choose(rows, self.inner)
+            taps = [self._inside(*(tap + np.array(corner) * p.stride)) if tap[0] >= 0 else 0
+                    for tap in p.tap_table[:, port]]
+            table.append(choose(taps, self.tap))
+        return choose(table, self.inner)
 
     def _inside(self, row, column):
         """Return whether the image has ``row`` and ``column``, counted from the cell's corner."""

@@ -167,6 +167,16 @@ class WindowParams:
         return np.minimum(self.reaches, self.frame_words - 1)
 
     @cached_property
+    def written(self):
+        """Words written at least and at most when an output word is the next to be read, two arrays like ``needs``.
+
+        Counted from the image's first: what the words before it needed, and what the ring can hold.
+        """
+        needed = np.concatenate([[self.needs.max() - self.frame_words], self.needs.reshape(-1)[:-1]])
+        least = np.maximum.accumulate(needed).reshape(self.needs.shape) + 1
+        return least, np.broadcast_to(self.oldest[:, None, None, None] + self.depth, self.needs.shape)
+
+    @cached_property
     def least_depth(self):
         """Words that the ring must hold: fewer, and the window never fills."""
         return int((self.needs.max(axis=(1, 2, 3)) - self.oldest).max()) + 1
@@ -218,6 +228,9 @@ class Window(wiring.Component):
 
     A word that can be read is offered three cycles after the read, one more than its writing: four cycles after it
     came. One word a cycle each way. The ring frees a word as soon as no cell from the present one on can need it.
+
+    Whether a word can be read, and whether one is taken, is the sign of a register: of a difference that every word
+    written and every word read moves (:class:`~s2nn_hw.walk.Walk` says how far). Nothing is subtracted or compared.
     """
 
     def __init__(self, params):
@@ -233,33 +246,37 @@ class Window(wiring.Component):
         m.submodules.walk = walk = Walk(p)
         attributes = {"ram_style": "block"} if p.wants_block else {}
         m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[], attrs=attributes)
-        write = ring.write_port()
-        give, move, take, there = Signal(), Signal(), Signal(), Signal()
-        fetched, held = Signal(), Signal()
+        write, moves = ring.write_port(), walk.moves
+        ahead = self._beyond(m, "ahead", p.reaches + 1, [move.reach for move in moves], walk, write.en)
+        held = self._beyond(m, "held", p.written[1], [move.oldest for move in moves], walk, write.en)
+        there = ~ahead[-1]
+        if p.reaches.max() >= p.frame_words:  # past the image's end lies nothing to be waited for
+            end = np.full_like(p.reaches, p.frame_words)
+            there |= ~self._beyond(m, "image", end, [move.image for move in moves], walk, write.en)[-1]
         address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
+        # three stages, each with a place: the memory's output; a register, as block RAM is too late to do more than
+        # reach one; the output register
+        give, move, take, fetched, kept = Signal(), Signal(), Signal(), Signal(), Signal()
+        plane, final = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.final, (take, move), "final")
         m.d.comb += [
-            self.i.ready.eq(self._room(m, walk, write.en)),
+            self.i.ready.eq(held[-1]),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            # three stages, each with a place: the memory's output, a register, which block RAM is too late to do
-            # without, and the output register
             give.eq(~self.o.valid | self.o.ready),
-            move.eq(~held | give),
+            move.eq(~kept | give),
             take.eq(~fetched | move),
-            there.eq(self._there(m, walk, write.en)),
             walk.step.eq(take & there),
         ]
         with m.If(write.en):
             m.d.sync += write.addr.eq(write.addr + 1)
         with m.If(walk.step):
-            m.d.sync += address.eq(address + choose([move.address for move in walk.moves], walk.kind))
-        plane, final = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.final, (take, move), "final")
+            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         with m.If(take):
             m.d.sync += fetched.eq(there)
         with m.If(move):
-            m.d.sync += held.eq(fetched)
+            m.d.sync += kept.eq(fetched)
         with m.If(give):
-            m.d.sync += self.o.valid.eq(held)
+            m.d.sync += self.o.valid.eq(kept)
         for port in range(p.taps):
             read = ring.read_port()
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
@@ -268,49 +285,25 @@ class Window(wiring.Component):
             word = _staged(m, read.data, (move,), f"word{port}")
             values = [word[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
             shown = [inside & ~final if k >= p.width - p.spare else inside for k in range(p.width)]
-            chosen = Cat(choose(list(reversed(value)), plane) & show for value, show in zip(values, shown, strict=True))
+            spikes = Signal(p.width, name=f"spikes{port}", reset_less=True)
+            m.d.comb += self.o.payload[port * p.width : (port + 1) * p.width].eq(spikes)
             with m.If(give):
-                m.d.sync += self.o.payload[port * p.width : (port + 1) * p.width].eq(chosen)
+                m.d.sync += spikes.eq(Cat(choose(value[::-1], plane) & show
+                                          for value, show in zip(values, shown, strict=True)))
         return m
 
-    @cached_property
-    def _written(self):
-        """Return how many words are written at least when a word is the next to be read, and at most: shape of needs.
+    def _beyond(self, m, name, mark, moves, walk, written):
+        """Return a register, signed: words written less ``mark``, a number of words by output word.
 
-        Counted from the image's first: all that the words before needed, and what the ring holds.
+        ``moves``: by how much each move of ``walk`` raises ``mark``; ``written``: a word is. A single adder: a table of
+        the moves, which fits into its look-up tables, and ``written`` as carry.
         """
-        p = self.params
-        needed = np.concatenate([[p.needs.max() - p.frame_words], p.needs.reshape(-1)[:-1]])
-        least = np.maximum.accumulate(needed).reshape(p.needs.shape) + 1
-        return least, np.broadcast_to(p.oldest[:, None, None, None] + p.depth, p.needs.shape)
-
-    def _there(self, m, walk, written):
-        """Return whether the word that is read next can be: all that it needs is written, or its image as a whole."""
-        p, (least, most) = self.params, self._written
-        ahead = _balance(m, "ahead", (least - p.reaches).min() - 1, (most - p.reaches).max() - 1,
-                         -p.reaches.flat[0] - 1, written, walk, [move.reach for move in walk.moves])
-        if p.reaches.max() < p.frame_words:
-            return ~ahead[-1]
-        image = _balance(m, "image", least.min() - p.frame_words, most.max() - p.frame_words, -p.frame_words, written,
-                         walk, [move.image for move in walk.moves])
-        return ~ahead[-1] | ~image[-1]
-
-    def _room(self, m, walk, written):
-        """Return whether the ring takes a word: the words that it keeps are fewer than its depth."""
-        least, most = self._written
-        held = _balance(m, "held", (least - most).min(), 0, -most.flat[0], written, walk,
-                        [move.oldest for move in walk.moves])
-        return held[-1]
-
-
-def _balance(m, name, least, most, init, up, walk, down):
-    """Return a signed register within ``least`` and ``most`` that ``up`` adds one to, and that each step of ``walk``
-    lowers by ``down`` for its kind; the words written less those that ... One adder, ``up`` is its carry."""
-    width = Shape.cast(range(min(int(least), -1), max(int(most), 0) + 1)).width
-    count = Signal(width, name=name, init=int(init) % (1 << width))
-    lowered = Mux(walk.step, choose([C(-int(n) % (1 << width), width) for n in down], walk.kind), 0)
-    m.d.sync += count.eq((Cat(1, count) + Cat(up, lowered))[1:])
-    return count
+        least, most = self.params.written
+        width = Shape.cast(range(min(-1, (least - mark).min()), max(0, (most - mark).max()) + 1)).width
+        count = Signal(width, name=name, init=int(-mark.flat[0]) % (1 << width))
+        lower = Mux(walk.step, choose([C(-move % (1 << width), width) for move in moves], walk.kind), 0)
+        m.d.sync += count.eq((Cat(1, count) + Cat(written, lower))[1:])
+        return count
 
 
 def _staged(m, value, enables, name):
