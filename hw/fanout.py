@@ -60,6 +60,10 @@ class Spread:
         """How many cells were added."""
         return sum(self.copies.values()) + self.buffers
 
+    def cells(self, family):
+        """Return how many cells were added by type, in a netlist for ``family``."""
+        return Counter(self.copies) + Counter({BUFFERS[family].type: self.buffers})
+
     def to_json(self):
         return asdict(self)
 

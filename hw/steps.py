@@ -13,6 +13,7 @@ from s2nn_hw.errors import UserError
 
 from . import gowin, openxc7
 from .boards import Board, check_budget
+from .fanout import spread_file
 from .halfluts import count_half_luts
 from .nextpnrlog import log_clocks, log_critical_path, log_utilization
 from .progress import Watch
@@ -197,15 +198,19 @@ def synthesise(work):
     with work.narrator.stage("synthesis", f"synthesis ({what})") as tick:
         _tool(work, tool, arguments, tick, log="synthesis.log", own_log=f"{TOP}.rpt",
               outputs=(netlist, f"{TOP}_stat.json"))
-    return count_netlist(work, netlist)
+        spread = spread_file(work.folder / netlist, work.board.family)
+    work.narrator.say(str(spread))
+    return count_netlist(work, netlist, spread)
 
 
-def count_netlist(work, netlist):
-    """Return the :class:`Usage` of the netlist that placement will get; refuse it if it can't fit.
+def count_netlist(work, netlist, spread):
+    """Return the :class:`Usage` of the netlist that placement will get, copies of drivers (``spread``) included; refuse
+    it if it can't fit.
 
     For Artix its detail says what nextpnr-xilinx will pack, which decides where that is what will place it.
     """
-    usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json")
+    usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json", added=spread.cells(work.board.family))
+    usage = replace(usage, detail=usage.detail | {"fan_out": spread.to_json()})
     refuse_too_large(work.board, usage)
     if work.board.family == "xc7":
         halves = count_half_luts(work.folder / netlist)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
@@ -126,13 +127,13 @@ def yosys_cells(path):
     return design.get("num_cells_by_type", {})
 
 
-def synthesis_usage(family, path):
-    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``.
+def synthesis_usage(family, path, *, added=None):
+    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``, and of cells ``added`` since.
 
     ``detail["luts_at_least"]`` is what no placement can go below: on Artix two LUTs of at most five inputs may
     share a site.
     """
-    cells = yosys_cells(path)
+    cells = Counter(yosys_cells(path)) + Counter(added or {})
     counts = {
         resource: sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
         for resource, weights in CELLS[family].items()
