@@ -79,7 +79,8 @@ def tools(tmp_path, monkeypatch):
     folder.mkdir()
     stat, netlist = tmp_path / "stat.json", tmp_path / "netlist.json"
     stat.write_text(json.dumps(YOSYS_STAT))
-    netlist.write_text(json.dumps({"modules": {"top": {"cells": {}}}}))
+    top = {"attributes": {"top": "1"}, "ports": {}, "cells": {}, "netnames": {}}
+    netlist.write_text(json.dumps({"modules": {"top": top}}))
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setenv("RECORD", str(tmp_path / "record"))
     monkeypatch.setenv("STAT", str(stat))

@@ -117,10 +117,12 @@ def test_what_the_real_tool_prints_is_read_with_and_without_a_report(report, too
 
 def test_netlist_that_packs_too_large_is_refused_before_placement(tools, databases, tmp_path):
     fake_openxc7(tools)
-    inputs = {"S": list(range(4)), "DI": ["0"] * 4, "CI": ["0"], "O": list(range(4, 8))}
     directions = {"S": "input", "DI": "input", "CI": "input", "O": "output"}
-    chain = {f"c{n}": {"type": "CARRY4", "connections": inputs, "port_directions": directions} for n in range(5_201)}
-    tools.netlist.write_text(json.dumps({"modules": {"top": {"cells": chain}}}))
+    chain = {f"c{n}": {"type": "CARRY4", "port_directions": directions, "parameters": {}, "attributes": {},
+                       "connections": {"S": list(range(n, n + 4)), "DI": ["0"] * 4, "CI": ["0"],
+                                       "O": list(range(n + 4, n + 8))}} for n in range(8, 8 * 5_202, 8)}
+    top = {"attributes": {"top": "1"}, "ports": {}, "cells": chain, "netnames": {}}
+    tools.netlist.write_text(json.dumps({"modules": {"top": top}}))
     with pytest.raises(UserError, match=r"by what nextpnr-xilinx makes of the netlist, its route-throughs included: "
                                         r"LUT6 20,804 of 20,800 \(too many\)"):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
