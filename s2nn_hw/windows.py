@@ -239,17 +239,17 @@ class Window(wiring.Component):
         p, modulus = self.params, 1 << self.params.address_bits
         m.submodules.walk = walk = Walk(p)
         m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[])
-        write, moves = ring.write_port(), walk.moves
+        write = ring.write_port()
+        moves = walk.moves
         ahead = self._beyond(m, "ahead", p.reaches + 1, [move.reach for move in moves], walk, write.en)
         held = self._beyond(m, "held", p.written[1], [move.oldest for move in moves], walk, write.en)
         there = ~ahead[-1]
         if p.reaches.max() >= p.frame_words:  # past the image's end lies nothing to be waited for
             end = np.full_like(p.reaches, p.frame_words)
             there |= ~self._beyond(m, "image", end, [move.image for move in moves], walk, write.en)[-1]
-        address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
         # two stages, each with a place: the memory's output, the output register
         give, take, fetched = Signal(), Signal(), Signal()
-        plane, final = Signal.like(walk.plane, reset_less=True), Signal(reset_less=True)
+        plane, last = Signal.like(walk.plane, reset_less=True), Signal(reset_less=True)
         m.d.comb += [
             self.i.ready.eq(held[-1]),
             write.en.eq(self.i.valid & self.i.ready),
@@ -260,26 +260,33 @@ class Window(wiring.Component):
         ]
         with m.If(write.en):
             m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(walk.step):
-            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         with m.If(take):
-            m.d.sync += [fetched.eq(there), plane.eq(walk.plane), final.eq(walk.final)]
+            m.d.sync += [fetched.eq(there), plane.eq(walk.plane), last.eq(walk.last)]
         with m.If(give):
             m.d.sync += self.o.valid.eq(fetched)
+        address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
+        with m.If(walk.step):
+            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         for port in range(p.taps):
             read, inside = ring.read_port(), Signal(name=f"inside{port}", reset_less=True)
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
             m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
             with m.If(take):
                 m.d.sync += inside.eq(walk.inside(port))
-            values = [read.data[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
-            shown = [inside & ~final if k >= p.width - p.spare else inside for k in range(p.width)]
             spikes = Signal(p.width, name=f"spikes{port}", reset_less=True)
             m.d.comb += self.o.payload[port * p.width : (port + 1) * p.width].eq(spikes)
             with m.If(give):
-                m.d.sync += spikes.eq(Cat(choose(value[::-1], plane) & show
-                                          for value, show in zip(values, shown, strict=True)))
+                m.d.sync += spikes.eq(self._spikes(read.data, plane, inside, inside & ~last))
         return m
+
+    def _spikes(self, word, plane, inside, whole):
+        """Return bit ``plane``, counted from the highest, of each value of ``word``: zero unless ``inside``, those in
+        spare places unless ``whole``."""
+        p, spikes = self.params, []
+        for k in range(p.width):
+            value = word[k * p.planes : (k + 1) * p.planes]
+            spikes.append(choose(value[::-1], plane) & (inside if k < p.width - p.spare else whole))
+        return Cat(spikes)
 
     def _beyond(self, m, name, mark, moves, walk, written):
         """Return a register, signed: words written less ``mark``, a number of words by output word.
