@@ -46,6 +46,11 @@ class Queue(wiring.Component):
 
         A word is written whenever one comes, and counts only where ``write`` is high: the later of the two.
         """
+        if self.depth == 2:
+            row = Signal(self.width, name="row", reset_less=True)
+            with m.If(pushed):
+                m.d.sync += row.eq(self.i.payload)
+            return row
         bits = (self.depth - 2).bit_length()
         m.submodules.memory = rows = memory.Memory(shape=self.width, depth=1 << bits, init=[])
         write_port, read_port = rows.write_port(), rows.read_port(domain="comb")

@@ -11,6 +11,7 @@ register one word ahead of where it is used: behind it stands one adder, never t
     plane, group
 """
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ class Walk(wiring.Component):
     """Where window ``params`` reads: the numbers of a word, until ``step`` goes on to the next.
 
     ``kind``: ``moves[kind]`` leads to the next word; ``plane``, ``tap`` (step over the kernel), ``inner`` (position of
-    the cell); ``final``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks at. All are
+    the cell); ``last``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks at. All are
     registers.
     """
 
@@ -96,18 +97,14 @@ class Walk(wiring.Component):
                       for name, (chooser, moves) in levels.items() if moves}
         self.tables = [inside_tables(p, axis) for axis in (0, 1)]
         self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
-        first = next(iter(self.codes.values()))[1][0]
-        outside = [[table[0] for table in flags] for flags in self.flags]
-        super().__init__({
-            "step": In(1),
-            "kind": Out(range(len(self.moves)), init=first),
-            "plane": Out(range(p.planes)),
-            "tap": Out(range(p.steps)),
-            "inner": Out(range(p.pool**2)),
-            "final": Out(1, init=int(p.words == 1)),
-            "rows": Out(len(self.flags[0]), init=sum(bit << n for n, bit in enumerate(outside[0]))),
-            "columns": Out(len(self.flags[1]), init=sum(bit << n for n, bit in enumerate(outside[1]))),
-        })
+        ports = {  # name: (numbers, the first)
+            "kind": (len(self.moves), next(iter(self.codes.values()))[1][0]),
+            "plane": (p.planes, 0), "tap": (p.steps, 0), "inner": (p.pool**2, 0), "last": (2, int(p.words == 1)),
+        }
+        for name, flags in zip(("rows", "columns"), self.flags, strict=True):
+            ports[name] = 1 << len(flags), sum(table[0] << n for n, table in enumerate(flags))
+        super().__init__({"step": In(1)} | {name: Out(range(max(2, size)), init=first)
+                                            for name, (size, first) in ports.items()})
 
     def inside(self, port):
         """Return whether the tap of ``port`` lies in the image."""
@@ -129,10 +126,10 @@ class Walk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, counts, ends, on = self.params, {}, {}, self.step
-        second = 1 % np.prod(list(self.sizes.values()))  # the counters are a word ahead
+        second = 1 % prod(self.sizes.values())  # the counters are a word ahead
         for name, size in self.sizes.items():
             second, digit = divmod(second, size)
-            counts[name], ends[name] = _counter(m, name, size, int(digit), on)
+            counts[name], ends[name] = _counter(m, name, size, digit, on)
             on = on & ends[name]
         kind = C(self.codes[None][1][0])
         for name in reversed(self.sizes):
@@ -143,7 +140,7 @@ class Walk(wiring.Component):
         with m.If(self.step):
             m.d.sync += [
                 self.kind.eq(kind), self.plane.eq(counts["plane"]), self.tap.eq(counts["step"]),
-                self.inner.eq(counts["inner"]), self.final.eq(ends["word"] & split),
+                self.inner.eq(counts["inner"]), self.last.eq(ends["word"] & split),
             ]
             for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):
                 m.d.sync += bits.eq(Cat(choose(table, counts[name]) for table in flags))
@@ -154,7 +151,7 @@ def _counter(m, name, size, init, step):
     """Return a counter ``0 .. size - 1`` that goes on with ``step``, and whether it is at its end: a register too."""
     if size == 1:
         return C(0, 1), C(1, 1)
-    count = Signal(range(size), name=name, init=init)
+    count = Signal(range(size), name=f"{name}_count", init=init)
     end = count if size == 2 else Signal(name=f"{name}_end", init=int(init == size - 1))
     # one more, without a carry chain: a bit changes when all below it are set
     following = Cat(bit ^ Cat(count[:n]).all() for n, bit in enumerate(count))

@@ -257,7 +257,7 @@ class Window(wiring.Component):
         # three stages, each with a place: the memory's output; a register, as block RAM is too late to do more than
         # reach one; the output register
         give, move, take, fetched, kept = Signal(), Signal(), Signal(), Signal(), Signal()
-        plane, final = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.final, (take, move), "final")
+        plane, last = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.last, (take, move), "last")
         m.d.comb += [
             self.i.ready.eq(held[-1]),
             write.en.eq(self.i.valid & self.i.ready),
@@ -269,28 +269,34 @@ class Window(wiring.Component):
         ]
         with m.If(write.en):
             m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(walk.step):
-            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         with m.If(take):
             m.d.sync += fetched.eq(there)
         with m.If(move):
             m.d.sync += kept.eq(fetched)
         with m.If(give):
             m.d.sync += self.o.valid.eq(kept)
+        with m.If(walk.step):
+            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         for port in range(p.taps):
             read = ring.read_port()
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
             m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
             inside = _staged(m, walk.inside(port), (take, move), f"inside{port}")
             word = _staged(m, read.data, (move,), f"word{port}")
-            values = [word[k * p.planes : (k + 1) * p.planes] for k in range(p.width)]
-            shown = [inside & ~final if k >= p.width - p.spare else inside for k in range(p.width)]
             spikes = Signal(p.width, name=f"spikes{port}", reset_less=True)
             m.d.comb += self.o.payload[port * p.width : (port + 1) * p.width].eq(spikes)
             with m.If(give):
-                m.d.sync += spikes.eq(Cat(choose(value[::-1], plane) & show
-                                          for value, show in zip(values, shown, strict=True)))
+                m.d.sync += spikes.eq(self._spikes(word, plane, inside, inside & ~last))
         return m
+
+    def _spikes(self, word, plane, inside, whole):
+        """Return bit ``plane``, counted from the highest, of each value of ``word``: zero unless ``inside``, those in
+        spare places unless ``whole``."""
+        p, spikes = self.params, []
+        for k in range(p.width):
+            value = word[k * p.planes : (k + 1) * p.planes]
+            spikes.append(choose(value[::-1], plane) & (inside if k < p.width - p.spare else whole))
+        return Cat(spikes)
 
     def _beyond(self, m, name, mark, moves, walk, written):
         """Return a register, signed: words written less ``mark``, a number of words by output word.

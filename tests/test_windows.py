@@ -1,4 +1,4 @@
-"""Windows: every geometry and order gives what ``WindowParams.gather`` says, at any depth and with stalls."""
+"""Windows: every geometry and order gives what ``WindowParams.gather`` says, cycle by cycle, at any depth and pace."""
 
 from dataclasses import replace
 
@@ -12,6 +12,39 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.windows import Window, WindowParams
 
 FRAMES = 3
+
+
+def cycle_by_cycle(params, window):
+    """Return a testbench that holds ``window`` against the two recurrences of the cycle model, whatever the stalls.
+
+    A word is read when all that it needs is written and the three before leave room, and offered three later; the ring
+    takes a word while the oldest that it keeps is less than its depth away.
+    """
+    which = np.arange(params.groups) * params.splits // params.groups
+    needs = np.repeat(params.needs[:, :, which], params.planes, axis=2).reshape(-1).tolist()
+    cells, oldest = len(params.origins), params.oldest.tolist()
+
+    async def bench(ctx):
+        written = read = cycle = 0
+        fetched = kept = offered = False
+        while True:
+            *_, valid, ready, given, taken = await ctx.tick().sample(
+                window.i.valid, window.i.ready, window.o.valid, window.o.ready)
+            frame, word = divmod(read, len(needs))
+            begun = written - frame * params.frame_words  # words written of the image that is read
+            assert ready == (begun - oldest[word * cells // len(needs)] < params.depth), cycle
+            assert given == offered, cycle
+            leaves = not offered or taken
+            moves = not kept or leaves
+            reads = not fetched or moves
+            offered, kept = kept if leaves else offered, fetched if moves else kept
+            if reads:
+                fetched = begun > needs[word]
+                read += fetched
+            written += valid and ready
+            cycle += 1
+
+    return bench
 
 
 def check(params, *, stall=0.0, seed=0):
@@ -30,21 +63,23 @@ def check(params, *, stall=0.0, seed=0):
     planes = [order >> plane & 1 for plane in reversed(range(params.planes))]
     wanted = np.stack(planes, axis=3)  # (frames, positions, groups, planes, words, taps, width)
     wanted = word_numbers(wanted.reshape(-1, params.taps * params.width))
-    got = run_stream(Window(params), word_numbers(bits.reshape(len(words), -1)), results=len(wanted), stall=stall,
-                     seed=seed, limit=20_000)
+    window = Window(params)
+    got = run_stream(window, word_numbers(bits.reshape(len(words), -1)), results=len(wanted), stall=stall, seed=seed,
+                     sides=[cycle_by_cycle(params, window)], limit=20_000)
     assert [word for word, _ in got] == wanted
     return [cycle for _, cycle in got]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     size=st.tuples(st.integers(1, 7), st.integers(1, 7)), words=st.integers(1, 3), width=st.integers(1, 3),
-    planes=st.sampled_from([1, 1, 2, 4]), kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    stride=st.integers(1, 3), padding=st.integers(0, 3), pool=st.integers(1, 2), groups=st.integers(1, 3),
-    split=st.booleans(), taps=st.integers(1, 16), spare=st.integers(0, 2), least=st.booleans(),
+    planes=st.sampled_from([1, 1, 2, 4, 8]), kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.integers(1, 5), padding=st.integers(0, 4), pool=st.sampled_from([1, 1, 2, 3]), groups=st.integers(1, 3),
+    split=st.booleans(), taps=st.integers(1, 25), spare=st.integers(0, 2),
+    depth=st.sampled_from(["least", "one more", "default", "ample"]),
     stall=st.sampled_from([0.0, 0.0, 0.3, 0.6]), seed=st.integers(0, 100),
 )
-def test_random_windows(size, words, width, planes, kernel, stride, padding, pool, groups, split, taps, spare, least,
+def test_random_windows(size, words, width, planes, kernel, stride, padding, pool, groups, split, taps, spare, depth,
                         stall, seed):
     padding = min(padding, min(kernel) - 1)
     assume(all((n + 2 * padding - k) // stride + 1 >= pool for n, k in zip(size, kernel, strict=True)))
@@ -53,9 +88,10 @@ def test_random_windows(size, words, width, planes, kernel, stride, padding, poo
         *size, words, width, planes, kernel, stride, padding, pool, groups * splits, splits,
         min(taps, kernel[0] * kernel[1]), spare=min(spare, width - 1),
     )
-    if least:
-        params = replace(params, depth=params.least_depth)
-    check(params, stall=stall, seed=seed)
+    assume(len(params.positions) * params.groups * params.planes * params.pass_words <= 2000)
+    depths = {"least": params.least_depth, "one more": params.least_depth + 1, "default": params.depth,
+              "ample": params.least_depth + 3 * params.frame_words}
+    check(replace(params, depth=depths[depth]), stall=stall, seed=seed)
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
