@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
+from s2nn_hw.fifo import Queue
+
 from .link import WINDOW, Link, SelfTestLink, identity_of
 from .selftest import ROUNDS_LOG2, SelfTest
 from .uart import UartReceiver, UartTransmitter, clocks_per_bit
@@ -84,6 +86,9 @@ def _line(m, top, link):
     m.submodules.transmitter = transmitter = UartTransmitter(top.clocks)
     m.submodules.link = link
     m.d.comb += [receiver.rx.eq(top.rx), top.tx.eq(transmitter.tx)]
-    connect(m, receiver.o, link.i)
-    connect(m, link.o, transmitter.i)
+    # bytes are slow: registers on both sides keep UART, link and accelerator out of each other's paths
+    m.submodules.heard = heard = Queue(width=8, depth=2)
+    m.submodules.said = said = Queue(width=8, depth=2)
+    for source, sink in ((receiver.o, heard.i), (heard.o, link.i), (link.o, said.i), (said.o, transmitter.i)):
+        connect(m, source, sink)
     return link
