@@ -1,17 +1,18 @@
-"""The host's end of the link: a serial port, identity check, frames in flight, retries."""
+"""The host's end of the link: identity check, images in and results out, and the ``run`` command."""
 
-import time
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-import serial
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network import Input
 
+from . import older
+from .line import SerialLine
 from .protocol import (
     DELIMITER,
+    SEQUENCES,
+    VERSION,
     Damaged,
     ErrorCode,
     Identity,
@@ -19,14 +20,14 @@ from .protocol import (
     Splitter,
     digest_of,
     encode,
-    frame_request,
     identity_request,
 )
+from .transfer import RETRIES, Transfer
 from .verdict import SelfTestPackets, self_test_request
 
-BITS_PER_BYTE = 10
-POLL_SECONDS = 0.02
 QUIET_POLLS = 4
+ASKS, ASK_OLDER_FROM = 20, 2
+IDENTITY_PIECE = len(encode(identity_request(1))) - 2 + Identity.FORMAT.size  # bytes between the delimiters of a reply
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,13 @@ class Answers:
     repeats: int
 
 
+def open_device(port, baud, network=None, **options):
+    """Return the :class:`Device` behind serial ``port``; ``options`` as of that."""
+    return Device(SerialLine(port, baud), network, **options)
+
+
 class Device:
-    """The board at serial ``port``; a context manager.
+    """The board at the far end of ``line`` (a :class:`~hw.line.SerialLine`), closed with it; a context manager.
 
     ``network``: what it must hold, checked by digest; None takes the board's word for what it is, and images may
     then have any shape of as many pixels.
@@ -52,16 +58,10 @@ class Device:
     frame is sent again before giving up. Every failure is a :class:`UserError` that names the port.
     """
 
-    def __init__(self, port, baud, network=None, *, timeout=1.0, retries=5):
-        self.name, self.baud, self.network = str(port), baud, network
-        self.timeout, self.retries = timeout, retries
+    def __init__(self, line, network=None, *, timeout=1.0, retries=RETRIES):
+        self.line, self.network, self.timeout, self.retries = line, network, timeout, retries
         self._sequence = 0
-        self._splitter = Splitter()
-        try:
-            self._serial = serial.Serial(self.name, baud, timeout=POLL_SECONDS, write_timeout=10 + timeout)
-        except (serial.SerialException, OSError, ValueError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"serial port {self.name} can't be opened at {baud} baud: {reason}") from None
+        self._splitter, self._nearly = Splitter(), False
         try:
             self.identity = self._ask_identity()
             self._check_identity()
@@ -76,52 +76,63 @@ class Device:
     def __exit__(self, *unused):
         self.close()
 
+    @property
+    def name(self):
+        """The port's."""
+        return self.line.name
+
     def close(self):
         """Release the port."""
-        self._serial.close()
-
-    def _write(self, data):
-        try:
-            self._serial.write(data)
-        except (serial.SerialException, OSError) as error:
-            raise UserError(f"serial port {self.name} failed while writing: {error}") from None
+        self.line.close()
 
     def _read(self):
         """Return the packets that have come, after at most a short wait."""
-        try:
-            return self._splitter.feed(self._serial.read(max(1, self._serial.in_waiting)))
-        except (serial.SerialException, OSError) as error:
-            raise UserError(f"serial port {self.name} failed while reading: {error}") from None
+        return self._splitter.feed(self.line.read())
 
-    def _next_sequence(self):
-        self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
+    def _ask(self, request, answers, also=lambda number: b""):
+        """Send ``request(number)``, :data:`ASKS` times at most; return the first packet that is a reply to one of them.
 
-    def _ask(self, request, reply):
-        """Send ``request(sequence)``, three times at most; return the packet of type ``reply`` that answers it.
-
-        Or the refusal that calls it unknown; None if neither comes in time.
+        ``answers(packet, sent)``: whether it is, ``sent`` being the requests by number. ``also(ask)``: bytes that are
+        sent along. None if nothing comes in time.
         """
-        for _ in range(3):
-            number = self._next_sequence()
+        sent = {}
+        for ask in range(ASKS):
+            self._sequence = (self._sequence + 1) % SEQUENCES
+            asked = sent[self._sequence] = request(self._sequence)
             # the delimiters end whatever was left on the line
-            self._write(bytes((DELIMITER, DELIMITER)) + encode(request(number)))
-            deadline = time.monotonic() + self.timeout
-            while time.monotonic() < deadline:
+            self.line.write(bytes((DELIMITER, DELIMITER)) + encode(asked) + also(ask))
+            deadline = self.line.now() + self.timeout / 4
+            while self.line.now() < deadline:
                 for packet in self._read():
-                    if packet.sequence == number and (packet.type == reply or packet.error == ErrorCode.UNKNOWN):
+                    known = packet.sequence in sent
+                    if known and (packet.error == ErrorCode.UNKNOWN or answers(packet, sent)):
                         return packet
+                self._refuse_older()
         return None
 
     def _ask_identity(self):
-        packet = self._ask(identity_request, Reply.IDENTITY)
+        packet = self._ask(identity_request, lambda packet, sent: packet.type == Reply.IDENTITY,
+                           lambda ask: older.identity_request() if ask >= ASK_OLDER_FROM else b"")
         if packet is not None and packet.error is None:
             return Identity.unpack(packet.payload)
-        came = self._splitter.bytes
-        if not came:
+        seen = self._splitter
+        if not seen.bytes:
             raise UserError(f"{self.name} answers nothing: is the board configured, and is this its UART port?")
-        raise UserError(f"{self.name} answers {came} bytes, but no identity packet among them: another device, or "
-                        f"another baud rate than {self.baud}")
+        if seen.whole or self._nearly:
+            raise UserError(f"{self.name} answers, but its identity did not come through in {ASKS} tries: "
+                            f"{seen.damaged} of {seen.damaged + seen.whole} packets were damaged on the way; check "
+                            "cable and ground")
+        raise UserError(f"{self.name} answers {seen.bytes} bytes, but no identity packet among them: another device, "
+                        f"or another baud rate than {self.line.baud}")
+
+    def _refuse_older(self):
+        """Refuse a device of an older version; note answers of an identity's length that were damaged."""
+        for piece in self._splitter.rejected:
+            version = older.version_of(piece)
+            if version is not None:
+                raise UserError(f"{self.name}: the device speaks protocol version {version}, this tool version "
+                                f"{VERSION}; build the bitstream anew")
+            self._nearly |= len(piece) == IDENTITY_PIECE and piece[1] == Reply.IDENTITY
 
     def _check_identity(self):
         found, network = self.identity, self.network
@@ -141,9 +152,9 @@ class Device:
         :class:`UserError` if the board holds none.
         """
         packets = SelfTestPackets(self.identity)
-        packet = self._ask(lambda number: self_test_request(number, command), Reply.SELF_TEST)
+        packet = self._ask(lambda number: self_test_request(number, command), _is_verdict_of)
         if packet is None:
-            raise UserError(f"{self.name} does not answer for its self-test within {self.timeout:g} s; check cable and "
+            raise UserError(f"{self.name} does not answer for its self-test in {ASKS} tries; check cable and "
                             "baud rate")
         if packet.error is not None:
             raise UserError(f"{self.name} holds an accelerator, but no self-test; build one with "
@@ -167,79 +178,42 @@ class Device:
         return tuple(map(str, range(self.identity.classes))) if self.network is None else self.network.classes
 
     def _drain(self):
-        """Wait until the line is quiet: results that another host asked for must not be taken for ours."""
-        deadline, quiet = time.monotonic() + self.timeout, 0
-        while quiet < QUIET_POLLS and time.monotonic() < deadline:
+        """Wait until the line is quiet: what another host asked for must be out of the way."""
+        deadline, quiet = self.line.now() + self.timeout, 0
+        while quiet < QUIET_POLLS and self.line.now() < deadline:
             before = self._splitter.bytes
             self._read()
             quiet = quiet + 1 if self._splitter.bytes == before else 0
 
-    def classify(self, images, *, progress=None):
-        """Return the :class:`Answers` of uint8 ``images`` ``(count, *shape)``; ``progress(done)`` is called on the way.
+    def classify(self, images, *, progress=None, limit=None):
+        """Return the :class:`Answers` of uint8 ``images`` ``(count, *shape)``; ``progress(done, repeats)`` is called.
 
-        Up to ``identity.window`` frames are on their way at a time. A frame that is refused or not answered in time
-        is sent again under a new sequence number, so an answer that comes late is never taken for another image's.
+        ``limit``: seconds for all of them, None as of :class:`~hw.transfer.Transfer`, which see for the rest.
         """
-        pixels = self.encode(images)
-        count, of = len(pixels), self.identity
-        line = BITS_PER_BYTE * (of.frame_bytes + of.result_bytes) * 1.1 / self.baud
-        patience = self.timeout + (of.window + 1) * line
-        results, tries = [None] * count, [0] * count
-        waiting, flying = deque(range(count)), {}  # images to send; sequence -> (image, deadline)
-        done = repeats = 0
-        pause, start = 0.0, time.monotonic()
-
-        def again(image, why):
-            nonlocal repeats
-            tries[image] += 1
-            repeats += 1
-            if tries[image] > self.retries:
-                raise UserError(f"{self.name}: image {image} failed {tries[image]} times, last because of {why}; "
-                                "check cable and baud rate")
-            waiting.appendleft(image)
-
-        while done < count:
-            while waiting and len(flying) < of.window and time.monotonic() >= pause:
-                image, number = waiting.popleft(), self._next_sequence()
-                self._write(encode(frame_request(number, of.pack_frame(pixels[image]))))
-                flying[number] = image, time.monotonic() + patience
-            for packet in self._read():
-                if packet.sequence not in flying:
-                    continue
-                if packet.error == ErrorCode.UNKNOWN:
-                    raise UserError(f"{self.name} takes no images: it holds a self-test, which `s2nn-hw selftest` asks")
-                if packet.error is not None:
-                    image, _ = flying.pop(packet.sequence)
-                    if packet.error == ErrorCode.BUSY:
-                        pause = time.monotonic() + max(line, POLL_SECONDS)
-                    again(image, f"the answer {getattr(packet.error, 'name', packet.error)}")
-                elif packet.type == Reply.RESULT:
-                    image, _ = flying.pop(packet.sequence)
-                    done += 1
-                    try:
-                        results[image] = of.unpack_result(packet.payload)
-                    except Damaged:
-                        raise UserError(f"{self.name}: a result does not fit the device's own identity") from None
-            now = time.monotonic()
-            for number, (image, deadline) in list(flying.items()):
-                if now > deadline:
-                    del flying[number]
-                    again(image, f"no answer within {patience:.1f} s")
-            if progress:
-                progress(done)
+        pixels, start = self.encode(images), self.line.now()
+        transfer = Transfer(self.line, self._read, self.identity, pixels, timeout=self.timeout, retries=self.retries,
+                            limit=limit)
+        results = transfer.run(progress)
         return Answers(
             np.array([r.index for r in results], np.int64),
-            np.array([r.scores for r in results], np.int64).reshape(count, of.classes),
+            np.array([r.scores for r in results], np.int64).reshape(len(pixels), self.identity.classes),
             np.array([r.cycles for r in results], np.int64),
-            time.monotonic() - start,
-            repeats,
+            self.line.now() - start,
+            transfer.repeats,
         )
 
 
-def run(images, port, output=None, *, baud, network=None):
+def _is_verdict_of(packet, sent):
+    """Return whether ``packet`` answers one of the SELF_TEST requests in ``sent``."""
+    number, check = packet.answered
+    return packet.type == Reply.SELF_TEST and check == sent[number].check
+
+
+def run(images, port, output=None, *, baud, network=None, limit=None):
     """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``.
 
-    ``network``: the ``.s2nn`` file that the board must hold; None takes what is there.
+    ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
+    images, None as of :meth:`Device.classify`.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -255,11 +229,16 @@ def run(images, port, output=None, *, baud, network=None):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Device(port, baud, network) as device:
+    with open_device(port, baud, network) as device:
         device.encode(pixels)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("images", total=len(pixels))
-            answers = device.classify(pixels, progress=lambda done: bar.update(task, completed=done))
+
+            def progress(done, repeats):
+                again = f" ({repeats:,} sent again)" if repeats else ""
+                bar.update(task, completed=done, description=f"images{again}")
+
+            answers = device.classify(pixels, progress=progress, limit=limit)
         classes, identity = device.classes, device.identity
     if output is not None:
         write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})

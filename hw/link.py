@@ -127,4 +127,6 @@ def _packets(m, link):
     connect(m, unstuffer.o, reader.i)
     connect(m, reader.answers, responder.answers)
     connect(m, responder.o, flipped(link.o))
-    m.d.comb += [responder.sequence.eq(reader.oldest), reader.finish.eq(responder.finish)]
+    m.d.comb += [
+        reader.number.eq(responder.number), responder.origin.eq(reader.origin), reader.finish.eq(responder.finish),
+    ]

@@ -3,8 +3,8 @@
 ``docs/protocol.md`` describes the same for other languages. Nothing here needs Amaranth or a serial port.
 """
 
-import binascii
 import struct
+import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -13,20 +13,22 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 
-VERSION = 2
+VERSION = 3
 DELIMITER = 0
 HEADER_BYTES = 2
-CHECK_BYTES = 2
+SEQUENCES = 256  # sequence numbers there are
+CHECK_BYTES = 4
+RESIDUE = 0x2144DF1C  # checksum of whatever ends with its own checksum
 FULL_BLOCK = 0xFF  # COBS code of a block of 254 bytes without a zero behind it
 DIGEST_BYTES = 16
-# parameters of the checksum by the names of the catalogues (CRC-16/IBM-3740, "CCITT-FALSE"); high byte first
+# parameters of the checksum by the names of the catalogues (CRC-32/ISO-HDLC, that of Ethernet and zlib); low byte first
 CHECK = {
-    "crc_width": 16,
-    "polynomial": 0x1021,
-    "initial_crc": 0xFFFF,
-    "reflect_input": False,
-    "reflect_output": False,
-    "xor_output": 0,
+    "crc_width": 32,
+    "polynomial": 0x04C11DB7,
+    "initial_crc": 0xFFFFFFFF,
+    "reflect_input": True,
+    "reflect_output": True,
+    "xor_output": 0xFFFFFFFF,
 }
 
 
@@ -70,6 +72,21 @@ class Packet:
     payload: bytes = b""
 
     @property
+    def body(self):
+        """The bytes that the checksum is about."""
+        return bytes((self.type, self.sequence)) + self.payload
+
+    @property
+    def check(self):
+        """The checksum as it goes over the line; in a RESULT or SELF_TEST reply it names the request answered."""
+        return checksum(self.body).to_bytes(CHECK_BYTES, "little")
+
+    @property
+    def answered(self):
+        """``(sequence, check)`` of the request that this RESULT or SELF_TEST reply answers."""
+        return self.sequence, self.payload[:CHECK_BYTES]
+
+    @property
     def error(self):
         """The :class:`ErrorCode` of an ERROR reply, a plain number if it is not known, None for other packets."""
         if self.type & 0xF0 != Reply.ERROR:
@@ -79,8 +96,8 @@ class Packet:
 
 
 def checksum(data):
-    """Return the 16-bit checksum of ``data``: CRC with the parameters in :data:`CHECK`."""
-    return binascii.crc_hqx(data, CHECK["initial_crc"])
+    """Return the 32-bit checksum of ``data``: CRC with the parameters in :data:`CHECK`."""
+    return zlib.crc32(data)
 
 
 def stuff(data):
@@ -114,8 +131,7 @@ def unstuff(data):
 
 def encode(packet):
     """Return the bytes on the wire, closing delimiter included."""
-    body = bytes((packet.type, packet.sequence)) + packet.payload
-    return stuff(body + checksum(body).to_bytes(CHECK_BYTES, "big")) + bytes((DELIMITER,))
+    return stuff(packet.body + packet.check) + bytes((DELIMITER,))
 
 
 def decode(data):
@@ -123,30 +139,38 @@ def decode(data):
     body = unstuff(data)
     if len(body) < HEADER_BYTES + CHECK_BYTES:
         raise Damaged(ErrorCode.SHORT)
-    if checksum(body):
+    if checksum(body) != RESIDUE:
         raise Damaged(ErrorCode.CHECKSUM)
     return Packet(body[0], body[1], body[HEADER_BYTES:-CHECK_BYTES])
 
 
 class Splitter:
-    """Cuts a byte stream into packets; ``damaged`` counts the pieces that were none, ``bytes`` all bytes."""
+    """Cuts a byte stream into packets.
+
+    ``bytes`` counts what came, ``whole`` the packets, ``damaged`` the pieces that were none; ``rejected`` has those of
+    the latest call.
+    """
 
     def __init__(self, limit=1 << 20):
-        self.bytes = self.damaged = 0
+        self.bytes = self.whole = self.damaged = 0
+        self.rejected = []
         self._rest, self._limit = b"", limit
 
     def feed(self, data):
         """Return the list of :class:`Packet` that ``data`` completes."""
         self.bytes += len(data)
         *pieces, self._rest = (self._rest + data).split(bytes((DELIMITER,)))
-        if len(self._rest) > self._limit:  # no delimiter for so long: not this protocol
-            self._rest, self.damaged = b"", self.damaged + 1
-        packets = []
+        packets, self.rejected = [], []
         for piece in filter(None, pieces):
             try:
                 packets.append(decode(piece))
             except Damaged:
-                self.damaged += 1
+                self.rejected.append(piece)
+        if len(self._rest) > self._limit:  # no delimiter for so long: not this protocol
+            self.rejected.append(self._rest)
+            self._rest = b""
+        self.whole += len(packets)
+        self.damaged += len(self.rejected)
         return packets
 
 
@@ -231,7 +255,7 @@ class Identity:
     @property
     def result_bytes(self):
         """Payload bytes of a RESULT reply."""
-        return 2 + 4 + self.classes * self.score_bytes
+        return CHECK_BYTES + 2 + 4 + self.classes * self.score_bytes
 
     def pack(self):
         """Return the payload of the IDENTITY reply."""
@@ -264,19 +288,19 @@ class Identity:
         flat = np.packbits(bits.reshape(-1, self.bits), axis=1, bitorder="little")[:, 0]
         return flat[self.beat_pixels.reshape(-1) >= 0]
 
-    def pack_result(self, result):
-        """Return the RESULT payload of ``result``: class u16, cycles u32, scores, all little-endian."""
+    def pack_result(self, result, check):
+        """Return the RESULT payload of ``result`` for the request with this ``check``, then class, cycles, scores."""
         scores = b"".join(int(s).to_bytes(self.score_bytes, "little", signed=True) for s in result.scores)
-        return struct.pack("<HI", result.index, result.cycles) + scores
+        return check + struct.pack("<HI", result.index, result.cycles) + scores
 
     def unpack_result(self, payload):
         """Return the :class:`Result` in ``payload``; :class:`Damaged` if its length or class is out of range."""
         if len(payload) != self.result_bytes:
             raise Damaged(ErrorCode.SHORT if len(payload) < self.result_bytes else ErrorCode.LONG)
-        index, cycles = struct.unpack_from("<HI", payload)
+        index, cycles = struct.unpack_from("<HI", payload, CHECK_BYTES)
         if index >= self.classes:
             raise Damaged(ErrorCode.CHECKSUM)
-        scores = (payload[at : at + self.score_bytes] for at in range(6, len(payload), self.score_bytes))
+        scores = (payload[at : at + self.score_bytes] for at in range(CHECK_BYTES + 6, len(payload), self.score_bytes))
         return Result(index, tuple(int.from_bytes(s, "little", signed=True) for s in scores), cycles)
 
 

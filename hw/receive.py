@@ -1,6 +1,6 @@
 """From received bytes to frames for the accelerator: unstuffing, checksum, judgement, frame buffer."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import Algorithm
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -16,16 +16,17 @@ from .protocol import ErrorCode, Request
 Token = data.StructLayout({"byte": 8, "end": 1, "whole": 1})
 # what is to be told to the host besides results: an error code, or 0 for the identity
 Answer = data.StructLayout({"code": 3, "sequence": 8})
+ORIGIN_BYTES = protocol.CHECK_BYTES + 1  # by which a result says what it answers: checksum from its end on, then number
+
 
 class Stage(enum.Enum, shape=3):
-    """Which byte of a packet comes next; the checksum has a high and a low byte."""
+    """Which byte of a packet comes next."""
 
     TYPE = 0
     SEQUENCE = 1
     PAYLOAD = 2
-    HIGH = 3
-    LOW = 4
-    DONE = 5
+    CHECK = 3
+    DONE = 4
 
 
 SHORTEST_REQUEST = len(protocol.encode(protocol.identity_request(0)))
@@ -75,8 +76,9 @@ class PacketReader(wiring.Component):
     """Judges packets; keeps frames until their checksum is right, then hands them over.
 
     ``i``: tokens. ``o``: beats for the accelerator, one per cycle as long as it takes them, frame by frame.
-    ``answers``: refusals, and code 0 where the identity is asked for. Beside the streams: ``oldest`` is the
-    sequence number of the oldest frame without an answer, ``finish`` (one cycle) says that it has it now.
+    ``answers``: refusals, and code 0 where the identity is asked for. Beside the streams: ``origin`` is byte
+    ``number`` of where the oldest frame without an answer is from (:data:`ORIGIN_BYTES`), ``finish`` (one cycle) says
+    that it has its answer now.
 
     ``identity``: an :class:`~hw.protocol.Identity`, or what has its attributes for requests of another type.
 
@@ -94,7 +96,8 @@ class PacketReader(wiring.Component):
             "i": In(stream.Signature(Token)),
             "o": Out(stream.Signature(pixels)),
             "answers": Out(stream.Signature(Answer)),
-            "oldest": Out(8),
+            "number": In(range(ORIGIN_BYTES)),
+            "origin": Out(8),
             "finish": In(1),
         })
 
@@ -109,24 +112,29 @@ class PacketReader(wiring.Component):
         m = Module()
         of, token = self.identity, self.i.payload
         slot_bits = self._slot_bits
-        m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=8).create()
+        m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
         m.submodules.queue = queue = SyncFIFOBuffered(width=Answer.size, depth=self.queue_depth)
 
         # slots: [finished, handed) are in the accelerator, [handed, filled) wait for it, `filled` is being written
         filled, handed, finished = (Signal(slot_bits + 1, name=n) for n in ("filled", "handed", "finished"))
         sequence, is_frame, is_identity, room = Signal(8), Signal(), Signal(), Signal()
-        left = Signal(range(max(2, of.frame_bytes)))  # payload bytes due behind this one
+        free = (filled ^ finished) != of.window  # a slot is; ``room``: one was as the header came
+        # bytes of payload or checksum due behind this one
+        left = Signal(range(max(protocol.CHECK_BYTES, of.frame_bytes)))
         stage, judge, whole, extra = Signal(Stage), Signal(), Signal(), Signal()
         take, payload_byte = Signal(), Signal()
+        # the checksum takes a bit a cycle: a byte is on the line for longer, and taken whole it would cost more LUTs
+        bit, summing = Signal(3), Signal()
         m.d.comb += [
-            self.i.ready.eq(~judge),
-            take.eq(self.i.valid & ~judge & ~token.end),
-            check.data.eq(token.byte),
-            check.valid.eq(take),
+            self.i.ready.eq(~judge & (token.end | (bit == 7))),
+            summing.eq(self.i.valid & ~judge & ~token.end),
+            take.eq(summing & (bit == 7)),
+            check.data.eq(token.byte.bit_select(bit, 1)),
+            check.valid.eq(summing),
             check.start.eq(judge),
             payload_byte.eq(take & (stage == Stage.PAYLOAD) & is_frame & room),
         ]
-        m.d.sync += [judge.eq(self.i.valid & ~judge & token.end), whole.eq(token.whole)]
+        m.d.sync += [bit.eq(bit + summing), judge.eq(self.i.valid & ~judge & token.end), whole.eq(token.whole)]
         with m.If(take), m.Switch(stage):
             with m.Case(Stage.TYPE):
                 m.d.sync += [
@@ -137,18 +145,18 @@ class PacketReader(wiring.Component):
             with m.Case(Stage.SEQUENCE):
                 m.d.sync += [
                     sequence.eq(token.byte),
-                    room.eq((filled ^ finished) != of.window),
+                    room.eq(free),
                     left.eq(Mux(is_frame, of.frame_bytes - 1, 0)),
                     stage.eq(Stage.PAYLOAD),
                 ]
             with m.Case(Stage.PAYLOAD):
                 m.d.sync += left.eq(left - 1)
                 with m.If(left == 0):
-                    m.d.sync += stage.eq(Stage.HIGH)
-            with m.Case(Stage.HIGH):
-                m.d.sync += stage.eq(Stage.LOW)
-            with m.Case(Stage.LOW):
-                m.d.sync += stage.eq(Stage.DONE)
+                    m.d.sync += [left.eq(protocol.CHECK_BYTES - 1), stage.eq(Stage.CHECK)]
+            with m.Case(Stage.CHECK):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.d.sync += stage.eq(Stage.DONE)
             with m.Case(Stage.DONE):
                 m.d.sync += extra.eq(1)
 
@@ -180,11 +188,19 @@ class PacketReader(wiring.Component):
         with m.If(judge):
             m.d.sync += [stage.eq(Stage.TYPE), sequence.eq(0), extra.eq(0)]
 
-        # sequence numbers by slot
-        sequences = Array(Signal(8, name=f"sequence_{n}") for n in range(of.window))
-        m.d.comb += self.oldest.eq(sequences[finished[:slot_bits]])
+        # where the frames in the slots are from
+        m.submodules.origins = origins = Memory(shape=8, depth=of.window * ORIGIN_BYTES, init=[])
+        note, recall = origins.write_port(), origins.read_port(domain="comb")
+        numbered, checked = stage == Stage.SEQUENCE, stage == Stage.CHECK
+        m.d.comb += [
+            note.addr.eq(Cat(filled[:slot_bits], Mux(numbered, ORIGIN_BYTES - 1, left[:2]))),
+            note.data.eq(token.byte),
+            note.en.eq(take & (numbered & free | checked & room)),
+            recall.addr.eq(Cat(finished[:slot_bits], self.number)),
+            self.origin.eq(recall.data),
+        ]
         with m.If(accept):
-            m.d.sync += [filled.eq(filled + 1), sequences[filled[:slot_bits]].eq(sequence)]
+            m.d.sync += filled.eq(filled + 1)
         m.d.sync += finished.eq(finished + self.finish)
         self._buffer(m, filled[:slot_bits], handed, filled != handed, payload_byte, judge)
         return m

@@ -7,11 +7,11 @@ from amaranth.lib.wiring import In, Out
 
 from . import protocol
 from .protocol import Reply
-from .receive import Answer
+from .receive import ORIGIN_BYTES, Answer
 
 
 def result_payload(identity, result):
-    """Return the RESULT payload of the stream payload ``result`` as one value, as ``Identity.pack_result`` does."""
+    """Return the stream payload ``result`` as one value, in the order of ``Identity.pack_result``."""
     index = result["class"]
     return Cat(index, Const(0, 16 - len(index)), result.cycles, score_bytes(identity, result.scores))
 
@@ -25,13 +25,14 @@ def score_bytes(identity, scores):
 class Responder(wiring.Component):
     """Sends replies: waiting ``answers`` first, then ``results``.
 
-    ``results``: the accelerator's output, held until its last byte is sent; ``sequence`` goes with it, and
-    ``finish`` is high in the cycle in which it is done. ``o``: bytes for the line, delimiters included.
-    ``payload``: a function ``(identity, result) -> value`` whose bytes, low ones first, are the payload of the reply
-    of type ``identity.reply``; ``identity`` may be another record with these attributes.
+    ``results``: the accelerator's output, held until its last byte is sent; ``finish`` is high in the cycle in which it
+    is done. Byte ``number`` of the request that it answers is read at ``origin``, as of
+    :class:`~hw.receive.PacketReader`. ``o``: bytes for the line, delimiters included.
+    ``payload``: a function ``(identity, result) -> value`` whose bytes, low ones first, follow the request's checksum
+    in the payload of the reply of type ``identity.reply``; ``identity`` may be another record with these attributes.
 
     The bytes of a reply are read by index from where they already are. A block is passed twice: once in
-    search of the zero that ends it (two cycles a byte; the checksum takes the byte along), once to send it.
+    search of the zero that ends it (nine cycles a byte; the checksum takes a bit in each of eight), once to send it.
     """
 
     def __init__(self, identity, result_layout, payload=result_payload):
@@ -39,7 +40,8 @@ class Responder(wiring.Component):
         super().__init__({
             "answers": In(stream.Signature(Answer)),
             "results": In(stream.Signature(result_layout)),
-            "sequence": In(8),
+            "number": Out(range(ORIGIN_BYTES)),
+            "origin": In(8),
             "finish": Out(1),
             "o": Out(stream.Signature(8)),
         })
@@ -47,16 +49,18 @@ class Responder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         of = self.identity
-        m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=8).create()
+        m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
         kind, sequence = Signal(8), Signal(8)
-        is_error, is_result = kind[6], kind[0]
+        is_error = kind[6]
+        is_result = kind[0] & ~is_error
         ends = [protocol.HEADER_BYTES + n for n in (0, of.FORMAT.size, of.result_bytes)]
-        index = Signal(range(max(ends) + 3))
+        index = Signal(range(max(ends) + protocol.CHECK_BYTES + 1))
         base = Signal.like(index)
         code = Signal(8, init=1)  # COBS code of the block: its bytes + 1
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
         last = Signal()  # nothing follows the block
         byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, a cycle later
+        bit = Signal(3)  # of the byte, which the checksum takes next
 
         # one adder each for index and code
         idle, step, rewind, settle, grow, shrink = (
@@ -81,20 +85,20 @@ class Responder(wiring.Component):
                     ]
                     m.next = "LOOK"
                 with m.Elif(self.results.valid):
-                    m.d.sync += [kind.eq(of.reply), sequence.eq(self.sequence)]
+                    m.d.sync += kind.eq(of.reply)
                     m.next = "LOOK"
             with m.State("LOOK"):
                 m.next = "EXAMINE"
             with m.State("EXAMINE"):
                 full = code == protocol.FULL_BLOCK
-                stop = end | full | (byte == 0)
                 m.d.comb += check.valid.eq(body & ~full)
-                m.d.sync += [zero.eq(~end & ~full), last.eq(end & ~full)]
-                with m.If(stop):
-                    m.next = "CODE"
-                with m.Else():
-                    m.d.comb += [step.eq(1), grow.eq(1)]
-                    m.next = "LOOK"
+                m.d.sync += [bit.eq(bit + check.valid), zero.eq(~end & ~full), last.eq(end & ~full)]
+                with m.If(~check.valid | (bit == 7)):
+                    with m.If(end | full | (byte == 0)):
+                        m.next = "CODE"
+                    with m.Else():
+                        m.d.comb += [step.eq(1), grow.eq(1)]
+                        m.next = "LOOK"
             with m.State("CODE"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(code)]
                 m.d.comb += rewind.eq(1)
@@ -117,23 +121,30 @@ class Responder(wiring.Component):
             with m.State("DELIMITER"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(protocol.DELIMITER)]
                 with m.If(self.o.ready):
-                    m.d.comb += self.finish.eq(is_result & ~is_error)
+                    m.d.comb += self.finish.eq(is_result)
                     m.next = "IDLE"
-        m.d.comb += [self.results.ready.eq(self.finish), check.data.eq(byte)]
+        m.d.comb += [self.results.ready.eq(self.finish), check.data.eq(byte.bit_select(bit, 1))]
 
-        high, low, beyond = (index == Mux(is_error, ends[0] + n, Mux(is_result, ends[2] + n, ends[1] + n))
-                             for n in range(3))
+        ahead, closing = Signal.like(index), Signal()  # bytes up to the packet's end; none but the checksum's are left
         identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
         unused = Const(0, 8 * protocol.HEADER_BYTES)
-        plain = Mux(is_result, Cat(unused, self._payload(of, self.results.payload)).word_select(index, 8),
-                    Cat(unused, identity).word_select(index, 8))
-        with m.If(high):
-            m.d.sync += byte.eq(check.crc[8:])
-        with m.Elif(low):
-            m.d.sync += byte.eq(check.crc[:8])
-        with m.Elif(index < protocol.HEADER_BYTES):
-            m.d.sync += byte.eq(Mux(index[0], sequence, kind))
+        result = Cat(unused, Const(0, 8 * protocol.CHECK_BYTES), self._payload(of, self.results.payload))
+        m.d.comb += [
+            ahead.eq(Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES - index),
+            closing.eq(ahead <= protocol.CHECK_BYTES),
+            self.number.eq(ORIGIN_BYTES - index),
+        ]
+        with m.If(closing):
+            m.d.sync += byte.eq(check.crc.word_select((protocol.CHECK_BYTES - ahead)[:2], 8))
+        with m.Elif(index == 0):
+            m.d.sync += byte.eq(kind)
+        with m.Elif(is_result & (index <= ORIGIN_BYTES)):
+            m.d.sync += byte.eq(self.origin)
+        with m.Elif(index == 1):
+            m.d.sync += byte.eq(sequence)
+        with m.Elif(is_result):
+            m.d.sync += byte.eq(result.word_select(index, 8))
         with m.Else():
-            m.d.sync += byte.eq(plain)
-        m.d.sync += [end.eq(beyond), body.eq(~(high | low | beyond))]
+            m.d.sync += byte.eq(Cat(unused, identity).word_select(index, 8))
+        m.d.sync += [end.eq(ahead == 0), body.eq(~closing)]
         return m

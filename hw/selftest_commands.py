@@ -14,7 +14,7 @@ from s2nn_hw.files import write_json
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load
 
-from .host import Device
+from .host import open_device
 from .protocol import Reply, Splitter, encode
 from .selftest import ROUNDS_LOG2, Vectors
 from .top import SelfTestTop
@@ -35,7 +35,7 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
     if str(port).endswith(".s2nn"):
         raise UserError(f"{port} is a network, not a serial port; --simulate simulates its self-test")
     held = load(network) if network is not None else None
-    with Device(port, baud, held) as device:
+    with open_device(port, baud, held) as device:
         if restart or fault:
             device.self_test(Command.RESTART | (Command.FAULT if fault else 0))
         before = device.self_test()

@@ -9,7 +9,7 @@ from enum import IntFlag
 
 from s2nn_hw.errors import UserError
 
-from .protocol import Damaged, ErrorCode, Identity, Packet, Reply, Request
+from .protocol import CHECK_BYTES, Damaged, ErrorCode, Identity, Packet, Reply, Request
 
 MAX_VECTORS = 0xFFFF
 FRAME_BITS = 48
@@ -124,30 +124,33 @@ class SelfTestPackets:
     @property
     def result_bytes(self):
         """Payload bytes of the SELF_TEST reply."""
-        return self.STATE.size + 2 * self.answer_bytes
+        return CHECK_BYTES + self.STATE.size + 2 * self.answer_bytes
 
     def pack(self):
         """Return the payload of the IDENTITY reply."""
         return self.identity.pack()
 
-    def pack_verdict(self, verdict):
-        """Return the SELF_TEST payload of ``verdict``; class and scores are zero where nothing has failed."""
+    def pack_verdict(self, verdict, check):
+        """Return the SELF_TEST payload of ``verdict`` for the request with this ``check``; class and scores are zero
+        where nothing has failed."""
         flags = ((Flag.RUNNING if verdict.running else 0) | (Flag.PASSED if verdict.passed else 0)
                  | (Flag.FAILED if verdict.failed else 0) | (Flag.FAULT if verdict.fault else 0))
         first = verdict.first or Mismatch(0, *2 * [(0, (0,) * self.classes)])
         state = self.STATE.pack(flags, verdict.rounds.bit_length() - 1, verdict.vectors, verdict.frames,
                                 verdict.mismatches, verdict.round_cycles, verdict.span_cycles,
                                 verdict.latency_cycles, first.vector)
-        return state + b"".join(self._pack_answer(*answer) for answer in (first.wanted, first.came))
+        return check + state + b"".join(self._pack_answer(*answer) for answer in (first.wanted, first.came))
 
     def unpack_verdict(self, payload):
         """Return the :class:`Verdict` in ``payload``; :class:`~hw.protocol.Damaged` if it has another length."""
         if len(payload) != self.result_bytes:
             raise Damaged(ErrorCode.SHORT if len(payload) < self.result_bytes else ErrorCode.LONG)
-        flags, log2, vectors, frames, mismatches, whole, span, latency, vector = self.STATE.unpack_from(payload)
+        flags, log2, vectors, frames, mismatches, whole, span, latency, vector = self.STATE.unpack_from(
+            payload, CHECK_BYTES)
         first = None
         if flags & Flag.FAILED:
-            wanted, came = (self._unpack_answer(payload, self.STATE.size + n * self.answer_bytes) for n in (0, 1))
+            start = CHECK_BYTES + self.STATE.size
+            wanted, came = (self._unpack_answer(payload, start + n * self.answer_bytes) for n in (0, 1))
             first = Mismatch(vector, wanted, came)
         return Verdict(*(bool(flags & flag) for flag in Flag), vectors, 1 << (log2 & 31), frames, mismatches, whole,
                        span, latency, first)

@@ -264,11 +264,13 @@ def run(
     network: Held = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
     baud: Baud = 1_000_000,
+    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="S", min=0.001, help="Seconds for all "
+        "images; default: a minute and 50 times what the line needs.")] = None,
 ):
     """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
     from hw.host import run as run_on_board
 
-    run_on_board(images, port, output, baud=baud, network=network)
+    run_on_board(images, port, output, baud=baud, network=network, limit=time_limit)
 
 
 @app.command()

@@ -23,20 +23,22 @@ class DeviceModel:
         except protocol.Damaged:
             body, whole = _unstuff_part(data), False
         kind, number = (*body, 0, 0)[:2] if len(body) > 1 else (body[0] if body else 0, 0)
-        due = {self.packets.request: self.packets.frame_bytes}.get(kind, 1) + 4
+        around = protocol.HEADER_BYTES + protocol.CHECK_BYTES
+        due = {self.packets.request: self.packets.frame_bytes}.get(kind, 1) + around
         if len(body) < due:
             return protocol.error_reply(ErrorCode.SHORT, number)
         if len(body) > due and kind in (self.packets.request, Request.IDENTITY):
             return protocol.error_reply(ErrorCode.LONG, number)
-        if not whole or protocol.checksum(body):
+        if not whole or protocol.checksum(body) != protocol.RESIDUE:
             return protocol.error_reply(ErrorCode.CHECKSUM, number)
         if kind == Request.IDENTITY:
             return Packet(Reply.IDENTITY, number, self.identity.pack())
         if kind != self.packets.request:
             return protocol.error_reply(ErrorCode.UNKNOWN, number)
+        payload, check = body[protocol.HEADER_BYTES : -protocol.CHECK_BYTES], body[-protocol.CHECK_BYTES :]
         if self.self_test:
-            return Packet(Reply.SELF_TEST, number, self.packets.pack_verdict(self.self_test(body[2])))
-        return Packet(Reply.RESULT, number, self.identity.pack_result(self.classify(body[2:-2])))
+            return Packet(Reply.SELF_TEST, number, self.packets.pack_verdict(self.self_test(payload[0]), check))
+        return Packet(Reply.RESULT, number, self.identity.pack_result(self.classify(payload), check))
 
     def classify(self, payload):
         """Return the golden result of a FRAME payload."""

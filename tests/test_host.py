@@ -13,7 +13,7 @@ from fake_port import FakePort
 from standin import tiny_network
 
 from hw import protocol
-from hw.host import Device
+from hw.host import open_device
 from hw.protocol import ErrorCode, Identity, Packet
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import save
@@ -40,11 +40,11 @@ def check(network, images, answers):
 def test_classify_matches_golden():
     network, model, images = rig()
     seen = []
-    with FakePort(lambda p: protocol.encode(model.reply(p))) as port, Device(port.name, BAUD, network) as device:
-        check(network, images, device.classify(images, progress=seen.append))
+    with FakePort(lambda p: protocol.encode(model.reply(p))) as port, open_device(port.name, BAUD, network) as device:
+        check(network, images, device.classify(images, progress=lambda *state: seen.append(state)))
         none = device.classify(images[:0])
         assert none.scores.shape == (0, 3)
-    assert seen[-1] == 40
+    assert seen[-1] == (40, 0)
     assert seen == sorted(seen)
 
 
@@ -54,7 +54,7 @@ def test_pictures_with_channels(per_beat):
     assert images.shape == (40, 1, 4, 3)
     with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
         for held in (network, None):  # the network's own shape, or the board's word
-            with Device(port.name, BAUD, held) as device:
+            with open_device(port.name, BAUD, held) as device:
                 check(network, images, device.classify(images))
 
 
@@ -82,7 +82,7 @@ def test_damage_in_both_directions_busy_and_silence_are_survived():
             return late.popleft() + reply + reply
         return reply
 
-    with FakePort(answer) as port, Device(port.name, BAUD, network, timeout=0.2, retries=9) as device:
+    with FakePort(answer) as port, open_device(port.name, BAUD, network, timeout=0.2, retries=9) as device:
         answers = device.classify(images)
     check(network, images, answers)
     assert answers.repeats > 0
@@ -91,7 +91,7 @@ def test_damage_in_both_directions_busy_and_silence_are_survived():
 def test_results_that_another_host_left_are_not_taken():
     network, model, images = rig(2)
     stale = b"".join(
-        protocol.encode(Packet(0x81, n, model.identity.pack_result(protocol.Result(0, (1, 2, 3), 999))))
+        protocol.encode(Packet(0x81, n, model.identity.pack_result(protocol.Result(0, (1, 2, 3), 999), bytes(4))))
         for n in range(20)
     )
 
@@ -99,13 +99,13 @@ def test_results_that_another_host_left_are_not_taken():
         reply = protocol.encode(model.reply(piece))
         return reply + stale if piece[1] == protocol.Request.IDENTITY else reply
 
-    with FakePort(answer) as port, Device(port.name, BAUD, network) as device:
+    with FakePort(answer) as port, open_device(port.name, BAUD, network) as device:
         check(network, images[:3], device.classify(images[:3]))
 
 
 def refused(answer, words, network, **options):
     with FakePort(answer) as port, pytest.raises(UserError, match=words):
-        Device(port.name, BAUD, network, timeout=0.1, **options)
+        open_device(port.name, BAUD, network, timeout=0.1, **options)
 
 
 def test_ports_that_are_no_device_are_refused():
@@ -116,7 +116,7 @@ def test_ports_that_are_no_device_are_refused():
     refused(lambda p: protocol.encode(model.reply(p)), "another network: digest", tiny_network(seed=9))
     refused(lambda p: protocol.encode(Packet(0x82, model.reply(p).sequence, b"\7" + bytes(31))), "version 7", network)
     with pytest.raises(UserError, match="no-such-port can't be opened"):
-        Device("/dev/no-such-port", BAUD, network)
+        open_device("/dev/no-such-port", BAUD, network)
 
 
 def test_device_that_goes_silent_ends_in_one_error():
@@ -127,9 +127,22 @@ def test_device_that_goes_silent_ends_in_one_error():
         left[0] -= 1
         return protocol.encode(model.reply(piece)) if left[0] >= 0 else b""
 
-    with (FakePort(answer) as port, Device(port.name, BAUD, network, timeout=0.1, retries=1) as device,
+    with (FakePort(answer) as port, open_device(port.name, BAUD, network, timeout=0.1, retries=1) as device,
           pytest.raises(UserError, match=r"image \d+ failed 2 times, last because of no answer")):
         device.classify(images)
+
+
+def test_a_port_is_taken_by_one_program_alone(tmp_path):
+    network, model, images = rig()
+    np.save(tmp_path / "x.npy", images[:2])
+    with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
+        with open_device(port.name, BAUD, network):
+            with pytest.raises(UserError, match=f"^serial port {port.name} is in use by another program; end that one "):
+                open_device(port.name, BAUD, network)
+            done = command("--port", port.name, "--images", tmp_path / "x.npy")
+            assert done.returncode == 2
+            assert done.stderr == f"error: serial port {port.name} is in use by another program; end that one first\n"
+        open_device(port.name, BAUD, network).close()
 
 
 def command(*arguments):

@@ -62,9 +62,8 @@ def test_splitter_at_any_cut(sent, random):
 @settings(max_examples=300)
 @given(packets, st.data())
 def test_up_to_three_wrong_bits_are_always_found(packet, data):
-    """The polynomial finds every 3 wrong bits in up to 4,093 bytes."""
-    body = bytes((packet.type, packet.sequence)) + packet.payload
-    body = bytearray(body + protocol.checksum(body).to_bytes(2, "big"))
+    """The polynomial finds every 3 wrong bits in up to 11 kilobytes."""
+    body = bytearray(packet.body + packet.check)
     for bit in data.draw(st.sets(st.integers(0, 8 * len(body) - 1), min_size=1, max_size=3)):
         body[bit // 8] ^= 1 << bit % 8
     with pytest.raises(Damaged) as caught:
@@ -73,7 +72,7 @@ def test_up_to_three_wrong_bits_are_always_found(packet, data):
 
 
 def test_few_cut_or_glued_packets_pass_the_checksum():
-    """A 16-bit checksum lets one in 65,536 random errors pass; of 4,000 cut or glued packets at most two."""
+    """A 32-bit checksum lets one in four billion random errors pass; of 4,000 cut or glued packets none."""
     random, passed = np.random.default_rng(5), 0
     for _ in range(4000):
         wire = protocol.encode(Packet(1, int(random.integers(256)), random.bytes(int(random.integers(1, 60)))))[:-1]
@@ -84,7 +83,7 @@ def test_few_cut_or_glued_packets_pass_the_checksum():
             passed += 1
         except Damaged:
             pass
-    assert passed <= 2
+    assert passed == 0
 
 
 @given(st.binary(max_size=300))
@@ -117,7 +116,7 @@ def test_result_round_trip(identity, random):
     half = 1 << identity.score_width - 1
     scores = tuple(random.randrange(-half, half) for _ in range(identity.classes))
     result = Result(random.randrange(identity.classes), scores, random.randrange(1 << 32))
-    payload = identity.pack_result(result)
+    payload = identity.pack_result(result, b"abcd")
     assert len(payload) == identity.result_bytes
     assert identity.unpack_result(payload) == result
 
@@ -182,6 +181,17 @@ def test_worked_example_of_the_documentation():
     design = SimpleNamespace(network=network, pixels_per_group=4, pixels_per_beat=2, score_width=10)
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     frame = identity.pack_frame(np.array([0, 9, 15, 2], np.uint8))
-    assert protocol.encode(protocol.frame_request(7, frame)) == request
+    asked = protocol.frame_request(7, frame)
+    assert protocol.encode(asked) == request
     result = Result(1, (-5, 300), 42)
-    assert protocol.encode(Packet(Reply.RESULT, 7, identity.pack_result(result))) == reply
+    assert protocol.encode(Packet(Reply.RESULT, 7, identity.pack_result(result, asked.check))) == reply
+
+
+@given(packets, st.integers(1, 8))
+def test_zeros_more_or_less_at_the_end_are_found(packet, count):
+    """A checksum that is 0 after itself would stay 0."""
+    body = packet.body + packet.check
+    cut = body.rstrip(b"\0")
+    for wrong in (body + bytes(count), *([cut] if cut != body else [])):
+        with pytest.raises(Damaged):
+            protocol.decode(protocol.stuff(wrong))

@@ -16,7 +16,7 @@ from fake_port import FakePort
 from standin import tiny_network
 
 from hw import protocol
-from hw.host import Device
+from hw.host import open_device
 from hw.link import SelfTestLink, identity_of
 from hw.protocol import ErrorCode, Identity, Packet, Reply, Request, Splitter
 from hw.selftest import Vectors
@@ -113,7 +113,7 @@ def test_the_other_kind_of_bitstream_is_named(monkeypatch, capsys):
     assert status == 2
     assert "holds an accelerator, but no self-test; build one with `s2nn-hw bitstream --self-test`" in error
     model = model_of(Board())
-    with (FakePort(lambda p: protocol.encode(model.reply(p))) as port, Device(port.name, BAUD, network) as device,
+    with (FakePort(lambda p: protocol.encode(model.reply(p))) as port, open_device(port.name, BAUD, network) as device,
           pytest.raises(UserError, match="takes no images: it holds a self-test")):
         device.classify(random_images(network, 3))
 
@@ -128,7 +128,7 @@ def test_silence_and_damage_end_in_one_error():
     for verdict, words in ((lambda _: b"", "does not answer for its self-test"),
                            (lambda r: protocol.encode(Packet(Reply.SELF_TEST, r.sequence, bytes(9))), "does not fit")):
         with (FakePort(lambda p, v=verdict: answer(p, v)) as port,
-              Device(port.name, BAUD, timeout=0.1) as device, pytest.raises(UserError, match=words)):
+              open_device(port.name, BAUD, timeout=0.1) as device, pytest.raises(UserError, match=words)):
             device.self_test()
 
 
@@ -187,8 +187,9 @@ def link_rig(classes, failed):
 def test_link_sends_the_state_as_the_layout_says(classes, failed):
     link, state, verdict = link_rig(classes, failed)
     packets = link.packets
-    got, pulses = exchange_bytes(link, protocol.encode(self_test_request(1)), state, tail=10 * packets.result_bytes)
-    assert got == [Packet(Reply.SELF_TEST, 1, packets.pack_verdict(verdict))]
+    request = self_test_request(1)
+    got, pulses = exchange_bytes(link, protocol.encode(request), state, tail=20 * packets.result_bytes)
+    assert got == [Packet(Reply.SELF_TEST, 1, packets.pack_verdict(verdict, request.check))]
     assert packets.unpack_verdict(got[0].payload) == verdict
     assert not pulses
 
@@ -203,7 +204,8 @@ def test_link_obeys_commands_in_their_order_and_refuses_the_rest():
     wire = b"".join(protocol.encode(r) + b"\0" * 400 for r in requests)  # time to answer each
     got, pulses = exchange_bytes(link, wire, state)
     assert got == [
-        *(Packet(Reply.SELF_TEST, n, link.packets.pack_verdict(replace(verdict, fault=f))) for n, f in faults.items()),
+        *(Packet(Reply.SELF_TEST, n, link.packets.pack_verdict(replace(verdict, fault=f), requests[n - 1].check))
+          for n, f in faults.items()),
         Packet(Reply.IDENTITY, 6, link.identity.pack()),
         *(protocol.error_reply(code, n) for code, n in ((ErrorCode.UNKNOWN, 7), (ErrorCode.LONG, 8),
                                                         (ErrorCode.SHORT, 9))),
@@ -214,8 +216,9 @@ def test_link_obeys_commands_in_their_order_and_refuses_the_rest():
 def test_a_state_that_changes_while_it_is_sent_is_the_old_one_whole():
     link, state, verdict = link_rig(3, 0)
     later = {"failed": 1, "passed": 0, "frames": 1, "vector": 7}
-    got, _ = exchange_bytes(link, protocol.encode(self_test_request(1)), state, later=later, tail=800)
-    assert got == [Packet(Reply.SELF_TEST, 1, link.packets.pack_verdict(verdict))]
+    request = self_test_request(1)
+    got, _ = exchange_bytes(link, protocol.encode(request), state, later=later, tail=1500)
+    assert got == [Packet(Reply.SELF_TEST, 1, link.packets.pack_verdict(verdict, request.check))]
 
 
 def test_chip_answers_at_its_pins_like_the_cycle_model(tmp_path):
