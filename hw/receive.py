@@ -3,11 +3,11 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import Algorithm
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.fifo import Queue
 
 from . import protocol
 from .protocol import ErrorCode, Request
@@ -113,7 +113,7 @@ class PacketReader(wiring.Component):
         of, token = self.identity, self.i.payload
         slot_bits = self._slot_bits
         m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
-        m.submodules.queue = queue = SyncFIFOBuffered(width=Answer.size, depth=self.queue_depth)
+        m.submodules.queue = queue = Queue(width=Answer.size, depth=self.queue_depth)
 
         # slots: [finished, handed) are in the accelerator, [handed, filled) wait for it, `filled` is being written
         filled, handed, finished = (Signal(slot_bits + 1, name=n) for n in ("filled", "handed", "finished"))
@@ -164,7 +164,7 @@ class PacketReader(wiring.Component):
         code, sound, accept = Signal(3), Signal(), Signal()
         empty = Signal()
         m.d.comb += [
-            empty.eq(queue.level == 0),
+            empty.eq(~queue.o.valid),
             sound.eq((stage == Stage.DONE) & whole & check.match_detected),
             accept.eq(judge & sound & ~extra & is_frame & room),
         ]
@@ -179,11 +179,11 @@ class PacketReader(wiring.Component):
         with m.Elif(~is_identity):
             m.d.comb += code.eq(ErrorCode.UNKNOWN)
         m.d.comb += [
-            queue.w_data.eq(Cat(code, sequence)),
-            queue.w_en.eq(judge & ~accept & (sound | empty)),
-            self.answers.payload.as_value().eq(queue.r_data),
-            self.answers.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.answers.ready),
+            queue.i.payload.eq(Cat(code, sequence)),
+            queue.i.valid.eq(judge & ~accept & (sound | empty)),
+            self.answers.payload.as_value().eq(queue.o.payload),
+            self.answers.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.answers.ready),
         ]
         with m.If(judge):
             m.d.sync += [stage.eq(Stage.TYPE), sequence.eq(0), extra.eq(0)]

@@ -35,6 +35,8 @@ NEXTPNR_LOG = f"{TOP}.tim"
 # A placement that estimates less than this share of the clock is not routed. Routing gained 4 % on Artix, where it is
 # what takes long, and 3 to 15 % on ECP5; Gowin's estimate is a quarter too high and says nothing (docs/boards.md).
 FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
+# families whose netlists get copies of busy drivers: on the others busy enables and resets go over global nets
+SPREAD = ("ecp5", "xc7")
 SLOW_PARSER = "slower textX parser"
 # by family: netlist, placed and routed design, bitstream
 PRODUCTS = {
@@ -198,8 +200,9 @@ def synthesise(work):
     with work.narrator.stage("synthesis", f"synthesis ({what})") as tick:
         _tool(work, tool, arguments, tick, log="synthesis.log", own_log=f"{TOP}.rpt",
               outputs=(netlist, f"{TOP}_stat.json"))
-        spread = spread_file(work.folder / netlist, work.board.family)
-    work.narrator.say(str(spread))
+        spread = spread_file(work.folder / netlist, work.board.family) if work.board.family in SPREAD else None
+    if spread:
+        work.narrator.say(str(spread))
     return count_netlist(work, netlist, spread)
 
 
@@ -209,8 +212,9 @@ def count_netlist(work, netlist, spread):
 
     For Artix its detail says what nextpnr-xilinx will pack, which decides where that is what will place it.
     """
-    usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json", added=spread.cells(work.board.family))
-    usage = replace(usage, detail=usage.detail | {"fan_out": spread.to_json()})
+    added = spread.cells(work.board.family) if spread else {}
+    usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json", added=added)
+    usage = replace(usage, detail=usage.detail | {"fan_out": spread and spread.to_json()})
     refuse_too_large(work.board, usage)
     if work.board.family == "xc7":
         halves = count_half_luts(work.folder / netlist)

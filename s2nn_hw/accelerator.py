@@ -93,13 +93,14 @@ class Accelerator(wiring.Component):
         entry = stream.Signature(self.pixels_per_beat * self.network.input.bits).create()
         gate = Signal(init=1)
         now = Signal(TAG_BITS if self.design.streaming else CYCLE_BITS)
-        m.d.sync += now.eq(now + 1)
+        before = Signal.like(now, init=-1)  # a cycle less, so that a difference that counts both ends is one adder
+        m.d.sync += [now.eq(now + 1), before.eq(now)]
         m.d.comb += [
             entry.payload.eq(self.i.payload.as_value()),
             entry.valid.eq(self.i.valid & gate),
             self.i.ready.eq(entry.ready & gate),
         ]
-        branches, since = self._fork(m, INPUT, entry), now  # rides along: when a frame began
+        branches, since = self._fork(m, INPUT, entry), before  # rides along: when a frame began
         for stage in self.stages:
             source = self._read(m, stage, branches)
             if stage.engine is None:
@@ -115,7 +116,7 @@ class Accelerator(wiring.Component):
         if self.design.streaming:
             result = self._collect(m, now, gate, result, since)
         else:
-            self._count(m, now, gate, result)
+            self._count(m, now, before, gate, result)
         m.d.comb += [
             self.o.valid.eq(result.valid),
             result.ready.eq(self.o.ready),
@@ -135,14 +136,14 @@ class Accelerator(wiring.Component):
         ]
         elapsed = Signal(TAG_BITS)
         with m.If(queue.free):
-            m.d.sync += elapsed.eq(now + 1 - queue.coming[layout.size :])
+            m.d.sync += elapsed.eq(now - queue.coming[layout.size :])
         m.d.comb += self.o.payload.cycles.eq(elapsed)
         out = stream.Signature(layout).create()
         m.d.comb += [out.payload.eq(queue.o.payload[: layout.size]), out.valid.eq(queue.o.valid),
                      queue.o.ready.eq(out.ready)]
         return out
 
-    def _count(self, m, now, gate, result):
+    def _count(self, m, now, before, gate, result):
         """Every frame's first cycle waits until its result is there; a frame enters only when there is a place."""
         index, first, last = Signal(range(max(2, self.beats))), Signal(init=1), Signal(init=self.beats == 1)
         elapsed, taken = Signal(CYCLE_BITS), Signal()
@@ -154,13 +155,13 @@ class Accelerator(wiring.Component):
         m.submodules.starts = starts = Queue(width=CYCLE_BITS, depth=self.design.frames_under_way)
         m.d.comb += [
             gate.eq(starts.i.ready | ~first),
-            starts.i.payload.eq(now),
+            starts.i.payload.eq(before),
             starts.i.valid.eq(taken & first),
             starts.o.ready.eq(result.valid & result.ready),
             self.o.payload.cycles.eq(elapsed),
         ]
         with m.If(~result.valid):
-            m.d.sync += elapsed.eq(now + 1 - starts.o.payload)
+            m.d.sync += elapsed.eq(now - starts.o.payload)
 
     def _engine(self, m, stage, source):
         """Add engine and neurons of ``stage``; return the stream of words, or of results, that leaves."""

@@ -34,7 +34,7 @@ from .scan import Scanner
 from .table import EngineParams, memory_columns, pack_rows
 
 MIN_DEPTH = 2
-ROW_CYCLES = 3  # from a slot to its weights: row number, memory, the memory's register
+ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
 
 
 @dataclass(frozen=True)
@@ -209,10 +209,12 @@ class EventEngine(wiring.Component):
             number = Signal(range(max(2, rows)), name=f"row{bank}")
             # a memory that is read without need would take most of an idle circuit's power
             wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
-            # the reset of the register behind the memory, as a register of its own: no inverter in between
+            # the reset of the weights, as a register of its own: no inverter in between
             blank = delayed(m, ~wanted, ROW_CYCLES - 2, f"blank{bank}", init=1)
+            # block RAM is so late that its word reaches a register at best, on some devices that of the block itself
+            raw = Signal(width, name=f"raw{bank}", reset_less=True)
             data = self._rows(m, bank, contents, width, number, wanted)
-            m.d.sync += [number.eq(scanner.row), weights.eq(data)]
+            m.d.sync += [number.eq(scanner.row), raw.eq(data), weights.eq(raw)]
             with m.If(blank):
                 m.d.sync += weights.eq(0)
             active = delayed(m, ~blank, 1, f"active{bank}") if bits == 1 else None

@@ -14,10 +14,19 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 
 from ..errors import UserError
-from .accumulate import FrameCount, RowIndex, accumulate, credit, engine_ports, signed_weight, tree_levels
+from .accumulate import (
+    FrameCount,
+    RowIndex,
+    accumulate,
+    credit,
+    delayed,
+    engine_ports,
+    signed_weight,
+    tree_levels,
+)
 from .table import EngineParams, pack_rows
 
-GATE_CYCLES = 2  # from a word to its gated weights: memory, register
+GATE_CYCLES = 3  # from a word to its gated weights: memory, the memory's own register, gated weights
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,20 +105,26 @@ class ParallelEngine(wiring.Component):
         port = rom.read_port()
         # a single row must stay a constant
         m.d.comb += [port.addr.eq(index.index), port.en.eq(taken if p.rows > 1 else 1)]
-        spikes = Signal(p.width, reset_less=True)
-        m.d.sync += spikes.eq(0)
+        # block RAM is so late that its word reaches a register at best, on some devices that of the block itself
+        raw = Signal(p.row_bits, reset_less=True) if p.rows > 1 else port.data
+        if p.rows > 1:
+            m.d.sync += raw.eq(port.data)
+        # 1 where there is no spike: the reset of a weight's register, without an inverter in between
+        blank = Signal(p.width, init=-1)
+        m.d.sync += blank.eq(-1)
         with m.If(taken):
-            m.d.sync += spikes.eq(self.i.payload)
+            m.d.sync += blank.eq(~self.i.payload)
+        blank = delayed(m, blank, GATE_CYCLES - 2, "blank", init=-1)
         terms = []
         for lane, inputs in enumerate(p.inputs_of_lane.tolist()):
             row = []
             for k, number in enumerate(inputs):
                 place = lane * p.terms + k
-                weight = signed_weight(port.data, place, p.bits, spikes[number])
+                weight = signed_weight(raw, place, p.bits, ~blank[number])
                 gated = Signal(weight.shape(), name=f"weight{lane}_{k}", reset_less=True)
-                m.d.sync += gated.eq(0)
-                with m.If(spikes[number]):
-                    m.d.sync += gated.eq(weight)
+                m.d.sync += gated.eq(weight)
+                with m.If(blank[number]):
+                    m.d.sync += gated.eq(0)
                 row.append(gated)
             terms.append(row)
 
