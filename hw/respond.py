@@ -32,7 +32,7 @@ class Responder(wiring.Component):
     in the payload of the reply of type ``identity.reply``; ``identity`` may be another record with these attributes.
 
     The bytes of a reply are read by index from where they already are. A block is passed twice: once in
-    search of the zero that ends it (nine cycles a byte; the checksum takes a bit in each of eight), once to send it.
+    search of the zero that ends it (ten cycles a byte; the checksum takes a bit in each of eight), once to send it.
     """
 
     def __init__(self, identity, result_layout, payload=result_payload):
@@ -59,7 +59,7 @@ class Responder(wiring.Component):
         code = Signal(8, init=1)  # COBS code of the block: its bytes + 1
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
         last = Signal()  # nothing follows the block
-        byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, a cycle later
+        byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, two cycles later
         bit = Signal(3)  # of the byte, which the checksum takes next
 
         # one adder each for index and code
@@ -88,6 +88,8 @@ class Responder(wiring.Component):
                     m.d.sync += kind.eq(of.reply)
                     m.next = "LOOK"
             with m.State("LOOK"):
+                m.next = "LOOK_ON"
+            with m.State("LOOK_ON"):
                 m.next = "EXAMINE"
             with m.State("EXAMINE"):
                 full = code == protocol.FULL_BLOCK
@@ -105,7 +107,7 @@ class Responder(wiring.Component):
                 with m.If(self.o.ready):
                     m.next = "FETCH"
             with m.State("FETCH"):
-                m.next = "SEND"
+                m.next = "FETCH_ON"
                 with m.If(code == 1):
                     m.d.comb += [step.eq(zero), settle.eq(1)]
                     m.next = "LOOK"
@@ -113,6 +115,8 @@ class Responder(wiring.Component):
                         m.next = "DELIMITER"
                 with m.Else():
                     m.d.comb += shrink.eq(1)
+            with m.State("FETCH_ON"):
+                m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
                 with m.If(self.o.ready):
@@ -125,26 +129,29 @@ class Responder(wiring.Component):
                     m.next = "IDLE"
         m.d.comb += [self.results.ready.eq(self.finish), check.data.eq(byte.bit_select(bit, 1))]
 
+        # what stands at the index, in two steps: found, then chosen
         ahead, closing = Signal.like(index), Signal()  # bytes up to the packet's end; none but the checksum's are left
+        found, origin, at_kind, at_origin, at_sequence = Signal(8), Signal(8), Signal(), Signal(), Signal()
         identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
         unused = Const(0, 8 * protocol.HEADER_BYTES)
         result = Cat(unused, Const(0, 8 * protocol.CHECK_BYTES), self._payload(of, self.results.payload))
-        m.d.comb += [
-            ahead.eq(Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES - index),
-            closing.eq(ahead <= protocol.CHECK_BYTES),
-            self.number.eq(ORIGIN_BYTES - index),
+        m.d.comb += self.number.eq(ORIGIN_BYTES - index)
+        size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
+        m.d.sync += [
+            ahead.eq(size - index), origin.eq(self.origin), at_kind.eq(index == 0), at_sequence.eq(index == 1),
+            at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
+            found.eq(Mux(is_result, result.word_select(index, 8), Cat(unused, identity).word_select(index, 8))),
         ]
+        m.d.comb += closing.eq(ahead <= protocol.CHECK_BYTES)
         with m.If(closing):
             m.d.sync += byte.eq(check.crc.word_select((protocol.CHECK_BYTES - ahead)[:2], 8))
-        with m.Elif(index == 0):
+        with m.Elif(at_kind):
             m.d.sync += byte.eq(kind)
-        with m.Elif(is_result & (index <= ORIGIN_BYTES)):
-            m.d.sync += byte.eq(self.origin)
-        with m.Elif(index == 1):
+        with m.Elif(at_origin):
+            m.d.sync += byte.eq(origin)
+        with m.Elif(at_sequence):
             m.d.sync += byte.eq(sequence)
-        with m.Elif(is_result):
-            m.d.sync += byte.eq(result.word_select(index, 8))
         with m.Else():
-            m.d.sync += byte.eq(Cat(unused, identity).word_select(index, 8))
+            m.d.sync += byte.eq(found)
         m.d.sync += [end.eq(ahead == 0), body.eq(~closing)]
         return m
