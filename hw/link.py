@@ -4,8 +4,10 @@ from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from s2nn_hw.fifo import Queue
+
 from .protocol import Identity
-from .receive import PacketReader, Unstuffer
+from .receive import PacketReader, Token, Unstuffer
 from .respond import Responder, score_bytes
 from .selftest import state_layout
 from .verdict import Command, SelfTestPackets
@@ -123,8 +125,14 @@ def _packets(m, link):
     m.submodules.unstuffer = unstuffer = Unstuffer()
     m.submodules.reader = reader = link.reader
     m.submodules.responder = responder = link.responder
+    # registers between what is read off the line and what judges it
+    m.submodules.tokens = tokens = Queue(width=Token.size, depth=2)
     connect(m, flipped(link.i), unstuffer.i)
-    connect(m, unstuffer.o, reader.i)
+    m.d.comb += [
+        tokens.i.payload.eq(unstuffer.o.payload.as_value()), tokens.i.valid.eq(unstuffer.o.valid),
+        unstuffer.o.ready.eq(tokens.i.ready),
+        reader.i.payload.eq(tokens.o.payload), reader.i.valid.eq(tokens.o.valid), tokens.o.ready.eq(reader.i.ready),
+    ]
     connect(m, reader.answers, responder.answers)
     connect(m, responder.o, flipped(link.o))
     m.d.comb += [

@@ -62,12 +62,16 @@ class Responder(wiring.Component):
         byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, two cycles later
         bit = Signal(3)  # of the byte, which the checksum takes next
 
-        # one adder each for index and code
+        # each adder alone between its register and a multiplexer
         idle, step, rewind, settle, grow, shrink = (
             Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink"))
-        stepped = Signal.like(index)
-        m.d.comb += stepped.eq(index + step)
-        m.d.sync += [index.eq(Mux(rewind, base, stepped)), code.eq(code + Cat(grow | shrink, shrink.replicate(7)))]
+        stepped, onward, full = Signal.like(index), Signal.like(index), Signal()
+        m.d.comb += [onward.eq(index + 1), stepped.eq(Mux(step, onward, index))]
+        m.d.sync += [index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK)]
+        with m.If(grow):
+            m.d.sync += code.eq(code + 1)
+        with m.If(shrink):
+            m.d.sync += code.eq(code - 1)
         with m.If(settle):
             m.d.sync += base.eq(stepped)
         with m.If(idle):
@@ -92,7 +96,6 @@ class Responder(wiring.Component):
             with m.State("LOOK_ON"):
                 m.next = "EXAMINE"
             with m.State("EXAMINE"):
-                full = code == protocol.FULL_BLOCK
                 m.d.comb += check.valid.eq(body & ~full)
                 m.d.sync += [bit.eq(bit + check.valid), zero.eq(~end & ~full), last.eq(end & ~full)]
                 with m.If(~check.valid | (bit == 7)):
