@@ -57,10 +57,10 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
 LINKS = {
-    (784, 2, 2): {"xc7": (464, 302, 1), "ecp5": (717, 439, 2), "ice40": (727, 456, 5),
-                  "gowin": (683, 435, 2)},
-    (64, 1, 1): {"xc7": (390, 257, 0), "ecp5": (540, 257, 0), "ice40": (553, 296, 2),
-                 "gowin": (595, 253, 0)},
+    (784, 2, 2): {"xc7": (456, 308, 1), "ecp5": (830, 445, 2), "ice40": (878, 622, 5),
+                  "gowin": (783, 445, 2)},
+    (64, 1, 1): {"xc7": (437, 263, 0), "ecp5": (628, 263, 0), "ice40": (805, 462, 2),
+                 "gowin": (724, 263, 0)},
 }
 
 

@@ -137,7 +137,7 @@ def test_a_port_is_taken_by_one_program_alone(tmp_path):
     np.save(tmp_path / "x.npy", images[:2])
     with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
         with open_device(port.name, BAUD, network):
-            with pytest.raises(UserError, match=f"^serial port {port.name} is in use by another program; end that one "):
+            with pytest.raises(UserError, match=f"^serial port {port.name} is in use by another program; end "):
                 open_device(port.name, BAUD, network)
             done = command("--port", port.name, "--images", tmp_path / "x.npy")
             assert done.returncode == 2

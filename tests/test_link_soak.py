@@ -273,8 +273,8 @@ class CircuitLine:
                          ids="-".join)
 def test_the_circuit_s_results_are_right_whatever_the_line_does(kinds):
     network = tiny_network(pixels=12, bits=2, seed=1)
-    images = np.random.default_rng(1).integers(0, 256, (40, 12)).astype(np.uint8)
-    there, back = (Faults(kinds, 0.15, f"11 {end}") for end in ("there", "back"))
+    images = np.random.default_rng(1).integers(0, 256, (24, 12)).astype(np.uint8)
+    there, back = (Faults(kinds, 0.2, f"11 {end}") for end in ("there", "back"))
     line = CircuitLine(network, there=there, back=back)
     with Device(line, network, timeout=0.003) as device:
         answers = device.classify(images)

@@ -125,8 +125,14 @@ def test_silence_and_damage_end_in_one_error():
         reply = model.reply(piece)
         return protocol.encode(reply) if reply.type == Reply.IDENTITY else verdict(reply)
 
-    for verdict, words in ((lambda _: b"", "does not answer for its self-test"),
-                           (lambda r: protocol.encode(Packet(Reply.SELF_TEST, r.sequence, bytes(9))), "does not fit")):
+    def short(reply):
+        return protocol.encode(Packet(Reply.SELF_TEST, reply.sequence, reply.payload[:9]))
+
+    def of_another_request(reply):
+        return protocol.encode(Packet(Reply.SELF_TEST, reply.sequence, bytes(4) + reply.payload[4:]))
+
+    for verdict, words in ((lambda _: b"", "does not answer for its self-test"), (short, "does not fit"),
+                           (of_another_request, "does not answer for its self-test")):
         with (FakePort(lambda p, v=verdict: answer(p, v)) as port,
               open_device(port.name, BAUD, timeout=0.1) as device, pytest.raises(UserError, match=words)):
             device.self_test()
@@ -201,7 +207,7 @@ def test_link_obeys_commands_in_their_order_and_refuses_the_rest():
     requests = [self_test_request(n, command) for n, command in commands.items()]
     requests += [protocol.identity_request(6), Packet(Request.FRAME, 7, bytes(link.identity.frame_bytes)),
                  Packet(Request.SELF_TEST, 8, bytes(2)), Packet(Request.SELF_TEST, 9)]
-    wire = b"".join(protocol.encode(r) + b"\0" * 400 for r in requests)  # time to answer each
+    wire = b"".join(protocol.encode(r) + b"\0" * 1000 for r in requests)  # time to answer each
     got, pulses = exchange_bytes(link, wire, state)
     assert got == [
         *(Packet(Reply.SELF_TEST, n, link.packets.pack_verdict(replace(verdict, fault=f), requests[n - 1].check))
