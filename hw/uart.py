@@ -91,19 +91,22 @@ class UartTransmitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        timer = Signal(range(self.clocks))
+        timer, zero = Signal(range(self.clocks)), Signal(init=1)  # and whether the timer is at zero, a register too
         bits = Signal(9, init=0x1FF)  # still to come, then the idle line; bit 0 is next
-        count = Signal(range(10))  # bits still to come behind the one on the line
-        last = Signal()
-        m.d.comb += [last.eq((count == 0) & (timer == 0)), self.i.ready.eq(last)]
-        with m.If(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
-        with m.Elif(count != 0):
-            m.d.sync += [
-                timer.eq(self.clocks - 1),
-                Cat(self.tx, bits).eq(Cat(bits, 1)),
-                count.eq(count - 1),
-            ]
-        with m.Elif(self.i.valid):
-            m.d.sync += [timer.eq(self.clocks - 1), self.tx.eq(0), bits.eq(Cat(self.i.payload, 1)), count.eq(9)]
+        count, none = Signal(range(10)), Signal(init=1)  # bits to come behind the one on the line; whether none is
+        m.d.comb += self.i.ready.eq(none & zero)
+        m.d.sync += [timer.eq(timer - 1), zero.eq(timer == 1)]
+        with m.If(zero):
+            m.d.sync += [timer.eq(0), zero.eq(1)]
+            with m.If(~none):
+                m.d.sync += [
+                    timer.eq(self.clocks - 1), zero.eq(0),
+                    Cat(self.tx, bits).eq(Cat(bits, 1)),
+                    count.eq(count - 1), none.eq(count == 1),
+                ]
+            with m.Elif(self.i.valid):
+                m.d.sync += [
+                    timer.eq(self.clocks - 1), zero.eq(0), self.tx.eq(0), bits.eq(Cat(self.i.payload, 1)), count.eq(9),
+                    none.eq(0),
+                ]
         return m

@@ -157,6 +157,7 @@ class EventEngine(wiring.Component):
         # input: number the words, give each bank its share
         incoming = Signal(p.tag_bits)
         current, following = Signal(p.tag_bits), Signal(p.tag_bits, init=1)
+        after = Signal(p.tag_bits, init=2 % (1 << p.tag_bits))
         advance = Signal()
         room = Signal()
         taken = self.i.valid & room
@@ -173,6 +174,7 @@ class EventEngine(wiring.Component):
                     scanner.i.valid.eq(taken & mine & bits.any()),
                     scanner.current.eq(current),
                     scanner.following.eq(following),
+                    scanner.after.eq(after),
                     scanner.advance.eq(advance),
                 ]
                 scanners.append(scanner)
@@ -199,7 +201,7 @@ class EventEngine(wiring.Component):
         m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
         m.d.sync += first.eq(advance)
         with m.If(advance):
-            m.d.sync += [current.eq(following), following.eq(following + 1)]
+            m.d.sync += [current.eq(following), following.eq(after), after.eq(after + 1)]
 
         # rows: number, memory, the memory's register
         terms = [[] for _ in range(p.lanes)]

@@ -22,7 +22,7 @@ class Scanner(wiring.Component):
 
     ``i``: words, one a cycle, queued (``depth`` of them; a word is visible to the encoder one cycle after it was
     taken). ``current``: the pass that may be scanned now; ``advance``: all banks move on to the ``following`` one, of
-    which a word may be loaded at the end of this cycle.
+    which a word may be loaded at the end of this cycle; ``after``: the one after that.
     ``row``, ``active``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
     ``idle``: after this cycle the bank holds nothing of pass ``current``.
 
@@ -36,6 +36,7 @@ class Scanner(wiring.Component):
             "i": In(stream.Signature(self.layout)),
             "current": In(tag_bits),
             "following": In(tag_bits),
+            "after": In(tag_bits),
             "advance": In(1),
             "row": Out(index_bits + (width - 1).bit_length()),
             "active": Out(1),
@@ -52,23 +53,30 @@ class Scanner(wiring.Component):
         ]
         head = data.View(self.layout, queue.o.payload)
 
-        # registers behind registers: whether this is the last spike is known when its cycle begins
+        # whatever decides is a register: whether this is the last spike, and whether the waiting word belongs to this
+        # pass or to the next one, is known when the cycle begins
         low = Signal(self.width, reset_less=True)  # the spike of this cycle (one-hot), those after it
         rest = Signal(self.width, reset_less=True)
         index = Signal.like(head.index, reset_less=True)
         active = Signal()
         done = Signal(init=1)  # nothing of the word is left after this cycle
-        mine, next_one = Signal(), Signal()  # the waiting word belongs to this pass, to the next one
+        mine, next_one = Signal(), Signal()
         load = Signal()
         m.d.comb += [
-            mine.eq(queue.o.valid & (head.tag == self.current)),
-            next_one.eq(queue.o.valid & (head.tag == self.following)),
             self.idle.eq(done & ~mine),
             load.eq(done & (mine | (next_one & self.advance))),
             queue.o.ready.eq(load),
             self.active.eq(active),
             self.row.eq(Cat(_encode(low), index)),
         ]
+        coming = data.View(self.layout, queue.coming).tag
+        with m.If(queue.free):
+            m.d.sync += [
+                mine.eq(queue.any_coming & Mux(self.advance, coming == self.following, coming == self.current)),
+                next_one.eq(queue.any_coming & Mux(self.advance, coming == self.after, coming == self.following)),
+            ]
+        with m.Elif(self.advance):
+            m.d.sync += [mine.eq(next_one), next_one.eq(head.tag == self.after)]
         spikes, found = Signal(self.width), Signal(self.width)
         m.d.comb += [spikes.eq(Mux(done, head.bits, rest)), found.eq(_lowest(spikes))]
         # without a load they hold what nobody looks at
