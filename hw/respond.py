@@ -134,16 +134,15 @@ class Responder(wiring.Component):
 
         # what stands at the index, in two steps: found, then chosen
         ahead, closing = Signal.like(index), Signal()  # bytes up to the packet's end; none but the checksum's are left
-        found, origin, at_kind, at_origin, at_sequence = Signal(8), Signal(8), Signal(), Signal(), Signal()
+        found, known, at_kind, at_origin, at_sequence = Signal(8), Signal(8), Signal(), Signal(), Signal()
         identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
         unused = Const(0, 8 * protocol.HEADER_BYTES)
         result = Cat(unused, Const(0, 8 * protocol.CHECK_BYTES), self._payload(of, self.results.payload))
-        m.d.comb += self.number.eq(ORIGIN_BYTES - index)
         size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
         m.d.sync += [
-            ahead.eq(size - index), origin.eq(self.origin), at_kind.eq(index == 0), at_sequence.eq(index == 1),
+            ahead.eq(size - index), self.number.eq(ORIGIN_BYTES - index), at_kind.eq(index == 0), at_sequence.eq(index == 1),
             at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
-            found.eq(Mux(is_result, result.word_select(index, 8), Cat(unused, identity).word_select(index, 8))),
+            found.eq(result.word_select(index, 8)), known.eq(Cat(unused, identity).word_select(index, 8)),
         ]
         m.d.comb += closing.eq(ahead <= protocol.CHECK_BYTES)
         with m.If(closing):
@@ -151,10 +150,10 @@ class Responder(wiring.Component):
         with m.Elif(at_kind):
             m.d.sync += byte.eq(kind)
         with m.Elif(at_origin):
-            m.d.sync += byte.eq(origin)
+            m.d.sync += byte.eq(self.origin)
         with m.Elif(at_sequence):
             m.d.sync += byte.eq(sequence)
         with m.Else():
-            m.d.sync += byte.eq(found)
+            m.d.sync += byte.eq(Mux(is_result, found, known))
         m.d.sync += [end.eq(ahead == 0), body.eq(~closing)]
         return m
