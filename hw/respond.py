@@ -140,7 +140,8 @@ class Responder(wiring.Component):
         result = Cat(unused, Const(0, 8 * protocol.CHECK_BYTES), self._payload(of, self.results.payload))
         size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
         m.d.sync += [
-            ahead.eq(size - index), self.number.eq(ORIGIN_BYTES - index), at_kind.eq(index == 0), at_sequence.eq(index == 1),
+            ahead.eq(size - index), self.number.eq(ORIGIN_BYTES - index),
+            at_kind.eq(index == 0), at_sequence.eq(index == 1),
             at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
             found.eq(result.word_select(index, 8)), known.eq(Cat(unused, identity).word_select(index, 8)),
         ]
