@@ -69,7 +69,7 @@ XC7 = Family(
     ),
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
     inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
-    argmax=1.7, winner=2.1, pixel=1.0, layer=25, fixed=160, window=(70, 102, 22), gate=1.0,
+    argmax=1.7, winner=2.1, pixel=1.0, layer=25, fixed=160, window=(20, 54, 25), gate=1.0,
     link=(447, 285, 0), name="xc7",
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
     rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
@@ -79,7 +79,7 @@ ECP5 = Family(
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
     inputs=4, carry=2, double=1.0, reload=1.0, start=1.0, preset=0.0, queue=0.0, scan=7.0, fire=2.0,
-    argmax=3.0, winner=3.0, pixel=1.0, layer=25, fixed=300, window=(100, 150, 30), gate=1.0,
+    argmax=3.0, winner=3.0, pixel=1.0, layer=25, fixed=300, window=(90, 105, 60), gate=1.0,
     link=(730, 350, 0), name="ecp5",
 )
 ICE40 = Family(
@@ -87,7 +87,7 @@ ICE40 = Family(
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
     rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
     inputs=4, carry=1, double=1.0, reload=0.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8,
-    argmax=2.9, winner=3.0, pixel=1.0, layer=25, fixed=330, window=(100, 150, 30), gate=1.0,
+    argmax=2.9, winner=3.0, pixel=1.0, layer=25, fixed=330, window=(97, 97, 45), gate=1.0,
     link=(840, 540, 1), name="ice40",
 )
 # as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
