@@ -3,15 +3,14 @@
 import dataclasses
 import math
 import re
-import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import read_bytes
 from s2nn_hw.network import INPUT_BITS
+from s2nn_hw.texts import read_toml
 
 from .data import SETS
 from .graph import nodes
@@ -206,12 +205,7 @@ class Recipe:
 
 def load_recipe(path):
     """Return the :class:`Recipe` in the TOML file ``path``."""
-    try:
-        table = tomllib.loads(read_bytes(path, what="recipe", limit=1 << 20).decode("utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"recipe {path} is not a text file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {path} is not TOML: {error}") from None
+    table = read_toml(path, what="recipe")
     table.setdefault("name", Path(path).stem)
     try:
         return from_dict(table)

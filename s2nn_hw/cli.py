@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import ProofError, UserError
+from .errors import ProofError, UserError, one_line
 from .options import Baud, BuildFolder, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
 
 app = typer.Typer(
@@ -364,12 +364,15 @@ BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and opti
 
 def fail(message):
     """Print one ``error:`` line and return the exit status for bad input."""
-    typer.echo("error: " + " ".join(str(message).split()), err=True)
+    typer.echo(f"error: {one_line(message)}", err=True)
     return 2
 
 
 def main():
     """Run the command; whatever a user can mend ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # there may be names that the terminal's encoding does not have
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(prog_name="s2nn-hw", standalone_mode=False)
         if status == INTERRUPTED:
