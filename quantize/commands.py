@@ -4,11 +4,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import save
+from s2nn_hw.terminal import terminal
 
 from .recipe import load_recipe
 
@@ -17,7 +16,7 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
     from .train import train
 
-    recipe, console = load_recipe(path), Console(highlight=False, soft_wrap=True)
+    recipe, console = load_recipe(path), terminal()
     if epochs is not None:
         recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
     checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
@@ -39,7 +38,7 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
 
 def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
     """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``."""
-    from .convert import read_checkpoint
+    from .checkpoint import read_checkpoint
     from .summary import quantize, show
 
     output = Path(output)
@@ -48,7 +47,7 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
     if not output.parent.is_dir():
         raise UserError(f"folder {output.parent} does not exist; make it or choose another output path")
     checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
-    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
+    console = terminal(stderr=as_json)
     network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console)
     save(network, output)
     write_json(output.with_suffix(".json"), report)

@@ -16,9 +16,9 @@ from .errors import UserError, quoted
 MAX_ARRAY_BYTES = 1 << 31
 MAX_HEADER_BYTES = 1 << 14  # of a .npy file
 MAX_AXES = 32
-_ENTRY = r"""\s*+['"](?:descr['"]\s*+:\s*+['"]([^'"\\]{1,40})['"]|fortran_order['"]\s*+:\s*+(True|False)|""" \
-    r"""shape['"]\s*+:\s*+\(([0-9, ]*+)\))\s*+"""
-_HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?\s*+\}}\s*+")
+_ENTRY = r"""[ \n]*+['"](?:descr['"] *+: *+['"]([^'"\\]{1,40})['"]|fortran_order['"] *+: *+(True|False)|""" \
+    r"""shape['"] *+: *+\(([0-9, ]*+)\)) *+"""
+_HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?[ \n]*+\}}[ \n]*+")
 
 
 @contextlib.contextmanager

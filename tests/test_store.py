@@ -9,7 +9,7 @@ from conftest import random_network
 from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
-from quantize.convert import read_checkpoint
+from quantize.checkpoint import read_checkpoint
 from s2nn_hw.errors import UserError
 from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
