@@ -52,6 +52,15 @@ def read_checkpoint(path, recipe=None):
         raise UserError(f"{path}: {error}") from None
 
 
+def meaning(recipe):
+    """Return a line that says how weights of another program were read."""
+    options, bits = recipe.weights, recipe.data.pixel_bits
+    scale = 2**bits - 1 if options.input_scale is None else options.input_scale
+    less = f", less mean {options.input_mean}, over {options.input_std}" if options.changes_input else ""
+    return (f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
+            f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'")
+
+
 def _parse(content, recipe):
     from safetensors import SafetensorError
     from safetensors.torch import load as unpack

@@ -36,9 +36,13 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
 
 
-def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
-    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``."""
-    from .checkpoint import read_checkpoint
+def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_json=False):
+    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``.
+
+    ``check``: two ``.npy`` files, images and what the owner's model gave for them.
+    """
+    from .check import read_check
+    from .checkpoint import meaning, read_checkpoint
     from .summary import quantize, show
 
     output = Path(output)
@@ -48,7 +52,11 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
         raise UserError(f"folder {output.parent} does not exist; make it or choose another output path")
     checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
     console = terminal(stderr=as_json)
-    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console)
+    if checkpoint.foreign:
+        console.print(meaning(checkpoint.recipe))
+    pair = read_check(*check, checkpoint.recipe) if check else None
+    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console,
+                               check=pair)
     save(network, output)
     write_json(output.with_suffix(".json"), report)
     if as_json:
@@ -56,6 +64,8 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
+    for text in report["warnings"]:
+        console.print(f"WARNING: {text}", style="bold red")
 
 
 def parse_bits(text, layers):

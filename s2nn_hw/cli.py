@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .errors import ProofError, UserError, one_line
-from .options import Baud, BuildFolder, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
+from .options import Baud, BuildFolder, Check, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -43,12 +43,13 @@ def quantize(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
     bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,
+    check: Check = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not as a table.")] = False,
 ):
     """Fold a checkpoint into integers; figures in a table and beside the output as JSON."""
     from quantize.commands import quantize_checkpoint
 
-    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, as_json=as_json)
+    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, check=check, as_json=as_json)
 
 
 @app.command()
