@@ -260,7 +260,7 @@ def test_bad_tensors_are_named(checkpoint_file, change, words):
     (None, "give --recipe"),
     ({"s2nn-checkpoint": "{}"}, "give --recipe"),
     ({"s2nn-checkpoint": "{"}, "is not JSON"),
-    ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "'data' is missing"),
+    ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "keys 'data', 'layers', 'readout', 'training' are missing"),
 ])
 def test_bad_metadata_is_named_and_a_recipe_replaces_it(checkpoint_file, metadata, words):
     altered(checkpoint_file, lambda t: None, metadata)

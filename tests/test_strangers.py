@@ -159,8 +159,8 @@ def test_names_of_others_are_printed_as_they_are(command, tmp_path, capsys):
     code, out, err = command("report", folder / "n.s2nn", "--images", folder / "x.npy", "-o", folder / "r.json")
     assert code == 0, err
     assert f"report: {folder / 'r.json'}" in out
-    terminal().print("\x1b[2J[b]\ud800\u202e\t.")
-    assert capsys.readouterr().out == "\\x1b[2J[b]\\ud800\\u202e       .\n"
+    terminal().print("\x1b[2J[b]\ud800\u202e.")
+    assert capsys.readouterr().out == "\\x1b[2J[b]\\ud800\\u202e.\n"
 
 
 def test_messages_are_cut():

@@ -94,7 +94,7 @@ def test_bad_shapes_are_named(change, words):
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not UTF-8 text"),
-                                                (b"", "'data' is missing")])
+                                                (b"", "keys 'data', 'layers', 'readout', 'training' are missing")])
 def test_bad_files_are_named(tmp_path, content, words):
     path = tmp_path / "bad.toml"
     path.write_bytes(content)
