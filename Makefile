@@ -29,7 +29,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures verify bench test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures verify bench damaged test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -71,7 +71,10 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
 	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(WITH_FLOW) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
 
-selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
+selfdamaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
+	PYTHONPATH=tests $(VENV)/bin/python tests/damaged.py 5000 $(or $(SEED),1)
+
+test: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
 	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))
 
 activity: $(READY) ## simulate the synthesised netlist on images and count toggles, for the report's energy

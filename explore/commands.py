@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hw.boards import find_board
@@ -15,6 +14,7 @@ from hw.figures import board_figures
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import held
+from s2nn_hw.terminal import Terminal
 
 from . import front
 from .evaluate import code_digest, work
@@ -60,7 +60,7 @@ def explore_designs(source, board, options, *, test_images=None):
     """
     source = Path(source)
     # the file is named: Ray's workers take standard output for themselves
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+    console = Terminal(file=sys.stdout, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
     limits, objectives = parse_budget(options.budget), parse_objectives(options.objectives)
     record = board_figures(find_board(board))
     clocks = parse_numbers(options.clocks, "--clocks", (record["clock_mhz"],))
@@ -95,7 +95,7 @@ def explore_designs(source, board, options, *, test_images=None):
         exploration = Exploration(study, networks, record, folder, console)
         with _workers(options) as workers:
             console.print(f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
-                          f"{len(study.trials())} of {options.trials} trials done", markup=False)
+                          f"{len(study.trials())} of {options.trials} trials done")
             try:
                 exploration.search(options.trials, workers)
                 data = exploration.finish(options.synthesise, workers)
@@ -104,11 +104,11 @@ def explore_designs(source, board, options, *, test_images=None):
                                 "the same command goes on") from None
     front.show(data, record, console)
     console.print(f"everything is in {folder}: front.html, front.json, pareto.csv, {DATABASE}, and in front/ a network "
-                  "and a plan of each", markup=False)
+                  "and a plan of each")
     if data["front"]:
         files, values = data["front"][0]["files"], data["front"][0]["parameters"]
         console.print(f"next: s2nn-hw bitstream {folder / files['network']} --plan {folder / files['plan']} --board "
-                      f"{board} --freq {values['clock_mhz']:g}", markup=False)
+                      f"{board} --freq {values['clock_mhz']:g}")
 
 
 def _networks(source, pictures, options, console):
@@ -154,7 +154,7 @@ class Exploration:
                 text = f"{len(best)} on the front, {sum(row['state'] == 'fits' for row in rows)} within the budget"
                 bar.update(line, completed=min(done, trials), description=text)
                 if not bar.console.is_terminal:
-                    bar.console.print(f"{done} of {trials} trials, {text}", markup=False)
+                    bar.console.print(f"{done} of {trials} trials, {text}")
 
     def _batch(self, batch, workers, advance):
         tasks, variants, results = [], [], {}
@@ -219,7 +219,7 @@ class Exploration:
                 results[trial] = result
                 bar.advance(line)
                 if not bar.console.is_terminal:
-                    bar.console.print(f"synthesised {len(results)} of {len(chosen)}", markup=False)
+                    bar.console.print(f"synthesised {len(results)} of {len(chosen)}")
         return self._write(rows, best, results)
 
     def _variant(self, row):

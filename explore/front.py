@@ -174,15 +174,15 @@ def show(data, board, console):
     console.print(make_table(f"{name} on {board['title']}: the front (bits: of pixels / weights)", columns, rows))
     total = sum(counts.values())
     console.print(f"{total} trials: {counts['fits']} within the budget, {counts['over budget']} beyond it, "
-                  f"{counts['refused']} that stand for no circuit; {len(data['front'])} on the front", markup=False)
+                  f"{counts['refused']} that stand for no circuit; {len(data['front'])} on the front")
     for name, kind in zip(COMPARED, (lut, block), strict=True):
         found = data["estimate_error"][name]
         if found:
             console.print(f"estimate against yosys, {kind}: {100 * found['mean']:.1f} % off on average, "
-                          f"{100 * found['largest']:.1f} % at most ({found['candidates']} synthesised)", markup=False)
+                          f"{100 * found['largest']:.1f} % at most ({found['candidates']} synthesised)")
     for entry in data["front"]:
         if "failed" in entry.get("synthesis", {}):
-            console.print(f"trial {entry['trial']} was not synthesised: {entry['synthesis']['failed']}", markup=False)
+            console.print(f"trial {entry['trial']} was not synthesised: {entry['synthesis']['failed']}")
 
 
 def _plan(values):

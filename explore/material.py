@@ -11,6 +11,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path, write_json
+from s2nn_hw.labels import checked_labels
 from s2nn_hw.store import load, save
 
 from .space import INPUT_BITS, bits_options, network_layers, parse_numbers
@@ -93,7 +94,7 @@ class Networks:
         save(network, path)
         write_json(path.with_suffix(".json"), self._note(network) | {"accuracy": accuracy})
         said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
-        self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}", markup=False)
+        self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
         return Variant(path, network.name, network.digest, accuracy)
 
     def _note(self, network):
@@ -107,6 +108,8 @@ class FromNetwork(Networks):
     def __init__(self, path, pictures, console):
         super().__init__(pictures, console)
         self.network = load(path)
+        if pictures.labels is not None:
+            checked_labels(pictures.labels, len(pictures.images), len(self.network.classes))
         self.calibration = calibration_images(self.network, CALIBRATION)
 
     @property
@@ -170,7 +173,7 @@ class FromRecipe(Networks):
         return tuple(tuple(dict.fromkeys(values)) for values in given)
 
     def make(self, input_bits, weight_bits):
-        from quantize.convert import read_checkpoint
+        from quantize.checkpoint import read_checkpoint
         from quantize.summary import quantize
         from quantize.train import train
 
@@ -179,7 +182,7 @@ class FromRecipe(Networks):
             layer.shortcut_bits or layer.bits)) if layer.bits is not None else layer for layer in recipe.layers)
         recipe = dataclasses.replace(recipe, name=name, layers=layers,
                                      data=dataclasses.replace(recipe.data, pixel_bits=input_bits))
-        self.console.print(f"training {name}, {recipe.training.epochs} epochs", markup=False)
+        self.console.print(f"training {name}, {recipe.training.epochs} epochs")
         checkpoint = train(recipe, self.folder / name, console=self.console)
         return quantize(read_checkpoint(checkpoint), console=self.console)[0]
 

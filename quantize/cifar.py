@@ -93,7 +93,7 @@ def pictures(entries, where):
             with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
                 if picture.size != SHAPE[:2]:  # known from the header, before anything is decoded
                     raise ValueError(f"{picture.size[0]} x {picture.size[1]} pixels")
-                images[index] = np.asarray(picture.convert("RGB"))
+                images[index] = eight_bits(picture)
         except (OSError, ValueError, SyntaxError) as error:
             raise UserError(f"{where}: {label}/{name} must be a whole 32 x 32 picture ({error})") from None
         if label not in CLASSES:
@@ -103,6 +103,18 @@ def pictures(entries, where):
         raise UserError(f"{where} must hold pictures of all of {', '.join(CLASSES)}")
     order = np.random.default_rng(0).permutation(len(images))
     return images[order], labels[order]
+
+
+def eight_bits(picture):
+    """Return the pixels of Pillow's ``picture``, uint8 ``(rows, columns, 3)``: of 16 bits the upper eight."""
+    if picture.mode.startswith("I"):  # grey, 16 bits; Pillow's own conversion clips them to 255
+        grey = np.asarray(picture).astype(np.uint32)
+        if grey.max() > 0xFFFF:
+            raise ValueError("more than 16 bits a pixel")
+        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode == "F":
+        raise ValueError("pixels that are no integers")
+    return np.asarray(picture.convert("RGB"))
 
 
 def _decoded(path, split, cache):

@@ -4,11 +4,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import save
+from s2nn_hw.terminal import terminal
 
 from .recipe import load_recipe
 
@@ -17,7 +16,7 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
     from .train import train
 
-    recipe, console = load_recipe(path), Console(highlight=False, soft_wrap=True)
+    recipe, console = load_recipe(path), terminal()
     if epochs is not None:
         recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
     checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
@@ -37,9 +36,13 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
 
 
-def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
-    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``."""
-    from .convert import read_checkpoint
+def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_json=False):
+    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``.
+
+    ``check``: two ``.npy`` files, images and what the owner's model gave for them.
+    """
+    from .check import read_check
+    from .checkpoint import meaning, read_checkpoint
     from .summary import quantize, show
 
     output = Path(output)
@@ -48,8 +51,12 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
     if not output.parent.is_dir():
         raise UserError(f"folder {output.parent} does not exist; make it or choose another output path")
     checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
-    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
-    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console)
+    console = terminal(stderr=as_json)
+    if checkpoint.foreign:
+        console.print(meaning(checkpoint.recipe))
+    pair = read_check(*check, checkpoint.recipe) if check else None
+    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console,
+                               check=pair)
     save(network, output)
     write_json(output.with_suffix(".json"), report)
     if as_json:
@@ -57,6 +64,8 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, as_json=False):
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
+    for text in report["warnings"]:
+        console.print(f"WARNING: {text}", style="bold red")
 
 
 def parse_bits(text, layers):

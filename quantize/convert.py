@@ -17,14 +17,10 @@ for each neuron a clip is searched that gives the least squared error of the acc
 shortcut's weights take the scale of the weights they are added to, and at least as many bits.
 """
 
-import json
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import is_pickle, read_bytes
 from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
 from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit
@@ -32,78 +28,11 @@ from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_lim
 from . import data
 from .graph import INPUT
 from .layers import max_pool, raster, union, weight_levels
-from .recipe import from_dict
-from .train import KEY, batch_size, build, encode
+from .train import batch_size, encode
 
 CLIPS = np.linspace(0.15, 1.0, 35)  # shares of the largest |w| that the clip search tries
 MAX_THRESHOLD = 2**30
 MAX_WINDOWS = 20_000  # of a convolution that the clip search looks at
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A float ``model`` in evaluation mode, its ``recipe``, and the ``test`` result that the file claims."""
-
-    model: object
-    recipe: object
-    test: dict
-
-
-def read_checkpoint(path, recipe=None):
-    """Return the :class:`Checkpoint` in the safetensors file ``path``; nothing is unpickled.
-
-    ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Tensors wanted, float32,
-    for each layer i with neurons, from 0: ``hidden.i.linear.weight``, ``(neurons, inputs)`` with the inputs of an
-    image in the order row, column, channel, or ``(channels, inputs / groups, row, column)``; with a shortcut
-    ``hidden.i.shortcut.weight``; ``hidden.i.norm.weight``, ``.bias``, ``.running_mean``, ``.running_var``
-    ``(neurons or channels,)``; ``readout.linear.weight``, ``readout.bias``; and, with fake quantisation, the scalar
-    ``clip`` beside each linear and shortcut weight.
-    """
-    content = read_bytes(path, what="checkpoint")
-    try:
-        return _parse(content, recipe)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def _parse(content, recipe):
-    from safetensors import SafetensorError
-    from safetensors.torch import load as unpack
-
-    if is_pickle(content):
-        raise UserError("this is a pickle or torch.save file, which can run code when opened; write the tensors "
-                        "with safetensors.torch.save_file instead")
-    try:
-        tensors = unpack(content)
-        length = int.from_bytes(content[:8], "little")
-        note = json.loads(json.loads(content[8 : 8 + length]).get("__metadata__", {}).get(KEY, "null"))
-    except (SafetensorError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"not a readable safetensors checkpoint, truncated or altered ({error})") from None
-    if recipe is None:
-        if not isinstance(note, dict) or "recipe" not in note:
-            raise UserError(f"safetensors, but without the '{KEY}' metadata of `s2nn-hw train`; give --recipe")
-        recipe = from_dict(note["recipe"])
-    model = build(recipe)
-    wanted = {name: t for name, t in model.state_dict().items() if t.is_floating_point()}
-    for name, tensor in wanted.items():
-        if name not in tensors:
-            raise UserError(f"tensor '{name}' is missing")
-        came = tensors[name]
-        if came.shape != tensor.shape or not came.is_floating_point():
-            raise UserError(f"tensor '{name}' must be float {tuple(tensor.shape)}, not {came.dtype} "
-                            f"{tuple(came.shape)}")
-        if not came.isfinite().all():
-            raise UserError(f"tensor '{name}' holds values that are not finite")
-        if name.endswith("running_var") and came.min() < 0:
-            raise UserError(f"tensor '{name}' is a variance and must not be negative")
-        if name.endswith("clip") and came <= 0:
-            raise UserError(f"tensor '{name}' must be positive")
-    spare = set(tensors) - set(wanted)
-    if spare:
-        raise UserError(f"tensor '{min(spare)}' belongs to no layer of the recipe")
-    model.load_state_dict({name: tensors[name].float() for name in wanted}, strict=False)
-    test = note.get("test") if isinstance(note, dict) else None
-    return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {})
 
 
 def convert(checkpoint, *, bits=None, calibration=None):

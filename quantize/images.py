@@ -1,12 +1,23 @@
 """The images on which a network is judged: files given, else the test set of its data set."""
 
+from pathlib import Path
+
 import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_npy
+from s2nn_hw.labels import checked_labels
 from s2nn_hw.store import load
 
 from . import data
+from .recipe import load_recipe
+
+
+def class_count(source):
+    """Return how many classes the network or recipe in file ``source`` has."""
+    if Path(source).suffix == ".toml":
+        return len(data.data_set(load_recipe(source).data.set).classes)
+    return len(load(source).classes)
 
 
 def images_for(network, images, labels, *, download=True):
@@ -16,11 +27,10 @@ def images_for(network, images, labels, *, download=True):
     """
     if images is not None:
         pictures = np.array(read_npy(images))
-        classes = None if labels is None else np.array(read_npy(labels, what="labels"))
-        if classes is not None and classes.shape != (len(pictures),):
-            raise UserError(f"labels {labels} must have shape ({len(pictures)},), not {classes.shape}")
-        if not len(pictures):
+        if not pictures.ndim or not len(pictures):
             raise UserError(f"images {images}: at least one image is needed")
+        classes = None if labels is None else checked_labels(
+            read_npy(labels, what="labels"), len(pictures), class_count(network), f"labels {labels}")
         return pictures, classes, str(images)
     if labels is not None:
         raise UserError(f"labels {labels} need --images X.npy beside them")

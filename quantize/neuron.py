@@ -1,9 +1,9 @@
 """The S2NN neuron: a Heaviside step forwards, a surrogate gradient backwards.
 
-    ``s = 1[x >= 0]``,  ``x = u / u_th - 1``
+    ``s = 1[x >= 0]``,  ``x = (u - u_th) / |u_th|``
 
     u   membrane input of the one time step (batch norm included)    u_th   threshold, the same for all neurons
-    x   distance from the threshold in units of it                   s      spike, 0 or 1
+    x   distance from the threshold in units of it (of 1 where it is 0)                   s      spike, 0 or 1
 
 The step has no useful gradient, so ``ds/dx`` is replaced by one of the functions below. ``s2nn`` is the
 asymmetric surrogate of S2NN (arXiv 2201.10879): a sigmoid's derivative below the threshold, a slowly falling
@@ -111,13 +111,13 @@ class Surrogate:
 
 
 class Neuron(nn.Module):
-    """``(batch, neurons)`` membrane inputs to spikes of the same shape; ``threshold`` is ``u_th > 0``."""
+    """``(batch, neurons)`` membrane inputs to spikes of the same shape; ``threshold`` is ``u_th``."""
 
     def __init__(self, surrogate=None, threshold=1.0):
         super().__init__()
-        if not 0 < threshold < math.inf:
-            raise UserError(f"neuron threshold must be a positive number, not {threshold!r}")
+        if not math.isfinite(threshold):
+            raise UserError(f"neuron threshold must be a number, not {threshold!r}")
         self.surrogate, self.threshold = surrogate or Surrogate(), float(threshold)
 
     def forward(self, u):
-        return _Spike.apply(u, self.threshold, self.threshold, self.surrogate)
+        return _Spike.apply(u, self.threshold, abs(self.threshold) or 1.0, self.surrogate)

@@ -1,21 +1,20 @@
 """The training recipe: a TOML file into frozen dataclasses, every key checked, errors naming the key."""
 
 import dataclasses
-import math
 import re
-import tomllib
 import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s2nn_hw.errors import UserError
-from s2nn_hw.files import read_bytes
+from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network import INPUT_BITS
+from s2nn_hw.texts import read_toml
 
 from .data import SETS
 from .graph import nodes
 from .neuron import SURROGATES
+from .shapes import check_shapes
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -104,7 +103,7 @@ class Neuron:
     surrogate: str = _within("s2nn", choices=tuple(SURROGATES))
     alpha: float | None = _within(None, 1e-3, 1e3)
     beta: float = _within(1.0, 1e-3, 1e3)
-    threshold: float = _within(1.0, 1e-3, 1e3)
+    threshold: float = _within(1.0, -1e3, 1e3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +182,25 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What weights trained elsewhere mean (``quantize --recipe``); training takes none of it.
+
+    ``flatten``: order in which an image was flattened before a dense layer. The owner's model saw
+    ``(q input_scale / (2^k - 1) - input_mean) / input_std`` for the pixel ``q``, so ``input_scale`` is what the
+    brightest pixel was (None: ``2^k - 1``, the pixels as they are); mean and std: one number, or one a channel.
+    """
+
+    flatten: str | None = _within(None, choices=("row-column-channel", "channel-row-column"))
+    input_scale: float | None = _within(None, 1e-6, 1e6)
+    input_mean: float | tuple = _within(0.0, -1e6, 1e6)
+    input_std: float | tuple = _within(1.0, 1e-6, 1e6)
+
+    @property
+    def changes_input(self):
+        return (self.input_scale, self.input_mean, self.input_std) != (None, 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a training run. ``text`` is not kept: :func:`as_dict` gives the JSON-able whole."""
 
@@ -197,6 +215,11 @@ class Recipe:
     teacher: Teacher = Teacher()
     sparse: Sparse = Sparse()
     area: Area = Area()
+    weights: Weights = Weights()
+
+    @property
+    def as_trained_elsewhere(self):
+        return self.weights != Weights()
 
     @property
     def bits(self):
@@ -206,12 +229,7 @@ class Recipe:
 
 def load_recipe(path):
     """Return the :class:`Recipe` in the TOML file ``path``."""
-    try:
-        table = tomllib.loads(read_bytes(path, what="recipe", limit=1 << 20).decode("utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"recipe {path} is not a text file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"recipe {path} is not TOML: {error}") from None
+    table = read_toml(path, what="recipe")
     table.setdefault("name", Path(path).stem)
     try:
         return from_dict(table)
@@ -221,9 +239,14 @@ def load_recipe(path):
 
 def from_dict(table):
     """Return the :class:`Recipe` described by nested dicts (TOML or JSON); errors name the key."""
+    missing = []
+    _check_keys(Recipe, table, "", missing)
+    if missing:
+        raise UserError(f"key{'s' if len(missing) > 1 else ''} {listed(map(repr, missing))} "
+                        f"{'are' if len(missing) > 1 else 'is'} missing")
     recipe = _build(Recipe, table, "")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
-        raise UserError(f"key 'name' must be letters, digits, '.', '_' or '-', at most 64, not {recipe.name!r}")
+        raise UserError(f"key 'name' must be letters, digits, '.', '_' or '-', at most 64, not {quoted(recipe.name)}")
     if not recipe.layers:
         raise UserError("key 'layers' must hold at least one hidden layer")
     if recipe.sparse.fix < recipe.sparse.reach:
@@ -231,7 +254,7 @@ def from_dict(table):
                         f"not {recipe.sparse.fix}")
     if recipe.area.weight and not recipe.area.lut_budget:
         raise UserError("key 'area.weight' wants 'area.lut_budget'")
-    nodes(recipe)
+    check_shapes(recipe, nodes(recipe))
     return recipe
 
 
@@ -241,6 +264,8 @@ def as_dict(recipe):
     names = {entry.name: _key(entry) for entry in dataclasses.fields(Layer)}
     table["layers"] = [{names[key]: value for key, value in layer.items() if value is not None}
                        for layer in table["layers"]]
+    if not recipe.as_trained_elsewhere:
+        del table["weights"]  # as before there was such a table
     return table
 
 
@@ -249,26 +274,34 @@ def _key(entry):
 
 
 def _build(kind, table, where):
+    fields = {_key(f): f for f in dataclasses.fields(kind)}
+    return kind(**{entry.name: _value(entry, table[name], where + name) for name, entry in fields.items()
+                   if name in table})
+
+
+def _check_keys(kind, table, where, missing):
+    """Raise :class:`UserError` for a key of ``table`` that is not known; add those that lack to ``missing``."""
     if not isinstance(table, dict):
-        raise UserError(f"key '{where.rstrip('.')}' must be a table, not {table!r}")
+        raise UserError(f"key '{where.rstrip('.')}' must be a table, not {quoted(table)}")
     fields = {_key(f): f for f in dataclasses.fields(kind)}
     for key in table:
         if key not in fields:
-            raise UserError(f"key '{where}{key}' is unknown; known: {', '.join(fields)}")
-    values = {}
+            raise UserError(f"key {quoted(where + key)} is unknown; known: {', '.join(fields)}")
     for name, entry in fields.items():
-        if name in table:
-            values[entry.name] = _value(entry, table[name], where + name)
-        elif entry.default is dataclasses.MISSING:
-            raise UserError(f"key '{where}{name}' is missing")
-    return kind(**values)
+        if name not in table:
+            missing += [where + name] if entry.default is dataclasses.MISSING else []
+        elif dataclasses.is_dataclass(entry.type):
+            _check_keys(entry.type, table[name], f"{where}{name}.", missing)
+        elif entry.type == tuple[Layer, ...] and isinstance(table[name], list | tuple):
+            for number, item in enumerate(table[name]):
+                _check_keys(Layer, item, f"{where}{name}[{number}].", missing)
 
 
 def _value(entry, value, key):
     kind = entry.type
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
-            raise UserError(f"key '{key}' must be a list of tables, not {value!r}")
+            raise UserError(f"key '{key}' must be a list of tables, not {quoted(value)}")
         return tuple(_build(typing.get_args(kind)[0], item, f"{key}[{n}].") for n, item in enumerate(value))
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, key + ".")
@@ -280,15 +313,21 @@ def _value(entry, value, key):
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        words = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list of texts"}
-        raise UserError(f"key '{key}' must be {' or '.join(words[k] for k in kinds if k in words)}, not {value!r}")
+        words = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
+        raise UserError(f"key '{key}' must be {' or '.join(words[k] for k in kinds if k in words)}, "
+                        f"not {quoted(value)}")
     limits = entry.metadata
     if limits.get("choices") and value not in limits["choices"]:
-        raise UserError(f"key '{key}' must be one of {', '.join(map(str, limits['choices']))}, not {value!r}")
-    if isinstance(value, tuple) and not all(isinstance(item, str) for item in value):
-        raise UserError(f"key '{key}' must be a list of texts, not {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool) and not limits.get("choices"):
+        raise UserError(f"key '{key}' must be one of {', '.join(map(str, limits['choices']))}, not {quoted(value)}")
+    numbers = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple):
+        wanted = int | float if float in kinds else str
+        if not value or not all(isinstance(item, wanted) and not isinstance(item, bool) for item in value):
+            raise UserError(f"key '{key}' must be a list of {'numbers' if float in kinds else 'texts'}, "
+                            f"not {quoted(value)}")
+        value = tuple(map(float, value)) if float in kinds else value
+    for number in numbers if not limits.get("choices") else ():
         low, high = limits.get("low"), limits.get("high")
-        if not math.isfinite(value) or not low <= value <= high:
-            raise UserError(f"key '{key}' must lie in {low} .. {high}, not {value!r}")
+        if isinstance(number, int | float) and not isinstance(number, bool) and not low <= number <= high:
+            raise UserError(f"key '{key}' must lie in {low} .. {high}, not {quoted(number)}")
     return value

@@ -12,6 +12,7 @@ from s2nn_hw.neurons import Fire
 from s2nn_hw.synapses import Conv2d, image_shape
 
 from . import data
+from .check import compare, warnings
 from .convert import convert, needs_calibration
 from .recipe import as_dict
 from .train import evaluate
@@ -20,11 +21,12 @@ CALIBRATION_IMAGES = 4000
 CALIBRATION_VALUES = 1 << 25  # of the largest layer, on all calibration images
 
 
-def quantize(checkpoint, *, bits=None, console=None):
+def quantize(checkpoint, *, bits=None, console=None, check=None):
     """Return ``(network, report)``: the integer network with provenance, and the JSON-able report of :func:`report`.
 
     Accuracy is measured on the test set, or on the shipped sample where the data set is neither present nor
-    to be had; the report says on how many images.
+    to be had; the report says on how many images. ``check``: images and outputs of the
+    owner's model (:func:`.check.read_check`).
     """
     recipe = checkpoint.recipe
     images, labels = _images(recipe.data.set, "test", console)
@@ -35,6 +37,8 @@ def quantize(checkpoint, *, bits=None, console=None):
         calibration = _images(recipe.data.set, "train", console)[0][:count]
     bare = convert(checkpoint, bits=bits, calibration=calibration)
     result = report(checkpoint, bare, images, labels)
+    result["check"] = compare(checkpoint, bare, *check) if check else None
+    result["warnings"] = warnings(result, labels, result["check"])
     measured = {key: result[key] for key in ("data_set", "images", "accuracy_float", "accuracy_integer", "spikes",
                                              "spike_rates", "input_ones", "synaptic_operations")}
     provenance = {"tool": f"s2nn-hw {__version__}", "data_set": recipe.data.set, "recipe": as_dict(recipe),
@@ -159,6 +163,9 @@ def show(report, console):
                   f"float {100 * report['accuracy_float']:.2f} %, "
                   f"integer {100 * report['accuracy_integer']:.2f} % (loss {loss:.2f} points); "
                   f"{report['synaptic_operations']:,.0f} synaptic operations per image")
+    if report["check"]:
+        console.print(f"the owner's class on {report['check']['images']:,} images: float "
+                      f"{100 * report['check']['float']:.2f} %, integer {100 * report['check']['integer']:.2f} %")
 
 
 def _range(pair):

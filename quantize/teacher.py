@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import atomic_path, read_bytes
+from s2nn_hw.files import read_bytes, write_bytes
 
 from .augment import augment
 from .graph import nodes
@@ -58,7 +58,7 @@ def distil(loss, scores, hints, options):
 def make_teacher(recipe, images, labels, path, *, fresh, console):
     """Return a function from uint8 images to the teacher's scores; trained unless ``path`` holds it already."""
     from safetensors import SafetensorError
-    from safetensors.torch import load, save_file
+    from safetensors.torch import load, save
 
     from .train import mixed
 
@@ -76,8 +76,7 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
             raise UserError(f"{path} does not hold this recipe's teacher; --fresh starts over") from None
     else:
         _train(model, recipe, images, labels, mixed(recipe, images.device), console)
-        with atomic_path(path) as temporary:
-            save_file(model.state_dict(), temporary)
+        write_bytes(path, save(model.state_dict()))
     model.eval()
 
     def hints(pixels):

@@ -4,6 +4,7 @@ Everything random in an epoch is drawn from ``(seed, epoch)``, so a resumed run 
 uninterrupted one. The last epoch's weights are the result; test images never choose anything.
 """
 
+import io
 import json
 import pickle
 import time
@@ -15,7 +16,8 @@ from torch.nn import functional
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import atomic_path, write_json
+from s2nn_hw.files import write_bytes, write_json
+from s2nn_hw.terminal import terminal
 
 from . import data
 from .augment import augment
@@ -184,12 +186,12 @@ def train(recipe, folder, *, fresh=False, console=None):
     Also writes ``NAME.log.json`` (recipe, and loss, accuracy and spikes of each epoch) and, after each epoch,
     ``state.pt``, from which the same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
     """
-    from rich.console import Console
-
-    console, folder = console or Console(), Path(folder)
+    console, folder = console or terminal(), Path(folder)
     checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)
+    if recipe.as_trained_elsewhere:
+        raise UserError("key 'weights' is for weights trained elsewhere, `s2nn-hw quantize --recipe`; leave it out")
     if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
         raise UserError("key 'area.lut_budget' wants dense layers only")
     optimiser = make_optimiser(model, recipe.training)
@@ -253,12 +255,11 @@ def area_report(model, recipe):
 
 def save_checkpoint(path, model, recipe, result):
     """Write ``model``'s tensors to ``path``, atomically; the metadata holds the recipe and test ``result``."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if t.is_floating_point()}
     note = {"version": 1, "tool": f"s2nn-hw {__version__}", "recipe": as_dict(recipe), "test": result}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={KEY: json.dumps(note)})
+    write_bytes(path, save(tensors, metadata={KEY: json.dumps(note)}))
 
 
 def _split(recipe, device):
@@ -288,9 +289,10 @@ def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
         log.append({"epoch": epoch + 1, "loss": round(loss, 5), "accuracy": accuracy,
                     **activity_report(model, spikes), **area_report(model, recipe),
                     "seconds": round(time.perf_counter() - start, 2)})
-        with atomic_path(state_path) as temporary:
-            torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
-                        "model": model.state_dict(), "optimiser": optimiser.state_dict()}, temporary)
+        state = io.BytesIO()
+        torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
+                    "model": model.state_dict(), "optimiser": optimiser.state_dict()}, state)
+        write_bytes(state_path, state.getvalue())  # torch's own writer hides why it fails
         rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
         line = f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}"
         if "luts" in log[-1]:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .errors import ProofError, UserError
-from .options import Baud, BuildFolder, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
+from .errors import ProofError, UserError, one_line
+from .options import Baud, BuildFolder, Check, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -43,12 +43,13 @@ def quantize(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
     bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,
+    check: Check = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not as a table.")] = False,
 ):
     """Fold a checkpoint into integers; figures in a table and beside the output as JSON."""
     from quantize.commands import quantize_checkpoint
 
-    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, as_json=as_json)
+    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, check=check, as_json=as_json)
 
 
 @app.command()
@@ -368,12 +369,15 @@ BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and opti
 
 def fail(message):
     """Print one ``error:`` line and return the exit status for bad input."""
-    typer.echo("error: " + " ".join(str(message).split()), err=True)
+    typer.echo(f"error: {one_line(message)}", err=True)
     return 2
 
 
 def main():
     """Run the command; whatever a user can mend ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # there may be names that the terminal's encoding does not have
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(prog_name="s2nn-hw", standalone_mode=False)
         if status == INTERRUPTED:

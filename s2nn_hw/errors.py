@@ -1,4 +1,13 @@
-"""The exceptions that all stages share: what a user can mend, and a proof that failed."""
+"""The exceptions that all stages share: what a user can mend, and a proof that failed; and how messages quote."""
+
+import re
+import reprlib
+
+MOST_QUOTED = 60  # characters of a value in a message
+MOST_NAMED = 8  # names of a list in a message
+MOST_SAID = 1000  # characters of an error
+# what moves a terminal's cursor or turns its text around, and what can't be written as UTF-8
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
@@ -10,3 +19,33 @@ class UserError(Exception):
 
 class ProofError(Exception):
     """A comparison with the golden model failed, or could not be finished; the command line exits with status 1."""
+
+
+class _Short(reprlib.Repr):
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 3, MOST_QUOTED, MOST_QUOTED, 24
+
+
+def quoted(value):
+    """Return ``repr(value)`` for a message: escaped, and cut where it is long or deep, whatever a file holds."""
+    text = _Short().repr(value)
+    return text if len(text) <= 2 * MOST_QUOTED else f"{text[:MOST_QUOTED]}...{text[-MOST_QUOTED // 2:]}"
+
+
+def listed(names):
+    """Return ``names`` with commas for a message, the first few if there are many."""
+    names = [str(name) for name in names]
+    short = [name if len(name) <= MOST_QUOTED else f"{name[:MOST_QUOTED]}..." for name in names[:MOST_NAMED]]
+    return ", ".join(short) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+
+
+def readable(text):
+    """Return ``text`` with escapes in place of control characters and lone surrogates, tabs and line ends aside."""
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def one_line(message):
+    """Return ``message`` on one line, :func:`readable`, cut in its middle if it is long."""
+    line = readable(" ".join(str(message).split()))
+    return line if len(line) <= MOST_SAID else f"{line[:MOST_SAID // 2]} ... {line[-MOST_SAID // 2:]}"

@@ -17,7 +17,8 @@ Functions are inlined because handing a :class:`State` over costs more than a wo
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .compiled import njit
 
 LONG_AGO = -(1 << 30)
 TOO_LATE = 1 << 30
@@ -68,7 +69,7 @@ class State(NamedTuple):
     ones: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def settle(channels, ports, times, channel):
     """Let all words of ``channel`` pass whose offer and ready cycles are known."""
     limit = channels[channel, OFFERED]
@@ -88,13 +89,13 @@ def settle(channels, ports, times, channel):
         channels[channel, PASSED] = n + 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def passed(s, channel, n):
     """Return the row of ``times`` with the cycles in which word ``n`` passes, UNKNOWN as long as they are not known."""
     return s.channels[channel, OFFERS] + n if n < s.channels[channel, PASSED] else UNKNOWN
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def offer(s, part):
     """The next word of ``part`` is offered; its cycles stand in their row."""
     out = s.parts[part, OUT]
@@ -103,14 +104,14 @@ def offer(s, part):
     settle(s.channels, s.ports, s.times, out)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def accept(s, port):
     """The next word at ``port`` is taken; from when on stands in its row."""
     s.ports[port, READIED] += 1
     settle(s.channels, s.ports, s.times, s.ports[port, CHANNEL])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def turn(s, part, at):
     """Return ``(port, word)`` of word ``at`` of a pass: the sources' words of a pass follow each other."""
     port = s.parts[part, PORT]
@@ -120,7 +121,7 @@ def turn(s, part, at):
     return port, at
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def work_source(s, part, under_way):
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
@@ -137,7 +138,7 @@ def work_source(s, part, under_way):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def write_window(s, part):
     """The ring takes a word a cycle, while the oldest word that it keeps is less than its depth away."""
     port = s.parts[part, PORT]
@@ -168,7 +169,7 @@ def write_window(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def read_window(s, part):
     """A word is read when what it needs is written and the three before it leave room; it is offered three later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
@@ -198,7 +199,7 @@ def read_window(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def room_behind(s, part):
     """Return the row of the word after which the neurons have room for the cell that is summed (NOBODY: from the
     start on, UNKNOWN: not known yet)."""
@@ -208,7 +209,7 @@ def room_behind(s, part):
     return passed(s, s.parts[unit, OUT], (cell - s.parts[part, SLOTS] + 1) * s.parts[unit, CELL_WORDS] - 1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def take_word(s, part):
     port, at = turn(s, part, s.parts[part, WORD])
     n = s.parts[part, PASSES] * s.ports[port, PASS_WORDS] + at
@@ -243,7 +244,7 @@ def take_word(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def await_queues(s, part, row):
     """A word is taken when the pass AHEAD before has ended and each bank's queue has a place."""
     ahead = (s.parts[part, PASSES] - s.parts[part, AHEAD]) % MAX_AHEAD
@@ -255,7 +256,7 @@ def await_queues(s, part, row):
             s.times[row, lane] = max(s.times[row, lane], left)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def queue_word(s, part):
     """A bank scans its non-zero words one after the other, those of a pass from when the pass before has ended."""
     number = s.parts[part, PASSES]
@@ -277,7 +278,7 @@ def queue_word(s, part):
                 s.place[part, bank, lane] = at + 1 if at + 1 < places else 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def end_pass(s, part):
     """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
     number, room = s.parts[part, PASSES], NOBODY
@@ -313,7 +314,7 @@ def end_pass(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def work_neurons(s, part):
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     cell = n // s.parts[part, CELL_WORDS]
@@ -326,7 +327,7 @@ def work_neurons(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def work_ored(s, part):
     """Words are taken one a cycle; the last of a group when the word before has left, which gives the next word."""
     words = s.parts[part, ORED_WORDS]
@@ -360,7 +361,7 @@ def work_ored(s, part):
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def work(s, part, under_way):
     """Let ``part`` do one thing; return whether it could."""
     kind = s.parts[part, KIND]
@@ -383,7 +384,7 @@ def work(s, part, under_way):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def run(s, under_way):
     """Work all parts until none can go on; return whether all results came (else: deadlock).
 

@@ -2,16 +2,23 @@
 
 import contextlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, quoted
 
 MAX_ARRAY_BYTES = 1 << 31
+MAX_HEADER_BYTES = 1 << 14  # of a .npy file
+MAX_AXES = 32
+_ENTRY = r"""[ \n]*+['"](?:descr['"] *+: *+['"]([^'"\\]{1,40})['"]|fortran_order['"] *+: *+(True|False)|""" \
+    r"""shape['"] *+: *+\(([0-9, ]*+)\)) *+"""
+_HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?[ \n]*+\}}[ \n]*+")
 
 
 @contextlib.contextmanager
@@ -37,10 +44,18 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path, data):
+    """Write ``data`` to ``path`` atomically; :class:`UserError` if there is no room for it or no permission."""
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}") from None
+
+
 def write_text(path, text):
-    """Write ``text`` (UTF-8) to ``path`` atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write ``text`` (UTF-8, half characters as escapes) to ``path`` atomically."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path, data):
@@ -64,13 +79,18 @@ def read_bytes(path, *, what, limit=1 << 30):
         size = path.stat().st_size
         if path.is_dir():
             raise UserError(f"{what} {path} is a folder, not a file")
-        if size > limit:
-            raise UserError(f"{what} {path} has {size:,} bytes, more than the limit of {limit:,}")
-        return path.read_bytes()
+        if size <= limit:
+            with open(path, "rb") as file:
+                data = file.read(limit + 1)  # devices and pipes have no size of their own
+            if len(data) <= limit:
+                return data
+        raise UserError(f"{what} {path} has {max(size, limit + 1):,} bytes, more than the limit of {limit:,}")
     except FileNotFoundError:
         raise UserError(f"{what} {path} does not exist") from None
     except PermissionError:
         raise UserError(f"{what} {path} can't be read: permission denied") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise UserError(f"{what} {path} can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def is_pickle(data):
@@ -82,18 +102,71 @@ def is_pickle(data):
 
 
 def read_npy(path, *, what="images"):
-    """Return the array in the ``.npy`` file ``path``, memory-mapped, object arrays (pickles) refused."""
+    """Return the array of numbers in the ``.npy`` file ``path``, read-only; the file must hold it and nothing else.
+
+    Its header is read here, by pattern: numpy evaluates it, and stumbles over what it may evaluate to.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{what} {path} does not exist")
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if path.is_dir():
+            raise UserError(f"{what} {path} is a folder, not a file")
+        if not path.is_file():
+            raise UserError(f"{what} {path} does not exist" if not path.exists() else f"{what} {path} is no plain file")
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            start = file.read(MAX_HEADER_BYTES)
+        kind, shape, order, offset = _npy_header(start)
+        wanted = math.prod(shape) * kind.itemsize
+        if wanted > MAX_ARRAY_BYTES:
+            raise ValueError(f"an array of {quoted(shape)} is beyond the limit of {MAX_ARRAY_BYTES:,} bytes")
+        if size - offset != wanted:
+            raise ValueError(f"{wanted:,} bytes wanted for {quoted(shape)} of {kind}, {size - offset:,} came")
+        if not wanted:
+            return np.zeros(shape, kind)
+        return np.memmap(path, kind, "r", offset, shape, order)
+    except PermissionError:
+        raise UserError(f"{what} {path} can't be read: permission denied") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{what} {path} is not a .npy file of numbers ({reason}); write it with numpy.save") from None
-    if array.nbytes > MAX_ARRAY_BYTES:
-        raise UserError(f"{what} {path} has {array.nbytes:,} bytes, more than the limit of {MAX_ARRAY_BYTES:,}")
-    return array
+
+
+def _npy_header(start):
+    """Return ``(dtype, shape, order, offset of the array)`` of a file that begins with ``start``, or ValueError."""
+    if start[:6] != b"\x93NUMPY":
+        raise ValueError("it does not begin like one" if start else "it is empty")
+    if start[6:8] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
+        raise ValueError(f"format version {quoted(start[6:8])} is unknown")
+    begin = 10 if start[6] == 1 else 12
+    end = begin + int.from_bytes(start[8:begin], "little")
+    if len(start) < end:
+        raise ValueError("its header is cut off or too long")
+    found = _HEADER.fullmatch(start[begin:end].decode("latin-1"))
+    parts = found.groups() if found else ()
+    kinds, orders, shapes = ([part for part in parts[k::3] if part is not None] for k in range(3))
+    if not len(kinds) == len(orders) == len(shapes) == 1:
+        raise ValueError("its header does not name one plain type and one shape")
+    if not re.fullmatch(r"[<>=|]?[biufc]\d{1,2}", kinds[0]):
+        raise ValueError(f"it holds values of type {quoted(kinds[0])}")
+    try:
+        kind = np.dtype(kinds[0])
+    except TypeError:
+        raise ValueError(f"type {quoted(kinds[0])} is unknown") from None
+    shape = _npy_shape(shapes[0])
+    return kind, shape, "F" if orders[0] == "True" else "C", end
+
+
+def _npy_shape(text):
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    elif len(parts) == 1 and parts[0]:
+        raise ValueError("its shape is no tuple")
+    if parts == [""]:
+        return ()
+    if len(parts) > MAX_AXES or not all(re.fullmatch(r"\d{1,10}", part) for part in parts):
+        raise ValueError(f"its shape ({text[:40]}) is none")
+    return tuple(map(int, parts))
 
 
 @contextlib.contextmanager

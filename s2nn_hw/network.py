@@ -8,11 +8,12 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, listed, quoted
 from .neurons import Readout
 from .synapses import Dense, MaxPool, Or
 
@@ -20,6 +21,9 @@ INPUT = "input"
 INPUT_BITS = (1, 2, 4, 8)
 MAX_NEURONS = 1 << 16
 MAX_VALUES = 1 << 22  # values of one layer in one frame
+MAX_LAYERS = 1 << 10
+MAX_SOURCES = 64
+MAX_CLASS_NAME = 64
 BATCH_VALUES = 1 << 24  # values of one layer in one batch of the golden model
 
 
@@ -33,11 +37,11 @@ class Input:
     def __post_init__(self):
         shape = tuple(self.shape)
         if not 1 <= len(shape) <= 3 or any(type(n) is not int or n < 1 for n in shape):
-            raise UserError(f"input: shape must be 1 to 3 positive integers, not {list(shape)}")
+            raise UserError(f"input: shape must be 1 to 3 positive integers, not {quoted(list(shape))}")
         if math.prod(shape) > MAX_NEURONS:
-            raise UserError(f"input: shape {list(shape)} has more than {MAX_NEURONS:,} pixels")
+            raise UserError(f"input: shape {quoted(list(shape))} has more than {MAX_NEURONS:,} pixels")
         if self.bits not in INPUT_BITS:
-            raise UserError(f"input: bits must be one of {INPUT_BITS}, not {self.bits!r}")
+            raise UserError(f"input: bits must be one of {INPUT_BITS}, not {quoted(self.bits)}")
         object.__setattr__(self, "shape", shape)
 
     @property
@@ -82,7 +86,8 @@ class Layer:
         object.__setattr__(self, "synapses", tuple(self.synapses))
         object.__setattr__(self, "sources", tuple(self.sources))
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
-            raise UserError(f"layer name must be a lower-case identifier of at most 32 letters, not {self.name!r}")
+            raise UserError(f"layer name must be a lower-case identifier of at most 32 letters, "
+                            f"not {quoted(self.name)}")
         joins = any(isinstance(s, MaxPool | Or) for s in self.synapses)
         if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
             raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
@@ -125,10 +130,12 @@ class Network:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.name):
-            raise UserError(f"network name must be letters, digits, '.', '_' or '-', at most 64, not {self.name!r}")
+            raise UserError(f"network name must be letters, digits, '.', '_' or '-', at most 64, "
+                            f"not {quoted(self.name)}")
         object.__setattr__(self, "classes", tuple(self.classes))
-        if not self.layers:
-            raise UserError(f"network {self.name}: at least one layer is needed")
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise UserError(f"network {self.name}: at least one layer is needed, and at most {MAX_LAYERS:,}, "
+                            f"not {len(self.layers):,}")
         names = [layer.name for layer in self.layers]
         shapes, previous, layers, used = {INPUT: self.input.shape}, INPUT, [], set()
         for layer in self.layers:
@@ -149,12 +156,14 @@ class Network:
         if unused:
             raise UserError(f"layer {unused[0]}: nothing reads it; every layer but the readout must be a source")
         if len(shapes[previous]) != 1:
-            raise UserError(f"layer {previous}: the readout must give one score per class, not an image")
+            raise UserError(f"layer {previous}: the readout must give one score per class, not an image; a convolution "
+                            "of one position is the same as dense")
         wanted = shapes[previous][0]
         if len(self.classes) != wanted or len(set(self.classes)) != len(self.classes):
-            raise UserError(
-                f"network {self.name}: {wanted} different class names wanted, {list(self.classes)} came"
-            )
+            raise UserError(f"network {self.name}: {wanted} different class names wanted, {len(self.classes)} came: "
+                            f"{listed(map(quoted, self.classes))}")
+        for name in self.classes:
+            _check_class(name)
 
     def layer(self, name):
         """Return the layer called ``name``."""
@@ -274,19 +283,29 @@ def _weight_names(layer):
     return [f"{layer.name}.weights{k or ''}" for k in range(len(layer.synapses))]
 
 
+def _check_class(name):
+    """Raise :class:`UserError` unless ``name`` of a class can stand on a line and in a file."""
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_CLASS_NAME or name != name.strip(" ") or any(
+            unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name):
+        raise UserError(f"class names must be 1 to {MAX_CLASS_NAME} characters on one line, without control or format "
+                        f"characters and without spaces around them, not {quoted(name)}")
+
+
 def _checked_shape(layer, shapes, names):
     """Return the output shape of ``layer`` behind tensors of ``shapes`` (by name); errors name the layer."""
+    if len(layer.sources) > MAX_SOURCES:
+        raise UserError(f"layer {layer.name}: at most {MAX_SOURCES} sources, not {len(layer.sources):,}")
     for source in layer.sources:
         if source not in shapes:
             where = "comes later, and a network has no cycles" if source in names else "does not exist"
-            raise UserError(f"layer {layer.name}: source {source!r} {where}; known here: {', '.join(shapes)}")
+            raise UserError(f"layer {layer.name}: source {quoted(source)} {where}; known here: {listed(shapes)}")
     if INPUT in layer.sources and (len(layer.sources) > 1 or not layer.accumulates):
         raise UserError(f"layer {layer.name}: pixels of several bits are read by weights, from one source alone, "
-                        f"not by sources {list(layer.sources)}")
+                        f"not by sources {listed(layer.sources)}")
     sources = [shapes[source] for source in layer.sources]
     try:
         if not layer.accumulates:
-            return layer.synapses[0].output_shape(*sources)
+            return _within_limit(layer.synapses[0].output_shape(*sources))
         if len(layer.sources) != len(layer.synapses):
             raise UserError(f"{len(layer.synapses)} weight tables, but {len(layer.sources)} sources")
         results = []
@@ -297,9 +316,13 @@ def _checked_shape(layer, shapes, names):
                 raise UserError(str(error).replace("{source}", source)) from None
         if len(set(results)) > 1:
             came = " and ".join(f"{list(r)} from {s}" for r, s in zip(results, layer.sources, strict=True))
-            raise UserError(f"all sources must give one shape to add up, not {came}")
-        if math.prod(results[0]) > MAX_VALUES:
-            raise UserError(f"an output of shape {list(results[0])} has more than {MAX_VALUES:,} values")
+            raise UserError(f"all sources must give one shape to add up, not {came[:200]}")
+        return _within_limit(results[0])
     except UserError as error:
         raise UserError(f"layer {layer.name}: {error}") from None
-    return results[0]
+
+
+def _within_limit(shape):
+    if math.prod(shape) > MAX_VALUES:
+        raise UserError(f"an output of shape {list(shape)} has more than {MAX_VALUES:,} values")
+    return shape

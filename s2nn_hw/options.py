@@ -13,5 +13,7 @@ TestImages = Annotated[Path | None, typer.Option("--images", metavar="X.npy", he
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]
 Held = Annotated[Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds it.")]
 Baud = Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")]
+Check = Annotated[tuple[Path, Path] | None, typer.Option(
+    "--check", metavar="X.npy OUT.npy", help="Images, and what the owner's model gave for them.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")]
 BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]

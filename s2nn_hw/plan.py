@@ -1,21 +1,22 @@
 """How much parallelism each layer gets: a small record that people may read, edit and pass back."""
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 
 from .buffers import safe_buffers
 from .engines.table import MEMORIES
-from .errors import UserError
-from .files import read_bytes, write_json
+from .errors import UserError, listed, quoted
+from .files import write_json
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
 from .synapses import Conv2d, Dense, image_shape
+from .texts import read_json
 from .unroll.logic import TABLE_INPUTS
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
 UNROLLED_LEVELS = {6: 3, 4: 2}  # of logic between registers, by inputs of a look-up table
 MAX_WIDTH = 4096
+NOTES = {"network": "a text", "board": "a text", "clock_mhz": "a number", "estimate": "an object"}
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 
 
@@ -173,25 +174,27 @@ def event_plan(network, *, input_banks=2):
 
 def load_plan(path, network, *, board=None):
     """Return the plan in JSON file ``path``; :class:`UserError` names what does not fit ``network`` or ``board``."""
-    try:
-        content = json.loads(read_bytes(path, what="plan", limit=1 << 20))
-    except ValueError as error:
-        raise UserError(f"plan {path} is not JSON ({error})") from None
-    return parse_plan(content, network, f"plan {path}", board=board)
+    return parse_plan(read_json(path, what="plan"), network, f"plan {path}", board=board)
 
 
 def parse_plan(content, network, what, *, board=None):
     """Return the plan in ``content`` (:meth:`Plan.to_json`), checked for ``network``; errors begin with ``what``."""
-    if not isinstance(content, dict) or content.get("format") != "s2nn-plan" or content.get("version") != 1:
+    if not isinstance(content, dict) or content.get("format") != "s2nn-plan" or repr(content.get("version")) != "1":
         raise UserError(f"{what} must have format 's2nn-plan', version 1")
+    for key, kind in (("network", str), ("board", str), ("clock_mhz", int | float), ("estimate", dict)):
+        if key in content and (not isinstance(content[key], kind) or isinstance(content[key], bool)):
+            raise UserError(f"{what}: field '{key}' must be {NOTES[key]}, not {quoted(content[key])}")
+    spare = sorted(set(content) - {"format", "version", "layers", *NOTES})
+    if spare:
+        raise UserError(f"{what} has the unknown field {quoted(spare[0])}; known: format, version, layers, "
+                        f"{', '.join(NOTES)}")
     for key, wanted in (("network", network.name), ("board", board)):
-        came = content.get(key)
-        if isinstance(came, str) and wanted is not None and came != wanted:
-            raise UserError(f"{what} is for {key} {came}, not for {wanted}; make one with `s2nn-hw plan`")
+        if key in content and wanted is not None and content[key] != wanted:
+            raise UserError(f"{what} is for {key} {content[key][:64]}, not for {wanted}; make one with `s2nn-hw plan`")
     names = [layer.name for layer in network.layers]
     entries = content.get("layers")
     if not isinstance(entries, list) or [e.get("name") if isinstance(e, dict) else None for e in entries] != names:
-        raise UserError(f"{what}: 'layers' must list the network's layers {names} in order")
+        raise UserError(f"{what}: 'layers' must list the network's layers {listed(names)} in order")
     layers = tuple(_layer_plan(entry, layer, what) for entry, layer in zip(entries, network.layers, strict=True))
     plan = Plan(layers, {k: v for k, v in content.items() if k not in ("format", "version", "layers")})
     try:
@@ -205,22 +208,23 @@ def _layer_plan(entry, layer, what):
     known = {f.name: f for f in fields(LayerPlan)}
     spare = sorted(set(entry) - set(known))
     if spare:
-        raise UserError(f"{what}: layer {layer.name} has the unknown key {spare[0]!r}; known: {', '.join(known)}")
+        raise UserError(f"{what}: layer {layer.name} has the unknown key {quoted(spare[0])}; known: {', '.join(known)}")
     allowed = ("or", "fused") if layer.synapses[0].kind == "maxpool" else ("or",)
     if layer.accumulates:
         allowed = ("event", "parallel", "unrolled", "fused")
     choice = dict(entry)
     if choice.setdefault("engine", allowed[0]) not in allowed:
         raise UserError(f"{what}: layer {layer.name} needs engine {' or '.join(map(repr, allowed))}, "
-                        f"not {choice['engine']!r}")
+                        f"not {quoted(choice['engine'])}")
     for key, low, high in (("banks", 1, 64), ("width", 1, MAX_WIDTH), ("depth", 2, 1024), ("taps", 1, 49),
                            ("groups", 1, 1 << 16), ("levels", 1, 64), ("lut", 4, 6)):
         value = choice.get(key, known[key].default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise UserError(f"{what}: layer {layer.name} needs {key} from {low} to {high}, not {value!r}")
+            raise UserError(f"{what}: layer {layer.name} needs {key} from {low} to {high}, not {quoted(value)}")
     if choice.get("memory", "auto") not in MEMORIES:
-        raise UserError(f"{what}: layer {layer.name} needs memory {', '.join(MEMORIES)}, not {choice['memory']!r}")
+        raise UserError(f"{what}: layer {layer.name} needs memory {', '.join(MEMORIES)}, "
+                        f"not {quoted(choice['memory'])}")
     buffers = choice.get("buffers", [])
     if not isinstance(buffers, list) or not all(type(b) is int and 0 <= b <= 1 << 20 for b in buffers):
-        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts, not {buffers!r}")
+        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts, not {quoted(buffers)}")
     return LayerPlan(**choice | {"buffers": tuple(buffers)})

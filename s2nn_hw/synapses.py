@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, quoted
 
 MAX_KERNEL = 7
 
@@ -43,7 +43,7 @@ def output_size(size, kernel, stride, padding):
 
 def _integer(what, value, low, high):
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise UserError(f"{what} must be an integer from {low} to {high}, not {value!r}")
+        raise UserError(f"{what} must be an integer from {low} to {high}, not {quoted(value)}")
 
 
 def _frozen(weights, bits, axes):
@@ -54,7 +54,7 @@ def _frozen(weights, bits, axes):
         many = "both" if len(axes) == 2 else "all"
         raise UserError(f"weights must have shape ({', '.join(axes)}), {many} at least 1, not {weights.shape}")
     if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
-        raise UserError(f"weight bits must be an integer from 1 to 8, not {bits!r}")
+        raise UserError(f"weight bits must be an integer from 1 to 8, not {quoted(bits)}")
     limit = weight_limit(bits)
     low, high = int(weights.min()), int(weights.max())
     if low < -limit or high > limit:
@@ -228,7 +228,7 @@ class PooledDense:
     def __post_init__(self):
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "cells * channels")))
         if not isinstance(self.pool, tuple | list) or len(self.pool) != 2:
-            raise UserError(f"pool must be (rows, columns), not {self.pool!r}")
+            raise UserError(f"pool must be (rows, columns), not {quoted(self.pool)}")
         for size in self.pool:
             _integer("pool", size, 1, 1 << 10)
         object.__setattr__(self, "pool", tuple(int(n) for n in self.pool))
@@ -323,7 +323,7 @@ class Or:
             raise UserError("an OR takes two sources or more, not 1")
         if len(set(shapes)) > 1:
             came = " and ".join(str(list(shape)) for shape in shapes)
-            raise UserError(f"the sources of an OR must have one shape, not {came}")
+            raise UserError(f"the sources of an OR must have one shape, not {came[:200]}")
         return shapes[0]
 
     def join(self, inputs, shape):

@@ -5,15 +5,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_npy, write_json, write_npz
+from s2nn_hw.labels import checked_labels
 from s2nn_hw.plan import load_plan
 from s2nn_hw.store import load
+from s2nn_hw.terminal import Terminal, terminal
 
 from .runner import Simulation
 from .verify import NOT_COMPUTED, SEQUENCE, run_checked
@@ -21,12 +22,8 @@ from .verify import NOT_COMPUTED, SEQUENCE, run_checked
 AFFORDABLE_CYCLES = 30_000_000  # of frames sent alone; back to back they take less
 
 
-def _console():
-    return Console(stderr=True, highlight=False)
-
-
 def _say(text):
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    terminal().print(text)
 
 
 def _run(simulation, images, console, title, **options):
@@ -47,7 +44,7 @@ def _build(network, plan, console, **options):
 def simulate(network_path, images_path, output, *, plan=None, waves=None, simulator="verilator", back_to_back=False,
              build="build"):
     """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
-    console = _console()
+    console = Terminal(stderr=True)
     network = load(network_path)
     chosen = load_plan(plan, network) if plan else None
     images = np.array(read_npy(images_path))
@@ -91,10 +88,11 @@ def verify(network_path, images, labels, *, source, limit=None, plan=None, simul
 
     ``limit``: only the first so many; without it all, or as many as are :func:`affordable`.
     """
-    console = _console()
+    console = Terminal(stderr=True)
     network = load(network_path)
     chosen = load_plan(plan, network) if plan else None
     network.encode(images)
+    labels = None if labels is None else checked_labels(labels, len(images), len(network.classes))
     limit = limit or affordable(network, chosen, images)
     if limit < len(images):
         source = f"{source}, the first of {len(images):,}"

@@ -4,11 +4,9 @@ import contextlib
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,6 +15,7 @@ from s2nn_hw.plan import default_plan, load_plan, parse_plan
 from s2nn_hw.report.builds import running_mhz
 from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.store import load
+from s2nn_hw.terminal import Terminal, terminal
 
 from .activity import NETLIST, RECORD, SAIF, circuit_identity, digest_of, make_circuit, run, write_activity
 
@@ -52,7 +51,7 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
     ])
     folder = Path(output or (source if record else
                              Path(build) / "activity" / f"{network.name}-{_plain(board)}-{digest[:12]}"))
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     data = _finished(folder, digest)
     if data is None:
         circuit = make_circuit(network, chosen, flow, identity, Path(build) / "activity" / "circuits",
@@ -71,7 +70,7 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
                 "build": record, "vivado": record and (lambda saif: vivado_power(source, saif, tick=tick)),
             })
     else:
-        console.print(f"{folder} has these figures already: nothing to do", markup=False, soft_wrap=True)
+        console.print(f"{folder} has these figures already: nothing to do", soft_wrap=True)
     if as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
@@ -129,7 +128,7 @@ def _bar(console, total):
 
 def show(data, folder):
     """Print the figures of ``activity.json``, per frame."""
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    console = terminal(tables=True)
     table = Table(title=f"{data['network']['name']} on {data['board']['name']} ({data['board']['device']}): activity "
                         f"per frame, mean of {data['frames']}")
     table.add_column("layer")
@@ -154,4 +153,4 @@ def show(data, folder):
                      f"{watts['static_w']:g} W")
     lines.append(f"figures: {folder / RECORD}, {folder / SAIF}")
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line)

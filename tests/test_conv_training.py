@@ -10,7 +10,8 @@ import torch
 from quantize import data
 from quantize import train as training
 from quantize.augment import augment
-from quantize.convert import Checkpoint, convert, read_checkpoint
+from quantize.checkpoint import Checkpoint, read_checkpoint
+from quantize.convert import convert
 from quantize.layers import raster
 from quantize.recipe import Augment, from_dict
 from quantize.summary import quantize, times_read

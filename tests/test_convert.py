@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantize import data
+from quantize.checkpoint import Checkpoint, read_checkpoint
 from quantize.commands import parse_bits, quantize_checkpoint
-from quantize.convert import Checkpoint, clip_search, convert, fold, needs_calibration, read_checkpoint
+from quantize.convert import clip_search, convert, fold, needs_calibration
 from quantize.graph import Node, Tap
 from quantize.layers import Hidden
 from quantize.neuron import Neuron
@@ -234,13 +235,19 @@ def test_a_checkpoint_comes_back_whole(checkpoint_file):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    (lambda t: t.pop("readout.bias"), "tensor 'readout.bias' is missing"),
+    (lambda t: t.pop("readout.bias"), r"tensors missing: 'readout.bias' \(10,\)"),
     (lambda t: t.update({"readout.bias": torch.zeros(11)}), r"'readout.bias' must be float \(10,\), not .*\(11,\)"),
-    (lambda t: t.update({"readout.bias": torch.zeros(10, dtype=torch.int32)}), "must be float .* not torch.int32"),
+    (lambda t: t.update({"readout.bias": torch.zeros(10, dtype=torch.int32)}), "must be float .* not I32"),
     (lambda t: t["hidden.0.linear.weight"].fill_(float("nan")), "'hidden.0.linear.weight' holds values .* not finite"),
     (lambda t: t["hidden.1.norm.running_var"].fill_(-1), "'hidden.1.norm.running_var' is a variance"),
     (lambda t: t["readout.linear.clip"].fill_(0), "'readout.linear.clip' must be positive"),
-    (lambda t: t.update({"hidden.2.norm.bias": torch.zeros(3)}), "'hidden.2.norm.bias' belongs to no layer"),
+    (lambda t: t.update({"hidden.2.norm.bias": torch.zeros(3)}),
+     "belonging to no layer of the recipe: 'hidden.2.norm.bias'"),
+    (lambda t: t.update({"hidden.0.norm.num_batches_tracked": torch.tensor(3), "readout.num_batches_tracked":
+                         torch.tensor(3)}), "to no layer of the recipe: 'readout.num_batches_tracked'$"),
+    (lambda t: t.update({"readout.bias": torch.zeros(10).to(torch.float8_e4m3fn)}), "must be float .* not F8_E4M3"),
+    (lambda t: [t.pop(name) for name in ("readout.bias", "hidden.1.norm.weight")] and t.update(x=torch.zeros(1)),
+     r"missing: 'hidden.1.norm.weight' \(7,\), 'readout.bias' \(10,\); belonging to no layer of the recipe: 'x'"),
 ])
 def test_bad_tensors_are_named(checkpoint_file, change, words):
     altered(checkpoint_file, change)
@@ -252,8 +259,8 @@ def test_bad_tensors_are_named(checkpoint_file, change, words):
 @pytest.mark.parametrize(("metadata", "words"), [
     (None, "give --recipe"),
     ({"s2nn-checkpoint": "{}"}, "give --recipe"),
-    ({"s2nn-checkpoint": "{"}, "truncated or altered"),
-    ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "'data' is missing"),
+    ({"s2nn-checkpoint": "{"}, "is not JSON"),
+    ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "keys 'data', 'layers', 'readout', 'training' are missing"),
 ])
 def test_bad_metadata_is_named_and_a_recipe_replaces_it(checkpoint_file, metadata, words):
     altered(checkpoint_file, lambda t: None, metadata)

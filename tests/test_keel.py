@@ -7,7 +7,8 @@ import torch
 
 from quantize import data, keel
 from quantize.augment import augment
-from quantize.convert import convert, read_checkpoint
+from quantize.checkpoint import read_checkpoint
+from quantize.convert import convert
 from quantize.recipe import Augment, from_dict
 from quantize.train import encode, train
 from s2nn_hw.errors import UserError

@@ -76,4 +76,4 @@ def test_bad_options_are_user_errors(options):
 
 def test_bad_threshold_is_a_user_error():
     with pytest.raises(UserError, match="threshold"):
-        Neuron(threshold=0.0)
+        Neuron(threshold=float("nan"))

@@ -350,7 +350,7 @@ def test_a_build_folder_is_reported_on_in_place(folder, monkeypatch, capsys):
         (["net.s2nn", "--images", "none.npy"], "images none.npy does not exist"),
         (["net.s2nn", "--labels", "y.npy"], "labels y.npy need --images"),
         (["net.s2nn", "--images", "y.npy"], "images must have shape (count, 20), not (5,)"),
-        (["net.s2nn", "--images", "x.npy", "--labels", "x.npy"], "labels x.npy must have shape (5,)"),
+        (["net.s2nn", "--images", "x.npy", "--labels", "x.npy"], "labels x.npy must be 5 integers, not uint8 of"),
         (["net.s2nn", "--images", "x.npy", "--board", "zx81"], "board 'zx81' is unknown"),
         (["net.s2nn", "--images", "x.npy", "--build", "nowhere"], "nowhere is no finished build; make one with"),
         (["net.s2nn", "--images", "x.npy", "--build", "build/random-ulx3s-0123456789ab", "--board", "arty_a7"],

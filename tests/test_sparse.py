@@ -8,8 +8,9 @@ from rich.console import Console
 
 from quantize import data
 from quantize import train as training
+from quantize.checkpoint import read_checkpoint
 from quantize.commands import train_recipe
-from quantize.convert import convert, read_checkpoint
+from quantize.convert import convert
 from quantize.layers import Synapse
 from quantize.recipe import from_dict
 from quantize.sparse import choose, live_inputs, measure_inputs, predict_luts, soft_luts, windows

@@ -9,7 +9,7 @@ from conftest import random_network
 from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
-from quantize.convert import read_checkpoint
+from quantize.checkpoint import read_checkpoint
 from s2nn_hw.errors import UserError
 from s2nn_hw.network import Input, Layer, Network
 from s2nn_hw.neurons import Fire, Readout
@@ -84,9 +84,18 @@ def _cut(tables, name):
     (None, lambda t: _cut(t, "hidden.weights.columns"), "do not agree on the number of weights"),
     (None, lambda t: t.pop("hidden.weights.counts"), "tensor 'hidden.weights.counts', named by .* is missing"),
     (None, lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int64)}),
-     "must be a list of int32, not int64"),
+     "must be I8 or I32, not 'I64'"),
+    (None, lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int8)}),
+     "must be a list of int32, not int8"),
     (None, lambda t: t["hidden.weights.columns"].__setitem__(0, -1), "must lie in 0 .. 199"),
     (None, lambda t: t["hidden.weights"].__setitem__(0, 3 if t["hidden.weights"][0] != 3 else 1), "digest"),
+    (None, lambda t: t["hidden.weights.columns"].__setitem__(1, t["hidden.weights.columns"][0]), "no column twice"),
+    (None, lambda t: t["hidden.weights.columns"][:3].sort() or t["hidden.weights.columns"][:3].__setitem__(
+        slice(None), t["hidden.weights.columns"][2::-1].copy()), "must rise within each row"),
+    (None, lambda t: t["hidden.weights"].__setitem__(0, 0), "lists weights that are 0"),
+    (lambda h: h["layers"][0]["synapse"].pop("inputs"), None, "both at least 1, not|weights must have shape"),
+    (lambda h: h.update(version=2), None, "'version' must be 3 for these layers, not 2"),
+    (lambda h: h["layers"][1]["synapse"].update(inputs=60), None, "'readout.weights' must be a list of int8, not int8"),
 ])
 def test_sparse_tables_that_are_wrong(tmp_path, header, tables, message):
     path = tmp_path / "net.s2nn"
@@ -120,7 +129,7 @@ def test_every_truncation_is_refused(path):
         (lambda h: h["input"].update(shape=[21]), "the weights take 20 inputs, but input gives 21"),
         (lambda h: h["layers"][0]["synapse"].update(kind="conv9"), "synapse kind 'conv9' is unknown"),
         (lambda h: h["layers"][0]["neuron"].update(kind="lif"), "neuron kind 'lif' is unknown"),
-        (lambda h: h["layers"][0]["synapse"].update(weights="gone"), "tensor 'gone', named by 'layers"),
+        (lambda h: h["layers"][0]["synapse"].update(weights="gone"), "must name tensor 'layer0.weights', not 'gone'"),
         (lambda h: h["layers"][0]["synapse"].update(bits=2), "2-bit weights must lie in -1 .. 1"),
         (lambda h: h["layers"][0].update(sources=[]), "'sources' must be a list of names"),
         (lambda h: h.update(classes=["a", "b"]), "3 different class names wanted"),
@@ -140,9 +149,10 @@ def test_altered_headers(path, change, text):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda t: t.update({"layer0.weights": t["layer0.weights"].astype(np.int16)}), "int8 array, not int16"),
+        (lambda t: t.update({"layer0.weights": t["layer0.weights"].astype(np.int16)}), "must be I8 or I32, not 'I16'"),
         (lambda t: t.update({"layer0.weights": t["layer0.weights"][:, :-1].copy()}), "take 19 inputs, but input gives"),
-        (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"].astype(np.int64)}), "int32 array, not int64"),
+        (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"].astype(np.int64)}),
+         "must be I8 or I32, not 'I64'"),
         (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"] + 1}), "digest"),
         (lambda t: t["layer0.weights"].fill(100), "must lie in -7 .. 7"),
         (lambda t: t["layer0.thresholds"].fill(2**31 - 1), r"thresholds must lie in -2\^30"),

@@ -93,8 +93,8 @@ def test_bad_shapes_are_named(change, words):
         from_dict(TINY | change)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not a text file"),
-                                                (b"", "'data' is missing")])
+@pytest.mark.parametrize(("content", "words"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not UTF-8 text"),
+                                                (b"", "keys 'data', 'layers', 'readout', 'training' are missing")])
 def test_bad_files_are_named(tmp_path, content, words):
     path = tmp_path / "bad.toml"
     path.write_bytes(content)

@@ -1,10 +1,9 @@
 """What ``s2nn-hw bitstream`` left in a folder: found, read and checked."""
 
-import json
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import read_bytes
+from ..texts import read_json
 
 RECORD, NETWORK = "build.json", "network.s2nn"
 BUILD_FORMAT = "s2nn-build"
@@ -16,10 +15,7 @@ def read_build(folder, network):
     path = Path(folder) / RECORD
     if not path.is_file():
         raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
-    try:
-        build = json.loads(read_bytes(path, what="build record", limit=1 << 24))
-    except ValueError as error:
-        raise UserError(f"build record {path} is not JSON ({error})") from None
+    build = read_json(path, what="build record", limit=1 << 24)
     if not isinstance(build, dict) or build.get("format") != BUILD_FORMAT or build.get("version") != 1:
         raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version 1")
     wanted = {"board": dict, "network": dict, "clock": dict, "resources": dict, "resources_source": str,

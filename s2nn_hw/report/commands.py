@@ -2,18 +2,17 @@
 
 import json
 import os
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import UserError
 from ..files import write_json
 from ..plan import default_plan, load_plan, parse_plan
 from ..store import load
+from ..terminal import Terminal, terminal
 from . import tables
 from .builds import NETWORK, find_build, read_build, running_mhz
 from .energy.device import load_activity
@@ -85,7 +84,7 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
         written.append(f"page: {page}")
     _show(data, as_json, tables.print_report)
     if not as_json:
-        Console(highlight=False, soft_wrap=True).print("\n".join(written), markup=False)
+        terminal().print("\n".join(written))
 
 
 def _setting(network, board, build, plan, find_board):
@@ -152,7 +151,7 @@ def _now():
 @contextmanager
 def _progress(total):
     """Show on the terminal's standard error how many of ``total`` images are done; give the function to call."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                   console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("golden model and exact cycles", total=total)
@@ -172,5 +171,4 @@ def _show(data, as_json, printer):
     if as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-    printer(data, console)
+    printer(data, terminal(tables=True))

@@ -1,16 +1,15 @@
 """Several reports side by side: a table on the terminal, as JSON, and a page with Pareto plots."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from ..errors import UserError
 from ..files import write_text
+from ..terminal import terminal
 from . import summary, words
 from .charts.pareto import beside, pareto
 from .page import render
@@ -37,13 +36,13 @@ def compare_reports(paths, *, html=None, as_json=False, literature=()):
     data = compare(reports, names)
     if html is not None:
         write_text(html, render_page(reports, names, literature))
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    console = terminal(tables=True)
     if as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
     print_table(data, console)
     if html is not None:
-        console.print(f"page: {html}", markup=False)
+        console.print(f"page: {html}")
 
 
 def titles(reports, paths):
@@ -184,7 +183,7 @@ def print_table(data, console):
         table.add_row(row["what"], *(f"[bold]{cell} *[/bold]" if k in row["best"] else f"{cell}  "
                                      for k, cell in enumerate(cells)))
     console.print(table)
-    console.print("* best of the row; ~ an estimate, whose band is in the report", markup=False)
+    console.print("* best of the row; ~ an estimate, whose band is in the report")
 
 
 def render_page(reports, names, literature=()):

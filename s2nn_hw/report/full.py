@@ -3,11 +3,11 @@
 ``docs/report.md`` describes every field, ``report.schema.json`` their shapes.
 """
 
-import numpy as np
 
 from .. import __version__
 from ..accelerator import Design
 from ..errors import UserError
+from ..labels import checked_labels
 from .bounds import bounds
 from .builds import packed_luts, running_mhz
 from .energy.section import energy_section
@@ -34,7 +34,10 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
     for as many as take minutes; ``data_set``: its title, None for the network's word; ``activity``: an
     ``activity.json``; ``readings``: of a meter; ``created``: time stamp.
     """
-    _check_labels(network, images, labels)
+    if not len(images):
+        raise UserError("images: at least one is needed for a report")
+    if labels is not None:
+        labels = checked_labels(labels, len(images), len(network.classes))
     design = Design(network, plan)
     clock = _clock(board, build, clock_mhz)
     mhz = clock and clock["used"]["value"]
@@ -74,18 +77,6 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "build": _build(build, folder),
         "reproduce": _reproduce(network, board, build, activity),
     }
-
-
-def _check_labels(network, images, labels):
-    if not len(images):
-        raise UserError("images: at least one is needed for a report")
-    if labels is None:
-        return
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise UserError(f"labels must be {len(images)} integers, not {labels.dtype} of shape {labels.shape}")
-    if labels.min() < 0 or labels.max() >= len(network.classes):
-        raise UserError(f"labels must lie in 0 .. {len(network.classes) - 1}, not {labels.min()} .. {labels.max()}")
 
 
 def _network(network, rows, data_set):

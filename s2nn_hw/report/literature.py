@@ -4,7 +4,7 @@ from numbers import Real
 from pathlib import Path
 
 from ..errors import UserError
-from .tomldata import read_toml
+from ..texts import read_toml
 
 FORMAT = "s2nn-literature"
 PATH = Path(__file__).with_name("literature.toml")

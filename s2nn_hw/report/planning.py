@@ -1,17 +1,16 @@
 """What ``s2nn-hw plan`` does: a network, a board and a target in, a plan, a table and figures out."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from .. import planner
 from ..emit import layer_inputs
 from ..errors import UserError
 from ..plan import Plan
 from ..store import load
+from ..terminal import terminal
 from .families import FAMILIES
 from .tables import make_table, percent
 
@@ -66,10 +65,10 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     if as_json:
         print(json.dumps(plan.to_json(), indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    console = terminal(tables=True)
     print_plan(network, record, data, console)
     if output is not None:
-        console.print(f"plan: {output}", markup=False)
+        console.print(f"plan: {output}")
 
 
 def typical(network, images, count=planner.PLANNED_FRAMES):
@@ -117,7 +116,7 @@ def print_plan(network, board, data, console):
     ))
     used = ", ".join(f"{row['used']:,.0f} {row['kind']} of {row['budget']:,} ({percent(row['used'] / row['budget'])})"
                      for row in data["resources"].values())
-    console.print(f"with the host link: {used}", markup=False)
+    console.print(f"with the host link: {used}")
     console.print(f"interval {data['interval_cycles']:,.0f} cycles, {data['frames_per_second']:,.0f} frames/s; latency "
                   f"{data['latency_us']:,.1f} us (exact cycles of {data['frames']} typical images: {data['images']})",
                   markup=False)

@@ -45,8 +45,8 @@ def print_overview(data, console):
     """Print what ``overview.overview`` returned."""
     shape = " x ".join(map(str, data["input"]["shape"]))
     console.print(f"{data['name']}: {shape} pixels of {data['input']['bits']} bits, {len(data['layers'])} layers, "
-                  f"{data['synapses']:,} synapses, {data['memory_bits']:,} weight bits", markup=False)
-    console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}", markup=False)
+                  f"{data['synapses']:,} synapses, {data['memory_bits']:,} weight bits")
+    console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}")
     console.print(make_table(
         None, ("layer", "reads", "shape", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit"),
         [(row["name"], ", ".join(row["sources"]), _layer_shape(row), row["synapses"], row.get("bits"),
@@ -73,7 +73,7 @@ def print_overview(data, console):
     measured = made.get("measured")
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")
-    console.print("provenance: " + (", ".join(said) or "none given"), markup=False)
+    console.print("provenance: " + (", ".join(said) or "none given"))
 
 
 def number(q, *, unit=True):
@@ -87,7 +87,7 @@ def number(q, *, unit=True):
 def print_report(data, console):
     """Print a report (:func:`s2nn_hw.report.full.build_report`)."""
     def say(line):
-        console.print(line, markup=False)
+        console.print(line)
 
     board, clock, rate = data["board"], data["clock"], data["rate"]
     say(f"{data['network']['name']} (digest {data['network']['digest'][:12]})"
@@ -134,7 +134,7 @@ def print_logic(logic, console):
             f"latency {number(logic['latency']['cycles'])}"]
     said += [number(logic["latency"]["ns"])] if logic["latency"]["ns"] else []
     said += [f"LUTs x latency {number(logic['lut_ns']['total'])}"] if logic["lut_ns"] else []
-    console.print(", ".join(said), markup=False)
+    console.print(", ".join(said))
     if logic["parts"]:
         console.print(make_table(
             f"where the LUTs go, estimate: {number(logic['luts']['total'])}, without the encoder "
@@ -149,7 +149,7 @@ def print_logic(logic, console):
 def print_energy(energy, console):
     """Print the section ``energy``: arithmetic, device, readings, and how they stand to published ones."""
     def say(line):
-        console.print(line, markup=False)
+        console.print(line)
 
     made, device, readings = energy["arithmetic"], energy["device"], energy["measured"]
     if made:

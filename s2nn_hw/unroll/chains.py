@@ -1,6 +1,6 @@
 """What one carry chain can absorb: the choice of its terms, compiled. See :mod:`s2nn_hw.unroll.heap`."""
 
-from numba import njit
+from ..compiled import njit
 
 SEGMENT, ROW = range(2)
 # columns of an operation; then the terms of the table or row, class + 1, negative for terms of negative weight
@@ -11,7 +11,7 @@ LONGEST = COLUMNS - TERMS
 WIDEST = 5  # positions of a segment
 
 
-@njit(cache=True)
+@njit()
 def bit_length(value):
     """Return the number of bits of ``value``, which is not negative."""
     count = 0
@@ -21,7 +21,7 @@ def bit_length(value):
     return count
 
 
-@njit(cache=True)
+@njit()
 def _fill(heap, classes, price, place, reach, best, made):
     """Choose the terms of a table below ``reach`` units of ``2^place``: return ``(price, sum, terms)``.
 
@@ -52,7 +52,7 @@ def _fill(heap, classes, price, place, reach, best, made):
     return highest, total, terms
 
 
-@njit(cache=True)
+@njit()
 def _priciest(heap, classes, price, place, tops):
     """Return the highest price that a table at ``place`` could have if sums did not matter."""
     tops[:] = 0.0
@@ -70,7 +70,7 @@ def _priciest(heap, classes, price, place, tops):
     return tops[: classes.inputs].sum()
 
 
-@njit(cache=True)
+@njit()
 def segment(heap, spare, classes, price, sign, place, begins, below, best, made, row):
     """Write the best segment at ``place`` to ``row``; return ``(bits removed for a LUT, sum it reaches)``.
 
@@ -114,7 +114,7 @@ def segment(heap, spare, classes, price, sign, place, begins, below, best, made,
     return top, top_total
 
 
-@njit(cache=True)
+@njit()
 def rows(heap, powers, sign, place, row):
     """Write the best addition or subtraction of two rows of single bits at ``place`` to ``row``.
 

@@ -13,8 +13,8 @@ LUT comes first. Compiled; no state survives a call.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..compiled import njit
 from .chains import (
     CARRY,
     COLUMNS,
@@ -50,7 +50,7 @@ class Classes(NamedTuple):
     final: int
 
 
-@njit(cache=True)
+@njit()
 def _promote(classes, heap, coming, threshold, row):
     """Move a lone term below all others up, or drop it; return the new threshold, or -1 in ``row`` if there is none.
 
@@ -78,7 +78,7 @@ def _promote(classes, heap, coming, threshold, row):
     return (units + units % 2) * unit
 
 
-@njit(cache=True)
+@njit()
 def _low(classes, heap, coming, threshold, row):
     """Write a table of all terms below some position to ``row``; return ``(bits it removes, LUTs)``.
 
@@ -112,7 +112,7 @@ def _low(classes, heap, coming, threshold, row):
     return count - size, size
 
 
-@njit(cache=True)
+@njit()
 def _apply(classes, heap, row):
     """Take the terms that ``row`` uses from the heap; return what the offset of its table adds to the threshold."""
     sign, more = row[SIGN], 0
@@ -133,7 +133,7 @@ def _apply(classes, heap, row):
     return more
 
 
-@njit(cache=True)
+@njit()
 def _open(classes, heap, bound):
     """Set the gain that a chain at each place and of each sign could have at most: 0 where none should begin."""
     bound[:] = 0.0
@@ -142,7 +142,7 @@ def _open(classes, heap, bound):
             bound[classes.places[c]] = 1e9
 
 
-@njit(cache=True)
+@njit()
 def _ripple(classes, heap):
     """Return ``(LUTs, levels)`` of adding what is left row by row to one positive bit at each place."""
     columns = np.zeros((2, classes.powers.size + 8), np.int64)
@@ -169,7 +169,7 @@ def _ripple(classes, heap):
         levels += 1
 
 
-@njit(cache=True)
+@njit()
 def construct(classes, start, threshold, fire, price, enough, out):
     """Choose operations for one sum; return ``(LUTs, levels, rows, terms left)``; the rows are in ``out``.
 

@@ -1,8 +1,8 @@
 """Search for the cheapest compression of a sum: the greedy choice of :mod:`heap` under varied prices, compiled."""
 
 import numpy as np
-from numba import njit
 
+from ..compiled import njit
 from .chains import COLUMNS
 from .heap import PHASES, ROWS, construct
 
@@ -12,7 +12,7 @@ BEGIN = ((1.0, 0.25, 0.1), (0.95, 0.5, 0.3), (0.8, 0.0, 0.0))
 WEIGHTS = (0.2, 1.0, 3.0)  # LUTs that a level is worth in each part of the search
 
 
-@njit(cache=True)
+@njit()
 def _random(state):
     """Return a number from 0 to 1 and change ``state``: xorshift, so that no other generator is touched."""
     x = state[0]
@@ -23,7 +23,7 @@ def _random(state):
     return (x >> np.uint64(11)) / 9007199254740992.0
 
 
-@njit(cache=True)
+@njit()
 def _fresh(classes, state, price, enough, begin):
     """Set parameters: the usual ones numbered ``begin``, or varied ones if that is -1."""
     usual = 1.3 if classes.inputs > 1 else 0.45
@@ -40,7 +40,7 @@ def _fresh(classes, state, price, enough, begin):
         enough[PHASES + 1] = enough[PHASES] * _random(state)
 
 
-@njit(cache=True)
+@njit()
 def _vary(classes, state, price, enough):
     """Change one or two parameters."""
     for _ in range(1 + int(2 * _random(state))):
@@ -57,7 +57,7 @@ def _vary(classes, state, price, enough):
             price[c] = 0.9 + 0.2 * _random(state) if plain else 1.0 + 1.2 * _random(state)
 
 
-@njit(cache=True)
+@njit()
 def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
     """Try ``moves`` sets of parameters; keep the best for each number of levels.
 

@@ -5,7 +5,7 @@ from numbers import Real
 from pathlib import Path
 
 from ...errors import UserError
-from ..tomldata import read_toml
+from ...texts import read_toml
 
 FORMAT = "s2nn-coefficients"
 PATH = Path(__file__).parents[1] / "coefficients.toml"

@@ -12,10 +12,8 @@ link's rate the circuit is clocked on in between, with the toggles of idle cycle
 circuit has its line in the second only. Ends of the band: every coefficient at its low end, at its high end.
 """
 
-import json
-
 from ...errors import UserError
-from ...files import read_bytes
+from ...texts import read_json
 from ..quantities import column, quantity, significant, table, widest
 
 FORMAT = "s2nn-activity"
@@ -29,10 +27,7 @@ HALVES = {"RAMB18E1": 0.5, "RAMB36E1": 1.0}  # of the block whose access is pric
 
 def load_activity(path):
     """Return the activity record in JSON file ``path``; :class:`UserError` if it is none, naming the field."""
-    try:
-        data = json.loads(read_bytes(path, what="activity", limit=1 << 26))
-    except ValueError as error:
-        raise UserError(f"activity {path} is not JSON ({error})") from None
+    data = read_json(path, what="activity", limit=1 << 26)
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("version") != 1:
         raise UserError(f"activity {path} must have format '{FORMAT}', version 1; run `s2nn-hw activity` again")
     try:

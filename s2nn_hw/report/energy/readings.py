@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...files import read_bytes
+from ...texts import read_toml
 from ..quantities import quantity, significant
-from ..tomldata import read_toml
 
 FORMAT = "s2nn-readings"
 TEXTS, NUMBERS = ("instrument", "note"), ("volts", "amps", "idle_amps", "watts", "idle_watts", "frames_per_second")

@@ -1,0 +1,206 @@
+"""Float checkpoints: the safetensors file of a training, or weights of another program with a recipe for them.
+
+What another program trained is brought into the form of :mod:`quantize.layers`, in float64:
+
+    flatten       columns of dense weights behind an image are put into the order row, column, channel
+    input         the owner's model saw ``x = (q scale / (2^k - 1) - mean) / std`` where ours sees the pixel ``q``, so
+                  ``sum w x = sum w' q - offset`` with ``w' = w scale / (2^k - 1) / std``, ``offset = sum w mean / std``
+    bias          of a linear layer or convolution, and ``-offset``: subtracted from the batch norm's running mean
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from s2nn_hw.errors import UserError, listed, quoted
+from s2nn_hw.files import is_pickle, read_bytes
+from s2nn_hw.texts import parse_json
+
+from .graph import INPUT
+from .recipe import from_dict
+from .train import KEY, build
+
+FLOATS = ("F16", "BF16", "F32", "F64")
+COUNTER, BIAS = "num_batches_tracked", ("linear.bias", "shortcut.bias")
+ORDERS = {"row-column-channel": "channel last", "channel-row-column": "channel first, as torch flattens"}
+MAX_HEADER_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A float ``model`` in evaluation mode, its ``recipe``, and the ``test`` result that the file claims.
+
+    ``foreign``: whether the file does not say which recipe it is of, so that all its meaning is the given recipe's.
+    """
+
+    model: object
+    recipe: object
+    test: dict
+    foreign: bool = False
+
+
+def read_checkpoint(path, recipe=None):
+    """Return the :class:`Checkpoint` in the safetensors file ``path``; nothing is unpickled.
+
+    ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Which tensors are wanted,
+    docs/recipe.md says; one error lists all that is missing, of another shape or left over.
+    """
+    content = read_bytes(path, what="checkpoint")
+    try:
+        return _parse(content, recipe)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def meaning(recipe):
+    """Return a line that says how weights of another program were read."""
+    options, bits = recipe.weights, recipe.data.pixel_bits
+    scale = 2**bits - 1 if options.input_scale is None else options.input_scale
+    less = f", less mean {options.input_mean}, over {options.input_std}" if options.changes_input else ""
+    return (f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
+            f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'")
+
+
+def _parse(content, recipe):
+    from safetensors import SafetensorError
+    from safetensors.torch import load as unpack
+
+    if is_pickle(content):
+        raise UserError("this is a pickle or torch.save file, which can run code when opened; write the tensors "
+                        "with safetensors.torch.save_file instead")
+    kinds, note = _header(content)
+    foreign = not isinstance(note, dict) or "recipe" not in note
+    if recipe is None:
+        if foreign:
+            raise UserError(f"safetensors, but without the '{KEY}' metadata of `s2nn-hw train`; give --recipe")
+        recipe = from_dict(note["recipe"])
+    model = build(recipe)
+    names = _names(model, kinds)
+    try:
+        found = unpack(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise UserError("not a readable safetensors checkpoint, truncated or altered "
+                        f"({' '.join(str(error).split())[:200]})") from None
+    tensors = {name: found[key] for name, key in names.items()}
+    wanted, biases = _checked(model, tensors, kinds, names)
+    tensors = {name: tensors[name].double() for name in (*wanted, *biases)}
+    _translate(model, recipe, tensors, foreign)
+    for name in biases:
+        tensors[name.rsplit(".", 2)[0] + ".norm.running_mean"] -= tensors.pop(name)
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
+    test = note.get("test") if isinstance(note, dict) else None
+    return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {}, foreign)
+
+
+def _header(content):
+    """Return ``{tensor: dtype}`` and the note of `s2nn-hw train` (or None) from the container's header."""
+    broken = "not a readable safetensors checkpoint, truncated or altered"
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 10 or length > min(len(content) - 8, MAX_HEADER_BYTES) or content[8:9] != b"{":
+        raise UserError(f"{broken} (its header is not there, or too long)")
+    header = parse_json(content[8 : 8 + length], f"{broken}: its header")
+    metadata = header.pop("__metadata__", {})
+    note = metadata.get(KEY) if isinstance(metadata, dict) else None
+    kinds = {name: entry.get("dtype") if isinstance(entry, dict) else None for name, entry in header.items()}
+    return kinds, parse_json(note, f"metadata '{KEY}'") if isinstance(note, str) else None
+
+
+def _names(model, kinds):
+    """Return ``{name of ours: name in the file}``; what all names of the file begin with ("module.") is left out."""
+    known = max((name for name, tensor in model.state_dict().items() if tensor.is_floating_point()), key=len)
+    for name in kinds:
+        if name.endswith("." + known) and all(other.startswith(name[: -len(known)]) for other in kinds):
+            return {other[len(name) - len(known):]: other for other in kinds}
+    return {name: name for name in kinds}
+
+
+def _checked(model, tensors, kinds, names):
+    """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong."""
+    state = model.state_dict()
+    wanted = {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
+    biases = {f"hidden.{k}.{end}": (layer.linear.weight.shape[0],) for k, layer in enumerate(model.hidden)
+              for end in BIAS[: len(layer.synapses)]}
+    said = []
+    missing = [f"'{name}' {tuple(shape)}" for name, shape in wanted.items() if name not in tensors]
+    if missing:
+        said.append(f"missing: {listed(missing)}")
+    wrong, bad = [], []
+    for name, tensor in tensors.items():
+        if name in wanted or name in biases:
+            shape = tuple(wanted.get(name, biases.get(name)))
+            if kinds[names[name]] not in FLOATS or tuple(tensor.shape) != shape:
+                wrong.append(f"'{name}' must be float {shape}, not {kinds[names[name]]} {tuple(tensor.shape)}")
+            elif not tensor.isfinite().all():
+                bad.append(f"'{name}' holds values that are not finite")
+            elif name.endswith("running_var") and tensor.min() < 0:
+                bad.append(f"'{name}' is a variance and must not be negative")
+            elif name.endswith("clip") and tensor <= 0:
+                bad.append(f"'{name}' must be positive")
+    spare = [name for name in tensors if name not in wanted and name not in biases and not (
+        name.endswith(COUNTER) and name in state)]
+    said += [f"tensor {problem}" for problem in wrong + bad][:4]
+    if spare:
+        said.append(f"belonging to no layer of the recipe: {listed(quoted(names[name]) for name in spare)}")
+    if said:
+        raise UserError("tensors " + "; ".join(said))
+    return list(wanted), [name for name in biases if name in tensors]
+
+
+def _translate(model, recipe, tensors, foreign):
+    """Bring float64 ``tensors`` of another program into our order and input, see the module; in place."""
+    options = recipe.weights
+    layers = [(f"hidden.{k}", layer) for k, layer in enumerate(model.hidden)] + [("readout", model.readout)]
+    for prefix, layer in layers:
+        for part, synapse in zip(("linear", "shortcut"), layer.synapses, strict=False):
+            name, tap = f"{prefix}.{part}.weight", synapse.tap
+            if name not in tensors:  # a readout of groups
+                continue
+            if _flattened(tap):
+                if foreign and options.flatten is None:
+                    raise UserError(f"tensor '{name}' reads an image of {tap.shape}, so key 'weights.flatten' of the "
+                                    f"recipe must say in which order it was flattened: {' or '.join(ORDERS)}")
+                if options.flatten == "channel-row-column":
+                    tensors[name] = _channel_last(tensors[name], tap)
+            if tap.source == INPUT and options.changes_input:
+                tensors[name], offset = _scaled(tensors[name], synapse, options, recipe.data.pixel_bits)
+                tensors[f"{prefix}.norm.running_mean"] += offset
+
+
+def _flattened(tap):
+    """Return whether ``tap`` reads an image whose flattening has more than one order: channels and positions."""
+    return tap.kind != "conv" and len(tap.shape) == 3 and tap.shape[2] > 1 and (
+        tap.weight_shape[1] > tap.shape[2])
+
+
+def _channel_last(weight, tap):
+    """Return ``weight`` ``(neurons, channel row column)`` with its columns in the order row, column, channel."""
+    rows, columns, channels = tap.shape[0] // tap.pool[0], tap.shape[1] // tap.pool[1], tap.shape[2]
+    return weight.reshape(-1, channels, rows, columns).permute(0, 2, 3, 1).reshape(weight.shape)
+
+
+def _scaled(weight, synapse, options, bits):
+    """Return ``(w', offset)``: weights for pixels ``0 .. 2^bits - 1``, and what the owner's mean takes from sums."""
+    tap, most = synapse.tap, 2**bits - 1
+    channels = tap.shape[-1]
+    mean, std = (torch.tensor(_each(value, channels, key), dtype=torch.float64) for key, value in (
+        ("input_mean", options.input_mean), ("input_std", options.input_std)))
+    factor = (most if options.input_scale is None else options.input_scale) / most / std
+    if synapse.quantised and factor.unique().numel() > 1:
+        raise UserError("key 'weights.input_std' must be one number for all channels where weights were quantised")
+    if tap.kind != "conv":
+        times = weight.shape[1] // channels
+        return weight * factor.repeat(times), (weight * (mean / std).repeat(times)).sum(dim=1)
+    if tap.padding and bool((mean != 0).any()):
+        raise UserError("key 'weights.input_mean' must be 0 for a convolution with padding: the 0 outside the image "
+                        "is not the darkest pixel then; train without padding there or without a mean")
+    outputs = torch.arange(tap.outputs) // (tap.outputs // tap.groups)
+    seen = outputs[:, None] * weight.shape[1] + torch.arange(weight.shape[1])  # channels of each output's group
+    offset = (weight * (mean / std)[seen][:, :, None, None]).sum(dim=(1, 2, 3))
+    return weight * factor[seen][:, :, None, None], offset
+
+
+def _each(value, channels, key):
+    values = list(value) if isinstance(value, tuple) else [value] * channels
+    if len(values) != channels:
+        raise UserError(f"key 'weights.{key}' must be one number or {channels}, one a channel, not {len(values)}")
+    return values

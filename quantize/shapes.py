@@ -1,0 +1,43 @@
+"""The integer network of a recipe before anything is trained: its shapes and limits, with weights of one value."""
+
+import math
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.network import Input, Layer, Network
+from s2nn_hw.neurons import Fire, Readout
+from s2nn_hw.store import MAX_TABLE_BYTES
+from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
+
+from . import data
+
+
+def check_shapes(recipe, nodes):
+    """Raise :class:`UserError`, naming the layer, where the network of ``nodes`` of ``recipe`` can't be built."""
+    info, layers, room = data.data_set(recipe.data.set), [], MAX_TABLE_BYTES
+    for node in nodes:
+        room -= sum(math.prod(tap.weight_shape) for tap in node.taps) + 4 * (node.shape[-1] if node.taps else 0)
+        if room < 0:
+            raise UserError(f"layer {node.name}: with it the tables have more than {MAX_TABLE_BYTES:,} bytes")
+        try:
+            layers.append(_layer(node))
+        except UserError as error:
+            raise UserError(f"layer {node.name}: {error}") from None
+    Network(recipe.name, Input(info.shape, recipe.data.pixel_bits), tuple(layers), info.classes)
+
+
+def _layer(node):
+    if not node.taps:
+        join = MaxPool(node.kernel, node.stride, node.padding) if node.kind == "maxpool" else Or()
+        return Layer(node.name, join, None, node.sources)
+    table = np.zeros(node.shape[-1], np.int32)
+    neuron = Readout(table) if node.kind == "readout" else Fire(table)
+    return Layer(node.name, tuple(map(_synapse, node.taps)), neuron, node.sources)
+
+
+def _synapse(tap):
+    weights = np.ones(tap.weight_shape, np.int8)
+    if tap.kind == "conv":
+        return Conv2d(weights.transpose(0, 2, 3, 1), tap.bits, tap.stride, tap.padding, tap.groups)
+    return Dense(weights, tap.bits) if tap.kind == "dense" else PooledDense(weights, tap.bits, tap.pool)

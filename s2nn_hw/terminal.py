@@ -1,0 +1,28 @@
+"""What commands print with: nothing that a file holds is taken for markup or reaches the terminal as a control code."""
+
+import sys
+
+from rich.console import Console
+
+from .errors import readable
+
+WIDTH = 120  # of tables where standard output is no terminal
+
+
+class Terminal(Console):
+    """A rich console without markup, emoji names and highlighting; texts of files are made :func:`readable`.
+
+    All strings pass through here: lines, cells, heads and titles of tables.
+    """
+
+    def __init__(self, **options):
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text, **options):
+        return super().render_str(readable(text), **options)
+
+
+def terminal(*, tables=False, **options):
+    """Return a :class:`Terminal` that breaks no line; ``tables``: one that is :data:`WIDTH` wide in a pipe."""
+    width = WIDTH if tables and not sys.stdout.isatty() else None
+    return Terminal(soft_wrap=True, width=width, **options)
