@@ -100,8 +100,9 @@ def event_engine(family, p):
         sign = 3 if section.bits == 1 else 0
         scanner = Cost(luts=family.scan * section.share + 6,
                        ffs=2 * section.share + index + row + 3 * pointer + 2 + sign)
-        gated = Cost(ffs=p.lanes * section.bits)  # the register of a bank's weights
-        cost += (queue + scanner + gated) * section.banks
+        head = Cost(luts=(section.share + index) / 2, ffs=section.share + index + p.tag_bits + 4)
+        gated = Cost(ffs=p.lanes * section.bits * _registers(family))
+        cost += (queue + head + scanner + gated) * section.banks
     index = bits_for(p.groups * p.table_words)
     control = index * (2 if p.cells or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
     return cost + Cost(luts=family.layer + control, ffs=index + 9 + control + p.capture_cycles * (2 + p.planes // 2))
@@ -113,7 +114,13 @@ def parallel_engine(family, p):
     index = bits_for(p.groups * p.table_words)
     cost = weight_memory(family, p) + accumulators(family, p, p.terms)
     late = p.capture_cycles * (2 + p.planes // 2)
-    return cost + Cost(luts=family.layer + index, ffs=gates + p.width + index + 9 + late)
+    raw = p.row_bits * (_registers(family) - 1) if p.rows > 1 else 0
+    return cost + Cost(luts=family.layer + index, ffs=gates + raw + 2 * p.width + index + 9 + late)
+
+
+def _registers(family):
+    """Return how many registers a weight that is read passes: the block RAM's own, where builds use it, is none."""
+    return 1 if family.name == "xc7" else 2
 
 
 def unrolled_engine(family, p, *, predicted):
