@@ -90,7 +90,7 @@ class Synthesis:
                             "tee -q -o stat.json stat -json"))
         folder = self._folder(files, family, script)
         if not (folder / "stat.json").is_file():
-            run_tool(self.yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda: None)
+            run_tool(self.yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda _="": None)
         return json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"], folder
 
     def clock_mhz(self, files, inputs, outputs, ports):
@@ -100,7 +100,7 @@ class Synthesis:
         if not (folder / "report.json").is_file():
             run_tool(find_tool("nextpnr-ecp5"), ["--85k", "--json", "net.json", "--freq", str(FAST_MHZ), "--report",
                      "report.json", "--seed", "1", "--lpf-allow-unconstrained", "--timing-allow-fail", "-q"],
-                     folder=folder, log="nextpnr.log", tick=lambda: None)
+                     folder=folder, log="nextpnr.log", tick=lambda _="": None)
         return min(reached for reached, _ in nextpnr_report(folder / "report.json")[1].clocks.values())
 
 

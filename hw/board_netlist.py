@@ -16,7 +16,7 @@ from .steps import synthesis_options
 from .toolchain import find_tool, run_tool
 
 
-def board_netlist(network, plan, board, output, *, tick=lambda: None):
+def board_netlist(network, plan, board, output, *, tick=lambda _="": None):
     """Return the path of yosys's JSON netlist of ``network`` under ``plan`` on ``board``: link, clock and pins, too.
 
     It lies in a folder of its own below ``output``, named by a digest of design, script and tool; what is there already

@@ -46,7 +46,7 @@ def _family(family, lut_kind, bram_kind, clock_mhz, rows):
 
 DEVICES = {
     # FPGA-DS-02012; the 12F is the 25F's die, and the open tools give all of it
-    **_family("ecp5", "LUT4", "DP16KD", 80, (
+    **_family("ecp5", "LUT4", "DP16KD", 100, (
         ("LFE5U-12F LFE5U-25F LFE5UM-25F LFE5UM5G-25F", 24_288, 24_288, 56, 28),
         ("LFE5U-45F LFE5UM-45F LFE5UM5G-45F", 43_848, 43_848, 108, 72),
         ("LFE5U-85F LFE5UM-85F LFE5UM5G-85F", 83_640, 83_640, 208, 156),

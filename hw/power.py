@@ -12,7 +12,7 @@ CHECKPOINT = "top_route.dcp"
 REPORT, UNMATCHED = "top_power_activity.rpt", "top_power_unmatched.txt"
 
 
-def vivado_power(folder, saif, *, tick=lambda: None):
+def vivado_power(folder, saif, *, tick=lambda _="": None):
     """Return what Vivado says of the build in ``folder`` with the activity in file ``saif``, or None.
 
     None if Vivado is not on the PATH or the folder has no routed checkpoint. The report stays in the folder; see

@@ -37,7 +37,7 @@ def synthesise(component, top, family, output, *, flatten=True):
     if not (folder / "stat.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "design.v").write_text(text)
-        run_tool(yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda: None)
+        run_tool(yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda _="": None)
         (folder / "part.json").replace(folder / "stat.json")
     return folder / "stat.json"
 

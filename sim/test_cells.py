@@ -140,12 +140,12 @@ def test_synthesised_memories_hold_what_was_written(name, family, tmp_path):
     # two ports never write one word at once
     beats = [b ^ (1 << half if b & 255 == b >> half & 255 else 0) for b in beats]
     flow, component = NetlistFlow(find_board(name)), Memories(shapes)
-    flow.synthesise(emit.to_verilog(component, emit.TOP), tmp_path, tick=lambda: None)
+    flow.synthesise(emit.to_verilog(component, emit.TOP), tmp_path, tick=lambda _="": None)
     netlist = Netlist(json.loads((tmp_path / "netlist.json").read_text()), family)
     modes = {cell.parameters.get("RAM_MODE") or cell.parameters.get("WRITEMODE_A", "36 bits")
              for cell in netlist.cells if cell.kind.resource == "brams"}
     assert len(modes) >= 2, modes
-    flow.write_verilog(Probed(netlist).to_json(), tmp_path, "counted.v", tick=lambda: None)
+    flow.write_verilog(Probed(netlist).to_json(), tmp_path, "counted.v", tick=lambda _="": None)
     design = SimpleNamespace(pixels_per_beat=1, network=SimpleNamespace(input=SimpleNamespace(bits=2 * half)),
                              result_layout=SimpleNamespace(size=component.width))
     program = compile_bench(tmp_path / "counted.v", design, family, flow.models(), tmp_path)

@@ -104,8 +104,8 @@ def test_default_board_is_known_and_others_are_listed():
 
 
 @pytest.mark.parametrize(("name", "family", "device", "crystal_mhz", "clock_mhz"), [
-    ("versa_ecp5:VersaECP5Platform", "ecp5", "LFE5UM-45F", 100, 80),
-    ("ecp5_5g_evn:ECP55GEVNPlatform", "ecp5", "LFE5UM5G-85F", 12, 80),
+    ("versa_ecp5:VersaECP5Platform", "ecp5", "LFE5UM-45F", 100, 100),
+    ("ecp5_5g_evn:ECP55GEVNPlatform", "ecp5", "LFE5UM5G-85F", 12, 100),
     ("supercon19badge:Supercon19BadgePlatform", "ecp5", "LFE5U-45F", 8, 8),  # too slow a crystal for the PLL
     ("icestick:ICEStickPlatform", "ice40", "iCE40HX1K", 12, 48),
     ("cmod_a7:CmodA7_35Platform", "xc7", "XC7A35T", 12, 12),

@@ -173,8 +173,9 @@ def test_link_rate_is_the_longer_packet():
     network = random_network((30, 4), input_bits=2)
     link = link_figures(network, None, clock_hz=50e6, baud=1_000_000)
     # 1 beat of 16 + 1 of 14 pixels, 2 bits each, or 32 in one beat: 8 bytes; type, sequence, check; COBS; delimiter
-    assert link["request_bytes"] == 8 + 2 + 2 + 1 + 1
-    assert link["reply_bytes"] == 2 + 4 + 4 * -(-Design(network).score_width // 8) + 2 + 2 + 1 + 1
+    assert link["request_bytes"] == 8 + 2 + 4 + 1 + 1
+    # the request's checksum, class, cycles, scores
+    assert link["reply_bytes"] == 4 + 2 + 4 + 4 * -(-Design(network).score_width // 8) + 2 + 4 + 1 + 1
     assert link["frames_per_second"] == pytest.approx(1e5 / max(link["request_bytes"], link["reply_bytes"]), abs=0.1)
 
 
