@@ -118,6 +118,34 @@ class FlatNetlist:
         if self._names is not None:
             self._names[net] = (bool(hidden), len(free), free)
 
+    def remove(self, cell):
+        """Take the cell called ``cell`` away; nets that it drove have no driver then."""
+        for direction, side in (("input", self.loads), ("output", self.drivers)):
+            for port, index, net in self.nets(cell, direction):
+                side[net].remove((cell, port, index))
+        del self.cells[cell]
+
+    def connect(self, cell, port, net):
+        """Connect the one input pin ``port`` of ``cell`` to ``net``, a net or a constant."""
+        data, pin = self.cells[cell], (cell, port, 0)
+        (before,) = data["connections"].get(port, ["x"])
+        if isinstance(before, int):
+            self.loads[before].remove(pin)
+        data["connections"][port], data["port_directions"][port] = [net], "input"
+        if isinstance(net, int):
+            self.loads.setdefault(net, []).append(pin)
+
+    def forget(self, nets):
+        """Take ``nets`` out of the names: a name of theirs alone goes, in others their bits become "x"."""
+        names = self.module["netnames"]
+        for name, entry in list(names.items()):
+            kept = ["x" if net in nets else net for net in entry["bits"]]
+            if kept != entry["bits"]:
+                entry["bits"] = kept
+                if not any(isinstance(net, int) for net in kept):
+                    del names[name]
+        self._names = None
+
     def marked(self, attribute):
         """Return the set of nets of which a name has ``attribute``."""
         return {net for entry in self.module["netnames"].values() if attribute in entry.get("attributes", {})

@@ -1,10 +1,13 @@
-// Block RAM of Xilinx 7 series (AMD UG473, "7 Series FPGAs Memory Resources"), in the modes that yosys uses: no output
-// register, no reset of the output, no cascade, no ECC. Anything else ends the simulation. Outputs start at 0.
+// Block RAM of Xilinx 7 series (AMD UG473, "7 Series FPGAs Memory Resources"), in the modes that yosys and hw/outreg.py
+// use: no reset of the output, no cascade, no ECC. Anything else ends the simulation. Outputs start at 0.
 //
 // A row of bytes, each with a parity bit on top. Addresses count bits; parity bits have no address of their own. Ports
 // of 9 bits or more see whole bytes, narrower ones a part of one without its parity. In simple dual port mode A reads
 // and B writes, and at full width the upper half is on the pins of B. Two ports that meet at one address: a read gets
 // what was there before, which is what READ_FIRST promises for one clock.
+//
+// The output register of a port has the port's clock and an enable of its own, REGCE, beside that of the memory. In
+// simple dual port mode A reads, so clock and REGCE of A are those of both halves.
 
 module xc7_block_ram #(
     parameter BYTES = 2048,
@@ -12,12 +15,12 @@ module xc7_block_ram #(
     parameter RAM_MODE = "TDP",
     parameter READ_WIDTH_A = 0, READ_WIDTH_B = 0, WRITE_WIDTH_A = 0, WRITE_WIDTH_B = 0,
     parameter WRITE_MODE_A = "WRITE_FIRST", WRITE_MODE_B = "WRITE_FIRST",
-    parameter REGISTERED = 0, CASCADED = 0,
+    parameter REGISTER_A = 0, REGISTER_B = 0, CASCADED = 0,
     parameter [8*BYTES-1:0] CONTENTS = 0,
     parameter [BYTES-1:0] PARITY = 0,
     localparam A = $clog2(8 * BYTES)
 ) (
-    input clka, clkb, ena, enb, rsta, rstb,
+    input clka, clkb, ena, enb, rsta, rstb, regcea, regceb, rstrega, rstregb,
     input [A-1:0] addra, addrb,
     input [8*PINS-1:0] dia, dib,
     input [PINS-1:0] dipa, dipb,
@@ -28,11 +31,13 @@ module xc7_block_ram #(
 );
     reg [8:0] bytes [0:BYTES-1];
     reg [9*PINS-1:0] qa = 0, qb = 0;  // bytes with their parity
+    wire [9*PINS-1:0] outa, outb;  // the same, behind the output registers
     genvar k;
     integer n;
     initial begin
         for (n = 0; n < BYTES; n = n + 1) bytes[n] = {PARITY[n], CONTENTS[8*n +: 8]};
-        if (REGISTERED) $fatal(1, "block RAM %m: output registers are not modelled");
+        if (RAM_MODE == "SDP" && (REGISTER_A != 0) != (REGISTER_B != 0))
+            $fatal(1, "block RAM %m: in simple dual port mode both halves have an output register or none");
         if (CASCADED) $fatal(1, "block RAM %m: cascades are not modelled");
         if (RAM_MODE == "SDP" && (WRITE_WIDTH_A != 0 || READ_WIDTH_B != 0))
             $fatal(1, "block RAM %m: in simple dual port mode A reads and B writes");
@@ -100,9 +105,25 @@ module xc7_block_ram #(
             end
         end
         for (k = 0; k < PINS; k = k + 1) begin : pins
-            assign {dopa[k], doa[8*k +: 8]} = qa[9*k +: 9];
-            assign {dopb[k], dob[8*k +: 8]} = qb[9*k +: 9];
+            assign {dopa[k], doa[8*k +: 8]} = outa[9*k +: 9];
+            assign {dopb[k], dob[8*k +: 8]} = outb[9*k +: 9];
         end
+        if (REGISTER_A != 0) begin : register_a
+            reg [9*PINS-1:0] held = 0;
+            always @(posedge clka) if (regcea) held <= qa;
+            always @(posedge clka) if (rstrega) $fatal(1, "block RAM %m: reset of the output is not modelled");
+            assign outa = held;
+        end else assign outa = qa;
+        if (REGISTER_B != 0) begin : register_b
+            reg [9*PINS-1:0] held = 0;
+            if (RAM_MODE == "SDP") begin
+                always @(posedge clka) if (regcea) held <= qb;
+            end else begin
+                always @(posedge clkb) if (regceb) held <= qb;
+            end
+            always @(posedge clkb) if (rstregb) $fatal(1, "block RAM %m: reset of the output is not modelled");
+            assign outb = held;
+        end else assign outb = qb;
     endgenerate
 
     always @(posedge clka) if (rsta & ena) $fatal(1, "block RAM %m: reset of the output is not modelled");
@@ -145,7 +166,7 @@ module RAMB18E1 #(
         .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
         .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),
         .WRITE_MODE_A(WRITE_MODE_A), .WRITE_MODE_B(WRITE_MODE_B),
-        .REGISTERED(DOA_REG != 0 || DOB_REG != 0),
+        .REGISTER_A(DOA_REG), .REGISTER_B(DOB_REG),
         .CASCADED(RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE"),
         .CONTENTS({
             INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37, INIT_36,
@@ -160,6 +181,7 @@ module RAMB18E1 #(
     ) ram (
         .clka(CLKARDCLK), .clkb(CLKBWRCLK), .ena(ENARDEN), .enb(ENBWREN),
         .rsta(RSTRAMARSTRAM | RSTREGARSTREG), .rstb(RSTRAMB | RSTREGB),
+        .regcea(REGCEAREGCE), .regceb(REGCEB), .rstrega(RSTREGARSTREG), .rstregb(RSTREGB),
         .addra(ADDRARDADDR[13:0]), .addrb(ADDRBWRADDR[13:0]),
         .dia(DIADI), .dib(DIBDI), .dipa(DIPADIP), .dipb(DIPBDIP), .wea(WEA), .web(WEBWE),
         .doa(DOADO), .dob(DOBDO), .dopa(DOPADOP), .dopb(DOPBDOP)
@@ -214,7 +236,7 @@ module RAMB36E1 #(
         .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
         .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),
         .WRITE_MODE_A(WRITE_MODE_A), .WRITE_MODE_B(WRITE_MODE_B),
-        .REGISTERED(DOA_REG != 0 || DOB_REG != 0),
+        .REGISTER_A(DOA_REG), .REGISTER_B(DOB_REG),
         .CASCADED(RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE"),
         .CONTENTS({
             INIT_7F, INIT_7E, INIT_7D, INIT_7C, INIT_7B, INIT_7A, INIT_79, INIT_78, INIT_77, INIT_76,
@@ -236,6 +258,7 @@ module RAMB36E1 #(
     ) ram (
         .clka(CLKARDCLK), .clkb(CLKBWRCLK), .ena(ENARDEN), .enb(ENBWREN),
         .rsta(RSTRAMARSTRAM | RSTREGARSTREG), .rstb(RSTRAMB | RSTREGB),
+        .regcea(REGCEAREGCE), .regceb(REGCEB), .rstrega(RSTREGARSTREG), .rstregb(RSTREGB),
         .addra(ADDRARDADDR[14:0]), .addrb(ADDRBWRADDR[14:0]),
         .dia(DIADI), .dib(DIBDI), .dipa(DIPADIP), .dipb(DIPBDIP), .wea(WEA), .web(WEBWE),
         .doa(DOADO), .dob(DOBDO), .dopa(DOPADOP), .dopb(DOPBDOP)
