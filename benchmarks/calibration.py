@@ -48,7 +48,8 @@ def netlist(component):
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "top.v").write_text(to_verilog(component, "top"))
         run_tool(find_tool("yosys"), ["-q", "-p", "read_verilog top.v; synth_ice40 -top top ; select -module top; "
-                                      "write_json -selected net.json"], folder=folder, log="log", tick=lambda _="": None)
+                                      "write_json -selected net.json"], folder=folder, log="log",
+                 tick=lambda _: None)
         return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())
 
 

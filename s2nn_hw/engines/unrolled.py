@@ -127,15 +127,17 @@ class UnrolledEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.params
-        index = Signal(range(max(2, p.words)))
         ready = Signal()
-        last = index == p.words - 1
+        # a counter of one word never moves, but synthesis does not see that
+        index = Signal(range(p.words)) if p.words > 1 else C(0, 1)
+        last = index == p.words - 1 if p.words > 1 else C(1, 1)
         entering = self.i.valid & last
         pipeline = (FreePipeline(m, p.registers, entering) if self.free
                     else Pipeline(m, p.registers, entering, self.o.ready))
         m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
-        with m.If(self.i.valid & ready):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))
+        if p.words > 1:
+            with m.If(self.i.valid & ready):
+                m.d.sync += index.eq(Mux(last, 0, index + 1))
         held = [Signal(p.width, name=f"word{k}", reset_less=True) for k in range(p.words - 1)]
         for k, word in enumerate(held):
             with m.If(self.i.valid & (index == k)):
@@ -160,17 +162,25 @@ class SpikeWords(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        index = Signal(range(max(2, self.words)))
+        m.d.comb += self.o.valid.eq(self.i.valid)
+        if self.words == 1:
+            m.d.comb += [self.o.payload.eq(self.i.payload), self.i.ready.eq(self.o.ready)]
+        else:
+            self._cut(m)
+        seen = Signal(self.neurons)
+        seen_count = Signal(24)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
+        return m
+
+    def _cut(self, m):
+        """Send the words of a position one after the other."""
+        index = Signal(range(self.words))
         last = index == self.words - 1
-        m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready & last)]
+        m.d.comb += self.i.ready.eq(self.o.ready & last)
         with m.Switch(index):
             for k in range(self.words):
                 with m.Case(k):
                     m.d.comb += self.o.payload.eq(self.i.payload[k * self.width : (k + 1) * self.width])
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
-        seen = Signal(self.neurons)
-        seen_count = Signal(24)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
-        return m
