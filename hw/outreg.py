@@ -61,6 +61,10 @@ class Absorbed:
         """Return how many cells were removed, by type."""
         return {REGISTER: self.registers} if self.registers else {}
 
+    def cells(self, family):
+        """Return by how many cells of each type the netlist for ``family`` changed."""
+        return {kind: -count for kind, count in self.removed().items()}
+
     def to_json(self):
         return asdict(self)
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import warnings
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from .boards import Board, check_budget
 from .fanout import spread_file
 from .halfluts import count_half_luts
 from .nextpnrlog import log_clocks, log_critical_path, log_utilization
+from .outreg import absorb_file
 from .progress import Watch
 from .toolchain import INSTALL, Narrator, find_path, find_tool, run_tool
 from .toolreports import (
@@ -37,6 +39,7 @@ NEXTPNR_LOG = f"{TOP}.tim"
 FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
 # families whose netlists get copies of busy drivers: on the others busy enables and resets go over global nets
 SPREAD = ("ecp5", "xc7")
+ABSORB = ("xc7",)  # where block RAM takes the register behind it (hw/outreg.py)
 SLOW_PARSER = "slower textX parser"
 # by family: netlist, placed and routed design, bitstream
 PRODUCTS = {
@@ -200,21 +203,29 @@ def synthesise(work):
     with work.narrator.stage("synthesis", f"synthesis ({what})") as tick:
         _tool(work, tool, arguments, tick, log="synthesis.log", own_log=f"{TOP}.rpt",
               outputs=(netlist, f"{TOP}_stat.json"))
-        spread = spread_file(work.folder / netlist, work.board.family) if work.board.family in SPREAD else None
-    if spread:
-        work.narrator.say(str(spread))
-    return count_netlist(work, netlist, spread)
+        changes = change_netlist(work.folder / netlist, work.board.family)
+    for change in changes:
+        work.narrator.say(str(change))
+    return count_netlist(work, netlist, changes)
 
 
-def count_netlist(work, netlist, spread):
-    """Return the :class:`Usage` of the netlist that placement will get, copies of drivers (``spread``) included; refuse
-    it if it can't fit.
+def change_netlist(path, family):
+    """Do with yosys's netlist what it does not do itself; return the records of what was changed."""
+    changes = [absorb_file(path, family)] if family in ABSORB else []
+    return changes + ([spread_file(path, family)] if family in SPREAD else [])
+
+
+def count_netlist(work, netlist, changes):
+    """Return the :class:`Usage` of the netlist that placement will get, with its ``changes`` since synthesis; refuse it
+    if it can't fit.
 
     For Artix its detail says what nextpnr-xilinx will pack, which decides where that is what will place it.
     """
-    added = spread.cells(work.board.family) if spread else {}
+    added = Counter()
+    for change in changes:
+        added.update(change.cells(work.board.family))
     usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json", added=added)
-    usage = replace(usage, detail=usage.detail | {"fan_out": spread and spread.to_json()})
+    usage = replace(usage, detail=usage.detail | {"changes": [change.to_json() for change in changes]})
     refuse_too_large(work.board, usage)
     if work.board.family == "xc7":
         halves = count_half_luts(work.folder / netlist)

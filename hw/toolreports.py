@@ -128,12 +128,14 @@ def yosys_cells(path):
 
 
 def synthesis_usage(family, path, *, added=None):
-    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``, and of cells ``added`` since.
+    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``, and of cells ``added`` since, by
+    type (negative: taken away).
 
     ``detail["luts_at_least"]`` is what no placement can go below: on Artix two LUTs of at most five inputs may
     share a site.
     """
-    cells = Counter(yosys_cells(path)) + Counter(added or {})
+    cells = Counter(yosys_cells(path))
+    cells.update(added or {})
     counts = {
         resource: sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
         for resource, weights in CELLS[family].items()
