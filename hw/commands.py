@@ -2,12 +2,11 @@
 
 import hashlib
 
-from rich.console import Console
-
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
+from s2nn_hw.terminal import Terminal
 
 from .boards import find_board
 from .flows import Options, build, self_test_design, table
@@ -24,7 +23,7 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     board = find_board(board)
     options = Options(**options)
     network = load(path)
-    console = Console()
+    console = Terminal()
     chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, lut=board.lut_inputs)
     instead = {}
     if vectors is not None and not self_test:
@@ -68,4 +67,4 @@ def _self_test(network, plan, count, test_images):
 
 def show_resources(built, board):
     """Print what the build uses and reaches, for networks that can't be reported on otherwise."""
-    Console().print(table(built, find_board(board)))
+    Terminal().print(table(built, find_board(board)))

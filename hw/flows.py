@@ -213,9 +213,9 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
 
 
 def _console():
-    from rich.console import Console
+    from s2nn_hw.terminal import Terminal
 
-    return Console()
+    return Terminal()
 
 
 def _finished(folder):

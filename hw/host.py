@@ -215,11 +215,11 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
     ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
     images, None as of :meth:`Device.classify`.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from s2nn_hw.files import read_npy, write_npz
     from s2nn_hw.store import load
+    from s2nn_hw.terminal import Terminal
 
     pixels = read_npy(images)
     if network is not None:
@@ -227,11 +227,11 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
         network.encode(pixels)  # shape and type are judged before the board is asked
     if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
-    console = Console()
+    console = Terminal()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with open_device(port, baud, network) as device:
         device.encode(pixels)
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
             task = bar.add_task("images", total=len(pixels))
 
             def progress(done, repeats):

@@ -4,7 +4,6 @@ import json
 import time
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from s2nn_hw.accelerator import Accelerator, Design
@@ -13,6 +12,7 @@ from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load
+from s2nn_hw.terminal import Terminal
 
 from .host import open_device
 from .protocol import Reply, Splitter, encode
@@ -94,7 +94,7 @@ def tell(verdict, identity, classes, what, *, moving, clock_hz=None, output=None
     }
     if output is not None:
         write_json(output, data)
-    console = Console()
+    console = Terminal()
     if as_json:
         console.file.write(json.dumps(data, indent=2) + "\n")
     else:
