@@ -128,8 +128,9 @@ def yosys_cells(path):
 
 
 def synthesis_usage(family, path, *, added=None):
-    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``, and of cells ``added`` since, by
-    type (negative: taken away).
+    """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``.
+
+    ``added``: cells since then, by type; negative ones were taken away.
 
     ``detail["luts_at_least"]`` is what no placement can go below: on Artix two LUTs of at most five inputs may
     share a site.
