@@ -1,7 +1,7 @@
 # Everything is done in .venv, which `setup` makes; `make` alone prints this help.
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
 #   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
-#   PLAN=...         a plan (JSON) instead of the default one; `make plan` writes one, FPS=... sets its target
+#   PLAN=...         a plan (JSON) instead of the default one, or of that in models/ for this MODEL and BOARD; `make plan` writes one, FPS=... sets its target
 #   FREQ=... SEED=... TIMEOUT=...   make bitstream: its --freq (MHz), --seed and --timeout (minutes a tool)
 #   SELFTEST=1       make bitstream: the chip feeds itself, VECTORS=... test images (default 64); docs/selftest.md
 #   REPORTS=...      the report.json files that `make compare` puts side by side
@@ -21,6 +21,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/s2nn-hw
 NETWORK := models/$(MODEL).s2nn
+PLAN ?= $(wildcard models/$(MODEL).$(BOARD).plan.json)
 WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
 WITH_FLOW = $(if $(FREQ),--freq $(FREQ)) $(if $(SEED),--seed $(SEED)) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
@@ -71,10 +72,10 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
 	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(WITH_FLOW) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
 
-selfdamaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
+damaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
 	PYTHONPATH=tests $(VENV)/bin/python tests/damaged.py 5000 $(or $(SEED),1)
 
-test: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
+selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
 	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))
 
 activity: $(READY) ## simulate the synthesised netlist on images and count toggles, for the report's energy

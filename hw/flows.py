@@ -24,7 +24,8 @@ RECORD = "build.json"
 NETWORK_FILE = "network.s2nn"
 SYNTHESIS_ONLY_STATUS = 3
 # where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
-LOGIC_HZ = {"ecp5": 50_000_000}
+LOGIC_HZ = {"ecp5": 60_000_000}
+LOGIC_ROUTER = {"ecp5": "router2"}  # minutes where the default one takes a quarter of an hour and more
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,15 @@ def self_test_design(network, plan, vectors):
     return design
 
 
+def all_logic(plan):
+    """Return whether every layer of ``plan`` (None: no) is computed by logic, without memories of weights."""
+    return plan is not None and all(layer.engine in ("unrolled", "fused") for layer in plan.layers)
+
+
 def build_clock(board, options, plan):
     """Return ``(clock_hz, settings)``: the clock asked for, else the board's, or less if all weights are logic."""
     wanted = options.freq_mhz and round(options.freq_mhz * 1e6)
-    if not wanted and plan is not None and all(layer.engine in ("unrolled", "fused") for layer in plan.layers):
+    if not wanted and all_logic(plan):
         wanted = min(board.clock_hz, LOGIC_HZ.get(board.family, board.clock_hz))
     return system_clock(board, wanted)
 
@@ -178,8 +184,9 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
     def attempt(clock_hz, early):
         with narrator.stage("generate", "generating the circuit"):
             top = board_design(network, plan, board, clock_hz, baud, design=design)
+            router = LOGIC_ROUTER.get(board.family) if all_logic(plan) else None
             work = prepare(Work(board, flow, folder, narrator, clock_hz / 1e6, options.seed,
-                                minutes=options.timeout_minutes, early=early), top)
+                                minutes=options.timeout_minutes, early=early, router=router), top)
         return top, run(work)
 
     top, outcome = lowering.build(attempt, folder, narrator)

@@ -68,7 +68,8 @@ class Work:
     """One try at a build, as its steps need it.
 
     ``commands``: of Amaranth's plan, from :func:`prepare`. ``minutes``: what a tool may take, None for no limit.
-    ``early``: a placement that is far from the clock ends the try before its routing.
+    ``early``: a placement that is far from the clock ends the try before its routing. ``router``: nextpnr's, None for
+    its default one.
     """
 
     board: Board
@@ -79,6 +80,7 @@ class Work:
     seed: int
     minutes: float | None = None
     early: bool = False
+    router: str | None = None
     commands: list = field(default_factory=list)
 
 
@@ -137,7 +139,7 @@ def prepare(work, top):
     platform = board.create_platform()
     overrides = {
         "nextpnr_opts": ["--report", f"{TOP}_nextpnr.json", "--freq", f"{clock_mhz:g}", "--seed", str(seed),
-                         "--timing-allow-fail"],
+                         "--timing-allow-fail", *(["--router", work.router] if work.router else [])],
         "script_after_read": "\n".join(VERILOG_SCRIPT),
         "script_after_synth": f"tee -q -o {TOP}_stat.json stat -json",
         "synth_opts": synthesis_options(board),

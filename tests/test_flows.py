@@ -53,7 +53,7 @@ def test_real_tools_build_once(board, product, others, tmp_path):
 
 
 @pytest.mark.parametrize(("engine", "asked", "mhz"), [
-    ("event", None, 100), ("unrolled", None, 50), ("unrolled", 75, 75), ("fused", None, 50)])
+    ("event", None, 100), ("unrolled", None, 60), ("unrolled", 75, 75), ("fused", None, 60)])
 def test_logic_takes_a_slower_clock_on_ecp5_unless_one_is_asked_for(engine, asked, mhz):
     plan = Plan((LayerPlan("a", engine=engine), LayerPlan("b", engine="event" if engine == "event" else "unrolled")))
     clock_hz, _ = build_clock(find_board("ulx3s"), Options(freq_mhz=asked), plan)

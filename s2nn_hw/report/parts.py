@@ -93,7 +93,7 @@ def _columns(params):
 def event_engine(family, p):
     """Return the cost of an event engine: queues, scanners, rows, trees, accumulators."""
     cost = weight_memory(family, p) + accumulators(family, p, p.all_banks)
-    for section in p.sections:
+    for section, (_, rows, width) in zip(p.sections, p.memories, strict=True):
         index = bits_for(p.groups * section.words)
         queue = ram(family, p.depth, section.share + index + p.tag_bits, registered=False)
         row, pointer = index + bits_for(section.share), bits_for(p.depth)
@@ -101,7 +101,8 @@ def event_engine(family, p):
         scanner = Cost(luts=family.scan * section.share + 6,
                        ffs=2 * section.share + index + row + 3 * pointer + 2 + sign)
         head = Cost(luts=(section.share + index) / 2, ffs=section.share + index + p.tag_bits + 4)
-        gated = Cost(ffs=p.lanes * section.bits * _registers(family))
+        stored = rom(family, rows, width, p.memory, bits=section.bits)
+        gated = Cost(ffs=width * (2 - _absorbs(family, stored)))
         cost += (queue + head + scanner + gated) * section.banks
     index = bits_for(p.groups * p.table_words)
     control = index * (2 if p.cells or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
@@ -114,13 +115,13 @@ def parallel_engine(family, p):
     index = bits_for(p.groups * p.table_words)
     cost = weight_memory(family, p) + accumulators(family, p, p.terms)
     late = p.capture_cycles * (2 + p.planes // 2)
-    raw = p.row_bits * (_registers(family) - 1) if p.rows > 1 else 0
+    raw = p.row_bits * (1 - _absorbs(family, weight_memory(family, p))) if p.rows > 1 else 0
     return cost + Cost(luts=family.layer + index, ffs=gates + raw + 2 * p.width + index + 9 + late)
 
 
-def _registers(family):
-    """Return how many registers a weight that is read passes: the block RAM's own, where builds use it, is none."""
-    return 1 if family.name == "xc7" else 2
+def _absorbs(family, memory):
+    """Return whether builds take the register behind ``memory`` (a :class:`Cost`) into its block RAM."""
+    return family.name == "xc7" and memory.brams > 0
 
 
 def unrolled_engine(family, p, *, predicted):
