@@ -115,7 +115,7 @@ def _finished(folder, digest):
 @contextlib.contextmanager
 def _stage(console, text):
     with console.status(f"{text} ..."):
-        yield lambda: None
+        yield lambda _="": None
 
 
 @contextlib.contextmanager

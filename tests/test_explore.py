@@ -345,7 +345,7 @@ def test_a_recipe_is_trained_once_for_each_pair_of_bits(place, monkeypatch):
 
     network = random_network((24, 10, 3), input_bits=2)
     monkeypatch.setattr("quantize.train.train", train)
-    monkeypatch.setattr("quantize.convert.read_checkpoint", lambda path: path)
+    monkeypatch.setattr("quantize.checkpoint.read_checkpoint", lambda path: path)
     monkeypatch.setattr("quantize.summary.quantize", lambda checkpoint, console: (network, {}))
     pictures = Pictures(np.load("x.npy"), np.load("y.npy"), "x.npy")
     networks = FromRecipe(place / "r.toml", pictures, Console(quiet=True), epochs=2)

@@ -288,11 +288,12 @@ PASSED = Verdict(True, True, False, False, 64, 16, 1 << 47, 0, 70, 1024, 6)
 ])
 def test_packets_round_trip(verdict):
     packets = SelfTestPackets(IDENTITY)
-    payload = packets.pack_verdict(verdict)
-    assert len(payload) == packets.result_bytes == 30 + 2 * (2 + 3 * 2)
+    payload = packets.pack_verdict(verdict, b"abcd")
+    assert len(payload) == packets.result_bytes == 4 + 30 + 2 * (2 + 3 * 2)
+    assert payload[:4] == b"abcd"
     assert packets.unpack_verdict(payload) == verdict
-    assert verdict.to_json()["verdict"] == {0: "no verdict", 2: "pass", 4: "fail"}[payload[0] & 6]
-    assert payload[0] & Flag.FAULT == 8 * verdict.fault
+    assert verdict.to_json()["verdict"] == {0: "no verdict", 2: "pass", 4: "fail"}[payload[4] & 6]
+    assert payload[4] & Flag.FAULT == 8 * verdict.fault
     for wrong in (payload[:-1], payload + b"\0"):
         with pytest.raises(Damaged):
             packets.unpack_verdict(wrong)
