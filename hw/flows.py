@@ -25,7 +25,7 @@ NETWORK_FILE = "network.s2nn"
 SYNTHESIS_ONLY_STATUS = 3
 # where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
 LOGIC_HZ = {"ecp5": 60_000_000}
-LOGIC_ROUTER = {"ecp5": "router2"}  # minutes where the default one takes a quarter of an hour and more
+LOGIC_ROUTER = {"ecp5": "router2"}  # done in minutes, where the default one is far from its end by then
 
 
 @dataclass(frozen=True)
