@@ -42,7 +42,8 @@ def slot_bits(window):
 class Unstuffer(wiring.Component):
     """COBS decoder: ``i`` bytes from the line, ``o`` tokens, in the same cycle, at most one for each byte.
 
-    Empty packets (delimiters in a row) give no token. After a delimiter, wherever it stands, a packet begins.
+    Empty packets (delimiters in a row) give no token. After a delimiter, wherever it stands, a packet begins. Bytes
+    that give no token wait, too, while ``o`` is not ready: so none of their bits stands before ``i.ready``.
     """
 
     def __init__(self):
@@ -53,22 +54,21 @@ class Unstuffer(wiring.Component):
         left = Signal(8)  # bytes of the block still to come
         first, full = Signal(init=1), Signal()  # no code of this packet yet; the block has no zero behind it
         byte, token = self.i.payload, self.o.payload
-        code, delimiter = Signal(), Signal()
+        code, delimiter = Signal(init=1), Signal()  # a code comes next: `left` is 0
         m.d.comb += [
             delimiter.eq(byte == protocol.DELIMITER),
-            code.eq(left == 0),
             token.end.eq(delimiter),
             token.whole.eq(code),
             token.byte.eq(Mux(code, 0, byte)),
             self.o.valid.eq(self.i.valid & ~(first & (delimiter | code)) & (delimiter | ~code | ~full)),
-            self.i.ready.eq(self.o.ready | ~self.o.valid),
+            self.i.ready.eq(self.o.ready),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [first.eq(delimiter), left.eq(left - 1)]
+            m.d.sync += [first.eq(delimiter), left.eq(left - 1), code.eq(left == 1)]
             with m.If(delimiter):
-                m.d.sync += [left.eq(0), full.eq(0)]
+                m.d.sync += [left.eq(0), code.eq(1), full.eq(0)]
             with m.Elif(code):
-                m.d.sync += [left.eq(byte - 1), full.eq(byte == protocol.FULL_BLOCK)]
+                m.d.sync += [left.eq(byte - 1), code.eq(byte == 1), full.eq(byte == protocol.FULL_BLOCK)]
         return m
 
 
@@ -118,23 +118,31 @@ class PacketReader(wiring.Component):
         # slots: [finished, handed) are in the accelerator, [handed, filled) wait for it, `filled` is being written
         filled, handed, finished = (Signal(slot_bits + 1, name=n) for n in ("filled", "handed", "finished"))
         sequence, is_frame, is_identity, room = Signal(8), Signal(), Signal(), Signal()
-        free = (filled ^ finished) != of.window  # a slot is; ``room``: one was as the header came
+        # a slot is, as of the cycle before; ``room``: one was as the header came
+        vacant, free = (filled ^ finished) != of.window, Signal()
         # bytes of payload or checksum due behind this one
         left = Signal(range(max(protocol.CHECK_BYTES, of.frame_bytes)))
         stage, judge, whole, extra = Signal(Stage), Signal(), Signal(), Signal()
         take, payload_byte = Signal(), Signal()
         # the checksum takes a bit a cycle: a byte is on the line for longer, and taken whole it would cost more LUTs
-        bit, summing = Signal(3), Signal()
+        bit, eighth, summing = Signal(3), Signal(), Signal()
+        # what the next byte is for: settled long before it is taken, so it is looked at a cycle late, in registers
+        to_buffer, to_origins = Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(~judge & (token.end | (bit == 7))),
+            self.i.ready.eq(~judge & (token.end | eighth)),
             summing.eq(self.i.valid & ~judge & ~token.end),
-            take.eq(summing & (bit == 7)),
+            take.eq(summing & eighth),
             check.data.eq(token.byte.bit_select(bit, 1)),
             check.valid.eq(summing),
             check.start.eq(judge),
-            payload_byte.eq(take & (stage == Stage.PAYLOAD) & is_frame & room),
+            payload_byte.eq(take & to_buffer),
         ]
-        m.d.sync += [bit.eq(bit + summing), judge.eq(self.i.valid & ~judge & token.end), whole.eq(token.whole)]
+        m.d.sync += [
+            bit.eq(bit + summing), eighth.eq(Mux(summing, bit == 6, eighth)),
+            judge.eq(self.i.valid & ~judge & token.end), whole.eq(token.whole),
+            free.eq(vacant), to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
+            to_origins.eq(((stage == Stage.SEQUENCE) & vacant) | ((stage == Stage.CHECK) & room)),
+        ]
         with m.If(take), m.Switch(stage):
             with m.Case(Stage.TYPE):
                 m.d.sync += [
@@ -162,10 +170,11 @@ class PacketReader(wiring.Component):
 
         # the judgement, one cycle after the end
         code, sound, accept = Signal(3), Signal(), Signal()
-        empty = Signal()
+        empty, matched = Signal(), Signal()  # the checksum, as of the end
+        m.d.sync += matched.eq(check.match_detected)
         m.d.comb += [
             empty.eq(~queue.o.valid),
-            sound.eq((stage == Stage.DONE) & whole & check.match_detected),
+            sound.eq((stage == Stage.DONE) & whole & matched),
             accept.eq(judge & sound & ~extra & is_frame & room),
         ]
         with m.If(stage != Stage.DONE):
@@ -191,11 +200,11 @@ class PacketReader(wiring.Component):
         # where the frames in the slots are from
         m.submodules.origins = origins = Memory(shape=8, depth=of.window * ORIGIN_BYTES, init=[])
         note, recall = origins.write_port(), origins.read_port(domain="comb")
-        numbered, checked = stage == Stage.SEQUENCE, stage == Stage.CHECK
+        numbered = stage == Stage.SEQUENCE
         m.d.comb += [
             note.addr.eq(Cat(filled[:slot_bits], Mux(numbered, ORIGIN_BYTES - 1, left[:2]))),
             note.data.eq(token.byte),
-            note.en.eq(take & (numbered & free | checked & room)),
+            note.en.eq(take & to_origins),
             recall.addr.eq(Cat(finished[:slot_bits], self.number)),
             self.origin.eq(recall.data),
         ]
@@ -214,19 +223,20 @@ class PacketReader(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         beat_in, beat_out = Signal(beat_bits), Signal(beat_bits)
         gathered = Signal(8 * (of.beat_bytes - 1))
-        byte_in = Signal(range(of.beat_bytes))
+        byte_in, whole = Signal(range(of.beat_bytes)), Signal()  # the next byte makes a beat whole
         word = Cat(gathered, self.i.payload.byte)
         m.d.comb += [
             write.addr.eq(Cat(beat_in, writing)),
             write.data.eq(word[:width]),
-            write.en.eq(payload_byte & (byte_in == of.beat_bytes - 1)),
+            write.en.eq(payload_byte & whole),
             read.addr.eq(Cat(beat_out, slot)),
             read.en.eq(~self.o.valid | self.o.ready),
             self.o.payload.as_value().eq(read.data),
         ]
+        m.d.sync += whole.eq(byte_in == of.beat_bytes - 1)
         with m.If(payload_byte):
             m.d.sync += [gathered.eq(word[8:]), byte_in.eq(byte_in + 1)]
-            with m.If(byte_in == of.beat_bytes - 1):
+            with m.If(whole):
                 m.d.sync += [byte_in.eq(0), beat_in.eq(beat_in + 1)]
         with m.If(restart):
             m.d.sync += [byte_in.eq(0), beat_in.eq(0)]

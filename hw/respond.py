@@ -1,9 +1,13 @@
 """From results and refusals to bytes on the line: one reply at a time, stuffed without a packet buffer."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.crc import Algorithm
 from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.select import choose
 
 from . import protocol
 from .protocol import Reply
@@ -32,7 +36,7 @@ class Responder(wiring.Component):
     in the payload of the reply of type ``identity.reply``; ``identity`` may be another record with these attributes.
 
     The bytes of a reply are read by index from where they already are. A block is passed twice: once in
-    search of the zero that ends it (ten cycles a byte; the checksum takes a bit in each of eight), once to send it.
+    search of the zero that ends it (twelve cycles a byte; the checksum takes a bit in each of eight), once to send it.
     """
 
     def __init__(self, identity, result_layout, payload=result_payload):
@@ -59,15 +63,20 @@ class Responder(wiring.Component):
         code = Signal(8, init=1)  # COBS code of the block: its bytes + 1
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
         last = Signal()  # nothing follows the block
-        byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, two cycles later
+        byte, body, end = Signal(8), Signal(), Signal()  # what stands at `index`, three cycles later
+        counts, halt = Signal(), Signal()  # a cycle after that: the checksum takes the byte; the block ends before it
         bit = Signal(3)  # of the byte, which the checksum takes next
+        finish = Signal()
 
         # each adder alone between its register and a multiplexer
         idle, step, rewind, settle, grow, shrink = (
             Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink"))
         stepped, onward, full = Signal.like(index), Signal.like(index), Signal()
         m.d.comb += [onward.eq(index + 1), stepped.eq(Mux(step, onward, index))]
-        m.d.sync += [index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK)]
+        m.d.sync += [
+            index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK), finish.eq(0),
+            counts.eq(body & ~full), halt.eq(end | full | (byte == 0)),
+        ]
         with m.If(grow):
             m.d.sync += code.eq(code + 1)
         with m.If(shrink):
@@ -91,15 +100,14 @@ class Responder(wiring.Component):
                 with m.Elif(self.results.valid):
                     m.d.sync += kind.eq(of.reply)
                     m.next = "LOOK"
-            with m.State("LOOK"):
-                m.next = "LOOK_ON"
-            with m.State("LOOK_ON"):
-                m.next = "EXAMINE"
+            for state, following in pairwise(("LOOK", "FIND", "CHOOSE", "WEIGH", "EXAMINE")):
+                with m.State(state):
+                    m.next = following
             with m.State("EXAMINE"):
-                m.d.comb += check.valid.eq(body & ~full)
-                m.d.sync += [bit.eq(bit + check.valid), zero.eq(~end & ~full), last.eq(end & ~full)]
-                with m.If(~check.valid | (bit == 7)):
-                    with m.If(end | full | (byte == 0)):
+                m.d.comb += check.valid.eq(counts)
+                m.d.sync += [bit.eq(bit + counts), zero.eq(~end & ~full), last.eq(end & ~full)]
+                with m.If(~counts | (bit == 7)):
+                    with m.If(halt):
                         m.next = "CODE"
                     with m.Else():
                         m.d.comb += [step.eq(1), grow.eq(1)]
@@ -110,7 +118,7 @@ class Responder(wiring.Component):
                 with m.If(self.o.ready):
                     m.next = "FETCH"
             with m.State("FETCH"):
-                m.next = "FETCH_ON"
+                m.next = "FETCH_FIND"
                 with m.If(code == 1):
                     m.d.comb += [step.eq(zero), settle.eq(1)]
                     m.next = "LOOK"
@@ -118,8 +126,9 @@ class Responder(wiring.Component):
                         m.next = "DELIMITER"
                 with m.Else():
                     m.d.comb += shrink.eq(1)
-            with m.State("FETCH_ON"):
-                m.next = "SEND"
+            for state, following in pairwise(("FETCH_FIND", "FETCH_CHOOSE", "SEND")):
+                with m.State(state):
+                    m.next = following
             with m.State("SEND"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
                 with m.If(self.o.ready):
@@ -128,33 +137,35 @@ class Responder(wiring.Component):
             with m.State("DELIMITER"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(protocol.DELIMITER)]
                 with m.If(self.o.ready):
-                    m.d.comb += self.finish.eq(is_result)
-                    m.next = "IDLE"
-        m.d.comb += [self.results.ready.eq(self.finish), check.data.eq(byte.bit_select(bit, 1))]
+                    m.d.sync += finish.eq(is_result)
+                    m.next = "FINISH"
+            with m.State("FINISH"):
+                m.next = "IDLE"
+        m.d.comb += [
+            self.finish.eq(finish), self.results.ready.eq(finish), check.data.eq(byte.bit_select(bit, 1)),
+        ]
 
-        # what stands at the index, in two steps: found, then chosen
-        ahead, closing = Signal.like(index), Signal()  # bytes up to the packet's end; none but the checksum's are left
-        found, known, at_kind, at_origin, at_sequence = Signal(8), Signal(8), Signal(), Signal(), Signal()
-        identity = Const(int.from_bytes(of.pack(), "little"), 8 * of.FORMAT.size)
-        unused = Const(0, 8 * protocol.HEADER_BYTES)
-        result = Cat(unused, Const(0, 8 * protocol.CHECK_BYTES), self._payload(of, self.results.payload))
+        # what stands at the index, in three steps: found, chosen among what is sent, and between that and the checksum
+        ahead, found, known = Signal.like(index), Signal(8), Signal(8)  # `ahead`: bytes up to the packet's end
+        at_kind, at_origin, at_sequence = Signal(), Signal(), Signal()
+        sent, closing, checksum, at_end = Signal(8), Signal(), Signal(8), Signal()
+        result = self._payload(of, self.results.payload)
+        unused = [0] * (protocol.HEADER_BYTES + protocol.CHECK_BYTES)
+        results = unused + [result[k : k + 8] for k in range(0, len(result), 8)]
+        identity = unused[: protocol.HEADER_BYTES] + list(of.pack())
         size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
         m.d.sync += [
             ahead.eq(size - index), self.number.eq(ORIGIN_BYTES - index),
             at_kind.eq(index == 0), at_sequence.eq(index == 1),
             at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
-            found.eq(result.word_select(index, 8)), known.eq(Cat(unused, identity).word_select(index, 8)),
+            found.eq(choose(results, index)), known.eq(choose(identity, index)),
         ]
-        m.d.comb += closing.eq(ahead <= protocol.CHECK_BYTES)
-        with m.If(closing):
-            m.d.sync += byte.eq(check.crc.word_select((protocol.CHECK_BYTES - ahead)[:2], 8))
-        with m.Elif(at_kind):
-            m.d.sync += byte.eq(kind)
-        with m.Elif(at_origin):
-            m.d.sync += byte.eq(self.origin)
-        with m.Elif(at_sequence):
-            m.d.sync += byte.eq(sequence)
-        with m.Else():
-            m.d.sync += byte.eq(Mux(is_result, found, known))
-        m.d.sync += [end.eq(ahead == 0), body.eq(~closing)]
+        crc = [check.crc.word_select(n, 8) for n in range(protocol.CHECK_BYTES)]
+        m.d.sync += [
+            closing.eq(ahead <= protocol.CHECK_BYTES), at_end.eq(ahead == 0),
+            checksum.eq(choose([crc[-n % protocol.CHECK_BYTES] for n in range(protocol.CHECK_BYTES)], ahead)),
+            sent.eq(Mux(at_kind, kind, Mux(at_origin, self.origin, Mux(
+                at_sequence, sequence, Mux(is_result, found, known))))),
+            byte.eq(Mux(closing, checksum, sent)), end.eq(at_end), body.eq(~closing),
+        ]
         return m

@@ -171,14 +171,15 @@ def write_window(s, part):
 
 @njit(nogil=True, inline="always")
 def read_window(s, part):
-    """A word is read when what it needs is written and the three before it leave room; it is offered three later."""
+    """A word is read when what it needs is written and one cycle after the fourth before it left; it is offered three
+    later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
         return False
     frame = s.parts[part, FRAME_OUT]
     need = n // frame * s.parts[part, FRAME_IN] + s.tables[s.parts[part, NEEDS] + n % frame]
     written = passed(s, s.ports[s.parts[part, PORT], CHANNEL], need) if need >= 0 else NOBODY
-    before = passed(s, out, n - 3) if n >= 3 else NOBODY
+    before = passed(s, out, n - 4) if n >= 4 else NOBODY
     if written == UNKNOWN or before == UNKNOWN:
         return False
     row, ended = s.channels[out, OFFERS] + n, (n + 1) % s.parts[part, CELL_OUT] == 0
@@ -187,7 +188,7 @@ def read_window(s, part):
         if written != NOBODY:
             cycle = max(cycle, s.times[written, lane] + 1)
         if before != NOBODY:
-            cycle = max(cycle, s.times[before, lane])
+            cycle = max(cycle, s.times[before, lane] + 1)
         s.last[part, lane] = cycle
         s.times[row, lane] = cycle + 3
     if ended:

@@ -23,6 +23,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .errors import UserError
+from .fifo import Queue
 from .select import choose
 from .walk import Walk
 
@@ -254,16 +255,20 @@ class Window(wiring.Component):
             end = np.full_like(p.reaches, p.frame_words)
             there |= ~self._beyond(m, "image", end, [move.image for move in moves], walk, write.en)[-1]
         address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
-        # three stages, each with a place: the memory's output; a register, as block RAM is too late to do more than
-        # reach one; the output register
-        give, move, take, fetched, kept = Signal(), Signal(), Signal(), Signal(), Signal()
+        # two stages, each with a place: the memory's output; a register, as block RAM is too late to do more than
+        # reach one. Then a queue, so that whether a word is read depends on four registers alone
+        m.submodules.leaving = leaving = Queue(width=p.taps * p.width, depth=2)
+        move, take, fetched, kept = Signal(), Signal(), Signal(), Signal()
         plane, last = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.last, (take, move), "last")
         m.d.comb += [
             self.i.ready.eq(held[-1]),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            give.eq(~self.o.valid | self.o.ready),
-            move.eq(~kept | give),
+            leaving.i.valid.eq(kept),
+            self.o.valid.eq(leaving.o.valid),
+            self.o.payload.eq(leaving.o.payload),
+            leaving.o.ready.eq(self.o.ready),
+            move.eq(~kept | leaving.i.ready),
             take.eq(~fetched | move),
             walk.step.eq(take & there),
         ]
@@ -273,8 +278,6 @@ class Window(wiring.Component):
             m.d.sync += fetched.eq(there)
         with m.If(move):
             m.d.sync += kept.eq(fetched)
-        with m.If(give):
-            m.d.sync += self.o.valid.eq(kept)
         with m.If(walk.step):
             m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
         for port in range(p.taps):
@@ -283,10 +286,8 @@ class Window(wiring.Component):
             m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
             inside = _staged(m, walk.inside(port), (take, move), f"inside{port}")
             word = _staged(m, read.data, (move,), f"word{port}")
-            spikes = Signal(p.width, name=f"spikes{port}", reset_less=True)
-            m.d.comb += self.o.payload[port * p.width : (port + 1) * p.width].eq(spikes)
-            with m.If(give):
-                m.d.sync += spikes.eq(self._spikes(word, plane, inside, inside & ~last))
+            spikes = leaving.i.payload[port * p.width : (port + 1) * p.width]
+            m.d.comb += spikes.eq(self._spikes(word, plane, inside, inside & ~last))
         return m
 
     def _spikes(self, word, plane, inside, whole):

@@ -17,7 +17,7 @@ FRAMES = 3
 def cycle_by_cycle(params, window):
     """Return a testbench that holds ``window`` against the two recurrences of the cycle model, whatever the stalls.
 
-    A word is read when all that it needs is written and the three before leave room, and offered three later; the ring
+    A word is read when all that it needs is written and the four before leave room, and offered three later; the ring
     takes a word while the oldest that it keeps is less than its depth away.
     """
     which = np.arange(params.groups) * params.splits // params.groups
@@ -26,18 +26,19 @@ def cycle_by_cycle(params, window):
 
     async def bench(ctx):
         written = read = cycle = 0
-        fetched = kept = offered = False
+        fetched = kept = False
+        leaving = 0  # words in the queue at the end, of two places
         while True:
             *_, valid, ready, given, taken = await ctx.tick().sample(
                 window.i.valid, window.i.ready, window.o.valid, window.o.ready)
             frame, word = divmod(read, len(needs))
             begun = written - frame * params.frame_words  # words written of the image that is read
             assert ready == (begun - oldest[word * cells // len(needs)] < params.depth), cycle
-            assert given == offered, cycle
-            leaves = not offered or taken
-            moves = not kept or leaves
+            assert given == (leaving > 0), cycle
+            moves = not kept or leaving < 2
             reads = not fetched or moves
-            offered, kept = kept if leaves else offered, fetched if moves else kept
+            leaving += (kept and leaving < 2) - (given and taken)
+            kept = fetched if moves else kept
             if reads:
                 fetched = begun > needs[word]
                 read += fetched

@@ -100,7 +100,8 @@ class FrameCount:
 def credit(m, slots, use, release):
     """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
     left, any_left = Signal(range(slots + 1), init=slots, name="credit"), Signal(init=1, name="any_credit")
-    m.d.sync += [left.eq(left - use + release), any_left.eq(Mux(use, left != 1, left != 0) | release)]
+    m.d.sync += [left.eq(left + Mux(use, Mux(release, 0, -1), release)),
+                 any_left.eq(Mux(use, left != 1, left != 0) | release)]
     return any_left
 
 

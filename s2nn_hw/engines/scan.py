@@ -72,8 +72,8 @@ class Scanner(wiring.Component):
         coming = data.View(self.layout, queue.coming).tag
         with m.If(queue.free):
             m.d.sync += [
-                mine.eq(queue.any_coming & Mux(self.advance, coming == self.following, coming == self.current)),
-                next_one.eq(queue.any_coming & Mux(self.advance, coming == self.after, coming == self.following)),
+                mine.eq(queue.any_coming & (coming == Mux(self.advance, self.following, self.current))),
+                next_one.eq(queue.any_coming & (coming == Mux(self.advance, self.after, self.following))),
             ]
         with m.Elif(self.advance):
             m.d.sync += [mine.eq(next_one), next_one.eq(head.tag == self.after)]
