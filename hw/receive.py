@@ -51,10 +51,10 @@ class Unstuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(8)  # bytes of the block still to come
+        left = Signal(8)  # bytes of the block still to come, and one
         first, full = Signal(init=1), Signal()  # no code of this packet yet; the block has no zero behind it
         byte, token = self.i.payload, self.o.payload
-        code, delimiter = Signal(init=1), Signal()  # a code comes next: `left` is 0
+        code, delimiter = Signal(init=1), Signal()  # a code comes next: `left` is 1
         m.d.comb += [
             delimiter.eq(byte == protocol.DELIMITER),
             token.end.eq(delimiter),
@@ -64,11 +64,11 @@ class Unstuffer(wiring.Component):
             self.i.ready.eq(self.o.ready),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [first.eq(delimiter), left.eq(left - 1), code.eq(left == 1)]
+            m.d.sync += [first.eq(delimiter), left.eq(left - 1), code.eq(left == 2)]
             with m.If(delimiter):
-                m.d.sync += [left.eq(0), code.eq(1), full.eq(0)]
+                m.d.sync += [code.eq(1), full.eq(0)]
             with m.Elif(code):
-                m.d.sync += [left.eq(byte - 1), code.eq(byte == 1), full.eq(byte == protocol.FULL_BLOCK)]
+                m.d.sync += [left.eq(byte), code.eq(byte == 1), full.eq(byte == protocol.FULL_BLOCK)]
         return m
 
 

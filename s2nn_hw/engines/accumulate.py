@@ -100,7 +100,10 @@ class FrameCount:
 def credit(m, slots, use, release):
     """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
     left, any_left = Signal(range(slots + 1), init=slots, name="credit"), Signal(init=1, name="any_credit")
-    m.d.sync += [left.eq(left + Mux(use, Mux(release, 0, -1), release)),
+    # tables, not adders: `use` and `release` come late, and a carry chain would stand behind them
+    less = choose([max(0, n - 1) for n in range(slots + 1)], left)
+    more = choose([min(slots, n + 1) for n in range(slots + 1)], left)
+    m.d.sync += [left.eq(Mux(use == release, left, Mux(use, less, more))),
                  any_left.eq(Mux(use, left != 1, left != 0) | release)]
     return any_left
 
