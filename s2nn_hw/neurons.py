@@ -234,8 +234,9 @@ class ReadoutUnit(wiring.Component):
                 m.d.sync += [value.eq(Mux(wins, right, left)), number.eq(Mux(wins, there, here))]
                 winners.append((value, number))
             if len(best) % 2:
-                value = Signal(signed(self.score_width), name=f"best{level}_last", reset_less=True)
-                number = Signal(self.levels, name=f"class{level}_last", reset_less=True)
+                # with a reset: a shift register in a look-up table would be late for the comparison behind it
+                value = Signal(signed(self.score_width), name=f"best{level}_last")
+                number = Signal(self.levels, name=f"class{level}_last")
                 m.d.sync += [value.eq(best[-1][0]), number.eq(best[-1][1])]
                 winners.append((value, number))
             best = winners

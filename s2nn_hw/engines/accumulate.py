@@ -144,7 +144,8 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
                     for k, (a, b) in enumerate(pairs)]
             m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
             if len(parts) % 2:
-                odd = Signal.like(parts[-1], name=f"odd{lane}_{level}", reset_less=True)
+                # with a reset: a shift register in a look-up table would be late for the adder behind it
+                odd = Signal.like(parts[-1], name=f"odd{lane}_{level}")
                 m.d.sync += odd.eq(parts[-1])
                 sums.append(odd)
             parts = sums
