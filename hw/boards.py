@@ -34,11 +34,6 @@ class Board:
     uart: tuple = ("uart", 0)
     baud: int = 1_000_000
 
-    @property
-    def lut_inputs(self):
-        """Inputs of the device's look-up tables."""
-        return int(self.budget.lut_kind.removeprefix("LUT"))
-
     def create_platform(self):
         """Return a new Amaranth platform object for this board (one per build)."""
         return platform_class(self.platform)()

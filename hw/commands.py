@@ -3,7 +3,7 @@
 import hashlib
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan, load_plan
+from s2nn_hw.plan import family_plan, load_plan
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal
@@ -24,7 +24,7 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     options = Options(**options)
     network = load(path)
     console = Terminal()
-    chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, lut=board.lut_inputs)
+    chosen = load_plan(plan, network, board=board.name) if plan else family_plan(network, board.family)
     instead = {}
     if vectors is not None and not self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")

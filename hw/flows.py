@@ -147,9 +147,9 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     options = options or Options()
     narrator = Narrator(console or _console())
     if plan is None and design is None:
-        from s2nn_hw.plan import default_plan
+        from s2nn_hw.plan import family_plan
 
-        plan = default_plan(network, lut=board.lut_inputs)
+        plan = family_plan(network, board.family)
     build_clock(board, options, plan)
     if estimate is not None:
         check_budget(estimate, board)

@@ -11,9 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan, load_plan, parse_plan
+from s2nn_hw.plan import family_plan, load_plan, parse_plan
 from s2nn_hw.report.builds import running_mhz
-from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal, terminal
 
@@ -95,7 +94,7 @@ def _plan(network, plan, record, source, board):
         if chosen and record["plan"] != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
         return chosen or parse_plan(record["plan"], network, f"build {source}")
-    return chosen or default_plan(network, lut=FAMILIES[board.family].inputs)
+    return chosen or family_plan(network, board.family)
 
 
 def _plain(name):

@@ -10,14 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import UserError
 from ..files import write_json
-from ..plan import default_plan, load_plan, parse_plan
+from ..plan import default_plan, family_plan, load_plan, parse_plan
 from ..store import load
 from ..terminal import Terminal, terminal
 from . import tables
 from .builds import NETWORK, find_build, read_build, running_mhz
 from .energy.device import load_activity
 from .energy.readings import load_readings
-from .families import FAMILIES
 from .full import build_report
 from .literature import load_literature
 from .overview import overview
@@ -103,7 +102,7 @@ def _setting(network, board, build, plan, find_board):
     elif built and built.get("plan"):
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
-        chosen = default_plan(network, lut=FAMILIES[record["family"]].inputs if record else 6)
+        chosen = family_plan(network, record["family"]) if record else default_plan(network)
     if record and built is None:
         build, built = find_build(BUILDS, network, board, chosen) or (None, None)
     return build, built, chosen, record
