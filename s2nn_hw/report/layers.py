@@ -28,7 +28,7 @@ COLUMNS = {
     "bound": column("cycles", "formula", "max(active taps * groups / banks, words)"),
     "alone_interval": column("cycles", "formula", "engine that nobody holds up"),
     "alone_to_bound": column("ratio", "formula"),
-    "occupancy": column("share", "formula", "alone_interval / interval of the circuit"),
+    "occupancy": column("share", "formula", "cycles alone / interval of the circuit"),
 }
 COSTS = {
     "luts": column("LUTs", "estimate", "s2nn_hw/report/parts.py", LUT_BAND),
