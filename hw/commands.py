@@ -1,6 +1,7 @@
 """What the ``bitstream`` command does and says; its numbers come from :mod:`hw.flows`."""
 
 import hashlib
+import shlex
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import family_plan, load_plan
@@ -9,7 +10,7 @@ from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal
 
 from .boards import find_board
-from .flows import Options, build, self_test_design, table
+from .flows import NETWORK_FILE, Options, build, self_test_design, table
 from .lowering import lowered_text
 from .selftest import ROUNDS_LOG2, Vectors
 
@@ -42,6 +43,9 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     if built.bitstream:
         say(f"bitstream: {built.bitstream}")
         say(f"program it, in that folder, with: {built.report['program']}")
+        if not self_test:
+            say("then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
+                + shlex.quote(str(built.folder / NETWORK_FILE)))
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")
         for item in built.missing:
@@ -63,6 +67,12 @@ def _self_test(network, plan, count, test_images):
     facts = {"vectors": len(vectors.pixels), "images": where, "digest": digest.hexdigest(), "rounds": 1 << ROUNDS_LOG2}
     return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}",
             "self_test": facts}
+
+
+def last_word(built):
+    """Return why there is no bitstream, in one line for the end of a long output."""
+    return (f"no bitstream (status {built.status}): {len(built.missing)} things are missing on this machine, "
+            f"{', '.join(built.missing)}; {built.folder} can be finished where they are")
 
 
 def show_resources(built, board):

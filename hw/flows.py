@@ -21,7 +21,7 @@ from .toolchain import Narrator
 from .uart import clocks_per_bit
 
 RECORD = "build.json"
-NETWORK_FILE = "network.s2nn"
+NETWORK_FILE, PLAN_FILE = "network.s2nn", "plan.json"
 SYNTHESIS_ONLY_STATUS = 3
 # where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
 LOGIC_HZ = {"ecp5": 60_000_000}
@@ -215,6 +215,8 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "program": " ".join(board.program) if outcome.bitstream else None,
     }
     save(network, folder / NETWORK_FILE)
+    if plan is not None:
+        plan.save(folder / PLAN_FILE)
     write_json(folder / RECORD, report)
     return report
 

@@ -14,7 +14,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.plan import family_plan, load_plan, parse_plan
 from s2nn_hw.report.builds import running_mhz
 from s2nn_hw.store import load
-from s2nn_hw.terminal import Terminal, terminal
+from s2nn_hw.terminal import Terminal, next_step, terminal
 
 from .activity import NETLIST, RECORD, SAIF, circuit_identity, digest_of, make_circuit, run, write_activity
 
@@ -74,6 +74,8 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         show(data, folder)
+        words = [] if record else ["--board", board, *(["--plan", plan] if plan else [])]
+        next_step("report", source, *words, "--html")
     return data
 
 

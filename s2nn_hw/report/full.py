@@ -24,7 +24,7 @@ BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0
 
 def build_report(network, plan, images, labels, build=None, *, board=None, link=None, source=None, checked=None,
                  clock_mhz=None, sequence=SEQUENCE, frames=None, activity=None, readings=None, created="",
-                 folder=None, data_set=None, progress=None):
+                 folder=None, data_set=None, reproduce=(), progress=None):
     """Return the JSON-able report of ``network`` under ``plan`` on uint8 ``images`` and ``labels`` (or None).
 
     ``board``: name, title, device, family, clock_mhz, budget (:func:`hw.figures.board_figures`), or None; ``build``:
@@ -32,7 +32,8 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
     (:func:`hw.figures.link_figures`); ``source``: where the images are from; ``checked``: see :func:`verified`;
     ``clock_mhz``: instead of the build's or the board's; ``frames``: of how many images cycles are worked out, None
     for as many as take minutes; ``data_set``: its title, None for the network's word; ``activity``: an
-    ``activity.json``; ``readings``: of a meter; ``created``: time stamp.
+    ``activity.json``; ``readings``: of a meter; ``created``: time stamp; ``reproduce``: the commands for it
+    (:func:`s2nn_hw.report.reproduce.commands`).
     """
     if not len(images):
         raise UserError("images: at least one is needed for a report")
@@ -75,7 +76,7 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
                                  link=link, readings=readings),
         "build": _build(build, folder),
-        "reproduce": _reproduce(network, board, build, activity),
+        "reproduce": list(reproduce),
     }
 
 
@@ -170,11 +171,3 @@ def _build(build, folder):
         "critical_path": f"{path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} logic, "
                          f"{path['routing_ns']:.2f} routing)" if path else None,
     } | {name: build.get(name) for name in ("flow", "digest", "bitstream", "missing", "tools")}
-
-
-def _reproduce(network, board, build, activity):
-    """Return the commands that give these figures; PLAN.json is the report's ``plan``."""
-    name, on = f"{network.name}.s2nn", f" --board {board['name']}" if board else ""
-    made = [f"s2nn-hw bitstream {name}{on} --plan PLAN.json"] if build else []
-    toggled = [f"s2nn-hw activity {name}{on} --plan PLAN.json --frames {activity['frames']}"] if activity else []
-    return [f"s2nn-hw verify {name} --plan PLAN.json", *made, *toggled, f"s2nn-hw report {name}{on} --plan PLAN.json"]
