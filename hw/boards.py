@@ -156,5 +156,6 @@ def check_budget(estimate, board, *, what="estimate"):
     )
     raise UserError(
         f"the design does not fit {board.title} ({board.device}), by {what}: {table}; "
-        "choose a larger board, fewer banks in the plan, or a smaller network"
+        "choose a larger board, a smaller network, or the smaller circuit that `s2nn-hw plan NETWORK --board "
+        f"{board.name} -o plan.json` finds (then --plan plan.json)"
     )

@@ -5,6 +5,7 @@ import shlex
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import family_plan, load_plan
+from s2nn_hw.report.layers import CELL_BAND
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal
@@ -31,8 +32,14 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if self_test:
         instead = _self_test(network, chosen, vectors, test_images)
+    guess = estimate(network, chosen, board.family, link=not self_test)
+    low, high = (round(guess["cells"] * end) for end in CELL_BAND)
+    if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
+        console.print(f"it may not fit: about {guess['cells']:,} of {board.budget.luts:,} logic cells once placed "
+                      f"({low:,} to {high:,}, an estimate); a smaller circuit: s2nn-hw plan {path} --board "
+                      f"{board.name} -o plan.json, then --plan plan.json", soft_wrap=True)
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
-                  estimate=estimate(network, chosen, board.family, link=not self_test), **instead)
+                  estimate=guess | ({"luts": low} if board.family == "ice40" else {}), **instead)
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)

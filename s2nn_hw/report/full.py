@@ -12,13 +12,15 @@ from .bounds import bounds
 from .builds import packed_luts, running_mhz
 from .energy.section import energy_section
 from .latency import limiting, rate, timeline, times
-from .layers import BRAM_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
+from .layers import BRAM_BAND, CELL_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
 from .logic import logic_section
 from .measure import SEQUENCE, measure
 from .quantities import quantity, significant
 
 FORMAT, VERSION = "s2nn-report", 2
 PACKED_BAND = (0.98, 1.02)  # the one netlist that was packed with the real tool was counted exactly (docs/boards.md)
+PACKED_BY = "nextpnr-xilinx, half-LUTs / 2, from the netlist"
+CELLS_BY = "logic cells once placed: LUTs, and flip-flops that share none"
 BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0)}
 
 
@@ -112,23 +114,26 @@ def resources(board, build, guess):
 
     Used is what the build's tool counted if there is a build, else the estimate ``guess``, which is one of synthesis:
     placement may count differently (nextpnr: cells that hold a flip-flop or a carry only). ``packed`` is what
-    nextpnr-xilinx will make of the synthesised LUTs where it has not run.
+    nextpnr-xilinx will make of the synthesised LUTs where it has not run, or an iCE40's logic cells without a build.
     """
     result, synthesised = {}, (build or {}).get("synthesis")
-    packed = packed_luts(build) if build else None
+    packed, by, band_packed = packed_luts(build) if build else None, PACKED_BY, PACKED_BAND
+    if board["family"] == "ice40" and not build:
+        packed, by, band_packed = guess["cells"], CELLS_BY, CELL_BAND
     for name, band in BANDS.items():
         kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
         value = guess[name]
         estimated = quantity(value, kind, "estimate", "accelerator and host link",
                              [significant(value * end) for end in band])
+        placed = None
+        if packed and name == "luts":
+            placed = quantity(packed, kind, "estimate", by, [significant(packed * end) for end in band_packed])
         counted = quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"]) \
-            if build else estimated
+            if build else placed or estimated
         result[name] = {"kind": kind, "used": counted, "budget": quantity(budget, kind, "setting", board["device"]),
                         "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis")
                         if synthesised else None,
-                        "packed": quantity(packed, kind, "estimate", "nextpnr-xilinx, half-LUTs / 2, from the netlist",
-                                           [significant(packed * end) for end in PACKED_BAND])
-                        if packed and name == "luts" else None, "estimated": estimated}
+                        "packed": placed, "estimated": estimated}
     return result
 
 

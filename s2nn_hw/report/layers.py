@@ -6,6 +6,7 @@ from .resources import estimate
 from .work import stage_work
 
 LUT_BAND, FF_BAND, BRAM_BAND = (0.85, 1.2), (0.85, 1.15), (0.9, 1.1)  # docs/report.md: estimate against synthesis
+CELL_BAND = (0.9, 1.15)  # logic cells of an iCE40, once placed
 COUNTED = "mean over the images"
 COLUMNS = {
     "engine": column("", "setting"),

@@ -138,4 +138,4 @@ def _fullest(work, interval, board):
     used = work.least(interval)
     name = max(used, key=lambda r: used[r] / work.budget[r])
     return (f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
-            f"({100 * planner.ROOM:.0f} % of the board)")
+            f"({100 * work.budget[name] / board['budget'][name]['budget']:.0f} % of the board)")
