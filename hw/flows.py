@@ -197,6 +197,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "board": {"name": board.name, "title": board.title, "device": board.device},
         "network": {"name": network.name, "digest": network.digest},
         "digest": digest,
+        "generator": identity["generator"][:16],
         "plan": identity["plan"],
         "self_test": None if self_test is None else {**self_test, "leds": top.leds},
         "flow": flow.kind,
