@@ -56,6 +56,7 @@ def lines(path):
             found.append(re.split(r"\s{2,}#|\s{3,}(?=[a-z1-9])", line.strip())[0].strip())
         else:
             found.append("")
+    found = [line.removeprefix(".venv/bin/") if "s2nn-hw" in line else line for line in found]
     yield from (line for line in found if line.startswith(BEGINNINGS))
 
 
