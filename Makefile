@@ -30,7 +30,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures verify bench damaged test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures record-builds check-figures verify bench damaged test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -70,7 +70,8 @@ sim: $(READY) ## run the cocotb benches on the generated Verilog
 	$(VENV)/bin/python -m pytest -n auto sim/
 
 bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOARD, in build/
-	$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(WITH_FLOW) $(if $(SELFTEST),--self-test $(WITH_VECTORS))
+	@$(RUN) bitstream $(NETWORK) --board $(BOARD) $(WITH_PLAN) $(WITH_FLOW) $(if $(SELFTEST),--self-test $(WITH_VECTORS)) || { \
+	    status=$$?; [ $$status -ne 3 ] || echo "make's 'Error 3' below is this status, and no crash: synthesis and report are done" >&2; exit $$status; }
 
 damaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
 	PYTHONPATH=tests $(VENV)/bin/python tests/damaged.py 5000 $(or $(SEED),1)
@@ -103,8 +104,14 @@ docs-figures: $(READY) ## regenerate the pictures and tables of the documents fr
 	done
 	$(VENV)/bin/python -m s2nn_hw.report.documents build/figures/*.report.json
 
-verify: $(READY) ## send MODEL's test set (or the first LIMIT=... images) through the Verilog, everything compared
-	$(RUN) verify $(NETWORK) $(WITH_PLAN) $(if $(LIMIT),--limit $(LIMIT))
+record-builds: $(READY) ## write the finished builds in build/ to docs/figures/builds.json, and their tables in the documents
+	$(VENV)/bin/python -m benchmarks.recorded builds
+
+check-figures: $(READY) ## hold the figures of the documents against the networks and the recorded builds; STRICT=1 for a release
+	$(VENV)/bin/python -m benchmarks.recorded check $(if $(STRICT),--strict)
+
+verify: $(READY) ## send MODEL's test set (DOWNLOAD=1 fetches it; the first LIMIT=... images) through the Verilog, everything compared
+	$(RUN) verify $(NETWORK) $(WITH_PLAN) $(if $(LIMIT),--limit $(LIMIT)) $(if $(DOWNLOAD),--download)
 
 bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
 	$(VENV)/bin/python -m benchmarks

@@ -13,7 +13,7 @@ from hw.boards import find_board
 from hw.fanout import LIMIT, spread
 from hw.flat import FlatNetlist
 from hw.paths import find_paths
-from s2nn_hw.plan import default_plan
+from s2nn_hw.plan import family_plan
 from s2nn_hw.store import load
 
 from .frame import Row
@@ -44,7 +44,7 @@ def run(setting):
 
 def measure(network, board, output):
     """Return the rows of ``network`` on ``board``: fan-out before and after, copies, levels."""
-    plan = default_plan(network, lut=board.lut_inputs)
+    plan = family_plan(network, board.family)
     netlist = FlatNetlist.read(board_netlist(network, plan, board, output), board.family)
     cells = len(netlist.cells)
     result = spread(netlist)

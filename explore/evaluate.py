@@ -16,7 +16,7 @@ import s2nn_hw
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import ProofError, UserError
-from s2nn_hw.plan import default_plan, parse_plan
+from s2nn_hw.plan import family_plan, parse_plan
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import parse
 
@@ -100,9 +100,9 @@ def candidate(task, content, images):
 def _plan(task, content, images):
     values, network = task["parameters"], _network(content)
     if values["plan"] == "default":
-        return default_plan(network)
+        return family_plan(network, task["board"]["family"])
     if values["plan"] == "layers":
-        return layers_plan(network, values)
+        return layers_plan(network, values, task["board"]["family"])
     from s2nn_hw.planner import OutOfReach, make_plan
 
     board = task["board"]

@@ -20,7 +20,7 @@ from s2nn_hw.buffers import safe_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.network import INPUT, INPUT_BITS
-from s2nn_hw.plan import Plan, default_plan
+from s2nn_hw.plan import Plan, family_plan
 from s2nn_hw.synapses import Conv2d
 
 PACES = 20
@@ -119,10 +119,11 @@ def bits_options(wanted_input, wanted_weights, own):
     return inputs, weights
 
 
-def layers_plan(network, values):
-    """Return the :class:`~s2nn_hw.plan.Plan` that the ``LAYER.*`` of ``values`` say; :class:`UserError` if none."""
+def layers_plan(network, values, family):
+    """Return the :class:`~s2nn_hw.plan.Plan` that the ``LAYER.*`` of ``values`` say for ``family``;
+    :class:`UserError` if none."""
     choices = []
-    for choice in default_plan(network).layers:
+    for choice in family_plan(network, family).layers:
         layer = network.layer(choice.name)
         if not layer.accumulates:
             choices.append(choice)

@@ -34,11 +34,6 @@ class Board:
     uart: tuple = ("uart", 0)
     baud: int = 1_000_000
 
-    @property
-    def lut_inputs(self):
-        """Inputs of the device's look-up tables."""
-        return int(self.budget.lut_kind.removeprefix("LUT"))
-
     def create_platform(self):
         """Return a new Amaranth platform object for this board (one per build)."""
         return platform_class(self.platform)()
@@ -161,5 +156,6 @@ def check_budget(estimate, board, *, what="estimate"):
     )
     raise UserError(
         f"the design does not fit {board.title} ({board.device}), by {what}: {table}; "
-        "choose a larger board, fewer banks in the plan, or a smaller network"
+        "choose a larger board, a smaller network, or the smaller circuit that `s2nn-hw plan NETWORK --board "
+        f"{board.name} -o plan.json` finds (then --plan plan.json)"
     )

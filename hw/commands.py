@@ -1,15 +1,17 @@
 """What the ``bitstream`` command does and says; its numbers come from :mod:`hw.flows`."""
 
 import hashlib
+import shlex
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan, load_plan
+from s2nn_hw.plan import family_plan, load_plan
+from s2nn_hw.report.layers import CELL_BAND
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal
 
 from .boards import find_board
-from .flows import Options, build, self_test_design, table
+from .flows import NETWORK_FILE, Options, build, self_test_design, table
 from .lowering import lowered_text
 from .selftest import ROUNDS_LOG2, Vectors
 
@@ -24,14 +26,20 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     options = Options(**options)
     network = load(path)
     console = Terminal()
-    chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, lut=board.lut_inputs)
+    chosen = load_plan(plan, network, board=board.name) if plan else family_plan(network, board.family)
     instead = {}
     if vectors is not None and not self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if self_test:
         instead = _self_test(network, chosen, vectors, test_images)
+    guess = estimate(network, chosen, board.family, link=not self_test)
+    low, high = (round(guess["cells"] * end) for end in CELL_BAND)
+    if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
+        console.print(f"it may not fit: about {guess['cells']:,} of {board.budget.luts:,} logic cells once placed "
+                      f"({low:,} to {high:,}, an estimate); a smaller circuit: s2nn-hw plan {path} --board "
+                      f"{board.name} -o plan.json, then --plan plan.json", soft_wrap=True)
     built = build(network, board, plan=chosen, options=options, output=output, console=console,
-                  estimate=estimate(network, chosen, board.family, link=not self_test), **instead)
+                  estimate=guess | ({"luts": low} if board.family == "ice40" else {}), **instead)
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -42,6 +50,9 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     if built.bitstream:
         say(f"bitstream: {built.bitstream}")
         say(f"program it, in that folder, with: {built.report['program']}")
+        if not self_test:
+            say("then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
+                + shlex.quote(str(built.folder / NETWORK_FILE)))
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")
         for item in built.missing:
@@ -63,6 +74,12 @@ def _self_test(network, plan, count, test_images):
     facts = {"vectors": len(vectors.pixels), "images": where, "digest": digest.hexdigest(), "rounds": 1 << ROUNDS_LOG2}
     return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}",
             "self_test": facts}
+
+
+def last_word(built):
+    """Return why there is no bitstream, in one line for the end of a long output."""
+    return (f"no bitstream (status {built.status}): {len(built.missing)} things are missing on this machine, "
+            f"{', '.join(built.missing)}; {built.folder} can be finished where they are")
 
 
 def show_resources(built, board):

@@ -21,7 +21,7 @@ from .toolchain import Narrator
 from .uart import clocks_per_bit
 
 RECORD = "build.json"
-NETWORK_FILE = "network.s2nn"
+NETWORK_FILE, PLAN_FILE = "network.s2nn", "plan.json"
 SYNTHESIS_ONLY_STATUS = 3
 # where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
 LOGIC_HZ = {"ecp5": 60_000_000}
@@ -147,9 +147,9 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     options = options or Options()
     narrator = Narrator(console or _console())
     if plan is None and design is None:
-        from s2nn_hw.plan import default_plan
+        from s2nn_hw.plan import family_plan
 
-        plan = default_plan(network, lut=board.lut_inputs)
+        plan = family_plan(network, board.family)
     build_clock(board, options, plan)
     if estimate is not None:
         check_budget(estimate, board)
@@ -197,6 +197,7 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "board": {"name": board.name, "title": board.title, "device": board.device},
         "network": {"name": network.name, "digest": network.digest},
         "digest": digest,
+        "generator": identity["generator"][:16],
         "plan": identity["plan"],
         "self_test": None if self_test is None else {**self_test, "leds": top.leds},
         "flow": flow.kind,
@@ -215,6 +216,8 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
         "program": " ".join(board.program) if outcome.bitstream else None,
     }
     save(network, folder / NETWORK_FILE)
+    if plan is not None:
+        plan.save(folder / PLAN_FILE)
     write_json(folder / RECORD, report)
     return report
 

@@ -217,11 +217,11 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from s2nn_hw.files import read_npy, write_npz
+    from s2nn_hw.files import read_images, write_npz
     from s2nn_hw.store import load
     from s2nn_hw.terminal import Terminal
 
-    pixels = read_npy(images)
+    pixels = read_images(images)[0]
     if network is not None:
         network = load(network)
         network.encode(pixels)  # shape and type are judged before the board is asked

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.terminal import terminal
 
 from .flat import FlatNetlist
 from .levels import REGISTERS, arrivals
@@ -164,7 +165,7 @@ def _word(name):
 
 
 def print_paths(paths, console):
-    """Print ``paths`` as tables on a rich ``console``."""
+    """Print ``paths`` as tables on a :class:`~s2nn_hw.terminal.Terminal`."""
     from s2nn_hw.report.tables import make_table
 
     console.print(make_table(
@@ -173,7 +174,7 @@ def print_paths(paths, console):
          for net in paths.nets],
     ))
     for clock in paths.clocks:
-        console.print(f"clock {clock.name}: {clock.loads:,} loads, from {clock.driver or 'a port'}", markup=False)
+        console.print(f"clock {clock.name}: {clock.loads:,} loads, from {clock.driver or 'a port'}")
     console.print(make_table(
         f"deepest path: {paths.levels} levels, {paths.levels_with_multiplexers} with the slices' multiplexers",
         ("from", "to", "levels", "multiplexers", "alike"),
@@ -181,7 +182,7 @@ def print_paths(paths, console):
     ))
     if paths.paths:
         way = " > ".join(f"{kind} {name}" for kind, name in paths.paths[0].through)
-        console.print(f"on the way of the first: {way}", markup=False)
+        console.print(f"on the way of the first: {way}")
 
 
 def main(arguments=None):
@@ -195,9 +196,7 @@ def main(arguments=None):
     if options.json:
         print(json.dumps(paths.to_json(), indent=2))
         return
-    from rich.console import Console
-
-    print_paths(paths, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    print_paths(paths, terminal(tables=True))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from . import gowin, openxc7
 from .boards import Board, check_budget
 from .fanout import spread_file
 from .halfluts import count_half_luts
+from .icecells import count_logic_cells
 from .nextpnrlog import log_clocks, log_critical_path, log_utilization
 from .outreg import absorb_file
 from .progress import Watch
@@ -228,6 +229,8 @@ def count_netlist(work, netlist, changes):
         added.update(change.cells(work.board.family))
     usage = synthesis_usage(work.board.family, work.folder / f"{TOP}_stat.json", added=added)
     usage = replace(usage, detail=usage.detail | {"changes": [change.to_json() for change in changes]})
+    if work.board.family == "ice40":
+        usage = replace(usage, detail=usage.detail | {"luts_at_least": count_logic_cells(work.folder / netlist)})
     refuse_too_large(work.board, usage)
     if work.board.family == "xc7":
         halves = count_half_luts(work.folder / netlist)

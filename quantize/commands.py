@@ -7,7 +7,7 @@ from pathlib import Path
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.store import save
-from s2nn_hw.terminal import terminal
+from s2nn_hw.terminal import next_step, terminal
 
 from .recipe import load_recipe
 
@@ -33,7 +33,7 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     if budget and result["luts"] > budget:
         console.print(f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
                       "key 'area.weight' bring it down")
-    console.print(f"next: s2nn-hw quantize {checkpoint} -o {recipe.name}.s2nn")
+    next_step("quantize", checkpoint, "-o", f"{recipe.name}.s2nn")
 
 
 def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_json=False):
@@ -64,6 +64,7 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
+        next_step("verify", output)
     for text in report["warnings"]:
         console.print(f"WARNING: {text}", style="bold red")
 

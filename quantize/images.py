@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import read_npy
+from s2nn_hw.files import read_images, read_npy
 from s2nn_hw.labels import checked_labels
 from s2nn_hw.store import load
 
@@ -23,14 +21,17 @@ def class_count(source):
 def images_for(network, images, labels, *, download=True):
     """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set.
 
-    Without ``download`` and without the data set's files here, the shipped sample stands in.
+    ``images``: ``.npy``, or ``.npz`` with ``images`` and maybe ``labels`` (:func:`s2nn_hw.files.read_images`). Without
+    ``download`` and without the data set's files here, the shipped sample stands in.
     """
     if images is not None:
-        pictures = np.array(read_npy(images))
+        pictures, classes = read_images(images)
         if not pictures.ndim or not len(pictures):
             raise UserError(f"images {images}: at least one image is needed")
-        classes = None if labels is None else checked_labels(
-            read_npy(labels, what="labels"), len(pictures), class_count(network), f"labels {labels}")
+        where = images if labels is None else labels
+        classes = classes if labels is None else read_npy(labels, what="labels")
+        if classes is not None:
+            classes = checked_labels(classes, len(pictures), class_count(network), f"labels {where}")
         return pictures, classes, str(images)
     if labels is not None:
         raise UserError(f"labels {labels} need --images X.npy beside them")

@@ -75,7 +75,8 @@ class Accelerator(wiring.Component):
     ``o``: one beat a frame, in order: ``class`` (ties to the lowest), ``scores`` (signed), ``cycles``: from the
     cycle in which the frame's first beat was taken to the one in which this result is first offered.
 
-    ``timing.schedule(pixels)`` gives those cycles exactly, for frames alone and back to back. A streaming accelerator
+    ``timing.schedule(timing.ones(values))`` gives those cycles exactly, for frames alone and back to back; ``values``:
+    :func:`~s2nn_hw.emit.layer_inputs` of network and images, its second part. A streaming accelerator
     (``Design.streaming``) counts modulo 2^16: no frame is longer under way unless its result is refused.
     """
 

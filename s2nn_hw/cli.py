@@ -6,8 +6,24 @@ from typing import Annotated
 
 import typer
 
-from .errors import ProofError, UserError, one_line
-from .options import Baud, BuildFolder, Check, Held, Images, Json, NetworkFile, PlanFile, Simulator, TestImages, Vectors
+from .ending import status_of
+from .errors import UserError
+from .options import (
+    Baud,
+    Board,
+    BuildFolder,
+    Check,
+    Held,
+    Images,
+    Json,
+    Labels,
+    NetworkFile,
+    PlanFile,
+    Simulator,
+    TestImages,
+    Vectors,
+    Version,
+)
 
 app = typer.Typer(
     name="s2nn-hw",
@@ -19,7 +35,7 @@ app = typer.Typer(
 )
 
 @app.callback()
-def base():
+def base(version: Version = False):
     # a callback keeps subcommands subcommands, however few there are; the help text is the one above
     pass
 
@@ -71,12 +87,14 @@ def golden(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays `class` and `scores`.")],
 ):
     """Run the exact integer model on images."""
-    from .files import read_npy, write_npz
+    from .files import read_images, write_npz
     from .store import load
+    from .terminal import next_step
 
-    result = load(network).forward(read_npy(images))
+    result = load(network).forward(read_images(images)[0])
     write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
     typer.echo(f"{len(result.classes)} images classified; class and scores are in {output}")
+    next_step("simulate", network, "--images", images, "-o", "simulated.npz")
 
 
 @app.command()
@@ -89,16 +107,18 @@ def verilog(
     from . import emit
     from .plan import load_plan
     from .store import load
+    from .terminal import next_step
 
     loaded = load(network)
     emit.write(loaded, output, load_plan(plan, loaded) if plan else None)
     typer.echo(f"{loaded.name}: accelerator.v, interface.json, vectors.npz and vectors.json are in {output}")
+    next_step("verify", network, *(["--plan", plan] if plan else []))
 
 
 @app.command()
 def plan(
     network: NetworkFile,
-    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
+    board: Board,
     target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
     unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
@@ -144,19 +164,24 @@ def simulate(
 @app.command()
 def verify(
     network: NetworkFile,
-    images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the whole test set.")] = None,
-    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
+    images: TestImages = None,
+    labels: Labels = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the test set if it is not here.")] = False,
     limit: Annotated[int | None, typer.Option(
         "--limit", min=1, help="Only the first so many images; else all, or as many as take minutes.")] = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Its default plan.")] = None,
     plan: PlanFile = None,
     simulator: Simulator = "verilator",
     build: BuildFolder = Path("build"),
 ):
     """Send a whole test set through the Verilog: every spike, score and cycle count must be the golden model's."""
+    from hw.boards import find_board
     from sim.commands import verify as verify_network
 
-    pictures, classes, source = _test_images(network, images, labels)
-    verify_network(network, pictures, classes, source=source, limit=limit, plan=plan, simulator=simulator, build=build)
+    target = find_board(board) if board else None
+    pictures, classes, source = _test_images(network, images, labels, download=download)
+    verify_network(network, pictures, classes, source=source, limit=limit, plan=plan, board=target,
+                   simulator=simulator, build=build)
 
 
 def _test_images(*source, **options):
@@ -168,7 +193,7 @@ def _test_images(*source, **options):
 @app.command()
 def bitstream(
     network: NetworkFile,
-    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")] = "ulx3s",
+    board: Board = "ulx3s",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
     plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default.")] = None,
     freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Missed: an error; else lowered.")] = None,
@@ -183,7 +208,7 @@ def bitstream(
     images: TestImages = None,
 ):
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
-    from hw.commands import build_bitstream, show_resources
+    from hw.commands import build_bitstream, last_word, show_resources
 
     built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
                             timeout_minutes=timeout, native=native, chipdb=chipdb, prjxray_db=prjxray_db,
@@ -195,6 +220,7 @@ def bitstream(
         show_resources(built, board)
         typer.echo(f"no accuracy and cycles in the report: {reason}")
     if built.status:
+        typer.echo(last_word(built), err=True)
         raise typer.Exit(built.status)
 
 
@@ -231,7 +257,7 @@ def report(
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
     build: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of a finished `bitstream`.")] = None,
     images: TestImages = None,
-    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
+    labels: Labels = None,
     plan: PlanFile = None,
     frames: Annotated[int | None, typer.Option("--frames", min=1, help="Cycles of the first so many images.")] = None,
     readings: Annotated[Path | None, typer.Option(metavar="FILE", help="Power measured, TOML or CSV.")] = None,
@@ -254,7 +280,7 @@ def _report(source, *, images=None, labels=None, **options):
     report_network(
         source, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
         test_images=lambda path, _: _test_images(path, images, labels, download=False), data_set_title=known_title,
-        **options,
+        pictures=images, labels=labels, **options,
     )
 
 
@@ -298,7 +324,7 @@ def compare(
 ))
 def explore(
     source: Annotated[Path, typer.Argument(metavar="RECIPE.toml|NAME.s2nn", help="What to explore.")],
-    board: Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")],
+    board: Board,
     budget: Annotated[str | None, typer.Option(metavar="F=N[,F=N..]", help="Limits beside the board's. At least: "
         "accuracy, frames_per_second; at most: latency_us, latency_cycles, interval_cycles, luts, ffs, brams, "
         "energy_nj.")] = None,
@@ -317,7 +343,7 @@ def explore(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trials.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of a recipe, instead of its own.")] = None,
     images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set.")] = None,
-    labels: Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")] = None,
+    labels: Labels = None,
     frames: Annotated[int, typer.Option(min=2, help="Images whose cycles are worked out.")] = 50,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: "
         "runs/explore/NAME-BOARD.")] = None,
@@ -363,37 +389,6 @@ def selftest(
     raise typer.Exit(status)
 
 
-INTERRUPTED = 130  # what typer makes of Ctrl-C
-BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
-
-
-def fail(message):
-    """Print one ``error:`` line and return the exit status for bad input."""
-    typer.echo(f"error: {one_line(message)}", err=True)
-    return 2
-
-
 def main():
-    """Run the command; whatever a user can mend ends in one line and status 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # there may be names that the terminal's encoding does not have
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        status = app(prog_name="s2nn-hw", standalone_mode=False)
-        if status == INTERRUPTED:
-            raise KeyboardInterrupt
-    except typer.Exit as stop:
-        status = stop.exit_code
-    except UserError as error:
-        status = fail(error)
-    except ProofError as error:
-        typer.echo(f"error: {error}", err=True)
-        status = 1
-    except (KeyboardInterrupt, typer.Abort):
-        status = fail("interrupted; nothing half-written was left")
-    except OSError as error:
-        status = fail(f"{error.filename or 'output'} can't be read or written: {error.strerror or error}")
-    except BAD_WORDS as error:
-        # without any words the help has been printed, and there is nothing to add
-        status = fail(error.format_message()) if error.format_message() else 2
-    sys.exit(status or 0)
+    """Run the command; whatever a user can mend ends in one line and status 2 (:mod:`s2nn_hw.ending`)."""
+    sys.exit(status_of(app))

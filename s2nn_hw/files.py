@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from .errors import UserError, quoted
+from .errors import UserError, listed, one_line, quoted
 
 MAX_ARRAY_BYTES = 1 << 31
 MAX_HEADER_BYTES = 1 << 14  # of a .npy file
@@ -129,6 +131,36 @@ def read_npy(path, *, what="images"):
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{what} {path} is not a .npy file of numbers ({reason}); write it with numpy.save") from None
+
+
+def read_images(path):
+    """Return ``(images, labels or None)`` of file ``path``: a ``.npy`` of images alone, or a ``.npz`` with an array
+    ``images`` and maybe one ``labels``, as the shipped samples have."""
+    path = Path(path)
+    if path.suffix != ".npz" or not path.is_file():
+        return np.array(read_npy(path)), None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if "images.npy" not in names:
+                held_names = [name.removesuffix(".npy") for name in names]
+                raise ValueError(f"it holds {listed(held_names) or 'nothing'}")
+            return _zipped(archive, "images.npy"), _zipped(archive, "labels.npy") if "labels.npy" in names else None
+    except PermissionError:
+        raise UserError(f"images {path} can't be read: permission denied") from None
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise UserError(f"images {path} is not a .npz file with an array 'images' ({one_line(error)}); write it with "
+                        "numpy.savez(..., images=x)") from None
+
+
+def _zipped(archive, name):
+    """Return the array in member ``name`` of a zip file; ValueError for anything but one array of numbers."""
+    with archive.open(name) as file:
+        data = file.read(MAX_ARRAY_BYTES + MAX_HEADER_BYTES)
+    kind, shape, order, offset = _npy_header(data[:MAX_HEADER_BYTES])
+    if len(data) - offset != math.prod(shape) * kind.itemsize:
+        raise ValueError(f"'{name}' has {len(data) - offset:,} bytes for {quoted(shape)} of {kind}")
+    return np.frombuffer(data, kind, offset=offset).reshape(shape, order=order)
 
 
 def _npy_header(start):

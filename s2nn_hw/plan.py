@@ -8,6 +8,7 @@ from .errors import UserError, listed, quoted
 from .files import write_json
 from .lower import fusible, lower, with_buffers
 from .network import INPUT
+from .report.families import FAMILIES
 from .synapses import Conv2d, Dense, image_shape
 from .texts import read_json
 from .unroll.logic import TABLE_INPUTS
@@ -137,6 +138,12 @@ def default_plan(network, *, lut=6):
     """Return the plan used when none is given: :func:`unrolled_plan`, for look-up tables of ``lut`` inputs, if the
     network is :func:`sparse`, else :func:`event_plan`."""
     return unrolled_plan(network, lut=lut) if sparse(network) else event_plan(network)
+
+
+def family_plan(network, family):
+    """Return the plan used on devices of ``family`` (xc7, ecp5, ...) when none is given: :func:`default_plan` for their
+    look-up tables. All commands with a board take this one."""
+    return default_plan(network, lut=FAMILIES[family].inputs)
 
 
 def event_plan(network, *, input_banks=2):

@@ -33,7 +33,7 @@ from .report.families import FAMILIES, Cost
 from .report.resources import frame_cost, link_cost, packing, stage_cost
 from .synapses import Conv2d, MaxPool
 
-ROOM = 0.9  # of the board may be used: routing needs the rest
+QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits
 PLANNED_FRAMES = 3
 RESOURCES = ("luts", "ffs", "brams")
 WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
@@ -87,7 +87,8 @@ class Planner:
         self.fused = {c.name for c in self.base.layers if c.engine == "fused"}
         design = Design(network, with_buffers(self.base, {}))
         self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
-        self.budget = {r: ROOM * budget[r] for r in RESOURCES}
+        self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
+        self.depth = QUEUE
         self.layers = [layer for layer in network.layers if layer.name not in self.fused]
         self.made, self.slots = {}, {}
 
@@ -125,11 +126,19 @@ class Planner:
 
     def used(self, chosen):
         """Return the resources of ``chosen`` candidates and what stands around them."""
-        total = sum((c.cost for c in chosen.values()), self.fixed)
-        return {r: getattr(total, r) for r in RESOURCES}
+        return self._counted(sum((c.cost for c in chosen.values()), self.fixed))
+
+    def _counted(self, cost):
+        return {"luts": self.family.cells(cost), "ffs": cost.ffs, "brams": cost.brams}
 
     def _price(self, cost, weights):
-        return sum(weights[r] * getattr(cost, r) / self.budget[r] for r in RESOURCES)
+        return sum(weights[r] * count / self.budget[r] for r, count in self._counted(cost).items())
+
+    def shorten(self):
+        """Plan with the shortest queues from now on; return whether they were longer."""
+        longer, self.depth = self.depth > SHORT_QUEUE, SHORT_QUEUE
+        self.made, self.slots = {}, {}
+        return longer
 
     def candidates(self, layer, interval):
         """Return the :class:`Candidate` list of ``layer`` that meet ``interval``: for each shape the fewest lanes."""
@@ -249,7 +258,7 @@ class Planner:
             ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
             slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
             mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
-            yield (replace(choice, engine="event", banks=taps * each, depth=8),
+            yield (replace(choice, engine="event", banks=taps * each, depth=self.depth),
                    max(mean, words, entering))
 
     def _channels(self, layer):
@@ -304,7 +313,7 @@ def unroll(planner, levels):
         rows.append((stage.name, Candidate(choices[stage.name], cycles, cost, packing(family, stage))))
         total += cost
     total += frame_cost(family, design) + link_cost(family, design)
-    return _measured(planner, design, tuple(rows), {r: getattr(total, r) for r in RESOURCES})
+    return _measured(planner, design, tuple(rows), planner._counted(total))
 
 
 def measure(planner, chosen):
@@ -314,7 +323,11 @@ def measure(planner, chosen):
     plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
                       for layer in network.layers))
     plan = with_buffers(plan, safe_buffers(network, plan))
-    return _measured(planner, Design(network, plan), tuple(chosen.items()), planner.used(chosen))
+    design = Design(network, plan)
+    widths = {name: tensor.width for name, tensor in design.tensors.items()}
+    total = sum((stage_cost(planner.family, stage, widths.get(stage.output, 1), predicted=True)
+                 for stage in design.stages), frame_cost(planner.family, design) + link_cost(planner.family, design))
+    return _measured(planner, design, tuple(chosen.items()), planner._counted(total))
 
 
 def _measured(planner, design, rows, used):
@@ -349,6 +362,8 @@ def fit(planner):
         except OutOfReach:
             chosen = None
         low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
+    if best is None and planner.shorten():
+        return fit(planner)
     if best is None:
         used = planner.least(inf)
         what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])

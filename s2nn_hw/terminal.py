@@ -1,5 +1,6 @@
 """What commands print with: nothing that a file holds is taken for markup or reaches the terminal as a control code."""
 
+import shlex
 import sys
 
 from rich.console import Console
@@ -26,3 +27,8 @@ def terminal(*, tables=False, **options):
     """Return a :class:`Terminal` that breaks no line; ``tables``: one that is :data:`WIDTH` wide in a pipe."""
     width = WIDTH if tables and not sys.stdout.isatty() else None
     return Terminal(soft_wrap=True, width=width, **options)
+
+
+def next_step(*words):
+    """Print the command that comes next, ``s2nn-hw`` and ``words`` (texts and paths), as a shell takes it."""
+    terminal().print("next: " + shlex.join(["s2nn-hw", *map(str, words)]))

@@ -14,6 +14,7 @@ from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.files import clear, held, write_json
 
 from .counting import cells_folder, compile_bench, run_bench, simulator_version
+from .folders import buildable
 from .homes import Homes, rows
 from .netlist import RESOURCES, Netlist, Probed
 from .runner import Outcome
@@ -84,7 +85,7 @@ def make_circuit(network, plan, flow, identity, root, *, say):
     ``flow``: a :class:`hw.netlist.NetlistFlow`; ``say(text)`` returns a context manager that yields a function to
     call now and then. :class:`UserError`: a tool failed (its log stays), or another run is making the same circuit.
     """
-    folder = (Path(root) / f"{network.name}-{flow.board.name}-{digest_of(identity)[:12]}").resolve()
+    folder = buildable(root) / f"{network.name}-{flow.board.name}-{digest_of(identity)[:12]}"
     design = Design(network, plan)
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, "run is making the netlist in"):

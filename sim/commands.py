@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import read_npy, write_json, write_npz
+from s2nn_hw.files import read_images, write_json, write_npz
 from s2nn_hw.labels import checked_labels
-from s2nn_hw.plan import load_plan
+from s2nn_hw.plan import family_plan, load_plan
 from s2nn_hw.store import load
-from s2nn_hw.terminal import Terminal, terminal
+from s2nn_hw.terminal import Terminal, next_step, terminal
 
 from .runner import Simulation
 from .verify import NOT_COMPUTED, SEQUENCE, run_checked
@@ -47,7 +47,7 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
     console = Terminal(stderr=True)
     network = load(network_path)
     chosen = load_plan(plan, network) if plan else None
-    images = np.array(read_npy(images_path))
+    images = read_images(images_path)[0]
     network.encode(images)
     if not len(images):
         raise UserError(f"images {images_path}: at least one image is needed")
@@ -69,6 +69,7 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
         f"the golden model; cycles {outcome.cycles.min()} to {outcome.cycles.max()}, mean "
         f"{outcome.cycles.mean():.1f}. Results are in {output}" + (f", waves in {waves}" if waves else "")
     )
+    next_step("verify", network_path, *(["--plan", plan] if plan else []))
 
 
 def affordable(network, plan, images):
@@ -82,15 +83,16 @@ def affordable(network, plan, images):
     return min(len(images), max(100, int(AFFORDABLE_CYCLES / cycles)))
 
 
-def verify(network_path, images, labels, *, source, limit=None, plan=None, simulator="verilator", build="build",
-           jobs=None):
+def verify(network_path, images, labels, *, source, limit=None, plan=None, board=None, simulator="verilator",
+           build="build", jobs=None):
     """Send ``images`` through the Verilog, back to back and alone; write and print what was compared.
 
-    ``limit``: only the first so many; without it all, or as many as are :func:`affordable`.
+    ``limit``: only the first so many; without it all, or as many as are :func:`affordable`. Without ``plan`` that of
+    ``board`` (:class:`hw.boards.Board`) is taken, or the default one.
     """
     console = Terminal(stderr=True)
     network = load(network_path)
-    chosen = load_plan(plan, network) if plan else None
+    chosen = load_plan(plan, network) if plan else family_plan(network, board.family) if board else None
     network.encode(images)
     labels = None if labels is None else checked_labels(labels, len(images), len(network.classes))
     limit = limit or affordable(network, chosen, images)
@@ -130,3 +132,5 @@ def verify(network_path, images, labels, *, source, limit=None, plan=None, simul
         f"{summary['latency_cycles']['mean']:.1f}\n  build {built - start:.0f} s, simulation {ended - built:.0f} s; "
         f"figures in {target}"
     )
+    next_step("bitstream", network_path, *(["--plan", plan] if plan else []), "--board",
+              board.name if board else "ulx3s")

@@ -11,11 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan, load_plan, parse_plan
+from s2nn_hw.plan import family_plan, load_plan, parse_plan
 from s2nn_hw.report.builds import running_mhz
-from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.store import load
-from s2nn_hw.terminal import Terminal, terminal
+from s2nn_hw.terminal import Terminal, next_step, terminal
 
 from .activity import NETLIST, RECORD, SAIF, circuit_identity, digest_of, make_circuit, run, write_activity
 
@@ -75,6 +74,8 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         show(data, folder)
+        words = [] if record else ["--board", board, *(["--plan", plan] if plan else [])]
+        next_step("report", source, *words, "--html")
     return data
 
 
@@ -95,7 +96,7 @@ def _plan(network, plan, record, source, board):
         if chosen and record["plan"] != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
         return chosen or parse_plan(record["plan"], network, f"build {source}")
-    return chosen or default_plan(network, lut=FAMILIES[board.family].inputs)
+    return chosen or family_plan(network, board.family)
 
 
 def _plain(name):

@@ -15,11 +15,11 @@ def exchange(text, top, phases, *, clocks, folder="build/sim", simulator="verila
     each. ``clocks``: of a bit; ``work``: an existing folder for the job's files.
     """
     pins = [(top, name) for name in ("clk", "rst", "rx", "tx")]
-    place = build_model({f"{top}.v": text}, top=top, folder=folder, simulator=simulator, public=pins)
+    model = build_model({f"{top}.v": text}, top=top, folder=folder, simulator=simulator, public=pins)
     job = {"clocks": clocks, "phases": [p | {"send": p["send"].hex()} for p in phases]}
     with tempfile.TemporaryDirectory() as spare:
         work = Path(work or spare)
         (work / "link.json").write_text(json.dumps(job), encoding="utf-8")
-        run_module(place, top=top, module="sim.link_bench", work=work, simulator=simulator)
+        run_module(model, top=top, module="sim.link_bench", work=work, simulator=simulator)
         replies = json.loads((work / "replies.json").read_text(encoding="utf-8"))
     return [bytes.fromhex(data) for data in replies]

@@ -24,6 +24,7 @@ from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import atomic_path
 from s2nn_hw.synapses import image_shape
 
+from .folders import buildable, building, check_tool_folder, finished, fresh, mark
 from .harness import Harness
 
 SIMULATORS = ("verilator", "icarus")
@@ -77,6 +78,7 @@ def simulator_environment(simulator):
     if not shutil.which("g++") and not shutil.which("c++"):
         raise UserError("no C++ compiler (g++) on the PATH; Verilator needs one, install it with your system")
     root = Path(verilator.__file__).parent
+    check_tool_folder(root)
     # the package's own build configuration leaves these two empty
     flags = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"
     return {
@@ -89,16 +91,32 @@ def simulator_environment(simulator):
 def build_model(sources, *, top, folder, simulator="verilator", waves=False, optimise=False, public=None):
     """Compile Verilog ``sources`` (name -> text) with top module ``top`` below ``folder``; return the model's folder.
 
+    A folder with a name that make can't work in is stood in for (:func:`~sim.folders.buildable`).
+
     ``public``: the ``(module, variable)`` pairs the bench reads or writes, wildcards allowed; None makes all public.
 
-    The model's folder is keyed by a digest of sources and options, so the same circuit is compiled once.
+    The model's folder is keyed by a digest of sources and options, so the same circuit is compiled once. What a killed
+    run left is never taken for a model: only the mark, written last, names one.
     """
-    from cocotb_tools.runner import get_runner
-
     settings = simulator_environment(simulator)
     state = hashlib.sha256(json.dumps([simulator, waves, optimise, top, public, sys.version, sources]).encode())
-    place = Path(folder).resolve() / f"{top}-{simulator}-{state.hexdigest()[:16]}"
+    folder = buildable(folder)
+    place = folder / f"{top}-{simulator}-{state.hexdigest()[:16]}"
     place.mkdir(parents=True, exist_ok=True)
+    with building(place):
+        model = finished(place)
+        if model is None:
+            model = fresh(place)
+            _compile(place, model, sources, settings, top=top, folder=folder, simulator=simulator, waves=waves,
+                     optimise=optimise, public=public)
+            mark(place, model)
+    return model
+
+
+def _compile(place, model, sources, settings, *, top, folder, simulator, waves, optimise, public):
+    """Build the folder ``model`` in ``place``; :class:`UserError` names the log."""
+    from cocotb_tools.runner import get_runner
+
     paths = []
     for name, text in sources.items():
         paths.append(place / name)
@@ -115,26 +133,22 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
             _write_if_changed(paths[0], "`verilator_config\n" + "\n".join(rules) + "\n")
         level = 2 if optimise else 1
         settings["MAKEFLAGS"] += f" OPT_FAST=-O{level} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
-    log, marker = place / "build.log", place / "built"
-    if marker.is_file():
-        return place
-    objects = Path(folder).resolve() / f"library-{simulator}-{waves}-{optimise}-{_version(settings)}"
+    log = place / "build.log"
+    objects = folder / f"library-{simulator}-{waves}-{optimise}-{_version(settings)}"
     if objects.is_dir():
-        shutil.copytree(objects, place / "model", dirs_exist_ok=True)
+        shutil.copytree(objects, model, dirs_exist_ok=True)
         later = time.time() + 600  # make wants them newer than the makefile that Verilator is about to write
-        for part in (place / "model").glob("verilated*.o"):
+        for part in model.glob("verilated*.o"):
             os.utime(part, (later, later))
     with environment(**settings):
         try:
             get_runner(simulator).build(
-                sources=paths, hdl_toplevel=top, build_dir=place / "model", build_args=arguments, waves=waves,
+                sources=paths, hdl_toplevel=top, build_dir=model, build_args=arguments, waves=waves,
                 timescale=("1ns", "1ps"), log_file=log, always=True,
             )
         except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
             raise UserError(f"{simulator} could not build the circuit ({error}); its log is {log}") from None
-    _keep_library(place / "model", objects)
-    marker.touch()
-    return place
+    _keep_library(model, objects)
 
 
 def _version(settings):
@@ -162,8 +176,8 @@ def _write_if_changed(path, text):
         path.write_text(text)
 
 
-def run_module(place, *, top, module, work, simulator="verilator", waves=None, env=None):
-    """Run the cocotb tests of ``module`` on the model in ``place`` (see :func:`build_model`), in folder ``work``.
+def run_module(model, *, top, module, work, simulator="verilator", waves=None, env=None):
+    """Run the cocotb tests of ``module`` on the ``model`` (see :func:`build_model`), in folder ``work``.
 
     :class:`SimulationError` carries the end of the log if a test fails.
     """
@@ -176,7 +190,7 @@ def run_module(place, *, top, module, work, simulator="verilator", waves=None, e
     settings = {"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "default", **(env or {})}
     try:
         get_runner(simulator).test(
-            hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=place / "model", test_module=module,
+            hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=model, test_module=module,
             test_dir=work, results_xml=str(results), log_file=log, waves=waves is not None, extra_env=settings,
         )
         count, failed = get_results(results)
@@ -186,7 +200,7 @@ def run_module(place, *, top, module, work, simulator="verilator", waves=None, e
         tail = log.read_text(errors="replace")[-LOG_TAIL:] if log.is_file() else "no log"
         raise SimulationError(f"{module} failed ({failed} of {count}); log {log}:\n{tail}")
     if waves is not None:
-        dumped = work / "dump.vcd" if simulator == "verilator" else place / "model" / f"{top}.fst"
+        dumped = work / "dump.vcd" if simulator == "verilator" else model / f"{top}.fst"
         if not dumped.is_file():
             raise SimulationError(f"{simulator} wrote no waves in {work}")
         with atomic_path(waves) as temporary:
@@ -265,7 +279,7 @@ class Simulation:
         public = [("harness", "*")]
         for stage in self.probed:
             public += [(f"accelerator.neurons_{stage.name}", name) for name in ("seen", "seen_count")]
-        self.place = build_model(
+        self.model = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )
 
@@ -294,7 +308,7 @@ class Simulation:
         }
         (work / "job.json").write_text(json.dumps(job))
         np.savez(work / "job.npz", frames=pack_frames(self.design, pixels))
-        run_module(self.place, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
+        run_module(self.model, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
         with np.load(work / "outcome.npz") as outcome:
             classes, scores, cycles = unpack_results(self.design, outcome["results"])
             spikes = {}

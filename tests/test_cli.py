@@ -4,6 +4,7 @@ import errno
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,7 @@ def test_unknown_words(place, command):
     refused(command("simulate", "net.s2nn", "--images", "x.npy", "-o", "o.npz", "--simulator", "spice"), "verilator")
     refused(command("verilog", "net.s2nn", "-o", "v", "--plan", "none.json"), "plan none.json does not exist")
     refused(command("verify", "net.s2nn"), "--images")
+    refused(command("verify", "net.s2nn", "--board", "abacus"), "abacus", "ulx3s")
 
 
 def test_simulate_gives_class_scores_cycles_and_waves(place, command):
@@ -200,3 +202,67 @@ def test_verify_with_own_images(place, command):
     assert code == 0, err
     assert "all 10 cycle counts equal the golden model" in out
     assert len(list((place / "build" / "verify").glob("*.json"))) == 1
+    assert out.splitlines()[-1] == "next: s2nn-hw bitstream net.s2nn --board ulx3s"
+
+
+def test_the_version_is_told(command):
+    from s2nn_hw import __version__
+
+    assert command("--version") == (0, f"s2nn-hw {__version__}\n", "")
+
+
+def test_images_may_come_from_an_npz_like_the_shipped_samples(place, command):
+    images = np.load(place / "x.npy")
+    np.savez(place / "x.npz", images=images, labels=np.ones(5, np.uint8))
+    for name in ("x.npy", "x.npz"):
+        assert command("golden", "net.s2nn", "--images", name, "-o", f"{name}.out.npz")[0] == 0
+    with np.load("x.npy.out.npz") as plain, np.load("x.npz.out.npz") as zipped:
+        assert (plain["scores"] == zipped["scores"]).all()
+    code, out, err = command("verify", "net.s2nn", "--images", "x.npz")
+    assert code == 0, err
+    assert "accuracy of the circuit" in out
+
+
+def test_npz_files_without_images_are_refused(place, command):
+    words = ("-o", "out.npz")
+    np.savez(place / "other.npz", pixels=np.zeros(3))
+    refused(command("golden", "net.s2nn", "--images", "other.npz", *words), "with an array 'images' (it holds pixels)")
+    np.savez(place / "objects.npz", images=np.array([{}], object))
+    refused(command("golden", "net.s2nn", "--images", "objects.npz", *words), "objects.npz is not a .npz file")
+    np.savez_compressed(place / "whole.npz", images=np.zeros((50, 20), np.uint8))
+    whole = (place / "whole.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    for k in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        (place / "d.npz").write_bytes(damaged if k % 2 else whole[: rng.integers(len(whole))])
+        code, _, err = command("golden", "net.s2nn", "--images", "d.npz", *words)
+        assert code in (0, 2)
+        assert not code or err.startswith("error: images ")
+
+
+def test_a_reader_that_has_gone_is_no_error(place):
+    out = subprocess.run(f"{sys.executable} -c 'from s2nn_hw.cli import main; main()' inspect net.s2nn | head -1",
+                         shell=True, capture_output=True, text=True, check=False)
+    assert out.stderr == ""
+    assert out.stdout.startswith("random:")
+
+
+def test_verify_without_the_test_set_takes_the_shipped_sample_and_says_so(place, command, monkeypatch):
+    network = random_network((784, 6, 10), input_bits=1)
+    network = replace(network, input=replace(network.input, shape=(28, 28)), provenance={"data_set": "mnist"})
+    save(network, place / "digits.s2nn")
+    monkeypatch.setenv("S2NN_DATA", str(place / "nothing"))
+    code, out, err = command("verify", "digits.s2nn", "--limit", "4")
+    assert code == 0, err
+    assert "shipped sample of the MNIST test set, which is not on this machine, the first of 300" in out
+
+
+def test_the_accelerators_docstring_says_a_call_that_works():
+    from s2nn_hw.accelerator import Accelerator, Design
+    from s2nn_hw.emit import layer_inputs
+
+    network = random_network((20, 9, 3), input_bits=2)
+    timing, values = Design(network).timing, layer_inputs(network, random_images(network, 5))[1]
+    assert "timing.schedule(timing.ones(values))" in Accelerator.__doc__
+    assert timing.schedule(timing.ones(values)).cycles.shape == (5, 1)

@@ -12,6 +12,7 @@ from hw.paths import find_paths
 from s2nn_hw.errors import UserError
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.plan import LayerPlan, Plan, default_plan
+from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.synapses import MaxPool
 
 # LUTs and carry chains in a row between two registers, on devices with LUTs of six inputs
@@ -47,7 +48,7 @@ def netlists(tmp_path_factory):
     def make(kind, name):
         if (kind, name) not in made:
             board = find_board(name)
-            path = board_netlist(*network_and_plan(kind, board.lut_inputs), board, folder)
+            path = board_netlist(*network_and_plan(kind, FAMILIES[board.family].inputs), board, folder)
             netlist = FlatNetlist.read(path, board.family)
             made[kind, name] = netlist, spread(netlist)
         return made[kind, name]

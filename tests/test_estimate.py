@@ -1,5 +1,7 @@
 """The resource estimate, without a circuit: memories, accumulators, the host link, against counts of synthesis."""
 
+from math import ceil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +9,12 @@ from conftest import random_network
 
 from hw.boards import BOARDS
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import event_plan
+from s2nn_hw.plan import event_plan, family_plan, load_plan
+from s2nn_hw.report.layers import CELL_BAND
 from s2nn_hw.report.resources import ECP5, FAMILIES, ICE40, XC7, estimate, ram, rom
+from s2nn_hw.store import load
+
+MODELS = Path(__file__).parents[1] / "models"
 
 
 @pytest.mark.parametrize(
@@ -57,10 +63,10 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
 LINKS = {
-    (784, 2, 2): {"xc7": (456, 308, 1), "ecp5": (830, 445, 2), "ice40": (878, 622, 5),
-                  "gowin": (783, 445, 2)},
-    (64, 1, 1): {"xc7": (437, 263, 0), "ecp5": (628, 263, 0), "ice40": (805, 462, 2),
-                 "gowin": (724, 263, 0)},
+    (784, 2, 2): {"xc7": (567, 404, 1), "ecp5": (847, 541, 2), "ice40": (1090, 873, 4),
+                  "gowin": (850, 541, 2)},
+    (64, 1, 1): {"xc7": (548, 359, 0), "ecp5": (738, 359, 0), "ice40": (1034, 713, 1),
+                 "gowin": (781, 359, 0)},
 }
 
 
@@ -71,9 +77,33 @@ def test_the_host_link_adds_what_it_takes(pixels, family):
     plan = event_plan(network, input_banks=pixels[2])
     bare, whole = estimate(network, plan, family), estimate(network, plan, family, link=True)
     luts, ffs, brams = LINKS[pixels][family]
-    assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.25)
-    assert whole["ffs"] - bare["ffs"] == pytest.approx(ffs, rel=0.4)
+    assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.05)
+    assert whole["ffs"] - bare["ffs"] == pytest.approx(ffs, rel=0.05)
     assert whole["brams"] - bare["brams"] == brams
+
+
+# ICESTORM_LC and ICESTORM_RAM of nextpnr-ice40 0.10 --pack-only on the iCEBreaker, link and clock included
+PACKED = {
+    "tiny": (5921, 28), "tiny, its plan": (4983, 28), "magic": (3000, 0), "196-64-32-10": (10206, 40),
+    "100-40-10": (7291, 4), "64-16-8-5": (6983, 8),
+}
+
+
+@pytest.mark.parametrize("name", list(PACKED))
+def test_logic_cells_of_an_ice40_are_estimated_as_they_are_packed(name):
+    plan = None
+    if name.startswith("tiny"):
+        network = load(MODELS / "mnist-tiny.s2nn")
+        plan = load_plan(MODELS / "mnist-tiny.icebreaker.plan.json", network) if "plan" in name else None
+    elif name == "magic":
+        network = load(MODELS / "magic-nano.s2nn")
+    else:
+        bits, seed = {"196-64-32-10": ((2, 4), 1), "100-40-10": ((1, 3), 3), "64-16-8-5": ((4, 3), 4)}[name]
+        network = random_network(tuple(map(int, name.split("-"))), input_bits=bits[0], bits=bits[1], seed=seed)
+    guess = estimate(network, plan or family_plan(network, "ice40"), "ice40", link=True)
+    cells, blocks = PACKED[name]
+    assert guess["brams"] == blocks
+    assert CELL_BAND[0] <= cells / guess["cells"] <= CELL_BAND[1]
 
 
 def test_unknown_family():
@@ -107,3 +137,33 @@ def test_equal_columns_of_a_parallel_engine_are_counted_once():
     params = ParallelParams(weights=weights, bits=2, offsets=np.zeros((1, 2), np.int64), memory="distributed")
     # low bits of the first two inputs of both lanes are alike, and so are both bits of the -1; the rest is zero
     assert weight_memory(XC7, params).luts == 2
+
+
+def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it():
+    from hw.icecells import of_cells
+
+    def cell(kind, **pins):
+        return {"type": kind, "port_directions": {p: "output" if p in "OQ" else "input" for p in pins},
+                "connections": {p: [net] for p, net in pins.items()}}
+
+    pair = {"lut": cell("SB_LUT4", I0=2, O=3), "ff": cell("SB_DFFE", C=1, D=3, Q=4)}
+    assert of_cells(pair) == 1
+    assert of_cells(pair | {"other": cell("SB_LUT4", I0=3, O=5)}) == 3  # the table has another load
+    assert of_cells(pair | {"late": cell("SB_DFFSR", C=1, D=4, Q=6)}) == 2  # no table before it
+    assert of_cells({"ram": cell("SB_RAM40_4K", A=1)}) == 0
+
+
+def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds_have():
+    from hw.figures import board_figures
+    from quantize.data import samples
+    from s2nn_hw.planner import RESOURCES, SHORT_QUEUE, Planner, fit
+    from s2nn_hw.report.planning import typical
+
+    network, board = load(MODELS / "mnist-tiny.s2nn"), board_figures(BOARDS["icebreaker"])
+    budget = {name: board["budget"][name]["budget"] for name in RESOURCES}
+    found = fit(Planner(network, "ice40", budget, typical(network, samples("mnist")[0][:48])))
+    assert all(found.used[name] <= budget[name] for name in RESOURCES)
+    assert found.used["brams"] > 0.9 * budget["brams"]
+    assert {choice.depth for choice in found.plan.layers} <= {8, SHORT_QUEUE}
+    guess = estimate(network, found.plan, "ice40", link=True)
+    assert (guess["cells"], guess["brams"]) == (ceil(found.used["luts"]), found.used["brams"])

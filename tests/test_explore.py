@@ -1,5 +1,6 @@
 """The exploration: what may vary, variants of fewer bits, a search that is the same however it is worked out."""
 
+import io
 import json
 import os
 import shutil
@@ -32,9 +33,10 @@ from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import held
-from s2nn_hw.plan import default_plan, load_plan
+from s2nn_hw.plan import default_plan, family_plan, load_plan
 from s2nn_hw.store import load, save
 
+MODELS = Path(__file__).parents[1] / "models"
 BOARD = board_figures(find_board("arty_a7"))
 QUICK = Options(trials=8, population=4, jobs=1, synthesise=0, frames=6)
 
@@ -151,6 +153,27 @@ def task(**parameters):
             "board": {"family": "xc7", "baud": 10**6, "budget": {"luts": 20000.0, "ffs": 40000.0, "brams": 50.0}}}
 
 
+@pytest.mark.parametrize(("family", "inputs", "levels"),
+                         [("xc7", 6, 3), ("ecp5", 4, 2), ("ice40", 4, 2), ("gowin", 4, 2)])
+def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch, family, inputs, levels):
+    from hw.boards import BOARDS
+    from hw.figures import board_figures
+    from s2nn_hw.report.commands import _setting
+
+    monkeypatch.chdir(tmp_path)
+    network = load(MODELS / "magic-nano.s2nn")
+    content, images = (MODELS / "magic-nano.s2nn").read_bytes(), io.BytesIO()
+    np.save(images, random_images(network, 2))
+    asked = task()
+    asked["board"]["family"] = family
+    plan = work(asked, content, images.getvalue())["plan"]
+    assert {(c["lut"], c["levels"]) for c in plan["layers"]} == {(inputs, levels)}
+    assert plan == family_plan(network, family).to_json()
+    board = next(board for board in BOARDS.values() if board.family == family)
+    reported = _setting(network, board.name, None, None, lambda _: board_figures(board))[2]
+    assert reported.to_json() == plan
+
+
 def cycles(network, plan, images):
     """Return the mean latency and interval of ``images``."""
     timing = Design(network, plan).timing
@@ -212,7 +235,7 @@ def test_layers_plans_follow_their_values(place):
     network = load("tiny.s2nn")
     values = {f"layer{n}.{key}": value for n in range(3) for key, value in (
         ("engine", "event"), ("banks", 2), ("word", 8), ("groups", 1), ("memory", "distributed"))}
-    plan = layers_plan(network, values | {"layer1.engine": "parallel"})
+    plan = layers_plan(network, values | {"layer1.engine": "parallel"}, "xc7")
     assert [(c.engine, c.banks, c.width, c.memory) for c in plan.layers] == [
         ("event", 2, 16, "distributed"), ("parallel", 1, 16, "distributed"), ("event", 2, 16, "distributed")]
 

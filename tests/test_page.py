@@ -1,12 +1,14 @@
 """The report's page in Chromium: drawn whole, readable on a phone and on a desk, in light, dark and print, alone."""
 
 import json
+import re
 
 import pytest
 from browser import TEXTS, chromium, contrast, opened
 from reports import sample
 
 from explore.page import render_page as exploration
+from s2nn_hw.report import summary, words
 from s2nn_hw.report.charts import figures
 from s2nn_hw.report.page import render_page, write_page
 from s2nn_hw.report.palette import DARK, LIGHT, SERIES
@@ -182,3 +184,62 @@ def test_the_page_is_small_and_asks_for_nothing():
     assert len(page.encode("utf-8")) < 1_500_000
     assert "default-src 'none'" in page
     assert page.count("<script") == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_phone_no_table_is_wider_than_the_page(browser, pages, kind):
+    with opened(browser, pages / f"{kind}.html", width=400) as (page, _):
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        wide = page.evaluate("""() => [...document.querySelectorAll("table")].filter(
+            (t) => t.parentElement.scrollWidth > t.parentElement.clientWidth + 1 || t.scrollWidth > t.clientWidth + 1
+            ).map((t) => t.parentElement.getAttribute("aria-label") || t.className)""")
+        beyond = page.evaluate("""() => [...document.querySelectorAll("td, th")].filter(
+            (c) => c.checkVisibility() && !c.closest("thead") && c.getBoundingClientRect().right > innerWidth
+            ).length""")
+    assert (wide, beyond) == ([], 0)
+
+
+def test_headlines_say_the_rate_of_the_board_and_whose_energy():
+    report = sample()
+    said = "".join(text for _, text in summary.verdict(report))
+    assert "frames/s of the circuit, " in said
+    assert "frames/s of the board (its link sets that)" in said
+    assert "its core at the circuit's rate, estimate" in said
+    report["energy"]["device"] = None
+    said = "".join(text for _, text in summary.verdict(report))
+    assert "J" not in said  # arithmetic alone is no headline
+    energy = next(tile for tile in summary.tiles(report) if tile["label"] == "Energy")
+    assert (energy["value"], energy["note"]) == (words.DASH, "not known: s2nn-hw activity counts what toggles")
+
+
+def test_a_band_that_reaches_over_the_device_is_said_and_compared():
+    report = sample()
+    used = report["resources"]["brams"]
+    used["used"] = {"value": 200, "unit": "DP16KD", "source": "estimate", "by": "x", "band": [180, 220]}
+    assert report["fits"] is True
+    said = "".join(text for _, text in summary.verdict(report))
+    assert "May not fit the ULX3S (85F): 200 DP16KD of 208 is an estimate, and its band reaches 220. " in said
+    used["used"]["band"] = [180, 208]
+    assert "Fits the ULX3S" in "".join(text for _, text in summary.verdict(report))
+
+
+def test_only_the_same_task_stands_beside_and_a_sample_not_in_plots():
+    report = sample()
+    rows = summary.literature(report, LITERATURE)["rows"]
+    assert [row["task"] for row in rows] == ["MNIST", "mnist"]
+    assert "images only" not in rows[0]["said"]
+    assert summary.point(report)["accuracy"] == 99.03
+    report["images"]["count"] = 300
+    row = summary.literature(report, LITERATURE)["rows"][0]
+    assert "accuracy of 300 images only, not of the test set that others use" in row["said"]
+    assert summary.point(report)["accuracy"] is None
+
+
+def test_no_field_name_stands_in_a_caption_or_headline():
+    for how in KINDS.values():
+        report = sample(**how)
+        texts = [text for _, text in summary.verdict(report)]
+        texts += [tile[key] for tile in summary.tiles(report) for key in ("label", "note")]
+        for figure in figures(report).values():
+            texts += [figure.title, figure.caption, *figure.columns]
+        assert not [text for text in texts if re.search(r"[a-z]_[a-z]", text.replace("s2nn_hw/", ""))]

@@ -44,7 +44,7 @@ def test_the_command_line_imports_stages_only_inside_commands():
     top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
-    assert names <= {"errno", "sys", "pathlib", "typing", "typer", "errors", "options"}
+    assert names <= {"errno", "sys", "pathlib", "typing", "typer", "ending", "errors", "options"}
 
 
 @pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(ROOT)))

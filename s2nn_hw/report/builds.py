@@ -5,7 +5,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..texts import read_json
 
-RECORD, NETWORK = "build.json", "network.s2nn"
+RECORD, NETWORK, PLAN = "build.json", "network.s2nn", "plan.json"
 BUILD_FORMAT = "s2nn-build"
 RESOURCES = ("luts", "ffs", "brams", "dsps")
 

@@ -10,18 +10,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import UserError
 from ..files import write_json
-from ..plan import default_plan, load_plan, parse_plan
+from ..plan import default_plan, family_plan, load_plan, parse_plan
 from ..store import load
-from ..terminal import Terminal, terminal
+from ..terminal import Terminal, next_step, terminal
 from . import tables
-from .builds import NETWORK, find_build, read_build, running_mhz
+from .builds import NETWORK, PLAN, find_build, read_build, running_mhz
 from .energy.device import load_activity
 from .energy.readings import load_readings
-from .families import FAMILIES
 from .full import build_report
 from .literature import load_literature
 from .overview import overview
 from .page import write_page
+from .reproduce import commands
 from .schema import check_report
 
 BUILDS, ACTIVITY = "build", "activity.json"
@@ -32,10 +32,13 @@ def inspect_network(path, *, plan=None, as_json=False):
     network = load(path)
     data = overview(network, load_plan(plan, network) if plan else None)
     _show(data, as_json, tables.print_overview)
+    if not as_json:
+        next_step("verify", path, *(["--plan", plan] if plan else []))
 
 
 def report_network(source, *, test_images, board=None, build=None, plan=None, output=None, as_json=False, html=False,
-                   frames=None, readings=None, find_board=None, link_figures=None, data_set_title=None):
+                   frames=None, readings=None, find_board=None, link_figures=None, data_set_title=None, pictures=None,
+                   labels=None):
     """Print the report of ``source``, a network's file or the folder of a finished build, and write it.
 
     It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
@@ -44,7 +47,8 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     one ``(network, plan, clock_hz=, baud=) -> figures``; they come from :mod:`hw`, which this package does not import.
     ``data_set_title``: a function from a data set's key to what results on it are called.
     ``build``: the folder of a finished build; with a board and without one, the newest matching build under ``build/``
-    is taken. ``frames``: of so many images cycles are worked out.
+    is taken. ``frames``: of so many images cycles are worked out. ``pictures``, ``labels``: the files that
+    ``test_images`` reads, if they were given: the commands to reproduce the report name them.
     """
     if output is not None and Path(output).suffix != ".json":
         raise UserError(f"output {output} must end in .json")
@@ -66,11 +70,15 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     activity = _activity(folder, network, chosen, board)
     measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
+    common = {"board": record and record["name"], "plan": _plan_file(plan, folder, chosen, network, record)}
+    again = commands(path, build=built, activity=activity, images=pictures, labels=labels, frames=frames,
+                     readings=readings, **common)
     with _progress(len(images)) as advance:
         data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
                             checked=_checked(network), frames=frames, activity=activity, readings=measured,
                             created=_now(), folder=Path(folder).name if folder else None,
-                            data_set=_title(network, data_set_title), progress=advance)
+                            data_set=_title(network, data_set_title), reproduce=again,
+                            progress=advance)
     check_report(data)
     written = []
     if target is not None:
@@ -85,6 +93,22 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     _show(data, as_json, tables.print_report)
     if not as_json:
         terminal().print("\n".join(written))
+        if record and data["energy"]["device"] is None and record["family"] != "gowin":
+            next_step("activity", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
+        elif record and built is None:
+            next_step("bitstream", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
+        elif target:
+            next_step("compare", target, "OTHER.report.json", "--html", "compare.html")
+
+
+def _plan_file(given, folder, plan, network, record):
+    """Return the file that holds ``plan``, None if it is the default one; a build's is written into its folder."""
+    if given is not None or plan == (family_plan(network, record["family"]) if record else default_plan(network)):
+        return given
+    path = Path(folder) / PLAN
+    if not path.is_file():
+        plan.save(path)
+    return path
 
 
 def _setting(network, board, build, plan, find_board):
@@ -103,7 +127,7 @@ def _setting(network, board, build, plan, find_board):
     elif built and built.get("plan"):
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
-        chosen = default_plan(network, lut=FAMILIES[record["family"]].inputs if record else 6)
+        chosen = family_plan(network, record["family"]) if record else default_plan(network)
     if record and built is None:
         build, built = find_build(BUILDS, network, board, chosen) or (None, None)
     return build, built, chosen, record

@@ -141,7 +141,8 @@ def compare(reports, names):
         "format": "s2nn-compare", "version": 1,
         "reports": [{"name": name, "network": report["network"]["name"], "digest": report["network"]["digest"],
                      "data_set": report["network"]["data_set"],
-                     "board": report["board"] and report["board"]["title"], "fits": report["fits"]}
+                     "board": report["board"] and report["board"]["title"], "fits": report["fits"],
+                     "may_not_fit": summary.fit(report)[1] or None}
                     for name, report in zip(names, reports, strict=True)],
         "rows": rows,
     }
@@ -166,7 +167,8 @@ def cell_text(what, cell):
 def _facts(data):
     said = [("data set", [report["data_set"] or words.DASH for report in data["reports"]]),
             ("board", [report["board"] or words.DASH for report in data["reports"]]),
-            ("fits", [{True: "yes", False: "no", None: words.DASH}[report["fits"]] for report in data["reports"]])]
+            ("fits", ["perhaps" if report["may_not_fit"] else
+                      {True: "yes", False: "no", None: words.DASH}[report["fits"]] for report in data["reports"]])]
     return [(what, [words.plain(cell, 40) for cell in cells]) for what, cells in said]
 
 

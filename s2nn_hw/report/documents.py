@@ -35,7 +35,7 @@ BEGIN = re.compile(r"<!-- figures:(\S+) -->")
 MAX_DOCUMENT = 1 << 22
 ROOM = 660  # px, of a plot in a picture
 OVERVIEW = ("network", "data set", "board", "accuracy", "LUT", "block RAM", "clock", "latency, mean", "p99",
-            "frames/s", "energy a frame")
+            "frames/s, circuit", "frames/s, board", "energy a frame")
 
 
 def update(reports, documents, folder, *, literature=()):
@@ -144,7 +144,7 @@ def overview_table(reports):
         used = {key: row["used"] for key, row in (report["resources"] or {}).items()}
         stats = report["latency"]["us"] or report["latency"]["cycles"]
         board, circuit = report["board"], (report["rate"] or {}).get("circuit")
-        q, device = summary.energy(report)[0], (report["energy"] or {}).get("device")
+        q, total = summary.energy(report)[0], (report["rate"] or {}).get("total")
         rows.append((
             report["network"]["name"], report["network"]["data_set"] or words.DASH,
             board["title"] if board else words.DASH,
@@ -152,16 +152,18 @@ def overview_table(reports):
             _marked(used.get("luts")), _marked(used.get("brams")),
             words.quantity(report["clock"]["used"]) if report["clock"] else words.DASH,
             " ".join(words.scaled(stats["mean"], stats["unit"])), " ".join(words.scaled(stats["p99"], stats["unit"])),
-            words.number(round(circuit["value"])) if circuit else words.DASH,
-            f"{_marked(q)} ({words.band(q)})" if q and device else words.DASH))
+            summary.frames(circuit) if circuit else words.DASH,
+            summary.frames(total) if total and report["rate"]["link"] else words.DASH,
+            _marked(q) + (f" ({words.band(q)})" if words.band(q) else "") if q else words.DASH))
     return f"{_table(OVERVIEW, rows)}\n\n{_sources(reports)}"
 
 
 def _sources(reports):
     """Return the line below the overview: where its figures are from."""
     counts = sorted({f"{report['images']['count']:,}" for report in reports})
-    return (f"Accuracy: integer model on {' or '.join(counts)} images. Latency and frames/s: exact cycle function over "
-            "the clock, without the host link. `~`: an estimate, with its band in parentheses.")
+    return (f"Accuracy: integer model on {' or '.join(counts)} images. Latency and the circuit's frames/s: exact cycle "
+            "function over the clock, without the host link; the board's frames/s: through its link. Energy: the "
+            "chip's core at the circuit's rate. `~`: an estimate, with its band in parentheses.")
 
 
 def literature_table(reports, literature):

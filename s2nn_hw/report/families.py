@@ -27,7 +27,9 @@ class Family:
     compared score bit, ``winner`` behind an unrolled readout; ``pixel`` per bit of a beat; ``layer`` and ``fixed``:
     control of each layer, of the whole;
     ``window``: control of a window (one position, a sliding kernel, more for pooling cells), ``gate``: per bit that
-    leaves it. ``link``: LUTs, flip-flops and block RAMs of the host link but for its frame buffer.
+    leaves it. ``link``: LUTs and flip-flops of the host link but for its frame buffer, and of both for each bit of a
+    beat. ``apart``: share of the flip-flops that take a logic cell of their own, where a cell holds a LUT and a
+    flip-flop and is what is counted. ``room``: shares of LUTs, flip-flops and block RAMs that a plan may take.
     """
 
     title: str
@@ -59,6 +61,12 @@ class Family:
     link: tuple
     rom_curves: tuple = ()
     name: str = ""
+    apart: float = 0.0
+    room: tuple = (0.9, 0.9, 0.9)
+
+    def cells(self, cost):
+        """Return how much of the device's count of LUTs the :class:`Cost` takes once it is placed."""
+        return cost.luts + self.apart * cost.ffs
 
 
 XC7 = Family(
@@ -70,7 +78,7 @@ XC7 = Family(
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
     inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
     argmax=1.7, winner=2.1, pixel=1.0, layer=25, fixed=160, window=(20, 54, 25), gate=1.0,
-    link=(447, 285, 0), name="xc7",
+    link=(542, 344, 0.4, 1.0), name="xc7",
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
     rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )
@@ -80,7 +88,7 @@ ECP5 = Family(
     rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
     inputs=4, carry=2, double=1.0, reload=1.0, start=1.0, preset=0.0, queue=0.0, scan=7.0, fire=2.0,
     argmax=3.0, winner=3.0, pixel=1.0, layer=25, fixed=300, window=(90, 105, 60), gate=1.0,
-    link=(730, 350, 0), name="ecp5",
+    link=(702, 298, 2.3, 3.8), name="ecp5",
 )
 ICE40 = Family(
     "Lattice iCE40", "LUT4", "EBR", 4 * 1024,
@@ -88,10 +96,13 @@ ICE40 = Family(
     rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
     inputs=4, carry=1, double=1.0, reload=0.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8,
     argmax=2.9, winner=3.0, pixel=1.0, layer=25, fixed=330, window=(97, 97, 45), gate=1.0,
-    link=(840, 540, 1), name="ice40",
+    link=(1015, 660, 1.2, 3.3), name="ice40", apart=0.55,
+    # cells and blocks are counted as placement makes them, and a slow clock leaves routing easy
+    room=(0.98, 1.0, 1.0),
 )
 # as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
-GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", lutram=(4, 6, ((16, 4),)), carry=1, name="gowin")
+GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", link=(758, 298, 1.4, 3.8),
+                lutram=(4, 6, ((16, 4),)), carry=1, name="gowin")
 FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40, "gowin": GOWIN}
 
 

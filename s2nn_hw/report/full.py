@@ -12,19 +12,21 @@ from .bounds import bounds
 from .builds import packed_luts, running_mhz
 from .energy.section import energy_section
 from .latency import limiting, rate, timeline, times
-from .layers import BRAM_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
+from .layers import BRAM_BAND, CELL_BAND, FF_BAND, LUT_BAND, board_estimate, layer_rows, layers_table
 from .logic import logic_section
 from .measure import SEQUENCE, measure
 from .quantities import quantity, significant
 
 FORMAT, VERSION = "s2nn-report", 2
 PACKED_BAND = (0.98, 1.02)  # the one netlist that was packed with the real tool was counted exactly (docs/boards.md)
+PACKED_BY = "nextpnr-xilinx, half-LUTs / 2, from the netlist"
+CELLS_BY = "logic cells once placed: LUTs, and flip-flops that share none"
 BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0)}
 
 
 def build_report(network, plan, images, labels, build=None, *, board=None, link=None, source=None, checked=None,
                  clock_mhz=None, sequence=SEQUENCE, frames=None, activity=None, readings=None, created="",
-                 folder=None, data_set=None, progress=None):
+                 folder=None, data_set=None, reproduce=(), progress=None):
     """Return the JSON-able report of ``network`` under ``plan`` on uint8 ``images`` and ``labels`` (or None).
 
     ``board``: name, title, device, family, clock_mhz, budget (:func:`hw.figures.board_figures`), or None; ``build``:
@@ -32,7 +34,8 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
     (:func:`hw.figures.link_figures`); ``source``: where the images are from; ``checked``: see :func:`verified`;
     ``clock_mhz``: instead of the build's or the board's; ``frames``: of how many images cycles are worked out, None
     for as many as take minutes; ``data_set``: its title, None for the network's word; ``activity``: an
-    ``activity.json``; ``readings``: of a meter; ``created``: time stamp.
+    ``activity.json``; ``readings``: of a meter; ``created``: time stamp; ``reproduce``: the commands for it
+    (:func:`s2nn_hw.report.reproduce.commands`).
     """
     if not len(images):
         raise UserError("images: at least one is needed for a report")
@@ -75,7 +78,7 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
                                  link=link, readings=readings),
         "build": _build(build, folder),
-        "reproduce": _reproduce(network, board, build, activity),
+        "reproduce": list(reproduce),
     }
 
 
@@ -111,23 +114,26 @@ def resources(board, build, guess):
 
     Used is what the build's tool counted if there is a build, else the estimate ``guess``, which is one of synthesis:
     placement may count differently (nextpnr: cells that hold a flip-flop or a carry only). ``packed`` is what
-    nextpnr-xilinx will make of the synthesised LUTs where it has not run.
+    nextpnr-xilinx will make of the synthesised LUTs where it has not run, or an iCE40's logic cells without a build.
     """
     result, synthesised = {}, (build or {}).get("synthesis")
-    packed = packed_luts(build) if build else None
+    packed, by, band_packed = packed_luts(build) if build else None, PACKED_BY, PACKED_BAND
+    if board["family"] == "ice40" and not build:
+        packed, by, band_packed = guess["cells"], CELLS_BY, CELL_BAND
     for name, band in BANDS.items():
         kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
         value = guess[name]
         estimated = quantity(value, kind, "estimate", "accelerator and host link",
                              [significant(value * end) for end in band])
+        placed = None
+        if packed and name == "luts":
+            placed = quantity(packed, kind, "estimate", by, [significant(packed * end) for end in band_packed])
         counted = quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"]) \
-            if build else estimated
+            if build else placed or estimated
         result[name] = {"kind": kind, "used": counted, "budget": quantity(budget, kind, "setting", board["device"]),
                         "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis")
                         if synthesised else None,
-                        "packed": quantity(packed, kind, "estimate", "nextpnr-xilinx, half-LUTs / 2, from the netlist",
-                                           [significant(packed * end) for end in PACKED_BAND])
-                        if packed and name == "luts" else None, "estimated": estimated}
+                        "packed": placed, "estimated": estimated}
     return result
 
 
@@ -170,11 +176,3 @@ def _build(build, folder):
         "critical_path": f"{path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} logic, "
                          f"{path['routing_ns']:.2f} routing)" if path else None,
     } | {name: build.get(name) for name in ("flow", "digest", "bitstream", "missing", "tools")}
-
-
-def _reproduce(network, board, build, activity):
-    """Return the commands that give these figures; PLAN.json is the report's ``plan``."""
-    name, on = f"{network.name}.s2nn", f" --board {board['name']}" if board else ""
-    made = [f"s2nn-hw bitstream {name}{on} --plan PLAN.json"] if build else []
-    toggled = [f"s2nn-hw activity {name}{on} --plan PLAN.json --frames {activity['frames']}"] if activity else []
-    return [f"s2nn-hw verify {name} --plan PLAN.json", *made, *toggled, f"s2nn-hw report {name}{on} --plan PLAN.json"]

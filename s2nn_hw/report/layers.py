@@ -6,6 +6,7 @@ from .resources import estimate
 from .work import stage_work
 
 LUT_BAND, FF_BAND, BRAM_BAND = (0.85, 1.2), (0.85, 1.15), (0.9, 1.1)  # docs/report.md: estimate against synthesis
+CELL_BAND = (0.9, 1.15)  # logic cells of an iCE40, once placed
 COUNTED = "mean over the images"
 COLUMNS = {
     "engine": column("", "setting"),
@@ -28,7 +29,7 @@ COLUMNS = {
     "bound": column("cycles", "formula", "max(active taps * groups / banks, words)"),
     "alone_interval": column("cycles", "formula", "engine that nobody holds up"),
     "alone_to_bound": column("ratio", "formula"),
-    "occupancy": column("share", "formula", "alone_interval / interval of the circuit"),
+    "occupancy": column("share", "formula", "cycles alone / interval of the circuit"),
 }
 COSTS = {
     "luts": column("LUTs", "estimate", "s2nn_hw/report/parts.py", LUT_BAND),

@@ -10,7 +10,7 @@ from ..emit import layer_inputs
 from ..errors import UserError
 from ..plan import Plan
 from ..store import load
-from ..terminal import terminal
+from ..terminal import next_step, terminal
 from .families import FAMILIES
 from .tables import make_table, percent
 
@@ -69,6 +69,9 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     print_plan(network, record, data, console)
     if output is not None:
         console.print(f"plan: {output}")
+        next_step("bitstream", path, "--board", board, "--plan", output)
+    else:
+        next_step("plan", path, "--board", board, "-o", "plan.json")
 
 
 def typical(network, images, count=planner.PLANNED_FRAMES):
@@ -135,4 +138,4 @@ def _fullest(work, interval, board):
     used = work.least(interval)
     name = max(used, key=lambda r: used[r] / work.budget[r])
     return (f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
-            f"({100 * planner.ROOM:.0f} % of the board)")
+            f"({100 * work.budget[name] / board['budget'][name]['budget']:.0f} % of the board)")

@@ -37,9 +37,10 @@ def stage_cost(family, stage, width, *, predicted=False):
 
 def link_cost(family, design):
     """Return the :class:`Cost` of the UART host link: packets, and a buffer of :data:`LINK_FRAMES` frames."""
-    words = LINK_FRAMES << parts.bits_for(design.beats)
-    buffer = ram(family, words, design.pixels_per_beat * design.network.input.bits, registered=True)
-    return Cost(*family.link) + Cost(brams=buffer.brams)
+    words = LINK_FRAMES << (design.beats - 1).bit_length()
+    bits = design.pixels_per_beat * design.network.input.bits
+    luts, ffs, luts_bit, ffs_bit = family.link
+    return Cost(luts + luts_bit * bits, ffs + ffs_bit * bits, ram(family, words, bits, registered=True).brams)
 
 
 def frame_cost(family, design):
@@ -64,7 +65,8 @@ def estimate(network, plan=None, family="xc7", *, link=False, design=None):
 
     ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do. ``design``:
     of this network and plan, if there is one already. The result also says ``source`` (:data:`LABEL`), the kinds that
-    are counted, and ``layers``: a row per stage, with what its weights take.
+    are counted, ``cells``: the LUTs with what else takes a logic cell once placed, and ``layers``: a row per stage,
+    with what its weights take.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
@@ -76,6 +78,7 @@ def estimate(network, plan=None, family="xc7", *, link=False, design=None):
         total += link_cost(kind, design)
     return {
         "luts": ceil(total.luts), "ffs": ceil(total.ffs), "brams": _plain(total.brams), "dsps": 0,
+        "cells": ceil(kind.cells(total)),
         "source": LABEL, "lut_kind": kind.lut_kind, "bram_kind": kind.bram_kind,
         "layers": [{"name": stage.name, "luts": ceil(cost.luts), "ffs": ceil(cost.ffs), "brams": _plain(cost.brams)}
                    | packing(kind, stage) for stage, cost in zip(design.stages, costs, strict=True)],

@@ -3,22 +3,21 @@
 from . import graph, words
 from .words import number, plain, quantity, scaled
 
+LEAST_IMAGES = 1000
+
 
 def energy(report):
-    """Return ``(quantity, what it is)`` of a frame's energy: the device's, else arithmetic and memory alone."""
-    found = report["energy"] or {}
-    device, arithmetic = found.get("device"), found.get("arithmetic")
+    """Return ``(quantity, what it is)`` of a frame's energy, the one headline: the chip's, from its activity; without
+    that the whole board's if it was measured; else ``(None, how to have it)``.
+
+    What additions and reads of memory take alone is no energy of a chip, and never stands in its place.
+    """
+    device, board = (report["energy"] or {}).get("device"), measured_energy(report)
     if device and device["frame"]["total_nj"]["value"] is not None:
-        return device["frame"]["total_nj"], f"{plain(device['device'], 30)}, core, estimate"
-    if arithmetic and arithmetic["models"]["rows"]:
-        column, row = arithmetic["models"]["columns"]["total_nj"], arithmetic["models"]["rows"][0]
-        if row["total_nj"] is not None:
-            q = {"value": row["total_nj"], "unit": column["unit"], "source": column["source"],
-                 "by": column.get("by")}
-            if column.get("band"):
-                q["band"] = [row["total_nj"] * factor for factor in column["band"]]
-            return q, "arithmetic and memory alone"
-    return None, ""
+        return device["frame"]["total_nj"], f"{plain(device['device'], 30)}, its core at the circuit's rate, estimate"
+    if board:
+        return board, "whole board, measured"
+    return None, "not known: s2nn-hw activity counts what toggles"
 
 
 def measured_energy(report):
@@ -27,11 +26,33 @@ def measured_energy(report):
     return q if q and q["value"] is not None else None
 
 
+def fit(report):
+    """Return ``(whether it fits the board, why it may not)``: True, False, or None where an estimate's band decides.
+
+    ``why``: text of the resource whose band reaches furthest over what there is, else empty. Without a board both are
+    None.
+    """
+    if not report["board"] or report["fits"] is None:
+        return None, None
+    over = [(row["used"]["band"][1] / row["budget"]["value"], row) for row in report["resources"].values()
+            if row["used"].get("band") and row["budget"]["value"] and row["used"]["band"][1] > row["budget"]["value"]]
+    if not report["fits"] or not over:
+        return report["fits"], ""
+    row = max(over, key=lambda pair: pair[0])[1]
+    return None, (f"{number(row['used']['value'])} {plain(row['kind'], 20)} of {number(row['budget']['value'])} is an "
+                  f"estimate, and its band reaches {number(row['used']['band'][1])}")
+
+
 def slowest(report):
     """Return ``(name, share)`` of the layer that sets the rate for most frames, or None."""
     rows = [row for row in (report["limiting"] or {}).get("rows", []) if row["share"]]
     row = max(rows, key=lambda row: row["share"], default=None)
     return row and (plain(row["name"], 40), row["share"])
+
+
+def frames(q):
+    """Return a rate as people read it: whole frames."""
+    return number(round(q["value"]))
 
 
 def percent(q):
@@ -50,8 +71,11 @@ def verdict(report):
     if rate and rate["circuit"]:
         us = report["latency"]["us"]
         digits, unit = scaled(us["mean"], "us") if us else (number(cycles), "cycles")
-        parts += [(False, ", "), (True, f"{number(round(rate['circuit']['value']))} frames/s"), (False, " and "),
-                  (True, f"{digits} {unit}"), (False, " a frame")]
+        parts += [(False, ", "), (True, f"{frames(rate['circuit'])} frames/s"), (False, " of the circuit")]
+        if rate["link"]:
+            limit = "its link sets that" if rate["limited_by"] == "link" else "its link carries more"
+            parts += [(False, ", "), (True, f"{frames(rate['total'])} frames/s"), (False, f" of the board ({limit})")]
+        parts += [(False, ", "), (True, f"{digits} {unit}"), (False, " a frame")]
         if report["clock"]:
             parts += [(False, f" at {quantity(report['clock']['used'])}")]
     else:
@@ -61,16 +85,14 @@ def verdict(report):
         digits, unit = scaled(q["value"], q["unit"].partition("/")[0])
         parts += [(False, ", "), (True, f"{digits} {unit}"), (False, f" a frame ({what})")]
     parts += [(False, ". ")]
-    if board and report["fits"] is not None:
-        fits = (False, "Fits the") if report["fits"] else ("bad", "Does not fit the")
-        parts += [fits, (False, f" {plain(board['title'], 40)}. ")]
+    fits, why = fit(report)
+    if why is not None:
+        said = {True: (False, "Fits the"), False: ("bad", "Does not fit the"), None: ("bad", "May not fit the")}[fits]
+        parts += [said, (False, f" {plain(board['title'], 40)}{': ' if why else ''}{why}. ")]
     limit = slowest(report)
     if limit:
         parts += [(True, limit[0]),
-                  (False, f" sets the circuit's rate for {number(limit[1], 'share')} % of the frames")]
-        if rate and rate["limited_by"] == "link" and rate["link"]:
-            parts += [(False, "; through the host link it is "), (True, quantity(rate["link"]))]
-        parts += [(False, ".")]
+                  (False, f" sets the circuit's rate for {number(limit[1], 'share')} % of the frames.")]
     return parts
 
 
@@ -86,8 +108,11 @@ def tiles(report):
         made.append(tile("Accuracy", percent(report["accuracy"]), "%", report["accuracy"],
                          plain(report["images"]["source"] or "images given", 60)))
     if rate and rate["circuit"]:
-        link = f"{quantity(rate['link'])} through the link" if rate["link"] else ""
-        made.append(tile("Throughput", number(round(rate["circuit"]["value"])), "frames/s", rate["circuit"], link))
+        made.append(tile("Rate of the circuit", frames(rate["circuit"]), "frames/s", rate["circuit"],
+                         "without the link" if rate["link"] else ""))
+        if rate["link"]:
+            made.append(tile("Rate of the board", frames(rate["total"]), "frames/s", rate["total"],
+                             f"the link carries {frames(rate['link'])}, the circuit {frames(rate['circuit'])}"))
     stats = report["latency"]["us"] or report["latency"]["cycles"]
     digits, unit = scaled(stats["mean"], stats["unit"])
     at = f", at {quantity(clock['used'])}" if clock and report["latency"]["us"] else ""
@@ -97,17 +122,17 @@ def tiles(report):
         made.append(tile("Initiation interval", number(logic["initiation_interval"]["value"]), "cycles",
                          logic["initiation_interval"], f"LUTs x latency {quantity(logic['lut_ns']['total'])}"))
     q, what = energy(report)
-    if q:
-        digits, unit = scaled(q["value"], q["unit"])
-        board = measured_energy(report)
-        beside = f"; whole board, measured: {quantity(board)}" if board else ""
-        made.append(tile("Energy", digits, unit, q, what + beside))
+    digits, unit = scaled(q["value"], q["unit"]) if q else (words.DASH, "")
+    measured = measured_energy(report)
+    beside = f"; whole board, measured: {quantity(measured)}" if measured and q is not measured else ""
+    made.append(tile("Energy", digits, unit, q, what + beside))
     share = busiest(report["resources"])
     if share:
         row, part = share
-        fits = {None: "", True: ", fits", False: ", does not fit"}[report["fits"]]
+        fits, why = fit(report)
+        said = ", may not fit" if why else {None: "", True: ", fits", False: ", does not fit"}[fits]
         made.append(tile(f"Fullest: {plain(row['kind'], 20)}", number(part, "share"), "%", row["used"],
-                         f"{quantity(row['used'])} of {number(row['budget']['value'])}" + fits, bad=part > 1))
+                         f"{quantity(row['used'])} of {number(row['budget']['value'])}" + said, bad=part > 1))
     limit = slowest(report)
     if limit:
         column = report["limiting"]["columns"]["share"]
@@ -166,14 +191,13 @@ HEADS = {"accuracy": "Accuracy, %", "luts": "LUT", "brams": "Block RAM", "dsps":
 
 
 def literature(report, rows):
-    """Return ``{"heads", "rows"}`` of the literature table: texts; ours first, then the same task, then the others."""
+    """Return ``{"heads", "rows"}`` of the literature table: texts; ours first, then others' of the same task."""
     made = [{"system": plain(row["system"], 120), "device": plain(row["device"], 80), "task": plain(row["task"], 60),
              "said": row["convention"], "source": f"{row['source']} ({row['read']})", "ours": False,
              "cells": [figure_text(key, row.get(key)) for key in HEADS]} for row in rows]
     task = plain(report["network"]["data_set"] or "", 60)
     same = [row for row in made if words.same(row["task"], task)]
-    return {"heads": list(HEADS.values()),
-            "rows": [_own(report, task)] + same + [row for row in made if row not in same]}
+    return {"heads": list(HEADS.values()), "rows": [_own(report, task)] + same}
 
 
 def figure_text(key, value):
@@ -185,31 +209,41 @@ def figure_text(key, value):
     return " ".join(scaled(value, "us" if key == "latency_us" else "W"))
 
 
-def point(report):
-    """Return this network's figures as a row of the literature has them: numbers or None, ``task``, ``system``."""
+def sampled(report):
+    """Return whether the images are too few for their accuracy to stand beside others' of whole test sets."""
+    return report["images"]["count"] < LEAST_IMAGES
+
+
+def point(report, *, others=True):
+    """Return this network's figures as a row of the literature has them: numbers or None, ``task``, ``system``.
+
+    ``others``: it is for a plot with figures of others, where the accuracy of a small sample (:func:`sampled`) has no
+    place.
+    """
     used = {key: row["used"]["value"] for key, row in (report["resources"] or {}).items()}
     rate, us = report["rate"], report["latency"]["us"]
     device, accuracy = (report["energy"] or {}).get("device"), (report["accuracy"] or {}).get("value")
     circuit = (rate or {}).get("circuit") or {}
-    # arithmetic alone is nothing to hold against anybody's chip
-    q = energy(report)[0] if device else measured_energy(report)
+    q = energy(report)[0]
     milliwatts = device["power"]["total_mw"]["value"] if device else None
     return {
         "system": plain(report["network"]["name"], 60), "task": plain(report["network"]["data_set"] or "", 60),
         "device": plain(report["board"]["device"], 60) if report["board"] else words.DASH,
-        "accuracy": None if accuracy is None else round(100 * accuracy, 4),
+        "accuracy": None if accuracy is None or (others and sampled(report)) else round(100 * accuracy, 4),
         "luts": used.get("luts"), "brams": used.get("brams"), "dsps": used.get("dsps"),
         "latency_us": us["mean"] if us else None, "frames_per_second": circuit.get("value"),
         "power_w": None if milliwatts is None else milliwatts / 1000, "energy_uj": q["value"] / 1000 if q else None}
 
 
 def _own(report, task):
-    values, device = point(report), (report["energy"] or {}).get("device")
+    values, device = point(report, others=False), (report["energy"] or {}).get("device")
     kinds = [plain(row["kind"], 20) for key, row in (report["resources"] or {}).items() if key in ("luts", "brams")]
     sources = sorted({words.SOURCES[row["used"]["source"]] for row in (report["resources"] or {}).values()})
     said = []
     if kinds:
         said.append(f"Resources in {' and '.join(kinds)}, accelerator and host link ({', '.join(sources)})")
+    if report["accuracy"] and sampled(report):
+        said.append(f"accuracy of {report['images']['count']:,} images only, not of the test set that others use")
     said.append("latency of a frame alone, rate of the circuit without the link (exact formula)")
     if values["energy_uj"] is not None:
         said.append("energy and power of the core (estimate)" if device else "energy of the whole board (measured)")

@@ -3,6 +3,8 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from . import summary, words
+
 
 def make_table(title, columns, rows):
     """Return a rich table; the first column is text, the others are numbers to the right."""
@@ -105,6 +107,9 @@ def print_report(data, console):
         packed = data["resources"]["luts"].get("packed")
         if packed:
             say(f"{number(packed)} once packed (estimate: {packed['by']})")
+    why = summary.fit(data)[1]
+    if why:
+        say(f"it may not fit: {why}")
     console.print(_time_table(data))
     how = data["verified"]
     say(f"cycles of {data['latency']['frames']:,} images by the exact cycle function; "
@@ -115,8 +120,9 @@ def print_report(data, console):
         say(f"link {link['kind']}, {number(link['baud'])}: {number(link['request_bytes'])} a frame, "
             f"{number(link['reply_bytes'])} a result, at most {link['rate']['value']:,.0f} frames/s")
     if rate:
-        say(f"circuit {rate['circuit']['value']:,.0f} frames/s; the {rate['limited_by']} sets the rate: "
-            f"{rate['total']['value']:,.0f} frames/s")
+        say(f"circuit {rate['circuit']['value']:,.0f} frames/s"
+            + (f", board {rate['total']['value']:,.0f} frames/s (the {rate['limited_by']} sets it)" if rate["link"]
+               else ""))
     console.print(_layer_table(data))
     print_logic(data["logic"], console)
     device = data["bounds"]["device"]
@@ -124,6 +130,8 @@ def print_report(data, console):
         say(f"interval {number(device['interval'])}; with all of the device at work at least "
             f"{number(device['bound'])} (set by {device['bound_by']})")
     print_energy(data["energy"], console)
+    q, what = summary.energy(data)
+    say(f"energy of a frame: {words.quantity(q)} ({what})" if q else f"energy of a frame is {what}")
 
 
 def print_logic(logic, console):

@@ -176,7 +176,7 @@ def _nj(costs, everything):
 
 
 def _columns(rows):
-    made = column("nJ", "estimate", by=f"{SOURCE}; low_nj and high_nj are the ends of a row's own total",
+    made = column("nJ", "estimate", by=f"{SOURCE}; low and high are the ends of a row's own total",
                   band=widest(rows, "total_nj"))
     return dict.fromkeys(("arithmetic_nj", "memory_nj", "total_nj", "low_nj", "high_nj"), made)
 

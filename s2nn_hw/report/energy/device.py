@@ -139,7 +139,7 @@ class _Frame:
 
 
 def _columns(rows):
-    made = {"source": "estimate", "by": "dynamic, one frame; low_nj and high_nj are a row's own ends",
+    made = {"source": "estimate", "by": "dynamic, one frame; low and high are a row's own ends",
             "band": widest(rows)}
     return dict.fromkeys(("nj", "low_nj", "high_nj"), column("nJ", **made)) | {"share": column("share", **made)}
 

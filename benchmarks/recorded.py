@@ -1,0 +1,128 @@
+"""Figures in the documents against where they come from: ``python -m benchmarks.recorded builds | check [--strict]``.
+
+    builds    add the finished builds under build/ to docs/figures/builds.json (commit, command, counts, clock), and
+              write the tables between ``<!-- recorded:builds -->`` and ``<!-- /recorded:builds -->`` in the documents
+    check     hold the documents against it, and against what is worked out anew: sizes, bits, accuracy, cycles,
+              frames/s, estimates of the shipped networks; test sets that are not here are left out, and said
+
+``check`` prints a line for each figure that differs and ends with status 1 if there is one; ``--strict``, for a
+release, also if a build was recorded with other sources of the generator than these.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from hw.digests import generator_digest
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import write_json, write_text
+
+from .worked_out import differences
+
+BUILDS = Path("docs/figures/builds.json")
+DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))
+MARK = re.compile(r"(<!-- recorded:builds -->\n).*?(<!-- /recorded:builds -->)", re.DOTALL)
+HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (wanted)", "commit")
+
+
+def read_builds():
+    """Return the list of recorded builds, empty without the file."""
+    return json.loads(BUILDS.read_text())["builds"] if BUILDS.is_file() else []
+
+
+def record(root=Path("build")):
+    """Add every finished build below ``root`` to the file, in place of an earlier one of the same command."""
+    kept = {entry["command"]: entry for entry in read_builds()}
+    for path in sorted(root.glob("*/build.json"), key=lambda p: p.stat().st_mtime):
+        entry = entry_of(json.loads(path.read_text()))
+        if entry["generator"] == generator_digest()[:16]:  # others belong to another commit
+            kept[entry["command"]] = entry
+    builds = sorted(kept.values(), key=lambda entry: (entry["board"], entry["network"], entry["command"]))
+    write_json(BUILDS, {"format": "s2nn-builds", "version": 1, "builds": builds})
+    for document, text, new in tables(builds):
+        if text != new:
+            write_text(document, new)
+            print(document)
+    print(f"{len(builds)} builds in {BUILDS}")
+
+
+def entry_of(build):
+    """Return what is recorded of a ``build.json``."""
+    asked, seed = build["options"], build["options"]["seed"]
+    words = [f"MODEL={build['network']['name']}", f"BOARD={build['board']['name']}"]
+    words += [f"FREQ={asked['freq_mhz']:g}"] if asked["freq_mhz"] else []
+    words += [f"SEED={seed}"] if seed != 1 else []
+    words += ["SELFTEST=1"] if build["self_test"] else []
+    return {
+        "command": "make bitstream " + " ".join(words), "commit": commit(), "generator": build.get("generator", ""),
+        "network": build["network"]["name"], "board": build["board"]["name"], "title": build["board"]["title"],
+        "clock": {key: build["clock"].get(key) for key in ("wanted_mhz", "reached_mhz", "clock_mhz")},
+        "used": {name: row["used"] for name, row in build["resources"].items()},
+        "kinds": {name: row["kind"] for name, row in build["resources"].items()},
+        "counted": build["resources_source"], "bitstream": bool(build["bitstream"]), "tools": build["tools"],
+        "seconds": {name: round(value, 1) for name, value in build["seconds"].items()},
+    }
+
+
+def commit():
+    """Return the short name of the commit here, with ``+`` where files differ from it; empty outside of git."""
+    said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude", "*"], capture_output=True,
+                          text=True, check=False)
+    return said.stdout.strip()
+
+
+def table(builds):
+    """Return the Markdown table of recorded builds."""
+    rows = []
+    for entry in builds:
+        used, kinds, clock = entry["used"], entry["kinds"], entry["clock"]
+        reached = f"{clock['reached_mhz']:.1f} ({clock['wanted_mhz']:g})" if clock["reached_mhz"] else "not placed here"
+        rows.append((f"`{entry['board']}`", f"`{entry['network']}`", f"`{entry['command']}`",
+                     f"{used['luts']:,} {kinds['luts']}", f"{used['ffs']:,}", f"{used['brams']:g} {kinds['brams']}",
+                     reached, entry["commit"]))
+    lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"
+
+
+def tables(builds):
+    """Yield ``(document, its text, its text with the recorded tables)`` of the documents that have the mark."""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        if MARK.search(text):
+            yield document, text, MARK.sub(lambda found: found[1] + table(builds) + found[2], text)
+
+
+def check(strict=False):
+    """Print what differs; return the exit status."""
+    builds = read_builds()
+    wrong = [f"{document}: the table of recorded builds is not that of {BUILDS}; run `make record-builds`"
+             for document, text, new in tables(builds) if text != new]
+    found, left_out = differences(Path("README.md"), builds)
+    old = [entry["command"] for entry in builds if entry["generator"] != generator_digest()[:16]]
+    for line in wrong + found:
+        print(line)
+    for line in left_out + [f"recorded with other sources than these: {command}" for command in old]:
+        print(f"note: {line}")
+    print(f"{len(wrong + found)} figures differ" if wrong or found else "all figures that were checked agree")
+    return int(bool(wrong or found or (strict and old)))
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recorded", description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("builds", "check"))
+    parser.add_argument("--strict", action="store_true", help="builds of other sources are differences")
+    options = parser.parse_args(arguments)
+    if options.what == "builds":
+        return record()
+    return check(options.strict)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (UserError, OSError, ValueError, KeyError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

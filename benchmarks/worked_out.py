@@ -1,0 +1,138 @@
+"""README's tables of shipped networks, worked out anew: sizes and bits, accuracy, exact cycles, estimates."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from hw.boards import BOARDS
+from hw.figures import link_figures
+from quantize import data
+from s2nn_hw.accelerator import Design
+from s2nn_hw.emit import layer_inputs
+from s2nn_hw.plan import family_plan, load_plan, sparse
+from s2nn_hw.report.resources import estimate
+from s2nn_hw.report.words import number, scaled
+from s2nn_hw.store import load
+
+# of these all test images take seconds; convolutions of colour images take minutes
+QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"}
+
+
+def differences(readme, builds):
+    """Return ``(lines, notes)``: what differs in the tables of ``readme``, and what could not be checked."""
+    known, found, notes = Known(), [], []
+    for number_of_line, line in enumerate(readme.read_text(encoding="utf-8").splitlines(), 1):
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        name = cells[0].strip("`") if cells else ""
+        if not Path(f"models/{name}.s2nn").is_file():
+            continue
+        if len(cells) == 7 and cells[0].startswith("`") and cells[6].rstrip(" live").endswith("k"):
+            wanted = known.shipped(name, cells)
+        elif len(cells) == 12:
+            wanted = known.overview(name, cells, builds)
+        elif len(cells) == 7 and cells[4] == "0":
+            wanted = known.verified(name, cells)
+        else:
+            continue
+        for what, written, computed in wanted:
+            if computed is None:
+                notes.append(f"{readme}:{number_of_line}: {name}, {what}: not checked here")
+            elif written != computed:
+                found.append(f"{readme}:{number_of_line}: {name}, {what}: {written} written, {computed} now")
+    return found, notes
+
+
+class Known:
+    """Networks, test images and what was worked out of them, each once."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def once(self, key, make):
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def network(self, name):
+        return self.once(name, lambda: load(f"models/{name}.s2nn"))
+
+    def images(self, name):
+        """Return ``(images, labels)`` of the test set if it is here and quick, else None."""
+        key = self.network(name).provenance.get("data_set")
+        if name not in QUICK or not data.present(key, "test"):
+            return None
+        return self.once(("set", key), lambda: data.load(key, "test"))
+
+    def inputs(self, name):
+        """Return ``(accuracy in %, tensors by name)`` of all test images."""
+        def make():
+            pictures, labels = self.images(name)
+            output, values = layer_inputs(self.network(name), pictures)
+            return 100 * float((output.classes.numpy() == labels).mean()), values
+        return self.once(("inputs", name), make)
+
+    def cycles(self, name, board=None):
+        """Return ``(mean latency, mean interval)`` in cycles of all test images on ``board`` with its shipped plan."""
+        def make():
+            network, plan = self.network(name), None
+            if board:
+                shipped = Path(f"models/{name}.{board.name}.plan.json")
+                plan = load_plan(shipped, network) if shipped.is_file() else family_plan(network, board.family)
+            design = Design(network, plan)
+            ones = design.timing.ones(self.inputs(name)[1])
+            alone, queued = design.timing.schedule(ones), design.timing.schedule(ones, length=100)
+            return float(alone.cycles.mean()), float(np.diff(queued.offered, axis=1).mean())
+        return self.once(("cycles", name, board and board.name), make)
+
+    def accuracy(self, name):
+        if self.images(name) is not None:
+            return f"{self.inputs(name)[0]:.2f} %"
+        measured = self.network(name).provenance.get("measured") or {}
+        return f"{100 * measured['accuracy_integer']:.2f} %" if "accuracy_integer" in measured else None
+
+    def shipped(self, name, cells):
+        """Yield the figures of a row of the shipped networks: bits of pixels, accuracy, weights."""
+        network = self.network(name)
+        count, said = network.synapse_count, ""
+        if sparse(network):
+            count = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
+            said = " live"
+        weights = f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.1f} k" if count < 1e4 else \
+            f"{count / 1e3:.0f} k"
+        yield "bits of a pixel", re.match(r"\d", cells[3])[0], str(network.input.bits)
+        yield "accuracy", cells[5], self.accuracy(name)
+        yield "weights", cells[6], weights + said
+
+    def verified(self, name, cells):
+        """Yield the figures of a row of `make verify`: mean latency."""
+        here = self.images(name) is not None
+        yield "latency, mean, cycles", cells[5], number(round(self.cycles(name)[0], 1)) if here else None
+
+    def overview(self, name, cells, builds):
+        """Yield the figures of a row of the overview: accuracy, resources, latency, frames/s."""
+        board = next((board for board in BOARDS.values() if board.title == cells[2]), None)
+        yield "accuracy", cells[3], self.accuracy(name)
+        if board is None:
+            return
+        network, shipped = self.network(name), Path(f"models/{name}.{board.name}.plan.json")
+        plan = load_plan(shipped, network) if shipped.is_file() else family_plan(network, board.family)
+        built = next((entry for entry in builds if (entry["network"], entry["board"]) == (name, board.name)), None)
+        for what, cell, key in (("LUTs", cells[4], "luts"), ("block RAMs", cells[5], "brams")):
+            if cell.startswith("~"):
+                guess = self.once(("estimate", name, board.name),
+                                  lambda: estimate(network, plan, board.family, link=True))
+                used = guess["cells" if key == "luts" else key]
+                yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"
+            else:
+                yield what, cell, built and f"{number(built['used'][key])} {board.budget.title(key)}"
+        mhz = float(cells[6].split()[0])
+        if self.images(name) is None:
+            yield "latency and frames/s", "", None
+            return
+        latency, interval = self.cycles(name, board)
+        link = link_figures(network, plan, clock_hz=mhz * 1e6, baud=board.baud)["frames_per_second"]
+        circuit = 1e6 * mhz / interval
+        yield "latency, mean", cells[7], " ".join(scaled(latency / mhz, "us"))
+        yield "frames/s, circuit", cells[9], number(round(circuit))
+        yield "frames/s, board", cells[10], number(round(min(circuit, link)))
