@@ -171,8 +171,7 @@ def write_window(s, part):
 
 @njit(nogil=True, inline="always")
 def read_window(s, part):
-    """A word is read when what it needs is written and one cycle after the fourth before it left; it is offered three
-    later."""
+    """A word is read when what it needs is written and the fourth before it has left; it is offered three later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
         return False
