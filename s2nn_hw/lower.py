@@ -141,10 +141,7 @@ def _stage(network, layer, choice, pool, tensors):
     # one stored bit is a sign; where zeros fill up a table, it takes two
     zeros = spare or any(isinstance(s, Conv2d) and s.groups > 1 for s in layer.synapses)
     bits = [max(2, s.bits) if zeros else s.bits for s in layer.synapses]
-    cells = None
-    if isinstance(layer.synapses[0], PooledDense):
-        tensor, synapse = readers[0].tensor, layer.synapses[0]
-        cells = Cells(synapse.cells(network.shapes[layer.sources[0]]), synapse.pool, tensor.pixel_words)
+    cells = tuple(_cells(network, s, r) for s, r in zip(layer.synapses, readers, strict=True))
     common = {
         "weights": weights, "bits": bits[0],
         "offsets": np.pad(offsets, (0, spare)).reshape(groups, lanes), "planes": network.peak(layer).bit_length(),
@@ -153,7 +150,7 @@ def _stage(network, layer, choice, pool, tensors):
     if choice.engine == "event":
         first, *others = readers
         taps = first.window.taps if first.window else 1
-        shortcuts = tuple((r.pass_words, r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
+        shortcuts = tuple((r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
         engine = EventParams(**common, banks=choice.banks, taps=taps, depth=choice.depth, shortcuts=shortcuts,
                              tag_bits=5 if len(readers[0].positions) > 1 else 2)
     else:
@@ -185,9 +182,7 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
     tables = []
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = _table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
-        if isinstance(synapse, PooledDense):
-            cells = Cells(synapse.cells(network.shapes[reader.source]), synapse.pool, reader.tensor.pixel_words)
-            table = table[:, cells.table_words()]
+        table = table[:, _cells(network, synapse, reader).table_words()]
         tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
     width = max(table.shape[2] for table in tables)
     weights = np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
@@ -201,6 +196,13 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
             lut=choice.lut)
     return Stage(layer, layer.name, readers, engine, layer.neuron.size,
                  fused=(front, *reversed(behind[1:])) if behind else ())
+
+
+def _cells(network, synapse, reader):
+    """Return which words of a pass share the rows of ``synapse``."""
+    if not isinstance(synapse, PooledDense):
+        return Cells(reader.pass_words)
+    return Cells(reader.tensor.pixel_words, synapse.cells(network.shapes[reader.source]), synapse.pool)
 
 
 def _unrolled_reader(synapse, source, tensor, planes, several, depth):

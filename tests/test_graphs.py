@@ -70,6 +70,21 @@ CASES = {
                           joined(Or(), "layer1", "layer3"), dense(3)], {}),
     "or of three": ((4, 4, 1), 2, [convolution(6, 3, padding=1), convolution(6, 1), convolution(6, 3, padding=1),
                                    joined(Or(), "layer2", "layer0", "layer1"), pooled(3, (2, 2))], {}),
+    "pooled, dense": ((3, 4, 2), 4, [convolution(3, 1), dense(5), [pooled(4, (1, 1), source="layer0"),
+                                                                   dense(4, bits=1)]], {}),
+    "pooled, dense, in groups": ((4, 4, 2), 4, [
+        convolution(5, 3, padding=1), convolution(3, 2),
+        [pooled(7, (2, 1), source="layer0"), dense(7, source="layer1")], dense(3)],
+        {"layer2": {"groups": 2, "banks": 2}}),
+    "dense, pooled, dense": ((4, 6, 2), 2, [
+        convolution(5, 3, padding=1), dense(6), [dense(5, bits=1), pooled(5, (2, 3), source="layer0"),
+                                                 dense(5, source="layer1")]], {}),
+    "pooled in a join, parallel": ((4, 6, 2), 2, [
+        convolution(5, 3, padding=1), convolution(3, 2), [
+            pooled(5, (2, 3), source="layer0"), dense(5, source="layer1"), pooled(5, (3, 1), source="layer1")],
+        dense(2)], {"layer2": {"engine": "parallel", "groups": 2}}),
+    "a pool of one position, dense": ((2, 1, 1), 1, [convolution(3, 1), convolution(2, (2, 1)), [
+        dense(2), pooled(2, (2, 1), source="layer0"), pooled(2, (1, 1), source="layer1")]], {}),
     "weights of one bit": ((5, 5, 3), 2, [
         convolution(4, 3, padding=1, bits=1), convolution(4, 3, padding=1, groups=2, bits=1), convolution(4, 1, bits=1),
         [convolution(4, 3, padding=1, bits=1), identity("layer1", bits=1)], pooled(3, (5, 5), bits=1)], {}),
