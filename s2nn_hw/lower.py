@@ -122,10 +122,12 @@ def _stage(network, layer, choice, pool, tensors):
     buffers = choice.buffers or (0,) * len(layer.sources)
     if len(buffers) != len(layer.sources):
         raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
+    # the event engine has one bank for each further source, so one tap
+    taps = [choice.taps, *[1 if choice.engine == "event" else choice.taps] * (len(layer.sources) - 1)]
     readers = tuple(
-        _reader(network, layer, synapse, source, tensors[source], choice,
+        _reader(network, layer, synapse, source, tensors[source], most,
                 {"pool": repeats, "groups": groups, "depth": depth}, splits, several)
-        for synapse, source, depth in zip(layer.synapses, layer.sources, buffers, strict=True)
+        for synapse, source, most, depth in zip(layer.synapses, layer.sources, taps, buffers, strict=True)
     )
     tables = [_table(s, r, splits) for s, r in zip(layer.synapses, readers, strict=True)]
     width = max(t.shape[3] for t in tables)
@@ -241,25 +243,22 @@ def _splits(synapse, tensor, groups, neurons):
     return parts if groups % parts == 0 else 1
 
 
-def _reader(network, layer, synapse, source, tensor, choice, order, splits, several):
+def _reader(network, layer, synapse, source, tensor, taps, order, splits, several):
     planes = network.peak(layer).bit_length()
     if isinstance(synapse, Conv2d):
-        taps = min(choice.taps, prod(synapse.kernel))
+        taps = min(taps, prod(synapse.kernel))
         shape = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words,
                  "kernel": tuple(synapse.kernel),
                  "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
         plain = plain and not several and planes == 1 and not (source == INPUT and tensor.spare)
     else:
-        shape = {"rows": 1, "columns": 1, "words": tensor.words}
+        shape = {"rows": 1, "columns": 1, "words": tensor.words, "pixel_words": tensor.pixel_words}
         order = order | {"pool": 1}
         plain = order["groups"] == 1 and not several and source != INPUT
     if plain:
         return Reader(source, tensor, None, pixelwise=isinstance(synapse, Conv2d))
     spare = tensor.spare if source == INPUT else 0
-    if spare and not isinstance(synapse, Conv2d) and tensor.rows * tensor.columns > 1:
-        raise UserError("a dense layer can't read the input image beside a convolution when pixels have spare places; "
-                        f"take a width that divides {tensor.channels}")
     return Reader(source, tensor, WindowParams(**shape, width=tensor.width, planes=planes, spare=spare, **order))
 
 

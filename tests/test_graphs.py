@@ -85,6 +85,20 @@ CASES = {
         dense(2)], {"layer2": {"engine": "parallel", "groups": 2}}),
     "a pool of one position, dense": ((2, 1, 1), 1, [convolution(3, 1), convolution(2, (2, 1)), [
         dense(2), pooled(2, (2, 1), source="layer0"), pooled(2, (1, 1), source="layer1")]], {}),
+    "kernels in both sources": ((5, 5, 2), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+        [convolution(4, 3, padding=1), convolution(4, 3, padding=1, source="layer0")], dense(3)],
+        {"layer2": {"taps": 3}}),
+    "the smaller kernel first": ((5, 5, 2), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+        [convolution(4, 1, source="layer0"), convolution(4, 3, padding=1)], dense(3)],
+        {"layer2": {"taps": 9, "banks": 1}}),
+    "pooled, of the input": ((4, 6, 3), 2, [pooled(4, (2, 3)), dense(3)], {}),
+    "pooled, of the input, spare places": ((4, 4, 3), 4, [pooled(4, (2, 2)), dense(3)], {"layer0": {"width": 2}}),
+    "pooled, of an input of one channel": ((4, 4), 8, [pooled(4, (2, 4))], {"readout": {"groups": 2, "width": 4}}),
+    "dense, of the input, beside a convolution": ((3, 3, 3), 2, [
+        convolution(3, 2), dense(4, source="input"), [dense(3), dense(3, source="layer0")]],
+        {"layer0": {"width": 4}, "layer1": {"width": 4, "banks": 2}}),
     "weights of one bit": ((5, 5, 3), 2, [
         convolution(4, 3, padding=1, bits=1), convolution(4, 3, padding=1, groups=2, bits=1), convolution(4, 1, bits=1),
         [convolution(4, 3, padding=1, bits=1), identity("layer1", bits=1)], pooled(3, (5, 5), bits=1)], {}),
