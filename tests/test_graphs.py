@@ -9,6 +9,7 @@ from conftest import random_images
 from graphs import build, convolution, dense, identity, joined, pooled, random_graph, random_plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_networks import random_case
 from streams import check_accelerator
 
 from s2nn_hw.accelerator import Accelerator, Design
@@ -139,7 +140,15 @@ def test_edges(name, stall):
     check_accelerator(Accelerator(network, plan_of(network, changes, images)), images, stall=stall)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("number", range(12))
+def test_random_networks(number):
+    """A few of what ``make soak`` runs."""
+    network, plan = random_case(np.random.default_rng([3, number]))
+    images = random_images(network, 3, number)
+    check_accelerator(Accelerator(network, plan), images, stall=0.3 if number % 3 == 2 else 0.0, seed=number)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 1 << 30), planned=st.booleans(), stall=st.sampled_from([0.0, 0.0, 0.3]))
 def test_random_graphs(seed, planned, stall):
     rng = np.random.default_rng(seed)
