@@ -30,7 +30,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures record-builds check-figures verify bench damaged test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures record-builds check-figures verify bench damaged soak test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -75,6 +75,9 @@ bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOA
 
 damaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
 	PYTHONPATH=tests $(VENV)/bin/python tests/damaged.py 5000 $(or $(SEED),1)
+
+soak: $(READY) ## random networks through golden model and Amaranth's simulator, VERILATOR=SHARE also through Verilator; MINUTES=... SEED=...
+	PYTHONPATH=.:tests $(VENV)/bin/python tests/soak_networks.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(VERILATOR),--verilator $(VERILATOR))
 
 selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
 	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))

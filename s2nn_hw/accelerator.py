@@ -230,7 +230,7 @@ class Accelerator(wiring.Component):
                 streams.append(source)
                 continue
             window = Window(reader.window)
-            m.submodules[f"window_{stage.name}{k or ''}"] = window
+            m.submodules[f"window{k or ''}_{stage.name}"] = window
             m.d.comb += [
                 window.i.payload.eq(source.payload), window.i.valid.eq(source.valid), source.ready.eq(window.i.ready),
             ]

@@ -122,10 +122,12 @@ def _stage(network, layer, choice, pool, tensors):
     buffers = choice.buffers or (0,) * len(layer.sources)
     if len(buffers) != len(layer.sources):
         raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
+    # the event engine has one bank for each further source, so one tap
+    taps = [choice.taps, *[1 if choice.engine == "event" else choice.taps] * (len(layer.sources) - 1)]
     readers = tuple(
-        _reader(network, layer, synapse, source, tensors[source], choice,
+        _reader(network, layer, synapse, source, tensors[source], most,
                 {"pool": repeats, "groups": groups, "depth": depth}, splits, several)
-        for synapse, source, depth in zip(layer.synapses, layer.sources, buffers, strict=True)
+        for synapse, source, most, depth in zip(layer.synapses, layer.sources, taps, buffers, strict=True)
     )
     tables = [_table(s, r, splits) for s, r in zip(layer.synapses, readers, strict=True)]
     width = max(t.shape[3] for t in tables)
@@ -141,10 +143,7 @@ def _stage(network, layer, choice, pool, tensors):
     # one stored bit is a sign; where zeros fill up a table, it takes two
     zeros = spare or any(isinstance(s, Conv2d) and s.groups > 1 for s in layer.synapses)
     bits = [max(2, s.bits) if zeros else s.bits for s in layer.synapses]
-    cells = None
-    if isinstance(layer.synapses[0], PooledDense):
-        tensor, synapse = readers[0].tensor, layer.synapses[0]
-        cells = Cells(synapse.cells(network.shapes[layer.sources[0]]), synapse.pool, tensor.pixel_words)
+    cells = tuple(_cells(network, s, r) for s, r in zip(layer.synapses, readers, strict=True))
     common = {
         "weights": weights, "bits": bits[0],
         "offsets": np.pad(offsets, (0, spare)).reshape(groups, lanes), "planes": network.peak(layer).bit_length(),
@@ -153,7 +152,7 @@ def _stage(network, layer, choice, pool, tensors):
     if choice.engine == "event":
         first, *others = readers
         taps = first.window.taps if first.window else 1
-        shortcuts = tuple((r.pass_words, r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
+        shortcuts = tuple((r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
         engine = EventParams(**common, banks=choice.banks, taps=taps, depth=choice.depth, shortcuts=shortcuts,
                              tag_bits=5 if len(readers[0].positions) > 1 else 2)
     else:
@@ -185,9 +184,7 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
     tables = []
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = _table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
-        if isinstance(synapse, PooledDense):
-            cells = Cells(synapse.cells(network.shapes[reader.source]), synapse.pool, reader.tensor.pixel_words)
-            table = table[:, cells.table_words()]
+        table = table[:, _cells(network, synapse, reader).table_words()]
         tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
     width = max(table.shape[2] for table in tables)
     weights = np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
@@ -201,6 +198,13 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
             lut=choice.lut)
     return Stage(layer, layer.name, readers, engine, layer.neuron.size,
                  fused=(front, *reversed(behind[1:])) if behind else ())
+
+
+def _cells(network, synapse, reader):
+    """Return which words of a pass share the rows of ``synapse``."""
+    if not isinstance(synapse, PooledDense):
+        return Cells(reader.pass_words)
+    return Cells(reader.tensor.pixel_words, synapse.cells(network.shapes[reader.source]), synapse.pool)
 
 
 def _unrolled_reader(synapse, source, tensor, planes, several, depth):
@@ -239,25 +243,22 @@ def _splits(synapse, tensor, groups, neurons):
     return parts if groups % parts == 0 else 1
 
 
-def _reader(network, layer, synapse, source, tensor, choice, order, splits, several):
+def _reader(network, layer, synapse, source, tensor, taps, order, splits, several):
     planes = network.peak(layer).bit_length()
     if isinstance(synapse, Conv2d):
-        taps = min(choice.taps, prod(synapse.kernel))
+        taps = min(taps, prod(synapse.kernel))
         shape = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words,
                  "kernel": tuple(synapse.kernel),
                  "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
         plain = plain and not several and planes == 1 and not (source == INPUT and tensor.spare)
     else:
-        shape = {"rows": 1, "columns": 1, "words": tensor.words}
+        shape = {"rows": 1, "columns": 1, "words": tensor.words, "pixel_words": tensor.pixel_words}
         order = order | {"pool": 1}
         plain = order["groups"] == 1 and not several and source != INPUT
     if plain:
         return Reader(source, tensor, None, pixelwise=isinstance(synapse, Conv2d))
     spare = tensor.spare if source == INPUT else 0
-    if spare and not isinstance(synapse, Conv2d) and tensor.rows * tensor.columns > 1:
-        raise UserError("a dense layer can't read the input image beside a convolution when pixels have spare places; "
-                        f"take a width that divides {tensor.channels}")
     return Reader(source, tensor, WindowParams(**shape, width=tensor.width, planes=planes, spare=spare, **order))
 
 

@@ -82,7 +82,7 @@ def word_widths(network, *, most=16, exact=False):
     widths = {}
     for name, shape in network.shapes.items():
         readers = network.readers(name)
-        image = len(shape) > 1 and (name != INPUT or any(isinstance(r.synapses[0], Conv2d) for r in readers))
+        image = len(shape) > 1 and (name != INPUT or any(not isinstance(r.synapses[0], Dense) for r in readers))
         channels = image_shape(shape)[2] if image else network.size(name)
         most_here = 2 * most if image and name != INPUT else most
         widths[name] = channels if exact else min(most_here, power_of_two_at_least(channels))
@@ -170,7 +170,7 @@ def event_plan(network, *, input_banks=2):
             engine = "parallel" if taps > 1 or synapse.kernel == (1, 1) else "event"
             layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, groups=groups))
         else:
-            alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1
+            alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1 and isinstance(synapse, Dense)
             inputs = network.size(layer.sources[0])
             banks = input_banks if alone and inputs >= 16 * input_banks else 1
             depth = WINDOW_DEPTH if isinstance(synapse, Conv2d) else 8

@@ -99,7 +99,7 @@ class Walk(wiring.Component):
         self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
         ports = {  # name: (numbers, the first)
             "kind": (len(self.moves), next(iter(self.codes.values()))[1][0]),
-            "plane": (p.planes, 0), "tap": (p.steps, 0), "inner": (p.pool**2, 0), "last": (2, int(p.words == 1)),
+            "plane": (p.planes, 0), "tap": (p.steps, 0), "inner": (p.pool**2, 0), "last": (2, int(p.pixel_words == 1)),
         }
         for name, flags in zip(("rows", "columns"), self.flags, strict=True):
             ports[name] = 1 << len(flags), sum(table[0] << n for n, table in enumerate(flags))
@@ -136,11 +136,14 @@ class Walk(wiring.Component):
             if name in self.codes:
                 chooser, codes = self.codes[name]
                 kind = Mux(ends[name], kind, choose(codes, counts[chooser]))
+        last = ends["word"]
+        if p.spare and p.pixel_words < p.words:
+            _, last = _counter(m, "pixel_word", p.pixel_words, 1 % p.pixel_words, self.step)
         split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counts["group"])
         with m.If(self.step):
             m.d.sync += [
                 self.kind.eq(kind), self.plane.eq(counts["plane"]), self.tap.eq(counts["step"]),
-                self.inner.eq(counts["inner"]), self.last.eq(ends["word"] & split),
+                self.inner.eq(counts["inner"]), self.last.eq(last & split),
             ]
             for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):
                 m.d.sync += bits.eq(Cat(choose(table, counts[name]) for table in flags))

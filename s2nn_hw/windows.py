@@ -37,7 +37,8 @@ class WindowParams:
     ``rows``, ``columns``: of the image; ``words``: a pixel; ``width``: values a word; ``planes``: bits of a value;
     ``kernel``: (rows, columns); ``stride``, ``padding``; ``pool``: positions of a cell along each axis; ``groups``,
     ``splits``, ``taps``: see above; ``depth``: words that the ring holds (0: the least and what the next row of cells
-    brings); ``spare``: values at the end of a pixel's last word that are to be ignored.
+    brings); ``spare``: values at the end of a pixel's last word that are to be ignored; ``pixel_words``: of each pixel,
+    where the words of several are read as those of one.
     """
 
     rows: int
@@ -54,8 +55,11 @@ class WindowParams:
     taps: int = 1
     depth: int = 0
     spare: int = 0
+    pixel_words: int = 0
 
     def __post_init__(self):
+        if not self.pixel_words:
+            object.__setattr__(self, "pixel_words", self.words)
         if self.words % self.splits or self.groups % self.splits:
             raise UserError(f"window: {self.splits} splits must divide the {self.words} words of a pixel and the "
                             f"{self.groups} groups")

@@ -17,7 +17,7 @@ def submodules(design):
     layers = {}
     for stage in design.stages:
         parts = [f"{part}_{stage.name}" for part in ("engine", "neurons", "merge", "or")]
-        parts += [f"window_{stage.name}{k or ''}" for k in range(len(stage.readers))]
+        parts += [f"window{k or ''}_{stage.name}" for k in range(len(stage.readers))]
         layers |= dict.fromkeys(parts, stage.name)
         if stage.output != INPUT:
             layers[f"fork_{stage.output}"] = stage.name

@@ -113,17 +113,18 @@ def identity(source, *, bits=4):
     return convolution(0, 1, groups=0, bits=bits, source=source)
 
 
-def dense(neurons, *, bits=3):
+def dense(neurons, *, bits=3, source=None):
     def part(rng, shapes, before):
-        return Dense(_weights(rng, (neurons, int(np.prod(shapes[before]))), bits), bits), [before]
+        inputs = int(np.prod(shapes[source or before]))
+        return Dense(_weights(rng, (neurons, inputs), bits), bits), [source or before]
     return part
 
 
-def pooled(neurons, pool, *, bits=3):
+def pooled(neurons, pool, *, bits=3, source=None):
     def part(rng, shapes, before):
-        rows, columns, channels = shapes[before]
+        rows, columns, channels = image_shape(shapes[source or before])
         inputs = rows // pool[0] * (columns // pool[1]) * channels
-        return PooledDense(_weights(rng, (neurons, inputs), bits), bits, pool), [before]
+        return PooledDense(_weights(rng, (neurons, inputs), bits), bits, pool), [source or before]
     return part
 
 

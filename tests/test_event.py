@@ -71,7 +71,7 @@ def test_groups_cells_and_taps(options, stall):
 @pytest.mark.parametrize(("cells", "pool", "words"), [((1, 1), (2, 3), 1), ((2, 3), (2, 1), 2), ((3, 1), (1, 2), 3)])
 def test_words_of_a_pooling_cell_share_their_rows(cells, pool, words, stall):
     rng = np.random.default_rng(words)
-    params = make(rng, words=cells[0] * cells[1] * words, banks=2, cells=Cells(cells, pool, words))
+    params = make(rng, words=cells[0] * cells[1] * words, banks=2, cells=(Cells(words, cells, pool),))
     values = random_values(rng, params, 5)
     assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
 

@@ -8,7 +8,7 @@ import numpy as np
 import outsider
 import pytest
 from conftest import random_images, random_network
-from graphs import random_graph
+from random_networks import random_graph
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network import Layer, Network

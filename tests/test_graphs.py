@@ -9,6 +9,7 @@ from conftest import random_images
 from graphs import build, convolution, dense, identity, joined, pooled, random_graph, random_plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_networks import random_case
 from streams import check_accelerator
 
 from s2nn_hw.accelerator import Accelerator, Design
@@ -70,6 +71,35 @@ CASES = {
                           joined(Or(), "layer1", "layer3"), dense(3)], {}),
     "or of three": ((4, 4, 1), 2, [convolution(6, 3, padding=1), convolution(6, 1), convolution(6, 3, padding=1),
                                    joined(Or(), "layer2", "layer0", "layer1"), pooled(3, (2, 2))], {}),
+    "pooled, dense": ((3, 4, 2), 4, [convolution(3, 1), dense(5), [pooled(4, (1, 1), source="layer0"),
+                                                                   dense(4, bits=1)]], {}),
+    "pooled, dense, in groups": ((4, 4, 2), 4, [
+        convolution(5, 3, padding=1), convolution(3, 2),
+        [pooled(7, (2, 1), source="layer0"), dense(7, source="layer1")], dense(3)],
+        {"layer2": {"groups": 2, "banks": 2}}),
+    "dense, pooled, dense": ((4, 6, 2), 2, [
+        convolution(5, 3, padding=1), dense(6), [dense(5, bits=1), pooled(5, (2, 3), source="layer0"),
+                                                 dense(5, source="layer1")]], {}),
+    "pooled in a join, parallel": ((4, 6, 2), 2, [
+        convolution(5, 3, padding=1), convolution(3, 2), [
+            pooled(5, (2, 3), source="layer0"), dense(5, source="layer1"), pooled(5, (3, 1), source="layer1")],
+        dense(2)], {"layer2": {"engine": "parallel", "groups": 2}}),
+    "a pool of one position, dense": ((2, 1, 1), 1, [convolution(3, 1), convolution(2, (2, 1)), [
+        dense(2), pooled(2, (2, 1), source="layer0"), pooled(2, (1, 1), source="layer1")]], {}),
+    "kernels in both sources": ((5, 5, 2), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+        [convolution(4, 3, padding=1), convolution(4, 3, padding=1, source="layer0")], dense(3)],
+        {"layer2": {"taps": 3}}),
+    "the smaller kernel first": ((5, 5, 2), 2, [
+        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
+        [convolution(4, 1, source="layer0"), convolution(4, 3, padding=1)], dense(3)],
+        {"layer2": {"taps": 9, "banks": 1}}),
+    "pooled, of the input": ((4, 6, 3), 2, [pooled(4, (2, 3)), dense(3)], {}),
+    "pooled, of the input, spare places": ((4, 4, 3), 4, [pooled(4, (2, 2)), dense(3)], {"layer0": {"width": 2}}),
+    "pooled, of an input of one channel": ((4, 4), 8, [pooled(4, (2, 4))], {"readout": {"groups": 2, "width": 4}}),
+    "dense, of the input, beside a convolution": ((3, 3, 3), 2, [
+        convolution(3, 2), dense(4, source="input"), [dense(3), dense(3, source="layer0")]],
+        {"layer0": {"width": 4}, "layer1": {"width": 4, "banks": 2}}),
     "weights of one bit": ((5, 5, 3), 2, [
         convolution(4, 3, padding=1, bits=1), convolution(4, 3, padding=1, groups=2, bits=1), convolution(4, 1, bits=1),
         [convolution(4, 3, padding=1, bits=1), identity("layer1", bits=1)], pooled(3, (5, 5), bits=1)], {}),
@@ -110,7 +140,15 @@ def test_edges(name, stall):
     check_accelerator(Accelerator(network, plan_of(network, changes, images)), images, stall=stall)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("number", range(12))
+def test_random_networks(number):
+    """A few of what ``make soak`` runs."""
+    network, plan = random_case(np.random.default_rng([3, number]))
+    images = random_images(network, 3, number)
+    check_accelerator(Accelerator(network, plan), images, stall=0.3 if number % 3 == 2 else 0.0, seed=number)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 1 << 30), planned=st.booleans(), stall=st.sampled_from([0.0, 0.0, 0.3]))
 def test_random_graphs(seed, planned, stall):
     rng = np.random.default_rng(seed)

@@ -155,8 +155,7 @@ def test_each_position_of_an_image_begins_a_new_beat(shape, width):
     assert [beat >> 4 * k & 15 for beat in beats for k in range(width)] == placed[2].reshape(-1).tolist()
 
 
-def test_a_dense_reader_of_an_image_beside_a_convolution_wants_whole_words():
-    graph = build((3, 3, 3), 1, [convolution(3, 3, padding=1), dense(4), dense(2)])
-    layers = (graph.layers[0], replace(graph.layers[1], sources=("input",)), graph.layers[2])
-    wide = Network("graph", graph.input, (layers[1], replace(graph.layers[2], sources=("layer1",))), graph.classes)
-    lower(wide, Plan((LayerPlan("layer1", width=4), LayerPlan("readout", width=4))))
+def test_a_dense_reader_alone_cuts_the_input_as_it_likes():
+    wide = build((3, 3, 3), 1, [dense(4), dense(2)])
+    (stage, _) = lower(wide, Plan((LayerPlan("layer0", width=4), LayerPlan("readout", width=4))))
+    assert (stage.readers[0].tensor.rows, stage.readers[0].tensor.words) == (1, 7)

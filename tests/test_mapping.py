@@ -15,7 +15,7 @@ from hw.toolreports import synthesis_usage
 from s2nn_hw.errors import UserError
 from s2nn_hw.unroll.circuit import build, registers, stages
 from s2nn_hw.unroll.cost import FAMILIES, cost, predict_luts
-from s2nn_hw.unroll.logic import ONE, ZERO, Table
+from s2nn_hw.unroll.logic import ONE, ZERO, Chain, Logic, Table
 from s2nn_hw.unroll.mapping import map_layer
 
 MAPPINGS = ("lut6", "lut4")
@@ -165,6 +165,14 @@ def test_circuit_equals_logic(fire, levels, family):
     component = Registered(logic, levels)
     assert component.stages == -(-logic.depth // levels)
     assert simulate(component, frames, stall=0.3 if levels == 1 else 0.0) == packed(logic, frames)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_a_bit_is_read_in_its_own_stage_and_later(levels):
+    nodes = (Chain((0,), (1,), ONE, 2), Chain((3,), (4,), ZERO, 2), Table((3, 5, 6), 0b10010110))
+    logic = Logic(3, nodes, ((7,), (4,)))
+    frames = np.random.default_rng(0).random((24, 3)) < 0.5
+    assert simulate(Registered(logic, levels), frames) == packed(logic, frames)
 
 
 def test_bad_arguments_are_named():

@@ -50,7 +50,7 @@ def test_diagonal_lanes_see_their_own_inputs(lanes, taps, groups, planes):
 
 def test_words_of_a_pooling_cell_share_their_rows():
     rng = np.random.default_rng(3)
-    params = make(rng, words=8, cells=Cells((2, 2), (3, 2), 2))
+    params = make(rng, words=8, cells=(Cells(2, (2, 2), (3, 2)),))
     values = random_values(rng, params, 5)
     assert (run_engine(ParallelEngine(params), values, stall=0.3) == golden_sums(params, values)).all()
 

@@ -31,7 +31,7 @@ def engine_ports(params):
 
 
 class RowIndex:
-    """Which row of weights the next word uses: a counter, or the number of the cell's row (see ``table.Cells``).
+    """Which row of weights the next word uses: a counter, which pooling cells take back (see ``table.Cells``).
 
     ``index``; ``pass_end``: the next word is the last of its pass. :meth:`build` adds the logic to a module; ``step``
     is high when a word is taken. With several ``sections`` (sources) each has its own count: ``build`` returns, per
@@ -45,7 +45,7 @@ class RowIndex:
         self.pass_end = Signal()
 
     def build(self, m, step, sections=(None,)):
-        p, cells = self.params, self.params.cells
+        p = self.params
         word, pass_end = _count(m, "word", p.words, step)
         m.d.comb += self.pass_end.eq(pass_end)
         if len(sections) > 1:
@@ -54,34 +54,59 @@ class RowIndex:
         _, last_group = _count(m, "pass_group", p.groups, step & self.pass_end & last_plane)
         base = Signal(range(max(2, self.count)))
         following = Signal(range(max(2, self.count)))
-        if p.planes == 1 and not cells:
+        if p.planes == 1 and not p.pooled:
             m.d.comb += following.eq(Mux(self.pass_end & last_group, 0, self.index + 1))
         else:
             begin = Mux(last_plane, Mux(last_group, 0, base + p.table_words), base)
             with m.If(step & self.pass_end):
                 m.d.sync += base.eq(begin)
-            onward = self.index + 1
-            if cells:
-                _, pixel_end = _count(m, "word_of_pixel", cells.words, step)
-                _, cell_end = _count(m, "column_of_cell", cells.pool[1], step & pixel_end)
-                _, row_end = _count(m, "cell", cells.cells[1], step & pixel_end & cell_end)
-                _, cells_end = _count(m, "row_of_cell", cells.pool[0], step & pixel_end & cell_end & row_end)
-                back = Mux(~pixel_end, -1, Mux(~cell_end, cells.words - 1,
-                           Mux(row_end & ~cells_end, cells.cells[1] * cells.words - 1, -1)))
-                onward = self.index - back
-            m.d.comb += following.eq(Mux(self.pass_end, begin, onward))
+            m.d.comb += following.eq(Mux(self.pass_end, begin, self._onward(m, word, step)))
         with m.If(step):
             m.d.sync += self.index.eq(following)
         return [(C(1, 1), self.index)]
 
     def _section(self, m, word, step, number, section):
-        last = self.params.groups * section.words - 1
+        last = self.params.groups * section.rows - 1
         index = Signal(range(max(2, last + 1)), name=f"index{number}")
-        mine = Signal(name=f"section{number}")
-        m.d.comb += mine.eq((word >= section.begin) & (word < section.begin + section.words))
+        mine = _within(m, word, section.begin, section.words, number)
+        end, onward = index == last, index + 1
+        if section.cells.pooled:
+            back, image_end = _back(m, section.cells, step & mine, number)
+            end, onward = end & image_end, index - back
         with m.If(step & mine):
-            m.d.sync += index.eq(Mux(index == last, 0, index + 1))
+            m.d.sync += index.eq(Mux(end, 0, onward))
         return mine, index
+
+    def _onward(self, m, word, step):
+        """Return the row after this one within a pass; the rows of a source follow those of the one before."""
+        parts, begin, back = self.params.parts, 0, C(-1, signed(2))
+        for number, cells in enumerate(parts):
+            if cells.pooled and len(parts) == 1:
+                back, _ = _back(m, cells, step, "")
+            elif cells.pooled:
+                mine = _within(m, word, begin, cells.frame_words, number)
+                back = Mux(mine, _back(m, cells, step & mine, number)[0], back)
+            begin += cells.frame_words
+        return self.index - back if self.params.pooled else self.index + 1
+
+
+def _within(m, word, begin, words, number):
+    """Return whether ``word`` of the pass is of source ``number``: one of its ``words`` from ``begin`` on."""
+    mine = Signal(name=f"section{number}")
+    m.d.comb += mine.eq((word >= begin) & (word < begin + words))
+    return mine
+
+
+def _back(m, cells, step, number):
+    """Return how many rows back it is from this word's to the next one's, and whether this may be the image's last:
+    the last of its row of cells."""
+    _, pixel_end = _count(m, f"word_of_pixel{number}", cells.words, step)
+    _, cell_end = _count(m, f"column_of_cell{number}", cells.pool[1], step & pixel_end)
+    _, row_end = _count(m, f"cell{number}", cells.cells[1], step & pixel_end & cell_end)
+    _, cells_end = _count(m, f"row_of_cell{number}", cells.pool[0], step & pixel_end & cell_end & row_end)
+    back = Mux(~pixel_end, -1, Mux(~cell_end, cells.words - 1,
+               Mux(row_end & ~cells_end, cells.cells[1] * cells.words - 1, -1)))
+    return back, pixel_end & cell_end & row_end & cells_end
 
 
 class FrameCount:

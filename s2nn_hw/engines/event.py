@@ -31,7 +31,7 @@ from .accumulate import (
     tree_levels,
 )
 from .scan import Scanner
-from .table import EngineParams, memory_columns, pack_rows
+from .table import Cells, EngineParams, memory_columns, pack_rows
 
 MIN_DEPTH = 2
 ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
@@ -39,14 +39,26 @@ ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's o
 
 @dataclass(frozen=True)
 class Section:
-    """The banks of one source: its ``words`` of a pass from ``begin`` on, ``taps`` segments, ``banks``, ``bits``."""
+    """The banks of one source: its words of a pass (``cells``) from number ``begin`` on, their rows of weights from
+    number ``row`` on; ``taps`` segments of ``width`` inputs in all, ``banks``, ``bits``."""
 
+    cells: Cells
     begin: int
-    words: int
+    row: int
     width: int
     taps: int
     banks: int
     bits: int
+
+    @property
+    def words(self):
+        """Words of a pass."""
+        return self.cells.frame_words
+
+    @property
+    def rows(self):
+        """Words of weights."""
+        return self.cells.rows
 
     @property
     def share(self):
@@ -65,8 +77,7 @@ class EventParams(EngineParams):
 
     ``banks``: rows a cycle; ``taps``: segments of a word, each with its own banks; ``depth``: words that wait in each
     bank's queue; ``tag_bits``: the input may run ``2^tag_bits - 1`` passes ahead of the scan. Inputs a bank has of a
-    word must be a power of two. ``shortcuts``: (words of a pass, inputs of a word, bits) of each further source, whose
-    words come last and which has one bank.
+    word must be a power of two. ``shortcuts``: (inputs of a word, bits) of each further source; it has one bank.
     """
 
     banks: int = 1
@@ -91,12 +102,12 @@ class EventParams(EngineParams):
     @property
     def sections(self):
         """The :class:`Section` of each source."""
-        begin = self.table_words - sum(words for words, _, _ in self.shortcuts)
-        parts = [Section(0, begin, self.width, self.taps, self.banks, self.bits)]
-        for words, width, bits in self.shortcuts:
-            parts.append(Section(begin, words, width, 1, 1, bits))
-            begin += words
-        return parts
+        found, begin, row = [], 0, 0
+        banks = [(self.width, self.taps, self.banks, self.bits), *((w, 1, 1, b) for w, b in self.shortcuts)]
+        for cells, numbers in zip(self.parts, banks, strict=True):
+            found.append(Section(cells, begin, row, *numbers))
+            begin, row = begin + cells.frame_words, row + cells.rows
+        return found
 
     @property
     def all_banks(self):
@@ -111,7 +122,7 @@ class EventParams(EngineParams):
     @property
     def memories(self):
         """``(count, rows, bits of a row)`` of the memories of weights, by source."""
-        return [(s.banks, self.groups * s.words * s.share, self.lanes * s.bits) for s in self.sections]
+        return [(s.banks, self.groups * s.rows * s.share, self.lanes * s.bits) for s in self.sections]
 
     @property
     def capture_cycles(self):
@@ -122,7 +133,7 @@ class EventParams(EngineParams):
         """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
         banks = []
         for section in self.sections:
-            words = self.weights[:, :, section.begin : section.begin + section.words]
+            words = self.weights[:, :, section.row : section.row + section.rows]
             for bank in range(section.banks):
                 mine = words[..., section.lanes_of_bank(bank)]  # (groups, lanes, words, share)
                 banks.append(pack_rows(mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes), section.bits))
@@ -132,8 +143,8 @@ class EventParams(EngineParams):
         """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
         counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.all_banks), np.uint16)
         first = 0
-        for k, section in enumerate(self.sections):
-            end = None if k == len(self.shortcuts) else section.begin + section.words
+        for section in self.sections:
+            end = section.begin + section.words
             mine = words[..., section.begin : end, :]
             mine = mine[..., [section.lanes_of_bank(bank) for bank in range(section.banks)]]
             found = np.moveaxis(self.planes_of(mine).sum(axis=-1, dtype=np.uint16), 0, -3)

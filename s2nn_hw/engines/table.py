@@ -23,18 +23,30 @@ BLOCK_DEPTH = 2048
 
 @dataclass(frozen=True)
 class Cells:
-    """Pooling cells of an image that comes word by word: every word of a cell uses the cell's row of weights.
+    """The words of one source in a pass, in pooling cells: all words of a cell use the cell's rows of weights.
 
-    ``cells``: (rows, columns) of them, ``pool``: (rows, columns) of pixels in one, ``words``: a pixel.
+    ``cells``: (rows, columns) of them, ``pool``: (rows, columns) of pixels in one, ``words``: a pixel. Without pooling
+    there is one cell of one pixel, and each word has a row of its own.
     """
 
-    cells: tuple
-    pool: tuple
     words: int
+    cells: tuple = (1, 1)
+    pool: tuple = (1, 1)
+
+    @property
+    def pooled(self):
+        """Whether words share rows."""
+        return prod(self.pool) > 1
+
+    @property
+    def rows(self):
+        """Rows of weights."""
+        return prod(self.cells) * self.words
 
     @property
     def frame_words(self):
-        return prod(self.cells) * prod(self.pool) * self.words
+        """Words of a pass."""
+        return self.rows * prod(self.pool)
 
     def table_words(self):
         """Return the row of weights that each word of the image uses, int64 ``(frame_words,)``."""
@@ -49,9 +61,9 @@ class EngineParams:
 
     ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
     stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: bits of an input value; ``repeats``:
-    positions of a pooling cell; ``cells``: average pooling, whose words share rows of ``weights``; ``memory``: where
-    the weights lie, ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size);
-    ``slots``: cells for which the neurons have room.
+    positions of a max pooling cell; ``cells``: of each source, whose words follow each other in a pass as their rows do
+    in ``weights`` (none: one source, a row a word); ``memory``: where the weights lie, ``block`` RAM, ``distributed``
+    (LUTs), or ``auto`` (the synthesis tool decides by size); ``slots``: cells for which the neurons have room.
     """
 
     weights: np.ndarray
@@ -59,7 +71,7 @@ class EngineParams:
     offsets: np.ndarray
     planes: int = 1
     repeats: int = 1
-    cells: Cells | None = None
+    cells: tuple = ()
     memory: str = "auto"
     slots: int = 1
 
@@ -91,9 +103,25 @@ class EngineParams:
         return self.weights.shape[3]
 
     @property
+    def parts(self):
+        """The :class:`Cells` of each source."""
+        return self.cells or (Cells(self.table_words),)
+
+    @property
+    def pooled(self):
+        """Whether words share rows of weights."""
+        return any(part.pooled for part in self.parts)
+
+    @property
     def words(self):
         """Words of one pass of one group."""
-        return self.cells.frame_words if self.cells else self.table_words
+        return sum(part.frame_words for part in self.parts)
+
+    @property
+    def word_rows(self):
+        """The row of ``weights`` that each word of a pass uses, int64 ``(words,)``."""
+        begins = np.cumsum([0, *(part.rows for part in self.parts)])
+        return np.concatenate([begin + part.table_words() for begin, part in zip(begins, self.parts, strict=False)])
 
     @property
     def memory_attributes(self):
@@ -112,9 +140,9 @@ class EngineParams:
     @cached_property
     def _reach(self):
         """Return the most negative and the most positive sum of one pass, int64 ``(groups, lanes)`` each."""
-        uses = prod(self.cells.pool) if self.cells else 1
+        uses = np.bincount(self.word_rows)[:, None] if self.pooled else 1
         wide = self.weights.astype(np.int64)
-        return uses * wide.clip(max=0).sum(axis=(2, 3)), uses * wide.clip(min=0).sum(axis=(2, 3))
+        return (uses * wide.clip(max=0)).sum(axis=(2, 3)), (uses * wide.clip(min=0)).sum(axis=(2, 3))
 
     @property
     def score_width(self):

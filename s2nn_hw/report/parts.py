@@ -94,7 +94,7 @@ def event_engine(family, p):
     """Return the cost of an event engine: queues, scanners, rows, trees, accumulators."""
     cost = weight_memory(family, p) + accumulators(family, p, p.all_banks)
     for section, (_, rows, width) in zip(p.sections, p.memories, strict=True):
-        index = bits_for(p.groups * section.words)
+        index = bits_for(p.groups * section.rows)
         queue = ram(family, p.depth, section.share + index + p.tag_bits, registered=False)
         row, pointer = index + bits_for(section.share), bits_for(p.depth)
         sign = 3 if section.bits == 1 else 0
@@ -105,7 +105,7 @@ def event_engine(family, p):
         gated = Cost(ffs=width * (2 - _absorbs(family, stored)))
         cost += (queue + head + scanner + gated) * section.banks
     index = bits_for(p.groups * p.table_words)
-    control = index * (2 if p.cells or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
+    control = index * (2 if p.pooled or p.planes > 1 else 1) + bits_for(p.groups) + bits_for(p.repeats)
     return cost + Cost(luts=family.layer + control, ffs=index + 9 + control + p.capture_cycles * (2 + p.planes // 2))
 
 

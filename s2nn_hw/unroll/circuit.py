@@ -25,21 +25,28 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
         raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
     home = [(level - 1) // levels for level in logic.levels.tolist()]  # stage in which a bit is made, -1: inputs
     needed = _last_stages(logic, home, count)
+    soon = {bit for node, first in zip(logic.nodes, logic.first_bits, strict=True) for bit in node.bits()
+            if bit >= 0 and home[bit] == home[first]}  # read in the stage in which they are made
     work = [[] for _ in range(count)]
     for number, first in enumerate(logic.first_bits):
         if max(needed[first : first + logic.nodes[number].outputs]) >= 0:
             work[home[first]].append((number, first))
     comb = []
     now = {ZERO: Const(0, 1), ONE: Const(1, 1)}  # what each bit is in the stage that is being built
-    now |= _words(comb, "input", [bits[bit] for bit in range(logic.inputs)], range(logic.inputs))
+    for first in range(0, logic.inputs, WORD):
+        places = range(first, min(first + WORD, logic.inputs))
+        if any(needed[bit] >= 0 for bit in places):  # a slice costs time by the length of all the bits
+            word = Signal(len(places), name=f"input{first}", reset_less=True)
+            comb.append(word.eq(bits[first : places.stop]))
+            now |= dict(zip(places, word, strict=True))
     waiting = [bit for bit in range(logic.inputs) if needed[bit] > 0]
     for k in range(count):
         held, later = [], {}
         for number, first in work[k]:
             node = logic.nodes[number]
             signal, places = Signal(node.outputs, name=f"n{number}", reset_less=True), range(node.outputs)
-            if all(needed[first + place] > k or needed[first + place] < 0 for place in places):
-                held.append(signal.eq(_value(node, now)))  # nobody in this stage reads it
+            if not any(first + place in soon for place in places):
+                held.append(signal.eq(_value(node, now)))
                 later |= {first + place: signal[place] for place in places}
             else:
                 comb.append(signal.eq(_value(node, now)))
