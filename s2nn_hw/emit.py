@@ -1,9 +1,6 @@
 """Verilog, the description of its interface, and test vectors: everything a stranger needs to use the circuit."""
 
-import contextlib
 import json
-import os
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,30 +13,10 @@ from .errors import UserError
 from .files import write_json, write_npz, write_text
 from .network import INPUT
 from .plan import default_plan
+from .verilog import to_verilog
 
 TOP = "accelerator"
 VECTOR_COUNT = 8
-
-
-@contextlib.contextmanager
-def builtin_yosys():
-    """Let Amaranth write Verilog with the Yosys that it depends on, whatever is on the PATH: same text everywhere."""
-    before = os.environ.get("AMARANTH_USE_YOSYS")
-    os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AMARANTH_USE_YOSYS"]
-
-
-def to_verilog(component, name):
-    """Return the Verilog text of ``component``; byte-identical from run to run."""
-    from amaranth.back import verilog
-
-    with builtin_yosys(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
-        return verilog.convert(component, name=name, emit_src=False)
 
 
 def interface(design):
@@ -54,7 +31,7 @@ def interface(design):
     }
     return {
         "format": "s2nn-interface",
-        "version": 2,
+        "version": 3,
         "tool": f"s2nn-hw {__version__}",
         "module": TOP,
         "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
@@ -62,7 +39,7 @@ def interface(design):
         "reset": "rst, synchronous, active high",
         "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
         "input": {
-            "ports": {"payload": "i__payload", "valid": "i__valid", "ready": "i__ready"},
+            "ports": {"payload": "i_payload", "valid": "i_valid", "ready": "i_ready"},
             "width": design.pixels_per_beat * network.input.bits,
             "signed": False,
             "pixel_bits": network.input.bits,
@@ -75,7 +52,7 @@ def interface(design):
             "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
         },
         "output": {
-            "ports": {"payload": "o__payload", "valid": "o__valid", "ready": "o__ready"},
+            "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
             "width": layout.size,
             "fields": fields,
             "order": "one beat per frame, in the order of the frames",
