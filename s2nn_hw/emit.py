@@ -6,21 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__
+from . import __version__, testbench
 from .accelerator import Accelerator
 from .engines.event import EventParams
 from .errors import UserError
 from .files import write_json, write_npz, write_text
+from .identifiers import check_name
 from .network import INPUT
 from .plan import default_plan
 from .verilog import to_verilog
 
 TOP = "accelerator"
+TOOL = f"s2nn-hw {__version__}"
 VECTOR_COUNT = 8
 
 
-def interface(design):
-    """Return the JSON-able description of ports, order, signedness, cycles and network digest."""
+def interface(design, name=TOP):
+    """Return the JSON-able description of module ``name``: ports, order, signedness, cycles and network digest."""
     network, layout = design.network, design.result_layout
     fields = {
         name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
@@ -32,8 +34,8 @@ def interface(design):
     return {
         "format": "s2nn-interface",
         "version": 3,
-        "tool": f"s2nn-hw {__version__}",
-        "module": TOP,
+        "tool": TOOL,
+        "module": name,
         "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
         "clock": "clk, rising edge",
         "reset": "rst, synchronous, active high",
@@ -116,20 +118,24 @@ def layer_inputs(network, images):
 
 
 def vectors(accelerator, count=VECTOR_COUNT, seed=0):
-    """Return test vectors as arrays: images, pixels, class, scores and cycles of ``count`` random frames sent alone."""
+    """Return test vectors, ``(arrays, drain)``: ``count`` random frames, each sent when the circuit is idle.
+
+    Arrays: images, pixels, class, scores and cycles. It is idle ``drain`` cycles after a result.
+    """
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
     images = (rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density))
     images = images.astype(np.uint8)
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
+    schedule = timing.schedule(timing.ones(inputs))
     return {
         "images": images.reshape(count, *network.input.shape),
         "pixels": inputs[INPUT],
         "class": output.classes.numpy(),
         "scores": output.scores.numpy(),
-        "cycles": timing.schedule(timing.ones(inputs)).cycles[:, 0],
-    }
+        "cycles": schedule.cycles[:, 0],
+    }, schedule.drain
 
 
 def place_pixels(design, pixels, *, ignored=0):
@@ -149,30 +155,42 @@ def pack_beats(design, pixels, *, ignored=0):
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def write(network, folder, plan=None):
-    """Write ``accelerator.v``, ``interface.json``, ``vectors.npz`` and ``vectors.json`` into ``folder``.
+def write(network, folder, plan=None, *, name=TOP):
+    """Write into ``folder`` everything that a stranger needs to use the circuit; the Verilog last and atomically.
 
-    Returns the :class:`Accelerator`. The Verilog is written last and atomically.
+    ``NAME.v``, ``NAME.vlt`` (lint rules), ``NAME.vhd`` (its declaration), ``interface.json``; test vectors as
+    ``vectors.npz``, ``vectors.json`` and lines for ``$readmemh``; a bench for them, ``NAME_tb.v`` and ``s2nn_bench.v``.
+
+    Returns the :class:`Accelerator`. :class:`UserError`: ``name`` is not legal in Verilog and VHDL.
     """
+    check_name(name)
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"output folder {folder} is a file")
     accelerator = Accelerator(network, plan or default_plan(network))
-    text = to_verilog(accelerator, TOP)
+    design = accelerator.design
+    text = testbench.header(design, name, TOOL) + to_verilog(accelerator, name)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "interface.json", interface(accelerator.design))
-    cases = vectors(accelerator)
+    write_json(folder / "interface.json", interface(design, name))
+    cases, drain = vectors(accelerator)
     write_npz(folder / "vectors.npz", **cases)
-    digits = -(-accelerator.pixels_per_beat * network.input.bits // 4)
+    width = accelerator.pixels_per_beat * network.input.bits
+    frames = [pack_beats(accelerator, pixels) for pixels in cases["pixels"]]
+    answers = [(int(c), scores.tolist(), int(cycles))
+               for c, scores, cycles in zip(cases["class"], cases["scores"], cases["cycles"], strict=True)]
     listing = [
-        {
-            "beats": [f"{beat:0{digits}x}" for beat in pack_beats(accelerator, pixels)],
-            "class": int(c), "scores": scores.tolist(), "cycles": int(cycles),
-        }
-        for pixels, c, scores, cycles in zip(
-            cases["pixels"], cases["class"], cases["scores"], cases["cycles"], strict=True
-        )
+        {"beats": testbench.beat_lines(beats, width).split(), "class": c, "scores": scores, "cycles": cycles}
+        for beats, (c, scores, cycles) in zip(frames, answers, strict=True)
     ]
     write_text(folder / "vectors.json", json.dumps(listing, indent=1) + "\n")
-    write_text(folder / f"{TOP}.v", text)
+    write_text(folder / testbench.BEATS_FILE,
+               "".join(testbench.beat_lines(beats, width) for beats in frames))
+    write_text(folder / testbench.RESULTS_FILE, testbench.beat_lines(
+        (testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size))
+    bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=int(cases["cycles"].max()) + 1000)
+    write_text(folder / f"{name}_tb.v", to_verilog(bench, f"{name}_tb"))
+    write_text(folder / testbench.BENCH.name, testbench.BENCH.read_text())
+    write_text(folder / f"{name}.vhd", testbench.vhdl_package(design, name))
+    write_text(folder / f"{name}.vlt", testbench.lint_rules(name))
+    write_text(folder / f"{name}.v", text)
     return accelerator

@@ -13,7 +13,8 @@ from .identifiers import Names, check_name, plain
 from .rtlil import Cell, Module, Part, Wire, constant, piece, read, resized, width_of, write
 
 OBSERVED = ("seen", "seen_count")  # read by simulators alone (s2nn_hw.neurons); kept although nothing else does
-TIDY = ("proc -norom", "opt_clean -purge", "opt_expr -mux_undef", "opt_dff", "opt_clean -purge", "memory_collect")
+TIDY = ("proc -norom", "opt_clean -purge", "opt_expr -mux_undef", "opt_dff -simple-dffe", "opt_clean -purge",
+        "memory_collect")
 ARITHMETIC = ("$add", "$sub", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
@@ -270,7 +271,7 @@ def _renamed(module, called, wires):
         return [part if part.name is None else replace(part, name=names[part.name]) for part in signal]
 
     registers = {part.name for cell in module.cells if cell.kind in REGISTERS for part in cell.ports["\\Q"]}
-    result, own = Module(called[module.name], {}), ("\\full_case",)
+    result, own = Module(called[module.name], {}), ("\\full_case", "\\keep")
     for wire in module.wires.values():
         kept = {"\\init": wire.attributes["\\init"]} if wire.name in registers and "\\init" in wire.attributes else {}
         result.wires[names[wire.name]] = replace(wire, name=names[wire.name], attributes=kept)
