@@ -37,7 +37,8 @@ module s2nn_bench #(
     reg [RESULT_WIDTH-1:0] wanted;
     reg [8*8-1:0] reset_kind;
     reg go_in, go_out, ended;
-    integer stall, seed, cycle, frame, beat, waited, gap, failed;
+    reg [31:0] noise_in, noise_out;
+    integer stall, cycle, frame, beat, waited, gap, failed;
 
     assign i_payload = beats[frame * BEATS + beat];
     assign i_valid = go_in && beat < BEATS && gap == 0;
@@ -54,7 +55,9 @@ module s2nn_bench #(
         go_in = 1;
         go_out = 1;
         ended = 0;
-        {seed, cycle, frame, beat, waited, gap, failed} = 0;
+        noise_in = 1;
+        noise_out = 2;
+        {cycle, frame, beat, waited, gap, failed} = 0;
         $readmemh(BEATS_FILE, beats);
         $readmemh(RESULTS_FILE, results);
     end
@@ -91,9 +94,12 @@ module s2nn_bench #(
     always @(negedge clk) begin
         if (reset_kind == "start" && cycle == 4) rst <= 0;
         if (reset_kind == "late") rst <= cycle >= LATE && cycle < LATE + 4;
+        // a linear congruential generator: the same stalls in every simulator
+        noise_in <= noise_in * 32'd1664525 + 32'd1013904223;
+        noise_out <= noise_out * 32'd1664525 + 32'd1013904223;
         // valid and ready, once given, are not taken back
-        if (!(i_valid && !i_ready)) go_in <= stall == 0 || $dist_uniform(seed, 0, 99) >= stall;
-        if (!(go_out && !o_valid)) go_out <= stall == 0 || $dist_uniform(seed, 0, 99) >= stall;
+        if (!(i_valid && !i_ready)) go_in <= {16'd0, noise_in[31:16]} % 100 >= stall;
+        if (!(go_out && !o_valid)) go_out <= {16'd0, noise_out[31:16]} % 100 >= stall;
     end
 
     task check;
@@ -116,8 +122,8 @@ module s2nn_bench #(
         begin
             ended = 1;
             if (failed != 0) $fatal(1, "FAIL: %0d of %0d frames differ", failed, FRAMES);
-            $display("PASS: %0d frames, class and scores%0s equal the golden model's", FRAMES,
-                     stall == 0 ? ", cycles" : "");
+            if (stall == 0) $display("PASS: %0d frames, class, scores and cycles equal the golden model's", FRAMES);
+            else $display("PASS: %0d frames, class and scores equal the golden model's", FRAMES);
             $finish;
         end
     endtask
