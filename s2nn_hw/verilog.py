@@ -53,7 +53,8 @@ def to_verilog(component, name):
     members = ["_".join(map(str, path)) for path, _, _ in component.signature.flatten(component)]
     _order_ports(modules[f"\\{name}"], ["clk", "rst", *members])
     text = write(modules)
-    return _yosys(text, "write_verilog -norename").partition("\n\n")[2]
+    text = _yosys(text, "write_verilog -norename").partition("\n\n")[2]
+    return re.sub(r"\b_(\d+)_\b", r"memory_output_\1_", text)  # what yosys calls the registers of synchronous reads
 
 
 def _yosys(rtlil, *commands):
@@ -227,6 +228,9 @@ def _wire_names(module, modules, is_top):
     for cell in module.cells:
         if cell.kind[0] == "\\" or cell.kind == "$mem_v2":
             result[cell.name, cell.kind] = names.take(cell.name[1:])
+        elif cell.kind in REGISTERS:  # yosys calls the register of a part of a wire as its cell
+            register = cell.ports["\\Q"][0]
+            result[cell.name, cell.kind] = names.take(f"{register.name[1:]}_register")
     for wire in public:
         if not wire.port:
             result[wire.name] = names.take(wire.name[1:])
