@@ -62,7 +62,7 @@ plan: $(READY) ## choose engines and buffers for BOARD, as fast as fits or for F
 	@mkdir -p build
 	$(RUN) plan $(NETWORK) --board $(BOARD) $(if $(FPS),--target-fps $(FPS)) -o build/$(MODEL)-$(BOARD).plan.json
 
-verilog: $(READY) ## write accelerator.v, interface.json and test vectors to build/verilog/MODEL
+verilog: $(READY) ## write the circuit's Verilog, test vectors and a bench to build/verilog/MODEL
 	@mkdir -p build/verilog
 	$(RUN) verilog $(NETWORK) -o build/verilog/$(MODEL) $(WITH_PLAN)
 

@@ -10,11 +10,11 @@ import numpy as np
 from hw.synthesis import COMMANDS
 from hw.toolchain import find_tool, run_tool
 from hw.toolreports import CELLS, nextpnr_report
-from s2nn_hw.emit import to_verilog
 from s2nn_hw.store import load
 from s2nn_hw.synapses import Dense
 from s2nn_hw.unroll.cost import FAMILIES, cost, predict_luts
 from s2nn_hw.unroll.mapping import map_layer
+from s2nn_hw.verilog import to_verilog
 
 from . import adder_designs as designs
 from .frame import Row

@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.toolchain import find_tool, run_tool
-from s2nn_hw.emit import to_verilog
+from s2nn_hw.verilog import to_verilog
 
 PERIOD = 256  # cycles after which both counters are back
 CURRENTS, VOLTS, MHZ = (645e-6, 996e-6), 1.219, 12

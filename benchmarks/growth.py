@@ -8,12 +8,13 @@ import numpy as np
 from hw.synthesis import synthesise
 from hw.toolreports import synthesis_usage
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.emit import TOP, to_verilog
+from s2nn_hw.emit import TOP
 from s2nn_hw.plan import default_plan
 from s2nn_hw.report.layers import layer_rows
 from s2nn_hw.report.measure import measure
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import load
+from s2nn_hw.verilog import to_verilog
 
 from .frame import Row, find_images
 from .networks import make_cnn

@@ -5,7 +5,6 @@ import json
 import warnings
 from pathlib import Path
 
-from s2nn_hw.emit import builtin_yosys
 from s2nn_hw.errors import UserError
 
 from . import openxc7
@@ -13,7 +12,7 @@ from .clocking import BoardTop, system_clock
 from .flows import accelerator_design
 from .openxc7 import TOP
 from .steps import synthesis_options
-from .toolchain import find_tool, run_tool
+from .toolchain import builtin_yosys, find_tool, run_tool
 
 
 def board_netlist(network, plan, board, output, *, tick=lambda _="": None):

@@ -7,12 +7,13 @@ import numpy as np
 from rich.table import Table
 
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.emit import layer_inputs, to_verilog
+from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load
 from s2nn_hw.terminal import Terminal
+from s2nn_hw.verilog import to_verilog
 
 from .host import open_device
 from .protocol import Reply, Splitter, encode

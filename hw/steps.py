@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from s2nn_hw.emit import builtin_yosys
 from s2nn_hw.errors import UserError
 
 from . import gowin, openxc7
@@ -20,7 +19,7 @@ from .icecells import count_logic_cells
 from .nextpnrlog import log_clocks, log_critical_path, log_utilization
 from .outreg import absorb_file
 from .progress import Watch
-from .toolchain import INSTALL, Narrator, find_path, find_tool, run_tool
+from .toolchain import INSTALL, Narrator, builtin_yosys, find_path, find_tool, run_tool
 from .toolreports import (
     Timing,
     Usage,

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from s2nn_hw.emit import to_verilog
 from s2nn_hw.errors import UserError
+from s2nn_hw.verilog import to_verilog
 
 from .flows import accelerator_design
 from .toolchain import find_tool, run_tool

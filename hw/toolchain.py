@@ -59,6 +59,18 @@ class Tool:
     version: str
 
 
+@contextlib.contextmanager
+def builtin_yosys():
+    """Let Amaranth's platforms write Verilog with the Yosys that it depends on, whatever is on the PATH."""
+    before = os.environ.get("AMARANTH_USE_YOSYS")
+    os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["AMARANTH_USE_YOSYS"]
+
+
 def find_path(name, *, native=False):
     """Return the path of tool ``name`` or None.
 

@@ -102,16 +102,17 @@ def verilog(
     network: NetworkFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
     plan: PlanFile = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of files and modules.")] = "accelerator",
 ):
-    """Write accelerator.v, interface.json and test vectors."""
+    """Write the circuit as Verilog, its interface, test vectors and a bench for any simulator."""
     from . import emit
     from .plan import load_plan
     from .store import load
     from .terminal import next_step
 
     loaded = load(network)
-    emit.write(loaded, output, load_plan(plan, loaded) if plan else None)
-    typer.echo(f"{loaded.name}: accelerator.v, interface.json, vectors.npz and vectors.json are in {output}")
+    emit.write(loaded, output, load_plan(plan, loaded) if plan else None, name=name)
+    typer.echo(f"{loaded.name}: {name}.v, its bench {name}_tb.v, interface.json and test vectors are in {output}")
     next_step("verify", network, *(["--plan", plan] if plan else []))
 
 

@@ -1,49 +1,28 @@
 """Verilog, the description of its interface, and test vectors: everything a stranger needs to use the circuit."""
 
-import contextlib
 import json
-import os
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from . import __version__
+from . import __version__, testbench
 from .accelerator import Accelerator
 from .engines.event import EventParams
 from .errors import UserError
 from .files import write_json, write_npz, write_text
+from .identifiers import check_name
 from .network import INPUT
 from .plan import default_plan
+from .verilog import to_verilog
 
 TOP = "accelerator"
+TOOL = f"s2nn-hw {__version__}"
 VECTOR_COUNT = 8
 
 
-@contextlib.contextmanager
-def builtin_yosys():
-    """Let Amaranth write Verilog with the Yosys that it depends on, whatever is on the PATH: same text everywhere."""
-    before = os.environ.get("AMARANTH_USE_YOSYS")
-    os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AMARANTH_USE_YOSYS"]
-
-
-def to_verilog(component, name):
-    """Return the Verilog text of ``component``; byte-identical from run to run."""
-    from amaranth.back import verilog
-
-    with builtin_yosys(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
-        return verilog.convert(component, name=name, emit_src=False)
-
-
-def interface(design):
-    """Return the JSON-able description of ports, order, signedness, cycles and network digest."""
+def interface(design, name=TOP):
+    """Return the JSON-able description of module ``name``: ports, order, signedness, cycles and network digest."""
     network, layout = design.network, design.result_layout
     fields = {
         name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
@@ -54,15 +33,15 @@ def interface(design):
     }
     return {
         "format": "s2nn-interface",
-        "version": 2,
-        "tool": f"s2nn-hw {__version__}",
-        "module": TOP,
+        "version": 3,
+        "tool": TOOL,
+        "module": name,
         "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
         "clock": "clk, rising edge",
         "reset": "rst, synchronous, active high",
         "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
         "input": {
-            "ports": {"payload": "i__payload", "valid": "i__valid", "ready": "i__ready"},
+            "ports": {"payload": "i_payload", "valid": "i_valid", "ready": "i_ready"},
             "width": design.pixels_per_beat * network.input.bits,
             "signed": False,
             "pixel_bits": network.input.bits,
@@ -75,7 +54,7 @@ def interface(design):
             "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
         },
         "output": {
-            "ports": {"payload": "o__payload", "valid": "o__valid", "ready": "o__ready"},
+            "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
             "width": layout.size,
             "fields": fields,
             "order": "one beat per frame, in the order of the frames",
@@ -139,20 +118,24 @@ def layer_inputs(network, images):
 
 
 def vectors(accelerator, count=VECTOR_COUNT, seed=0):
-    """Return test vectors as arrays: images, pixels, class, scores and cycles of ``count`` random frames sent alone."""
+    """Return test vectors, ``(arrays, drain)``: ``count`` random frames, each sent when the circuit is idle.
+
+    Arrays: images, pixels, class, scores and cycles. It is idle ``drain`` cycles after a result.
+    """
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
     images = (rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density))
     images = images.astype(np.uint8)
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
+    schedule = timing.schedule(timing.ones(inputs))
     return {
         "images": images.reshape(count, *network.input.shape),
         "pixels": inputs[INPUT],
         "class": output.classes.numpy(),
         "scores": output.scores.numpy(),
-        "cycles": timing.schedule(timing.ones(inputs)).cycles[:, 0],
-    }
+        "cycles": schedule.cycles[:, 0],
+    }, schedule.drain
 
 
 def place_pixels(design, pixels, *, ignored=0):
@@ -172,30 +155,42 @@ def pack_beats(design, pixels, *, ignored=0):
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def write(network, folder, plan=None):
-    """Write ``accelerator.v``, ``interface.json``, ``vectors.npz`` and ``vectors.json`` into ``folder``.
+def write(network, folder, plan=None, *, name=TOP):
+    """Write into ``folder`` everything that a stranger needs to use the circuit; the Verilog last and atomically.
 
-    Returns the :class:`Accelerator`. The Verilog is written last and atomically.
+    ``NAME.v``, ``NAME.vlt`` (lint rules), ``NAME.vhd`` (its declaration), ``interface.json``; test vectors as
+    ``vectors.npz``, ``vectors.json`` and lines for ``$readmemh``; a bench for them, ``NAME_tb.v`` and ``s2nn_bench.v``.
+
+    Returns the :class:`Accelerator`. :class:`UserError`: ``name`` is not legal in Verilog and VHDL.
     """
+    check_name(name)
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"output folder {folder} is a file")
     accelerator = Accelerator(network, plan or default_plan(network))
-    text = to_verilog(accelerator, TOP)
+    design = accelerator.design
+    text = testbench.header(design, name, TOOL) + to_verilog(accelerator, name)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "interface.json", interface(accelerator.design))
-    cases = vectors(accelerator)
+    write_json(folder / "interface.json", interface(design, name))
+    cases, drain = vectors(accelerator)
     write_npz(folder / "vectors.npz", **cases)
-    digits = -(-accelerator.pixels_per_beat * network.input.bits // 4)
+    width = accelerator.pixels_per_beat * network.input.bits
+    frames = [pack_beats(accelerator, pixels) for pixels in cases["pixels"]]
+    answers = [(int(c), scores.tolist(), int(cycles))
+               for c, scores, cycles in zip(cases["class"], cases["scores"], cases["cycles"], strict=True)]
     listing = [
-        {
-            "beats": [f"{beat:0{digits}x}" for beat in pack_beats(accelerator, pixels)],
-            "class": int(c), "scores": scores.tolist(), "cycles": int(cycles),
-        }
-        for pixels, c, scores, cycles in zip(
-            cases["pixels"], cases["class"], cases["scores"], cases["cycles"], strict=True
-        )
+        {"beats": testbench.beat_lines(beats, width).split(), "class": c, "scores": scores, "cycles": cycles}
+        for beats, (c, scores, cycles) in zip(frames, answers, strict=True)
     ]
     write_text(folder / "vectors.json", json.dumps(listing, indent=1) + "\n")
-    write_text(folder / f"{TOP}.v", text)
+    write_text(folder / testbench.BEATS_FILE,
+               "".join(testbench.beat_lines(beats, width) for beats in frames))
+    write_text(folder / testbench.RESULTS_FILE, testbench.beat_lines(
+        (testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size))
+    bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=int(cases["cycles"].max()) + 1000)
+    write_text(folder / f"{name}_tb.v", to_verilog(bench, f"{name}_tb"))
+    write_text(folder / testbench.BENCH.name, testbench.BENCH.read_text())
+    write_text(folder / f"{name}.vhd", testbench.vhdl_package(design, name))
+    write_text(folder / f"{name}.vlt", testbench.lint_rules(name))
+    write_text(folder / f"{name}.v", text)
     return accelerator

@@ -46,6 +46,11 @@ class Schedule:
     def cycles(self):
         return self.offered - self.begun
 
+    @property
+    def drain(self):
+        """Cycles that the circuit may work on after the last result of a sequence: rows that no result needs."""
+        return int((self.closed.max(axis=0) - self.offered)[:, -1].max().clip(min=0))
+
 
 class Deadlock(ProofError):
     """The words of a frame can't all pass: a buffer in front of a join is too small."""

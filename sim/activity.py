@@ -12,6 +12,7 @@ import numpy as np
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.files import clear, held, write_json
+from s2nn_hw.verilog import to_verilog
 
 from .counting import cells_folder, compile_bench, run_bench, simulator_version
 from .folders import buildable
@@ -108,7 +109,7 @@ def _structure(folder, flow, design):
 
 def _make(network, plan, flow, design, folder, say):
     with say("generating the circuit"):
-        text = emit.to_verilog(Accelerator(network, plan), emit.TOP)
+        text = to_verilog(Accelerator(network, plan), emit.TOP)
     with say("synthesis (yosys)") as tick:
         flow.synthesise(text, folder, tick=tick)
     with say("counters on every net") as tick:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, ReadOnly, Timer, ValueChange
+from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, Timer, ValueChange
 from cocotb.types import LogicArray
 
 
@@ -93,6 +93,7 @@ async def run_job(dut):
 
     length, progress, reported = job["length"], Path("progress"), 0
     for begin in range(0, len(frames), length):
+        await FallingEdge(dut.clk)  # time has passed since an edge: not in the same instant as the next one
         cocotb.start_soon(feed(dut, frames[begin : begin + length]))
         wanted = begin + len(frames[begin : begin + length])
         quiet = 0

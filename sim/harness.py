@@ -41,8 +41,8 @@ class Harness(wiring.Component):
         left = Signal(range(self.beats + 1))
         m.submodules.accelerator = Instance(
             "accelerator", i_clk=ClockSignal(), i_rst=ResetSignal(),
-            i_i__payload=shift[: self.beat_bits], i_i__valid=i_valid, o_i__ready=i_ready,
-            o_o__payload=o_payload, o_o__valid=o_valid, i_o__ready=o_ready,
+            i_i_payload=shift[: self.beat_bits], i_i_valid=i_valid, o_i_ready=i_ready,
+            o_o_payload=o_payload, o_o_valid=o_valid, i_o_ready=o_ready,
         )
 
         # a maximal-length shift register (x^31 + x^28 + 1), stepped eight bits a cycle

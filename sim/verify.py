@@ -54,7 +54,7 @@ def expect(design, images, *, length=1):
     return Expected(
         values[INPUT], output.classes.numpy(), output.scores.numpy(), schedule.cycles.reshape(-1), spikes,
         patience=int(schedule.cycles.max()) + 1000,
-        drain=int((schedule.closed.max(axis=0) - schedule.offered)[:, -1].max().clip(min=0)),
+        drain=schedule.drain,
     )
 
 

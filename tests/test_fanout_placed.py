@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.fanout import spread_file
 from hw.flat import FlatNetlist
 from hw.toolchain import find_tool
-from s2nn_hw.emit import to_verilog
+from s2nn_hw.verilog import to_verilog
 
 WIDTH, LIMIT = 160, 16
 

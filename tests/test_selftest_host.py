@@ -25,9 +25,10 @@ from hw.top import SelfTestTop
 from hw.verdict import Command, Mismatch, Verdict, self_test_request
 from s2nn_hw import cli
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.emit import layer_inputs, to_verilog
+from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import save
+from s2nn_hw.verilog import to_verilog
 from sim.pins import exchange
 
 BAUD = 1_000_000

@@ -27,8 +27,8 @@ module activity_bench #(
     end
 
     accelerator dut (
-        .clk(clk), .rst(rst), .i__payload(beat), .i__valid(offered), .i__ready(ready),
-        .o__payload(result), .o__valid(valid), .o__ready(1'b1)
+        .clk(clk), .rst(rst), .i_payload(beat), .i_valid(offered), .i_ready(ready),
+        .o_payload(result), .o_valid(valid), .o_ready(1'b1)
     );
 
     always @(posedge clk) begin
