@@ -83,9 +83,10 @@ def inside_tables(p, axis):
 class Walk(wiring.Component):
     """Where window ``params`` reads: the numbers of a word, until ``step`` goes on to the next.
 
-    ``kind``: ``moves[kind]`` leads to the next word; ``plane``, ``tap`` (step over the kernel), ``inner`` (position of
-    the cell); ``last``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks at. All are
-    registers.
+    ``following``: once ``step`` was high, ``moves[following]`` leads from that word to the next (``moves[first]`` from
+    the first one to the second): for registers of its numbers. ``plane``, ``tap`` (step over the kernel), ``inner``
+    (position of the cell); ``last``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks
+    at. All but ``following`` are registers.
     """
 
     def __init__(self, params):
@@ -97,8 +98,9 @@ class Walk(wiring.Component):
                       for name, (chooser, moves) in levels.items() if moves}
         self.tables = [inside_tables(p, axis) for axis in (0, 1)]
         self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
+        self.first = next(iter(self.codes.values()))[1][0]
         ports = {  # name: (numbers, the first)
-            "kind": (len(self.moves), next(iter(self.codes.values()))[1][0]),
+            "following": (len(self.moves), 0),
             "plane": (p.planes, 0), "tap": (p.steps, 0), "inner": (p.pool**2, 0), "last": (2, int(p.pixel_words == 1)),
         }
         for name, flags in zip(("rows", "columns"), self.flags, strict=True):
@@ -136,13 +138,14 @@ class Walk(wiring.Component):
             if name in self.codes:
                 chooser, codes = self.codes[name]
                 kind = Mux(ends[name], kind, choose(codes, counts[chooser]))
+        m.d.comb += self.following.eq(kind)
         last = ends["word"]
         if p.spare and p.pixel_words < p.words:
             _, last = _counter(m, "pixel_word", p.pixel_words, 1 % p.pixel_words, self.step)
         split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counts["group"])
         with m.If(self.step):
             m.d.sync += [
-                self.kind.eq(kind), self.plane.eq(counts["plane"]), self.tap.eq(counts["step"]),
+                self.plane.eq(counts["plane"]), self.tap.eq(counts["step"]),
                 self.inner.eq(counts["inner"]), self.last.eq(last & split),
             ]
             for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):

@@ -283,7 +283,7 @@ class Window(wiring.Component):
         with m.If(move):
             m.d.sync += kept.eq(fetched)
         with m.If(walk.step):
-            m.d.sync += address.eq(address + choose([move.address for move in moves], walk.kind))
+            m.d.sync += address.eq(address + _registered(m, "address_move", [move.address for move in moves], walk))
         for port in range(p.taps):
             read = ring.read_port()
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
@@ -306,15 +306,24 @@ class Window(wiring.Component):
     def _beyond(self, m, name, mark, moves, walk, written):
         """Return a register, signed: words written less ``mark``, a number of words by output word.
 
-        ``moves``: by how much each move of ``walk`` raises ``mark``; ``written``: a word is. A single adder: a table of
-        the moves, which fits into its look-up tables, and ``written`` as carry.
+        ``moves``: by how much each move of ``walk`` raises ``mark``; ``written``: a word is. A single adder: of a
+        register, which fits into its look-up tables together with the step, and ``written`` as carry.
         """
         least, most = self.params.written
         width = Shape.cast(range(min(-1, (least - mark).min()), max(0, (most - mark).max()) + 1)).width
         count = Signal(width, name=name, init=int(-mark.flat[0]) % (1 << width))
-        lower = Mux(walk.step, choose([C(-move % (1 << width), width) for move in moves], walk.kind), 0)
+        lower = Mux(walk.step, _registered(m, f"{name}_move", [-move % (1 << width) for move in moves], walk), 0)
         m.d.sync += count.eq((Cat(1, count) + Cat(written, lower))[1:])
         return count
+
+
+def _registered(m, name, values, walk):
+    """Return a register: that of ``values``, by move of ``walk``, which the next step makes."""
+    bits = max(1, max(values).bit_length())
+    value = Signal(bits, name=name, init=values[walk.first])
+    with m.If(walk.step):
+        m.d.sync += value.eq(choose([C(v, bits) for v in values], walk.following))
+    return value
 
 
 def _staged(m, value, enables, name):
