@@ -13,6 +13,7 @@ from hw.boards import find_board
 from hw.fanout import LIMIT, spread
 from hw.flat import FlatNetlist
 from hw.paths import find_paths
+from hw.shorten import shorten
 from s2nn_hw.plan import family_plan
 from s2nn_hw.store import load
 
@@ -47,6 +48,7 @@ def measure(network, board, output):
     plan = family_plan(network, board.family)
     netlist = FlatNetlist.read(board_netlist(network, plan, board, output), board.family)
     cells = len(netlist.cells)
+    shortened = shorten(netlist)
     result = spread(netlist)
     paths = find_paths(netlist, shown=1)
     name, bound = f"{network.name}, {board.family}", LEVELS.get(board.family)
@@ -56,6 +58,8 @@ def measure(network, board, output):
         Row(f"{name}: after copies", result.highest_after, "loads", LIMIT, _short(result.net_after), binding=True),
         Row(f"{name}: copies", sum(result.copies.values()), "cells", cells, "cells before"),
         Row(f"{name}: LUTs between", result.buffers, "cells", cells, "cells before"),
+        Row(f"{name}: deepest path of yosys", shortened.levels_before, "levels"),
+        Row(f"{name}: LUTs merged", shortened.merged, "cells", cells, "cells before"),
         Row(f"{name}: deepest path", paths.levels, "levels", bound, longest, binding=bound is not None),
         Row(f"{name}: with multiplexers", paths.levels_with_multiplexers, "levels"),
     ]

@@ -71,11 +71,11 @@ class Responder(wiring.Component):
         # each adder alone between its register and a multiplexer
         idle, step, rewind, settle, grow, shrink = (
             Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink"))
-        stepped, onward, full = Signal.like(index), Signal.like(index), Signal()
+        stepped, onward, full, bare = Signal.like(index), Signal.like(index), Signal(), Signal()
         m.d.comb += [onward.eq(index + 1), stepped.eq(Mux(step, onward, index))]
         m.d.sync += [
-            index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK), finish.eq(0),
-            counts.eq(body & ~full), halt.eq(end | full | (byte == 0)),
+            index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK), bare.eq(code == 1),
+            finish.eq(0), counts.eq(body & ~full), halt.eq(end | full | (byte == 0)),
         ]
         with m.If(grow):
             m.d.sync += code.eq(code + 1)
@@ -119,7 +119,7 @@ class Responder(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.next = "FETCH_FIND"
-                with m.If(code == 1):
+                with m.If(bare):
                     m.d.comb += [step.eq(zero), settle.eq(1)]
                     m.next = "LOOK"
                     with m.If(last):

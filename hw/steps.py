@@ -19,6 +19,7 @@ from .icecells import count_logic_cells
 from .nextpnrlog import log_clocks, log_critical_path, log_utilization
 from .outreg import absorb_file
 from .progress import Watch
+from .shorten import shorten_file
 from .toolchain import INSTALL, Narrator, builtin_yosys, find_path, find_tool, run_tool
 from .toolreports import (
     Timing,
@@ -40,6 +41,7 @@ FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
 # families whose netlists get copies of busy drivers: on the others busy enables and resets go over global nets
 SPREAD = ("ecp5", "xc7")
 ABSORB = ("xc7",)  # where block RAM takes the register behind it (hw/outreg.py)
+SHORTEN = ("xc7",)  # where LUTs of long chains are merged (hw/shorten.py)
 SLOW_PARSER = "slower textX parser"
 # by family: netlist, placed and routed design, bitstream
 PRODUCTS = {
@@ -213,8 +215,8 @@ def synthesise(work):
 
 def change_netlist(path, family):
     """Do with yosys's netlist what it does not do itself; return the records of what was changed."""
-    changes = [absorb_file(path, family)] if family in ABSORB else []
-    return changes + ([spread_file(path, family)] if family in SPREAD else [])
+    passes = ((absorb_file, ABSORB), (shorten_file, SHORTEN), (spread_file, SPREAD))
+    return [change(path, family) for change, families in passes if family in families]
 
 
 def count_netlist(work, netlist, changes):

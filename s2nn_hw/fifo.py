@@ -11,31 +11,33 @@ class Queue(wiring.Component):
     ``i``: taken while fewer than ``depth`` words are inside. ``o``: a word is offered one cycle after it was taken,
     or one after the word before it left. ``i.ready``, ``o.valid`` and ``o.payload`` are registers. The word at the
     head lies in a register, the others in a small memory that is read without a clock. ``coming``: what is at the head
-    in the next cycle, if ``free`` is high in this one and ``any_coming`` is; else the head stays, or nothing comes.
+    in the next cycle, if ``free`` is high in this one and something comes; else the head stays. That is ``waiting``,
+    the oldest word in the memory, if any is ``stored``, else the word at ``i``, if it is ``pushed``.
     """
 
     def __init__(self, *, width, depth):
         self.width, self.depth = width, depth
         super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width)),
-                          "coming": Out(width), "any_coming": Out(1), "free": Out(1)})
+                          "coming": Out(width), "free": Out(1), "stored": Out(1), "pushed": Out(1),
+                          "waiting": Out(width)})
 
     def elaborate(self, platform):
         m = Module()
-        ready, stored = Signal(init=1), Signal()  # room in the memory; words in it
+        ready, stored = Signal(init=1), self.stored  # room in the memory; words in it
         head, valid = Signal(self.width, reset_less=True), Signal()
         level = Signal(range(self.depth))  # words in the memory
         free, write, read = self.free, Signal(), Signal()
-        pushed = Signal()
-        waiting = self._memory(m, pushed, write, read)
+        pushed, waiting = self.pushed, self.waiting
         m.d.comb += [
+            waiting.eq(self._memory(m, pushed, write, read)),
             self.i.ready.eq(ready), self.o.valid.eq(valid), self.o.payload.eq(head),
-            free.eq(~valid | self.o.ready), self.any_coming.eq(stored | pushed),
+            free.eq(~valid | self.o.ready),
             self.coming.eq(Mux(stored, waiting, self.i.payload)),
             pushed.eq(self.i.valid & ready), write.eq(pushed & (stored | ~free)),
             read.eq(free & stored),
         ]
         with m.If(free):
-            m.d.sync += [valid.eq(self.any_coming), head.eq(self.coming)]
+            m.d.sync += [valid.eq(stored | pushed), head.eq(self.coming)]
         with m.If(write & ~read):
             m.d.sync += [level.eq(level + 1), stored.eq(1), ready.eq(level != self.depth - 2)]
         with m.Elif(read & ~write):

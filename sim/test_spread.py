@@ -17,6 +17,7 @@ from hw.boards import find_board
 from hw.fanout import spread_file
 from hw.flat import FlatNetlist
 from hw.netlist import NetlistFlow
+from hw.shorten import shorten_file
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.plan import default_plan
 from s2nn_hw.synapses import MaxPool
@@ -30,13 +31,14 @@ FRAMES = 10
 
 
 class SpreadFlow(NetlistFlow):
-    """Synthesis, then copies of drivers until no net has more than ``limit`` loads."""
+    """Synthesis, LUTs merged wherever it shortens a way, then copies until no net has more than ``limit`` loads."""
 
     limit = 8
 
     def synthesise(self, text, folder, *, tick):
         super().synthesise(text, folder, tick=tick)
         path = folder / "netlist.json"
+        self.shortened = shorten_file(path, self.board.family, wanted=1)
         self.result = spread_file(path, self.board.family, limit=self.limit, registered_ports=True)
         self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
 
@@ -51,6 +53,8 @@ def make(network, plan, board, folder):
     netlist = FlatNetlist.read(circuit.folder / "netlist.json", flow.board.family)
     left = {item.net for item in flow.result.left}
     assert flow.result.added > 20
+    assert flow.shortened.levels_after <= flow.shortened.levels_before
+    assert bool(flow.shortened.merged) == (flow.board.family == "xc7")
     assert {netlist.primitives[kind].kind for kind in flow.result.copies} >= {"ff", "lut"}
     for net, pins in netlist.loads.items():
         assert len(pins) <= flow.limit or netlist.is_clock(net) or netlist.name(net) in left

@@ -9,6 +9,7 @@ from hw.boards import find_board
 from hw.fanout import LIMIT, spread
 from hw.flat import FlatNetlist
 from hw.paths import find_paths
+from hw.shorten import shorten
 from s2nn_hw.errors import UserError
 from s2nn_hw.lower import with_buffers
 from s2nn_hw.plan import LayerPlan, Plan, default_plan
@@ -16,7 +17,7 @@ from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.synapses import MaxPool
 
 # LUTs and carry chains in a row between two registers, on devices with LUTs of six inputs
-MOST_LEVELS = 5  # 5 is the aim, which `python -m benchmarks paths` measures against
+MOST_LEVELS = 5
 BOARDS = ("arty_a7", "ulx3s_25")
 
 
@@ -50,6 +51,7 @@ def netlists(tmp_path_factory):
             board = find_board(name)
             path = board_netlist(*network_and_plan(kind, FAMILIES[board.family].inputs), board, folder)
             netlist = FlatNetlist.read(path, board.family)
+            shorten(netlist)
             made[kind, name] = netlist, spread(netlist)
         return made[kind, name]
     return make

@@ -69,11 +69,16 @@ class Scanner(wiring.Component):
             self.active.eq(active),
             self.row.eq(Cat(_encode(low), index)),
         ]
-        coming = data.View(self.layout, queue.coming).tag
+        waiting, arriving = data.View(self.layout, queue.waiting).tag, self.i.payload.tag
+
+        def comes(tag):
+            """Whether a word of pass ``tag`` comes to the head: the memory is late, so it meets one table alone."""
+            return Mux(queue.stored, waiting == tag, queue.pushed & (arriving == tag))
+
         with m.If(queue.free):
             m.d.sync += [
-                mine.eq(queue.any_coming & (coming == Mux(self.advance, self.following, self.current))),
-                next_one.eq(queue.any_coming & (coming == Mux(self.advance, self.after, self.following))),
+                mine.eq(comes(Mux(self.advance, self.following, self.current))),
+                next_one.eq(comes(Mux(self.advance, self.after, self.following))),
             ]
         with m.Elif(self.advance):
             m.d.sync += [mine.eq(next_one), next_one.eq(head.tag == self.after)]
@@ -81,7 +86,7 @@ class Scanner(wiring.Component):
         m.d.comb += [spikes.eq(Mux(done, head.bits, rest)), found.eq(_lowest(spikes))]
         # without a load they hold what nobody looks at
         m.d.sync += [low.eq(found), rest.eq(spikes & ~found), active.eq(load | ~done)]
-        m.d.sync += done.eq(Mux(done & ~load, 1, ~_several(spikes)))
+        m.d.sync += done.eq(Mux(done, ~(load & _several(head.bits)), ~_several(rest)))
         with m.If(done):
             m.d.sync += index.eq(head.index)
         return m
@@ -94,17 +99,21 @@ def _lowest(bits):
 
 
 def _several(bits):
-    """Return whether more than one of ``bits`` is set: a tree of (any, more than one) of each half."""
-    pairs = [(bit, None) for bit in bits]
-    while len(pairs) > 1:
-        joined = []
-        for (left, many_left), (right, many_right) in zip(pairs[::2], pairs[1::2], strict=False):
-            many = left & right
-            for more in (many_left, many_right):
-                many = many if more is None else many | more
-            joined.append((left | right, many))
-        pairs = joined + pairs[len(pairs) // 2 * 2 :]
-    return C(0, 1) if pairs[0][1] is None else pairs[0][1]
+    """Return whether more than one of ``bits`` is set: a tree of (any, more than one), six inputs a table."""
+    parts, each = [(bit, None) for bit in bits], 6
+    while len(parts) > 1:
+        groups = [parts[k : k + each] for k in range(0, len(parts), each)]
+        parts, each = [_join(group) for group in groups], 3
+    return C(0, 1) if parts[0][1] is None else parts[0][1]
+
+
+def _join(group):
+    """Return (any, more than one) of a ``group`` of such pairs; ``None``: never more than one."""
+    some, many = group[0]
+    for any_here, many_here in group[1:]:
+        more = [some & any_here, *(part for part in (many, many_here) if part is not None)]
+        some, many = some | any_here, Cat(more).any()
+    return some, many
 
 
 def _encode(onehot):
