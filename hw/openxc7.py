@@ -108,6 +108,8 @@ def synthesis_arguments():
     No DSP (nextpnr-xilinx places none of ours), block RAM kept, ``$scopeinfo`` cells deleted (it can't place them).
     """
     script = (
+        # abc9's most thorough script: 0.5 to 6 % fewer LUTs for a fifth more time
+        "scratchpad -copy abc9.script.flow3 abc9.script",
         f"read_verilog {TOP}.v",
         f"{SYNTHESIS} -top {TOP}",
         "delete t:$scopeinfo",
