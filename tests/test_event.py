@@ -38,10 +38,12 @@ def test_sums(lanes, words, share, planes, banks, bits, stall):
     assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
 
 
-@pytest.mark.parametrize(("words", "share", "columns"), [(128, 16, [15]), (129, 16, [4, 4, 4, 3]),
-                                                          (260, 16, [2] * 7 + [1]), (600, 16, [1] * 15)])
+@pytest.mark.parametrize(("words", "share", "columns"), [
+    (128, 16, [15]), (129, 16, [15]), (223, 16, [15]), (224, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
+    (900, 16, [1] * 15),
+])
 def test_many_rows_lie_in_narrow_memories(words, share, columns):
-    """As deep as a block RAM is at each width, so that no multiplexer stands behind the blocks."""
+    """As deep as a block RAM is at each width, where few of its rows stay empty."""
     rng = np.random.default_rng(words)
     params = make(rng, words=words, width=share, lanes=5, bits=3)
     assert memory_columns(words * share, 15) == columns

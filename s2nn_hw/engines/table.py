@@ -178,11 +178,13 @@ def memory_columns(rows, width):
     """Return the widths of the memories that ``rows`` of ``width`` bits are kept in, side by side.
 
     More rows than a block RAM of 18 Kbit has at a useful width (2,048 of 8 bits) go into narrower ones, each as deep as
-    a block: where synthesis puts blocks below each other, a multiplexer stands between them and the register.
+    a block: where synthesis puts blocks below each other, a multiplexer stands between them and the register. But not
+    if more than an eighth of such a block would stay empty: block RAM is what runs out first.
     """
-    if rows <= BLOCK_DEPTH:
+    depth = 1 << (rows - 1).bit_length()
+    if rows <= BLOCK_DEPTH or 8 * rows < 7 * depth:
         return [width]
-    each = max(1, 8 * BLOCK_DEPTH >> (rows - 1).bit_length())
+    each = max(1, 8 * BLOCK_DEPTH // depth)
     return [min(each, width - at) for at in range(0, width, each)]
 
 
