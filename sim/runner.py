@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +38,15 @@ LOG_TAIL = 4000
 class Outcome:
     """The circuit's answer: ``classes``, ``scores`` ``(frames, classes)``, ``cycles``; if probed ``spikes`` by layer.
 
-    Those are uint8 ``(frames, *shape of the layer)``, :data:`NOT_COMPUTED` at positions that nobody needs.
+    Those are uint8 ``(frames, *shape of the layer)``, :data:`NOT_COMPUTED` at positions that nobody needs. ``seen``:
+    how many frames' captures came by layer, a part of a frame included.
     """
 
     classes: np.ndarray
     scores: np.ndarray
     cycles: np.ndarray
     spikes: dict
+    seen: dict = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -312,12 +314,13 @@ class Simulation:
         run_module(self.model, top="harness", module="sim.bench", work=work, simulator=self.simulator, waves=waves)
         with np.load(work / "outcome.npz") as outcome:
             classes, scores, cycles = unpack_results(self.design, outcome["results"])
-            spikes = {}
+            spikes, seen = {}, {}
             for stage in probed:
                 packed = outcome[f"spikes_{stage.name}"]
                 captures = np.unpackbits(packed, axis=1, count=stage.engine.lanes, bitorder="little")
                 spikes[stage.name] = unpack_spikes(stage, captures, shapes[stage.name])
-        return Outcome(classes, scores, cycles, spikes)
+                seen[stage.name] = len(captures) / (len(stage.positions) * stage.engine.groups)
+        return Outcome(classes, scores, cycles, spikes, seen)
 
 
 def worst_cycles(design):

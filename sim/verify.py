@@ -61,17 +61,26 @@ def expect(design, images, *, length=1):
 def compare(outcome, expected, *, first_frame=0, cycles=True):
     """Raise :class:`Mismatch` naming the first layer, neuron and frame in which ``outcome`` is not ``expected``.
 
-    Layers that were not probed and, without ``cycles``, the cycle counts are left out.
+    Layers that were not probed and, without ``cycles``, the cycle counts are left out. If all that came is right but
+    not all came, the first layer with the fewest frames is named: those before wait for it, those behind get no more.
     """
+    frames = {}
     for name, wanted in expected.spikes.items():
         if name in outcome.spikes:
             image = wanted.ndim > 2
             what = "spike at (row, column, channel)" if image else "spike of neuron"
+            frames[f"layer {name}: spikes"] = outcome.seen.get(name, len(outcome.spikes[name]))
             _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame)
+    frames["readout"] = len(outcome.scores)
     _same(outcome.scores, expected.scores, "readout: score of class", first_frame)
     _same(outcome.classes, expected.classes, "class", first_frame)
     if cycles:
         _same(outcome.cycles, expected.cycles, "cycle count", first_frame)
+    where = min(frames, key=frames.get)
+    if set(frames.values()) != {len(expected.scores)}:
+        if frames[where] == len(expected.scores):
+            where = max(frames, key=frames.get)
+        raise Mismatch(f"{where}: {len(expected.scores)} frames were sent, {int(frames[where])} came back")
 
 
 def _same(came, wanted, what, first_frame):
@@ -86,8 +95,6 @@ def _same(came, wanted, what, first_frame):
             f"{came[frame, *place]} ({len(differ):,} such differences in {len(np.unique(differ[:, 0]))} of "
             f"{len(wanted)} frames)"
         )
-    if len(came) != len(wanted):
-        raise Mismatch(f"{what}: {len(wanted)} frames were sent, {len(came)} came back")
 
 
 def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None,
@@ -126,6 +133,7 @@ def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, j
         np.concatenate([o.scores for o in outcomes]),
         np.concatenate([o.cycles for o in outcomes]),
         {name: np.concatenate([o.spikes[name] for o in outcomes]) for name in outcomes[0].spikes},
+        {name: sum(o.seen[name] for o in outcomes) for name in outcomes[0].seen},
     )
     compare(outcome, expected, cycles=not any(stall))
     return outcome, expected
