@@ -23,7 +23,7 @@ KINDS = {
     "$add": "sum", "$sub": "difference", "$neg": "negated", "$and": "both", "$or": "either", "$xor": "differing",
     "$xnor": "same", "$not": "inverse", "$eq": "equal", "$ne": "unequal", "$lt": "below", "$le": "at_most",
     "$gt": "above", "$ge": "at_least", "$mux": "chosen", "$reduce_or": "any", "$reduce_bool": "any",
-    "$reduce_and": "all", "$reduce_xor": "parity",
+    "$reduce_and": "all", "$reduce_xor": "parity", "$shr": "shifted",
 }
 # or after what it goes to, if all of it goes there
 REGISTER_PORTS = {"\\D": "next", "\\EN": "enable", "\\SRST": "clear"}
@@ -49,7 +49,7 @@ def to_verilog(component, name):
         _drop_unread(module, modules)
         _shorten(module, modules)
         _equal_widths(module)
-    modules = _named(modules, f"\\{name}")
+    modules = _named(_used(modules, f"\\{name}"), f"\\{name}")
     members = ["_".join(map(str, path)) for path, _, _ in component.signature.flatten(component)]
     _order_ports(modules[f"\\{name}"], ["clk", "rst", *members])
     text = write(modules)
@@ -135,6 +135,16 @@ def _drop_unread(module, modules):
     module.wires = {name: wire for name, wire in module.wires.items() if name in present}
 
 
+def _used(modules, top):
+    """Return those of ``modules`` that ``top`` is made of: what has no output that is read is instantiated no more."""
+    used, pending = {top}, [top]
+    while pending:
+        kinds = {cell.kind for cell in modules[pending.pop()].cells if cell.kind in modules} - used
+        used |= kinds
+        pending += kinds
+    return {name: module for name, module in modules.items() if name in used}
+
+
 def _set_width(cell, width):
     """Make an operator or ``$mux`` one of ``width`` bits; operators are cut to it by :func:`_equal_widths`."""
     if cell.kind == "$mux":
@@ -187,6 +197,8 @@ def _equal_widths(module):
             module.connections.append((cell.ports["\\Y"], constant("0" if cell.kind == "$lt" else "1")))
             module.cells.remove(cell)
             continue
+        if cell.kind in ("$shr", "$shift", "$shiftx"):
+            _widen_result(module, cell)
         operands = "AB" if "\\B" in cell.ports else "A"
         signed = {operand: cell.number(f"\\{operand}_SIGNED") == 1 for operand in operands}
         if cell.kind in ARITHMETIC:
@@ -200,6 +212,25 @@ def _equal_widths(module):
             cell.ports[f"\\{operand}"] = resized(cell.ports[f"\\{operand}"], width, signed=signed[operand])
         cell.parameters |= _operator(width, operands=operands, signed=keep) | {
             "\\Y_WIDTH": cell.parameters["\\Y_WIDTH"]}
+
+
+def _widen_result(module, cell):
+    """Let a shift to the right have all its bits, and what it drove the lowest of them: a table that is looked up.
+
+    A shift either way stays what it is, and so do bits of a signal that are chosen by a number (``$shiftx``), as
+    Verilog has words for it.
+    """
+    chosen = cell.kind == "$shiftx" and any(part.name for part in cell.ports["\\A"])
+    if chosen or cell.number("\\B_SIGNED"):
+        return
+    cell.kind = "$shr"
+    result, width = cell.ports["\\Y"], width_of(cell.ports["\\A"])
+    if width_of(result) < width:
+        wire = Wire(f"{cell.name}$all", width)
+        module.wires[wire.name] = wire
+        module.connections.append((result, [Part(wire.name, 0, width_of(result))]))
+        cell.ports["\\Y"] = [Part(wire.name, 0, width)]
+        cell.parameters["\\Y_WIDTH"] = str(width)
 
 
 def _is_zero(signal):
@@ -264,6 +295,10 @@ def _purposes(module, modules):
         if cell.kind in KINDS:
             for part in cell.ports["\\Y"]:
                 result.setdefault(part.name, KINDS[cell.kind])
+    for driven, (driver, *_) in module.connections:
+        if driver.name in result:
+            for part in driven:
+                result.setdefault(part.name, f"{result[driver.name]}_low")
     return result
 
 

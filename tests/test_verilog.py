@@ -155,11 +155,12 @@ def test_two_networks_in_one_design(tmp_path):
 @GHDL
 def test_vhdl_takes_the_declaration(folder):
     place = folder("dense")
-    (place / "user.vhd").write_text("""
+    high = re.search(r"i_payload : in std_logic_vector\((\d+) downto 0\)", (place / "net.vhd").read_text())[1]
+    (place / "user.vhd").write_text(f"""
 library ieee; use ieee.std_logic_1164.all; use work.net_component.all;
 entity user is port (clk, rst, valid : in std_logic; done : out std_logic); end entity;
 architecture structure of user is
-  signal beat : std_logic_vector(31 downto 0);
+  signal beat : std_logic_vector({high} downto 0);
 begin
   circuit : net port map (clk => clk, rst => rst, i_payload => beat, i_valid => valid, i_ready => open,
                           o_payload => open, o_valid => done, o_ready => '1');
