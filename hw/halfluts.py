@@ -12,12 +12,11 @@ Its unit is the half of a LUT6: a table of at most five inputs takes one. It add
 From ``pack_carry_xc7.cc``, ``pack_dram.cc`` and ``pack.cc`` of nextpnr-xilinx.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 
-from s2nn_hw.errors import UserError
+from .toolreports import netlist_cells
 
 TABLES = {"INV", *(f"LUT{n}" for n in range(1, 7))}
 PAIRED = TABLES - {"LUT6"}  # may stand behind a carry bit
@@ -46,11 +45,7 @@ class HalfLuts:
 
 def count_half_luts(path, top="top"):
     """Return the :class:`HalfLuts` of module ``top`` in yosys's JSON netlist ``path``, flat and mapped to xc7."""
-    try:
-        cells = json.loads(path.read_text())["modules"][top]["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"yosys wrote no readable netlist {path} ({error!r}); look at the logs beside it") from None
-    return of_cells(cells)
+    return of_cells(netlist_cells(path, top))
 
 
 def of_cells(cells):

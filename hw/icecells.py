@@ -5,21 +5,16 @@ A cell holds a look-up table and a flip-flop, together only where the table driv
 on top: 0.7 to 1.6 % in the networks tried.
 """
 
-import json
 from collections import Counter
 
-from s2nn_hw.errors import UserError
+from .toolreports import netlist_cells
 
 TABLE, FLIP_FLOP = "SB_LUT4", "SB_DFF"
 
 
 def count_logic_cells(path, top="top"):
     """Return the least count of logic cells of module ``top`` in yosys's JSON netlist ``path``, mapped to iCE40."""
-    try:
-        cells = json.loads(path.read_text())["modules"][top]["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"yosys wrote no readable netlist {path} ({error!r}); look at the logs beside it") from None
-    return of_cells(cells)
+    return of_cells(netlist_cells(path, top))
 
 
 def of_cells(cells):

@@ -153,7 +153,7 @@ def _table(data):
         return [pins["I"][0]], (1, 0)
     count = int(data["type"][3:])
     init = data["parameters"]["INIT"]
-    number = int(init, 2) if isinstance(init, str) else init
+    number = int(init.replace("x", "0"), 2) if isinstance(init, str) else init
     return [pins[f"I{k}"][0] for k in range(count)], tuple(number >> k & 1 for k in range(1 << count))
 
 

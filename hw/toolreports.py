@@ -127,6 +127,14 @@ def yosys_cells(path):
     return design.get("num_cells_by_type", {})
 
 
+def netlist_cells(path, top="top"):
+    """Return ``{name: cell}`` of module ``top`` in yosys's JSON netlist ``path``."""
+    try:
+        return json.loads(path.read_text())["modules"][top]["cells"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"yosys wrote no readable netlist {path} ({error!r}); look at the logs beside it") from None
+
+
 def synthesis_usage(family, path, *, added=None):
     """Return the :class:`Usage` of a synthesised design from the file of ``stat -json``.
 
