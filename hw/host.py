@@ -219,9 +219,10 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
 
     from s2nn_hw.files import read_images, write_npz
     from s2nn_hw.store import load
-    from s2nn_hw.terminal import Terminal
+    from s2nn_hw.terminal import Terminal, next_step
 
     pixels = read_images(images)[0]
+    path = network
     if network is not None:
         network = load(network)
         network.encode(pixels)  # shape and type are judged before the board is asked
@@ -249,6 +250,8 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
         console.print(f"the board's network has digest {digest}; --network NAME.s2nn checks it", soft_wrap=True)
     if output is not None:
         console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
+    if network is not None:
+        next_step("report", path, "--html")
 
 
 def tables(classes, answers, clock_hz):

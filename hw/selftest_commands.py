@@ -12,7 +12,7 @@ from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.plan import default_plan, load_plan
 from s2nn_hw.store import load
-from s2nn_hw.terminal import Terminal
+from s2nn_hw.terminal import Terminal, next_step
 from s2nn_hw.verilog import to_verilog
 
 from .host import open_device
@@ -44,8 +44,11 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
         verdict, identity = device.self_test(), device.identity
     moving = verdict.frames != before.frames or verdict.frames >> FRAME_BITS - 1 == 1
     names = held.classes if held else tuple(map(str, range(identity.classes)))
-    return tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
-                as_json=as_json)
+    status = tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
+                  as_json=as_json)
+    if network is not None and not status and not as_json:
+        next_step("bitstream", network)
+    return status
 
 
 def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder="build/sim",
@@ -72,8 +75,11 @@ def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder=
     if len(replies) != 1:
         raise ProofError(f"the simulated self-test sent {len(replies)} verdicts, not 1")
     verdict = packets.unpack_verdict(replies[0].payload)
-    return tell(verdict, top.identity, network.classes, f"{network.name} simulated, frames of the {where}",
-                moving=verdict.running, output=output, as_json=as_json)
+    status = tell(verdict, top.identity, network.classes, f"{network.name} simulated, frames of the {where}",
+                  moving=verdict.running, output=output, as_json=as_json)
+    if not status and not as_json:
+        next_step("bitstream", path, *(["--plan", plan] if plan else []), "--self-test")
+    return status
 
 
 def cycles_needed(design, images):

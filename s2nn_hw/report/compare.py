@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..errors import UserError
 from ..files import write_text
-from ..terminal import terminal
+from ..terminal import next_step, terminal
 from . import summary, words
 from .charts.pareto import beside, pareto
 from .page import render
@@ -43,6 +43,8 @@ def compare_reports(paths, *, html=None, as_json=False, literature=()):
     print_table(data, console)
     if html is not None:
         console.print(f"page: {html}")
+    else:
+        next_step("compare", *paths, "--html", "compare.html")
 
 
 def titles(reports, paths):
