@@ -7,11 +7,10 @@ import sys
 import numpy as np
 import pytest
 from conftest import random_network
-from graphs import random_graph
+from random_networks import random_graph
 from test_buffers import residual
 
 from s2nn_hw.accelerator import Design
-from s2nn_hw.errors import UserError
 from s2nn_hw.report.families import FAMILIES
 from s2nn_hw.report.overview import overview
 from s2nn_hw.store import save
@@ -62,18 +61,12 @@ def test_a_residual_layer_lists_its_sources_and_windows():
 
 
 def test_every_graph_can_be_described():
-    described = 0
     for seed in range(40):
-        try:
-            network = random_graph(np.random.default_rng(seed))
-        except UserError:
-            continue
+        network = random_graph(np.random.default_rng(seed))
         data = overview(network)
         assert json.loads(json.dumps(data)) == data
         assert all(row["bits"] >= 1 for row in data["layers"] if row["neuron"])
         assert all(row["synapses"] == 0 for row in data["layers"] if row["engine"] == "or")
-        described += 1
-    assert described > 20
 
 
 def test_command(tmp_path, network):

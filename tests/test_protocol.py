@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import random_network
-from graphs import random_graph, random_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_networks import random_case
 from standin import tiny_network
 
 from hw import protocol
@@ -139,8 +139,7 @@ def test_groups_start_in_a_new_beat():
 def test_frames_carry_the_beats_that_the_accelerator_takes(seed):
     """Of a dense network, and of random graphs whose first convolution takes channels by position."""
     rng = np.random.default_rng(seed or 0)
-    network = random_network((37, 5), input_bits=2) if seed is None else random_graph(rng)
-    design = Design(network) if seed is None else Design(network, random_plan(rng, network))
+    design = Design(random_network((37, 5), input_bits=2)) if seed is None else Design(*random_case(rng))
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     assert identity.beats == design.beats
     assert identity.beat_pixels.tolist() == design.beat_pixels.tolist()

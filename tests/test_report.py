@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import random_images, random_network
-from graphs import random_graph
+from random_networks import random_graph
 from streams import run_accelerator
 from test_buffers import residual
 
@@ -141,12 +141,8 @@ def test_images_in_parts_give_the_same_figures(monkeypatch):
 
 
 def test_every_graph_can_be_reported():
-    reported = 0
     for seed in range(25):
-        try:
-            network = random_graph(np.random.default_rng(seed))
-        except UserError:
-            continue
+        network = random_graph(np.random.default_rng(seed))
         data = make_report(network, board=board_figures(BOARDS["arty_a7"]))
         assert json.loads(json.dumps(data)) == data
         rows = data["layers"]["rows"]
@@ -155,8 +151,6 @@ def test_every_graph_can_be_reported():
         device = data["bounds"]["device"]
         assert device["bound"]["value"] == max(device[f"{name}_bound"]["value"] for name in (
             "words", "adders", "memory"))
-        reported += 1
-    assert reported > 10
 
 
 def test_one_image_has_a_latency_and_no_interval():
