@@ -119,7 +119,8 @@ def lower_bound(stage, ones):
     """Return cycles, float64 ``(frames,)``, below which no frame can take in ``stage``'s engine.
 
     Event engine: the most of ``active inputs / banks`` over the sources and of ``words``, an input counted once for
-    each pass in which it is active; parallel engine and joins: their words.
+    each pass in which it is active; parallel engine and joins: their words. The interval from the end of a frame to
+    that of the next may be less, by what the scanner did ahead while slots of the first one were in the queue.
     """
     bound = np.full(len(ones), float(sum(reader.frame_words for reader in stage.readers)))
     if isinstance(stage.engine, EventParams):

@@ -25,6 +25,8 @@ from s2nn_hw.report.measure import measure
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import save
 
+AHEAD = 16  # cycles by which a queue lets a scanner be ahead in the next frame, while slots of the last one wait
+
 
 def rows_of(network, images, **options):
     design = Design(network, None)
@@ -146,7 +148,9 @@ def test_every_graph_can_be_reported():
         data = make_report(network, board=board_figures(BOARDS["arty_a7"]))
         assert json.loads(json.dumps(data)) == data
         rows = data["layers"]["rows"]
-        assert all(row["alone_to_bound"] is None or row["alone_to_bound"] > 0.9 for row in rows)
+        for row in rows:
+            alone, ratio = row["alone_interval"], row["alone_to_bound"]
+            assert alone is None or alone + AHEAD >= alone / ratio
         assert all((row["synaptic_operations"] > 0) <= (row["connections"] > 0) for row in rows)
         device = data["bounds"]["device"]
         assert device["bound"]["value"] == max(device[f"{name}_bound"]["value"] for name in (
