@@ -96,7 +96,7 @@ def word_widths(network, *, most=16, exact=False):
 
 def sparse(network):
     """Return whether ``network`` is made for logic: dense layers of few synapses, most of their weights zero."""
-    if not all(isinstance(layer.synapses[0], Dense) for layer in network.layers):
+    if not all(isinstance(synapse, Dense) for layer in network.layers for synapse in layer.synapses):
         return False
     live = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
     sizes = [network.size(source) for layer in network.layers for source in layer.sources]
