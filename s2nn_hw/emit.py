@@ -187,7 +187,8 @@ def write(network, folder, plan=None, *, name=TOP):
                "".join(testbench.beat_lines(beats, width) for beats in frames))
     write_text(folder / testbench.RESULTS_FILE, testbench.beat_lines(
         (testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size))
-    bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=int(cases["cycles"].max()) + 1000)
+    patience = int(cases["cycles"].max()) + drain + 1000
+    bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=patience)
     write_text(folder / f"{name}_tb.v", to_verilog(bench, f"{name}_tb"))
     write_text(folder / testbench.BENCH.name, testbench.BENCH.read_text())
     write_text(folder / f"{name}.vhd", testbench.vhdl_package(design, name))

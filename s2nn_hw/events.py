@@ -29,7 +29,7 @@ SOURCE, WINDOW, EVENT, PARALLEL, UNROLLED, UNIT, READOUT, ORED, SINK = range(9)
 
 # Columns of `parts`: kind, channel out, first port, and numbers that depend on the kind.
 KIND, OUT, PORT = range(3)
-FRAME, RESULT = 3, 4  # source: words of a frame, channel of the results
+FRAME, RESULT, START = 3, 4, 5  # source: words of a frame, channel of the results, cycle of the first word
 FRAME_IN, FRAME_OUT, DEPTH, OLDEST, NEEDS, CELLS, CELL_OUT = range(3, 10)  # window: words, words held, tables, cells
 PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engines: words, passes, cycles, part, cells
 BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # event engine
@@ -133,7 +133,7 @@ def work_source(s, part, under_way):
         if result == UNKNOWN:
             return False
     for lane in range(s.times.shape[1]):
-        s.times[row, lane] = s.times[result, lane] + 1 if result != NOBODY else 0
+        s.times[row, lane] = s.times[result, lane] + 1 if result != NOBODY else s.parts[part, START]
     offer(s, part)
     return True
 

@@ -1,8 +1,10 @@
 """The exact cycle count: when each word, pass and result happens, for any frames, without a simulator.
 
-Every time is a cycle number, the first cycle after reset being 0. A source that always has a beat and a sink that is
-always ready are assumed; then all follows from the number of ones per pass, word and bank. The recurrences are
-maxima of earlier times plus constants, one line per condition in the circuit (``events``, compiled by numba).
+Every time is a cycle number, that in which the first beat is offered being 0. Before it the circuit was idle for
+:attr:`Timing.settle` cycles, in which it did ahead what needs no pixel: taps in the padding of the next frame. A source
+that always has a beat and a sink that is always ready are assumed; then all follows from the number of ones per pass,
+word and bank. The recurrences are maxima of earlier times plus constants, one line per condition in the circuit
+(``events``, compiled by numba).
 
     event engine      a layer that is never held up takes ``sum over passes of max over banks of ones, at least 1``
     parallel engine   ``passes x words``
@@ -12,6 +14,7 @@ maxima of earlier times plus constants, one line per condition in the circuit (`
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -23,6 +26,7 @@ from .engines.unrolled import UnrolledParams
 from .errors import ProofError
 from .network import INPUT
 
+SETTLED = 16  # cycles from the last word that needs no pixel until it has passed
 LANES = 32  # sequences that are worked through together
 LANE_BYTES = 1 << 29  # of their cycles
 PART = 32  # frames whose ones are counted at once: more do not fit a cache
@@ -33,14 +37,16 @@ class Schedule:
     """Cycle numbers, int64 ``(sequences, frames)`` each; ``opened`` and ``closed`` have a leading axis for the stages.
 
     ``begun``: first beat taken; ``offered``: result offered (and taken); ``cycles``: the difference, which the
-    circuit reports; ``opened``: a layer takes its first word; ``closed``: the last slot of its engine, so differences
-    along frames are its interval (of a join: when its last word leaves).
+    circuit reports; ``opened``: a layer takes its first word, 0 if that was before the first beat; ``closed``: the
+    last slot of its engine, so differences along frames are its interval (of a join: when its last word leaves).
+    ``settle``: as of :class:`Timing`.
     """
 
     begun: np.ndarray
     offered: np.ndarray
     opened: np.ndarray
     closed: np.ndarray
+    settle: int = 0
 
     @property
     def cycles(self):
@@ -48,8 +54,9 @@ class Schedule:
 
     @property
     def drain(self):
-        """Cycles that the circuit may work on after the last result of a sequence: rows that no result needs."""
-        return int((self.closed.max(axis=0) - self.offered)[:, -1].max().clip(min=0))
+        """Cycles that the circuit may work on after the last result of a sequence: rows that no result needs, and what
+        can be done ahead for the next frame."""
+        return int((self.closed.max(axis=0) - self.offered)[:, -1].max().clip(min=0)) + self.settle
 
 
 class Deadlock(ProofError):
@@ -62,6 +69,12 @@ class Timing:
     def __init__(self, stages, *, classes, frames_under_way):
         self.stages, self.frames_under_way = stages, frames_under_way
         self.classes = classes
+
+    @cached_property
+    def settle(self):
+        """Cycles after which a circuit without input has done what it can: words of its windows that need no pixel."""
+        ahead = sum(reader.window.words_ahead for stage in self.stages for reader in stage.readers if reader.window)
+        return ahead and ahead + SETTLED
 
     def ones(self, values):
         """Return the ones per stage, uint16 ``(frames, positions, splits, planes, words, banks)``.
@@ -86,7 +99,7 @@ class Timing:
     def schedule(self, ones, *, length=1):
         """Return the :class:`Schedule` of ``ones`` (see :meth:`ones`), cut into sequences of ``length`` frames.
 
-        Frames of a sequence follow each other as fast as they are taken; each sequence starts in an empty
+        Frames of a sequence follow each other as fast as they are taken; each sequence starts in an idle
         circuit. ``length`` 1 gives the latency of single frames. The number of frames must be a multiple.
         :class:`Deadlock` if the circuit would stop for ever.
         """
@@ -97,7 +110,7 @@ class Timing:
         tensors = {r.source: r.tensor for stage in self.stages for r in stage.readers}
         result = graph.channel(1)
         channels, parts = {INPUT: graph.channel(tensors[INPUT].words)}, []
-        graph.part(events.SOURCE, channels[INPUT], [], tensors[INPUT].words, result)
+        graph.part(events.SOURCE, channels[INPUT], [], tensors[INPUT].words, result, self.settle)
         for stage in self.stages:
             output = result if stage.is_readout else graph.channel(tensors[stage.output].words)
             channels[stage.output] = output
@@ -105,7 +118,9 @@ class Timing:
                        else channels[reader.source] for reader in stage.readers]
             parts.append(graph.stage(stage, sources, output, classes=self.classes))
         graph.sink(result)
-        return Schedule(*graph.run(parts, ones, self.frames_under_way))
+        times = graph.run(parts, ones, self.frames_under_way)
+        begun, offered, opened, closed = (cycles - self.settle for cycles in times)
+        return Schedule(begun, offered, opened.clip(min=0), closed, self.settle)
 
 
 def stage_ones(stage, values):
@@ -176,8 +191,7 @@ class _Graph:
         oldest = len(self.table)
         self.table += params.oldest.tolist()
         needs = len(self.table)
-        which = np.arange(params.groups) * params.splits // params.groups
-        self.table += np.repeat(params.needs[:, :, which], params.planes, axis=2).reshape(-1).tolist()
+        self.table += params.leaving.tolist()
         out = self.channel(words)
         self.part(events.WINDOW, out, [(source, 1)], params.frame_words, words, params.depth, oldest, needs, cells,
                   words // cells)

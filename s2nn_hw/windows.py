@@ -172,6 +172,17 @@ class WindowParams:
         return np.minimum(self.reaches, self.frame_words - 1)
 
     @cached_property
+    def leaving(self):
+        """``needs`` of all words of a frame in the order in which they leave, group by group, plane by plane."""
+        which = np.arange(self.groups) * self.splits // self.groups
+        return np.repeat(self.needs[:, :, which], self.planes, axis=2).reshape(-1)
+
+    @property
+    def words_ahead(self):
+        """Words that leave before anything of the image is there."""
+        return int(np.argmax(self.leaving >= 0))
+
+    @cached_property
     def written(self):
         """Words written at least and at most when an output word is the next to be read, two arrays like ``needs``.
 

@@ -92,6 +92,7 @@ async def run_job(dut):
             spikes.clear()
 
     length, progress, reported = job["length"], Path("progress"), 0
+    await Timer(job["drain_ns"], unit="ns")  # what can be done ahead of the first frame is done
     for begin in range(0, len(frames), length):
         await FallingEdge(dut.clk)  # time has passed since an edge: not in the same instant as the next one
         cocotb.start_soon(feed(dut, frames[begin : begin + length]))

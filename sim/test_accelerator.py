@@ -37,7 +37,7 @@ NETWORKS = {
 
 # of tests/test_graphs.py: every engine, window and join between them, and rows that no result needs
 GRAPHS = ("grouped, parallel", "projection with stride", "shortcut, parallel, fused pooling", "or",
-          "strides leave rows out", "weights of one bit")
+          "strides leave rows out", "weights of one bit", "taps in the padding")
 
 
 def job(name):

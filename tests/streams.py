@@ -26,10 +26,12 @@ class Clocked(Elaboratable):
         return m
 
 
-def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payload: payload, sides=(), limit=200_000):
+def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payload: payload, sides=(), limit=200_000,
+               idle=0):
     """Send ``beats`` into ``component.i``; return ``[(read(payload), cycle)]`` of the first ``results`` beats of ``o``.
 
-    ``stall``: the share of cycles in which source and sink each hold back. ``sides``: more testbenches.
+    ``stall``: the share of cycles in which source and sink each hold back; ``idle``: cycles before the first beat.
+    ``sides``: more testbenches.
     """
     source, sink = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
     cycle, got = [0], []
@@ -40,6 +42,8 @@ def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payl
             cycle[0] += 1
 
     async def send(ctx):
+        for _ in range(idle):
+            await ctx.tick()
         for beat in beats:
             while stall and source.random() < stall:
                 await ctx.tick()
@@ -146,7 +150,7 @@ def run_accelerator(accelerator, pixels, *, stall=0.0, seed=0, limit=200_000):
     """Return ``(classes, scores, cycles)`` arrays of frames sent without a gap (or with stalls)."""
     got = run_stream(
         accelerator, pixel_beats(accelerator, pixels), results=len(pixels), stall=stall, seed=seed, read=read_result,
-        limit=limit,
+        limit=limit, idle=accelerator.timing.settle,
     )
     classes, scores, cycles = zip(*(result for result, _ in got), strict=True)
     return np.array(classes), np.array(scores), np.array(cycles)

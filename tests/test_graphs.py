@@ -98,6 +98,8 @@ CASES = {
     "dense, of the input, beside a convolution": ((3, 3, 3), 2, [
         convolution(3, 2), dense(4, source="input"), [dense(3), dense(3, source="layer0")]],
         {"layer0": {"width": 4}, "layer1": {"width": 4, "banks": 2}}),
+    "taps in the padding": ((4, 3, 2), 1, [convolution(5, 3, padding=2), convolution(4, 3, padding=2), dense(3)],
+                            {"layer0": {"engine": "parallel", "taps": 1}, "layer1": {"taps": 1}}),
     "weights of one bit": ((5, 5, 3), 2, [
         convolution(4, 3, padding=1, bits=1), convolution(4, 3, padding=1, groups=2, bits=1), convolution(4, 1, bits=1),
         [convolution(4, 3, padding=1, bits=1), identity("layer1", bits=1)], pooled(3, (5, 5), bits=1)], {}),

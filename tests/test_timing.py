@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import random_images, random_network
 from graphs import build, convolution, dense, identity
-from streams import check_accelerator, run_accelerator
+from streams import check_accelerator, pixel_beats, read_result, run_accelerator, run_stream
 
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import layer_inputs
@@ -33,6 +33,19 @@ def test_frames_alone_and_in_sequence_have_the_stated_cycles():
         assert check_accelerator(Accelerator(network), images[index : index + 2]).tolist() == pairs[index // 2].tolist()
     with pytest.raises(ValueError, match="6 frames can't be cut into sequences of 4"):
         timing.schedule(ones, length=4)
+
+
+def test_taps_in_the_padding_are_done_before_the_frame():
+    parts = [convolution(5, 3, padding=2), dense(3)]
+    network = build((4, 3, 2), 1, parts)
+    first = LayerPlan("layer0", width=2, engine="parallel")
+    accelerator = Accelerator(network, Plan((first, LayerPlan("readout", width=4))))
+    images = random_images(network, 2, seed=4)
+    _, values = layer_inputs(network, images)
+    assert accelerator.timing.settle > accelerator.design.stages[0].readers[0].window.words_ahead > 0
+    settled = check_accelerator(accelerator, images)  # which lets it be idle before
+    at_once = run_stream(accelerator, pixel_beats(accelerator, values[INPUT]), results=2, read=read_result)
+    assert at_once[0][0][2] > settled[0]
 
 
 @pytest.mark.parametrize("banks", [1, 2])

@@ -16,7 +16,7 @@ module s2nn_bench #(
     parameter CYCLES_WIDTH = 32,
     parameter FRAMES = 1,
     parameter PATIENCE = 1000,   // cycles within which a result must come when nothing stalls
-    parameter DRAIN = 0,         // cycles that the circuit may work on after a result
+    parameter DRAIN = 0,         // cycles that the circuit may work on after a result, and ahead before the first frame
     parameter BEATS_FILE = "",   // a beat a line, hexadecimal
     parameter RESULTS_FILE = ""  // o_payload of a frame a line, hexadecimal
 ) (
@@ -30,7 +30,7 @@ module s2nn_bench #(
     output wire o_ready
 );
     localparam RESULT_WIDTH = CYCLES_WIDTH + SCORES_WIDTH + CLASS_WIDTH;
-    localparam LATE = BEATS / 2 + 20;
+    localparam LATE = DRAIN + BEATS / 2 + 20;
 
     reg [BEAT_WIDTH-1:0] beats [0:FRAMES*BEATS-1];
     reg [RESULT_WIDTH-1:0] results [0:FRAMES-1];
@@ -57,7 +57,8 @@ module s2nn_bench #(
         ended = 0;
         noise_in = 1;
         noise_out = 2;
-        {cycle, frame, beat, waited, gap, failed} = 0;
+        {cycle, frame, beat, waited, failed} = 0;
+        gap = DRAIN;
         $readmemh(BEATS_FILE, beats);
         $readmemh(RESULTS_FILE, results);
     end
@@ -70,7 +71,7 @@ module s2nn_bench #(
             frame <= 0;
             beat <= 0;
             waited <= 0;
-            gap <= 0;
+            gap <= DRAIN;
         end else begin
             waited <= waited + 1;
             if (gap != 0) gap <= gap - 1;

@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
     bench.eval();
     cycle(16);
     bench.rst = 0;
-    cycle(16);
+    cycle(16 + drain);  // what can be done ahead of the first frame is done
     bench.go = 1;
     cycle(1);  // the first beat is offered after this edge
     phase = BUSY;
