@@ -110,6 +110,8 @@ def synthesis_arguments():
     script = (
         # abc9's most thorough script: 0.5 to 6 % fewer LUTs for a fifth more time
         "scratchpad -copy abc9.script.flow3 abc9.script",
+        # what a routed wire takes here, ps, not the 300 of one to the neighbour: else rows of small LUTs look as good
+        "scratchpad -set synth_xilinx.abc9.W 800",
         f"read_verilog {TOP}.v",
         f"{SYNTHESIS} -top {TOP}",
         "delete t:$scopeinfo",
