@@ -85,8 +85,8 @@ def _greater(a, b):
 
 
 def contestants(levels):
-    """Return how many scores a round compares: four want two levels of comparisons, a table and a multiplexer."""
-    return 4 if levels > 2 else 2
+    """Return how many scores a round compares: four want three levels of comparisons, a table and a multiplexer."""
+    return 4 if levels > 4 else 2
 
 
 def winner_registers(classes, levels):

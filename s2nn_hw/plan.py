@@ -15,7 +15,7 @@ from .unroll.logic import TABLE_INPUTS
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
-UNROLLED_LEVELS = {6: 3, 4: 2}  # of logic between registers, by inputs of a look-up table
+UNROLLED_LEVELS = {6: 5, 4: 2}  # of logic between registers, by inputs of a look-up table
 MAX_WIDTH = 4096
 NOTES = {"network": "a text", "board": "a text", "clock_mhz": "a number", "estimate": "an object"}
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
@@ -31,8 +31,8 @@ class LayerPlan:
     its own port. ``banks``: rows a cycle of the event engine, a multiple of ``taps``; ``depth``: words that wait in
     each bank's queue. ``groups``: passes over each window, each for its share of the neurons. ``memory``: where weights
     lie. ``buffers``: words that each source's window keeps, 0 for the default. Unrolled layers alone: ``levels`` of
-    logic between registers, ``lut``: inputs of the device's look-up tables, 4 or 6; they take all taps at once, and
-    have neither banks, groups nor memory.
+    logic between registers (:data:`~s2nn_hw.engines.unrolled.CHAIN_LEVELS` of an adder), ``lut``: inputs of the
+    device's look-up tables, 4 or 6; they take all taps at once, and have neither banks, groups nor memory.
     """
 
     name: str
@@ -115,6 +115,26 @@ def collapsible(network, layer):
     return max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS
 
 
+def _table_neurons(network, layer):
+    """Return whether each neuron of the dense ``layer`` reads so few bits that it is one table."""
+    live = (layer.synapses[0].weights != 0).sum(axis=1).max()
+    return len(layer.sources) == 1 and live * network.peak(layer).bit_length() <= TABLE_INPUTS
+
+
+def _joins_the_next(network, layer, levels, before):
+    """Return whether ``layer`` should be fused into the one behind: as one table, or as the first of two in a stage.
+
+    ``before``: its plan, and those of the layers before it; three tables in a row have too long a way to go.
+    """
+    if collapsible(network, layer):
+        return True
+    behind = network.readers(layer.name)
+    if levels <= 4 or len(behind) != 1 or any(type(b.synapses[0]) is not Dense for b in (layer, *behind)):
+        return False
+    first = not any(choice.name in layer.sources and choice.engine == "fused" for choice in before)
+    return first and all(_table_neurons(network, one) for one in (layer, *behind))
+
+
 def unrolled_plan(network, *, lut=6, levels=None):
     """Return the plan with all weights in logic: a frame a cycle of a dense network, a pixel a cycle of an image.
 
@@ -127,7 +147,8 @@ def unrolled_plan(network, *, lut=6, levels=None):
         width = widths[layer.sources[0]]
         if width > MAX_WIDTH:
             raise UserError(f"layer {layer.name}: {width:,} inputs are too many for one word of {MAX_WIDTH:,}")
-        engine = "or" if not layer.accumulates else "fused" if collapsible(network, layer) else "unrolled"
+        joins = layer.accumulates and _joins_the_next(network, layer, levels, layers)
+        engine = "or" if not layer.accumulates else "fused" if joins else "unrolled"
         taps = layer.synapses[0].size ** 2 if layer.synapses[0].kind == "maxpool" else 1
         layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, levels=levels, lut=lut))
     plan = Plan(tuple(layers))

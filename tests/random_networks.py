@@ -254,7 +254,7 @@ def random_plan(rng, network):
     if rng.random() < 0.1:
         return default_plan(network)
     if rng.random() < 0.1:
-        return unrolled_plan(network, lut=int(rng.choice([4, 6])), levels=int(rng.integers(1, 5)))
+        return unrolled_plan(network, lut=int(rng.choice([4, 6])), levels=int(rng.integers(1, 7)))
     widths = _random_widths(rng, network)
     layers = [_random_layer(rng, network, layer, widths) for layer in network.layers]
     layers = _fused(rng, network, layers)
@@ -293,7 +293,7 @@ def _random_layer(rng, network, layer, widths):
     if engine == "event" and several and width & (width - 1):
         engine = "parallel"
     if engine == "unrolled":
-        return replace(choice, engine=engine, levels=int(rng.integers(1, 5)), lut=int(rng.choice([4, 6])))
+        return replace(choice, engine=engine, levels=int(rng.integers(1, 7)), lut=int(rng.choice([4, 6])))
     kernel = int(np.prod(synapse.kernel)) if isinstance(synapse, Conv2d) else 1
     taps = int(rng.choice([1, kernel, rng.integers(1, kernel + 1)]))
     shares = [1 << k for k in range(7) if width % (1 << k) == 0 and taps * width >> k <= 64]

@@ -154,7 +154,7 @@ def task(**parameters):
 
 
 @pytest.mark.parametrize(("family", "inputs", "levels"),
-                         [("xc7", 6, 3), ("ecp5", 4, 2), ("ice40", 4, 2), ("gowin", 4, 2)])
+                         [("xc7", 6, 5), ("ecp5", 4, 2), ("ice40", 4, 2), ("gowin", 4, 2)])
 def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch, family, inputs, levels):
     from hw.boards import BOARDS
     from hw.figures import board_figures

@@ -13,7 +13,7 @@ from hw.synthesis import synthesise
 from hw.toolchain import find_path
 from hw.toolreports import synthesis_usage
 from s2nn_hw.errors import UserError
-from s2nn_hw.unroll.circuit import build, registers, stages
+from s2nn_hw.unroll.circuit import build, homes, registers, stages
 from s2nn_hw.unroll.cost import FAMILIES, cost, predict_luts
 from s2nn_hw.unroll.logic import ONE, ZERO, Chain, Logic, Table
 from s2nn_hw.unroll.mapping import map_layer
@@ -24,8 +24,8 @@ MAPPINGS = ("lut6", "lut4")
 class Registered(wiring.Component):
     """Logic between an input register and its outputs, one enable for each stage."""
 
-    def __init__(self, logic, levels=1):
-        self.logic, self.levels, self.stages = logic, levels, stages(logic, levels)
+    def __init__(self, logic, levels=1, chain=1):
+        self.logic, self.levels, self.chain, self.stages = logic, levels, chain, stages(logic, levels, chain)
         super().__init__({"i": In(logic.inputs), "enable": In(max(1, self.stages)),
                           "o": Out(max(1, sum(map(len, logic.outputs))))})
 
@@ -34,7 +34,8 @@ class Registered(wiring.Component):
         x = Signal(self.logic.inputs)
         m.d.sync += x.eq(self.i)
         enables = [self.enable[k] for k in range(self.stages)]
-        m.d.comb += self.o.eq(Cat(build(m, self.logic, x, enables=enables, levels=self.levels)))
+        m.d.comb += self.o.eq(Cat(build(m, self.logic, x, enables=enables, levels=self.levels,
+                                       chain=self.chain)))
         return m
 
 
@@ -165,6 +166,24 @@ def test_circuit_equals_logic(fire, levels, family):
     component = Registered(logic, levels)
     assert component.stages == -(-logic.depth // levels)
     assert simulate(component, frames, stall=0.3 if levels == 1 else 0.0) == packed(logic, frames)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 7])
+def test_an_adder_may_be_more_levels_than_a_table(levels):
+    rng = np.random.default_rng(levels)
+    logic = check(rng.integers(-7, 8, (3, 40)), rng.integers(-9, 9, 3), levels % 2, "lut6")
+    home, inside = homes(logic, levels, 2), [0] * logic.inputs
+    for node in logic.nodes:
+        stage, here = home[len(inside)], 1 if isinstance(node, Table) else 2
+        read = [bit for bit in node.bits() if bit >= 0]
+        assert stage == max(0, *(home[bit] for bit in read)) or levels < here + max(
+            inside[bit] for bit in read if home[bit] == stage - 1)  # as early as can be
+        here += max((inside[bit] for bit in read if home[bit] == stage), default=0)
+        assert here <= max(levels, 2)
+        inside += [here] * node.outputs
+    assert (levels == 1) <= (stages(logic, levels, 2) == logic.depth)
+    frames = rng.random((12, 40)) < 0.4
+    assert simulate(Registered(logic, levels, 2), frames) == packed(logic, frames)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])

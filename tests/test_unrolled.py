@@ -44,7 +44,7 @@ def small_network(rng, *, inputs=40, bits=1, sizes=(24, 12), inner=0, classes=4)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 1 << 30), levels=st.integers(1, 4), lut=st.sampled_from([4, 6]),
+@given(seed=st.integers(0, 1 << 30), levels=st.integers(1, 6), lut=st.sampled_from([4, 6]),
        stall=st.sampled_from([0.0, 0.0, 0.4]))
 def test_a_frame_every_cycle(seed, levels, lut, stall):
     rng = np.random.default_rng(seed)

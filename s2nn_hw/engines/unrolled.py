@@ -1,7 +1,7 @@
 """The unrolled engine: weights are constants in logic, a frame (or window) every cycle.
 
 All bits of a pass enter at once: words before the last wait in registers. What follows is pure logic
-(:mod:`s2nn_hw.unroll`), cut by registers every ``levels`` levels of look-up tables and carry chains, so that
+(:mod:`s2nn_hw.unroll`), cut by registers every ``levels`` levels of look-up tables and adders, so that
 
     interval   words of a pass             latency   ``registers`` cycles from the last word to the spikes or scores
 """
@@ -23,7 +23,7 @@ from ..unroll.mapping import map_layer
 from ..unroll.pipeline import FreePipeline, Pipeline, delayed
 from .table import EngineParams
 
-LUT_INPUTS = (4, 6)
+CHAIN_LEVELS = {4: 1, 6: 2}  # of an adder, by inputs of a look-up table: where it is 2, tables stand before the carries
 REGISTER_WORTH = 1.05  # LUTs that a level of registers less may cost
 
 
@@ -31,9 +31,9 @@ REGISTER_WORTH = 1.05  # LUTs that a level of registers less may cost
 class UnrolledParams(EngineParams):
     """One layer whose weights are logic; ``weights`` int32 ``(1, neurons, words, bits of a word)``, planes expanded.
 
-    ``fire``: spikes leave, else scores. ``levels``: tables and carry chains between registers; ``lut``: inputs of the
-    device's look-up tables, 4 or 6. ``inner``: the parameters of the layer in front, if that is fused into this one;
-    then the words are its words.
+    ``fire``: spikes leave, else scores. ``levels``: between registers, a table one and an adder :data:`CHAIN_LEVELS`;
+    ``lut``: inputs of the device's look-up tables, 4 or 6. ``inner``: the parameters of the layer in front, if that is
+    fused into this one; then the words are its words.
     """
 
     fire: bool
@@ -47,8 +47,8 @@ class UnrolledParams(EngineParams):
 
     def __post_init__(self):
         self.check("unrolled", (("levels", 1, 64),))
-        if self.lut not in LUT_INPUTS:
-            raise UserError(f"unrolled engine: lut must be one of {LUT_INPUTS}, not {self.lut!r}")
+        if self.lut not in CHAIN_LEVELS:
+            raise UserError(f"unrolled engine: lut must be one of {tuple(CHAIN_LEVELS)}, not {self.lut!r}")
 
     @property
     def table_words(self):
@@ -76,9 +76,14 @@ class UnrolledParams(EngineParams):
         return _mapped(weights.tobytes(), offsets.tobytes(), self.lanes, self.fire, self.lut, self.levels)
 
     @property
+    def chain(self):
+        """Levels of an adder."""
+        return CHAIN_LEVELS[self.lut]
+
+    @cached_property
     def registers(self):
         """Levels of registers."""
-        return max(1, stages(self.logic, self.levels))
+        return max(1, stages(self.logic, self.levels, self.chain))
 
     @property
     def score_width(self):
@@ -99,10 +104,12 @@ def _mapped(weights, offsets, neurons, fire, lut, levels):
     """Return the cheapest logic, or one with a register less for few LUTs more."""
     table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
     best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
-    family, shorter = "xc7" if lut == 6 else "ecp5", best.logic.depth // levels * levels
+    family, chain = "xc7" if lut == 6 else "ecp5", CHAIN_LEVELS[lut]
+    adders = max(1, levels // chain)  # of a stage
+    shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:
         other = map_layer(table, offsets, fire=fire, family=f"lut{lut}", depth=shorter)
-        fits = other.logic.depth <= shorter
+        fits = stages(other.logic, levels, chain) < stages(best.logic, levels, chain)
         if fits and cost(other.logic, family).luts <= REGISTER_WORTH * cost(best.logic, family).luts:
             return other
     return best
@@ -142,8 +149,9 @@ class UnrolledEngine(wiring.Component):
         for k, word in enumerate(held):
             with m.If(self.i.valid & (index == k)):
                 m.d.sync += word.eq(self.i.payload)
-        count = stages(p.logic, p.levels)  # 0 where no logic is needed
-        results = build(m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels)
+        count = stages(p.logic, p.levels, p.chain)  # 0 where no logic is needed
+        results = build(m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels,
+                        chain=p.chain)
         m.d.comb += Value.cast(self.o.payload).eq(delayed(m, p.values(results), pipeline.enables[count:], "result"))
         if self.tag_bits:
             m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))

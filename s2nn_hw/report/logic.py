@@ -59,7 +59,7 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     family, guess = FAMILIES[board["family"]], estimate(design.network, family=board["family"], design=design)
     luts, rows = dict.fromkeys(PARTS, 0), []
     for stage in unrolled:
-        found = cost(stage.engine.logic, board["family"], levels=stage.engine.levels)
+        found = cost(stage.engine.logic, board["family"], levels=stage.engine.levels, chain=stage.engine.chain)
         if stage.is_readout:
             luts["readout"] += found.luts
             luts["argmax"] = ceil(parts.winner(family, stage.neurons, stage.engine.score_width, 0).luts)

@@ -128,7 +128,7 @@ def unrolled_engine(family, p, *, predicted):
     """Return the cost of an unrolled engine: of its logic, or as ``predicted`` without the search for it."""
     held = (p.words - 1) * p.width + bits_for(p.words)
     if not predicted:
-        found = cost(p.logic, family.name, levels=p.levels)
+        found = cost(p.logic, family.name, levels=p.levels, chain=p.chain)
         return Cost(luts=found.luts + PIPELINE * p.registers, ffs=found.ffs + held + p.registers)
     luts = 0.0
     while p is not None:

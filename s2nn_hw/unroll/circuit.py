@@ -7,23 +7,39 @@ from .logic import ONE, ZERO, Table
 WORD = 16  # bits of a Signal that only holds others
 
 
-def stages(logic, levels=1):
-    """Return how many registers lie between inputs and outputs."""
-    return -(-logic.depth // levels)
+def stages(logic, levels=1, chain=1):
+    """Return how many registers lie between inputs and outputs, see :func:`build`."""
+    home = homes(logic, levels, chain)
+    return 1 + max((home[bit] for places in logic.outputs for bit in places if bit >= 0), default=-1)
 
 
-def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
+def homes(logic, levels, chain):
+    """Return the stage in which each bit is made, as early as can be, -1 for inputs."""
+    home, used = [-1] * logic.inputs, [0] * logic.inputs  # levels of its stage up to the bit
+    for node in logic.nodes:
+        read = [bit for bit in node.bits() if bit >= 0]
+        stage = max((home[bit] for bit in read), default=0)
+        before = max((used[bit] for bit in read if home[bit] == stage), default=0) if stage >= 0 else 0
+        stage, here = max(stage, 0), 1 if isinstance(node, Table) else chain
+        if before and before + here > levels:
+            stage, before = stage + 1, 0
+        home += [stage] * node.outputs
+        used += [before + here] * node.outputs
+    return home
+
+
+def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
     """Add the circuit to module ``m``; return one Signal for each result of ``logic``, least significant bit first.
 
     ``bits``: a Value of ``logic.inputs`` bits. All results belong to the inputs of :func:`stages` cycles ago, or of
     this cycle if there are none. ``enables``: a Value for each stage, None for always: the stage's registers load
-    while it is 1. ``levels``: of nodes between registers. Registers have no reset.
+    while it is 1. ``levels``: between registers, a table one and a carry chain ``chain`` of them; a node that has more
+    by itself has a stage of its own. Registers have no reset.
     """
-    count = stages(logic, levels)
+    count, home = stages(logic, levels, chain), homes(logic, levels, chain)
     enables = [None] * count if enables is None else list(enables)
     if len(enables) != count:
         raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
-    home = [(level - 1) // levels for level in logic.levels.tolist()]  # stage in which a bit is made, -1: inputs
     needed = _last_stages(logic, home, count)
     soon = {bit for node, first in zip(logic.nodes, logic.first_bits, strict=True) for bit in node.bits()
             if bit >= 0 and home[bit] == home[first]}  # read in the stage in which they are made
@@ -70,10 +86,9 @@ def build(m, logic, bits, *, enables=None, levels=1, domain="sync"):
     return results
 
 
-def registers(logic, levels=1):
+def registers(logic, levels=1, chain=1):
     """Return how many flip-flops :func:`build` makes."""
-    count = stages(logic, levels)
-    home = [(level - 1) // levels for level in logic.levels.tolist()]
+    count, home = stages(logic, levels, chain), homes(logic, levels, chain)
     needed = _last_stages(logic, home, count)
     total = sum(max(0, needed[bit]) for bit in range(logic.inputs))
     for node, first in zip(logic.nodes, logic.first_bits, strict=True):

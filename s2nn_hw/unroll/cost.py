@@ -26,7 +26,7 @@ class Cost:
         return self.tables + self.chains
 
 
-def cost(logic, family="xc7", *, levels=1):
+def cost(logic, family="xc7", *, levels=1, chain=1):
     """Return the :class:`Cost` of ``logic`` on device ``family``, as Yosys maps the circuit of ``build``."""
     tables = chains = positions = 0
     for node in logic.nodes:
@@ -36,7 +36,7 @@ def cost(logic, family="xc7", *, levels=1):
         length = chain_positions(node)
         positions += length
         chains += _chain6(node, length) if family == "xc7" else _chain4(node, length, family)
-    return Cost(tables, chains, positions, registers(logic, levels))
+    return Cost(tables, chains, positions, registers(logic, levels, chain))
 
 
 def _table(inputs, family):
