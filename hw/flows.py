@@ -11,6 +11,7 @@ import s2nn_hw
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.store import save
+from s2nn_hw.synapses import Conv2d
 
 from .boards import check_budget
 from .clocking import BoardTop, system_clock
@@ -23,9 +24,6 @@ from .uart import clocks_per_bit
 RECORD = "build.json"
 NETWORK_FILE, PLAN_FILE = "network.s2nn", "plan.json"
 SYNTHESIS_ONLY_STATUS = 3
-# where all weights are logic: nets reach across the chip (docs/unrolled.md has what was reached)
-LOGIC_HZ = {"ecp5": 60_000_000}
-LOGIC_ROUTER = {"ecp5": "router2"}  # done in minutes, where the default one is far from its end by then
 
 
 @dataclass(frozen=True)
@@ -107,17 +105,21 @@ def self_test_design(network, plan, vectors):
     return design
 
 
-def all_logic(plan):
-    """Return whether every layer of ``plan`` (None: no) is computed by logic, without memories of weights."""
-    return plan is not None and all(layer.engine in ("unrolled", "fused") for layer in plan.layers)
+def choose_placer(network, plan, family):
+    """Return nextpnr's placer, None for its default one (docs/boards.md has what was measured).
+
+    On ECP5 the one by density gives dense networks and weights in logic a higher clock, and their wires find their way
+    sooner; convolutions with weights in memory, whose block RAMs it puts farther from their registers, a lower one.
+    """
+    engines = {layer.name: layer.engine for layer in plan.layers} if plan is not None else {}
+    windows = any(isinstance(synapse, Conv2d) and engines.get(layer.name) in ("event", "parallel")
+                  for layer in network.layers for synapse in layer.synapses)
+    return "static" if family == "ecp5" and plan is not None and not windows else None
 
 
-def build_clock(board, options, plan):
-    """Return ``(clock_hz, settings)``: the clock asked for, else the board's, or less if all weights are logic."""
-    wanted = options.freq_mhz and round(options.freq_mhz * 1e6)
-    if not wanted and all_logic(plan):
-        wanted = min(board.clock_hz, LOGIC_HZ.get(board.family, board.clock_hz))
-    return system_clock(board, wanted)
+def build_clock(board, options):
+    """Return ``(clock_hz, settings)``: the clock asked for, else the board's."""
+    return system_clock(board, options.freq_mhz and round(options.freq_mhz * 1e6))
 
 
 def board_design(network, plan, board, clock_hz, baud, *, design=None):
@@ -150,7 +152,7 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
         from s2nn_hw.plan import family_plan
 
         plan = family_plan(network, board.family)
-    build_clock(board, options, plan)
+    build_clock(board, options)
     if estimate is not None:
         check_budget(estimate, board)
     flow = choose_flow(board, native=options.native, chipdb=options.chipdb, prjxray_db=options.prjxray_db)
@@ -179,14 +181,14 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
 
 def _run(network, board, plan, options, flow, folder, narrator, design, identity, digest, self_test):
     baud = options.baud or board.baud
-    lowering = Lowering(board, build_clock(board, options, plan)[0], baud, strict=options.freq_mhz is not None)
+    placer = choose_placer(network, plan, board.family)
+    lowering = Lowering(board, build_clock(board, options)[0], baud, strict=options.freq_mhz is not None)
 
     def attempt(clock_hz, early):
         with narrator.stage("generate", "generating the circuit"):
             top = board_design(network, plan, board, clock_hz, baud, design=design)
-            router = LOGIC_ROUTER.get(board.family) if all_logic(plan) else None
             work = prepare(Work(board, flow, folder, narrator, clock_hz / 1e6, options.seed,
-                                minutes=options.timeout_minutes, early=early, router=router), top)
+                                minutes=options.timeout_minutes, early=early, placer=placer), top)
         return top, run(work)
 
     top, outcome = lowering.build(attempt, folder, narrator)

@@ -20,6 +20,7 @@ STALL_SECONDS = 600
 STALL_ITERATIONS = {"overused wires": 50, "arcs left": 100_000}
 _SHARE = 0.9
 _PLACER = re.compile(r"at iteration #(\d+).*?\b(?:legal|wirelen) = (\d+)")
+_DENSITY = re.compile(r"Info: overlap: (\w+=.*%)")  # of the placer by density
 _ROUTER = {
     "overused wires": re.compile(r"\biter=(\d+) .*\boverused=(\d+)"),
     "arcs left": re.compile(r"^Info:\s+(\d+) \|\s+\d+\s+\d+ \|\s*-?\d+\s+-?\d+ \|\s*(\d+)"),
@@ -62,6 +63,8 @@ class Watch:
                 self.placed(Timing(self._clocks))
             elif step := _PLACER.search(line):
                 self.text = f"placement, iteration {step[1]}, wire length {int(step[2]):,}"
+            elif density := _DENSITY.search(line):
+                self.text = f"placement, overlap {density[1]}"
         if _ROUTING.match(line):
             self._routing = True
             if not self.text.startswith("routing, iteration"):

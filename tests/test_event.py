@@ -39,7 +39,7 @@ def test_sums(lanes, words, share, planes, banks, bits, stall):
 
 
 @pytest.mark.parametrize(("words", "share", "columns"), [
-    (128, 16, [15]), (129, 16, [15]), (223, 16, [15]), (224, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
+    (128, 16, [15]), (129, 16, [15]), (204, 16, [15]), (205, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
     (900, 16, [1] * 15),
 ])
 def test_many_rows_lie_in_narrow_memories(words, share, columns):

@@ -96,6 +96,12 @@ def test_progress_of_placement_and_both_routers(tmp_path):
     ]
 
 
+def test_progress_of_the_placer_by_density(tmp_path):
+    log = "Info: iter=3 steplen=3.1\nInfo: overlap: COMB=99.6%, FF=99.5%\nInfo: coord_dist: 0.1\n"
+    assert follow(tmp_path, log) == [
+        "placement, overlap COMB=99.6%, FF=99.5%"]
+
+
 TIMED = "Info: {:10d} | {:8d} {:10d} | {:4d} {:5d} | {:9d}|       0.84       0.84|\n"
 OLD = "Info: {:10d} | {:8d} {:10d} | {:4d} {:5d} | {:9d}\n"
 

@@ -179,13 +179,14 @@ def memory_columns(rows, width):
 
     More rows than a block RAM of 18 Kbit has at a useful width (2,048 of 8 bits) go into narrower ones, each as deep as
     a block: where synthesis puts blocks below each other, a multiplexer stands between them and the register. But not
-    if more than an eighth of such a block would stay empty: block RAM is what runs out first.
+    if that takes more than a quarter more blocks than the bits fill: block RAM is what runs out first.
     """
-    depth = 1 << (rows - 1).bit_length()
-    if rows <= BLOCK_DEPTH or 8 * rows < 7 * depth:
+    block, depth = 8 * BLOCK_DEPTH, 1 << (rows - 1).bit_length()
+    each = max(1, block // depth)
+    columns = [min(each, width - at) for at in range(0, width, each)]
+    if rows <= BLOCK_DEPTH or 4 * len(columns) > 5 * -(-rows * width // block):
         return [width]
-    each = max(1, 8 * BLOCK_DEPTH // depth)
-    return [min(each, width - at) for at in range(0, width, each)]
+    return columns
 
 
 def pack_rows(codes, bits):
