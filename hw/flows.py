@@ -11,7 +11,6 @@ import s2nn_hw
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.store import save
-from s2nn_hw.synapses import Conv2d
 
 from .boards import check_budget
 from .clocking import BoardTop, system_clock
@@ -105,18 +104,6 @@ def self_test_design(network, plan, vectors):
     return design
 
 
-def choose_placer(network, plan, family):
-    """Return nextpnr's placer, None for its default one (docs/boards.md has what was measured).
-
-    On ECP5 the one by density gives dense networks and weights in logic a higher clock, and their wires find their way
-    sooner; convolutions with weights in memory, whose block RAMs it puts farther from their registers, a lower one.
-    """
-    engines = {layer.name: layer.engine for layer in plan.layers} if plan is not None else {}
-    windows = any(isinstance(synapse, Conv2d) and engines.get(layer.name) in ("event", "parallel")
-                  for layer in network.layers for synapse in layer.synapses)
-    return "static" if family == "ecp5" and plan is not None and not windows else None
-
-
 def build_clock(board, options):
     """Return ``(clock_hz, settings)``: the clock asked for, else the board's."""
     return system_clock(board, options.freq_mhz and round(options.freq_mhz * 1e6))
@@ -181,14 +168,13 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
 
 def _run(network, board, plan, options, flow, folder, narrator, design, identity, digest, self_test):
     baud = options.baud or board.baud
-    placer = choose_placer(network, plan, board.family)
     lowering = Lowering(board, build_clock(board, options)[0], baud, strict=options.freq_mhz is not None)
 
     def attempt(clock_hz, early):
         with narrator.stage("generate", "generating the circuit"):
             top = board_design(network, plan, board, clock_hz, baud, design=design)
             work = prepare(Work(board, flow, folder, narrator, clock_hz / 1e6, options.seed,
-                                minutes=options.timeout_minutes, early=early, placer=placer), top)
+                                minutes=options.timeout_minutes, early=early), top)
         return top, run(work)
 
     top, outcome = lowering.build(attempt, folder, narrator)

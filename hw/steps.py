@@ -35,6 +35,8 @@ from .toolreports import (
 
 TOP = openxc7.TOP
 NEXTPNR_LOG = f"{TOP}.tim"
+# by density, not the default one: wires find their way sooner, the clock depends less on the seed (docs/boards.md)
+PLACER = {"ecp5": ("--placer", "static")}
 # A placement that estimates less than this share of the clock is not routed. Routing gained 4 % on Artix, where it is
 # what takes long, and 3 to 37 % on ECP5; Gowin's estimate is a quarter too high and says nothing (docs/boards.md).
 FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
@@ -70,8 +72,7 @@ class Work:
     """One try at a build, as its steps need it.
 
     ``commands``: of Amaranth's plan, from :func:`prepare`. ``minutes``: what a tool may take, None for no limit.
-    ``early``: a placement that is far from the clock ends the try before its routing. ``placer``: nextpnr's, None for
-    its default one.
+    ``early``: a placement that is far from the clock ends the try before its routing.
     """
 
     board: Board
@@ -82,7 +83,6 @@ class Work:
     seed: int
     minutes: float | None = None
     early: bool = False
-    placer: str | None = None
     commands: list = field(default_factory=list)
 
 
@@ -141,7 +141,7 @@ def prepare(work, top):
     platform = board.create_platform()
     overrides = {
         "nextpnr_opts": ["--report", f"{TOP}_nextpnr.json", "--freq", f"{clock_mhz:g}", "--seed", str(seed),
-                         "--timing-allow-fail", *(["--placer", work.placer] if work.placer else [])],
+                         "--timing-allow-fail", *PLACER.get(board.family, ())],
         "script_after_read": "\n".join(VERILOG_SCRIPT),
         "script_after_synth": f"tee -q -o {TOP}_stat.json stat -json",
         "synth_opts": synthesis_options(board),

@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 from conftest import random_images
 from flow_tools import FAKE_YOSYS, build_count, fake_openxc7, run_cli, tiny
-from graphs import build as build_network
-from graphs import convolution, dense
 from standin import tiny_network
 
 from hw.boards import find_board
-from hw.flows import Options, build, build_clock, choose_placer
+from hw.flows import Options, build, build_clock
 from hw.toolchain import find_tool
 from hw.toolreports import vivado_clock, vivado_usage
 from s2nn_hw.errors import UserError
@@ -58,17 +56,6 @@ def test_real_tools_build_once(board, product, others, tmp_path):
 def test_the_clock_is_the_boards_unless_one_is_asked_for(asked, mhz):
     clock_hz, _ = build_clock(find_board("ulx3s"), Options(freq_mhz=asked))
     assert clock_hz == mhz * 1_000_000
-
-
-@pytest.mark.parametrize(("family", "parts", "engine", "placer"), [
-    ("ecp5", [dense(4), dense(3)], "event", "static"), ("ecp5", [convolution(2, 2), dense(3)], "event", None),
-    ("ecp5", [convolution(2, 2), dense(3)], "unrolled", "static"), ("xc7", [dense(4), dense(3)], "event", None),
-    ("gowin", [dense(3)], "parallel", None)])
-def test_the_placer_follows_what_was_measured(family, parts, engine, placer):
-    network = build_network((3, 3, 1), 1, parts)
-    plan = Plan(tuple(LayerPlan(layer.name, engine=engine) for layer in network.layers))
-    assert choose_placer(network, plan, family) == placer
-    assert choose_placer(network, None, family) is None
 
 
 def test_missed_clock_names_the_critical_path(tmp_path):

@@ -161,11 +161,20 @@ def test_composed_and_collapsed_logic_is_the_same_function(seed):
 def test_sparse_networks_are_unrolled_unless_a_plan_says_otherwise():
     network = small_network(np.random.default_rng(4))
     assert sparse(network)
-    assert {choice.engine for choice in default_plan(network).layers} == {"unrolled"}
+    assert {choice.engine for choice in default_plan(network).layers} <= {"unrolled", "fused"}
     assert {choice.lut for choice in default_plan(network, lut=4).layers} == {4}
     dense_one = random_network((20, 9, 3))
     assert not sparse(dense_one)
     assert {choice.engine for choice in default_plan(dense_one).layers} == {"event"}
+
+
+@pytest.mark.parametrize(("lut", "levels", "engines"), [
+    (6, None, ["fused", "unrolled", "unrolled", "unrolled"]), (6, 4, ["unrolled"] * 4), (4, None, ["unrolled"] * 4)])
+def test_two_layers_of_one_table_a_neuron_share_a_register(lut, levels, engines):
+    network = small_network(np.random.default_rng(0), sizes=(24, 20, 12))
+    plan = unrolled_plan(network, lut=lut, levels=levels)
+    assert [choice.engine for choice in plan.layers] == engines
+    check_accelerator(Accelerator(network, plan), random_images(network, 6))
 
 
 @pytest.mark.parametrize(("change", "text"), [
