@@ -169,7 +169,7 @@ def test_sparse_networks_are_unrolled_unless_a_plan_says_otherwise():
 
 
 @pytest.mark.parametrize(("lut", "levels", "engines"), [
-    (6, None, ["fused", "unrolled", "unrolled", "unrolled"]), (6, 4, ["unrolled"] * 4), (4, None, ["unrolled"] * 4)])
+    (6, None, ["fused", "unrolled", "fused", "unrolled"]), (6, 4, ["unrolled"] * 4), (4, None, ["unrolled"] * 4)])
 def test_two_layers_of_one_table_a_neuron_share_a_register(lut, levels, engines):
     network = small_network(np.random.default_rng(0), sizes=(24, 20, 12))
     plan = unrolled_plan(network, lut=lut, levels=levels)
