@@ -1,7 +1,8 @@
-"""Figures in the documents against where they come from: ``python -m benchmarks.recorded builds | check [--strict]``.
+"""Figures in documents against where they come from: ``python -m benchmarks.recorded builds|paths|check [--strict]``.
 
     builds    add the finished builds under build/ to docs/figures/builds.json (commit, command, counts, clock), and
               write the tables between ``<!-- recorded:builds -->`` and ``<!-- /recorded:builds -->`` in the documents
+    paths     the same for what ``python -m benchmarks paths`` left, in docs/figures/paths.json
     check     hold the documents against it, and against what is worked out anew: sizes, bits, accuracy, cycles,
               frames/s, estimates of the shipped networks; test sets that are not here are left out, and said
 
@@ -24,7 +25,10 @@ from .worked_out import differences
 
 BUILDS = Path("docs/figures/builds.json")
 DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))
-MARK = re.compile(r"(<!-- recorded:builds -->\n).*?(<!-- /recorded:builds -->)", re.DOTALL)
+PATHS = Path("docs/figures/paths.json")
+MARK = re.compile(r"(<!-- recorded:(builds|paths) -->\n).*?(<!-- /recorded:\2 -->)", re.DOTALL)
+PATH_HEADS = ("netlist", "highest fan-out", "after copies", "copies", "LUTs between", "levels of yosys", "after merging")
+PATH_FIGURES = ("highest fan-out", "after copies", "copies", "LUTs between", "deepest path of yosys", "deepest path")
 HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (wanted)", "commit")
 
 
@@ -42,11 +46,30 @@ def record(root=Path("build")):
             kept[entry["command"]] = entry
     builds = sorted(kept.values(), key=lambda entry: (entry["board"], entry["network"], entry["command"]))
     write_json(BUILDS, {"format": "s2nn-builds", "version": 1, "builds": builds})
-    for document, text, new in tables(builds):
+    write_tables()
+    print(f"{len(builds)} builds in {BUILDS}")
+
+
+def record_paths(source=Path("build/bench/paths.json")):
+    """Take fan-outs and levels from the benchmark's file ``source``."""
+    if not source.is_file():
+        raise UserError(f"{source} does not exist; make it with: python -m benchmarks paths")
+    found = {}
+    for row in json.loads(source.read_text())["rows"]:
+        netlist, _, figure = row["what"].partition(": ")
+        if figure in PATH_FIGURES:
+            found.setdefault(netlist, {})[figure] = int(row["measured"])
+    write_json(PATHS, {"format": "s2nn-paths-table", "version": 1, "commit": commit(), "netlists": found})
+    write_tables()
+    print(f"{len(found)} netlists in {PATHS}")
+
+
+def write_tables():
+    """Write the recorded tables into the documents; print which changed."""
+    for document, text, new in documents():
         if text != new:
             write_text(document, new)
             print(document)
-    print(f"{len(builds)} builds in {BUILDS}")
 
 
 def entry_of(build):
@@ -83,23 +106,37 @@ def table(builds):
         rows.append((f"`{entry['board']}`", f"`{entry['network']}`", f"`{entry['command']}`",
                      f"{used['luts']:,} {kinds['luts']}", f"{used['ffs']:,}", f"{used['brams']:g} {kinds['brams']}",
                      reached, entry["commit"]))
-    lines = [f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
+    return markdown(HEADS, rows)
+
+
+def markdown(heads, rows):
+    """Return a Markdown table."""
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"
 
 
-def tables(builds):
-    """Yield ``(document, its text, its text with the recorded tables)`` of the documents that have the mark."""
+def path_table(netlists):
+    """Return the Markdown table of fan-outs and levels; ``netlists``: figures by ``NETWORK, FAMILY``."""
+    rows = [(f"`{name.replace(', ', '`, ')}", *(f"{figures[figure]:,}" for figure in PATH_FIGURES))
+            for name, figures in netlists.items()]
+    return markdown(PATH_HEADS, rows)
+
+
+def documents():
+    """Yield ``(document, its text, its text with the recorded tables)`` of the documents that have a mark."""
+    netlists = json.loads(PATHS.read_text())["netlists"] if PATHS.is_file() else {}
+    made = {"builds": table(read_builds()), "paths": path_table(netlists)}
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         if MARK.search(text):
-            yield document, text, MARK.sub(lambda found: found[1] + table(builds) + found[2], text)
+            yield document, text, MARK.sub(lambda found: found[1] + made[found[2]] + found[3], text)
 
 
 def check(strict=False):
     """Print what differs; return the exit status."""
     builds = read_builds()
-    wrong = [f"{document}: the table of recorded builds is not that of {BUILDS}; run `make record-builds`"
-             for document, text, new in tables(builds) if text != new]
+    wrong = [f"{document}: the recorded tables are not those of {BUILDS} and {PATHS}; run `make record-builds`"
+             for document, text, new in documents() if text != new]
     found, left_out = differences(Path("README.md"), builds)
     old = [entry["command"] for entry in builds if entry["generator"] != generator_digest()[:16]]
     for line in wrong + found:
@@ -112,11 +149,13 @@ def check(strict=False):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recorded", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("builds", "check"))
+    parser.add_argument("what", choices=("builds", "paths", "check"))
     parser.add_argument("--strict", action="store_true", help="builds of other sources are differences")
     options = parser.parse_args(arguments)
     if options.what == "builds":
         return record()
+    if options.what == "paths":
+        return record_paths()
     return check(options.strict)
 
 

@@ -43,7 +43,19 @@ def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsy
     assert recorded.main(["check"]) == 0
     Path("README.md").write_text(Path("README.md").read_text().replace("124.2", "125.2"))
     assert recorded.main(["check"]) == 1
-    assert "README.md: the table of recorded builds is not that of docs/figures/builds.json" in capsys.readouterr().out
+    assert "README.md: the recorded tables are not those of docs/figures/builds.json" in capsys.readouterr().out
+
+
+def test_fan_outs_and_levels_are_recorded(recorded, tmp_path):
+    Path("README.md").write_text("<!-- recorded:paths -->\n<!-- /recorded:paths -->\n<!-- recorded:builds -->\nold")
+    rows = [{"what": f"net, xc7: {figure}", "measured": 1000.0 + k} for k, figure in enumerate(
+        (*recorded.PATH_FIGURES, "with multiplexers"))]
+    with pytest.raises(recorded.UserError, match="make it with: python -m benchmarks paths"):
+        recorded.main(["paths"])
+    (tmp_path / "build" / "bench").mkdir(parents=True)
+    (tmp_path / "build" / "bench" / "paths.json").write_text(json.dumps({"rows": rows}))
+    recorded.main(["paths"])
+    assert "| `net`, xc7 | 1,000 | 1,001 | 1,002 | 1,003 | 1,004 | 1,005 |" in Path("README.md").read_text()
 
 
 def test_a_release_wants_builds_of_these_sources(recorded, tmp_path, monkeypatch, capsys):
