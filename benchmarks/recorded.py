@@ -27,7 +27,7 @@ BUILDS = Path("docs/figures/builds.json")
 DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))
 PATHS = Path("docs/figures/paths.json")
 MARK = re.compile(r"(<!-- recorded:(builds|paths) -->\n).*?(<!-- /recorded:\2 -->)", re.DOTALL)
-PATH_HEADS = ("netlist", "highest fan-out", "after copies", "copies", "LUTs between", "levels of yosys", "after merging")
+PATH_HEADS = ("netlist", "highest fan-out", "after copies", "copies", "LUTs between", "of yosys: levels", "merged")
 PATH_FIGURES = ("highest fan-out", "after copies", "copies", "LUTs between", "deepest path of yosys", "deepest path")
 HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (wanted)", "commit")
 
