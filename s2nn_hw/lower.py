@@ -73,9 +73,10 @@ def _inner(network, choices):
         if layer.accumulates and choices[layer.name].engine == "fused":
             behind = network.readers(layer.name)
             dense = all(type(s) is Dense for s in [*layer.synapses, *(s for b in behind for s in b.synapses)])
-            if [choices[b.name].engine in ("unrolled", "fused") for b in behind] != [True] or not dense:
+            if ([choices[b.name].engine in ("unrolled", "fused") for b in behind] != [True] or not dense
+                    or len(behind[0].sources) > 1):
                 raise UserError(f"layer {layer.name}: only a dense layer that a dense unrolled one alone reads can be "
-                                "fused into that one; take engine 'unrolled'")
+                                "fused into that one, which reads nothing else; take engine 'unrolled'")
             inner[behind[0].name] = layer
     return inner
 
@@ -119,9 +120,7 @@ def _stage(network, layer, choice, pool, tensors):
     # a group must find what it needs of every source
     splits = gcd(*(_splits(s, tensors[n], groups, neurons)
                    for s, n in zip(layer.synapses, layer.sources, strict=True)))
-    buffers = choice.buffers or (0,) * len(layer.sources)
-    if len(buffers) != len(layer.sources):
-        raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
+    buffers = _buffers(choice, layer)
     # the event engine has one bank for each further source, so one tap
     taps = [choice.taps, *[1 if choice.engine == "event" else choice.taps] * (len(layer.sources) - 1)]
     readers = tuple(
@@ -177,7 +176,7 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
     while front.name in inner:
         behind.append(front)
         front = inner[front.name]
-    buffers = choices[front.name].buffers or (0,) * len(front.sources)
+    buffers = _buffers(choices[front.name], front)
     planes, several = network.peak(front).bit_length(), len(front.sources) > 1
     readers = tuple(_unrolled_reader(synapse, source, tensors[source], planes, several, depth)
                     for synapse, source, depth in zip(front.synapses, front.sources, buffers, strict=True))
@@ -198,6 +197,14 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
             lut=choice.lut)
     return Stage(layer, layer.name, readers, engine, layer.neuron.size,
                  fused=(front, *reversed(behind[1:])) if behind else ())
+
+
+def _buffers(choice, layer):
+    """Return the words that the window of each source of ``layer`` keeps, 0 for the default."""
+    buffers = choice.buffers or (0,) * len(layer.sources)
+    if len(buffers) != len(layer.sources):
+        raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
+    return buffers
 
 
 def _cells(network, synapse, reader):
@@ -264,7 +271,7 @@ def _reader(network, layer, synapse, source, tensor, taps, order, splits, severa
 
 def _join_stage(layer, choice, tensors):
     synapse, tensor = layer.synapses[0], tensors[layer.sources[0]]
-    buffers = choice.buffers or (0,) * len(layer.sources)
+    buffers = _buffers(choice, layer)
     size = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words, "width": tensor.width,
             "groups": tensor.pixel_words, "splits": tensor.pixel_words}
     if isinstance(synapse, MaxPool):

@@ -43,6 +43,7 @@ def refused(call, text):
         ({"layer1": {"banks": 3}}, "layer layer1: event engine: width must be a power of two times the banks"),
         ({"layer1": {"taps": 2}}, "layer layer1: .* banks a multiple of the taps, not 8 inputs a word, 1 banks and 2"),
         ({"layer2": {"buffers": (8,)}}, r"layer layer2: buffers must list 2 depths, one per source, not \[8\]"),
+        ({"layer3": {"engine": "unrolled", "buffers": (8, 8)}}, "layer layer3: buffers must list 1 depths"),
         ({"layer2": {"buffers": (3, 0)}}, r"layer layer2: window: the buffer needs \d+ words or more, not 3"),
         ({"layer3": {"engine": "or", "width": 2}}, "layer layer3: width must be .*, 4, not 2"),
     ],

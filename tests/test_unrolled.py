@@ -193,6 +193,15 @@ def test_plans_that_can_not_be(change, text):
         lower(network, Plan(tuple(layers)))
 
 
+def test_a_layer_can_not_be_fused_into_a_join():
+    join = [dense(4, source="layer0"), dense(4, source="layer1")]
+    network = build((6,), 1, [dense(4), dense(4, source="input"), join, dense(2)])
+    plan = unrolled_plan(network, levels=2)
+    plan = Plan(tuple(replace(c, engine="fused") if c.name == "layer0" else c for c in plan.layers))
+    with pytest.raises(UserError, match="which reads nothing else; take engine 'unrolled'"):
+        lower(network, plan)
+
+
 def test_pooling_can_not_be_fused_into_an_unrolled_convolution():
     network = build((6, 6, 1), 1, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)])
     plan = unrolled_plan(network)
