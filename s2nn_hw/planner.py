@@ -9,7 +9,7 @@
 """
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, prod
 
 import numpy as np
 
@@ -197,11 +197,8 @@ class Planner:
 
     def _all_shapes(self, layer):
         base = next(c for c in self.base.layers if c.name == layer.name)
-        synapse = layer.synapses[0]
-        kernel = synapse.kernel if isinstance(synapse, Conv2d) else (1, 1)
-        if isinstance(synapse, MaxPool):
-            kernel = (synapse.size, synapse.size)
-        taps = sorted({1, kernel[1], kernel[0] * kernel[1]})
+        kernels = [kernel_of(s) for s in layer.synapses]
+        taps = sorted({1, *(columns for _, columns in kernels), *(rows * columns for rows, columns in kernels)})
         channels = self._channels(layer)
         widths = [base.width]
         if self.free[layer.name]:
@@ -248,6 +245,8 @@ class Planner:
         words = sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
         entering = max(r.tensor.words for r in stage.readers)
         yield replace(choice, banks=1), max(words, entering)
+        if taps > prod(kernel_of(layer.synapses[0])):
+            return  # further sources have one tap on the event engine
         gathered = stage.words([self.values[r.source] for r in stage.readers])
         spikes = np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
         segment = spikes.shape[-1] // taps
@@ -266,6 +265,13 @@ class Planner:
         if len(shape) == 1 or (layer.sources[0] == INPUT and not isinstance(layer.synapses[0], Conv2d)):
             return 1 << 30
         return shape[-1] if len(shape) == 3 else 1
+
+
+def kernel_of(synapse):
+    """Return ``(rows, columns)`` of the positions that ``synapse`` reads at once."""
+    if isinstance(synapse, MaxPool):
+        return (synapse.size, synapse.size)
+    return tuple(synapse.kernel) if isinstance(synapse, Conv2d) else (1, 1)
 
 
 def _free_width(network, layer):

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import random_images
-from streams import read_result, run_stream
+from graphs import build, convolution, dense
+from streams import check_accelerator, read_result, run_stream
 from test_buffers import residual
 
 from s2nn_hw.accelerator import Accelerator
@@ -67,6 +68,20 @@ def test_words_of_an_identity_beside_a_convolution_are_all_seen(network):
              for frame in values["input"] for row in accelerator.design.beat_pixels]
     got = run_stream(accelerator, beats, results=3, read=read_result)
     assert [scores for (_, scores, _), _ in got] == output.scores.tolist()
+
+
+def test_taps_of_every_source_of_a_join_are_tried():
+    network = build((8, 8, 2), 1, [convolution(8, 3, padding=1), convolution(8, 3, padding=1), [
+        convolution(8, 1, source="layer0"), convolution(8, 3, padding=1, source="layer1")], dense(4)])
+    _, values = layer_inputs(network, random_images(network, 3))
+    work = Planner(network, "xc7", BUDGET, values)
+    tried = {(choice.engine, choice.taps): cycles for choice, cycles in work._shapes(network.layers[2])}
+    assert (tried["parallel", 1], tried["parallel", 3], tried["parallel", 9]) == (640, 256, 128)
+    assert ("event", 9) not in tried  # further sources have one tap there
+    plan = fit(work).plan
+    plan = replace(plan, layers=tuple(replace(c, engine="parallel", taps=9) if c.name == "layer2" else c
+                                      for c in plan.layers))
+    check_accelerator(Accelerator(network, plan), random_images(network, 2))
 
 
 def test_limits_are_named(network, values):
