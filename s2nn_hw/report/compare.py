@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from ..errors import UserError
 from ..files import write_text
@@ -179,12 +180,12 @@ def print_table(data, console):
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("", no_wrap=True)
     for report in data["reports"]:
-        table.add_column(report["name"].replace("[", "\\["), justify="right")
+        table.add_column(report["name"], justify="right")
     for what, cells in _facts(data):
-        table.add_row(what, *(cell.replace("[", "\\[") for cell in cells))
+        table.add_row(what, *cells)
     for row in data["rows"]:
         cells = [cell_text(row["what"], cell) for cell in row["cells"]]
-        table.add_row(row["what"], *(f"[bold]{cell} *[/bold]" if k in row["best"] else f"{cell}  "
+        table.add_row(row["what"], *(Text(f"{cell} *", "bold") if k in row["best"] else f"{cell}  "
                                      for k, cell in enumerate(cells)))
     console.print(table)
     console.print("* best of the row; ~ an estimate, whose band is in the report")
