@@ -80,6 +80,9 @@ def test_bench_in_icarus(folder, kind):
             done = run("vvp", "-n", "bench", f"+reset={start}", f"+stall={stall}", cwd=place)
             assert done.stdout.startswith("PASS: 8 frames"), (start, stall, done.stdout)
             assert done.returncode == 0
+    done = run("vvp", "-n", "bench", "+stall=abc", cwd=place)
+    assert "FAIL: +stall must be 0 to 90" in done.stdout + done.stderr
+    assert done.returncode
 
 
 @ICARUS

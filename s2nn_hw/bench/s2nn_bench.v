@@ -50,7 +50,7 @@ module s2nn_bench #(
         if (!$value$plusargs("stall=%d", stall)) stall = 0;
         if (reset_kind != "start" && reset_kind != "late" && reset_kind != "none")
             $fatal(1, "FAIL: +reset must be start, late or none");
-        if (stall < 0 || stall > 90) $fatal(1, "FAIL: +stall must be 0 to 90");
+        if ((stall >= 0 && stall <= 90) !== 1) $fatal(1, "FAIL: +stall must be 0 to 90");
         rst = reset_kind == "start";
         go_in = 1;
         go_out = 1;
