@@ -136,7 +136,13 @@ def read_npy(path, *, what="images"):
 def read_images(path):
     """Return ``(images, labels or None)`` of file ``path``: a ``.npy`` of images alone, or a ``.npz`` with an array
     ``images`` and maybe one ``labels``, as the shipped samples have."""
-    path = Path(path)
+    images, labels = _read_images(Path(path))
+    if images.ndim and not len(images):
+        raise UserError(f"images {path} is an array of {quoted(images.shape)}: there is no image in it")
+    return images, labels
+
+
+def _read_images(path):
     if path.suffix != ".npz" or not path.is_file():
         return np.array(read_npy(path)), None
     try:

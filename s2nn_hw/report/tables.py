@@ -43,15 +43,21 @@ def _layer_shape(row):
     return shape + (f", pool {row['pool'][0]}" if row["pool"] else "")
 
 
+def _layer_name(row):
+    """Return the layers of a row: dense ones that are computed inside the next stand before it."""
+    return " > ".join([*row["fused"], row["name"]]) if row["engine"] == "unrolled" else row["name"]
+
+
 def print_overview(data, console):
     """Print what ``overview.overview`` returned."""
     shape = " x ".join(map(str, data["input"]["shape"]))
-    console.print(f"{data['name']}: {shape} pixels of {data['input']['bits']} bits, {len(data['layers'])} layers, "
+    layers = sum(1 + len(row["fused"]) for row in data["layers"])
+    console.print(f"{data['name']}: {shape} pixels of {data['input']['bits']} bits, {layers} layers, "
                   f"{data['synapses']:,} synapses, {data['memory_bits']:,} weight bits")
     console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}")
     console.print(make_table(
         None, ("layer", "reads", "shape", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit"),
-        [(row["name"], ", ".join(row["sources"]), _layer_shape(row), row["synapses"], row.get("bits"),
+        [(_layer_name(row), ", ".join(row["sources"]), _layer_shape(row), row["synapses"], row.get("bits"),
           span(row.get("weight_range")), percent(row.get("sparsity")), span(row.get("table_range")),
           span(row.get("accumulator_bits")), f"{row['memory_bits'] / 1024:.1f}") for row in data["layers"]],
     ))
@@ -71,7 +77,7 @@ def print_overview(data, console):
           row["dsps"]) for family, row in data["estimates"].items()],
     ))
     made = data["provenance"]
-    said = [f"{name} {made[name]}" for name in ("tool", "data_set") if isinstance(made.get(name), str)]
+    said = [f"{name} {value}" for name, value in made.items() if isinstance(value, str)]
     measured = made.get("measured")
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")
