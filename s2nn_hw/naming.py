@@ -8,7 +8,8 @@ from .rtlil import Cell, Module
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 # what a signal without a name is called, after the cell that drives it
 KINDS = {
-    "$add": "sum", "$sub": "difference", "$neg": "negated", "$and": "both", "$or": "either", "$xor": "differing",
+    "$add": "sum", "$sub": "difference", "$mul": "product", "$neg": "negated", "$and": "both", "$or": "either",
+    "$xor": "differing",
     "$xnor": "same", "$not": "inverse", "$eq": "equal", "$ne": "unequal", "$lt": "below", "$le": "at_most",
     "$gt": "above", "$ge": "at_least", "$mux": "chosen", "$reduce_or": "any", "$reduce_bool": "any",
     "$reduce_and": "all", "$reduce_xor": "parity", "$shr": "shifted",

@@ -115,6 +115,13 @@ def collapsible(network, layer):
     return max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS
 
 
+def encodes(layer):
+    """Return whether ``layer`` only encodes pixels: each of its neurons compares one of them with a threshold."""
+    if not layer.accumulates or layer.sources != (INPUT,) or layer.synapses[0].kind != "dense":
+        return False
+    return bool(((layer.synapses[0].weights != 0).sum(axis=1) <= 1).all())
+
+
 def _table_neurons(network, layer):
     """Return whether each neuron of the dense ``layer`` reads so few bits that it is one table."""
     live = (layer.synapses[0].weights != 0).sum(axis=1).max()
@@ -124,10 +131,13 @@ def _table_neurons(network, layer):
 def _joins_the_next(network, layer, levels, before):
     """Return whether ``layer`` should be fused into the one behind: as one table, or as the first of two in a stage.
 
-    ``before``: its plan, and those of the layers before it; three tables in a row have too long a way to go.
+    ``before``: plans of the layers before it; three tables in a row have too long a way to go. A layer that encodes
+    pixels stays apart, where reports count it.
     """
     if collapsible(network, layer):
         return True
+    if encodes(layer):
+        return False
     behind = network.readers(layer.name)
     if levels <= 4 or len(behind) != 1 or any(type(b.synapses[0]) is not Dense for b in (layer, *behind)):
         return False

@@ -5,7 +5,7 @@ Works on :mod:`~s2nn_hw.rtlil` and on operators that Verilog has; :func:`explain
 
 from .rtlil import Cell, Part, Wire, constant, piece, resized, width_of
 
-ARITHMETIC = ("$add", "$sub", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
+ARITHMETIC = ("$add", "$sub", "$mul", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 # whose widths are right as they are
 FITTING = ("$mux", "$shr", "$shift", "$shiftx", "$mem_v2", "$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$reduce_and",

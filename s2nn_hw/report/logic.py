@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 
-from ..network import INPUT
+from ..plan import encodes
 from ..unroll.cost import cost
 from . import parts
 from .families import FAMILIES
@@ -24,11 +24,8 @@ PARTS = ("encoder", "tables", "trees", "readout", "argmax", "rest")
 
 
 def encoder(stage):
-    """Return whether ``stage`` only encodes pixels: each of its neurons compares one pixel with a threshold."""
-    layer = stage.layer
-    if stage.fused or stage.is_readout or layer.sources != (INPUT,) or layer.synapses[0].kind != "dense":
-        return False
-    return bool((np.count_nonzero(layer.synapses[0].weights, axis=1) <= 1).all())
+    """Return whether ``stage`` is a layer that only encodes pixels (:func:`s2nn_hw.plan.encodes`)."""
+    return not stage.fused and not stage.is_readout and encodes(stage.layer)
 
 
 def logic_section(design, board, *, interval, latency, clock_mhz):
