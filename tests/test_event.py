@@ -38,8 +38,15 @@ def test_sums(lanes, words, share, planes, banks, bits, stall):
     assert (run_engine(EventEngine(params), values, stall=stall) == golden_sums(params, values)).all()
 
 
+def test_narrow_memories_do_not_take_many_more_blocks():
+    for rows, width in ((2304, 768), (27648, 18), (9216, 48), (4608, 96)):
+        assert memory_columns(rows, width) == [width]
+    assert memory_columns(3136, 40) == [4] * 10  # three blocks more
+    assert memory_columns(4096, 768) == [4] * 192  # as many as the bits fill, but for parity
+
+
 @pytest.mark.parametrize(("words", "share", "columns"), [
-    (128, 16, [15]), (129, 16, [15]), (204, 16, [15]), (205, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
+    (128, 16, [15]), (129, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
     (900, 16, [1] * 15),
 ])
 def test_many_rows_lie_in_narrow_memories(words, share, columns):

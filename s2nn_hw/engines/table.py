@@ -19,6 +19,7 @@ from ..errors import UserError
 
 MEMORIES = ("auto", "block", "distributed")
 BLOCK_DEPTH = 2048
+SPARE_BLOCKS = 4  # of block RAM, that a memory may take for a higher clock
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,13 @@ def memory_columns(rows, width):
 
     More rows than a block RAM of 18 Kbit has at a useful width (2,048 of 8 bits) go into narrower ones, each as deep as
     a block: where synthesis puts blocks below each other, a multiplexer stands between them and the register. But not
-    if that takes more than a quarter more blocks than the bits fill: block RAM is what runs out first.
+    if that takes four blocks and an eighth more than the bits fill: block RAM is what runs out first.
     """
     block, depth = 8 * BLOCK_DEPTH, 1 << (rows - 1).bit_length()
     each = max(1, block // depth)
     columns = [min(each, width - at) for at in range(0, width, each)]
-    if rows <= BLOCK_DEPTH or 4 * len(columns) > 5 * -(-rows * width // block):
+    blocks, least = len(columns) * max(1, depth // block), -(-rows * width // (9 * BLOCK_DEPTH))
+    if rows <= BLOCK_DEPTH or blocks - least > max(SPARE_BLOCKS, least // 8):
         return [width]
     return columns
 
