@@ -44,11 +44,8 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
         verdict, identity = device.self_test(), device.identity
     moving = verdict.frames != before.frames or verdict.frames >> FRAME_BITS - 1 == 1
     names = held.classes if held else tuple(map(str, range(identity.classes)))
-    status = tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
-                  as_json=as_json)
-    if network is not None and not status and not as_json:
-        next_step("bitstream", network)
-    return status
+    return tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
+                as_json=as_json, following=["bitstream", network] if held else [])
 
 
 def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder="build/sim",
@@ -75,11 +72,9 @@ def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder=
     if len(replies) != 1:
         raise ProofError(f"the simulated self-test sent {len(replies)} verdicts, not 1")
     verdict = packets.unpack_verdict(replies[0].payload)
-    status = tell(verdict, top.identity, network.classes, f"{network.name} simulated, frames of the {where}",
-                  moving=verdict.running, output=output, as_json=as_json)
-    if not status and not as_json:
-        next_step("bitstream", path, *(["--plan", plan] if plan else []), "--self-test")
-    return status
+    following = ["bitstream", path, *(["--plan", plan] if plan else []), "--self-test"]
+    return tell(verdict, top.identity, network.classes, f"{network.name} simulated, frames of the {where}",
+                moving=verdict.running, output=output, as_json=as_json, following=following)
 
 
 def cycles_needed(design, images):
@@ -91,8 +86,11 @@ def cycles_needed(design, images):
     return two * ((1 << ROUNDS_LOG2) + 2) + 1000
 
 
-def tell(verdict, identity, classes, what, *, moving, clock_hz=None, output=None, as_json=False):
-    """Print ``verdict``, a table or JSON, write it to ``output``; return 0 if it passes and frames are ``moving``."""
+def tell(verdict, identity, classes, what, *, moving, clock_hz=None, output=None, as_json=False, following=()):
+    """Print ``verdict``, a table or JSON, write it to ``output``; return 0 if it passes and frames are ``moving``.
+
+    ``following``: words of the command that comes next if it passes.
+    """
     good = verdict.passed and not verdict.failed and moving
     data = {
         **verdict.to_json(), "of": what, "moving": moving, "clock_hz": clock_hz,
@@ -106,6 +104,8 @@ def tell(verdict, identity, classes, what, *, moving, clock_hz=None, output=None
         console.file.write(json.dumps(data, indent=2) + "\n")
     else:
         console.print(table(verdict, identity, classes, what, moving=moving, clock_hz=clock_hz))
+        if good and following:
+            next_step(*following)
     return 0 if good else FAILED_STATUS
 
 

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from .identifiers import Names, plain
-from .rtlil import Cell, Module
+from .rtlil import REGISTERS, Cell, Module
 
-REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 # what a signal without a name is called, after the cell that drives it
 KINDS = {
     "$add": "sum", "$sub": "difference", "$mul": "product", "$neg": "negated", "$and": "both", "$or": "either",

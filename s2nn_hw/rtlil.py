@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"[{}]|\[[0-9:]+\]|[\\$]\S+|[0-9]+'\S+|-?[0-9]+")
+REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
 OUTPUTS = ("\\Y", "\\Q", "\\RD_DATA")  # of yosys's own cells; all their other ports are inputs
 
 

@@ -3,13 +3,13 @@
 Works on :mod:`~s2nn_hw.rtlil` and on operators that Verilog has; :func:`explain_selections` replaces the others.
 """
 
-from .rtlil import Cell, Part, Wire, constant, piece, resized, width_of
+from .rtlil import REGISTERS, Cell, Part, Wire, constant, piece, resized, width_of
 
 ARITHMETIC = ("$add", "$sub", "$mul", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 # whose widths are right as they are
-FITTING = ("$mux", "$shr", "$shift", "$shiftx", "$mem_v2", "$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$reduce_and",
-           "$reduce_or", "$reduce_xor", "$reduce_xnor", "$reduce_bool")
+FITTING = (*REGISTERS, "$mux", "$shr", "$shift", "$shiftx", "$mem_v2", "$reduce_and", "$reduce_or", "$reduce_xor",
+           "$reduce_xnor", "$reduce_bool")
 
 
 def fit_widths(module, modules):

@@ -53,6 +53,20 @@ def refused(result, *texts):
         assert text in err, err
 
 
+def test_ctrl_c_while_modules_are_read_is_one_line():
+    probe = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 's2nn_hw.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from s2nn_hw.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    refused((done.returncode, done.stdout, done.stderr), "interrupted")
+
+
 def test_help_names_every_command_and_imports_nothing_heavy():
     probe = (
         "import sys, s2nn_hw.cli as c\n"
@@ -115,6 +129,8 @@ def test_bad_images(place, command, array, text, name):
 
 def test_images_that_are_no_array(place, command):
     refused(command("golden", "net.s2nn", "--images", "no.npy", "-o", "o.npz"), "images no.npy does not exist")
+    np.save(place / "none.npy", np.zeros((0, 6), np.uint8))
+    refused(command("golden", "net.s2nn", "--images", "none.npy", "-o", "o.npz"), "there is no image in it")
     (place / "t.npy").write_text("hello")
     refused(command("golden", "net.s2nn", "--images", "t.npy", "-o", "o.npz"), "t.npy is not a .npy file")
     np.save(place / "cut.npy", np.zeros((50, 20), np.uint8))

@@ -62,6 +62,7 @@ def test_the_command(files, tmp_path):
     assert result.exit_code == 0
     assert "99.03 % *" in result.output
     assert "[bold]" not in result.output
+    assert "next: s2nn-hw compare" in result.output
     assert "3,000 LUT4 *" in result.output
     assert json.loads(CliRunner().invoke(app, [*words, "--json"]).output)["format"] == "s2nn-compare"
     page = tmp_path / "page.html"

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import random_network
 from random_networks import random_graph
 from test_buffers import residual
+from test_unrolled import small_network
 
 from s2nn_hw.accelerator import Design
 from s2nn_hw.report.families import FAMILIES
@@ -79,6 +81,15 @@ def test_command(tmp_path, network):
     assert network.digest in out.stdout
     assert "20x9" in out.stdout
     assert "estimate" in out.stdout
+
+
+def test_fused_layers_and_provenance_are_named(tmp_path):
+    network = small_network(np.random.default_rng(0), sizes=(24, 20))
+    save(replace(network, provenance={"made": "by hand", "figures": {"a": 1}}), tmp_path / "net.s2nn")
+    out = inspect(tmp_path / "net.s2nn").stdout
+    assert "3 layers" in out
+    assert "hidden0 > hidden1" in out
+    assert "provenance: made by hand\n" in out
 
 
 def test_bad_files_are_one_line_and_status_2(tmp_path, network):

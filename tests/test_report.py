@@ -16,7 +16,7 @@ from hw.figures import board_figures, link_figures
 from s2nn_hw.accelerator import Accelerator, Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
-from s2nn_hw.plan import default_plan
+from s2nn_hw.plan import LayerPlan, default_plan
 from s2nn_hw.report.builds import read_build
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.latency import limiting, rate, statistics, timeline, times
@@ -25,7 +25,7 @@ from s2nn_hw.report.measure import measure
 from s2nn_hw.report.resources import estimate
 from s2nn_hw.store import save
 
-AHEAD = 16  # cycles by which a queue lets a scanner be ahead in the next frame, while slots of the last one wait
+AHEAD = LayerPlan("any").depth  # cycles that a scanner may be ahead in the next frame, while words wait in its queue
 
 
 def rows_of(network, images, **options):

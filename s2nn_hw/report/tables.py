@@ -3,6 +3,7 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ..errors import listed
 from . import summary, words
 
 
@@ -77,7 +78,7 @@ def print_overview(data, console):
           row["dsps"]) for family, row in data["estimates"].items()],
     ))
     made = data["provenance"]
-    said = [f"{name} {value}" for name, value in made.items() if isinstance(value, str)]
+    said = [f"{name} {listed([value])}" for name, value in made.items() if isinstance(value, str)]
     measured = made.get("measured")
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")

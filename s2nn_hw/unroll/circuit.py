@@ -9,7 +9,10 @@ WORD = 16  # bits of a Signal that only holds others
 
 def stages(logic, levels=1, chain=1):
     """Return how many registers lie between inputs and outputs, see :func:`build`."""
-    home = homes(logic, levels, chain)
+    return _count(logic, homes(logic, levels, chain))
+
+
+def _count(logic, home):
     return 1 + max((home[bit] for places in logic.outputs for bit in places if bit >= 0), default=-1)
 
 
@@ -19,7 +22,7 @@ def homes(logic, levels, chain):
     for node in logic.nodes:
         read = [bit for bit in node.bits() if bit >= 0]
         stage = max((home[bit] for bit in read), default=0)
-        before = max((used[bit] for bit in read if home[bit] == stage), default=0) if stage >= 0 else 0
+        before = max((used[bit] for bit in read if home[bit] == stage), default=0)
         stage, here = max(stage, 0), 1 if isinstance(node, Table) else chain
         if before and before + here > levels:
             stage, before = stage + 1, 0
@@ -36,7 +39,8 @@ def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
     while it is 1. ``levels``: between registers, a table one and a carry chain ``chain`` of them; a node that has more
     by itself has a stage of its own. Registers have no reset.
     """
-    count, home = stages(logic, levels, chain), homes(logic, levels, chain)
+    home = homes(logic, levels, chain)
+    count = _count(logic, home)
     enables = [None] * count if enables is None else list(enables)
     if len(enables) != count:
         raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
@@ -88,7 +92,8 @@ def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
 
 def registers(logic, levels=1, chain=1):
     """Return how many flip-flops :func:`build` makes."""
-    count, home = stages(logic, levels, chain), homes(logic, levels, chain)
+    home = homes(logic, levels, chain)
+    count = _count(logic, home)
     needed = _last_stages(logic, home, count)
     total = sum(max(0, needed[bit]) for bit in range(logic.inputs))
     for node, first in zip(logic.nodes, logic.first_bits, strict=True):
