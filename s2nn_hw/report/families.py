@@ -29,7 +29,8 @@ class Family:
     ``window``: control of a window (one position, a sliding kernel, more for pooling cells), ``gate``: per bit that
     leaves it. ``link``: LUTs and flip-flops of the host link but for its frame buffer, and of both for each bit of a
     beat. ``apart``: share of the flip-flops that take a logic cell of their own, where a cell holds a LUT and a
-    flip-flop and is what is counted. ``room``: shares of LUTs, flip-flops and block RAMs that a plan may take.
+    flip-flop and is what is counted. ``shift``: registers in a row from which synthesis makes a LUT a bit of them, 0 if
+    it never does. ``room``: shares of LUTs, flip-flops and block RAMs that a plan may take.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Family:
     rom_curves: tuple = ()
     name: str = ""
     apart: float = 0.0
+    shift: int = 0
     room: tuple = (0.9, 0.9, 0.9)
 
     def cells(self, cost):
@@ -78,7 +80,7 @@ XC7 = Family(
     rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
     inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
     argmax=1.7, winner=2.1, pixel=1.0, layer=25, fixed=160, window=(20, 54, 25), gate=1.0,
-    link=(542, 344, 0.4, 1.0), name="xc7",
+    link=(542, 344, 0.4, 1.0), name="xc7", shift=3,
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
     rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )

@@ -43,16 +43,25 @@ def link_cost(family, design):
     return Cost(luts + luts_bit * bits, ffs + ffs_bit * bits, ram(family, words, bits, registered=True).brams)
 
 
+def streaming_cost(family, design):
+    """Return the :class:`Cost` of the results' queue where frames never wait, and of the cycle that rides along."""
+    width = len(design.network.classes) * design.score_width + TAG_BITS
+    queue = ram(family, design.frames_under_way - 1, width, registered=False)
+    counters, rides = Cost(luts=3 * TAG_BITS, ffs=3 * TAG_BITS), design.frames_under_way - 2
+    shifted = family.shift and rides >= family.shift
+    return queue + counters + Cost(luts=width + TAG_BITS * shifted, ffs=width + TAG_BITS * (2 if shifted else rides))
+
+
 def frame_cost(family, design):
     """Return the :class:`Cost` of what stands around the stages: argmax, cycle counters, input."""
     classes, last = len(design.network.classes), design.stages[-1]
     if last.engine.kind == "unrolled":
-        registers = winner_registers(classes, last.engine.levels)
+        registers = winner_registers(classes, last.engine.levels) - design.streaming
         readout = parts.winner(family, classes, design.score_width, registers)
     else:
         readout = parts.readout_unit(family, classes, design.score_width, last)
-    if design.streaming:  # the frame's first cycle rides along
-        return readout + Cost(luts=TAG_BITS + 1, ffs=TAG_BITS * (design.frames_under_way + 1))
+    if design.streaming:
+        return readout + streaming_cost(family, design)
     starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
     forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
     around = Cost(luts=family.fixed + 2 * forks,
