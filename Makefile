@@ -1,6 +1,6 @@
 # Everything is done in .venv, which `setup` makes; `make` alone prints this help.
 #   BOARD=...        ulx3s (default), icebreaker, tang_primer_20k, arty_a7 and others; docs/boards.md
-#   MODEL=...        a recipe and network in models/ (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
+#   MODEL=...        a recipe and network in models/, or a path/NAME.s2nn (default mnist-mlp; mnist-tiny for icebreaker and tang_...)
 #   PLAN=...         a plan (JSON) instead of the default one, or of that in models/ for this MODEL and BOARD; `make plan` writes one, FPS=... sets its target
 #   FREQ=... SEED=... TIMEOUT=...   make bitstream: its --freq (MHz), --seed and --timeout (minutes a tool)
 #   SELFTEST=1       make bitstream: the chip feeds itself, VECTORS=... test images (default 64); docs/selftest.md
@@ -20,7 +20,8 @@ TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/s2nn-hw
-NETWORK := models/$(MODEL).s2nn
+NETWORK := $(if $(filter %.s2nn,$(MODEL)),$(MODEL),models/$(MODEL).s2nn)
+override MODEL := $(patsubst %.s2nn,%,$(notdir $(MODEL)))
 PLAN ?= $(wildcard models/$(MODEL).$(BOARD).plan.json)
 WITH_PLAN = $(if $(PLAN),--plan $(PLAN))
 WITH_FLOW = $(if $(FREQ),--freq $(FREQ)) $(if $(SEED),--seed $(SEED)) $(if $(TIMEOUT),--timeout $(TIMEOUT))

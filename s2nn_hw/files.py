@@ -88,11 +88,20 @@ def read_bytes(path, *, what, limit=1 << 30):
                 return data
         raise UserError(f"{what} {path} has {max(size, limit + 1):,} bytes, more than the limit of {limit:,}")
     except FileNotFoundError:
-        raise UserError(f"{what} {path} does not exist") from None
+        raise UserError(f"{what} {path} does not exist{_beside(path)}") from None
     except PermissionError:
         raise UserError(f"{what} {path} can't be read: permission denied") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise UserError(f"{what} {path} can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _beside(path):
+    """Return the end of a line about a file that is not there: which files of its kind are."""
+    try:
+        names = sorted(p.name for p in path.parent.iterdir() if path.suffix and p.suffix == path.suffix)
+    except OSError:
+        return ""
+    return f"; in {path.parent} there are {listed(names)}" if names else ""
 
 
 def is_pickle(data):
@@ -113,7 +122,8 @@ def read_npy(path, *, what="images"):
         if path.is_dir():
             raise UserError(f"{what} {path} is a folder, not a file")
         if not path.is_file():
-            raise UserError(f"{what} {path} does not exist" if not path.exists() else f"{what} {path} is no plain file")
+            raise UserError(f"{what} {path} is no plain file" if path.exists() else
+                            f"{what} {path} does not exist{_beside(path)}")
         size = path.stat().st_size
         with open(path, "rb") as file:
             start = file.read(MAX_HEADER_BYTES)

@@ -2,8 +2,10 @@
 
 import shlex
 import sys
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .errors import readable
 
@@ -27,6 +29,16 @@ def terminal(*, tables=False, **options):
     """Return a :class:`Terminal` that breaks no line; ``tables``: one that is :data:`WIDTH` wide in a pipe."""
     width = WIDTH if tables and not sys.stdout.isatty() else None
     return Terminal(soft_wrap=True, width=width, **options)
+
+
+@contextmanager
+def working(text):
+    """Show ``text`` and the time so far on standard error, if that is a terminal, while the block runs."""
+    console = Terminal(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        bar.add_task(readable(text))
+        yield
 
 
 def next_step(*words):

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..files import write_json
 from ..plan import default_plan, family_plan, load_plan, parse_plan
 from ..store import load
-from ..terminal import Terminal, next_step, terminal
+from ..terminal import Terminal, next_step, terminal, working
 from . import tables
 from .builds import NETWORK, PLAN, find_build, read_build, running_mhz
 from .energy.device import load_activity
@@ -30,7 +30,8 @@ BUILDS, ACTIVITY = "build", "activity.json"
 def inspect_network(path, *, plan=None, as_json=False):
     """Print what the network in file ``path`` is."""
     network = load(path)
-    data = overview(network, load_plan(plan, network) if plan else None)
+    with working(f"inspecting {network.name}"):
+        data = overview(network, load_plan(plan, network) if plan else None)
     _show(data, as_json, tables.print_overview)
     if not as_json:
         next_step("verify", path, *(["--plan", plan] if plan else []))

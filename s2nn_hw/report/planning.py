@@ -10,7 +10,7 @@ from ..emit import layer_inputs
 from ..errors import UserError
 from ..plan import Plan
 from ..store import load
-from ..terminal import next_step, terminal
+from ..terminal import next_step, terminal, working
 from .families import FAMILIES
 from .tables import make_table, percent
 
@@ -34,7 +34,27 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
         if value is not None and not value > 0:
             raise UserError(f"{name} must be positive, not {value:g}")
     images, _, source = test_images(network)
-    values = typical(network, images[:SAMPLE])
+    with working(f"planning {network.name} for {record['title']}"):
+        found = _found(network, record, clock, target_fps, unroll, typical(network, images[:SAMPLE]))
+    data = figures(network, record, clock, found, target_fps, source)
+    plan = Plan(found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock,
+                                    "estimate": data})
+    if output is not None:
+        plan.save(output)
+    if as_json:
+        print(json.dumps(plan.to_json(), indent=2))
+        return
+    console = terminal(tables=True)
+    print_plan(network, record, data, console)
+    if output is not None:
+        console.print(f"plan: {output}")
+        next_step("bitstream", path, "--board", board, "--plan", output)
+    else:
+        next_step("plan", path, "--board", board, "-o", "plan.json")
+
+
+def _found(network, record, clock, target_fps, unroll, values):
+    """Return the :class:`~s2nn_hw.planner.Planned` that is asked for, see :func:`plan_network`."""
     budget = {name: record["budget"][name]["budget"] for name in planner.RESOURCES}
     work = planner.Planner(network, record["family"], budget, values)
     try:
@@ -57,21 +77,7 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     if target_fps and found.interval > clock * 1e6 / target_fps:
         raise UserError(f"{target_fps:,.0f} frames/s are out of reach on {record['title']} at {clock:g} MHz: {reason}; "
                         f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)")
-    data = figures(network, record, clock, found, target_fps, source)
-    plan = Plan(found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock,
-                                    "estimate": data})
-    if output is not None:
-        plan.save(output)
-    if as_json:
-        print(json.dumps(plan.to_json(), indent=2))
-        return
-    console = terminal(tables=True)
-    print_plan(network, record, data, console)
-    if output is not None:
-        console.print(f"plan: {output}")
-        next_step("bitstream", path, "--board", board, "--plan", output)
-    else:
-        next_step("plan", path, "--board", board, "-o", "plan.json")
+    return found
 
 
 def typical(network, images, count=planner.PLANNED_FRAMES):
