@@ -17,7 +17,8 @@ import re
 
 from .toolreports import CriticalPath
 
-CLOCK = re.compile(r"Max frequency for clock\s+'([^']+)':\s*([\d.]+) MHz \((?:PASS|FAIL) at ([\d.]+) MHz\)")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_CLOCK = re.compile(rf"Max frequency for clock\s+'([^']+)':\s*{_NUMBER} MHz \((?:PASS|FAIL) at {_NUMBER} MHz\)")
 _COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 _HEAD = re.compile(r"Critical path report for clock\s+'([^']+)' \(")
 _STEP = re.compile(r"(?:(?P<kind>[a-z][a-z-]*)\s+)?(?P<ns>-?\d+\.\d+)\s+(?P<total>-?\d+\.\d+)\s+"
@@ -28,7 +29,7 @@ _SUM = re.compile(r"(-?\d+\.\d+) ns logic, (-?\d+\.\d+) ns routing")
 
 def log_clocks(text):
     """Return ``{name: (reached, wanted)}`` in MHz; the last of each clock, which is after routing, counts."""
-    return {name: (float(reached), float(wanted)) for name, reached, wanted in CLOCK.findall(text)}
+    return {name: (float(reached), float(wanted)) for name, reached, wanted in _CLOCK.findall(text) if float(wanted)}
 
 
 def log_utilization(text):
@@ -54,7 +55,7 @@ def _path(lines):
         text = line.partition(": ")[2].strip()
         if done := _SUM.match(text):
             logic, routing = float(done[1]), float(done[2])
-            return CriticalPath(ends[0], ends[-1], total, logic, routing, tuple(steps)) if ends else None
+            return CriticalPath(ends[0], ends[-1], total, logic, routing, tuple(steps)) if source else None
         if text.startswith("Sink "):
             sink = text.removeprefix("Sink ")
             ends.append(sink)

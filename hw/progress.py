@@ -11,7 +11,7 @@ from pathlib import Path
 
 from s2nn_hw.errors import UserError
 
-from .nextpnrlog import CLOCK
+from .nextpnrlog import log_clocks
 from .toolchain import TRY
 from .toolreports import Timing
 
@@ -56,8 +56,8 @@ class Watch:
 
     def _line(self, line):
         if not self._routing:
-            if clock := CLOCK.search(line):
-                self._clocks[clock[1]] = float(clock[2]), float(clock[3])
+            if clock := log_clocks(line):
+                self._clocks |= clock
             elif self._clocks:  # the last of them was read: this is behind placement
                 self._routing = True
                 self.placed(Timing(self._clocks))

@@ -39,7 +39,7 @@ NEXTPNR_LOG = f"{TOP}.tim"
 PLACER = {"ecp5": ("--placer", "static")}
 # A placement that estimates less than this share of the clock is not routed. Routing gained 4 % on Artix, where it is
 # what takes long, and 3 to 40 % on ECP5; Gowin's estimate is a quarter too high and says nothing (docs/boards.md).
-FAR = {"xc7": 0.95, "ecp5": 0.80, "ice40": 0.80, "gowin": 0.0}
+FAR = {"xc7": 0.95, "ecp5": 0.70, "ice40": 0.80, "gowin": 0.0}
 # families whose netlists get copies of busy drivers: on the others busy enables and resets go over global nets
 SPREAD = ("ecp5", "xc7")
 ABSORB = ("xc7",)  # where block RAM takes the register behind it (hw/outreg.py)

@@ -50,11 +50,18 @@ def test_the_slowest_clock_counts_and_the_last_report_of_each():
     assert log_critical_path(NEW.replace("1.77 Source", "9.99 Source") + "\n" + NEW).delay_ns == 1.77
 
 
+@pytest.mark.parametrize("numbers", [("1.2.3", "100"), ("100", "0.00"), ("", "1"), ("x", "1")])
+def test_clocks_that_are_none(numbers):
+    line = "Info: Max frequency for clock 'c': {} MHz (FAIL at {} MHz)\n".format(*numbers)
+    assert log_clocks(line) == {}
+
+
 HEAD = "Info: Critical path report for clock 'a' (posedge -> posedge):\n"
 
 
 @pytest.mark.parametrize("text", ["", "Info: nothing\n", NEW[:300], NEW.replace("clock '", "cross-domain path '"),
-                                  HEAD + "rubbish\n" + NEW[300:]])
+                                  HEAD + "rubbish\n" + NEW[300:],
+                                  HEAD + "Info: Sink b.A3\nInfo: 0.6 ns logic, 1.6 ns routing\n"])
 def test_log_without_a_whole_path(text):
     assert log_critical_path(text) is None
 
