@@ -176,6 +176,11 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
     while front.name in inner:
         behind.append(front)
         front = inner[front.name]
+    for one in (front, *behind[1:]) if behind else ():
+        if (choices[one.name].levels, choices[one.name].lut) != (choice.levels, choice.lut):
+            raise UserError(f"layer {one.name}: levels and lut must be those of {layer.name}, into which it is fused, "
+                            f"{choice.levels} and {choice.lut}, not {choices[one.name].levels} and "
+                            f"{choices[one.name].lut}")
     buffers = _buffers(choices[front.name], front)
     planes, several = network.peak(front).bit_length(), len(front.sources) > 1
     readers = tuple(_unrolled_reader(synapse, source, tensors[source], planes, several, depth)

@@ -324,7 +324,13 @@ def _fused(rng, network, layers):
                 and layer.neuron.kind == "fire"):
             choice = replace(choice, engine="fused")
         changed.append(choice)
-    return changed
+    last = {choice.name: choice for choice in changed}
+    for layer in reversed(network.layers):  # what is fused has the levels and tables of the layer that it is fused into
+        choice = last[layer.name]
+        if choice.engine == "fused" and layer.accumulates:
+            behind = last[network.readers(layer.name)[0].name]
+            last[layer.name] = replace(choice, levels=behind.levels, lut=behind.lut)
+    return list(last.values())
 
 
 def _groups(rng, neurons):

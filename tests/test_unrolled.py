@@ -193,6 +193,15 @@ def test_plans_that_can_not_be(change, text):
         lower(network, Plan(tuple(layers)))
 
 
+@pytest.mark.parametrize("change", [{"levels": 3}, {"lut": 4}])
+def test_a_fused_layer_has_the_levels_and_tables_of_the_one_behind(change):
+    network = random_network((8, 6, 3))
+    layers = [LayerPlan("layer0", engine="fused", **change), LayerPlan("layer1", engine="unrolled")]
+    with pytest.raises(UserError, match=r"layer layer0: levels and lut must be those of layer1, into which it is "
+                                        r"fused, 1 and 6, not (3 and 6|1 and 4)"):
+        lower(network, Plan(tuple(layers)))
+
+
 def test_a_layer_can_not_be_fused_into_a_join():
     join = [dense(4, source="layer0"), dense(4, source="layer1")]
     network = build((6,), 1, [dense(4), dense(4, source="input"), join, dense(2)])
