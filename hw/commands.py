@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.plan import family_plan, load_plan
 from s2nn_hw.report.layers import CELL_BAND
 from s2nn_hw.report.resources import estimate
@@ -61,8 +61,8 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     test = built.report.get("self_test")
     if test:
         leds = ", ".join(f"{role} {led}" for role, led in test["leds"].items()) or "none on this board"
-        say(f"self-test with {test['vectors']} frames of the {test['images']}; LEDs: {leds}; the verdict over the "
-            "serial port: s2nn-hw selftest PORT")
+        say(f"self-test with {counted(test['vectors'], 'frame')} of the {test['images']}; LEDs: {leds}; the verdict "
+            "over the serial port: s2nn-hw selftest PORT")
     return built
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .ending import status_of
-from .errors import UserError
+from .errors import UserError, counted
 from .options import (
     Baud,
     Board,
@@ -40,7 +40,7 @@ def base(version: Version = False):
     pass
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw train models/mnist-tiny.toml -o runs/mnist-tiny")
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train; see models/*.toml.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: runs/NAME.")] = None,
@@ -53,7 +53,7 @@ def train(
     train_recipe(recipe, output, epochs=epochs, fresh=fresh)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw quantize runs/mnist-tiny/mnist-tiny.safetensors -o mnist-tiny.s2nn")
 def quantize(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="safetensors file written by `train`.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
@@ -68,7 +68,7 @@ def quantize(
     quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, check=check, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw inspect models/mnist-mlp.s2nn")
 def inspect(
     network: NetworkFile,
     plan: PlanFile = None,
@@ -80,7 +80,7 @@ def inspect(
     inspect_network(network, plan=plan, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw golden models/mnist-mlp.s2nn --images images.npy -o golden.npz")
 def golden(
     network: NetworkFile,
     images: Images,
@@ -93,11 +93,11 @@ def golden(
 
     result = load(network).forward(read_images(images)[0])
     write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
-    typer.echo(f"{len(result.classes)} images classified; class and scores are in {output}")
+    typer.echo(f"{counted(len(result.classes), 'image')} classified; class and scores are in {output}")
     next_step("simulate", network, "--images", images, "-o", "simulated.npz")
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw verilog models/mnist-mlp.s2nn -o build/verilog --name mnist")
 def verilog(
     network: NetworkFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
@@ -116,11 +116,12 @@ def verilog(
     next_step("verify", network, *(["--plan", plan] if plan else []))
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw plan models/mnist-mlp.s2nn --board arty_a7 --target-fps 500000 -o plan.json")
 def plan(
     network: NetworkFile,
     board: Board,
-    target: Annotated[float | None, typer.Option("--target-fps", metavar="F", help="Frames/s, no more.")] = None,
+    target: Annotated[float | None, typer.Option(
+        "--target-fps", metavar="F", help="Frames/s to reach with the least of the board.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
     unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
     levels: Annotated[int | None, typer.Option(min=1, max=64, help="Between registers, with --unroll.")] = None,
@@ -142,7 +143,7 @@ def plan(
                  test_images=lambda _: _test_images(network, images, None, download=False))
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw simulate models/mnist-mlp.s2nn --images images.npy -o out.npz --waves run.vcd")
 def simulate(
     network: NetworkFile,
     images: Images,
@@ -162,7 +163,7 @@ def simulate(
                     build=build)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw verify models/mnist-mlp.s2nn --limit 1000")
 def verify(
     network: NetworkFile,
     images: TestImages = None,
@@ -191,13 +192,14 @@ def _test_images(*source, **options):
     return images_for(*source, **options)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw bitstream models/mnist-mlp.s2nn --board ulx3s --freq 100")
 def bitstream(
     network: NetworkFile,
     board: Board = "ulx3s",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
-    plan: Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead of the default.")] = None,
-    freq: Annotated[float | None, typer.Option("--freq", metavar="MHZ", help="Missed: an error; else lowered.")] = None,
+    plan: PlanFile = None,
+    freq: Annotated[float | None, typer.Option(
+        "--freq", metavar="MHZ", help="Clock, an error if missed; else the board's, or what is reached.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Placement seed.")] = 1,
     timeout: Annotated[float | None, typer.Option("--timeout", metavar="MINUTES", help="Of each tool.")] = None,
     baud: Annotated[int | None, typer.Option("--baud", min=1, help="Host link; else the board's.")] = None,
@@ -225,7 +227,7 @@ def bitstream(
         raise typer.Exit(built.status)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw activity models/mnist-mlp.s2nn --board arty_a7")
 def activity(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Whose netlist.")] = None,
@@ -252,7 +254,7 @@ def activity(
             output=output, build=build, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw report models/mnist-mlp.s2nn --board arty_a7 --html -o mnist.report.json")
 def report(
     source: Annotated[Path, typer.Argument(metavar="BUILD_DIR|NAME.s2nn", help="Finished build, or network.")],
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Clock, budget, link.")] = None,
@@ -285,7 +287,7 @@ def _report(source, *, images=None, labels=None, **options):
     )
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw run --images images.npy --port /dev/ttyUSB0 -o board.npz")
 def run(
     images: Images,
     port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
@@ -301,7 +303,7 @@ def run(
     run_on_board(images, port, output, baud=baud, network=network, limit=time_limit)
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw compare a.report.json b.report.json --html compare.html")
 def compare(
     reports: Annotated[list[Path], typer.Argument(metavar="REPORT...", help="report.json files, or folders of one.")],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")] = None,
@@ -360,7 +362,7 @@ def explore(
         output=output, fresh=fresh))
 
 
-@app.command()
+@app.command(epilog="Example: s2nn-hw selftest models/mnist-nano.s2nn --simulate")
 def selftest(
     source: Annotated[str, typer.Argument(metavar="PORT|NAME.s2nn", help="Serial port, or what to simulate.")],
     simulate: Annotated[bool, typer.Option("--simulate", help="Run the Verilog, UART included, no board.")] = False,

@@ -33,6 +33,11 @@ def quoted(value):
     return text if len(text) <= 2 * MOST_QUOTED else f"{text[:MOST_QUOTED]}...{text[-MOST_QUOTED // 2:]}"
 
 
+def counted(count, noun):
+    """Return ``count`` and ``noun``, with an s unless it is one: 1 bit, 2 bits, 10,000 images."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def listed(names):
     """Return ``names`` with commas for a message, the first few if there are many."""
     names = [str(name) for name in names]

@@ -5,6 +5,8 @@ from pathlib import Path
 from amaranth.hdl import Instance, Module, Signal
 from amaranth.lib import wiring
 
+from .errors import counted
+
 BENCH = Path(__file__).parent / "bench" / "s2nn_bench.v"
 BEATS_FILE, RESULTS_FILE = "vectors_beats.hex", "vectors_results.hex"
 
@@ -66,12 +68,12 @@ def header(design, name, tool):
         "",
         "clk        rising edge",
         "rst        synchronous, active high; not needed after power-up",
-        f"i_payload  {width} bits: {design.pixels_per_beat} pixels of {network.input.bits} bits, the first lowest; "
-        f"{design.beats} beats a frame",
+        f"i_payload  {counted(width, 'bit')}: {counted(design.pixels_per_beat, 'pixel')} of "
+        f"{counted(network.input.bits, 'bit')}, the first lowest; {counted(design.beats, 'beat')} a frame",
         "i_valid    a beat is offered; it passes in a cycle in which i_ready is high, too",
         "i_ready",
-        f"o_payload  {layout.size} bits: class from bit 0 on, {len(network.classes)} signed scores of "
-        f"{design.score_width} bits from bit {layout['scores'].offset} on,",
+        f"o_payload  {layout.size} bits: class from bit 0 on, {counted(len(network.classes), 'signed score')} of "
+        f"{counted(design.score_width, 'bit')} from bit {layout['scores'].offset} on,",
         f"           cycles from bit {layout['cycles'].offset} on",
         "o_valid    a result is offered, one a frame, in order; it passes in a cycle in which o_ready is high, too",
         "o_ready",

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.files import read_images, write_json, write_npz
 from s2nn_hw.labels import checked_labels
 from s2nn_hw.plan import family_plan, load_plan
@@ -65,8 +65,8 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
                       length=len(images) if back_to_back else 1)
     write_npz(output, **{"class": outcome.classes, "scores": outcome.scores, "cycles": outcome.cycles})
     _say(
-        f"{len(images)} images through the Verilog: class, scores, every layer's spikes and every cycle count equal "
-        f"the golden model; cycles {outcome.cycles.min()} to {outcome.cycles.max()}, mean "
+        f"{counted(len(images), 'image')} through the Verilog: class, scores, every layer's spikes and every cycle "
+        f"count equal the golden model; cycles {outcome.cycles.min()} to {outcome.cycles.max()}, mean "
         f"{outcome.cycles.mean():.1f}. Results are in {output}" + (f", waves in {waves}" if waves else "")
     )
     next_step("verify", network_path, *(["--plan", plan] if plan else []))
@@ -124,9 +124,9 @@ def verify(network_path, images, labels, *, source, limit=None, plan=None, board
     target = folder / f"{network.name}-{network.digest[:12]}.json"
     write_json(target, summary)
     _say(
-        f"{len(images):,} images ({source}) went through the Verilog of {network.name} twice, back to back and one by "
-        f"one:\n  spikes of {len(layers)} layers ({sum(layers.values()):,} of them), scores, classes and all "
-        f"{summary['simulated_frames']:,} cycle counts equal the golden model"
+        f"{counted(len(images), 'image')} ({source}) went through the Verilog of {network.name} twice, back to back "
+        f"and one by one:\n  spikes of {counted(len(layers), 'layer')} ({sum(layers.values()):,} of them), scores, "
+        f"classes and all {summary['simulated_frames']:,} cycle counts equal the golden model"
         + (f"\n  accuracy of the circuit {100 * accuracy:.2f} %" if accuracy is not None else "")
         + f"\n  latency {summary['latency_cycles']['min']} to {summary['latency_cycles']['max']} cycles, mean "
         f"{summary['latency_cycles']['mean']:.1f}\n  build {built - start:.0f} s, simulation {ended - built:.0f} s; "

@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.plan import family_plan, load_plan, parse_plan
 from s2nn_hw.report.builds import running_mhz
 from s2nn_hw.store import load
@@ -143,8 +143,8 @@ def show(data, folder):
     idle = sum(row[name] for row in data["idle"]["rows"] for name in ("lut", "carry", "ff", "bram"))
     cycles = data["cycles"]
     lines = [
-        f"{data['frames']} frames back to back, {cycles['per_frame']:,.1f} cycles each; then {cycles['idle']:,} idle "
-        f"cycles with {idle:,.1f} toggles each",
+        f"{counted(data['frames'], 'frame')} back to back, {cycles['per_frame']:,.1f} cycles each; then "
+        f"{cycles['idle']:,} idle cycles with {idle:,.1f} toggles each",
         f"netlist of {data['netlist']['tool']} in {data['simulator']}: class, scores and cycles equal the golden model",
         "toggles without glitches; the host link is not in them",
     ]

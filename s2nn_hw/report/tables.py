@@ -3,7 +3,7 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..errors import listed
+from ..errors import counted, listed
 from . import summary, words
 
 
@@ -53,8 +53,9 @@ def print_overview(data, console):
     """Print what ``overview.overview`` returned."""
     shape = " x ".join(map(str, data["input"]["shape"]))
     layers = sum(1 + len(row["fused"]) for row in data["layers"])
-    console.print(f"{data['name']}: {shape} pixels of {data['input']['bits']} bits, {layers} layers, "
-                  f"{data['synapses']:,} synapses, {data['memory_bits']:,} weight bits")
+    console.print(f"{data['name']}: {shape} pixels of {counted(data['input']['bits'], 'bit')}, "
+                  f"{counted(layers, 'layer')}, {counted(data['synapses'], 'synapse')}, "
+                  f"{counted(data['memory_bits'], 'weight bit')}")
     console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}")
     console.print(make_table(
         None, ("layer", "reads", "shape", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit"),
@@ -101,7 +102,7 @@ def print_report(data, console):
     board, clock, rate = data["board"], data["clock"], data["rate"]
     say(f"{data['network']['name']} (digest {data['network']['digest'][:12]})"
         + (f" on {board['title']} ({board['device']})" if board else ", no board chosen"))
-    say(f"{data['images']['count']:,} images: {data['images']['source'] or 'given'}"
+    say(f"{counted(data['images']['count'], 'image')}: {data['images']['source'] or 'given'}"
         + ("" if data["accuracy"] is None else f"; accuracy {100 * data['accuracy']['value']:.2f} %"))
     if clock:
         reached = clock["reached"]
@@ -119,9 +120,10 @@ def print_report(data, console):
         say(f"it may not fit: {why}")
     console.print(_time_table(data))
     how = data["verified"]
-    say(f"cycles of {data['latency']['frames']:,} images by the exact cycle function; "
-        + (f"{how['simulated_frames']:,} frames of {how['images']:,} images simulated ({how['simulator']}), "
-           f"{how['differences']} differences" if how else "`s2nn-hw verify` checks them by simulation"))
+    say(f"cycles of {counted(data['latency']['frames'], 'image')} by the exact cycle function; "
+        + (f"{counted(how['simulated_frames'], 'frame')} of {counted(how['images'], 'image')} simulated "
+           f"({how['simulator']}), {counted(how['differences'], 'difference')}" if how else
+           "`s2nn-hw verify` checks them by simulation"))
     if data["link"]:
         link = data["link"]
         say(f"link {link['kind']}, {number(link['baud'])}: {number(link['request_bytes'])} a frame, "
