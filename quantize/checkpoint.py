@@ -138,7 +138,7 @@ def _checked(model, tensors, kinds, names):
                 bad.append(f"'{name}' must be positive")
     spare = [name for name in tensors if name not in wanted and name not in biases and not (
         name.endswith(COUNTER) and name in state)]
-    said += [f"tensor {problem}" for problem in wrong + bad][:4]
+    said += (wrong + bad)[:4]
     if spare:
         said.append(f"belonging to no layer of the recipe: {listed(quoted(names[name]) for name in spare)}")
     if said:

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, quoted
 
 from . import data
 
@@ -119,7 +119,8 @@ def _check_keys(layer):
 
 def _check_name(name, taken):
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
-        raise UserError(f"the name must be a lower-case identifier of at most 32 letters, not {name!r}")
+        raise UserError(f"the name must be at most 32 lower-case letters, digits and '_' that begin with a letter, "
+                        f"not {quoted(name)}")
     if name in taken or name == READOUT:
         raise UserError(f"the name {name!r} is used twice or reserved")
 

@@ -35,9 +35,18 @@ def images_for(network, images, labels, *, download=True):
         return pictures, classes, str(images)
     if labels is not None:
         raise UserError(f"labels {labels} need --images X.npy beside them")
-    name = load(network).provenance.get("data_set")
+    loaded = load(network)
+    name = loaded.provenance.get("data_set")
     if not isinstance(name, str):
         raise UserError(f"network {network} does not say which data set it is for; give --images X.npy")
     if not download and not data.present(name, "test"):
-        return *data.samples(name), f"shipped sample of the {data.title(name)} test set, which is not on this machine"
-    return *data.load(name, "test"), f"{data.title(name)} test set"
+        found = data.samples(name)
+        where = f"shipped sample of the {data.title(name)} test set, which is not on this machine"
+    else:
+        found, where = data.load(name, "test"), f"{data.title(name)} test set"
+    try:
+        loaded.encode(found[0][:1])
+    except UserError as error:
+        raise UserError(f"network {network} says that it is for data set {name}, whose images do not fit it ({error}); "
+                        "give --images X.npy") from None
+    return *found, where

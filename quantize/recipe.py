@@ -246,7 +246,8 @@ def from_dict(table):
                         f"{'are' if len(missing) > 1 else 'is'} missing")
     recipe = _build(Recipe, table, "")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
-        raise UserError(f"key 'name' must be letters, digits, '.', '_' or '-', at most 64, not {quoted(recipe.name)}")
+        raise UserError(f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "
+                        f"digit, not {quoted(recipe.name)}")
     if not recipe.layers:
         raise UserError("key 'layers' must hold at least one hidden layer")
     if recipe.sparse.fix < recipe.sparse.reach:

@@ -87,11 +87,14 @@ def golden(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays `class` and `scores`.")],
 ):
     """Run the exact integer model on images."""
-    from .files import read_images, write_npz
+    from .files import checked_npz, read_images, write_npz
     from .store import load
     from .terminal import next_step
 
-    result = load(network).forward(read_images(images)[0])
+    model, (pictures, _) = load(network), read_images(images)
+    checked_npz(output)
+    model.encode(pictures)  # what can't be is refused before torch is read, which takes seconds
+    result = model.forward(pictures)
     write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
     typer.echo(f"{counted(len(result.classes), 'image')} classified; class and scores are in {output}")
     next_step("simulate", network, "--images", images, "-o", "simulated.npz")

@@ -65,11 +65,19 @@ def write_json(path, data):
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_npz(path, **arrays):
-    """Write named arrays to the compressed ``.npz`` file ``path`` atomically."""
+def checked_npz(path):
+    """Return ``path``, of an ``.npz`` file to be written later; :class:`UserError` where that can't be."""
     path = Path(path)
     if path.suffix != ".npz":
         raise UserError(f"output {path} must end in .npz")
+    if not path.parent.is_dir():
+        raise UserError(f"folder {path.parent} does not exist; make it or choose another output path")
+    return path
+
+
+def write_npz(path, **arrays):
+    """Write named arrays to the compressed ``.npz`` file ``path`` atomically."""
+    path = checked_npz(path)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
@@ -81,9 +89,11 @@ def read_bytes(path, *, what, limit=1 << 30):
         size = path.stat().st_size
         if path.is_dir():
             raise UserError(f"{what} {path} is a folder, not a file")
+        if not path.is_file():  # a pipe without a writer would be waited for for ever
+            raise UserError(f"{what} {path} is no plain file")
         if size <= limit:
             with open(path, "rb") as file:
-                data = file.read(limit + 1)  # devices and pipes have no size of their own
+                data = file.read(limit + 1)  # files of /proc say that they are empty
             if len(data) <= limit:
                 return data
         raise UserError(f"{what} {path} has {max(size, limit + 1):,} bytes, more than the limit of {limit:,}")

@@ -60,7 +60,9 @@ class Input:
         """
         images = np.asarray(images)
         if images.ndim < 1 or images.shape[1:] not in (self.shape, (self.size,)):
-            raise UserError(f"images must have shape (count, {', '.join(map(str, self.shape))}), not {images.shape}")
+            flat = f" or (count, {self.size})" if len(self.shape) > 1 else ""
+            raise UserError(f"images must have shape (count, {', '.join(map(str, self.shape))}){flat}, "
+                            f"not {images.shape}")
         if images.dtype != np.uint8:
             raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
         return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
@@ -86,8 +88,8 @@ class Layer:
         object.__setattr__(self, "synapses", tuple(self.synapses))
         object.__setattr__(self, "sources", tuple(self.sources))
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
-            raise UserError(f"layer name must be a lower-case identifier of at most 32 letters, "
-                            f"not {quoted(self.name)}")
+            raise UserError(f"layer name must be at most 32 lower-case letters, digits and '_' that begin with a "
+                            f"letter, not {quoted(self.name)}")
         joins = any(isinstance(s, MaxPool | Or) for s in self.synapses)
         if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
             raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
@@ -130,8 +132,8 @@ class Network:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.name):
-            raise UserError(f"network name must be letters, digits, '.', '_' or '-', at most 64, "
-                            f"not {quoted(self.name)}")
+            raise UserError(f"network name must be at most 64 letters, digits, '.', '_' and '-' that begin with a "
+                            f"letter or digit, not {quoted(self.name)}")
         object.__setattr__(self, "classes", tuple(self.classes))
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise UserError(f"network {self.name}: at least one layer is needed, and at most {MAX_LAYERS:,}, "
@@ -140,7 +142,8 @@ class Network:
         shapes, previous, layers, used = {INPUT: self.input.shape}, INPUT, [], set()
         for layer in self.layers:
             if layer.name in shapes:
-                raise UserError(f"layer {layer.name}: the name is used twice")
+                why = "stands for the image" if layer.name == INPUT else "is used twice"
+                raise UserError(f"layer {layer.name}: the name {why}")
             if not layer.sources:
                 layer = Layer(layer.name, layer.synapses, layer.neuron, (previous,))
             shapes[layer.name] = _checked_shape(layer, shapes, names)
@@ -160,8 +163,8 @@ class Network:
                             "of one position is the same as dense")
         wanted = shapes[previous][0]
         if len(self.classes) != wanted or len(set(self.classes)) != len(self.classes):
-            raise UserError(f"network {self.name}: {wanted} different class names wanted, {len(self.classes)} came: "
-                            f"{listed(map(quoted, self.classes))}")
+            raise UserError(f"network {self.name}: {wanted} different class names wanted, {len(self.classes)} came, "
+                            f"{len(set(self.classes))} of them different: {listed(map(quoted, self.classes))}")
         for name in self.classes:
             _check_class(name)
 
@@ -300,7 +303,7 @@ def _checked_shape(layer, shapes, names):
             where = "comes later, and a network has no cycles" if source in names else "does not exist"
             raise UserError(f"layer {layer.name}: source {quoted(source)} {where}; known here: {listed(shapes)}")
     if INPUT in layer.sources and (len(layer.sources) > 1 or not layer.accumulates):
-        raise UserError(f"layer {layer.name}: pixels of several bits are read by weights, from one source alone, "
+        raise UserError(f"layer {layer.name}: the image is read by weights, without another source, "
                         f"not by sources {listed(layer.sources)}")
     sources = [shapes[source] for source in layer.sources]
     try:

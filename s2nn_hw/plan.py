@@ -264,5 +264,6 @@ def _layer_plan(entry, layer, what):
                         f"not {quoted(choice['memory'])}")
     buffers = choice.get("buffers", [])
     if not isinstance(buffers, list) or not all(type(b) is int and 0 <= b <= 1 << 20 for b in buffers):
-        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts, not {quoted(buffers)}")
+        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts of at most {1 << 20:,}, "
+                        f"not {quoted(buffers)}")
     return LayerPlan(**choice | {"buffers": tuple(buffers)})

@@ -1,6 +1,7 @@
 """The command as a user meets it: help, good runs, and one clear line and status 2 for everything bad."""
 
 import errno
+import os
 import pickle
 import subprocess
 import sys
@@ -125,6 +126,24 @@ def test_bad_images(place, command, array, text, name):
     np.save(place / "bad.npy", array, allow_pickle=True)
     refused(command(name, "net.s2nn", "--images", "bad.npy", "-o", "out.npz"), text)
     assert not (place / "out.npz").exists()
+
+
+def test_a_pipe_is_no_file(place, command):
+    os.mkfifo(place / "pipe.s2nn")
+    for words in (("golden", "pipe.s2nn", "--images", "x.npy", "-o", "o.npz"), ("inspect", "pipe.s2nn"),
+                  ("inspect", "net.s2nn", "--plan", "pipe.s2nn"), ("quantize", "pipe.s2nn", "-o", "o.s2nn"),
+                  ("golden", "net.s2nn", "--images", "pipe.s2nn", "-o", "o.npz")):
+        refused(command(*words), "pipe.s2nn is no plain file")
+
+
+def test_files_beside_one_that_is_not_there(place, command):
+    refused(command("inspect", "none.s2nn"), "does not exist; in . there are net.s2nn")
+
+
+def test_images_that_do_not_fit_the_data_set_of_the_provenance(place, command):
+    network = replace(random_network((20, 9, 3)), provenance={"data_set": "mnist"})
+    save(network, place / "other.s2nn")
+    refused(command("verify", "other.s2nn"), "says that it is for data set mnist, whose images do not fit", "--images")
 
 
 def test_images_that_are_no_array(place, command):

@@ -68,7 +68,7 @@ def test_a_graph_survives_the_round_trip_through_json():
     ([conv(8, name="a"), conv(8, name="a")], "layer a: the name 'a' is used twice"),
     ([conv(8, name="input")], "layer input: the name 'input' is used twice or reserved"),
     ([conv(8, name="readout")], "layer readout: .* reserved"),
-    ([conv(8, name="A")], "layer A: the name must be a lower-case identifier .* not 'A'"),
+    ([conv(8, name="A")], "layer A: the name must be at most 32 lower-case letters, .* not 'A'"),
     ([conv(8, **{"from": "b"})], "layer conv1: sources must be earlier layers .*not 'b'"),
     ([conv(8), conv(8, shortcut="x")], "layer conv2: sources must be earlier layers .*not 'x'"),
     ([conv(8), conv(8, **{"from": ["conv1", "input"]})], "layer conv2: 'from' must name one layer, not"),

@@ -89,7 +89,7 @@ def test_fused_layers_and_provenance_are_named(tmp_path):
     out = inspect(tmp_path / "net.s2nn").stdout
     assert "3 layers" in out
     assert "hidden0 > hidden1" in out
-    assert "provenance: made by hand\n" in out
+    assert "provenance: made by hand, more about figures in --json\n" in out
 
 
 def test_bad_files_are_one_line_and_status_2(tmp_path, network):

@@ -108,9 +108,9 @@ def test_graphs_that_are_none(network):
         (2, {"sources": ("layer0", "layer0")}, "layer layer1: nothing reads it"),
         (1, {"name": "layer0"}, "layer layer0: the name is used twice"),
         (2, {"sources": ("layer1",)}, "layer layer2: 2 weight tables, but 1 sources"),
-        (2, {"sources": ("layer1", "input")}, "layer layer2: pixels of several bits are read by weights"),
+        (2, {"sources": ("layer1", "input")}, "layer layer2: the image is read by weights"),
         (3, {"sources": ("layer1", "layer2")}, "layer layer3: max pooling takes one source, not 2"),
-        (3, {"sources": ("input",)}, "layer layer3: pixels of several bits are read by weights"),
+        (3, {"sources": ("input",)}, "layer layer3: the image is read by weights"),
     ]:
         refused(lambda p=position, c=changes: rebuilt(network, p, **c), text)
 
@@ -138,7 +138,7 @@ def test_shapes_that_do_not_fit(network):
 
 def test_images_of_another_size(network):
     refused(lambda: network.forward(np.zeros((2, 6, 5, 2), np.uint8)),
-            r"images must have shape \(count, 6, 6, 2\), not \(2, 6, 5, 2\)")
+            r"images must have shape \(count, 6, 6, 2\) or \(count, 72\), not \(2, 6, 5, 2\)")
 
 
 @pytest.mark.parametrize(("shape", "width"), [((3, 2, 3), 2), ((2, 3, 3), 4), ((4, 4), 8), ((2, 2, 4), 4)])

@@ -83,7 +83,7 @@ def test_unreachable_thresholds_do_not_widen_the_circuit():
         (lambda: Input((0,), 1), "1 to 3 positive integers"),
         (lambda: Input((True, 4), 1), "1 to 3 positive integers"),
         (lambda: Input((2**32, 2**32), 1), "has more than 65,536 pixels"),
-        (lambda: Layer("Bad name", dense(1, 1), Fire(np.zeros(1, np.int32))), "lower-case identifier"),
+        (lambda: Layer("Bad name", dense(1, 1), Fire(np.zeros(1, np.int32))), "lower-case letters"),
         (lambda: Layer("a", dense(2, 1), Fire(np.zeros(3, np.int32))), "2 neurons in the weights, 3 in the thresholds"),
     ],
 )

@@ -119,7 +119,10 @@ def test_folders_and_devices_are_no_files(tmp_path):
         read_npy(tmp_path)
     with pytest.raises(UserError, match="is a folder, not a file"):
         read_json(tmp_path, what="plan")
-    with pytest.raises(UserError, match="more than the limit of 100"):
+    (tmp_path / "long").write_bytes(bytes(101))
+    with pytest.raises(UserError, match="101 bytes, more than the limit of 100"):
+        read_bytes(tmp_path / "long", what="recipe", limit=100)
+    with pytest.raises(UserError, match="recipe /dev/zero is no plain file"):
         read_bytes("/dev/zero", what="recipe", limit=100)
     with pytest.raises(UserError, match="is no plain file"):
         read_npy("/dev/zero")

@@ -83,7 +83,9 @@ def print_overview(data, console):
     measured = made.get("measured")
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")
-    console.print("provenance: " + (", ".join(said) or "none given"))
+    more = sorted(set(made) - {name for name, value in made.items() if isinstance(value, str)} - {"measured"})
+    said += [f"more about {listed(more)} in --json"] if more else []
+    console.print("provenance: " + (", ".join(said) or ("in --json" if made else "none given")))
 
 
 def number(q, *, unit=True):
