@@ -19,6 +19,7 @@ import numpy as np
 
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.compiled import private_folder
 from s2nn_hw.engines.event import EventParams
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.files import atomic_path
@@ -137,7 +138,8 @@ def _compile(place, model, sources, settings, *, top, folder, simulator, waves, 
         level = 2 if optimise else 1
         settings["MAKEFLAGS"] += f" OPT_FAST=-O{level} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
     log = place / "build.log"
-    objects = folder / f"library-{simulator}-{waves}-{optimise}-{_version(settings)}"
+    # of one user all folders share it
+    objects = (private_folder() or folder) / f"library-{simulator}-{waves}-{optimise}-{_version(settings)}"
     if objects.is_dir():
         shutil.copytree(objects, model, dirs_exist_ok=True)
         later = time.time() + 600  # make wants them newer than the makefile that Verilator is about to write
@@ -155,8 +157,13 @@ def _compile(place, model, sources, settings, *, top, folder, simulator, waves, 
 
 
 def _version(settings):
-    state = f"{settings.get('VERILATOR_ROOT')} {settings.get('MAKEFLAGS')} {sys.version}"
-    return hashlib.sha256(state.encode()).hexdigest()[:12]
+    """Return a digest of all that decides what Verilator's and cocotb's own parts are compiled to."""
+    state = [settings.get("VERILATOR_ROOT"), settings.get("MAKEFLAGS"), sys.prefix, sys.version]
+    for tool in ("verilator", "g++", "c++"):
+        with contextlib.suppress(OSError):
+            state.append(subprocess.run([tool, "--version"], env=os.environ | settings, capture_output=True, text=True,
+                                        check=False).stdout)
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:12]
 
 
 def _keep_library(model, objects):

@@ -13,7 +13,7 @@ from conftest import random_images, random_network
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.store import save
-from sim import folders
+from sim import folders, runner
 from sim.runner import build_model
 
 COMMAND = [sys.executable, "-c", "from s2nn_hw.cli import main; main()", "simulate", "net.s2nn", "--images", "x.npy",
@@ -62,6 +62,29 @@ def test_nothing_without_its_mark_is_taken_for_a_model(tmp_path):
     assert not (place / "model-left").exists()
     folders.mark(place, new)
     assert folders.finished(place) == new
+
+
+def test_what_is_the_same_for_every_circuit_is_kept_once(tmp_path):
+    model, kept = tmp_path / "model", tmp_path / "library"
+    model.mkdir()
+    for name in ("verilated.o", "verilated_vpi.o", "Vtop.o", "verilator.o"):
+        (model / name).write_bytes(b"first")
+    runner._keep_library(model, kept)
+    assert sorted(path.name for path in kept.iterdir()) == ["verilated.o", "verilated_vpi.o"]
+    (model / "verilated.o").write_bytes(b"second")
+    runner._keep_library(model, kept)
+    assert (kept / "verilated.o").read_bytes() == b"first"
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "library"}
+
+
+def test_another_compiler_is_another_library(tmp_path):
+    settings = runner.simulator_environment("verilator")
+    other = tmp_path / "g++"
+    other.write_text("#!/bin/sh\necho another one\n")
+    other.chmod(0o755)
+    before = runner._version(settings)
+    assert runner._version(settings) == before
+    assert runner._version(settings | {"PATH": f"{tmp_path}{os.pathsep}{settings['PATH']}"}) != before
 
 
 def test_two_builders_of_one_circuit_wait_for_each_other(tmp_path):
