@@ -85,7 +85,7 @@ def test_bad_keys_are_named(change, words):
     ({"layers": 256}, "'layers' must be a list"),
     ({"layers": [{"neurons": 4, "bits": 9}]}, r"'layers\[0\].bits' must lie in 1 .. 8"),
     ({"layers": [{"neurons": 4}]}, "layer hidden1: key 'bits' is missing for kind 'dense'"),
-    ({"name": "a b"}, "'name' must be letters"),
+    ({"name": "a b"}, "'name' must be at most 64 letters"),
     ({"layer": 1}, "'layer' is unknown"),
 ])
 def test_bad_shapes_are_named(change, words):
