@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from conftest import random_images
-from random_networks import random_case, signature
+from random_plans import random_case, signature
 from streams import check_accelerator
 
 from s2nn_hw.accelerator import Accelerator

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import random_images
 from graphs import build, convolution, dense, identity, joined, pooled
-from random_networks import random_case
+from random_plans import random_case
 from streams import check_accelerator
 
 from s2nn_hw.accelerator import Accelerator, Design

@@ -9,7 +9,7 @@ import pytest
 from conftest import random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import random_case
+from random_plans import random_case
 from standin import tiny_network
 
 from hw import protocol
