@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json
+from s2nn_hw.files import checked_place, write_json
 from s2nn_hw.store import save
 from s2nn_hw.terminal import next_step, terminal
 
@@ -48,8 +48,7 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
     output = Path(output)
     if output.suffix != ".s2nn":
         raise UserError(f"output {output} must end in .s2nn")
-    if not output.parent.is_dir():
-        raise UserError(f"folder {output.parent} does not exist; make it or choose another output path")
+    checked_place(output)
     checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
     console = terminal(stderr=as_json)
     if checkpoint.foreign:

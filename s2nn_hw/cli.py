@@ -91,10 +91,8 @@ def golden(
     from .store import load
     from .terminal import next_step
 
-    model, (pictures, _) = load(network), read_images(images)
     checked_npz(output)
-    model.encode(pictures)  # what can't be is refused before torch is read, which takes seconds
-    result = model.forward(pictures)
+    result = load(network).forward(read_images(images)[0])
     write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
     typer.echo(f"{counted(len(result.classes), 'image')} classified; class and scores are in {output}")
     next_step("simulate", network, "--images", images, "-o", "simulated.npz")

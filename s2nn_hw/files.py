@@ -23,6 +23,14 @@ _ENTRY = r"""[ \n]*+['"](?:descr['"] *+: *+['"]([^'"\\]{1,40})['"]|fortran_order
 _HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?[ \n]*+\}}[ \n]*+")
 
 
+def checked_place(path):
+    """Return :class:`~pathlib.Path` ``path``, to be written sooner or later; :class:`UserError` without its folder."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UserError(f"folder {path.parent} does not exist; make it or choose another output path")
+    return path
+
+
 @contextlib.contextmanager
 def atomic_path(path):
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, delete it on any error.
@@ -30,9 +38,7 @@ def atomic_path(path):
     Readers see the old file or the new one, never a part. The temporary name keeps the suffix, so that
     writers which look at it (``numpy.savez``) do the right thing.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise UserError(f"folder {path.parent} does not exist; make it or choose another output path")
+    path = checked_place(path)
     if path.is_dir():
         raise UserError(f"output {path} is a folder, not a file")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
@@ -66,13 +72,10 @@ def write_json(path, data):
 
 
 def checked_npz(path):
-    """Return ``path``, of an ``.npz`` file to be written later; :class:`UserError` where that can't be."""
-    path = Path(path)
-    if path.suffix != ".npz":
+    """Return :func:`checked_place` of ``path``, which must be that of an ``.npz`` file."""
+    if Path(path).suffix != ".npz":
         raise UserError(f"output {path} must end in .npz")
-    if not path.parent.is_dir():
-        raise UserError(f"folder {path.parent} does not exist; make it or choose another output path")
-    return path
+    return checked_place(path)
 
 
 def write_npz(path, **arrays):
@@ -111,7 +114,7 @@ def _beside(path):
         names = sorted(p.name for p in path.parent.iterdir() if path.suffix and p.suffix == path.suffix)
     except OSError:
         return ""
-    return f"; in {path.parent} there are {listed(names)}" if names else ""
+    return f"; {path.parent} holds {listed(names)}" if names else ""
 
 
 def is_pickle(data):

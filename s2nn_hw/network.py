@@ -205,9 +205,10 @@ class Network:
         images are large). ``batch``: images at a time, default by the size of the largest layer. Exact integer
         arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class.
         """
+        pixels = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
         import torch
 
-        pixels = torch.as_tensor(self.encode(images))
+        pixels = torch.as_tensor(pixels)
         batch = batch or max(1, min(2048, BATCH_VALUES // max(self.size(name) for name in self.shapes)))
         parts = [self._forward_batch(part, trace) for part in pixels.split(batch)] if len(pixels) else []
         if not parts:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from s2nn_hw.accelerator import Design
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import read_images, write_json, write_npz
+from s2nn_hw.files import checked_npz, checked_place, read_images, write_json, write_npz
 from s2nn_hw.labels import checked_labels
 from s2nn_hw.plan import family_plan, load_plan
 from s2nn_hw.store import load
@@ -51,14 +51,10 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
     network.encode(images)
     if not len(images):
         raise UserError(f"images {images_path}: at least one image is needed")
-    if Path(output).suffix != ".npz":
-        raise UserError(f"output {output} must end in .npz")
+    checked_npz(output)
     wave_format = ".fst" if simulator == "icarus" else ".vcd"
-    if waves is not None and Path(waves).suffix != wave_format:
+    if waves is not None and checked_place(waves).suffix != wave_format:
         raise UserError(f"waves {waves} must end in {wave_format} with {simulator}")
-    for target in filter(None, (output, waves)):
-        if not Path(target).resolve().parent.is_dir():
-            raise UserError(f"folder {Path(target).parent} does not exist; make it or choose another output path")
     simulation = _build(network, chosen, console, simulator=simulator, waves=waves is not None,
                         folder=Path(build) / "sim")
     outcome, _ = _run(simulation, images, console, "simulating", waves=waves,

@@ -137,7 +137,7 @@ def test_a_pipe_is_no_file(place, command):
 
 
 def test_files_beside_one_that_is_not_there(place, command):
-    refused(command("inspect", "none.s2nn"), "does not exist; in . there are net.s2nn")
+    refused(command("inspect", "none.s2nn"), "does not exist; . holds net.s2nn")
 
 
 def test_images_that_do_not_fit_the_data_set_of_the_provenance(place, command):
