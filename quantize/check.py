@@ -73,10 +73,11 @@ def warnings(report, labels, check=None):
     came, before = report["accuracy_integer"], report["accuracy_float"]
     guess = np.bincount(labels).max() / len(labels)
     if came < guess + NEAR_CHANCE * (1 - guess):
-        said.append(f"accuracy {100 * came:.2f} % is near that of guessing, {100 * guess:.2f} %: " + (
-            "the owner's classes come out all the same, so the labels of the recipe's data set are not what the owner "
-            "trained for" if check else "of weights trained elsewhere look at the recipe's [weights] and "
-            "'neuron.threshold', and at --check"))
+        why = "of weights trained elsewhere look at the recipe's [weights] and 'neuron.threshold', and at --check"
+        if check and check["integer"] >= LEAST_AGREEMENT:
+            why = ("the owner's classes come out all the same, so the labels of the recipe's data set are not what the "
+                   "owner trained for")
+        said.append(f"accuracy {100 * came:.2f} % is near that of guessing, {100 * guess:.2f} %: {why}")
     if before - came > LOSS:
         said.append(f"integers lose {100 * (before - came):.2f} points of the float model's {100 * before:.2f} %: more "
                     "--bits, or training with fake_quantise, keep them")

@@ -1,6 +1,9 @@
 """Weights of another program: read as the recipe says, checked against their owner's model, refused when in doubt."""
 
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +177,20 @@ def test_accuracy_near_guessing_and_lost_accuracy_are_said_aloud():
     assert "lose 8.00 points" in lost
     (other,) = warnings({"accuracy_integer": 0.9, "accuracy_float": 0.9}, labels, {"float": 1.0, "integer": 0.9})
     assert "90.00 % of the images checked" in other
+
+
+@pytest.mark.parametrize(("check", "said"), [(None, "and at --check"), ({"float": 1.0, "integer": 1.0}, "come out all"),
+                                            ({"float": 1.0, "integer": 0.5}, "and at --check")])
+def test_near_guessing_the_owner_s_classes_decide_what_is_to_be_looked_at(check, said):
+    near, *_ = warnings({"accuracy_integer": 0.12, "accuracy_float": 0.13}, np.arange(10), check)
+    assert said in near
+
+
+def test_the_least_recipe_of_the_document_is_one():
+    text = (Path(__file__).parents[1] / "docs" / "recipe.md").read_text()
+    (least,) = re.findall(r'```toml\n(name = "mine".*?)```', text, re.DOTALL)
+    recipe = from_dict(tomllib.loads(least))
+    assert (recipe.name, recipe.weights.input_scale, recipe.training.fake_quantise) == ("mine", 1.0, False)
 
 
 def test_the_command_warns_and_writes_nothing_where_the_check_fails(tmp_path, monkeypatch, capsys):
