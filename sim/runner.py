@@ -157,7 +157,7 @@ def _compile(place, model, sources, settings, *, top, folder, simulator, waves, 
 
 
 def _version(settings):
-    """Return a digest of all that decides what Verilator's and cocotb's own parts are compiled to."""
+    """Return a digest of all that decides what Verilator's own parts are compiled to."""
     state = [settings.get("VERILATOR_ROOT"), settings.get("MAKEFLAGS"), sys.prefix, sys.version]
     for tool in ("verilator", "g++", "c++"):
         with contextlib.suppress(OSError):

@@ -48,7 +48,7 @@ def streaming_cost(family, design):
     width = len(design.network.classes) * design.score_width + TAG_BITS
     queue = ram(family, design.frames_under_way - 1, width, registered=False)
     counters, rides = Cost(luts=3 * TAG_BITS, ffs=3 * TAG_BITS), design.frames_under_way - 2
-    shifted = family.shift and rides >= family.shift
+    shifted = 0 < family.shift <= rides
     return queue + counters + Cost(luts=width + TAG_BITS * shifted, ffs=width + TAG_BITS * (2 if shifted else rides))
 
 

@@ -80,12 +80,13 @@ def print_overview(data, console):
     ))
     made = data["provenance"]
     said = [f"{name} {listed([value])}" for name, value in made.items() if isinstance(value, str)]
+    more = {name for name, value in made.items() if not isinstance(value, str)}
     measured = made.get("measured")
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")
-    more = sorted(set(made) - {name for name, value in made.items() if isinstance(value, str)} - {"measured"})
-    said += [f"more about {listed(more)} in --json"] if more else []
-    console.print("provenance: " + (", ".join(said) or ("in --json" if made else "none given")))
+        more.discard("measured")
+    said += [f"more about {listed(sorted(more))} in --json"] if more else []
+    console.print("provenance: " + (", ".join(said) or "none given"))
 
 
 def number(q, *, unit=True):
