@@ -130,6 +130,7 @@ test: $(READY) ## run the whole test suite
 
 lint: $(READY) ## check the style of the code
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
 
 clean: ## remove build/ and caches (not .venv, not runs/)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -22,9 +22,19 @@ from .synthesis import Estimates, Lanes
 
 IMAGES = 10_000
 BENCHMARKS = {
-    "golden": golden, "generate": generate, "cycles": cycles, "simulation": simulation, "statistics": statistics,
-    "page": page, "adders": adders, "unrolled": unrolled, "lanes": Lanes, "estimates": Estimates,
-    "references": References, "growth": Growth, "paths": paths,
+    "golden": golden,
+    "generate": generate,
+    "cycles": cycles,
+    "simulation": simulation,
+    "statistics": statistics,
+    "page": page,
+    "adders": adders,
+    "unrolled": unrolled,
+    "lanes": Lanes,
+    "estimates": Estimates,
+    "references": References,
+    "growth": Growth,
+    "paths": paths,
 }
 
 
@@ -54,9 +64,16 @@ def main(arguments=None):
         times[name] = round(time.monotonic() - start, 1)
         publish(name, benchmark.TITLE, rows, setting, times[name], console)
         missed += [f"{name}: {row.what}" for row in rows if row.binding and row.reached is False]
-    write_json(options.output / "summary.json", {"network": network.name, "digest": network.digest,
-                                                 "load_before": load_before,
-                                                 "seconds": times, "missed": missed})
+    write_json(
+        options.output / "summary.json",
+        {
+            "network": network.name,
+            "digest": network.digest,
+            "load_before": load_before,
+            "seconds": times,
+            "missed": missed,
+        },
+    )
     console.print(f"{sum(times.values()):.0f} s; figures in {options.output}")
     for line in missed:
         console.print(f"missed {line}", markup=False)

@@ -17,8 +17,9 @@ class Registered(wiring.Component):
 
     def __init__(self, logic):
         self.logic = logic
-        super().__init__({"i": In(logic.inputs), "enable": In(max(1, stages(logic))),
-                          "o": Out(sum(map(len, logic.outputs)))})
+        super().__init__(
+            {"i": In(logic.inputs), "enable": In(max(1, stages(logic))), "o": Out(sum(map(len, logic.outputs)))}
+        )
 
     def elaborate(self, _platform):
         m = Module()
@@ -154,4 +155,3 @@ def da4ml_design(weights, folder):
     files = [path for path in files if "wrapper" not in path.name]
     width = sum(int(sum(bits)) for bits in np.array(pipeline.solutions[-1].out_kifs).T.tolist())
     return files, width, len(pipeline.solutions) + 1, same
-

@@ -53,8 +53,11 @@ def logics(weights, mapping):
     """Yield ``(design, logic, equal to numpy)`` for the LUTs of ``mapping``."""
     above = -np.minimum(weights, 0).sum(axis=1)
     size = 6 if mapping == "lut6" else 4
-    others = {"gated adders": designs.gated, f"tables of {size}": lambda b, row: designs.tables(b, row, size),
-              "tables in adders": designs.embedded}
+    others = {
+        "gated adders": designs.gated,
+        f"tables of {size}": lambda b, row: designs.tables(b, row, size),
+        "tables in adders": designs.embedded,
+    }
     for name, method in others.items():
         if name != "tables in adders" or mapping == "lut6":
             logic = designs.by_rows(weights, method)
@@ -85,9 +88,14 @@ class Synthesis:
 
     def cells(self, files, family, top=designs.TOP):
         """Return ``(cells by type, folder)`` of the Verilog ``files``, ``{name: text}``."""
-        script = "; ".join((f"read_verilog {' '.join(files)}", COMMANDS[family].format(top=top)
-                            + (" -flatten" if family == "xc7" else " -json net.json"), "delete t:$scopeinfo",
-                            "tee -q -o stat.json stat -json"))
+        script = "; ".join(
+            (
+                f"read_verilog {' '.join(files)}",
+                COMMANDS[family].format(top=top) + (" -flatten" if family == "xc7" else " -json net.json"),
+                "delete t:$scopeinfo",
+                "tee -q -o stat.json stat -json",
+            )
+        )
         folder = self._folder(files, family, script)
         if not (folder / "stat.json").is_file():
             run_tool(self.yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda _="": None)
@@ -98,17 +106,36 @@ class Synthesis:
         wrapper = to_verilog(designs.Shifted(inputs, outputs, ports), "top")
         _, folder = self.cells(files | {"top.v": wrapper}, "ecp5", "top")
         if not (folder / "report.json").is_file():
-            run_tool(find_tool("nextpnr-ecp5"), ["--85k", "--json", "net.json", "--freq", str(FAST_MHZ), "--report",
-                     "report.json", "--seed", "1", "--lpf-allow-unconstrained", "--timing-allow-fail", "-q"],
-                     folder=folder, log="nextpnr.log", tick=lambda _="": None)
+            run_tool(
+                find_tool("nextpnr-ecp5"),
+                [
+                    "--85k",
+                    "--json",
+                    "net.json",
+                    "--freq",
+                    str(FAST_MHZ),
+                    "--report",
+                    "report.json",
+                    "--seed",
+                    "1",
+                    "--lpf-allow-unconstrained",
+                    "--timing-allow-fail",
+                    "-q",
+                ],
+                folder=folder,
+                log="nextpnr.log",
+                tick=lambda _="": None,
+            )
         return min(reached for reached, _ in nextpnr_report(folder / "report.json")[1].clocks.values())
 
 
 def counts(cells, family):
     """Return ``(LUTs, flip-flops)``; shift registers of LUTs are left out, in favour of designs without enables."""
     kinds = CELLS[family]
-    return (sum(n * cells.get(cell, 0) for cell, n in kinds["luts"].items() if not cell.startswith("SRL")),
-            sum(n * cells.get(cell, 0) for cell, n in kinds["ffs"].items()))
+    return (
+        sum(n * cells.get(cell, 0) for cell, n in kinds["luts"].items() if not cell.startswith("SRL")),
+        sum(n * cells.get(cell, 0) for cell, n in kinds["ffs"].items()),
+    )
 
 
 def measure(tools, name, weights, family, folder):
@@ -151,19 +178,44 @@ def run(setting):
             rows += [Row(f"{name}, {family}: {design}", value, "LUT", best, text) for design, value, text, _ in found]
             ours = next(value for design, value, _, _ in found if design == "ours")
             if (name, family) in TARGETS:
-                rows.append(Row(f"{name}, {family}: ours to the target", ours, "LUT", TARGETS[name, family],
-                                "the figure to reach", binding=True))
-            rows.append(Row(f"{name}, {family}: designs not equal to numpy", sum(not same for *_, same in found), "", 0,
-                            "none", binding=True))
+                rows.append(
+                    Row(
+                        f"{name}, {family}: ours to the target",
+                        ours,
+                        "LUT",
+                        TARGETS[name, family],
+                        "the figure to reach",
+                        binding=True,
+                    )
+                )
+            rows.append(
+                Row(
+                    f"{name}, {family}: designs not equal to numpy",
+                    sum(not same for *_, same in found),
+                    "",
+                    0,
+                    "none",
+                    binding=True,
+                )
+            )
             firing = next(value for design, value, _, _ in found if design == "ours, firing")
             guess = predict_luts(weights, FAMILIES[family]).sum() / np.count_nonzero(weights)
-            rows.append(Row(f"{name}, {family}: prediction", guess, "LUT", firing, "ours, firing, synthesised", "near",
-                            0.15))
+            rows.append(
+                Row(f"{name}, {family}: prediction", guess, "LUT", firing, "ours, firing, synthesised", "near", 0.15)
+            )
     weights = random_layer(256, GROWN // 220)
     start = _cpu_seconds()
     mapped = map_layer(weights, np.zeros(len(weights), int), fire=True, seconds=60)
     searched = _cpu_seconds() - start
     to_verilog(designs.Registered(mapped.logic), designs.TOP)
-    rows.append(Row(f"{np.count_nonzero(weights):,} synapses to Verilog, CPU time", _cpu_seconds() - start, "s", 60,
-                    f"the figure to reach; {searched:.0f} s of it are the search", binding=True))
+    rows.append(
+        Row(
+            f"{np.count_nonzero(weights):,} synapses to Verilog, CPU time",
+            _cpu_seconds() - start,
+            "s",
+            60,
+            f"the figure to reach; {searched:.0f} s of it are the search",
+            binding=True,
+        )
+    )
     return rows

@@ -47,9 +47,17 @@ def netlist(component):
     """Return the cells of ``component`` on iCE40, as yosys's JSON has them."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "top.v").write_text(to_verilog(component, "top"))
-        run_tool(find_tool("yosys"), ["-q", "-p", "read_verilog top.v; synth_ice40 -top top ; select -module top; "
-                                      "write_json -selected net.json"], folder=folder, log="log",
-                 tick=lambda _: None)
+        run_tool(
+            find_tool("yosys"),
+            [
+                "-q",
+                "-p",
+                "read_verilog top.v; synth_ice40 -top top ; select -module top; write_json -selected net.json",
+            ],
+            folder=folder,
+            log="log",
+            tick=lambda _: None,
+        )
         return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())
 
 
@@ -78,8 +86,10 @@ def toggles(cells):
 
 
 def _inputs(cell):
-    return [cell["connections"][port][0] for port in (("I0", "I1", "I2", "I3") if cell["type"] == "SB_LUT4"
-                                                      else ("I0", "I1", "CI"))]
+    return [
+        cell["connections"][port][0]
+        for port in (("I0", "I1", "I2", "I3") if cell["type"] == "SB_LUT4" else ("I0", "I1", "CI"))
+    ]
 
 
 def _output(cell):
@@ -102,8 +112,10 @@ def main():
     less, more = toggles(base), toggles(whole)
     luts, flops = (b - a for a, b in zip(less, more, strict=True))
     picojoules = (CURRENTS[1] - CURRENTS[0]) * VOLTS / MHZ * 1e6 - NEW_FLIP_FLOPS * CLOCK_LOAD_PJ
-    print(f"LUTs {sum(cell['type'] == 'SB_LUT4' for cell in whole)}; toggles more per cycle: LUTs {luts:.1f}, "
-          f"flip-flops {flops:.1f}; {picojoules:.1f} pJ more without the clock")
+    print(
+        f"LUTs {sum(cell['type'] == 'SB_LUT4' for cell in whole)}; toggles more per cycle: LUTs {luts:.1f}, "
+        f"flip-flops {flops:.1f}; {picojoules:.1f} pJ more without the clock"
+    )
     for glitch in (1.0, GLITCH, 2.0):
         print(f"{glitch:.2f} toggles of a LUT per counted one: {picojoules / (glitch * luts + flops):.2f} pJ each")
 

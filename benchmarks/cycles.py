@@ -18,13 +18,13 @@ def run(setting):
     measured = measure(design, setting.images)
     rows = [
         Row("mean latency", float(measured.alone.mean()), "cycles", MEAN_LATENCY, "figure to reach", binding=True),
-        Row("mean interval", float(measured.intervals.mean()), "cycles", MEAN_INTERVAL, "figure to reach",
-            binding=True),
+        Row(
+            "mean interval", float(measured.intervals.mean()), "cycles", MEAN_INTERVAL, "figure to reach", binding=True
+        ),
     ]
     for row in layer_rows(design, measured):
         rows += [
-            Row(f"{row['name']} alone", row["alone_interval"], "cycles", row["bound"],
-                "max(ones / banks, words)"),
+            Row(f"{row['name']} alone", row["alone_interval"], "cycles", row["bound"], "max(ones / banks, words)"),
             Row(f"{row['name']} alone to bound", row["alone_to_bound"], "", RATIO, "figure to reach", binding=True),
         ]
     return rows

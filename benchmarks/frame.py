@@ -85,16 +85,33 @@ def publish(name, title, rows, setting, seconds, console):
     """Print the rows as a table and write them to ``<output>/<name>.json``."""
     verdict = {True: "yes", False: "NO", None: ""}
     columns = ("what", "measured", "reference", "ratio", "reached", "reference is")
-    lines = [(row.what, f"{text(row.measured)} {row.unit}".strip(), text(row.reference),
-              f"{row.ratio:.3f}" if row.ratio else "-", verdict[row.reached], row.source) for row in rows]
+    lines = [
+        (
+            row.what,
+            f"{text(row.measured)} {row.unit}".strip(),
+            text(row.reference),
+            f"{row.ratio:.3f}" if row.ratio else "-",
+            verdict[row.reached],
+            row.source,
+        )
+        for row in rows
+    ]
     if all(row.reference is None for row in rows):
         columns, lines = columns[:2], [line[:2] for line in lines]
     table = make_table(f"{name}: {title}", columns, lines)
     if len(columns) > 2:
         table.columns[-1].justify = "left"
     console.print(table)
-    write_json(setting.output / f"{name}.json", {
-        "format": "s2nn-benchmark", "version": 1, "benchmark": name, "title": title,
-        "network": {"name": setting.network.name, "digest": setting.network.digest}, "images": setting.source,
-        "seconds": round(seconds, 1), "rows": [row.to_json() for row in rows],
-    })
+    write_json(
+        setting.output / f"{name}.json",
+        {
+            "format": "s2nn-benchmark",
+            "version": 1,
+            "benchmark": name,
+            "title": title,
+            "network": {"name": setting.network.name, "digest": setting.network.digest},
+            "images": setting.source,
+            "seconds": round(seconds, 1),
+            "rows": [row.to_json() for row in rows],
+        },
+    )

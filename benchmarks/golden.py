@@ -19,8 +19,11 @@ def run(setting):
         network.forward(images[:500])
         exact = len(images) / best_seconds(lambda: network.forward(images))
         traced = len(images) / best_seconds(lambda: network.forward(images, trace=True))
-        floats = _float_rate(network, images, torch) if all(
-            isinstance(layer.synapses[0], Dense) for layer in network.layers) else None
+        floats = (
+            _float_rate(network, images, torch)
+            if all(isinstance(layer.synapses[0], Dense) for layer in network.layers)
+            else None
+        )
     finally:
         torch.set_num_threads(before)
     return [

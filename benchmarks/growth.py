@@ -43,18 +43,39 @@ class References:
             blocks = sum(row["weight_brams"] for row in guess["layers"])
             held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
             rows += [
-                Row(f"{network.name}: slowest layer, {slowest['name']}", slowest["alone_interval"], "cycles",
-                    slowest["bound"], "max(active taps / banks, words)"),
-                Row(f"{network.name}: packing of weight blocks", held / (blocks * 36 * 1024) if blocks else 0, "",
-                    1.0, "every bit of them used", "higher"),
+                Row(
+                    f"{network.name}: slowest layer, {slowest['name']}",
+                    slowest["alone_interval"],
+                    "cycles",
+                    slowest["bound"],
+                    "max(active taps / banks, words)",
+                ),
+                Row(
+                    f"{network.name}: packing of weight blocks",
+                    held / (blocks * 36 * 1024) if blocks else 0,
+                    "",
+                    1.0,
+                    "every bit of them used",
+                    "higher",
+                ),
             ]
             if network.synapse_count > LARGEST:
                 rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess["luts"], "LUT6"))
                 continue
             path = synthesise(Accelerator(network), "accelerator", "xc7", setting.output / "synthesis")
             usage = synthesis_usage("xc7", path)
-            rows += [Row(f"{network.name}: {title}", guess[what], title, getattr(usage, what), "yosys after synthesis",
-                         "near", TOLERANCE) for what, title in (("luts", "LUT6"), ("ffs", "FF"), ("brams", "RAMB36"))]
+            rows += [
+                Row(
+                    f"{network.name}: {title}",
+                    guess[what],
+                    title,
+                    getattr(usage, what),
+                    "yosys after synthesis",
+                    "near",
+                    TOLERANCE,
+                )
+                for what, title in (("luts", "LUT6"), ("ffs", "FF"), ("brams", "RAMB36"))
+            ]
         return rows
 
 
@@ -67,8 +88,11 @@ class Growth:
     def run(setting):
         base = {"channels": (16, 32), "side": 16}
         cases = {
-            "base": base, "channels x 2": base | {"channels": (32, 64)}, "channels x 4": base | {"channels": (64, 128)},
-            "image x 4": base | {"side": 32}, "depth x 2": base | {"channels": (16, 32, 32, 32)},
+            "base": base,
+            "channels x 2": base | {"channels": (32, 64)},
+            "channels x 4": base | {"channels": (64, 128)},
+            "image x 4": base | {"side": 32},
+            "depth x 2": base | {"channels": (16, 32, 32, 32)},
         }
         rows, first = [], {}
         for name, case in cases.items():
@@ -79,9 +103,15 @@ class Growth:
             to_verilog(Accelerator(network), TOP)
             seconds = time.perf_counter() - start
             guess = estimate(network, None, "xc7", design=Design(network))
-            values = {"cycles": float(measured.intervals.mean()), "LUT6": guess["luts"], "RAMB36": guess["brams"],
-                      "s": seconds}
+            values = {
+                "cycles": float(measured.intervals.mean()),
+                "LUT6": guess["luts"],
+                "RAMB36": guess["brams"],
+                "s": seconds,
+            }
             first = first or values
-            rows += [Row(f"{name}: {'to Verilog' if unit == 's' else unit}", value, unit, first[unit] or None,
-                         "the base") for unit, value in values.items()]
+            rows += [
+                Row(f"{name}: {'to Verilog' if unit == 's' else unit}", value, unit, first[unit] or None, "the base")
+                for unit, value in values.items()
+            ]
         return rows

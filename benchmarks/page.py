@@ -28,15 +28,20 @@ def run(setting):
     path, start = setting.output / "page.html", time.perf_counter()
     write_page(report, path, literature=load_literature())
     seconds = time.perf_counter() - start
-    rows = [Row("the file", path.stat().st_size / 1e6, "MB", 5, "one self-contained file", binding=True),
-            Row("writing it", seconds, "s")]
+    rows = [
+        Row("the file", path.stat().st_size / 1e6, "MB", 5, "one self-contained file", binding=True),
+        Row("writing it", seconds, "s"),
+    ]
     painted = browse(path)
     if painted is None:
         return [*rows, Row("browsers found", 0, "", source="no Chromium on the PATH, or no playwright")]
     first, figure, last = painted
-    return [*rows, Row("first paint", first, "ms"),
-            Row("first figure", figure, "ms", 2_000, "headless Chromium, the fastest of three", binding=True),
-            Row("last figure", last, "ms")]
+    return [
+        *rows,
+        Row("first paint", first, "ms"),
+        Row("first figure", figure, "ms", 2_000, "headless Chromium, the fastest of three", binding=True),
+        Row("last figure", last, "ms"),
+    ]
 
 
 def browse(path):

@@ -20,8 +20,16 @@ from s2nn_hw.store import load
 from .frame import Row
 
 TITLE = "whole designs after synthesis, default plans: loads of a net that is no clock, levels of logic"
-NETWORKS = ("mnist-tiny", "mnist-mlp", "mnist-cnn", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp",
-            "fashion-cnn")
+NETWORKS = (
+    "mnist-tiny",
+    "mnist-mlp",
+    "mnist-cnn",
+    "mnist-nano",
+    "mnist-pico",
+    "magic-nano",
+    "fashion-mlp",
+    "fashion-cnn",
+)
 BOARDS = ("arty_a7", "ulx3s")
 # LUTs and carry chains between two registers; ECP5's LUTs have four inputs, so there it is for comparison only
 LEVELS = {"xc7": 5}
@@ -38,8 +46,12 @@ def run(setting):
     for number, (network, board) in enumerate([(network, board) for network in networks for board in BOARDS]):
         start = time.monotonic()
         rows += measure(network, find_board(board), setting.output / "paths")
-        print(f"paths: {network.name} on {board}, {number + 1} of {len(networks) * len(BOARDS)}: "
-              f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"paths: {network.name} on {board}, {number + 1} of {len(networks) * len(BOARDS)}: "
+            f"{time.monotonic() - start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     return rows
 
 
@@ -67,4 +79,4 @@ def measure(network, board, output):
 
 def _short(name):
     """Return the end of a net's name, which says most."""
-    return name if len(name) <= NAME else "..." + name[3 - NAME:]
+    return name if len(name) <= NAME else "..." + name[3 - NAME :]

@@ -80,20 +80,27 @@ def entry_of(build):
     words += [f"SEED={seed}"] if seed != 1 else []
     words += ["SELFTEST=1"] if build["self_test"] else []
     return {
-        "command": "make bitstream " + " ".join(words), "commit": commit(), "generator": build.get("generator", ""),
-        "network": build["network"]["name"], "board": build["board"]["name"], "title": build["board"]["title"],
+        "command": "make bitstream " + " ".join(words),
+        "commit": commit(),
+        "generator": build.get("generator", ""),
+        "network": build["network"]["name"],
+        "board": build["board"]["name"],
+        "title": build["board"]["title"],
         "clock": {key: build["clock"].get(key) for key in ("wanted_mhz", "reached_mhz", "clock_mhz")},
         "used": {name: row["used"] for name, row in build["resources"].items()},
         "kinds": {name: row["kind"] for name, row in build["resources"].items()},
-        "counted": build["resources_source"], "bitstream": bool(build["bitstream"]), "tools": build["tools"],
+        "counted": build["resources_source"],
+        "bitstream": bool(build["bitstream"]),
+        "tools": build["tools"],
         "seconds": {name: round(value, 1) for name, value in build["seconds"].items()},
     }
 
 
 def commit():
     """Return the short name of the commit here, with ``+`` where files differ from it; empty outside of git."""
-    said = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude", "*"], capture_output=True,
-                          text=True, check=False)
+    said = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude", "*"], capture_output=True, text=True, check=False
+    )
     return said.stdout.strip()
 
 
@@ -103,9 +110,18 @@ def table(builds):
     for entry in builds:
         used, kinds, clock = entry["used"], entry["kinds"], entry["clock"]
         reached = f"{clock['reached_mhz']:.1f} ({clock['wanted_mhz']:g})" if clock["reached_mhz"] else "not placed here"
-        rows.append((f"`{entry['board']}`", f"`{entry['network']}`", f"`{entry['command']}`",
-                     f"{used['luts']:,} {kinds['luts']}", f"{used['ffs']:,}", f"{used['brams']:g} {kinds['brams']}",
-                     reached, entry["commit"]))
+        rows.append(
+            (
+                f"`{entry['board']}`",
+                f"`{entry['network']}`",
+                f"`{entry['command']}`",
+                f"{used['luts']:,} {kinds['luts']}",
+                f"{used['ffs']:,}",
+                f"{used['brams']:g} {kinds['brams']}",
+                reached,
+                entry["commit"],
+            )
+        )
     return markdown(HEADS, rows)
 
 
@@ -117,8 +133,10 @@ def markdown(heads, rows):
 
 def path_table(netlists):
     """Return the Markdown table of fan-outs and levels; ``netlists``: figures by ``NETWORK, FAMILY``."""
-    rows = [(f"`{name.replace(', ', '`, ')}", *(f"{figures[figure]:,}" for figure in PATH_FIGURES))
-            for name, figures in netlists.items()]
+    rows = [
+        (f"`{name.replace(', ', '`, ')}", *(f"{figures[figure]:,}" for figure in PATH_FIGURES))
+        for name, figures in netlists.items()
+    ]
     return markdown(PATH_HEADS, rows)
 
 
@@ -135,8 +153,11 @@ def documents():
 def check(strict=False):
     """Print what differs; return the exit status."""
     builds = read_builds()
-    wrong = [f"{document}: the recorded tables are not those of {BUILDS} and {PATHS}; run `make record-builds`"
-             for document, text, new in documents() if text != new]
+    wrong = [
+        f"{document}: the recorded tables are not those of {BUILDS} and {PATHS}; run `make record-builds`"
+        for document, text, new in documents()
+        if text != new
+    ]
     found, left_out = differences(Path("README.md"), builds)
     old = [entry["command"] for entry in builds if entry["generator"] != generator_digest()[:16]]
     for line in wrong + found:

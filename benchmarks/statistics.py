@@ -30,16 +30,40 @@ def run(setting):
         start = time.perf_counter()
         found = measure(design, images)
         seconds = time.perf_counter() - start
-        rows += [Row(f"{name}: cycles of {found.frames:,} images", seconds, "s", SECONDS, "figure to reach",
-                     binding=True),
-                 Row(f"{name}: images a second", found.frames / seconds, "")]
+        rows += [
+            Row(f"{name}: cycles of {found.frames:,} images", seconds, "s", SECONDS, "figure to reach", binding=True),
+            Row(f"{name}: images a second", found.frames / seconds, ""),
+        ]
     for board in BOARDS:
         folder = setting.output / "activity"
         shutil.rmtree(folder, ignore_errors=True)
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "from s2nn_hw.cli import main; main()", "activity",
-                        str(MODELS / f"{NAME}.s2nn"), "--board", board, "--frames", str(FRAMES), "--build", str(folder),
-                        "--json"], check=True, capture_output=True)
-        rows.append(Row(f"{NAME} on {board}: activity of {FRAMES} images", time.perf_counter() - start, "s",
-                        ACTIVITY_SECONDS, "figure to reach", binding=True))
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from s2nn_hw.cli import main; main()",
+                "activity",
+                str(MODELS / f"{NAME}.s2nn"),
+                "--board",
+                board,
+                "--frames",
+                str(FRAMES),
+                "--build",
+                str(folder),
+                "--json",
+            ],
+            check=True,
+            capture_output=True,
+        )
+        rows.append(
+            Row(
+                f"{NAME} on {board}: activity of {FRAMES} images",
+                time.perf_counter() - start,
+                "s",
+                ACTIVITY_SECONDS,
+                "figure to reach",
+                binding=True,
+            )
+        )
     return rows

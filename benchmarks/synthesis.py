@@ -29,8 +29,13 @@ def lane_rows(name, params, setting):
     total, lanes = int(params.accumulator_widths().sum()), params.lanes * params.banks
     tree = params.lanes * adder_bits(params.banks, max(params.bits, 2))[0]
     return [
-        Row(f"{name}: LUT6 a neuron", luts / params.lanes, "LUT6", (total + tree) / params.lanes,
-            "one per bit, accumulator and tree"),
+        Row(
+            f"{name}: LUT6 a neuron",
+            luts / params.lanes,
+            "LUT6",
+            (total + tree) / params.lanes,
+            "one per bit, accumulator and tree",
+        ),
         Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_PLAIN, "FINN's unit, 16 x 8, theirs"),
         Row(f"{name}: LUT6 a lane", luts / lanes, "LUT6", FINN_RESET, "reset-gated 16 x 8 tree, theirs"),
     ]
@@ -62,16 +67,26 @@ class Estimates:
     @staticmethod
     def run(setting):
         rows = []
-        for name, sizes, input_bits, bits in (("784-40-32-10", (784, 40, 32, 10), 1, 2),
-                                              ("196-64-32-10", (196, 64, 32, 10), 2, 4)):
+        for name, sizes, input_bits, bits in (
+            ("784-40-32-10", (784, 40, 32, 10), 1, 2),
+            ("196-64-32-10", (196, 64, 32, 10), 2, 4),
+        ):
             network = make_network(sizes, input_bits=input_bits, bits=bits)
             for family, kind in FAMILIES.items():
                 path = synthesise(Accelerator(network), "accelerator", family, setting.output / "synthesis")
                 usage, guess = synthesis_usage(family, path), estimate(network, None, family)
                 titles = {"luts": kind.lut_kind, "ffs": "FF", "brams": kind.bram_kind}
                 rows += [
-                    Row(f"{name}, {family}", guess[what], title, getattr(usage, what), "yosys after synthesis", "near",
-                        TOLERANCE, binding=True)
+                    Row(
+                        f"{name}, {family}",
+                        guess[what],
+                        title,
+                        getattr(usage, what),
+                        "yosys after synthesis",
+                        "near",
+                        TOLERANCE,
+                        binding=True,
+                    )
                     for what, title in titles.items()
                 ]
         return rows

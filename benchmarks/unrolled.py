@@ -32,12 +32,32 @@ def run(setting):
         timing = accelerator.timing
         schedule = timing.schedule(timing.ones(layer_inputs(network, images)[1]), length=len(images))
         rows += [
-            Row(f"{name}: LUT6, argmax and encoder included", usage.luts, "LUT6", luts, "DWN study" if luts else "",
-                binding=luts is not None),
+            Row(
+                f"{name}: LUT6, argmax and encoder included",
+                usage.luts,
+                "LUT6",
+                luts,
+                "DWN study" if luts else "",
+                binding=luts is not None,
+            ),
             Row(f"{name}: latency", int(schedule.cycles.max()), "cycles", latency, "the figure to reach", binding=True),
-            Row(f"{name}: interval", int(np.diff(schedule.offered).max()), "cycles", 1, "the figure to reach",
-                binding=True),
-            Row(f"{name}: estimate", estimate(network, plan, "xc7", design=accelerator.design)["luts"], "LUT6",
-                usage.luts, "yosys after synthesis", "near", TOLERANCE, binding=True),
+            Row(
+                f"{name}: interval",
+                int(np.diff(schedule.offered).max()),
+                "cycles",
+                1,
+                "the figure to reach",
+                binding=True,
+            ),
+            Row(
+                f"{name}: estimate",
+                estimate(network, plan, "xc7", design=accelerator.design)["luts"],
+                "LUT6",
+                usage.luts,
+                "yosys after synthesis",
+                "near",
+                TOLERANCE,
+                binding=True,
+            ),
         ]
     return rows

@@ -66,14 +66,17 @@ class Known:
 
     def inputs(self, name):
         """Return ``(accuracy in %, tensors by name)`` of all test images."""
+
         def make():
             pictures, labels = self.images(name)
             output, values = layer_inputs(self.network(name), pictures)
             return 100 * float((output.classes.numpy() == labels).mean()), values
+
         return self.once(("inputs", name), make)
 
     def cycles(self, name, board=None):
         """Return ``(mean latency, mean interval)`` in cycles of all test images on ``board`` with its shipped plan."""
+
         def make():
             network, plan = self.network(name), None
             if board:
@@ -83,6 +86,7 @@ class Known:
             ones = design.timing.ones(self.inputs(name)[1])
             alone, queued = design.timing.schedule(ones), design.timing.schedule(ones, length=100)
             return float(alone.cycles.mean()), float(np.diff(queued.offered, axis=1).mean())
+
         return self.once(("cycles", name, board and board.name), make)
 
     def accuracy(self, name):
@@ -98,8 +102,13 @@ class Known:
         if sparse(network):
             count = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
             said = " live"
-        weights = f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.1f} k" if count < 1e4 else \
-            f"{count / 1e3:.0f} k"
+        weights = (
+            f"{count / 1e6:.2f} M"
+            if count >= 1e6
+            else f"{count / 1e3:.1f} k"
+            if count < 1e4
+            else f"{count / 1e3:.0f} k"
+        )
         yield "bits of a pixel", re.match(r"\d", cells[3])[0], str(network.input.bits)
         yield "accuracy", cells[5], self.accuracy(name)
         yield "weights", cells[6], weights + said
@@ -120,8 +129,9 @@ class Known:
         built = next((entry for entry in builds if (entry["network"], entry["board"]) == (name, board.name)), None)
         for what, cell, key in (("LUTs", cells[4], "luts"), ("block RAMs", cells[5], "brams")):
             if cell.startswith("~"):
-                guess = self.once(("estimate", name, board.name),
-                                  lambda: estimate(network, plan, board.family, link=True))
+                guess = self.once(
+                    ("estimate", name, board.name), lambda: estimate(network, plan, board.family, link=True)
+                )
                 used = guess["cells" if key == "luts" else key]
                 yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"
             else:

@@ -79,11 +79,21 @@ def explore_designs(source, board, options, *, test_images=None):
     space = Space(input_bits, weight_bits, clocks, networks.layers)
     frames = min(options.frames, len(pictures.images))
     settings = {
-        "version": VERSION, "tool": __version__, "source": networks.identity(), "board": record["name"],
-        "objectives": objectives, "budget": budget, "space": space.to_json(),
-        "images": {"source": pictures.source, "digest": pictures.digest, "count": len(pictures.images),
-                   "frames": frames},
-        "seed": options.seed, "population": options.population,
+        "version": VERSION,
+        "tool": __version__,
+        "source": networks.identity(),
+        "board": record["name"],
+        "objectives": objectives,
+        "budget": budget,
+        "space": space.to_json(),
+        "images": {
+            "source": pictures.source,
+            "digest": pictures.digest,
+            "count": len(pictures.images),
+            "frames": frames,
+        },
+        "seed": options.seed,
+        "population": options.population,
     }
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, "exploration is at work in"):
@@ -94,21 +104,29 @@ def explore_designs(source, board, options, *, test_images=None):
         pictures.save_first(frames, folder / IMAGES)
         exploration = Exploration(study, networks, record, folder, console)
         with _workers(options) as workers:
-            console.print(f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
-                          f"{len(study.trials())} of {options.trials} trials done")
+            console.print(
+                f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
+                f"{len(study.trials())} of {options.trials} trials done"
+            )
             try:
                 exploration.search(options.trials, workers)
                 data = exploration.finish(options.synthesise, workers)
             except KeyboardInterrupt:
-                raise UserError(f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, "
-                                "the same command goes on") from None
+                raise UserError(
+                    f"interrupted after {len(study.trials())} of {options.trials} trials; nothing is lost, "
+                    "the same command goes on"
+                ) from None
     front.show(data, record, console)
-    console.print(f"everything is in {folder}: front.html, front.json, pareto.csv, {DATABASE}, and in front/ a network "
-                  "and a plan of each")
+    console.print(
+        f"everything is in {folder}: front.html, front.json, pareto.csv, {DATABASE}, and in front/ a network "
+        "and a plan of each"
+    )
     if data["front"]:
         files, values = data["front"][0]["files"], data["front"][0]["parameters"]
-        console.print(f"next: s2nn-hw bitstream {folder / files['network']} --plan {folder / files['plan']} --board "
-                      f"{board} --freq {values['clock_mhz']:g}")
+        console.print(
+            f"next: s2nn-hw bitstream {folder / files['network']} --plan {folder / files['plan']} --board "
+            f"{board} --freq {values['clock_mhz']:g}"
+        )
 
 
 def _networks(source, pictures, options, console):
@@ -140,8 +158,10 @@ class Exploration:
             line = bar.add_task("", total=trials, completed=min(done, trials))
             while done < trials:
                 batch = self.study.batch(min(self.study.settings["population"], trials - done))
-                wanted = {(values["input_bits"], values["weight_bits"])
-                          for values in (self.study.space.complete(trial.params) for trial in batch)}
+                wanted = {
+                    (values["input_bits"], values["weight_bits"])
+                    for values in (self.study.space.complete(trial.params) for trial in batch)
+                }
                 if not all(self.networks.has(*bits) for bits in wanted):
                     bar.stop()  # a training has a bar of its own
                     for bits in sorted(wanted, reverse=True):
@@ -185,28 +205,46 @@ class Exploration:
             self.study.refuse(trial, result["refused"])
             return
         known = {} if variant.accuracy is None else {"accuracy": variant.accuracy}
-        self.study.tell(trial, known | result["figures"], result["plan"],
-                        {"file": variant.path.name, "name": variant.name, "digest": variant.digest})
+        self.study.tell(
+            trial,
+            known | result["figures"],
+            result["plan"],
+            {"file": variant.path.name, "name": variant.name, "digest": variant.digest},
+        )
 
     def _task(self, kind, variant, **more):
-        board = {"family": self.board["family"], "baud": self.board["baud"],
-                 "budget": {name: self.study.settings["budget"][name] for name in front.RESOURCES}}
+        board = {
+            "family": self.board["family"],
+            "baud": self.board["baud"],
+            "budget": {name: self.study.settings["budget"][name] for name in front.RESOURCES},
+        }
         images = self.study.settings["images"]
-        return {"kind": kind, "code": code_digest(kind), "network": variant.digest, "board": board,
-                "images": [images["digest"], images["frames"]], **more}
+        return {
+            "kind": kind,
+            "code": code_digest(kind),
+            "network": variant.digest,
+            "board": board,
+            "images": [images["digest"], images["frames"]],
+            **more,
+        }
 
     def finish(self, count, workers):
         """Write the front's files, synthesise ``count`` of it, write and return the report."""
         rows = front.rows_of(self.study)
         best = front.pareto(rows, self.study.objectives)
         for row in best:
-            row["files"] = front.save_files(row, self.folder / "front", self._file(row), row["variant"]["name"],
-                                            self.board)
+            row["files"] = front.save_files(
+                row, self.folder / "front", self._file(row), row["variant"]["name"], self.board
+            )
         chosen = front.spread(best, self.study.objectives, count) if count else []
         results = {}
         self._write(rows, best, results)
-        tasks = {row["trial"]: self._task("synthesis", self._variant(row), plan=row["plan"],
-                                          clock_mhz=row["parameters"]["clock_mhz"]) for row in chosen}
+        tasks = {
+            row["trial"]: self._task(
+                "synthesis", self._variant(row), plan=row["plan"], clock_mhz=row["parameters"]["clock_mhz"]
+            )
+            for row in chosen
+        }
         results |= {trial: found for trial, task in tasks.items() if (found := self.kept.find(task))}
         missing = [row for row in chosen if row["trial"] not in results]
         with _progress(self.console) as bar:
@@ -237,5 +275,11 @@ class Exploration:
 
 
 def _progress(console):
-    return Progress(BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-                    console=console, redirect_stdout=False)
+    return Progress(
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        redirect_stdout=False,
+    )

@@ -33,8 +33,10 @@ def work(task, network, images):
     runs other code than the one that made the task.
     """
     if task["code"] != code_digest(task["kind"]):
-        raise UserError(f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install "
-                        "the same everywhere")
+        raise UserError(
+            f"a worker has another s2nn-hw (it says {s2nn_hw.__version__}) than the exploration; install "
+            "the same everywhere"
+        )
     return candidate(task, network, images) if task["kind"] == "candidate" else synthesis(task, network)
 
 
@@ -89,8 +91,10 @@ def candidate(task, content, images):
     guess = estimate(network, plan, task["board"]["family"], link=True, design=design)
     latency, interval = float(alone.cycles.mean()), float(np.diff(queued.offered, axis=1).mean())
     figures = {
-        "latency_cycles": round(latency, 3), "interval_cycles": round(interval, 3),
-        "latency_us": round(latency / clock, 4), "frames_per_second": round(clock * 1e6 / interval, 1),
+        "latency_cycles": round(latency, 3),
+        "interval_cycles": round(interval, 3),
+        "latency_us": round(latency / clock, 4),
+        "frames_per_second": round(clock * 1e6 / interval, 1),
         **{name: guess[name] for name in ("luts", "ffs", "brams")},
         "energy_nj": frame_energy(design, ones, values),
     }
@@ -133,8 +137,9 @@ def synthesis(task, content):
     try:
         plan = parse_plan(task["plan"], network, "candidate")
         with tempfile.TemporaryDirectory(prefix="s2nn-explore-") as folder:
-            usage = synthesise_for_link(network, plan, board["family"], folder,
-                                        clock_hz=round(task["clock_mhz"] * 1e6), baud=board["baud"])
+            usage = synthesise_for_link(
+                network, plan, board["family"], folder, clock_hz=round(task["clock_mhz"] * 1e6), baud=board["baud"]
+            )
     except UserError as reason:
         return {"failed": " ".join(str(reason).split())}
     return {"used": usage.counts(), "source": usage.source, "detail": usage.detail}

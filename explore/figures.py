@@ -74,8 +74,9 @@ def parse_objectives(text):
         if name not in FIGURES:
             raise UserError(f"--objectives: {name!r} is unknown; known: {', '.join(FIGURES)}")
     if len(set(names)) != len(names) or len(names) < 2:
-        raise UserError("--objectives: two different figures or more are wanted; for a single one `s2nn-hw plan` is "
-                        "the tool")
+        raise UserError(
+            "--objectives: two different figures or more are wanted; for a single one `s2nn-hw plan` is the tool"
+        )
     return names
 
 

@@ -22,8 +22,16 @@ def rows_of(study):
             rows.append(row | {"state": "refused", "reason": notes.get("refused", "")})
             continue
         over = sorted(name for name, share in trial.constraints.items() if share > 0)
-        rows.append(row | {"state": "over budget" if over else "fits", "over": over, "variant": notes["variant"],
-                           "figures": notes["figures"], "plan": notes["plan"]})
+        rows.append(
+            row
+            | {
+                "state": "over budget" if over else "fits",
+                "over": over,
+                "variant": notes["variant"],
+                "figures": notes["figures"],
+                "plan": notes["plan"],
+            }
+        )
     return rows
 
 
@@ -49,8 +57,9 @@ def spread(front, objectives, count):
     span = {name: [row["figures"][name] for row in front] for name in objectives}
 
     def place(row):
-        return [(row["figures"][name] - min(values)) / ((max(values) - min(values)) or 1)
-                for name, values in span.items()]
+        return [
+            (row["figures"][name] - min(values)) / ((max(values) - min(values)) or 1) for name, values in span.items()
+        ]
 
     chosen = []
     for name in objectives:
@@ -60,8 +69,14 @@ def spread(front, objectives, count):
     while len(chosen) < count:
         places = [place(row) for row in chosen]
         rest = [row for row in front if row not in chosen]
-        chosen.append(max(rest, key=lambda row: min(
-            max(abs(a - b) for a, b in zip(place(row), other, strict=True)) for other in places)))
+        chosen.append(
+            max(
+                rest,
+                key=lambda row: min(
+                    max(abs(a - b) for a, b in zip(place(row), other, strict=True)) for other in places
+                ),
+            )
+        )
     return sorted(chosen, key=lambda row: row["trial"])
 
 
@@ -78,9 +93,16 @@ def save_files(row, folder, network_file, network_name, board):
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
     figures = {name: row["figures"][name] for name in row["figures"] if name != "accuracy"}
-    write_json(folder / f"{stem}.plan.json", row["plan"] | {
-        "network": network_name, "board": board["name"], "clock_mhz": row["parameters"]["clock_mhz"],
-        "estimate": figures})
+    write_json(
+        folder / f"{stem}.plan.json",
+        row["plan"]
+        | {
+            "network": network_name,
+            "board": board["name"],
+            "clock_mhz": row["parameters"]["clock_mhz"],
+            "estimate": figures,
+        },
+    )
     return {"network": f"{folder.name}/{stem}.s2nn", "plan": f"{folder.name}/{stem}.plan.json"}
 
 
@@ -110,24 +132,47 @@ def report(study, rows, front, synthesised, *, created):
         elif result:
             entry["synthesis"] = result
         entries.append(entry)
-    told = {name: [abs(e["error"][name]) for e in entries if e.get("error") and e["error"][name] is not None]
-            for name in COMPARED}
+    told = {
+        name: [abs(e["error"][name]) for e in entries if e.get("error") and e["error"][name] is not None]
+        for name in COMPARED
+    }
     return {
-        "format": FORMAT, "version": VERSION, "tool": f"s2nn-hw {__version__}", "created": created,
+        "format": FORMAT,
+        "version": VERSION,
+        "tool": f"s2nn-hw {__version__}",
+        "created": created,
         "settings": settings,
-        "objectives": [{"figure": name, "unit": FIGURES[name].unit, "better": "more" if FIGURES[name].most else "less"}
-                       for name in study.objectives],
-        "sources": {"accuracy": "golden model", "cycles": "formula", "resources": "estimate", "energy": "estimate",
-                    "synthesis": "tool report"},
+        "objectives": [
+            {"figure": name, "unit": FIGURES[name].unit, "better": "more" if FIGURES[name].most else "less"}
+            for name in study.objectives
+        ],
+        "sources": {
+            "accuracy": "golden model",
+            "cycles": "formula",
+            "resources": "estimate",
+            "energy": "estimate",
+            "synthesis": "tool report",
+        },
         "counts": {state: sum(row["state"] == state for row in rows) for state in ("fits", "over budget", "refused")},
-        "estimate_error": {name: {"candidates": len(values), "mean": round(sum(values) / len(values), 4),
-                                  "largest": max(values)} if values else None for name, values in told.items()},
+        "estimate_error": {
+            name: {"candidates": len(values), "mean": round(sum(values) / len(values), 4), "largest": max(values)}
+            if values
+            else None
+            for name, values in told.items()
+        },
         "front": entries,
         "chart": {
             "axes": study.objectives,
-            "points": [{"trial": row["trial"], "front": row["trial"] in numbers, "state": row["state"],
-                        **{name: row["figures"][name] for name in study.objectives}}
-                       for row in rows if "figures" in row],
+            "points": [
+                {
+                    "trial": row["trial"],
+                    "front": row["trial"] in numbers,
+                    "state": row["state"],
+                    **{name: row["figures"][name] for name in study.objectives},
+                }
+                for row in rows
+                if "figures" in row
+            ],
         },
         "trials": [{key: value for key, value in row.items() if key not in ("plan", "files")} for row in rows],
     }
@@ -137,8 +182,9 @@ def csv(data):
     """Return the chart of a :func:`report` as CSV, a line per trial with figures."""
     axes = data["chart"]["axes"]
     lines = [",".join(("trial", "front", "state", *axes))]
-    lines += [",".join(str(point[name]) for name in ("trial", "front", "state", *axes))
-              for point in data["chart"]["points"]]
+    lines += [
+        ",".join(str(point[name]) for name in ("trial", "front", "state", *axes)) for point in data["chart"]["points"]
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -164,22 +210,34 @@ def show(data, board, console):
     for entry in data["front"]:
         values, figures = entry["parameters"], entry["figures"]
         used, error = entry.get("synthesis", {}).get("used"), entry.get("error")
-        row = [str(entry["trial"]), f"{values['input_bits']}/{values['weight_bits']}", _plan(values),
-               f"{values['clock_mhz']:g}", *(_text(name, figures.get(name)) for name in names)]
+        row = [
+            str(entry["trial"]),
+            f"{values['input_bits']}/{values['weight_bits']}",
+            _plan(values),
+            f"{values['clock_mhz']:g}",
+            *(_text(name, figures.get(name)) for name in names),
+        ]
         for name in COMPARED:
-            row += [_text(name, figures[name]), *([_text(name, used and used[name])] if wide else []),
-                    _signed(error and error[name])]
+            row += [
+                _text(name, figures[name]),
+                *([_text(name, used and used[name])] if wide else []),
+                _signed(error and error[name]),
+            ]
         rows.append(row)
     name, counts = data["settings"]["source"]["name"], data["counts"]
     console.print(make_table(f"{name} on {board['title']}: the front (bits: of pixels / weights)", columns, rows))
     total = sum(counts.values())
-    console.print(f"{total} trials: {counts['fits']} within the budget, {counts['over budget']} beyond it, "
-                  f"{counts['refused']} that stand for no circuit; {len(data['front'])} on the front")
+    console.print(
+        f"{total} trials: {counts['fits']} within the budget, {counts['over budget']} beyond it, "
+        f"{counts['refused']} that stand for no circuit; {len(data['front'])} on the front"
+    )
     for name, kind in zip(COMPARED, (lut, block), strict=True):
         found = data["estimate_error"][name]
         if found:
-            console.print(f"estimate against yosys, {kind}: {100 * found['mean']:.1f} % off on average, "
-                          f"{100 * found['largest']:.1f} % at most ({found['candidates']} synthesised)")
+            console.print(
+                f"estimate against yosys, {kind}: {100 * found['mean']:.1f} % off on average, "
+                f"{100 * found['largest']:.1f} % at most ({found['candidates']} synthesised)"
+            )
     for entry in data["front"]:
         if "failed" in entry.get("synthesis", {}):
             console.print(f"trial {entry['trial']} was not synthesised: {entry['synthesis']['failed']}")

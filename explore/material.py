@@ -156,8 +156,11 @@ class FromRecipe(Networks):
     def layers(self):
         from quantize.graph import nodes
 
-        return tuple((node.name, *((node.taps[0].kernel,) * 2 if node.taps[0].kind == "conv" else (0, 0)))
-                     for node in nodes(self.recipe) if node.taps)
+        return tuple(
+            (node.name, *((node.taps[0].kernel,) * 2 if node.taps[0].kind == "conv" else (0, 0)))
+            for node in nodes(self.recipe)
+            if node.taps
+        )
 
     def identity(self):
         from quantize.recipe import as_dict
@@ -168,8 +171,10 @@ class FromRecipe(Networks):
     def bits(self, input_bits, weight_bits):
         """Return the bits to choose from: those given, else the recipe's own first and then 1, 2, 4 and 2, 3, 4."""
         own = [self.recipe.data.pixel_bits, max(self.recipe.bits[:-1])]
-        given = (parse_numbers(input_bits, "--input-bits", (own[0], 1, 2, 4), INPUT_BITS),
-                 parse_numbers(weight_bits, "--weight-bits", (own[1], 2, 3, 4), range(1, 9)))
+        given = (
+            parse_numbers(input_bits, "--input-bits", (own[0], 1, 2, 4), INPUT_BITS),
+            parse_numbers(weight_bits, "--weight-bits", (own[1], 2, 3, 4), range(1, 9)),
+        )
         return tuple(tuple(dict.fromkeys(values)) for values in given)
 
     def make(self, input_bits, weight_bits):
@@ -178,10 +183,17 @@ class FromRecipe(Networks):
         from quantize.train import train
 
         recipe, name = self.recipe, f"{self.name[:48]}-i{input_bits}w{weight_bits}"
-        layers = tuple(dataclasses.replace(layer, bits=weight_bits, shortcut_bits=layer.shortcut and (
-            layer.shortcut_bits or layer.bits)) if layer.bits is not None else layer for layer in recipe.layers)
-        recipe = dataclasses.replace(recipe, name=name, layers=layers,
-                                     data=dataclasses.replace(recipe.data, pixel_bits=input_bits))
+        layers = tuple(
+            dataclasses.replace(
+                layer, bits=weight_bits, shortcut_bits=layer.shortcut and (layer.shortcut_bits or layer.bits)
+            )
+            if layer.bits is not None
+            else layer
+            for layer in recipe.layers
+        )
+        recipe = dataclasses.replace(
+            recipe, name=name, layers=layers, data=dataclasses.replace(recipe.data, pixel_bits=input_bits)
+        )
         self.console.print(f"training {name}, {recipe.training.epochs} epochs")
         checkpoint = train(recipe, self.folder / name, console=self.console)
         return quantize(read_checkpoint(checkpoint), console=self.console)[0]

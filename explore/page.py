@@ -10,12 +10,19 @@ from s2nn_hw.report.page import render
 from .figures import FIGURES
 
 # names and factors of the report's plots
-PLOTTED = {"accuracy": ("accuracy", 100.0), "luts": ("luts", 1.0), "brams": ("brams", 1.0),
-           "energy_nj": ("energy_uj", 0.001), "latency_us": ("latency_us", 1.0),
-           "frames_per_second": ("frames_per_second", 1.0)}
+PLOTTED = {
+    "accuracy": ("accuracy", 100.0),
+    "luts": ("luts", 1.0),
+    "brams": ("brams", 1.0),
+    "energy_nj": ("energy_uj", 0.001),
+    "latency_us": ("latency_us", 1.0),
+    "frames_per_second": ("frames_per_second", 1.0),
+}
 HEADS = {"accuracy": "accuracy", "latency_us": "latency, us", "energy_nj": "energy, nJ", "luts": "LUT", "ffs": "FF"}
-NOTE = (" Candidates that others beat, or that are beyond the budget, are grey; accuracy and cycles are exact, "
-        "resources and energy estimates.")
+NOTE = (
+    " Candidates that others beat, or that are beyond the budget, are grey; accuracy and cycles are exact, "
+    "resources and energy estimates."
+)
 
 
 def write_page(folder, data, title):
@@ -32,18 +39,21 @@ def render_page(data, title):
     axes = [PLOTTED[axis][0] for axis in data["chart"]["axes"] if axis in PLOTTED]
     drawn = {}
     for y, x in combinations(axes, 2):
-        figure = pareto(front, others, x, y, name=f"{x}-{y}".replace("_", "-"), note=NOTE,
-                        title=f"{_short(y)} against {_short(x)}")
+        figure = pareto(
+            front, others, x, y, name=f"{x}-{y}".replace("_", "-"), note=NOTE, title=f"{_short(y)} against {_short(x)}"
+        )
         if figure is not None:
             drawn[figure.name] = figure
-    return render("explore.html", drawn, data=data, title=task, heads=_heads(data), rows=_rows(data),
-                  figures=list(drawn.values()))
+    return render(
+        "explore.html", drawn, data=data, title=task, heads=_heads(data), rows=_rows(data), figures=list(drawn.values())
+    )
 
 
 def _point(point, system, task):
     row = {"system": system, "task": task}
-    return row | {name: None if point.get(axis) is None else point[axis] * factor
-                  for axis, (name, factor) in PLOTTED.items()}
+    return row | {
+        name: None if point.get(axis) is None else point[axis] * factor for axis, (name, factor) in PLOTTED.items()
+    }
 
 
 def _short(axis):
@@ -61,14 +71,21 @@ def _rows(data):
     for entry in data["front"]:
         values, error = entry["parameters"], entry.get("error") or {}
         used = (entry.get("synthesis") or {}).get("used")
-        rows.append({
-            "trial": entry["trial"],
-            "what": f"{values['input_bits']}-bit pixels, {values['weight_bits']}-bit weights, {values['plan']} plan, "
-                    f"{values['clock_mhz']:g} MHz",
-            "cells": [f"{entry['figures'][axis['figure']]:,.{FIGURES[axis['figure']].digits}f}"
-                      for axis in data["objectives"]],
-            "synthesis": f"{used['luts']:,} LUT, {used['brams']:g} block RAM" if used else "",
-            "error": ", ".join(f"{what} {100 * error[key]:+.1f} %" for key, what in (("luts", "LUT"), ("brams", "RAM"))
-                               if error.get(key) is not None),
-        })
+        rows.append(
+            {
+                "trial": entry["trial"],
+                "what": f"{values['input_bits']}-bit pixels, {values['weight_bits']}-bit weights, "
+                f"{values['plan']} plan, {values['clock_mhz']:g} MHz",
+                "cells": [
+                    f"{entry['figures'][axis['figure']]:,.{FIGURES[axis['figure']].digits}f}"
+                    for axis in data["objectives"]
+                ],
+                "synthesis": f"{used['luts']:,} LUT, {used['brams']:g} block RAM" if used else "",
+                "error": ", ".join(
+                    f"{what} {100 * error[key]:+.1f} %"
+                    for key, what in (("luts", "LUT"), ("brams", "RAM"))
+                    if error.get(key) is not None
+                ),
+            }
+        )
     return rows

@@ -27,7 +27,10 @@ PACES = 20
 PLANS = ("default", "planner", "layers")
 MOST_LAYERS = 8  # with weights: of deeper networks only the planner's plans are tried
 CHOICES = {
-    "engine": ("event", "parallel"), "banks": (1, 2, 4, 8), "word": (8, 16, 32), "groups": (1, 2, 4, 8),
+    "engine": ("event", "parallel"),
+    "banks": (1, 2, 4, 8),
+    "word": (8, 16, 32),
+    "groups": (1, 2, 4, 8),
     "memory": ("auto", "block", "distributed"),
 }
 
@@ -45,8 +48,9 @@ class Space:
     layers: tuple
 
     def to_json(self):
-        return {name: list(map(list, value)) if name == "layers" else list(value)
-                for name, value in asdict(self).items()}
+        return {
+            name: list(map(list, value)) if name == "layers" else list(value) for name, value in asdict(self).items()
+        }
 
     def parameters(self):
         """Return ``{name: tuple of values}``, of ``pace`` a range; what has one value only is left out."""
@@ -61,8 +65,7 @@ class Space:
 
     def complete(self, values):
         """Return ``values`` of :meth:`parameters` with those that can't vary."""
-        fixed = {"input_bits": self.input_bits[0], "weight_bits": self.weight_bits[0],
-                 "clock_mhz": self.clocks_mhz[0]}
+        fixed = {"input_bits": self.input_bits[0], "weight_bits": self.weight_bits[0], "clock_mhz": self.clocks_mhz[0]}
         return fixed | values
 
     def starts(self):
@@ -70,8 +73,12 @@ class Space:
         own = {"input_bits": self.input_bits[0], "weight_bits": self.weight_bits[0], "clock_mhz": self.clocks_mhz[0]}
         small = own | {"input_bits": min(self.input_bits), "weight_bits": min(self.weight_bits)}
         known = self.parameters()
-        starts = [own | {"plan": "default"}, own | {"plan": "planner", "pace": PACES // 2},
-                  small | {"plan": "planner", "pace": 0}, small | {"plan": "planner", "pace": PACES}]
+        starts = [
+            own | {"plan": "default"},
+            own | {"plan": "planner", "pace": PACES // 2},
+            small | {"plan": "planner", "pace": 0},
+            small | {"plan": "planner", "pace": PACES},
+        ]
         return [{name: value for name, value in start.items() if name in known} for start in starts]
 
 
@@ -108,14 +115,18 @@ def bits_options(wanted_input, wanted_weights, own):
     Without options: the network's own and fewer, down to 1 and 2.
     """
     most_input, most_weights = own
-    inputs = parse_numbers(wanted_input, "--input-bits",
-                           sorted((b for b in INPUT_BITS if b <= most_input), reverse=True), INPUT_BITS)
-    weights = parse_numbers(wanted_weights, "--weight-bits", range(most_weights, min(2, most_weights) - 1, -1),
-                            range(1, 9))
+    inputs = parse_numbers(
+        wanted_input, "--input-bits", sorted((b for b in INPUT_BITS if b <= most_input), reverse=True), INPUT_BITS
+    )
+    weights = parse_numbers(
+        wanted_weights, "--weight-bits", range(most_weights, min(2, most_weights) - 1, -1), range(1, 9)
+    )
     for option, values, most in (("--input-bits", inputs, most_input), ("--weight-bits", weights, most_weights)):
         if max(values) > most:
-            raise UserError(f"{option}: the network has {most}, so {max(values)} can't be had without training; "
-                            "explore its recipe instead")
+            raise UserError(
+                f"{option}: the network has {most}, so {max(values)} can't be had without training; "
+                "explore its recipe instead"
+            )
     return inputs, weights
 
 
@@ -136,8 +147,11 @@ def layers_plan(network, values, family):
         if not convolves and _alone(network, layer):
             width = get["banks"] * get["word"]
         banks = taps * get["banks"] if get["engine"] == "event" else 1
-        choices.append(replace(choice, engine=get["engine"], taps=taps, width=width, banks=banks, groups=groups,
-                               memory=get["memory"]))
+        choices.append(
+            replace(
+                choice, engine=get["engine"], taps=taps, width=width, banks=banks, groups=groups, memory=get["memory"]
+            )
+        )
     plan = Plan(tuple(choices))
     return with_buffers(plan, safe_buffers(network, plan))
 

@@ -43,7 +43,8 @@ class Study:
             self.study = _checked(self.path, lambda: optuna.load_study(study_name=STUDY, storage=storage))
         else:
             self.study = optuna.create_study(
-                study_name=STUDY, storage=storage, directions=[FIGURES[name].direction for name in self.objectives])
+                study_name=STUDY, storage=storage, directions=[FIGURES[name].direction for name in self.objectives]
+            )
         asked = self.study.get_trials(deepcopy=False)
         if not asked and not self.study.user_attrs:
             self.study.set_user_attr("settings", settings)
@@ -55,13 +56,17 @@ class Study:
     def _check(self):
         before = self.study.user_attrs.get("settings")
         if not isinstance(before, dict) or before.get("version") != VERSION:
-            raise UserError(f"database {self.path} holds no exploration of version {VERSION}; --fresh starts over, "
-                            "-o chooses another folder")
+            raise UserError(
+                f"database {self.path} holds no exploration of version {VERSION}; --fresh starts over, "
+                "-o chooses another folder"
+            )
         if before != self.settings:
             names = [key for key in self.settings if before.get(key) != self.settings[key]]
             names += sorted(set(before) - set(self.settings))
-            raise UserError(f"{self.path.parent} holds an exploration with other settings, differing in "
-                            f"{' and '.join(map(repr, names))}; --fresh starts over, -o chooses another folder")
+            raise UserError(
+                f"{self.path.parent} holds an exploration with other settings, differing in "
+                f"{' and '.join(map(repr, names))}; --fresh starts over, -o chooses another folder"
+            )
 
     def trials(self):
         """Return all trials that were told, in order: Optuna's frozen trials."""
@@ -71,8 +76,10 @@ class Study:
     def batch(self, size):
         """Return the trials to work out next, at most ``size`` and at least those asked before; see the module."""
         state = self.optuna.trial.TrialState
-        left = [self.optuna.Trial(self.study, t._trial_id)
-                for t in self.study.get_trials(deepcopy=False, states=(state.RUNNING,))]
+        left = [
+            self.optuna.Trial(self.study, t._trial_id)
+            for t in self.study.get_trials(deepcopy=False, states=(state.RUNNING,))
+        ]
         whole = [trial for trial in left if set(trial.params) == set(self._distributions())]
         for trial in left:
             if trial not in whole:  # interrupted while it was asked
@@ -80,8 +87,8 @@ class Study:
         while len(whole) < size:
             asked = sum(t.state != state.WAITING for t in self.study.get_trials(deepcopy=False))
             self.study.sampler = self.optuna.samplers.NSGAIISampler(
-                population_size=self.settings["population"],
-                seed=(self.settings["seed"] * SEED_STEP + asked) % 2**32)
+                population_size=self.settings["population"], seed=(self.settings["seed"] * SEED_STEP + asked) % 2**32
+            )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a value that was chosen for us and is not in the space any more
                 whole.append(self.study.ask(self._distributions()))
@@ -89,8 +96,12 @@ class Study:
 
     def _distributions(self):
         kinds = self.optuna.distributions
-        return {name: kinds.IntDistribution(values[0], values[-1]) if isinstance(values, range)
-                else kinds.CategoricalDistribution(values) for name, values in self.space.parameters().items()}
+        return {
+            name: kinds.IntDistribution(values[0], values[-1])
+            if isinstance(values, range)
+            else kinds.CategoricalDistribution(values)
+            for name, values in self.space.parameters().items()
+        }
 
     def refuse(self, trial, reason):
         """Tell that ``trial`` stands for no circuit, and why."""

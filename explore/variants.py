@@ -50,8 +50,10 @@ def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None
     input_bits, weight_bits = input_bits or most_input, weight_bits or most_weights
     for what, wanted, most in (("input", input_bits, most_input), ("weight", weight_bits, most_weights)):
         if not 1 <= wanted <= most:
-            raise UserError(f"network {network.name} has {most} {what} bits, so {wanted} can't be had without "
-                            "training; explore its recipe instead")
+            raise UserError(
+                f"network {network.name} has {most} {what} bits, so {wanted} can't be had without "
+                "training; explore its recipe instead"
+            )
     if (input_bits, weight_bits) == (most_input, most_weights):
         return network
     entering = Input(network.input.shape, input_bits)
@@ -71,11 +73,22 @@ def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None
             x[layer.name] = _step(layer, x, shapes, peaks[0])
             y[layer.name] = _step(new, y, shapes, peaks[1]) if layer.name in changed else x[layer.name]
     name = f"{network.name[:48]}-i{input_bits}w{weight_bits}"
-    return Network(name, entering, tuple(layers), network.classes, network.provenance | {
-        "variant_of": {"name": network.name, "digest": network.digest, "input_bits": input_bits,
-                       "weight_bits": weight_bits,
-                       "calibration_images": 0 if calibration is None else len(calibration)},
-    })
+    return Network(
+        name,
+        entering,
+        tuple(layers),
+        network.classes,
+        network.provenance
+        | {
+            "variant_of": {
+                "name": network.name,
+                "digest": network.digest,
+                "input_bits": input_bits,
+                "weight_bits": weight_bits,
+                "calibration_images": 0 if calibration is None else len(calibration),
+            }
+        },
+    )
 
 
 def _step(layer, values, shapes, peak):
@@ -138,8 +151,9 @@ def _search(synapse, weight, bits, shape, values, shared):
         inputs = [torch.zeros((1, weight.shape[1]), dtype=torch.float64)] * groups
     else:
         inputs = _windows(synapse, shape, values)
-    found = [clip_search(part, bits, seen, shared=shared)
-             for part, seen in zip(weight.chunk(groups), inputs, strict=True)]
+    found = [
+        clip_search(part, bits, seen, shared=shared) for part, seen in zip(weight.chunk(groups), inputs, strict=True)
+    ]
     scale = found[0][1] if shared else torch.cat([s.expand(len(levels), 1) for levels, s in found])
     return torch.cat([levels for levels, _ in found]), scale
 
@@ -152,8 +166,17 @@ def _windows(synapse, shape, values):
     image = values.reshape(len(values), rows, columns, channels).permute(0, 3, 1, 2)
     if isinstance(synapse, PooledDense):
         return windows_of(Tap("", "pooled", shape, synapse.neurons, synapse.bits, pool=synapse.pool), image)
-    tap = Tap("", "conv", shape, synapse.neurons, synapse.bits, synapse.kernel, synapse.stride, synapse.padding,
-              synapse.groups)
+    tap = Tap(
+        "",
+        "conv",
+        shape,
+        synapse.neurons,
+        synapse.bits,
+        synapse.kernel,
+        synapse.stride,
+        synapse.padding,
+        synapse.groups,
+    )
     return windows_of(tap, image)
 
 

@@ -56,8 +56,7 @@ class LocalWorkers:
 
     def __enter__(self):
         self.before = set(multiprocessing.active_children())
-        self.pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"),
-                                        initializer=_begin)
+        self.pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
         return self
 
     def __exit__(self, kind=None, *_):
@@ -82,8 +81,9 @@ class LocalWorkers:
             except BrokenProcessPool:
                 losses += 1
                 if losses > RETRIES:
-                    raise UserError("local workers end again and again, perhaps for lack of memory; take fewer with "
-                                    "--jobs") from None
+                    raise UserError(
+                        "local workers end again and again, perhaps for lack of memory; take fewer with --jobs"
+                    ) from None
                 self.__exit__(BrokenProcessPool)
                 self.__enter__()
 
@@ -153,8 +153,10 @@ class RayWorkers:
             except ray.exceptions.RayError as error:
                 losses[number] = losses.get(number, 0) + 1
                 if losses[number] > RETRIES:
-                    raise UserError(f"Ray at {self.address} lost a task again and again "
-                                    f"({type(error).__name__}); what is done is kept") from None
+                    raise UserError(
+                        f"Ray at {self.address} lost a task again and again "
+                        f"({type(error).__name__}); what is done is kept"
+                    ) from None
                 pending[self._submit(waiting[number])] = number
                 continue
             yield number, result
@@ -199,11 +201,19 @@ def _probe(address):
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         except OSError as error:
             raise UserError(f"nothing answers at {address} ({error.strerror or error}); {advice}") from None
-    script = (f"import ray; from explore.workers import _ray_options; ray.init(**_ray_options({address!r})); "
-              "print('nodes', len(ray.nodes()))")
+    script = (
+        f"import ray; from explore.workers import _ray_options; ray.init(**_ray_options({address!r})); "
+        "print('nodes', len(ray.nodes()))"
+    )
     try:
-        answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=RAY_SECONDS,
-                                stdin=subprocess.DEVNULL, check=False)
+        answer = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=RAY_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise UserError(f"no Ray cluster answers at {address} within {RAY_SECONDS} s; {advice}") from None
     if answer.returncode or "nodes" not in answer.stdout:

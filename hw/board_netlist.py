@@ -35,8 +35,15 @@ def board_netlist(network, plan, board, output, *, tick=lambda _="": None):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text)
-        run_tool(yosys, arguments, folder=folder, log="synthesis.log", tick=tick, own_log=f"{TOP}.rpt",
-                 outputs=(netlist.name,))
+        run_tool(
+            yosys,
+            arguments,
+            folder=folder,
+            log="synthesis.log",
+            tick=tick,
+            own_log=f"{TOP}.rpt",
+            outputs=(netlist.name,),
+        )
     return netlist
 
 

@@ -42,20 +42,38 @@ class Board:
 def _board(name, title, platform, device, program, *, crystal_mhz):
     device = DEVICES[device.upper()]
     return Board(
-        name=name, title=title, family=device.family, platform=f"amaranth_boards.{platform}", device=device.name,
-        crystal_hz=crystal_mhz * 1_000_000, clock_hz=device.clock_hz, budget=device.budget,
+        name=name,
+        title=title,
+        family=device.family,
+        platform=f"amaranth_boards.{platform}",
+        device=device.name,
+        crystal_hz=crystal_mhz * 1_000_000,
+        clock_hz=device.clock_hz,
+        budget=device.budget,
         program=tuple(program.split()),
     )
 
 
 def _ulx3s(name, size):
-    return _board(name, f"ULX3S ({size}F)", f"ulx3s:ULX3S_{size}F_Platform", f"LFE5U-{size}F",
-                  "openFPGALoader -b ulx3s top.bit", crystal_mhz=25)
+    return _board(
+        name,
+        f"ULX3S ({size}F)",
+        f"ulx3s:ULX3S_{size}F_Platform",
+        f"LFE5U-{size}F",
+        "openFPGALoader -b ulx3s top.bit",
+        crystal_mhz=25,
+    )
 
 
 def _arty(name, size):
-    return _board(name, f"Arty A7-{size}T", f"arty_a7:ArtyA7_{size}Platform", f"XC7A{size}T",
-                  f"openFPGALoader -b arty_a7_{size}t top.bit", crystal_mhz=100)
+    return _board(
+        name,
+        f"Arty A7-{size}T",
+        f"arty_a7:ArtyA7_{size}Platform",
+        f"XC7A{size}T",
+        f"openFPGALoader -b arty_a7_{size}t top.bit",
+        crystal_mhz=100,
+    )
 
 
 BOARDS = {
@@ -65,12 +83,25 @@ BOARDS = {
         _ulx3s("ulx3s_45", 45),
         _ulx3s("ulx3s_25", 25),
         _ulx3s("ulx3s_12", 12),
-        _board("icebreaker", "iCEBreaker", "icebreaker:ICEBreakerPlatform", "iCE40UP5K", "iceprog top.bin",
-               crystal_mhz=12),
-        _board("tang_primer_20k", "Tang Primer 20K", "tang_primer_20k:TangPrimer20kPlatform", "GW2A-18C",
-               "openFPGALoader -b tangprimer20k top.fs", crystal_mhz=27),
-        _board("tang_nano_9k", "Tang Nano 9K", "tang_nano_9k:TangNano9kPlatform", "GW1NR-9C",
-               "openFPGALoader -b tangnano9k top.fs", crystal_mhz=27),
+        _board(
+            "icebreaker", "iCEBreaker", "icebreaker:ICEBreakerPlatform", "iCE40UP5K", "iceprog top.bin", crystal_mhz=12
+        ),
+        _board(
+            "tang_primer_20k",
+            "Tang Primer 20K",
+            "tang_primer_20k:TangPrimer20kPlatform",
+            "GW2A-18C",
+            "openFPGALoader -b tangprimer20k top.fs",
+            crystal_mhz=27,
+        ),
+        _board(
+            "tang_nano_9k",
+            "Tang Nano 9K",
+            "tang_nano_9k:TangNano9kPlatform",
+            "GW1NR-9C",
+            "openFPGALoader -b tangnano9k top.fs",
+            crystal_mhz=27,
+        ),
         _arty("arty_a7", 35),
         _arty("arty_a7_100", 100),
     )
@@ -110,23 +141,34 @@ def board_of_class(spec, uart=("uart", 0)):
     except (ResourceError, AttributeError):
         pins = set()
     if not {"rx", "tx"} <= pins:
-        raise UserError(f"board {spec!r} has no serial port (resource {uart[0]} {uart[1]} with rx and tx), and the "
-                        "link to the host needs one")
+        raise UserError(
+            f"board {spec!r} has no serial port (resource {uart[0]} {uart[1]} with rx and tx), and the "
+            "link to the host needs one"
+        )
     try:
         platform.lookup(platform.default_clk)
         crystal_hz = round(platform.default_clk_frequency)
     except (ResourceError, AttributeError, TypeError):
-        raise UserError(f"board {spec!r} has no crystal: its default clock is {platform.default_clk or 'not named'}, "
-                        "which is no pin with a known frequency") from None
+        raise UserError(
+            f"board {spec!r} has no crystal: its default clock is {platform.default_clk or 'not named'}, "
+            "which is no pin with a known frequency"
+        ) from None
     clock_hz = device.clock_hz
     try:
         pll_settings(device.family, crystal_hz, clock_hz)
     except UserError:
         clock_hz = crystal_hz
     return Board(
-        name=spec, title=type(platform).__name__.removesuffix("Platform").rstrip("_"), family=device.family,
-        platform=spec, device=device.name, crystal_hz=crystal_hz, clock_hz=clock_hz, budget=device.budget,
-        program=("openFPGALoader", "-b", "NAME_OF_THE_BOARD", PROGRAM[device.family]), uart=uart,
+        name=spec,
+        title=type(platform).__name__.removesuffix("Platform").rstrip("_"),
+        family=device.family,
+        platform=spec,
+        device=device.name,
+        crystal_hz=crystal_hz,
+        clock_hz=clock_hz,
+        budget=device.budget,
+        program=("openFPGALoader", "-b", "NAME_OF_THE_BOARD", PROGRAM[device.family]),
+        uart=uart,
     )
 
 
@@ -135,8 +177,10 @@ def find_board(name):
     if ":" in name:
         return board_of_class(name)
     if name not in BOARDS:
-        raise UserError(f"board {name!r} is unknown; known boards: {', '.join(BOARDS)}; or name a platform class of "
-                        "Amaranth, such as amaranth_boards.versa_ecp5:VersaECP5Platform")
+        raise UserError(
+            f"board {name!r} is unknown; known boards: {', '.join(BOARDS)}; or name a platform class of "
+            "Amaranth, such as amaranth_boards.versa_ecp5:VersaECP5Platform"
+        )
     return BOARDS[name]
 
 

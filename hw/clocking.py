@@ -37,17 +37,25 @@ class PllLimits:
 
 LIMITS = {
     # ECP5 data sheet FPGA-DS-02012, sysCLOCK PLL timing
-    "ecp5": PllLimits((10e6, 400e6), (400e6, 800e6), (3.125e6, 400e6), range(1, 129), range(1, 129),
-                      tuple(range(1, 129))),
+    "ecp5": PllLimits(
+        (10e6, 400e6), (400e6, 800e6), (3.125e6, 400e6), range(1, 129), range(1, 129), tuple(range(1, 129))
+    ),
     # iCE40 UltraPlus data sheet FPGA-DS-02008, sysCLOCK PLL timing
-    "ice40": PllLimits((10e6, 133e6), (533e6, 1066e6), (16e6, 275e6), range(1, 17), range(1, 129),
-                       tuple(2**n for n in range(1, 7))),
+    "ice40": PllLimits(
+        (10e6, 133e6), (533e6, 1066e6), (16e6, 275e6), range(1, 17), range(1, 129), tuple(2**n for n in range(1, 7))
+    ),
     # Artix-7 data sheet DS181, PLL switching characteristics, speed grade -1
-    "xc7": PllLimits((19e6, 450e6), (800e6, 1600e6), (6.25e6, 464e6), range(1, 57), range(2, 65),
-                     tuple(range(1, 129))),
+    "xc7": PllLimits((19e6, 450e6), (800e6, 1600e6), (6.25e6, 464e6), range(1, 57), range(2, 65), tuple(range(1, 129))),
     # Gowin data sheets DS117 (GW1N-9, grade C6/I5) and DS226 (GW2A, C8/I7), rPLL: what both allow
-    "gowin": PllLimits((3e6, 400e6), (500e6, 1200e6), (3.90625e6, 600e6), range(1, 65), range(1, 65),
-                       (2, 4, 8, *range(16, 129, 16)), divided_feedback=True),
+    "gowin": PllLimits(
+        (3e6, 400e6),
+        (500e6, 1200e6),
+        (3.90625e6, 600e6),
+        range(1, 65),
+        range(1, 65),
+        (2, 4, 8, *range(16, 129, 16)),
+        divided_feedback=True,
+    ),
 }
 
 
@@ -74,8 +82,9 @@ def pll_settings(family, crystal_hz, wanted_hz):
     limits = LIMITS[family]
     low, high = limits.output_hz
     if not low <= wanted_hz <= high:
-        raise UserError(f"clock {wanted_hz / 1e6:g} MHz is outside what the {family} PLL makes, "
-                        f"{low / 1e6:g} to {high / 1e6:g} MHz")
+        raise UserError(
+            f"clock {wanted_hz / 1e6:g} MHz is outside what the {family} PLL makes, {low / 1e6:g} to {high / 1e6:g} MHz"
+        )
     best, middle = None, sum(limits.vco_hz) / 2
     for divider, output in product(limits.input_div, limits.output_div):
         phase = crystal_hz / divider
@@ -91,8 +100,10 @@ def pll_settings(family, crystal_hz, wanted_hz):
             best = rank, PllSettings(divider, multiplier, output, phase, vco, vco / output)
     if best is None or abs(best[1].output_hz - wanted_hz) > TOLERANCE * wanted_hz:
         nearest = f"; the nearest is {best[1].output_hz / 1e6:.4f} MHz" if best else ""
-        raise UserError(f"clock {wanted_hz / 1e6:g} MHz can't be made from the {crystal_hz / 1e6:g} MHz crystal "
-                        f"within {TOLERANCE:.1%}{nearest}")
+        raise UserError(
+            f"clock {wanted_hz / 1e6:g} MHz can't be made from the {crystal_hz / 1e6:g} MHz crystal "
+            f"within {TOLERANCE:.1%}{nearest}"
+        )
     return best[1]
 
 
@@ -120,8 +131,10 @@ def highest_clock(board, limit_hz, accept=lambda clock_hz: True):
     for clock_hz in sorted(made, reverse=True):
         if clock_hz <= limit_hz and accept(clock_hz):
             return clock_hz
-    raise UserError(f"no clock of at most {limit_hz / 1e6:.2f} MHz that also makes the baud rate can be made from the "
-                    f"{crystal / 1e6:g} MHz crystal of {board.title}")
+    raise UserError(
+        f"no clock of at most {limit_hz / 1e6:.2f} MHz that also makes the baud rate can be made from the "
+        f"{crystal / 1e6:g} MHz crystal of {board.title}"
+    )
 
 
 class Clocking(Elaboratable):
@@ -193,56 +206,132 @@ class Clocking(Elaboratable):
         s = self.settings
         return Instance(
             "EHXPLLL",
-            a_ICP_CURRENT="12", a_LPF_RESISTOR="8", a_MFG_ENABLE_FILTEROPAMP="1", a_MFG_GMCREF_SEL="2",
-            a_FREQUENCY_PIN_CLKI=f"{self.board.crystal_hz / 1e6:g}", a_FREQUENCY_PIN_CLKOP=f"{s.phase_hz / 1e6:g}",
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
+            a_FREQUENCY_PIN_CLKI=f"{self.board.crystal_hz / 1e6:g}",
+            a_FREQUENCY_PIN_CLKOP=f"{s.phase_hz / 1e6:g}",
             a_FREQUENCY_PIN_CLKOS=f"{s.output_hz / 1e6:g}",
-            p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED",
-            p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_FEEDBK_PATH="CLKOP",
-            p_CLKI_DIV=s.input_div, p_CLKFB_DIV=1,
-            p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=s.multiplier, p_CLKOP_CPHASE=s.multiplier - 1, p_CLKOP_FPHASE=0,
-            p_CLKOS_ENABLE="ENABLED", p_CLKOS_DIV=s.output_div, p_CLKOS_CPHASE=s.output_div - 1, p_CLKOS_FPHASE=0,
-            i_CLKI=pin, i_CLKFB=(feedback := Signal(name="pll_feedback")), o_CLKOP=feedback, o_CLKOS=clock,
-            o_LOCK=locked, i_RST=Const(0), i_STDBY=Const(0), i_PHASESEL0=Const(0), i_PHASESEL1=Const(0),
-            i_PHASEDIR=Const(1), i_PHASESTEP=Const(1), i_PHASELOADREG=Const(1), i_PLLWAKESYNC=Const(0),
-            i_ENCLKOP=Const(0), i_ENCLKOS=Const(0),
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_OUTDIVIDER_MUXB="DIVB",
+            p_FEEDBK_PATH="CLKOP",
+            p_CLKI_DIV=s.input_div,
+            p_CLKFB_DIV=1,
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKOP_DIV=s.multiplier,
+            p_CLKOP_CPHASE=s.multiplier - 1,
+            p_CLKOP_FPHASE=0,
+            p_CLKOS_ENABLE="ENABLED",
+            p_CLKOS_DIV=s.output_div,
+            p_CLKOS_CPHASE=s.output_div - 1,
+            p_CLKOS_FPHASE=0,
+            i_CLKI=pin,
+            i_CLKFB=(feedback := Signal(name="pll_feedback")),
+            o_CLKOP=feedback,
+            o_CLKOS=clock,
+            o_LOCK=locked,
+            i_RST=Const(0),
+            i_STDBY=Const(0),
+            i_PHASESEL0=Const(0),
+            i_PHASESEL1=Const(0),
+            i_PHASEDIR=Const(1),
+            i_PHASESTEP=Const(1),
+            i_PHASELOADREG=Const(1),
+            i_PLLWAKESYNC=Const(0),
+            i_ENCLKOP=Const(0),
+            i_ENCLKOS=Const(0),
         )
 
     def _ice40_pll(self, kind, clock, locked, **reference):
         s = self.settings
         edges = (17e6, 26e6, 44e6, 66e6, 101e6)  # the loop filter for each range of the phase detector (icepll)
         return Instance(
-            f"SB_PLL40_{kind}", **reference,
-            p_FEEDBACK_PATH="SIMPLE", p_PLLOUT_SELECT="GENCLK",
-            p_DIVR=Const(s.input_div - 1, 4), p_DIVF=Const(s.multiplier - 1, 7),
+            f"SB_PLL40_{kind}",
+            **reference,
+            p_FEEDBACK_PATH="SIMPLE",
+            p_PLLOUT_SELECT="GENCLK",
+            p_DIVR=Const(s.input_div - 1, 4),
+            p_DIVF=Const(s.multiplier - 1, 7),
             p_DIVQ=Const(round(log2(s.output_div)), 3),
             p_FILTER_RANGE=Const(1 + sum(s.phase_hz >= edge for edge in edges), 3),
-            o_PLLOUTGLOBAL=clock, o_LOCK=locked, i_RESETB=Const(1), i_BYPASS=Const(0),
+            o_PLLOUTGLOBAL=clock,
+            o_LOCK=locked,
+            i_RESETB=Const(1),
+            i_BYPASS=Const(0),
         )
 
     def _gowin_pll(self, pin, clock, locked, device):
         s = self.settings
-        off = {f"p_{name}": "false" for name in ("DYN_IDIV_SEL", "DYN_FBDIV_SEL", "DYN_ODIV_SEL", "DYN_DA_EN",
-                                                 "CLKOUT_BYPASS", "CLKOUTP_BYPASS", "CLKOUTD_BYPASS")}
-        unused = {f"i_{name}": Const(0, width) for name, width in (
-            ("CLKFB", 1), ("RESET", 1), ("RESET_P", 1), ("FBDSEL", 6), ("IDSEL", 6), ("ODSEL", 6), ("PSDA", 4),
-            ("DUTYDA", 4), ("FDLY", 4))}
+        off = {
+            f"p_{name}": "false"
+            for name in (
+                "DYN_IDIV_SEL",
+                "DYN_FBDIV_SEL",
+                "DYN_ODIV_SEL",
+                "DYN_DA_EN",
+                "CLKOUT_BYPASS",
+                "CLKOUTP_BYPASS",
+                "CLKOUTD_BYPASS",
+            )
+        }
+        unused = {
+            f"i_{name}": Const(0, width)
+            for name, width in (
+                ("CLKFB", 1),
+                ("RESET", 1),
+                ("RESET_P", 1),
+                ("FBDSEL", 6),
+                ("IDSEL", 6),
+                ("ODSEL", 6),
+                ("PSDA", 4),
+                ("DUTYDA", 4),
+                ("FDLY", 4),
+            )
+        }
         return Instance(
-            "rPLL", **off, **unused,
-            p_DEVICE=device, p_FCLKIN=f"{self.board.crystal_hz / 1e6:g}", p_IDIV_SEL=s.input_div - 1,
-            p_FBDIV_SEL=s.multiplier - 1, p_ODIV_SEL=s.output_div, p_PSDA_SEL="0000", p_DUTYDA_SEL="1000",
-            p_CLKFB_SEL="internal", p_CLKOUTD_SRC="CLKOUT", p_CLKOUTD3_SRC="CLKOUT", p_DYN_SDIV_SEL=2,
-            i_CLKIN=pin, o_CLKOUT=clock, o_LOCK=locked,
+            "rPLL",
+            **off,
+            **unused,
+            p_DEVICE=device,
+            p_FCLKIN=f"{self.board.crystal_hz / 1e6:g}",
+            p_IDIV_SEL=s.input_div - 1,
+            p_FBDIV_SEL=s.multiplier - 1,
+            p_ODIV_SEL=s.output_div,
+            p_PSDA_SEL="0000",
+            p_DUTYDA_SEL="1000",
+            p_CLKFB_SEL="internal",
+            p_CLKOUTD_SRC="CLKOUT",
+            p_CLKOUTD3_SRC="CLKOUT",
+            p_DYN_SDIV_SEL=2,
+            i_CLKIN=pin,
+            o_CLKOUT=clock,
+            o_LOCK=locked,
         )
 
     def _xc7_pll(self, pin, clock, locked, feedback):
         s = self.settings
         return Instance(
             "PLLE2_ADV",
-            p_BANDWIDTH="OPTIMIZED", p_COMPENSATION="INTERNAL", p_STARTUP_WAIT="FALSE",
-            p_CLKIN1_PERIOD=1e9 / self.board.crystal_hz, p_DIVCLK_DIVIDE=s.input_div,
-            p_CLKFBOUT_MULT=s.multiplier, p_CLKOUT0_DIVIDE=s.output_div,
-            i_CLKIN1=pin, i_CLKINSEL=Const(1), i_CLKFBIN=feedback, o_CLKFBOUT=feedback, o_CLKOUT0=clock,
-            o_LOCKED=locked, i_RST=Const(0), i_PWRDWN=Const(0),
+            p_BANDWIDTH="OPTIMIZED",
+            p_COMPENSATION="INTERNAL",
+            p_STARTUP_WAIT="FALSE",
+            p_CLKIN1_PERIOD=1e9 / self.board.crystal_hz,
+            p_DIVCLK_DIVIDE=s.input_div,
+            p_CLKFBOUT_MULT=s.multiplier,
+            p_CLKOUT0_DIVIDE=s.output_div,
+            i_CLKIN1=pin,
+            i_CLKINSEL=Const(1),
+            i_CLKFBIN=feedback,
+            o_CLKFBOUT=feedback,
+            o_CLKOUT0=clock,
+            o_LOCKED=locked,
+            i_RST=Const(0),
+            i_PWRDWN=Const(0),
         )
 
 

@@ -35,11 +35,22 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     guess = estimate(network, chosen, board.family, link=not self_test)
     low, high = (round(guess["cells"] * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
-        console.print(f"it may not fit: about {guess['cells']:,} of {board.budget.luts:,} logic cells once placed "
-                      f"({low:,} to {high:,}, an estimate); a smaller circuit: s2nn-hw plan {path} --board "
-                      f"{board.name} -o plan.json, then --plan plan.json", soft_wrap=True)
-    built = build(network, board, plan=chosen, options=options, output=output, console=console,
-                  estimate=guess | ({"luts": low} if board.family == "ice40" else {}), **instead)
+        console.print(
+            f"it may not fit: about {guess['cells']:,} of {board.budget.luts:,} logic cells once placed "
+            f"({low:,} to {high:,}, an estimate); a smaller circuit: s2nn-hw plan {path} --board "
+            f"{board.name} -o plan.json, then --plan plan.json",
+            soft_wrap=True,
+        )
+    built = build(
+        network,
+        board,
+        plan=chosen,
+        options=options,
+        output=output,
+        console=console,
+        estimate=guess | ({"luts": low} if board.family == "ice40" else {}),
+        **instead,
+    )
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -51,8 +62,10 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
         say(f"bitstream: {built.bitstream}")
         say(f"program it, in that folder, with: {built.report['program']}")
         if not self_test:
-            say("then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
-                + shlex.quote(str(built.folder / NETWORK_FILE)))
+            say(
+                "then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
+                + shlex.quote(str(built.folder / NETWORK_FILE))
+            )
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")
         for item in built.missing:
@@ -61,8 +74,10 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     test = built.report.get("self_test")
     if test:
         leds = ", ".join(f"{role} {led}" for role, led in test["leds"].items()) or "none on this board"
-        say(f"self-test with {counted(test['vectors'], 'frame')} of the {test['images']}; LEDs: {leds}; the verdict "
-            "over the serial port: s2nn-hw selftest PORT")
+        say(
+            f"self-test with {counted(test['vectors'], 'frame')} of the {test['images']}; LEDs: {leds}; the verdict "
+            "over the serial port: s2nn-hw selftest PORT"
+        )
     return built
 
 
@@ -72,14 +87,15 @@ def _self_test(network, plan, count, test_images):
     vectors = Vectors.of(network, images, count)
     digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
     facts = {"vectors": len(vectors.pixels), "images": where, "digest": digest.hexdigest(), "rounds": 1 << ROUNDS_LOG2}
-    return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}",
-            "self_test": facts}
+    return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}", "self_test": facts}
 
 
 def last_word(built):
     """Return why there is no bitstream, in one line for the end of a long output."""
-    return (f"no bitstream (status {built.status}): {len(built.missing)} things are missing on this machine, "
-            f"{', '.join(built.missing)}; {built.folder} can be finished where they are")
+    return (
+        f"no bitstream (status {built.status}): {len(built.missing)} things are missing on this machine, "
+        f"{', '.join(built.missing)}; {built.folder} can be finished where they are"
+    )
 
 
 def show_resources(built, board):

@@ -69,8 +69,10 @@ class Spread:
 
     def __str__(self):
         copies = ", ".join(f"{count} {kind}" for kind, count in self.copies.items()) or "none"
-        text = (f"fan-out: {self.nets_before} nets above {self.limit} loads, the highest {self.highest_before:,} "
-                f"({self.net_before}); now {self.highest_after:,} ({self.net_after}); copies: {copies}")
+        text = (
+            f"fan-out: {self.nets_before} nets above {self.limit} loads, the highest {self.highest_before:,} "
+            f"({self.net_before}); now {self.highest_after:,} ({self.net_after}); copies: {copies}"
+        )
         if self.buffers:
             text += f"; {self.buffers} LUTs between, a level more, behind {len(self.buffered)} nets"
         return text + (f"; {len(self.left)} nets left above" if self.left else "")
@@ -124,11 +126,24 @@ class _Pass:
                 self._spread(net)
             over = self._over()
         after, net_after = self._highest()
-        named = [Left(self.netlist.name(net), len(self.netlist.loads[net]), reason) for net, reason in self.left.items()
-                 if len(self.netlist.loads[net]) > self.limit]
+        named = [
+            Left(self.netlist.name(net), len(self.netlist.loads[net]), reason)
+            for net, reason in self.left.items()
+            if len(self.netlist.loads[net]) > self.limit
+        ]
         behind = [Left(self.netlist.name(net), loads, reason) for net, (loads, reason) in self.buffered.items()]
-        return Spread(self.limit, count, before, net_before, after, net_after, dict(sorted(self.copies.items())),
-                      self.buffers, tuple(behind), tuple(named))
+        return Spread(
+            self.limit,
+            count,
+            before,
+            net_before,
+            after,
+            net_after,
+            dict(sorted(self.copies.items())),
+            self.buffers,
+            tuple(behind),
+            tuple(named),
+        )
 
     def _highest(self):
         loads = self.netlist.loads
@@ -138,8 +153,11 @@ class _Pass:
 
     def _over(self):
         """Return the nets to spread, in the order of the netlist."""
-        return [net for net, pins in self.netlist.loads.items()
-                if len(pins) > self.limit and net not in self.clocks and net not in self.left]
+        return [
+            net
+            for net, pins in self.netlist.loads.items()
+            if len(pins) > self.limit and net not in self.clocks and net not in self.left
+        ]
 
     def _sinks_first(self, nets):
         """Return ``nets`` so that what a net's loads drive comes before it: copies of those are loads, too."""
@@ -159,8 +177,13 @@ class _Pass:
         return order
 
     def _behind(self, net, wanted):
-        return dict.fromkeys(out for cell, _, _ in self.netlist.loads[net] if cell != DESIGN
-                             for _, _, out in self.netlist.nets(cell, "output") if out in wanted)
+        return dict.fromkeys(
+            out
+            for cell, _, _ in self.netlist.loads[net]
+            if cell != DESIGN
+            for _, _, out in self.netlist.nets(cell, "output")
+            if out in wanted
+        )
 
     def _spread(self, net):
         if len(self.netlist.loads[net]) <= self.limit:
@@ -265,9 +288,13 @@ class _Pass:
         base = self.base_cell.get(cell, cell)
         name = self._new_name(f"{base}_copy")
         self.base_cell[name] = base
-        (port, index, old), = netlist.nets(cell, "output")
-        new = {**data, "parameters": dict(data.get("parameters", {})), "attributes": dict(data.get("attributes", {})),
-               "connections": {port: list(bits) for port, bits in data["connections"].items()}}
+        ((port, index, old),) = netlist.nets(cell, "output")
+        new = {
+            **data,
+            "parameters": dict(data.get("parameters", {})),
+            "attributes": dict(data.get("attributes", {})),
+            "connections": {port: list(bits) for port, bits in data["connections"].items()},
+        }
         new["connections"][port][index] = net
         self._add(name, new, loads, cluster)
         self.copies[data["type"]] += 1
@@ -309,15 +336,17 @@ class _Pass:
         netlist, pins = self.netlist, self.netlist.loads[net]
         if self.depth is None:
             self.depth = remaining(netlist)
-        free = sorted((pin for pin in pins if not self._tied(net, pin)),
-                      key=lambda pin: (self.depth.get(pin[0], 0), self.place[pin[0]], self.cluster[pin[0]]))
+        free = sorted(
+            (pin for pin in pins if not self._tied(net, pin)),
+            key=lambda pin: (self.depth.get(pin[0], 0), self.place[pin[0]], self.cluster[pin[0]]),
+        )
         count = -(-(len(pins) - self.limit) // (self.limit - 1))
-        moved = free[:len(pins) + count - self.limit]
+        moved = free[: len(pins) + count - self.limit]
         count = -(-len(moved) // self.limit)
         if count >= len(moved):
             return False
         moved.sort(key=lambda pin: (self.place[pin[0]], self.cluster[pin[0]]))
-        parts = [moved[len(moved) * n // count:len(moved) * (n + 1) // count] for n in range(count)]
+        parts = [moved[len(moved) * n // count : len(moved) * (n + 1) // count] for n in range(count)]
         kept = set(pins) - set(moved)
         netlist.loads[net] = [pin for pin in pins if pin in kept]
         self.buffered.setdefault(net, (len(pins), reason))
@@ -345,8 +374,18 @@ class _Pass:
         outputs = {made.output: "output"}
         directions = dict.fromkeys((made.input, *made.idle), "input") | outputs
         connections = {made.input: [net], **{port: ["0"] for port in made.idle}, made.output: [new]}
-        self._add(name, {"hide_name": 0, "type": made.type, "parameters": dict(made.parameters), "attributes": {},
-                         "port_directions": directions, "connections": connections}, part)
+        self._add(
+            name,
+            {
+                "hide_name": 0,
+                "type": made.type,
+                "parameters": dict(made.parameters),
+                "attributes": {},
+                "port_directions": directions,
+                "connections": connections,
+            },
+            part,
+        )
         netlist.drivers[new] = [(name, made.output, 0)]
         netlist.loads[net].append((name, made.input, 0))
         netlist.add_name(new, f"{netlist.name(net)}_buffered{name.rpartition('_buffer')[2]}")

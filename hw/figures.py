@@ -13,8 +13,12 @@ BITS_PER_BYTE = 10  # start, eight data, stop
 def board_figures(board):
     """Return name, device, family, system clock, baud rate and budget of ``board``, JSON-able."""
     return {
-        "name": board.name, "title": board.title, "device": board.device, "family": board.family,
-        "clock_mhz": board.clock_hz / 1e6, "baud": board.baud,
+        "name": board.name,
+        "title": board.title,
+        "device": board.device,
+        "family": board.family,
+        "clock_mhz": board.clock_hz / 1e6,
+        "baud": board.baud,
         "budget": {
             name: {"kind": board.budget.title(name), "budget": getattr(board.budget, name)} for name in RESOURCES
         },
@@ -34,7 +38,10 @@ def link_figures(network, plan, *, clock_hz, baud):
     request = len(encode(frame_request(1, b"\x01" * identity.frame_bytes)))
     reply = len(encode(Packet(Reply.RESULT, 1, b"\x01" * identity.result_bytes)))
     return {
-        "kind": "UART, 8N1", "baud": baud, "bits_per_byte": BITS_PER_BYTE,
-        "request_bytes": request, "reply_bytes": reply,
+        "kind": "UART, 8N1",
+        "baud": baud,
+        "bits_per_byte": BITS_PER_BYTE,
+        "request_bytes": request,
+        "reply_bytes": reply,
         "frames_per_second": round(baud / BITS_PER_BYTE / max(request, reply), 1),
     }

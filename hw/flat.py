@@ -148,8 +148,12 @@ class FlatNetlist:
 
     def marked(self, attribute):
         """Return the set of nets of which a name has ``attribute``."""
-        return {net for entry in self.module["netnames"].values() if attribute in entry.get("attributes", {})
-                for net in entry["bits"]}
+        return {
+            net
+            for entry in self.module["netnames"].values()
+            if attribute in entry.get("attributes", {})
+            for net in entry["bits"]
+        }
 
     def _wire(self, what):
         try:
@@ -162,8 +166,10 @@ class FlatNetlist:
                     side = {"output": self.drivers, "input": self.loads}.get(directions[port], self.inout)
                     self._add(side, cell, port, bits)
         except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{what} has cells without connections or directions; it must be what yosys's write_json "
-                            "writes after a synth_... command") from None
+            raise UserError(
+                f"{what} has cells without connections or directions; it must be what yosys's write_json "
+                "writes after a synth_... command"
+            ) from None
 
     @staticmethod
     def _add(side, cell, port, bits):
@@ -185,8 +191,9 @@ def _top(design, what):
         raise UserError(f"{what} has {len(tops)} top modules, one is wanted; synthesise with `-top`")
     top = modules[tops[0]]
     if not all(isinstance(top.get(part), dict) for part in ("ports", "cells", "netnames")):
-        raise UserError(f"{what}: module {tops[0]} has no ports, cells or netnames; "
-                        "it must be what yosys's write_json writes")
+        raise UserError(
+            f"{what}: module {tops[0]} has no ports, cells or netnames; it must be what yosys's write_json writes"
+        )
     if top.get("processes") or top.get("memories"):
         raise UserError(f"{what}: module {tops[0]} has processes or memories; run yosys's synth_... command first")
     for name, cell in top["cells"].items():

@@ -73,6 +73,7 @@ class Built:
         """The command's exit status: 0, or 3 after synthesis alone."""
         return SYNTHESIS_ONLY_STATUS if self.missing else 0
 
+
 def accelerator_design(network, plan):
     """Return a function ``(clock_hz, baud) -> component`` with ``rx`` and ``tx``: the accelerator behind its link."""
 
@@ -119,8 +120,19 @@ def board_design(network, plan, board, clock_hz, baud, *, design=None):
     return BoardTop(make(clock_hz, baud), board, settings)
 
 
-def build(network, board, *, plan=None, options=None, output="build", estimate=None, design=None, design_key="",
-          self_test=None, console=None):
+def build(
+    network,
+    board,
+    *,
+    plan=None,
+    options=None,
+    output="build",
+    estimate=None,
+    design=None,
+    design_key="",
+    self_test=None,
+    console=None,
+):
     """Build ``network`` for ``board`` in ``output/<network>-<board>-<digest>/``; return :class:`Built`.
 
     ``plan``: None takes the default. ``estimate``: resources by name, refused before any tool runs if they exceed
@@ -146,9 +158,14 @@ def build(network, board, *, plan=None, options=None, output="build", estimate=N
     asked = asdict(options)
     del asked["timeout_minutes"]
     identity = {
-        "package": s2nn_hw.__version__, "generator": generator_digest(), "network": network.digest,
-        "design": design_key, "plan": plan.to_json() if plan is not None else None, "board": asdict(board),
-        "options": asked, "flow": flow.kind,
+        "package": s2nn_hw.__version__,
+        "generator": generator_digest(),
+        "network": network.digest,
+        "design": design_key,
+        "plan": plan.to_json() if plan is not None else None,
+        "board": asdict(board),
+        "options": asked,
+        "flow": flow.kind,
         "databases": database_digest(flow.databases) if flow.databases else None,
         "tools": {name: [tool.version, tool.path] for name, tool in flow.tools.items()},
         "amaranth": amaranth_versions(),
@@ -173,8 +190,19 @@ def _run(network, board, plan, options, flow, folder, narrator, design, identity
     def attempt(clock_hz, early):
         with narrator.stage("generate", "generating the circuit"):
             top = board_design(network, plan, board, clock_hz, baud, design=design)
-            work = prepare(Work(board, flow, folder, narrator, clock_hz / 1e6, options.seed,
-                                minutes=options.timeout_minutes, early=early), top)
+            work = prepare(
+                Work(
+                    board,
+                    flow,
+                    folder,
+                    narrator,
+                    clock_hz / 1e6,
+                    options.seed,
+                    minutes=options.timeout_minutes,
+                    early=early,
+                ),
+                top,
+            )
         return top, run(work)
 
     top, outcome = lowering.build(attempt, folder, narrator)

@@ -12,8 +12,27 @@ def commands(platform, planned, clock_mhz, seed):
     """
     synthesis, _, pack = planned
     chip = pack[pack.index("-d") + 1]
-    place = ["nextpnr-himbaechel-gowin", "--quiet", "--log", f"{TOP}.tim", "--json", f"{TOP}.syn.json",
-             "--write", f"{TOP}.pnr.json", "--device", platform.part, "--vopt", f"family={chip}",
-             "--vopt", f"cst={TOP}.cst", "--report", f"{TOP}_nextpnr.json", "--freq", f"{clock_mhz:g}",
-             "--seed", str(seed), "--timing-allow-fail"]
+    place = [
+        "nextpnr-himbaechel-gowin",
+        "--quiet",
+        "--log",
+        f"{TOP}.tim",
+        "--json",
+        f"{TOP}.syn.json",
+        "--write",
+        f"{TOP}.pnr.json",
+        "--device",
+        platform.part,
+        "--vopt",
+        f"family={chip}",
+        "--vopt",
+        f"cst={TOP}.cst",
+        "--report",
+        f"{TOP}_nextpnr.json",
+        "--freq",
+        f"{clock_mhz:g}",
+        "--seed",
+        str(seed),
+        "--timing-allow-fail",
+    ]
     return synthesis, place, pack

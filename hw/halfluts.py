@@ -23,8 +23,19 @@ PAIRED = TABLES - {"LUT6"}  # may stand behind a carry bit
 BITS = 4
 PAIR_INPUTS = 5
 # halves of the memories and shift registers; what takes a whole table
-MEMORY = {"RAM32M": 8, "RAM64M": 4, "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2,
-          "RAM128X1D": 4, "RAM256X1S": 4, "SRL16E": 1, "SRLC32E": 1}
+MEMORY = {
+    "RAM32M": 8,
+    "RAM64M": 4,
+    "RAM32X1S": 1,
+    "RAM64X1S": 1,
+    "RAM32X1D": 2,
+    "RAM64X1D": 2,
+    "RAM128X1S": 2,
+    "RAM128X1D": 4,
+    "RAM256X1S": 4,
+    "SRL16E": 1,
+    "SRLC32E": 1,
+}
 WHOLE = {"LUT6", "RAM64M", "RAM64X1S", "RAM64X1D", "RAM128X1S", "RAM128X1D", "RAM256X1S", "SRLC32E"}
 
 
@@ -80,12 +91,17 @@ def _muxes(cells, drivers):
     def table(bit):
         return bit in drivers and cells[drivers[bit]]["type"] in TABLES
 
-    return sum(not table(cell["connections"][port][0]) for cell in cells.values() if cell["type"] == "MUXF7"
-               for port in ("I0", "I1"))
+    return sum(
+        not table(cell["connections"][port][0])
+        for cell in cells.values()
+        if cell["type"] == "MUXF7"
+        for port in ("I0", "I1")
+    )
 
 
 def _carry(name, cell, cells, drivers, loads):
     """Return the tables that one CARRY4 gets: before its S and DI, and behind the carries that leave."""
+
     def inputs(bit):
         """Return the inputs of the table that drives ``bit`` and nothing else, None if there is no such table."""
         driver = cells.get(drivers.get(bit))

@@ -111,27 +111,36 @@ class Device:
         return None
 
     def _ask_identity(self):
-        packet = self._ask(identity_request, lambda packet, sent: packet.type == Reply.IDENTITY,
-                           lambda ask: older.identity_request() if ask >= ASK_OLDER_FROM else b"")
+        packet = self._ask(
+            identity_request,
+            lambda packet, sent: packet.type == Reply.IDENTITY,
+            lambda ask: older.identity_request() if ask >= ASK_OLDER_FROM else b"",
+        )
         if packet is not None and packet.error is None:
             return Identity.unpack(packet.payload)
         seen = self._splitter
         if not seen.bytes:
             raise UserError(f"{self.name} answers nothing: is the board configured, and is this its UART port?")
         if seen.whole or self._nearly:
-            raise UserError(f"{self.name} answers, but its identity did not come through in {ASKS} tries: "
-                            f"{seen.damaged} of {seen.damaged + seen.whole} packets were damaged on the way; check "
-                            "cable and ground")
-        raise UserError(f"{self.name} answers {seen.bytes} bytes, but no identity packet among them: another device, "
-                        f"or another baud rate than {self.line.baud}")
+            raise UserError(
+                f"{self.name} answers, but its identity did not come through in {ASKS} tries: "
+                f"{seen.damaged} of {seen.damaged + seen.whole} packets were damaged on the way; check "
+                "cable and ground"
+            )
+        raise UserError(
+            f"{self.name} answers {seen.bytes} bytes, but no identity packet among them: another device, "
+            f"or another baud rate than {self.line.baud}"
+        )
 
     def _refuse_older(self):
         """Refuse a device of an older version; note answers of an identity's length that were damaged."""
         for piece in self._splitter.rejected:
             version = older.version_of(piece)
             if version is not None:
-                raise UserError(f"{self.name}: the device speaks protocol version {version}, this tool version "
-                                f"{VERSION}; build the bitstream anew")
+                raise UserError(
+                    f"{self.name}: the device speaks protocol version {version}, this tool version "
+                    f"{VERSION}; build the bitstream anew"
+                )
             self._nearly |= len(piece) == IDENTITY_PIECE and piece[1] == Reply.IDENTITY
 
     def _check_identity(self):
@@ -139,12 +148,16 @@ class Device:
         if network is None:
             return
         if found.digest != digest_of(network):
-            raise UserError(f"{self.name} holds another network: digest {found.digest.hex()}, while {network.name} has "
-                            f"{digest_of(network).hex()}; load the bitstream built from this file")
+            raise UserError(
+                f"{self.name} holds another network: digest {found.digest.hex()}, while {network.name} has "
+                f"{digest_of(network).hex()}; load the bitstream built from this file"
+            )
         wanted = (network.input.size, network.input.bits, len(network.classes))
         if (found.pixels, found.bits, found.classes) != wanted:
-            raise UserError(f"{self.name} reports pixels, bits, classes {found.pixels, found.bits, found.classes}, "
-                            f"the network has {wanted}")
+            raise UserError(
+                f"{self.name} reports pixels, bits, classes {found.pixels, found.bits, found.classes}, "
+                f"the network has {wanted}"
+            )
 
     def self_test(self, command=0):
         """Return the :class:`~hw.verdict.Verdict` of the self-test on the board, after it got ``command``.
@@ -154,11 +167,11 @@ class Device:
         packets = SelfTestPackets(self.identity)
         packet = self._ask(lambda number: self_test_request(number, command), _is_verdict_of)
         if packet is None:
-            raise UserError(f"{self.name} does not answer for its self-test in {ASKS} tries; check cable and "
-                            "baud rate")
+            raise UserError(f"{self.name} does not answer for its self-test in {ASKS} tries; check cable and baud rate")
         if packet.error is not None:
-            raise UserError(f"{self.name} holds an accelerator, but no self-test; build one with "
-                            "`s2nn-hw bitstream --self-test`")
+            raise UserError(
+                f"{self.name} holds an accelerator, but no self-test; build one with `s2nn-hw bitstream --self-test`"
+            )
         try:
             return packets.unpack_verdict(packet.payload)
         except Damaged:
@@ -191,8 +204,9 @@ class Device:
         ``limit``: seconds for all of them, None as of :class:`~hw.transfer.Transfer`, which see for the rest.
         """
         pixels, start = self.encode(images), self.line.now()
-        transfer = Transfer(self.line, self._read, self.identity, pixels, timeout=self.timeout, retries=self.retries,
-                            limit=limit)
+        transfer = Transfer(
+            self.line, self._read, self.identity, pixels, timeout=self.timeout, retries=self.retries, limit=limit
+        )
         results = transfer.run(progress)
         return Answers(
             np.array([r.index for r in results], np.int64),

@@ -19,8 +19,13 @@ def count_logic_cells(path, top="top"):
 
 def of_cells(cells):
     """Return the count of ``{name: cell}`` in yosys's JSON form."""
-    loads = Counter(bit for cell in cells.values() for port, bits in cell["connections"].items()
-                    if cell["port_directions"][port] == "input" for bit in bits)
+    loads = Counter(
+        bit
+        for cell in cells.values()
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "input"
+        for bit in bits
+    )
     tables = {cell["connections"]["O"][0] for cell in cells.values() if cell["type"] == TABLE}
     count = len(tables)
     for cell in cells.values():

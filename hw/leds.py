@@ -17,8 +17,9 @@ def request_leds(platform):
         wanted = [("led_g", 0), ("led_r", 0), *plain]
     elif not plain and "rgb_led" in named:
         colours = platform.request("rgb_led", 0, dir="-")
-        return [(role, f"rgb_led 0 {colour}", getattr(colours, colour))
-                for role, colour in zip(ROLES, "grb", strict=True)]
+        return [
+            (role, f"rgb_led 0 {colour}", getattr(colours, colour)) for role, colour in zip(ROLES, "grb", strict=True)
+        ]
     else:
         wanted = plain
     found = []

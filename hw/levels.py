@@ -56,8 +56,9 @@ def _chained(netlist, cell, port, net):
 
 def starts(netlist):
     """Return the nets at which paths start, in order: outputs of registers and memories; no ports, pads and clocks."""
-    return [net for cell in netlist.cells if netlist.kind(cell) in REGISTERS
-            for _, _, net in netlist.nets(cell, "output")]
+    return [
+        net for cell in netlist.cells if netlist.kind(cell) in REGISTERS for _, _, net in netlist.nets(cell, "output")
+    ]
 
 
 def arrivals(netlist, *, multiplexers=0):

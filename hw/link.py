@@ -19,8 +19,10 @@ def identity_of(accelerator, *, clock_hz, window=WINDOW):
     """Return the :class:`Identity` of ``accelerator``; :class:`ValueError` if its attributes contradict each other."""
     identity = Identity.of(accelerator, window=window, clock_hz=clock_hz)
     if identity.beats != accelerator.beats:
-        raise ValueError(f"the accelerator takes {accelerator.beats} beats a frame, not {identity.beats}: its "
-                         "pixels_per_group or pixels_per_beat is wrong")
+        raise ValueError(
+            f"the accelerator takes {accelerator.beats} beats a frame, not {identity.beats}: its "
+            "pixels_per_group or pixels_per_beat is wrong"
+        )
     return identity
 
 
@@ -35,12 +37,14 @@ class Link(wiring.Component):
         self.identity = identity
         self.reader = PacketReader(identity)
         self.responder = Responder(identity, result_layout)
-        super().__init__({
-            "i": In(stream.Signature(8)),
-            "o": Out(stream.Signature(8)),
-            "frames": Out(self.reader.o.signature),
-            "results": In(stream.Signature(result_layout)),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "frames": Out(self.reader.o.signature),
+                "results": In(stream.Signature(result_layout)),
+            }
+        )
 
     @classmethod
     def of(cls, accelerator, *, clock_hz, window=WINDOW):
@@ -69,13 +73,15 @@ class SelfTestLink(wiring.Component):
         self.reader = PacketReader(packets)
         layout = data.StructLayout({"state": state_layout(result_layout, vectors), "fault": 1})
         self.responder = Responder(packets, layout, self._payload)
-        super().__init__({
-            "i": In(stream.Signature(8)),
-            "o": Out(stream.Signature(8)),
-            "restart": Out(1),
-            "fault": Out(1),
-            "state": In(layout["state"].shape),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "restart": Out(1),
+                "fault": Out(1),
+                "state": In(layout["state"].shape),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -114,9 +120,19 @@ class SelfTestLink(wiring.Component):
             return Cat(of["class"], Const(0, 16 - len(of["class"])), score_bytes(packets, of.scores))
 
         flags = Cat(state.running, state.passed, state.failed, reply.fault, Const(0, 4))
-        head = Cat(flags, Const(self.rounds_log2, 8), Const(self.vectors, 16), state.frames,
-                   Const(0, 64 - len(state.frames)), state.mismatches, state.round_cycles, state.span_cycles,
-                   state.latency_cycles, state.vector, Const(0, 16 - len(state.vector)))
+        head = Cat(
+            flags,
+            Const(self.rounds_log2, 8),
+            Const(self.vectors, 16),
+            state.frames,
+            Const(0, 64 - len(state.frames)),
+            state.mismatches,
+            state.round_cycles,
+            state.span_cycles,
+            state.latency_cycles,
+            state.vector,
+            Const(0, 16 - len(state.vector)),
+        )
         return Cat(head, answer(state.wanted), answer(state.came))
 
 
@@ -129,12 +145,17 @@ def _packets(m, link):
     m.submodules.tokens = tokens = Queue(width=Token.size, depth=2)
     connect(m, flipped(link.i), unstuffer.i)
     m.d.comb += [
-        tokens.i.payload.eq(unstuffer.o.payload.as_value()), tokens.i.valid.eq(unstuffer.o.valid),
+        tokens.i.payload.eq(unstuffer.o.payload.as_value()),
+        tokens.i.valid.eq(unstuffer.o.valid),
         unstuffer.o.ready.eq(tokens.i.ready),
-        reader.i.payload.eq(tokens.o.payload), reader.i.valid.eq(tokens.o.valid), tokens.o.ready.eq(reader.i.ready),
+        reader.i.payload.eq(tokens.o.payload),
+        reader.i.valid.eq(tokens.o.valid),
+        tokens.o.ready.eq(reader.i.ready),
     ]
     connect(m, reader.answers, responder.answers)
     connect(m, responder.o, flipped(link.o))
     m.d.comb += [
-        reader.number.eq(responder.number), responder.origin.eq(reader.origin), reader.finish.eq(responder.finish),
+        reader.number.eq(responder.number),
+        responder.origin.eq(reader.origin),
+        reader.finish.eq(responder.finish),
     ]

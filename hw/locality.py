@@ -112,5 +112,6 @@ def _parts(links, sizes):
         for number in waiting:
             part[number] = part[closest(number, links[number])]
             part[number].append(number)
-    return [part.get(number, [number]) for number in range(len(links))
-            if number not in part or part[number][0] == number]
+    return [
+        part.get(number, [number]) for number in range(len(links)) if number not in part or part[number][0] == number
+    ]

@@ -45,22 +45,32 @@ class Lowering:
                 if self.strict:
                     raise
                 if last:
-                    raise UserError(f"clock missed again after it was lowered {LOWERINGS} times, from "
-                                    f"{self.wanted_hz / 1e6:g} to {self.clock_hz / 1e6:g} MHz: {miss}") from None
+                    raise UserError(
+                        f"clock missed again after it was lowered {LOWERINGS} times, from "
+                        f"{self.wanted_hz / 1e6:g} to {self.clock_hz / 1e6:g} MHz: {miss}"
+                    ) from None
                 lower_hz = self._lower(miss)
                 reached = f"{miss.reached_mhz:.2f} MHz after {miss.after}"
-                narrator.say(f"clock: {reached} where {miss.wanted_mhz:g} MHz is wanted; built again for "
-                             f"{lower_hz / 1e6:g} MHz (--freq MHZ would make a missed clock an error)")
+                narrator.say(
+                    f"clock: {reached} where {miss.wanted_mhz:g} MHz is wanted; built again for "
+                    f"{lower_hz / 1e6:g} MHz (--freq MHZ would make a missed clock an error)"
+                )
                 path = miss.timing.critical
-                self.lowered.append({
-                    "from_mhz": self.clock_hz / 1e6, "to_mhz": lower_hz / 1e6, "after": miss.after,
-                    "reached_mhz": round(miss.reached_mhz, 3), "critical_path": str(path) if path else None,
-                })
+                self.lowered.append(
+                    {
+                        "from_mhz": self.clock_hz / 1e6,
+                        "to_mhz": lower_hz / 1e6,
+                        "after": miss.after,
+                        "reached_mhz": round(miss.reached_mhz, 3),
+                        "critical_path": str(path) if path else None,
+                    }
+                )
                 put_aside(folder, f"at-{self.clock_hz / 1e6:g}-mhz")
                 self.clock_hz = lower_hz
 
     def _lower(self, miss):
         """Return the next clock to try: the highest that can be made some percent below what was reached."""
+
         def makes_baud(clock_hz):
             try:
                 return bool(clocks_per_bit(clock_hz, self.baud))
@@ -74,8 +84,12 @@ class Lowering:
 
     def record(self, reached_mhz):
         """Return the ``clock`` of ``build.json``: what was wanted, what the design reaches and what it runs at."""
-        return {"wanted_mhz": self.wanted_hz / 1e6, "reached_mhz": reached_mhz, "clock_mhz": self.clock_hz / 1e6,
-                "lowered": self.lowered}
+        return {
+            "wanted_mhz": self.wanted_hz / 1e6,
+            "reached_mhz": reached_mhz,
+            "clock_mhz": self.clock_hz / 1e6,
+            "lowered": self.lowered,
+        }
 
 
 def put_aside(folder, name):
@@ -96,8 +110,14 @@ def lowered_text(build):
         return None
     first, path = clock["lowered"][0], (build.get("timing") or {}).get("critical_path")
     how = "estimated" if first["after"] == "placement" else "reached"
-    why = f"; its critical path: {path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} " \
-          f"logic, {path['routing_ns']:.2f} routing)" if path else ""
-    return (f"clock: {clock['clock_mhz']:g} MHz, not the {clock['wanted_mhz']:g} MHz wanted: "
-            f"{first['reached_mhz']:g} MHz were {how} after {first['after']}; this design reaches "
-            f"{clock['reached_mhz']:g} MHz{why}")
+    why = (
+        f"; its critical path: {path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} "
+        f"logic, {path['routing_ns']:.2f} routing)"
+        if path
+        else ""
+    )
+    return (
+        f"clock: {clock['clock_mhz']:g} MHz, not the {clock['wanted_mhz']:g} MHz wanted: "
+        f"{first['reached_mhz']:g} MHz were {how} after {first['after']}; this design reaches "
+        f"{clock['reached_mhz']:g} MHz{why}"
+    )

@@ -19,8 +19,11 @@ from .toolchain import find_tool, run_tool
 
 TOP = "accelerator"
 # families whose netlist can be simulated: yosys's folder of cell models, and what these want defined
-MODELS = {"xc7": ("xilinx", ()), "ecp5": ("ecp5", ("NO_INCLUDES",)),
-          "ice40": ("ice40", ("ICE40_U", "NO_ICE40_DEFAULT_ASSIGNMENTS"))}
+MODELS = {
+    "xc7": ("xilinx", ()),
+    "ecp5": ("ecp5", ("NO_INCLUDES",)),
+    "ice40": ("ice40", ("ICE40_U", "NO_ICE40_DEFAULT_ASSIGNMENTS")),
+}
 
 
 def find_build(folder):
@@ -39,14 +42,19 @@ class NetlistFlow:
 
     def __init__(self, board):
         if board.family not in MODELS:
-            raise UserError(f"board {board.name} ({board.family}): only netlists of {', '.join(MODELS)} can be "
-                            "simulated; choose a board of one of these families")
+            raise UserError(
+                f"board {board.name} ({board.family}): only netlists of {', '.join(MODELS)} can be "
+                "simulated; choose a board of one of these families"
+            )
         self.board, self.yosys = board, find_tool("yosys")
 
     def identity(self):
         """Return everything that decides the netlist beside network and plan, JSON-able."""
-        return {"board": asdict(self.board), "yosys": [self.yosys.version, self.yosys.path],
-                "generator": generator_digest()}
+        return {
+            "board": asdict(self.board),
+            "yosys": [self.yosys.version, self.yosys.path],
+            "generator": generator_digest(),
+        }
 
     def script(self):
         """Return yosys's commands: ``accelerator.v`` in; ``netlist.json``, ``netlist.v``, ``hierarchy.json`` out.
@@ -60,9 +68,16 @@ class NetlistFlow:
         return (
             f"read_verilog {TOP}.v",
             # the top module before it is flattened: which submodule drives which of its nets
-            "design -push-copy", f"select -module {TOP}", "proc", "write_json -selected hierarchy.json", "design -pop",
-            synthesis, "delete t:$scopeinfo",
-            f"select -module {TOP}", "write_json -selected netlist.json", "select -clear",
+            "design -push-copy",
+            f"select -module {TOP}",
+            "proc",
+            "write_json -selected hierarchy.json",
+            "design -pop",
+            synthesis,
+            "delete t:$scopeinfo",
+            f"select -module {TOP}",
+            "write_json -selected netlist.json",
+            "select -clear",
             "write_verilog -noattr netlist.v",
         )
 
@@ -73,15 +88,27 @@ class NetlistFlow:
         flattened) and ``netlist.v``.
         """
         write_text(Path(folder) / f"{TOP}.v", text)
-        run_tool(self.yosys, ["-q", "-p", "; ".join(self.script())], folder=folder, log="synthesis.log", tick=tick,
-                 outputs=("netlist.json", "hierarchy.json", "netlist.v"))
+        run_tool(
+            self.yosys,
+            ["-q", "-p", "; ".join(self.script())],
+            folder=folder,
+            log="synthesis.log",
+            tick=tick,
+            outputs=("netlist.json", "hierarchy.json", "netlist.v"),
+        )
 
     def write_verilog(self, design, folder, name, *, tick):
         """Write ``design``, in yosys's JSON form, as Verilog to ``name`` in ``folder``."""
         source = Path(folder) / "design.json"
         write_json(source, design)
-        run_tool(self.yosys, ["-q", "-p", f"read_json {source.name}; write_verilog -noattr {name}"], folder=folder,
-                 log="verilog.log", tick=tick, outputs=(name,))
+        run_tool(
+            self.yosys,
+            ["-q", "-p", f"read_json {source.name}; write_verilog -noattr {name}"],
+            folder=folder,
+            log="verilog.log",
+            tick=tick,
+            outputs=(name,),
+        )
         source.unlink()
 
     def models(self):

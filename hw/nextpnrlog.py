@@ -21,8 +21,10 @@ _NUMBER = r"(\d+(?:\.\d+)?)"
 _CLOCK = re.compile(rf"Max frequency for clock\s+'([^']+)':\s*{_NUMBER} MHz \((?:PASS|FAIL) at {_NUMBER} MHz\)")
 _COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 _HEAD = re.compile(r"Critical path report for clock\s+'([^']+)' \(")
-_STEP = re.compile(r"(?:(?P<kind>[a-z][a-z-]*)\s+)?(?P<ns>-?\d+\.\d+)\s+(?P<total>-?\d+\.\d+)\s+"
-                   r"(?P<what>Source|Net|Setup) (?P<name>.*)")
+_STEP = re.compile(
+    r"(?:(?P<kind>[a-z][a-z-]*)\s+)?(?P<ns>-?\d+\.\d+)\s+(?P<total>-?\d+\.\d+)\s+"
+    r"(?P<what>Source|Net|Setup) (?P<name>.*)"
+)
 _NET = re.compile(r"(?: budget -?\d+\.\d+ ns)? \(\d+,\d+\) -> \(\d+,\d+\)$")
 _SUM = re.compile(r"(-?\d+\.\d+) ns logic, (-?\d+\.\d+) ns routing")
 

@@ -14,9 +14,19 @@ TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 SYNTHESIS = "synth_xilinx -flatten -abc9 -nodsp -arch xc7"
 # UG470, table 1-1, without the version in the four highest bits
 IDCODES = {
-    "xc7a12t": 0x37C3093, "xc7a15t": 0x362E093, "xc7a25t": 0x37C2093, "xc7a35t": 0x362D093, "xc7a50t": 0x362C093,
-    "xc7a75t": 0x3632093, "xc7a100t": 0x3631093, "xc7a200t": 0x3636093, "xc7s25": 0x37C4093, "xc7s50": 0x362F093,
-    "xc7z010": 0x3722093, "xc7z020": 0x3727093, "xc7k325t": 0x3651093,
+    "xc7a12t": 0x37C3093,
+    "xc7a15t": 0x362E093,
+    "xc7a25t": 0x37C2093,
+    "xc7a35t": 0x362D093,
+    "xc7a50t": 0x362C093,
+    "xc7a75t": 0x3632093,
+    "xc7a100t": 0x3631093,
+    "xc7a200t": 0x3636093,
+    "xc7s25": 0x37C4093,
+    "xc7s50": 0x362F093,
+    "xc7z010": 0x3722093,
+    "xc7z020": 0x3727093,
+    "xc7k325t": 0x3651093,
 }
 
 
@@ -87,8 +97,10 @@ def check_chipdb(path, part):
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         names = {name.decode() for name in re.findall(rb"\bxc7[akszv]x?\d+[a-z]*\d*(?=-\d|\0)", data)}
     if names and not any(part.startswith(name) for name in names):
-        raise UserError(f"chip database {path} is of {', '.join(sorted(names)[:3])}, not of {part}; give that of the "
-                        "board's part with --chipdb")
+        raise UserError(
+            f"chip database {path} is of {', '.join(sorted(names)[:3])}, not of {part}; give that of the "
+            "board's part with --chipdb"
+        )
 
 
 def check_part_file(path, part):
@@ -98,8 +110,10 @@ def check_part_file(path, part):
         raise UserError(f"{path} is no part file of Project X-Ray: it has no idcode; get its database again")
     came, wanted = int(code[1], 0) & 0x0FFFFFFF, IDCODES.get(device_name(part))
     if wanted is not None and came != wanted:
-        raise UserError(f"{path} is of another part: its idcode is {came:#x}, that of {device_name(part)} is "
-                        f"{wanted:#x}; give the database of the board's part with --prjxray-db")
+        raise UserError(
+            f"{path} is of another part: its idcode is {came:#x}, that of {device_name(part)} is "
+            f"{wanted:#x}; give the database of the board's part with --prjxray-db"
+        )
 
 
 def synthesis_arguments():
@@ -123,9 +137,26 @@ def synthesis_arguments():
 
 def place_arguments(databases, clock_mhz, seed, *, report=True):
     """Return nextpnr-xilinx's arguments; without ``--freq`` it would aim at 12 MHz."""
-    arguments = ["--chipdb", databases.chipdb, "--xdc", f"{TOP}_openxc7.xdc", "--json", f"{TOP}.json",
-                 "--fasm", f"{TOP}.fasm", "--write", f"{TOP}_routed.json", "--freq", f"{clock_mhz:g}",
-                 "--seed", str(seed), "--timing-allow-fail", "--log", f"{TOP}.tim", "--quiet"]
+    arguments = [
+        "--chipdb",
+        databases.chipdb,
+        "--xdc",
+        f"{TOP}_openxc7.xdc",
+        "--json",
+        f"{TOP}.json",
+        "--fasm",
+        f"{TOP}.fasm",
+        "--write",
+        f"{TOP}_routed.json",
+        "--freq",
+        f"{clock_mhz:g}",
+        "--seed",
+        str(seed),
+        "--timing-allow-fail",
+        "--log",
+        f"{TOP}.tim",
+        "--quiet",
+    ]
     return arguments + (["--report", f"{TOP}_nextpnr.json"] if report else [])
 
 
@@ -136,8 +167,16 @@ def frames_arguments(databases):
 
 def bitstream_arguments(databases, output=f"{TOP}.bit"):
     """Return xc7frames2bit's arguments; the bitstream goes to ``output``."""
-    return ["--part_file", f"{databases.family}/{databases.part}/part.yaml", "--part_name", databases.part,
-            "--frm_file", f"{TOP}.frames", "--output_file", output]
+    return [
+        "--part_file",
+        f"{databases.family}/{databases.part}/part.yaml",
+        "--part_name",
+        databases.part,
+        "--frm_file",
+        f"{TOP}.frames",
+        "--output_file",
+        output,
+    ]
 
 
 def constraints(platform):
@@ -158,12 +197,15 @@ def shell_script(part, clock_mhz, seed):
     """
     marks = Databases("@CHIPDB@", "@FAMILY@", part)
     place = [word for word in place_arguments(marks, clock_mhz, seed, report=False) if word != "--timing-allow-fail"]
-    lines = [f"[ -s {TOP}.json ] || " + shlex.join(["yosys", *synthesis_arguments()]),
-             shlex.join(["nextpnr-xilinx", *place]) + " || {",
-             "    echo 'place and route failed; if the clock was missed, make this folder anew, --freq lower' >&2",
-             "    exit 2", "}",
-             shlex.join(["fasm2frames", *frames_arguments(marks)]) + f" > {TOP}.frames",
-             shlex.join(["xc7frames2bit", *bitstream_arguments(marks)])]
+    lines = [
+        f"[ -s {TOP}.json ] || " + shlex.join(["yosys", *synthesis_arguments()]),
+        shlex.join(["nextpnr-xilinx", *place]) + " || {",
+        "    echo 'place and route failed; if the clock was missed, make this folder anew, --freq lower' >&2",
+        "    exit 2",
+        "}",
+        shlex.join(["fasm2frames", *frames_arguments(marks)]) + f" > {TOP}.frames",
+        shlex.join(["xc7frames2bit", *bitstream_arguments(marks)]),
+    ]
     text = "\n".join(lines).replace("@CHIPDB@", '"$chipdb"')
     text = text.replace("@FAMILY@", f'"$PRJXRAY_DB_DIR/{family_folder(part)}"')
     exact, package, device_file = chipdb_names(part)

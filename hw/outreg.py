@@ -31,13 +31,30 @@ class _Side:
     extensions: tuple
 
 
-_A = _Side("A", ("DOADO", "DOPADOP"), "CLKARDCLK", ("RSTREGARSTREG",), ("DOA_REG",), ("REGCEAREGCE",), ("INIT_A",),
-           ("RAM_EXTENSION_A",))
-_B = _Side("B", ("DOBDO", "DOPBDOP"), "CLKBWRCLK", ("RSTREGB",), ("DOB_REG",), ("REGCEB",), ("INIT_B",),
-           ("RAM_EXTENSION_B",))
+_A = _Side(
+    "A",
+    ("DOADO", "DOPADOP"),
+    "CLKARDCLK",
+    ("RSTREGARSTREG",),
+    ("DOA_REG",),
+    ("REGCEAREGCE",),
+    ("INIT_A",),
+    ("RAM_EXTENSION_A",),
+)
+_B = _Side(
+    "B", ("DOBDO", "DOPBDOP"), "CLKBWRCLK", ("RSTREGB",), ("DOB_REG",), ("REGCEB",), ("INIT_B",), ("RAM_EXTENSION_B",)
+)
 # simple dual port: A reads, its upper half on the pins of B
-_BOTH = _Side("A", _A.outputs + _B.outputs, _A.clock, _A.resets + _B.resets, _A.switches + _B.switches,
-              _A.enables + _B.enables, _A.initial + _B.initial, _A.extensions + _B.extensions)
+_BOTH = _Side(
+    "A",
+    _A.outputs + _B.outputs,
+    _A.clock,
+    _A.resets + _B.resets,
+    _A.switches + _B.switches,
+    _A.enables + _B.enables,
+    _A.initial + _B.initial,
+    _A.extensions + _B.extensions,
+)
 
 
 @dataclass(frozen=True)
@@ -177,7 +194,7 @@ def _zero(value):
 def _absorb(netlist, memory, side, bits, enable):
     cell = netlist.cells[memory]
     for port, index, net in bits:
-        (register, _, _), = netlist.loads[net]
+        ((register, _, _),) = netlist.loads[net]
         (out,) = netlist.cells[register]["connections"]["Q"]
         netlist.remove(register)
         del netlist.drivers[net], netlist.loads[net]

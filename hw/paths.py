@@ -124,8 +124,14 @@ def _deepest(netlist, before, ends, shown):
     for key, (pin, net) in found.items():
         way = _way(before, net)
         kinds = [netlist.kind(cell) for _, cell in way[1:]]
-        yield Path(before[net][0], kinds.count("mux"), _start(netlist, way[0][0]), _end(netlist, pin),
-                   tuple(_through(netlist, way[1:])), alike[key])
+        yield Path(
+            before[net][0],
+            kinds.count("mux"),
+            _start(netlist, way[0][0]),
+            _end(netlist, pin),
+            tuple(_through(netlist, way[1:])),
+            alike[key],
+        )
 
 
 def _way(before, net):
@@ -168,18 +174,25 @@ def print_paths(paths, console):
     """Print ``paths`` as tables on a :class:`~s2nn_hw.terminal.Terminal`."""
     from s2nn_hw.report.tables import make_table
 
-    console.print(make_table(
-        f"highest fan-out: {paths.highest:,} loads", ("net", "loads", "driver", "pins"),
-        [(net.name, net.loads, net.driver, ", ".join(f"{count:,} {kind}" for kind, count in net.pins.items()))
-         for net in paths.nets],
-    ))
+    console.print(
+        make_table(
+            f"highest fan-out: {paths.highest:,} loads",
+            ("net", "loads", "driver", "pins"),
+            [
+                (net.name, net.loads, net.driver, ", ".join(f"{count:,} {kind}" for kind, count in net.pins.items()))
+                for net in paths.nets
+            ],
+        )
+    )
     for clock in paths.clocks:
         console.print(f"clock {clock.name}: {clock.loads:,} loads, from {clock.driver or 'a port'}")
-    console.print(make_table(
-        f"deepest path: {paths.levels} levels, {paths.levels_with_multiplexers} with the slices' multiplexers",
-        ("from", "to", "levels", "multiplexers", "alike"),
-        [(path.start, path.end, path.levels, path.multiplexers, path.alike) for path in paths.paths],
-    ))
+    console.print(
+        make_table(
+            f"deepest path: {paths.levels} levels, {paths.levels_with_multiplexers} with the slices' multiplexers",
+            ("from", "to", "levels", "multiplexers", "alike"),
+            [(path.start, path.end, path.levels, path.multiplexers, path.alike) for path in paths.paths],
+        )
+    )
     if paths.paths:
         way = " > ".join(f"{kind} {name}" for kind, name in paths.paths[0].through)
         console.print(f"on the way of the first: {way}")

@@ -25,9 +25,28 @@ def vivado_power(folder, saif, *, tick=lambda _="": None):
     script = folder / "power.tcl"
     shutil.copyfile(Path(__file__).parent / "power.tcl", script)
     vivado = find_tool("vivado")
-    run_tool(vivado, ["-mode", "batch", "-nojournal", "-log", "power_vivado.log", "-source", script.name, "-tclargs",
-                      CHECKPOINT, str(Path(saif).resolve()), REPORT, UNMATCHED],
-             folder=folder, log="power.log", tick=tick, own_log="power_vivado.log", outputs=(REPORT,))
+    run_tool(
+        vivado,
+        [
+            "-mode",
+            "batch",
+            "-nojournal",
+            "-log",
+            "power_vivado.log",
+            "-source",
+            script.name,
+            "-tclargs",
+            CHECKPOINT,
+            str(Path(saif).resolve()),
+            REPORT,
+            UNMATCHED,
+        ],
+        folder=folder,
+        log="power.log",
+        tick=tick,
+        own_log="power_vivado.log",
+        outputs=(REPORT,),
+    )
     path = folder / REPORT
     if not path.is_file():
         raise UserError(f"vivado ended well but wrote no {REPORT}; its log is {folder / 'power_vivado.log'}")
@@ -41,13 +60,17 @@ def parse_power(text):
     Signals, Block RAM, ...; what is below 1 mW counts 0.001 at most and is given as that); ``confidence``;
     ``nets_matched``: text, None if it is not said. :class:`UserError` if the totals are missing.
     """
+
     def cell(title, pattern):
         found = re.search(rf"^\|\s*{re.escape(title)}\s*\|\s*{pattern}\s*\|", text, re.MULTILINE)
         return found and found[1]
 
     watts = {}
-    for name, title in (("total_w", "Total On-Chip Power (W)"), ("dynamic_w", "Dynamic (W)"),
-                        ("static_w", "Device Static (W)")):
+    for name, title in (
+        ("total_w", "Total On-Chip Power (W)"),
+        ("dynamic_w", "Dynamic (W)"),
+        ("static_w", "Device Static (W)"),
+    ):
         value = cell(title, r"<?([\d.]+)")
         if value is None:
             raise UserError(f"Vivado's power report has no row {title!r}; look at {REPORT}")
@@ -56,5 +79,8 @@ def parse_power(text):
     # rows that are indented further are parts of the one before
     rows = re.findall(r"^\| (\S.*?)\s*\|\s*<?([\d.]+)\s*\|", table[1] if table else "", re.MULTILINE)
     classes = {name: float(value) for name, value in rows if name not in ("Total", "Static Power")}
-    return watts | {"classes": classes, "confidence": cell("Confidence Level", r"(\S+)"),
-                    "nets_matched": cell("Design Nets Matched", r"(\S.*?)")}
+    return watts | {
+        "classes": classes,
+        "confidence": cell("Confidence Level", r"(\S+)"),
+        "nets_matched": cell("Design Nets Matched", r"(\S.*?)"),
+    }

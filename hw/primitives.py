@@ -46,54 +46,76 @@ def _clock(*gives, clocks=()):
 
 _LUT, _PAD = Primitive("lut"), Primitive("pad")
 _GOWIN_FF = [f"DFF{edge}{kind}" for edge in ("", "N") for kind in ("", "E", "S", "SE", "R", "RE", "P", "PE", "C", "CE")]
-_ICE40_FF = [f"SB_DFF{edge}{kind}" for edge in ("", "N")
-             for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")]
+_ICE40_FF = [
+    f"SB_DFF{edge}{kind}" for edge in ("", "N") for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
+]
 
 PRIMITIVES = {
     "xc7": {
-        **_many([f"LUT{n}" for n in range(1, 7)], _LUT), "INV": _LUT,
+        **_many([f"LUT{n}" for n in range(1, 7)], _LUT),
+        "INV": _LUT,
         **_many([f"FD{kind}E{edge}" for kind in "RSCP" for edge in ("", "_1")], Primitive("ff", ("C",))),
         **_many(("MUXF7", "MUXF8"), Primitive("mux", joins=("I0", "I1"))),
         "CARRY4": Primitive("carry", chain=("CI", "CO")),
-        **_many(("RAM32M", "RAM64M"), Primitive("lutram", ("WCLK",), reads=tuple(
-            (f"DO{side}", f"ADDR{side}") for side in "ABCD"))),
-        **_many([f"RAM{n}X1D" for n in (32, 64, 128)],
-                Primitive("lutram", ("WCLK",), reads=(("SPO", "A"), ("DPO", "DPRA")))),
+        **_many(
+            ("RAM32M", "RAM64M"),
+            Primitive("lutram", ("WCLK",), reads=tuple((f"DO{side}", f"ADDR{side}") for side in "ABCD")),
+        ),
+        **_many(
+            [f"RAM{n}X1D" for n in (32, 64, 128)], Primitive("lutram", ("WCLK",), reads=(("SPO", "A"), ("DPO", "DPRA")))
+        ),
         **_many([f"RAM{n}X1S" for n in (32, 64, 128, 256)], Primitive("lutram", ("WCLK",), reads=(("O", "A"),))),
         **_many(("SRL16E", "SRLC16E", "SRLC32E"), Primitive("lutram", ("CLK",), reads=(("Q", "A"),))),
         **_many(("RAMB18E1", "RAMB36E1"), Primitive("block", ("CLKARDCLK", "CLKBWRCLK"))),
         "DSP48E1": Primitive("block", ("CLK",)),
         **_many(("BUFG", "BUFH", "BUFR", "BUFIO", "BUFGCTRL", "BUFGCE"), _clock("O", clocks=("I", "I0", "I1"))),
-        **_many(("PLLE2_ADV", "PLLE2_BASE", "MMCME2_ADV", "MMCME2_BASE"),
-                _clock("CLKOUT", "CLKFBOUT", clocks=("CLKIN1", "CLKIN2", "CLKFBIN"))),
+        **_many(
+            ("PLLE2_ADV", "PLLE2_BASE", "MMCME2_ADV", "MMCME2_BASE"),
+            _clock("CLKOUT", "CLKFBOUT", clocks=("CLKIN1", "CLKIN2", "CLKFBIN")),
+        ),
         **_many(("IBUF", "OBUF", "OBUFT", "IOBUF", "IBUFDS", "OBUFDS", "IBUFG"), _PAD),
     },
     "ecp5": {
-        "LUT4": _LUT, "INV": _LUT, "TRELLIS_FF": Primitive("ff", ("CLK",)),
-        "PFUMX": Primitive("mux", joins=("ALUT", "BLUT")), "L6MUX21": Primitive("mux", joins=("D0", "D1")),
+        "LUT4": _LUT,
+        "INV": _LUT,
+        "TRELLIS_FF": Primitive("ff", ("CLK",)),
+        "PFUMX": Primitive("mux", joins=("ALUT", "BLUT")),
+        "L6MUX21": Primitive("mux", joins=("D0", "D1")),
         "CCU2C": Primitive("carry", chain=("CIN", "COUT")),
         "TRELLIS_DPR16X4": Primitive("lutram", ("WCK",), reads=(("DO", "RAD"),)),
-        "DP16KD": Primitive("block", ("CLKA", "CLKB")), "PDPW16KD": Primitive("block", ("CLKW", "CLKR")),
+        "DP16KD": Primitive("block", ("CLKA", "CLKB")),
+        "PDPW16KD": Primitive("block", ("CLKW", "CLKR")),
         "MULT18X18D": Primitive("product"),
         "EHXPLLL": _clock("CLKOP", "CLKOS", "CLKINTFB", clocks=("CLKI", "CLKFB")),
-        "DCCA": _clock("CLKO", clocks=("CLKI",)), "DCSC": _clock("DCSOUT", clocks=("CLK0", "CLK1")),
-        "CLKDIVF": _clock("CDIVX", clocks=("CLKI",)), "OSCG": _clock("OSC"),
+        "DCCA": _clock("CLKO", clocks=("CLKI",)),
+        "DCSC": _clock("DCSOUT", clocks=("CLK0", "CLK1")),
+        "CLKDIVF": _clock("CDIVX", clocks=("CLKI",)),
+        "OSCG": _clock("OSC"),
         "TRELLIS_IO": _PAD,
     },
     "ice40": {
-        "SB_LUT4": _LUT, "SB_CARRY": Primitive("carry", chain=("CI", "CO")),
+        "SB_LUT4": _LUT,
+        "SB_CARRY": Primitive("carry", chain=("CI", "CO")),
         **_many(_ICE40_FF, Primitive("ff", ("C",))),
-        **_many([f"SB_RAM40_4K{edge}" for edge in ("", "NR", "NW", "NRNW")],
-                Primitive("block", ("RCLK", "RCLKN", "WCLK", "WCLKN"))),
-        "SB_SPRAM256KA": Primitive("block", ("CLOCK",)), "SB_MAC16": Primitive("block", ("CLK",)),
-        "SB_GB": _clock("GLOBAL_BUFFER_OUTPUT"), "SB_GB_IO": _clock("GLOBAL_BUFFER_OUTPUT"),
-        **_many([f"SB_PLL40_{kind}" for kind in ("CORE", "PAD", "2_PAD", "2F_CORE", "2F_PAD")],
-                _clock("PLLOUT", clocks=("REFERENCECLK",))),
-        "SB_HFOSC": _clock("CLKHF"), "SB_LFOSC": _clock("CLKLF"),
+        **_many(
+            [f"SB_RAM40_4K{edge}" for edge in ("", "NR", "NW", "NRNW")],
+            Primitive("block", ("RCLK", "RCLKN", "WCLK", "WCLKN")),
+        ),
+        "SB_SPRAM256KA": Primitive("block", ("CLOCK",)),
+        "SB_MAC16": Primitive("block", ("CLK",)),
+        "SB_GB": _clock("GLOBAL_BUFFER_OUTPUT"),
+        "SB_GB_IO": _clock("GLOBAL_BUFFER_OUTPUT"),
+        **_many(
+            [f"SB_PLL40_{kind}" for kind in ("CORE", "PAD", "2_PAD", "2F_CORE", "2F_PAD")],
+            _clock("PLLOUT", clocks=("REFERENCECLK",)),
+        ),
+        "SB_HFOSC": _clock("CLKHF"),
+        "SB_LFOSC": _clock("CLKLF"),
         **_many(("SB_IO", "SB_IO_I3C", "SB_IO_OD", "SB_RGBA_DRV"), _PAD),
     },
     "gowin": {
-        **_many([f"LUT{n}" for n in range(1, 5)], _LUT), "INV": _LUT,
+        **_many([f"LUT{n}" for n in range(1, 5)], _LUT),
+        "INV": _LUT,
         **_many(_GOWIN_FF, Primitive("ff", ("CLK",))),
         **_many([f"MUX2_LUT{n}" for n in range(5, 9)], Primitive("mux", joins=("I0", "I1"))),
         "ALU": Primitive("carry", chain=("CIN", "COUT")),
@@ -103,7 +125,8 @@ PRIMITIVES = {
         **_many(("SDP", "SDPB", "SDPX9", "SDPX9B", "DP", "DPB", "DPX9", "DPX9B"), Primitive("block", ("CLKA", "CLKB"))),
         **_many(("rPLL", "PLLVR", "PLL"), _clock("CLKOUT", clocks=("CLKIN", "CLKFB"))),
         **_many(("OSC", "OSCH", "OSCF", "OSCZ"), _clock("OSCOUT")),
-        "BUFG": _clock("O", clocks=("I",)), "DQCE": _clock("CLKOUT", clocks=("CLKIN",)),
+        "BUFG": _clock("O", clocks=("I",)),
+        "DQCE": _clock("CLKOUT", clocks=("CLKIN",)),
         **_many(("IBUF", "OBUF", "TBUF", "IOBUF"), _PAD),
     },
 }
@@ -115,10 +138,26 @@ BUFFERS = {
     "gowin": Buffer("LUT1", "I0", "F", {"INIT": "10"}),
 }
 # what a flip-flop's pin is, by what its name begins with
-FF_PINS = (("CE", "enable"), ("E", "enable"), ("C", "reset"), ("D", "data"), ("LSR", "reset"), ("R", "reset"),
-           ("S", "reset"), ("P", "reset"))
-PIN_KINDS = {"lut": "LUT", "mux": "multiplexer", "carry": "carry", "lutram": "LUT RAM", "block": "block RAM",
-             "product": "multiplier", "clock": "PLL", "pad": "pad"}
+FF_PINS = (
+    ("CE", "enable"),
+    ("E", "enable"),
+    ("C", "reset"),
+    ("D", "data"),
+    ("LSR", "reset"),
+    ("R", "reset"),
+    ("S", "reset"),
+    ("P", "reset"),
+)
+PIN_KINDS = {
+    "lut": "LUT",
+    "mux": "multiplexer",
+    "carry": "carry",
+    "lutram": "LUT RAM",
+    "block": "block RAM",
+    "product": "multiplier",
+    "clock": "PLL",
+    "pad": "pad",
+}
 
 
 def pin_kind(primitive, port):

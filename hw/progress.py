@@ -87,4 +87,5 @@ class Watch:
         if level and iteration - at >= STALL_ITERATIONS[name] and now - since >= STALL_SECONDS:
             raise UserError(
                 f"{self.tool} was ended: its router no longer improves, {level:,} {name} at iteration {iteration:,} "
-                f"and {was:,} at {at:,}, {(now - since) / 60:.0f} minutes before; {TRY}; its log is {self.path}")
+                f"and {was:,} at {at:,}, {(now - since) / 60:.0f} minutes before; {TRY}; its log is {self.path}"
+            )

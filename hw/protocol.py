@@ -209,8 +209,17 @@ class Identity:
     request, reply = Request.FRAME, Reply.RESULT
 
     def __post_init__(self):
-        limits = {"pixels": 32, "group": 32, "pixels_per_beat": 16, "bits": 8, "classes": 16, "score_width": 8,
-                  "window": 8, "clock_hz": 32, "version": 8}
+        limits = {
+            "pixels": 32,
+            "group": 32,
+            "pixels_per_beat": 16,
+            "bits": 8,
+            "classes": 16,
+            "score_width": 8,
+            "window": 8,
+            "clock_hz": 32,
+            "version": 8,
+        }
         for name, width in limits.items():
             value = getattr(self, name)
             if not 1 <= value < 1 << width:
@@ -224,8 +233,17 @@ class Identity:
     def of(cls, design, *, window, clock_hz):
         """Return the identity of ``design`` (its ``network``, ``pixels_per_...`` and ``score_width``)."""
         network = design.network
-        return cls(digest_of(network), network.input.size, design.pixels_per_group, design.pixels_per_beat,
-                   network.input.bits, len(network.classes), design.score_width, window, clock_hz)
+        return cls(
+            digest_of(network),
+            network.input.size,
+            design.pixels_per_group,
+            design.pixels_per_beat,
+            network.input.bits,
+            len(network.classes),
+            design.score_width,
+            window,
+            clock_hz,
+        )
 
     @property
     def beats(self):
@@ -259,15 +277,27 @@ class Identity:
 
     def pack(self):
         """Return the payload of the IDENTITY reply."""
-        return self.FORMAT.pack(self.version, self.digest, self.pixels, self.group, self.pixels_per_beat, self.bits,
-                                self.classes, self.score_width, self.window, self.clock_hz)
+        return self.FORMAT.pack(
+            self.version,
+            self.digest,
+            self.pixels,
+            self.group,
+            self.pixels_per_beat,
+            self.bits,
+            self.classes,
+            self.score_width,
+            self.window,
+            self.clock_hz,
+        )
 
     @classmethod
     def unpack(cls, payload):
         """Return the identity in ``payload``; :class:`UserError` if it is not one this protocol version knows."""
         if payload and payload[0] != VERSION:
-            raise UserError(f"the device speaks protocol version {payload[0]}, this tool version {VERSION}; "
-                            "build the bitstream anew")
+            raise UserError(
+                f"the device speaks protocol version {payload[0]}, this tool version {VERSION}; "
+                "build the bitstream anew"
+            )
         if len(payload) != cls.FORMAT.size:
             raise UserError(f"the device's identity has {len(payload)} bytes, not {cls.FORMAT.size}")
         version, *fields = cls.FORMAT.unpack(payload)

@@ -92,14 +92,16 @@ class PacketReader(wiring.Component):
     def __init__(self, identity):
         self.identity, self._slot_bits = identity, slot_bits(identity.window)
         pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
-        super().__init__({
-            "i": In(stream.Signature(Token)),
-            "o": Out(stream.Signature(pixels)),
-            "answers": Out(stream.Signature(Answer)),
-            "number": In(range(ORIGIN_BYTES)),
-            "origin": Out(8),
-            "finish": In(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(Token)),
+                "o": Out(stream.Signature(pixels)),
+                "answers": Out(stream.Signature(Answer)),
+                "number": In(range(ORIGIN_BYTES)),
+                "origin": Out(8),
+                "finish": In(1),
+            }
+        )
 
     @property
     def queue_depth(self):
@@ -138,9 +140,12 @@ class PacketReader(wiring.Component):
             payload_byte.eq(take & to_buffer),
         ]
         m.d.sync += [
-            bit.eq(bit + summing), eighth.eq(Mux(summing, bit == 6, eighth)),
-            judge.eq(self.i.valid & ~judge & token.end), whole.eq(token.whole),
-            free.eq(vacant), to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
+            bit.eq(bit + summing),
+            eighth.eq(Mux(summing, bit == 6, eighth)),
+            judge.eq(self.i.valid & ~judge & token.end),
+            whole.eq(token.whole),
+            free.eq(vacant),
+            to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
             to_origins.eq(((stage == Stage.SEQUENCE) & vacant) | ((stage == Stage.CHECK) & room)),
         ]
         with m.If(take), m.Switch(stage):

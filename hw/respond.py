@@ -41,14 +41,16 @@ class Responder(wiring.Component):
 
     def __init__(self, identity, result_layout, payload=result_payload):
         self.identity, self._payload = identity, payload
-        super().__init__({
-            "answers": In(stream.Signature(Answer)),
-            "results": In(stream.Signature(result_layout)),
-            "number": Out(range(ORIGIN_BYTES)),
-            "origin": In(8),
-            "finish": Out(1),
-            "o": Out(stream.Signature(8)),
-        })
+        super().__init__(
+            {
+                "answers": In(stream.Signature(Answer)),
+                "results": In(stream.Signature(result_layout)),
+                "number": Out(range(ORIGIN_BYTES)),
+                "origin": In(8),
+                "finish": Out(1),
+                "o": Out(stream.Signature(8)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -70,12 +72,17 @@ class Responder(wiring.Component):
 
         # each adder alone between its register and a multiplexer
         idle, step, rewind, settle, grow, shrink = (
-            Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink"))
+            Signal(name=n) for n in ("idle", "step", "rewind", "settle", "grow", "shrink")
+        )
         stepped, onward, full, bare = Signal.like(index), Signal.like(index), Signal(), Signal()
         m.d.comb += [onward.eq(index + 1), stepped.eq(Mux(step, onward, index))]
         m.d.sync += [
-            index.eq(Mux(rewind, base, stepped)), full.eq(code == protocol.FULL_BLOCK), bare.eq(code == 1),
-            finish.eq(0), counts.eq(body & ~full), halt.eq(end | full | (byte == 0)),
+            index.eq(Mux(rewind, base, stepped)),
+            full.eq(code == protocol.FULL_BLOCK),
+            bare.eq(code == 1),
+            finish.eq(0),
+            counts.eq(body & ~full),
+            halt.eq(end | full | (byte == 0)),
         ]
         with m.If(grow):
             m.d.sync += code.eq(code + 1)
@@ -141,9 +148,7 @@ class Responder(wiring.Component):
                     m.next = "FINISH"
             with m.State("FINISH"):
                 m.next = "IDLE"
-        m.d.comb += [
-            self.finish.eq(finish), self.results.ready.eq(finish), check.data.eq(byte.bit_select(bit, 1)),
-        ]
+        m.d.comb += [self.finish.eq(finish), self.results.ready.eq(finish), check.data.eq(byte.bit_select(bit, 1))]
 
         # what stands at the index, in three steps: found, chosen among what is sent, and between that and the checksum
         ahead, found, known = Signal.like(index), Signal(8), Signal(8)  # `ahead`: bytes up to the packet's end
@@ -155,17 +160,26 @@ class Responder(wiring.Component):
         identity = unused[: protocol.HEADER_BYTES] + list(of.pack())
         size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
         m.d.sync += [
-            ahead.eq(size - index), self.number.eq(ORIGIN_BYTES - index),
-            at_kind.eq(index == 0), at_sequence.eq(index == 1),
+            ahead.eq(size - index),
+            self.number.eq(ORIGIN_BYTES - index),
+            at_kind.eq(index == 0),
+            at_sequence.eq(index == 1),
             at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
-            found.eq(choose(results, index)), known.eq(choose(identity, index)),
+            found.eq(choose(results, index)),
+            known.eq(choose(identity, index)),
         ]
         crc = [check.crc.word_select(n, 8) for n in range(protocol.CHECK_BYTES)]
         m.d.sync += [
-            closing.eq(ahead <= protocol.CHECK_BYTES), at_end.eq(ahead == 0),
+            closing.eq(ahead <= protocol.CHECK_BYTES),
+            at_end.eq(ahead == 0),
             checksum.eq(choose([crc[-n % protocol.CHECK_BYTES] for n in range(protocol.CHECK_BYTES)], ahead)),
-            sent.eq(Mux(at_kind, kind, Mux(at_origin, self.origin, Mux(
-                at_sequence, sequence, Mux(is_result, found, known))))),
-            byte.eq(Mux(closing, checksum, sent)), end.eq(at_end), body.eq(~closing),
+            sent.eq(
+                Mux(
+                    at_kind, kind, Mux(at_origin, self.origin, Mux(at_sequence, sequence, Mux(is_result, found, known)))
+                )
+            ),
+            byte.eq(Mux(closing, checksum, sent)),
+            end.eq(at_end),
+            body.eq(~closing),
         ]
         return m

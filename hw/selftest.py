@@ -36,8 +36,10 @@ class Vectors:
         count = len(self.pixels)
         check_vectors(count, count)
         if self.classes.shape != (count,) or self.scores.ndim != 2 or len(self.scores) != count:
-            raise UserError(f"a self-test of {count} vectors needs as many classes and rows of scores, not "
-                            f"{self.classes.shape} and {self.scores.shape}")
+            raise UserError(
+                f"a self-test of {count} vectors needs as many classes and rows of scores, not "
+                f"{self.classes.shape} and {self.scores.shape}"
+            )
 
     @classmethod
     def of(cls, network, images, count=None):
@@ -60,11 +62,21 @@ def answer_layout(result_layout):
 def state_layout(result_layout, vectors):
     """Return the layout of :class:`SelfTest`'s ``state``: the fields of :class:`hw.verdict.Verdict`."""
     answer = answer_layout(result_layout)
-    return data.StructLayout({
-        "running": 1, "passed": 1, "failed": 1, "frames": FRAME_BITS, "mismatches": COUNT_BITS,
-        "round_cycles": COUNT_BITS, "span_cycles": COUNT_BITS, "latency_cycles": COUNT_BITS,
-        "vector": range(vectors), "wanted": answer, "came": answer,
-    })
+    return data.StructLayout(
+        {
+            "running": 1,
+            "passed": 1,
+            "failed": 1,
+            "frames": FRAME_BITS,
+            "mismatches": COUNT_BITS,
+            "round_cycles": COUNT_BITS,
+            "span_cycles": COUNT_BITS,
+            "latency_cycles": COUNT_BITS,
+            "vector": range(vectors),
+            "wanted": answer,
+            "came": answer,
+        }
+    )
 
 
 class SelfTest(wiring.Component):
@@ -86,12 +98,9 @@ class SelfTest(wiring.Component):
     def __init__(self, accelerator, vectors, *, rounds_log2=ROUNDS_LOG2):
         self.accelerator, self.vectors, self.rounds_log2 = accelerator, vectors, rounds_log2
         self._layout = accelerator.o.payload.shape()
-        super().__init__({
-            "restart": In(1),
-            "fault": In(1),
-            "state": Out(state_layout(self._layout, self.count)),
-            "moving": Out(1),
-        })
+        super().__init__(
+            {"restart": In(1), "fault": In(1), "state": Out(state_layout(self._layout, self.count)), "moving": Out(1)}
+        )
 
     @property
     def count(self):
@@ -163,8 +172,10 @@ class SelfTest(wiring.Component):
         (it is the round's last). What stage ``b`` holds is kept from the first wrong one on.
         """
         source, state, layout = self.accelerator.o, self.state, answer_layout(self._layout)
-        answers = [{"class": int(index), "scores": [int(s) for s in scores]}
-                   for index, scores in zip(self.vectors.classes, self.vectors.scores, strict=True)]
+        answers = [
+            {"class": int(index), "scores": [int(s) for s in scores]}
+            for index, scores in zip(self.vectors.classes, self.vectors.scores, strict=True)
+        ]
         m.submodules.answers = memory = Memory(shape=layout, depth=self.count, init=answers)
         read = memory.read_port()
         position, last = Signal(range(self.count)), Signal()
@@ -172,13 +183,18 @@ class SelfTest(wiring.Component):
         with m.If(source.valid):
             m.d.sync += position.eq(Mux(last, 0, position + 1))
 
-        stage = data.StructLayout({"found": 1, "last": 1, "vector": range(self.count), "came": layout, "cycles":
-                                   len(source.payload.cycles)})
+        stage = data.StructLayout(
+            {"found": 1, "last": 1, "vector": range(self.count), "came": layout, "cycles": len(source.payload.cycles)}
+        )
         reading, a = Signal(stage), Signal(stage)
         m.d.sync += [
-            reading.found.eq(source.valid), reading.last.eq(last), reading.vector.eq(position),
-            reading.came["class"].eq(source.payload["class"]), reading.came.scores.eq(source.payload.scores),
-            reading.cycles.eq(source.payload.cycles), a.eq(reading),
+            reading.found.eq(source.valid),
+            reading.last.eq(last),
+            reading.vector.eq(position),
+            reading.came["class"].eq(source.payload["class"]),
+            reading.came.scores.eq(source.payload.scores),
+            reading.cycles.eq(source.payload.cycles),
+            a.eq(reading),
         ]
         flip = (self.fault & reading.last) << layout["scores"].offset
         wanted = Signal(layout.size)
@@ -189,7 +205,8 @@ class SelfTest(wiring.Component):
         differ = Signal(-(-size // CHUNK_BITS))
         unequal = wanted ^ a.came.as_value()
         m.d.sync += [
-            b_found.eq(a.found), b_last.eq(a.last),
+            b_found.eq(a.found),
+            b_last.eq(a.last),
             differ.eq(Cat(unequal[at : at + CHUNK_BITS].any() for at in range(0, size, CHUNK_BITS))),
         ]
         m.d.comb += [wrong.eq(b_found & differ.any()), state.failed.eq(failed)]
@@ -217,7 +234,8 @@ class SelfTest(wiring.Component):
         since, of_round, of_span = (Signal(COUNT_BITS, name=n) for n in ("since", "of_round", "of_span"))
         rounds, whole, begun, began = Signal(self.rounds_log2), Signal(), Signal(), Signal()
         m.d.sync += [
-            began.eq(started), begun.eq(began),
+            began.eq(started),
+            begun.eq(began),
             frames.eq(frames + (found & ~frames[-1])),
             mismatches.eq(mismatches + (wrong & ~mismatches[-1])),
             since.eq(since + (begun & ~since[-1])),
@@ -233,6 +251,9 @@ class SelfTest(wiring.Component):
         with m.If(clear):
             m.d.sync += [s.eq(0) for s in (began, begun, frames, mismatches, since, of_round, of_span, rounds, whole)]
         m.d.comb += [
-            state.frames.eq(frames), state.mismatches.eq(mismatches), state.round_cycles.eq(of_round),
-            state.span_cycles.eq(of_span), state.passed.eq(whole & ~state.failed),
+            state.frames.eq(frames),
+            state.mismatches.eq(mismatches),
+            state.round_cycles.eq(of_round),
+            state.span_cycles.eq(of_span),
+            state.passed.eq(whole & ~state.failed),
         ]

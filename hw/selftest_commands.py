@@ -44,12 +44,22 @@ def ask_board(port, *, baud, network=None, seconds=1.0, restart=False, fault=Fal
         verdict, identity = device.self_test(), device.identity
     moving = verdict.frames != before.frames or verdict.frames >> FRAME_BITS - 1 == 1
     names = held.classes if held else tuple(map(str, range(identity.classes)))
-    return tell(verdict, identity, names, str(port), moving=moving, clock_hz=identity.clock_hz, output=output,
-                as_json=as_json, following=["bitstream", network] if held else [])
+    return tell(
+        verdict,
+        identity,
+        names,
+        str(port),
+        moving=moving,
+        clock_hz=identity.clock_hz,
+        output=output,
+        as_json=as_json,
+        following=["bitstream", network] if held else [],
+    )
 
 
-def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder="build/sim",
-                       fault=False, output=None, as_json=False):
+def simulate_self_test(
+    path, exchange, *, images, plan=None, count=None, folder="build/sim", fault=False, output=None, as_json=False
+):
     """Simulate the Verilog of the self-test of network ``path`` at its pins; print its verdict as of a board.
 
     ``images``: a function that returns ``(images, labels, where they are from)``; ``exchange``: one that runs
@@ -73,8 +83,16 @@ def simulate_self_test(path, exchange, *, images, plan=None, count=None, folder=
         raise ProofError(f"the simulated self-test sent {len(replies)} verdicts, not 1")
     verdict = packets.unpack_verdict(replies[0].payload)
     following = ["bitstream", path, *(["--plan", plan] if plan else []), "--self-test"]
-    return tell(verdict, top.identity, network.classes, f"{network.name} simulated, frames of the {where}",
-                moving=verdict.running, output=output, as_json=as_json, following=following)
+    return tell(
+        verdict,
+        top.identity,
+        network.classes,
+        f"{network.name} simulated, frames of the {where}",
+        moving=verdict.running,
+        output=output,
+        as_json=as_json,
+        following=following,
+    )
 
 
 def cycles_needed(design, images):
@@ -93,9 +111,16 @@ def tell(verdict, identity, classes, what, *, moving, clock_hz=None, output=None
     """
     good = verdict.passed and not verdict.failed and moving
     data = {
-        **verdict.to_json(), "of": what, "moving": moving, "clock_hz": clock_hz,
-        "identity": {"network_digest": identity.digest.hex(), "pixels": identity.pixels, "bits": identity.bits,
-                     "classes": identity.classes},
+        **verdict.to_json(),
+        "of": what,
+        "moving": moving,
+        "clock_hz": clock_hz,
+        "identity": {
+            "network_digest": identity.digest.hex(),
+            "pixels": identity.pixels,
+            "bits": identity.bits,
+            "classes": identity.classes,
+        },
     }
     if output is not None:
         write_json(output, data)

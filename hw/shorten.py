@@ -37,8 +37,10 @@ class Shortened:
 
     def __str__(self):
         removed = -sum(self.changed.values())
-        return (f"levels of logic: {self.levels_before} before, {self.levels_after} now; {self.merged} LUTs merged "
-                f"into the one behind them, {removed} of them removed")
+        return (
+            f"levels of logic: {self.levels_before} before, {self.levels_after} now; {self.merged} LUTs merged "
+            f"into the one behind them, {removed} of them removed"
+        )
 
 
 def shorten_file(path, family, *, output=None, wanted=None):
@@ -72,9 +74,16 @@ def shorten(netlist, *, wanted=None):
 
 def _depth(netlist, levels):
     """Return the levels of the deepest way from a register to a register."""
-    return max((levels[net][0] for cell in netlist.cells if netlist.kind(cell) in REGISTERS
-                for port, index, net in netlist.nets(cell, "input")
-                if net in levels and netlist.pin_kind((cell, port, index)) != "clock"), default=0)
+    return max(
+        (
+            levels[net][0]
+            for cell in netlist.cells
+            if netlist.kind(cell) in REGISTERS
+            for port, index, net in netlist.nets(cell, "input")
+            if net in levels and netlist.pin_kind((cell, port, index)) != "clock"
+        ),
+        default=0,
+    )
 
 
 def _round(netlist, wanted, changed, gone):
@@ -106,7 +115,8 @@ def _round(netlist, wanted, changed, gone):
 
 def _is_lut(netlist, cell):
     return netlist.kind(cell) == "lut" and not any(
-        mark in netlist.cells[cell].get("attributes", {}) for mark in (*PLACED, "keep"))
+        mark in netlist.cells[cell].get("attributes", {}) for mark in (*PLACED, "keep")
+    )
 
 
 def _driver(netlist, net):
@@ -117,12 +127,15 @@ def _driver(netlist, net):
 
 def _merge(netlist, source, cell, changed):
     """Take the function of LUT ``source`` into LUT ``cell`` that reads it; return whether it fitted."""
-    (_, _, net), = netlist.nets(source, "output")
-    (_, _, out), = netlist.nets(cell, "output")
+    ((_, _, net),) = netlist.nets(source, "output")
+    ((_, _, out),) = netlist.nets(cell, "output")
     first, second = _table(netlist.cells[source]), _table(netlist.cells[cell])
-    inputs = list(dict.fromkeys(
-        [bit for bit in second[0] if bit != net and isinstance(bit, int)]
-        + [bit for bit in first[0] if isinstance(bit, int)]))
+    inputs = list(
+        dict.fromkeys(
+            [bit for bit in second[0] if bit != net and isinstance(bit, int)]
+            + [bit for bit in first[0] if isinstance(bit, int)]
+        )
+    )
     if not 1 <= len(inputs) <= MOST_INPUTS[netlist.family]:
         return False
     rows = []

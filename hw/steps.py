@@ -53,7 +53,11 @@ PRODUCTS = {
 }
 # the whole design as Verilog beside the netlist, from the copy that synthesis does not see
 VERILOG_SCRIPT = (
-    "design -push-copy", "proc -nomux -norom", "memory_collect", f"write_verilog -noattr {TOP}.v", "design -pop",
+    "design -push-copy",
+    "proc -nomux -norom",
+    "memory_collect",
+    f"write_verilog -noattr {TOP}.v",
+    "design -pop",
 )
 
 
@@ -140,16 +144,25 @@ def prepare(work, top):
     board, clock_mhz, seed = work.board, work.clock_mhz, work.seed
     platform = board.create_platform()
     overrides = {
-        "nextpnr_opts": ["--report", f"{TOP}_nextpnr.json", "--freq", f"{clock_mhz:g}", "--seed", str(seed),
-                         "--timing-allow-fail", *PLACER.get(board.family, ())],
+        "nextpnr_opts": [
+            "--report",
+            f"{TOP}_nextpnr.json",
+            "--freq",
+            f"{clock_mhz:g}",
+            "--seed",
+            str(seed),
+            "--timing-allow-fail",
+            *PLACER.get(board.family, ()),
+        ],
         "script_after_read": "\n".join(VERILOG_SCRIPT),
         "script_after_synth": f"tee -q -o {TOP}_stat.json stat -json",
         "synth_opts": synthesis_options(board),
     }
     with warnings.catch_warnings(), builtin_yosys():
         warnings.simplefilter("ignore")  # the Yosys beside Amaranth warns about its own packaging
-        plan = platform.build(top, name=TOP, do_build=False, emit_src=False,
-                              **({} if board.family == "xc7" else overrides))
+        plan = platform.build(
+            top, name=TOP, do_build=False, emit_src=False, **({} if board.family == "xc7" else overrides)
+        )
     files = {name: text for name, text in plan.files.items() if not name.endswith((".bat", ".debug.v"))}
     commands = json.loads(files.pop(f"build_{TOP}.json"))["commands"]
     script = files.pop(f"build_{TOP}.sh")
@@ -174,9 +187,11 @@ class ClockMissed(UserError):
         self.timing, self.after = timing, after
         self.name, self.reached_mhz, self.wanted_mhz = timing.slowest()
         path = f"; critical path: {timing.critical}" if timing.critical else ""
-        super().__init__(f"clock missed: {self.reached_mhz:.2f} MHz reached after {after}, {self.wanted_mhz:g} MHz "
-                         f"wanted ({self.name}){path}; ask for a lower clock with --freq or try another --seed; the "
-                         f"logs are in {folder}")
+        super().__init__(
+            f"clock missed: {self.reached_mhz:.2f} MHz reached after {after}, {self.wanted_mhz:g} MHz "
+            f"wanted ({self.name}){path}; ask for a lower clock with --freq or try another --seed; the "
+            f"logs are in {folder}"
+        )
 
     @property
     def share(self):
@@ -205,8 +220,15 @@ def synthesise(work):
     else:
         tool, arguments, netlist, what = "yosys", openxc7.synthesis_arguments(), f"{TOP}.json", "yosys, synth_xilinx"
     with work.narrator.stage("synthesis", f"synthesis ({what})") as tick:
-        _tool(work, tool, arguments, tick, log="synthesis.log", own_log=f"{TOP}.rpt",
-              outputs=(netlist, f"{TOP}_stat.json"))
+        _tool(
+            work,
+            tool,
+            arguments,
+            tick,
+            log="synthesis.log",
+            own_log=f"{TOP}.rpt",
+            outputs=(netlist, f"{TOP}_stat.json"),
+        )
         changes = change_netlist(work.folder / netlist, work.board.family)
     for change in changes:
         work.narrator.say(str(change))
@@ -235,11 +257,15 @@ def count_netlist(work, netlist, changes):
     refuse_too_large(work.board, usage)
     if work.board.family == "xc7":
         halves = count_half_luts(work.folder / netlist)
-        usage = replace(usage, detail=usage.detail | {"half_luts_predicted": halves.halves,
-                                                      "packed_luts_predicted": halves.luts})
+        usage = replace(
+            usage, detail=usage.detail | {"half_luts_predicted": halves.halves, "packed_luts_predicted": halves.luts}
+        )
         if work.flow.kind == "openxc7":
-            check_budget(usage.counts() | {"luts": halves.sites}, work.board,
-                         what="what nextpnr-xilinx makes of the netlist, its route-throughs included")
+            check_budget(
+                usage.counts() | {"luts": halves.sites},
+                work.board,
+                what="what nextpnr-xilinx makes of the netlist, its route-throughs included",
+            )
     return usage
 
 
@@ -262,8 +288,16 @@ def place_and_route(work, synthesised):
             raise ClockMissed(timing, "placement", work.folder)
 
     with work.narrator.stage("place", f"place and route ({tool})") as tick:
-        _tool(work, tool, arguments, tick, log="place.log", own_log=NEXTPNR_LOG,
-              outputs=(*outputs, f"{TOP}_nextpnr.json"), watch=Watch(tool, work.folder / NEXTPNR_LOG, placed))
+        _tool(
+            work,
+            tool,
+            arguments,
+            tick,
+            log="place.log",
+            own_log=NEXTPNR_LOG,
+            outputs=(*outputs, f"{TOP}_nextpnr.json"),
+            watch=Watch(tool, work.folder / NEXTPNR_LOG, placed),
+        )
     utilization, timing = read_nextpnr(work.folder, report)
     if work.board.family == "xc7":
         usage = xilinx_usage(utilization, synthesised)
@@ -291,8 +325,14 @@ def pack(work):
         (tool, *arguments), product = work.commands[2], PRODUCTS[work.board.family][2]
         part = f"{product}.part"
         with work.narrator.stage("pack", f"pack ({tool})") as tick:
-            _tool(work, tool, [part if word == product else word for word in arguments], tick, log="pack.log",
-                  outputs=(part, f"{TOP}.svf"))
+            _tool(
+                work,
+                tool,
+                [part if word == product else word for word in arguments],
+                tick,
+                log="pack.log",
+                outputs=(part, f"{TOP}.svf"),
+            )
     else:
         product, part = f"{TOP}.bit", f"{TOP}.bit.part"
         with work.narrator.stage("pack", "pack (fasm2frames, xc7frames2bit)") as tick:
@@ -316,20 +356,22 @@ def _fasm2frames(work, tick):
         nonlocal told
         if not told and SLOW_PARSER in log.read_text(errors="replace"):
             told = True
-            work.narrator.say("fasm2frames runs on the slow parser of fasm, which may take minutes; docs/boards.md "
-                              "says how to get the fast one")
+            work.narrator.say(
+                "fasm2frames runs on the slow parser of fasm, which may take minutes; docs/boards.md "
+                "says how to get the fast one"
+            )
         tick(f"fasm2frames, {lines:,} lines, {fasm.stat().st_size / 1e6:.1f} MB")
 
-    _tool(work, "fasm2frames", openxc7.frames_arguments(work.flow.databases), say, log="pack.log",
-          output=f"{TOP}.frames")
+    _tool(
+        work, "fasm2frames", openxc7.frames_arguments(work.flow.databases), say, log="pack.log", output=f"{TOP}.frames"
+    )
 
 
 def run_vivado(work):
     """Run Amaranth's Vivado plan; return the :class:`Outcome`."""
     ((tool, *arguments),), folder = work.commands, work.folder
     with work.narrator.stage("vivado", "synthesis, place and route, pack (vivado)") as tick:
-        _tool(work, tool, arguments, tick, log="vivado.log", own_log=f"{TOP}.log",
-              outputs=(f"{TOP}.bit", f"{TOP}.bin"))
+        _tool(work, tool, arguments, tick, log="vivado.log", own_log=f"{TOP}.log", outputs=(f"{TOP}.bit", f"{TOP}.bin"))
     reports = {}
     for name in ("timing", "utilization_place"):
         path = folder / f"{TOP}_{name}.rpt"
@@ -355,8 +397,15 @@ def _tool(work, name, arguments, tick, **files):
 def _has_report(tool):
     """Whether this nextpnr-xilinx can write a JSON report; older builds can't and refuse the option."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        answer = subprocess.run([tool.path, "--help"], capture_output=True, text=True, timeout=60, check=False,
-                                stdin=subprocess.DEVNULL, env=dict(os.environ))
+        answer = subprocess.run(
+            [tool.path, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ),
+        )
         return "--report" in answer.stdout + answer.stderr
     return False
 

@@ -27,11 +27,14 @@ def synthesise(component, top, family, output, *, flatten=True):
     if family not in COMMANDS:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(COMMANDS)}")
     yosys, text = find_tool("yosys"), to_verilog(component, top)
-    script = "; ".join((
-        "read_verilog design.v",
-        COMMANDS[family].format(top=top) + (" -flatten" if flatten and family == "xc7" else ""),
-        "delete t:$scopeinfo", "tee -q -o part.json stat -json",
-    ))
+    script = "; ".join(
+        (
+            "read_verilog design.v",
+            COMMANDS[family].format(top=top) + (" -flatten" if flatten and family == "xc7" else ""),
+            "delete t:$scopeinfo",
+            "tee -q -o part.json stat -json",
+        )
+    )
     digest = hashlib.sha256("\0".join((yosys.version, script, text)).encode()).hexdigest()[:16]
     folder = Path(output) / f"{top}-{family}-{digest}"
     if not (folder / "stat.json").is_file():

@@ -41,8 +41,13 @@ PACKAGES = {  # the PyPI package that brings each tool, most as a YoWASP build
 # what a tool is called where it is built with other architectures beside this one
 OTHER_NAMES = {"nextpnr-himbaechel-gowin": "nextpnr-himbaechel"}
 VERSION_FLAGS = {
-    "yosys": "-V", "nextpnr-ecp5": "--version", "nextpnr-ice40": "--version", "nextpnr-xilinx": "--version",
-    "nextpnr-himbaechel-gowin": "--version", "ecppack": "--version", "vivado": "-version",
+    "yosys": "-V",
+    "nextpnr-ecp5": "--version",
+    "nextpnr-ice40": "--version",
+    "nextpnr-xilinx": "--version",
+    "nextpnr-himbaechel-gowin": "--version",
+    "ecppack": "--version",
+    "vivado": "-version",
 }
 KILL_AFTER_SECONDS = 3
 POLL_SECONDS = 0.25
@@ -102,8 +107,14 @@ def _version(name, path):
             return f"{PACKAGES[name]} {version(PACKAGES[name])}"
     if name in VERSION_FLAGS:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            answer = subprocess.run([path, VERSION_FLAGS[name]], capture_output=True, text=True, timeout=60,
-                                    stdin=subprocess.DEVNULL, check=False)
+            answer = subprocess.run(
+                [path, VERSION_FLAGS[name]],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
             lines = [line.strip() for line in (answer.stdout + answer.stderr).splitlines() if line.strip()]
             # nextpnr-xilinx built outside its repository says "(Version )"
             if answer.returncode == 0 and lines and not re.search(r"\(Version\s*\)", lines[0]):
@@ -180,8 +191,13 @@ def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, o
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         try:
             process = subprocess.Popen(
-                [tool.path, *map(str, arguments)], cwd=folder, stdin=subprocess.DEVNULL, stdout=taken, stderr=out,
-                start_new_session=True, env=os.environ | {"TMPDIR": str(scratch.resolve())},
+                [tool.path, *map(str, arguments)],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=taken,
+                stderr=out,
+                start_new_session=True,
+                env=os.environ | {"TMPDIR": str(scratch.resolve())},
             )
         except OSError as error:
             raise UserError(f"tool {tool.path} can't be started: {error.strerror}") from None
@@ -196,8 +212,10 @@ def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, o
     where = full if full.exists() else log
     if code is None:
         at = f" at: {watch.text}" if watch and watch.text else ""
-        raise UserError(f"{tool.name} was ended after {minutes:g} minutes (--timeout){at}; give it more, or {TRY}; "
-                        f"its log is {where}")
+        raise UserError(
+            f"{tool.name} was ended after {minutes:g} minutes (--timeout){at}; give it more, or {TRY}; "
+            f"its log is {where}"
+        )
     if code:
         reason = last_error(log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
         raise UserError(f"{tool.name} {_ending(code)}: {reason}; its log is {where}")

@@ -35,9 +35,19 @@ CELLS = {
     },
     "xc7": {
         "luts": {
-            **{f"LUT{n}": 1 for n in range(1, 7)}, "INV": 1,
-            "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4,
-            "RAM32M": 4, "RAM64M": 4, "SRL16E": 1, "SRLC32E": 1,
+            **{f"LUT{n}": 1 for n in range(1, 7)},
+            "INV": 1,
+            "RAM32X1S": 1,
+            "RAM64X1S": 1,
+            "RAM32X1D": 2,
+            "RAM64X1D": 2,
+            "RAM128X1S": 2,
+            "RAM128X1D": 4,
+            "RAM256X1S": 4,
+            "RAM32M": 4,
+            "RAM64M": 4,
+            "SRL16E": 1,
+            "SRLC32E": 1,
         },
         "ffs": dict.fromkeys(_FLIP_FLOPS, 1),
         "brams": {"RAMB36E1": 1, "RAMB18E1": 0.5},
@@ -50,8 +60,12 @@ NEXTPNR_BELS = {
     # an iCE40 logic cell holds LUT and flip-flop, so nextpnr counts both as one
     "ice40": {"luts": {"ICESTORM_LC": 1}, "brams": {"ICESTORM_RAM": 1}, "dsps": {"ICESTORM_DSP": 1}},
     # the four LUTs of a RAM16SDP4's memory are among the LUT4
-    "gowin": {"luts": {"LUT4": 1, "ALU": 1, "RAM16SDP4": 2}, "ffs": {"DFF": 1}, "brams": {"BSRAM": 1},
-              "dsps": {"MULT18X18": 1}},
+    "gowin": {
+        "luts": {"LUT4": 1, "ALU": 1, "RAM16SDP4": 2},
+        "ffs": {"DFF": 1},
+        "brams": {"BSRAM": 1},
+        "dsps": {"MULT18X18": 1},
+    },
 }
 # nextpnr-xilinx counts half-LUTs, two to a LUT6
 XILINX_BELS = {"halves": "SLICE_LUTX", "ffs": "SLICE_FFX"}
@@ -91,8 +105,10 @@ class CriticalPath:
     steps: tuple = ()
 
     def __str__(self):
-        return (f"{self.start} to {self.end}, {self.delay_ns:.2f} ns "
-                f"({self.logic_ns:.2f} logic, {self.routing_ns:.2f} routing)")
+        return (
+            f"{self.start} to {self.end}, {self.delay_ns:.2f} ns "
+            f"({self.logic_ns:.2f} logic, {self.routing_ns:.2f} routing)"
+        )
 
 
 @dataclass(frozen=True)
@@ -151,8 +167,9 @@ def synthesis_usage(family, path, *, added=None):
     }
     small = sum(cells.get(cell, 0) for cell in ("INV", "LUT1", "LUT2", "LUT3", "LUT4", "LUT5"))
     small *= family == "xc7"
-    return Usage(**counts, source="yosys after synthesis",
-                 detail={"luts_at_least": counts["luts"] - small + ceil(small / 2)})
+    return Usage(
+        **counts, source="yosys after synthesis", detail={"luts_at_least": counts["luts"] - small + ceil(small / 2)}
+    )
 
 
 def nextpnr_report(path):
@@ -177,8 +194,14 @@ def _critical_path(steps):
     logic = sum(step["delay"] for step in steps if step["type"] != "routing")
     routing = sum(step["delay"] for step in steps if step["type"] == "routing")
     listing = tuple(f"{step['delay']:.2f} ns {step['type']} {end(step['from'])} -> {end(step['to'])}" for step in steps)
-    return CriticalPath(end(steps[0]["from"]), end(steps[-1]["to"]), round(logic + routing, 3), round(logic, 3),
-                        round(routing, 3), listing)
+    return CriticalPath(
+        end(steps[0]["from"]),
+        end(steps[-1]["to"]),
+        round(logic + routing, 3),
+        round(logic, 3),
+        round(routing, 3),
+        listing,
+    )
 
 
 def nextpnr_usage(family, utilization, cells):
@@ -200,9 +223,13 @@ def xilinx_usage(utilization, synthesised):
     halves, ffs = (utilization.get(bel, {}).get("used") for bel in XILINX_BELS.values())
     if halves is None:
         return synthesised
-    return replace(synthesised, luts=ceil(halves / 2), ffs=synthesised.ffs if ffs is None else ffs,
-                   source="nextpnr-xilinx after packing (half-LUTs / 2)",
-                   detail=synthesised.detail | {"half_luts": halves})
+    return replace(
+        synthesised,
+        luts=ceil(halves / 2),
+        ffs=synthesised.ffs if ffs is None else ffs,
+        source="nextpnr-xilinx after packing (half-LUTs / 2)",
+        detail=synthesised.detail | {"half_luts": halves},
+    )
 
 
 def vivado_clock(text, wanted_mhz):
@@ -216,6 +243,7 @@ def vivado_clock(text, wanted_mhz):
 
 def vivado_usage(text):
     """Return the :class:`Usage` in the text of Vivado's ``report_utilization``."""
+
     def cell(*titles):
         for title in titles:
             row = re.search(rf"^\|\s*{re.escape(title)}\*?\s*\|\s*([\d.]+)", text, re.MULTILINE)
@@ -223,5 +251,10 @@ def vivado_usage(text):
                 return float(row[1])
         raise UserError(f"Vivado's utilization report has no row {titles[0]!r}; look at its log")
 
-    return Usage(luts=int(cell("Slice LUTs", "CLB LUTs")), ffs=int(cell("Slice Registers", "CLB Registers")),
-                 brams=cell("Block RAM Tile"), dsps=int(cell("DSPs")), source="Vivado after placement")
+    return Usage(
+        luts=int(cell("Slice LUTs", "CLB LUTs")),
+        ffs=int(cell("Slice Registers", "CLB Registers")),
+        brams=cell("Block RAM Tile"),
+        dsps=int(cell("DSPs")),
+        source="Vivado after placement",
+    )

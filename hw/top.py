@@ -55,8 +55,12 @@ class SelfTestTop(wiring.Component):
     def __init__(self, accelerator, vectors, *, clock_hz, baud=BAUD, rounds_log2=ROUNDS_LOG2):
         self.clocks, self.half_second = clocks_per_bit(clock_hz, baud), max(2, clock_hz // 2)
         self.test = SelfTest(accelerator, vectors, rounds_log2=rounds_log2)
-        self.link = SelfTestLink(identity_of(accelerator, clock_hz=clock_hz), accelerator.o.payload.shape(),
-                                 vectors=self.test.count, rounds_log2=rounds_log2)
+        self.link = SelfTestLink(
+            identity_of(accelerator, clock_hz=clock_hz),
+            accelerator.o.payload.shape(),
+            vectors=self.test.count,
+            rounds_log2=rounds_log2,
+        )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(3)})
 
     @property

@@ -134,8 +134,10 @@ class Transfer:
         self._trouble = flight.again = why
         flight.failures += 1
         if flight.failures > self.retries:
-            raise UserError(f"{self.line.name}: image {flight.image} failed {flight.failures} times, last because of "
-                            f"{why}; check cable and baud rate")
+            raise UserError(
+                f"{self.line.name}: image {flight.image} failed {flight.failures} times, last because of "
+                f"{why}; check cable and baud rate"
+            )
 
     def _check_the_time(self):
         now = self.line.now()
@@ -150,8 +152,12 @@ class Transfer:
         done = f"{self.done:,} of {len(self.results):,} images have their results"
         stall = STALL_PATIENCES * self.patience
         if now - self._moved > stall:
-            raise UserError(f"{self.line.name}: no result came for {stall:.1f} s, last because of {self._trouble}; "
-                            f"{done}; check board, cable and baud rate")
+            raise UserError(
+                f"{self.line.name}: no result came for {stall:.1f} s, last because of {self._trouble}; "
+                f"{done}; check board, cable and baud rate"
+            )
         if now - self._start > self.limit:
-            raise UserError(f"{self.line.name}: the time of {self.limit:.0f} s is over; {done}, {self.repeats:,} "
-                            "frames were sent again; check cable and baud rate, or give more with --time-limit")
+            raise UserError(
+                f"{self.line.name}: the time of {self.limit:.0f} s is over; {done}, {self.repeats:,} "
+                "frames were sent again; check cable and baud rate, or give more with --time-limit"
+            )

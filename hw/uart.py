@@ -20,8 +20,10 @@ def clocks_per_bit(clock_hz, baud):
     if clocks < MIN_CLOCKS_PER_BIT:
         raise UserError(f"{baud} baud needs a clock of at least {MIN_CLOCKS_PER_BIT * baud} Hz, not {clock_hz} Hz")
     if error > MAX_RATE_ERROR:
-        raise UserError(f"{baud} baud from {clock_hz} Hz is off by {error:.1%} with {clocks} clocks per bit; "
-                        f"at most {MAX_RATE_ERROR:.0%} works, choose another rate")
+        raise UserError(
+            f"{baud} baud from {clock_hz} Hz is off by {error:.1%} with {clocks} clocks per bit; "
+            f"at most {MAX_RATE_ERROR:.0%} works, choose another rate"
+        )
     return clocks
 
 
@@ -100,13 +102,19 @@ class UartTransmitter(wiring.Component):
             m.d.sync += [timer.eq(0), zero.eq(1)]
             with m.If(~none):
                 m.d.sync += [
-                    timer.eq(self.clocks - 1), zero.eq(0),
+                    timer.eq(self.clocks - 1),
+                    zero.eq(0),
                     Cat(self.tx, bits).eq(Cat(bits, 1)),
-                    count.eq(count - 1), none.eq(count == 1),
+                    count.eq(count - 1),
+                    none.eq(count == 1),
                 ]
             with m.Elif(self.i.valid):
                 m.d.sync += [
-                    timer.eq(self.clocks - 1), zero.eq(0), self.tx.eq(0), bits.eq(Cat(self.i.payload, 1)), count.eq(9),
+                    timer.eq(self.clocks - 1),
+                    zero.eq(0),
+                    self.tx.eq(0),
+                    bits.eq(Cat(self.i.payload, 1)),
+                    count.eq(9),
                     none.eq(0),
                 ]
         return m

@@ -77,10 +77,13 @@ class Verdict:
         if self.first:
             data["first"] = {"vector": self.first.vector} | {
                 name: {"class": index, "scores": list(scores)}
-                for name, (index, scores) in (("wanted", self.first.wanted), ("came", self.first.came))}
-        return {"format": "s2nn-selftest", "version": 1, "verdict": self.word} | data | {
-            "span_frames": self.vectors * self.rounds if self.span_cycles else 0,
-        }
+                for name, (index, scores) in (("wanted", self.first.wanted), ("came", self.first.came))
+            }
+        return (
+            {"format": "s2nn-selftest", "version": 1, "verdict": self.word}
+            | data
+            | {"span_frames": self.vectors * self.rounds if self.span_cycles else 0}
+        )
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,24 @@ class SelfTestPackets:
     def pack_verdict(self, verdict, check):
         """Return the SELF_TEST payload of ``verdict`` for the request with this ``check``; class and scores are zero
         where nothing has failed."""
-        flags = ((Flag.RUNNING if verdict.running else 0) | (Flag.PASSED if verdict.passed else 0)
-                 | (Flag.FAILED if verdict.failed else 0) | (Flag.FAULT if verdict.fault else 0))
+        flags = (
+            (Flag.RUNNING if verdict.running else 0)
+            | (Flag.PASSED if verdict.passed else 0)
+            | (Flag.FAILED if verdict.failed else 0)
+            | (Flag.FAULT if verdict.fault else 0)
+        )
         first = verdict.first or Mismatch(0, *2 * [(0, (0,) * self.classes)])
-        state = self.STATE.pack(flags, verdict.rounds.bit_length() - 1, verdict.vectors, verdict.frames,
-                                verdict.mismatches, verdict.round_cycles, verdict.span_cycles,
-                                verdict.latency_cycles, first.vector)
+        state = self.STATE.pack(
+            flags,
+            verdict.rounds.bit_length() - 1,
+            verdict.vectors,
+            verdict.frames,
+            verdict.mismatches,
+            verdict.round_cycles,
+            verdict.span_cycles,
+            verdict.latency_cycles,
+            first.vector,
+        )
         return check + state + b"".join(self._pack_answer(*answer) for answer in (first.wanted, first.came))
 
     def unpack_verdict(self, payload):
@@ -146,18 +161,29 @@ class SelfTestPackets:
         if len(payload) != self.result_bytes:
             raise Damaged(ErrorCode.SHORT if len(payload) < self.result_bytes else ErrorCode.LONG)
         flags, log2, vectors, frames, mismatches, whole, span, latency, vector = self.STATE.unpack_from(
-            payload, CHECK_BYTES)
+            payload, CHECK_BYTES
+        )
         first = None
         if flags & Flag.FAILED:
             start = CHECK_BYTES + self.STATE.size
             wanted, came = (self._unpack_answer(payload, start + n * self.answer_bytes) for n in (0, 1))
             first = Mismatch(vector, wanted, came)
-        return Verdict(*(bool(flags & flag) for flag in Flag), vectors, 1 << (log2 & 31), frames, mismatches, whole,
-                       span, latency, first)
+        return Verdict(
+            *(bool(flags & flag) for flag in Flag),
+            vectors,
+            1 << (log2 & 31),
+            frames,
+            mismatches,
+            whole,
+            span,
+            latency,
+            first,
+        )
 
     def _pack_answer(self, index, scores):
         return struct.pack("<H", index) + b"".join(
-            int(s).to_bytes(self.score_bytes, "little", signed=True) for s in scores)
+            int(s).to_bytes(self.score_bytes, "little", signed=True) for s in scores
+        )
 
     def _unpack_answer(self, payload, at):
         (index,) = struct.unpack_from("<H", payload, at)

@@ -42,16 +42,26 @@ def augment(images, options, generator):
         shear = uniform(count) * options.shear
         shift = uniform(count, 2) * options.shift_pixels * 2 / torch.tensor([columns, rows])
         cos, sin = angle.cos(), angle.sin()
-        matrix = torch.stack([cos * zoom[:, 0], (shear - sin) * zoom[:, 0], shift[:, 0],
-                              sin * zoom[:, 1], cos * zoom[:, 1], shift[:, 1]], dim=1).reshape(count, 2, 3)
+        matrix = torch.stack(
+            [
+                cos * zoom[:, 0],
+                (shear - sin) * zoom[:, 0],
+                shift[:, 0],
+                sin * zoom[:, 1],
+                cos * zoom[:, 1],
+                shift[:, 1],
+            ],
+            dim=1,
+        ).reshape(count, 2, 3)
         grid = functional.affine_grid(matrix.to(device), (count, 1, rows, columns), align_corners=False)
         if options.elastic_pixels:
             size = options.elastic_pixels * 2 / min(rows, columns)
             field = (uniform(count, 2, GRID, GRID) * size).to(device)
             field = _bicubic(rows).to(device) @ field @ _bicubic(columns).T.to(device)
             grid = grid + field.permute(0, 2, 3, 1)
-        bent = functional.grid_sample(result.permute(0, 3, 1, 2).float(), grid, mode="bilinear",
-                                      padding_mode="zeros", align_corners=False)
+        bent = functional.grid_sample(
+            result.permute(0, 3, 1, 2).float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
         result = bent.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8)
     if options.cutout_pixels:
         result = result * ~_squares(count, rows, columns, options.cutout_pixels, generator).to(device)[..., None]
@@ -73,6 +83,7 @@ def _crop(images, most, generator):
 
 def _squares(count, rows, columns, size, generator):
     """Return bool ``(count, rows, columns)``: one square of ``size`` pixels each, its centre anywhere in the image."""
+
     def line(length):
         first = torch.randint(0, length, (count, 1), generator=generator) - size // 2
         place = torch.arange(length)

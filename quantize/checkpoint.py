@@ -57,8 +57,10 @@ def meaning(recipe):
     options, bits = recipe.weights, recipe.data.pixel_bits
     scale = 2**bits - 1 if options.input_scale is None else options.input_scale
     less = f", less mean {options.input_mean}, over {options.input_std}" if options.changes_input else ""
-    return (f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
-            f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'")
+    return (
+        f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
+        f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'"
+    )
 
 
 def _parse(content, recipe):
@@ -66,8 +68,10 @@ def _parse(content, recipe):
     from safetensors.torch import load as unpack
 
     if is_pickle(content):
-        raise UserError("this is a pickle or torch.save file, which can run code when opened; write the tensors "
-                        "with safetensors.torch.save_file instead")
+        raise UserError(
+            "this is a pickle or torch.save file, which can run code when opened; write the tensors "
+            "with safetensors.torch.save_file instead"
+        )
     kinds, note = _header(content)
     foreign = not isinstance(note, dict) or "recipe" not in note
     if recipe is None:
@@ -79,8 +83,9 @@ def _parse(content, recipe):
     try:
         found = unpack(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise UserError("not a readable safetensors checkpoint, truncated or altered "
-                        f"({' '.join(str(error).split())[:200]})") from None
+        raise UserError(
+            f"not a readable safetensors checkpoint, truncated or altered ({' '.join(str(error).split())[:200]})"
+        ) from None
     tensors = {name: found[key] for name, key in names.items()}
     wanted, biases = _checked(model, tensors, kinds, names)
     tensors = {name: tensors[name].double() for name in (*wanted, *biases)}
@@ -110,7 +115,7 @@ def _names(model, kinds):
     known = max((name for name, tensor in model.state_dict().items() if tensor.is_floating_point()), key=len)
     for name in kinds:
         if name.endswith("." + known) and all(other.startswith(name[: -len(known)]) for other in kinds):
-            return {other[len(name) - len(known):]: other for other in kinds}
+            return {other[len(name) - len(known) :]: other for other in kinds}
     return {name: name for name in kinds}
 
 
@@ -118,8 +123,11 @@ def _checked(model, tensors, kinds, names):
     """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong."""
     state = model.state_dict()
     wanted = {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
-    biases = {f"hidden.{k}.{end}": (layer.linear.weight.shape[0],) for k, layer in enumerate(model.hidden)
-              for end in BIAS[: len(layer.synapses)]}
+    biases = {
+        f"hidden.{k}.{end}": (layer.linear.weight.shape[0],)
+        for k, layer in enumerate(model.hidden)
+        for end in BIAS[: len(layer.synapses)]
+    }
     said = []
     missing = [f"'{name}' {tuple(shape)}" for name, shape in wanted.items() if name not in tensors]
     if missing:
@@ -136,8 +144,11 @@ def _checked(model, tensors, kinds, names):
                 bad.append(f"'{name}' is a variance and must not be negative")
             elif name.endswith("clip") and tensor <= 0:
                 bad.append(f"'{name}' must be positive")
-    spare = [name for name in tensors if name not in wanted and name not in biases and not (
-        name.endswith(COUNTER) and name in state)]
+    spare = [
+        name
+        for name in tensors
+        if name not in wanted and name not in biases and not (name.endswith(COUNTER) and name in state)
+    ]
     said += (wrong + bad)[:4]
     if spare:
         said.append(f"belonging to no layer of the recipe: {listed(quoted(names[name]) for name in spare)}")
@@ -157,8 +168,10 @@ def _translate(model, recipe, tensors, foreign):
                 continue
             if _flattened(tap):
                 if foreign and options.flatten is None:
-                    raise UserError(f"tensor '{name}' reads an image of {tap.shape}, so key 'weights.flatten' of the "
-                                    f"recipe must say in which order it was flattened: {' or '.join(ORDERS)}")
+                    raise UserError(
+                        f"tensor '{name}' reads an image of {tap.shape}, so key 'weights.flatten' of the "
+                        f"recipe must say in which order it was flattened: {' or '.join(ORDERS)}"
+                    )
                 if options.flatten == "channel-row-column":
                     tensors[name] = _channel_last(tensors[name], tap)
             if tap.source == INPUT and options.changes_input:
@@ -168,8 +181,7 @@ def _translate(model, recipe, tensors, foreign):
 
 def _flattened(tap):
     """Return whether ``tap`` reads an image whose flattening has more than one order: channels and positions."""
-    return tap.kind != "conv" and len(tap.shape) == 3 and tap.shape[2] > 1 and (
-        tap.weight_shape[1] > tap.shape[2])
+    return tap.kind != "conv" and len(tap.shape) == 3 and tap.shape[2] > 1 and (tap.weight_shape[1] > tap.shape[2])
 
 
 def _channel_last(weight, tap):
@@ -182,8 +194,10 @@ def _scaled(weight, synapse, options, bits):
     """Return ``(w', offset)``: weights for pixels ``0 .. 2^bits - 1``, and what the owner's mean takes from sums."""
     tap, most = synapse.tap, 2**bits - 1
     channels = tap.shape[-1]
-    mean, std = (torch.tensor(_each(value, channels, key), dtype=torch.float64) for key, value in (
-        ("input_mean", options.input_mean), ("input_std", options.input_std)))
+    mean, std = (
+        torch.tensor(_each(value, channels, key), dtype=torch.float64)
+        for key, value in (("input_mean", options.input_mean), ("input_std", options.input_std))
+    )
     factor = (most if options.input_scale is None else options.input_scale) / most / std
     if synapse.quantised and factor.unique().numel() > 1:
         raise UserError("key 'weights.input_std' must be one number for all channels where weights were quantised")
@@ -191,8 +205,10 @@ def _scaled(weight, synapse, options, bits):
         times = weight.shape[1] // channels
         return weight * factor.repeat(times), (weight * (mean / std).repeat(times)).sum(dim=1)
     if tap.padding and bool((mean != 0).any()):
-        raise UserError("key 'weights.input_mean' must be 0 for a convolution with padding: the 0 outside the image "
-                        "is not the darkest pixel then; train without padding there or without a mean")
+        raise UserError(
+            "key 'weights.input_mean' must be 0 for a convolution with padding: the 0 outside the image "
+            "is not the darkest pixel then; train without padding there or without a mean"
+        )
     outputs = torch.arange(tap.outputs) // (tap.outputs // tap.groups)
     seen = outputs[:, None] * weight.shape[1] + torch.arange(weight.shape[1])  # channels of each output's group
     offset = (weight * (mean / std)[seen][:, :, None, None]).sum(dim=(1, 2, 3))

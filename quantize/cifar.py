@@ -72,8 +72,9 @@ def records(files):
     tables = []
     for name, content in files:
         if len(content) != RECORDS * RECORD:
-            raise UserError(f"{name} must hold {RECORDS * RECORD:,} bytes, not {len(content):,}; "
-                            "delete it to download it again")
+            raise UserError(
+                f"{name} must hold {RECORDS * RECORD:,} bytes, not {len(content):,}; delete it to download it again"
+            )
         tables.append(np.frombuffer(content, np.uint8).reshape(RECORDS, RECORD))
     table = np.concatenate(tables)
     if table[:, 0].max() >= len(CLASSES):
@@ -131,8 +132,11 @@ def _decoded(path, split, cache):
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             kept.unlink()  # damaged: decoded again below
     pattern = re.compile(r"(?:\./)?(train|test)/([a-z]+)/([^/]+\.(?:jpe?g|png))")
-    entries = [(label, name, content) for (part, label, name), content in _members(path, pattern, LARGEST_PICTURE)
-               if part == split]
+    entries = [
+        (label, name, content)
+        for (part, label, name), content in _members(path, pattern, LARGEST_PICTURE)
+        if part == split
+    ]
     images, labels = pictures(entries, f"{path}: {split}")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)

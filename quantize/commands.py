@@ -24,15 +24,19 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     result = json.loads(log.read_text(encoding="utf-8"))["test"]
     for name, spikes, rate in zip(result["names"], result["spikes"], result["spike_rates"], strict=True):
         console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
-    console.print(f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
-                  f"{result['data_set']}; checkpoint {checkpoint}, log {log}")
+    console.print(
+        f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
+        f"{result['data_set']}; checkpoint {checkpoint}, log {log}"
+    )
     budget = recipe.area.lut_budget
     if "luts" in result:
         against = f", the budget is {budget:,}" if budget else ""
         console.print(f"about {result['luts']:,} LUTs (an estimate){against}")
     if budget and result["luts"] > budget:
-        console.print(f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
-                      "key 'area.weight' bring it down")
+        console.print(
+            f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
+            "key 'area.weight' bring it down"
+        )
     next_step("quantize", checkpoint, "-o", f"{recipe.name}.s2nn")
 
 
@@ -54,8 +58,9 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
     if checkpoint.foreign:
         console.print(meaning(checkpoint.recipe))
     pair = read_check(*check, checkpoint.recipe) if check else None
-    network, report = quantize(checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console,
-                               check=pair)
+    network, report = quantize(
+        checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console, check=pair
+    )
     save(network, output)
     write_json(output.with_suffix(".json"), report)
     if as_json:

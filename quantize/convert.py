@@ -61,7 +61,8 @@ def convert(checkpoint, *, bits=None, calibration=None):
                     layer, step = _layer(node, source, next(width), inputs.peak, x, y)
                 else:
                     source = step = lambda *values, node=node: (
-                        max_pool(*values, node) if node.kind == "maxpool" else union(values))
+                        max_pool(*values, node) if node.kind == "maxpool" else union(values)
+                    )
                     join = MaxPool(node.kernel, node.stride, node.padding) if node.kind == "maxpool" else Or()
                     layer = Layer(node.name, join, None, node.sources)
             except UserError as error:
@@ -135,8 +136,10 @@ def quantised(layer, bits, xs=(), ys=()):
         return levels, scale, torch.zeros(len(levels[0]), dtype=torch.float64)
     main = layer.linear
     weights = [weight.double() for weight in layer.weights()]
-    found = [clip_search(part, bits, windows, shared=main.shared)
-             for part, windows in zip(weights[0].chunk(main.tap.groups), windows_of(main.tap, ys[0]), strict=True)]
+    found = [
+        clip_search(part, bits, windows, shared=main.shared)
+        for part, windows in zip(weights[0].chunk(main.tap.groups), windows_of(main.tap, ys[0]), strict=True)
+    ]
     scale = found[0][1] if main.shared else torch.cat([part[1] for part in found])
     levels = [torch.cat([part[0] for part in found])]
     levels += [weight_levels(w, scale, max(bits, s.bits)) for w, s in zip(weights[1:], layer.synapses[1:], strict=True)]

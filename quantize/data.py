@@ -42,7 +42,8 @@ SETS = {
             "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         },
-        tuple("0123456789"), "MNIST",
+        tuple("0123456789"),
+        "MNIST",
     ),
     "fashion-mnist": DataSet(
         "fashion-mnist",
@@ -60,12 +61,20 @@ SETS = {
         "Fashion-MNIST",
     ),
     "cifar10": DataSet(
-        "", ("https://www.cs.toronto.edu/~kriz/",), {cifar.ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
-        cifar.CLASSES, "CIFAR-10 (JPEG)", cifar.SHAPE,  # the shipped sample's title; files have their own
+        "",
+        ("https://www.cs.toronto.edu/~kriz/",),
+        {cifar.ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
+        cifar.CLASSES,
+        "CIFAR-10 (JPEG)",
+        cifar.SHAPE,  # the shipped sample's title; files have their own
     ),
     "magic": DataSet(
-        keel.FOLDER, ("https://sci2s.ugr.es/keel/dataset/data/classification/",), {keel.ARCHIVE: None},
-        keel.CLASSES, "MAGIC", (keel.FEATURES,),  # no checksum: the archive's content is checked as it is read
+        keel.FOLDER,
+        ("https://sci2s.ugr.es/keel/dataset/data/classification/",),
+        {keel.ARCHIVE: None},
+        keel.CLASSES,
+        "MAGIC",
+        (keel.FEATURES,),  # no checksum: the archive's content is checked as it is read
     ),
 }
 

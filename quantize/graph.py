@@ -18,8 +18,19 @@ STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
 WANTED = {"dense": ("neurons", "bits"), "conv": ("channels", "kernel", "bits"), "maxpool": ("kernel",), "or": ("from",)}
 KNOWN = {
     "dense": ("neurons", "bits", "from", "fan_in", "window"),
-    "conv": ("channels", "kernel", "stride", "padding", "groups", "pool", "bits", "from", "shortcut", "shortcut_kind",
-             "shortcut_bits"),
+    "conv": (
+        "channels",
+        "kernel",
+        "stride",
+        "padding",
+        "groups",
+        "pool",
+        "bits",
+        "from",
+        "shortcut",
+        "shortcut_kind",
+        "shortcut_bits",
+    ),
     "maxpool": ("kernel", "stride", "padding", "from"),
     "or": ("from",),
 }
@@ -119,8 +130,10 @@ def _check_keys(layer):
 
 def _check_name(name, taken):
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
-        raise UserError(f"the name must be at most 32 lower-case letters, digits and '_' that begin with a letter, "
-                        f"not {quoted(name)}")
+        raise UserError(
+            f"the name must be at most 32 lower-case letters, digits and '_' that begin with a letter, "
+            f"not {quoted(name)}"
+        )
     if name in taken or name == READOUT:
         raise UserError(f"the name {name!r} is used twice or reserved")
 
@@ -171,8 +184,10 @@ def _conv(layer, name, source, shapes):
         raise UserError(f"key 'groups' must be an integer or \"depthwise\", not {layer.groups!r}")
     groups = shape[2] if layer.groups == "depthwise" else layer.groups or 1
     if shape[2] % groups or layer.channels % groups:
-        raise UserError(f"groups must divide the {shape[2]} channels that enter and the {layer.channels} that leave, "
-                        f"{groups} does not")
+        raise UserError(
+            f"groups must divide the {shape[2]} channels that enter and the {layer.channels} that leave, "
+            f"{groups} does not"
+        )
     main = Tap(source, "conv", shape, layer.channels, layer.bits, layer.kernel, stride, padding, groups)
     result = (*_swept(shape, layer.kernel, stride, padding), layer.channels)
     if layer.shortcut is None:
@@ -199,8 +214,9 @@ def _shortcut(layer, shape, result):
 def _pool(name, source, shape, size, stride, padding):
     if padding > size // 2:
         raise UserError(f"padding must be at most half the pool of {size}, not {padding}")
-    return Node(name, "maxpool", (*_swept(shape, size, stride, padding), shape[2]), (source,), (), size, stride,
-                padding)
+    return Node(
+        name, "maxpool", (*_swept(shape, size, stride, padding), shape[2]), (source,), (), size, stride, padding
+    )
 
 
 def _swept(shape, kernel, stride, padding):
@@ -222,12 +238,21 @@ def _fan_in(wanted, shape, bits):
 def _readout(options, source, shape, classes):
     if options.average == 1 or (options.average == "global" and len(shape) == 1):
         if options.groups and (source == INPUT or math.prod(shape) % classes):
-            raise UserError(f"key 'groups' wants spikes, a multiple of the {classes} classes, but {source} gives "
-                            f"{math.prod(shape)} values")
+            raise UserError(
+                f"key 'groups' wants spikes, a multiple of the {classes} classes, but {source} gives "
+                f"{math.prod(shape)} values"
+            )
         if options.groups and (options.fan_in or options.bits < 2):
             raise UserError("key 'groups' wants 'bits' of 2 or more and no 'fan_in'")
-        tap = Tap(source, "dense", shape, classes, options.bits, fan_in=_fan_in(options.fan_in, shape, options.bits),
-                  grouped=options.groups)
+        tap = Tap(
+            source,
+            "dense",
+            shape,
+            classes,
+            options.bits,
+            fan_in=_fan_in(options.fan_in, shape, options.bits),
+            grouped=options.groups,
+        )
         return Node(READOUT, READOUT, (classes,), (source,), (tap,))
     if options.groups or options.fan_in:
         raise UserError("keys 'groups' and 'fan_in' want no average")
@@ -236,5 +261,6 @@ def _readout(options, source, shape, classes):
     pool = shape[:2] if options.average == "global" else (options.average,) * 2
     if len(shape) != 3 or shape[0] % pool[0] or shape[1] % pool[1]:
         raise UserError(f"an average of {pool[0]} x {pool[1]} must divide the image, but {source} gives {shape}")
-    return Node(READOUT, READOUT, (classes,), (source,),
-                (Tap(source, "pooled", shape, classes, options.bits, pool=pool),))
+    return Node(
+        READOUT, READOUT, (classes,), (source,), (Tap(source, "pooled", shape, classes, options.bits, pool=pool),)
+    )

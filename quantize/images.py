@@ -47,6 +47,8 @@ def images_for(network, images, labels, *, download=True):
     try:
         loaded.encode(found[0][:1])
     except UserError as error:
-        raise UserError(f"network {network} says that it is for data set {name}, whose images do not fit it ({error}); "
-                        "give --images X.npy") from None
+        raise UserError(
+            f"network {network} says that it is for data set {name}, whose images do not fit it ({error}); "
+            "give --images X.npy"
+        ) from None
     return *found, where

@@ -38,8 +38,9 @@ def load(path, split):
     values, labels = parse(_text(path), path)
     advice = "delete it to download it again" if path.name == ARCHIVE else "another copy is wanted"
     if values.shape != (EVENTS, FEATURES) or digest(values, labels) != DIGEST:
-        raise UserError(f"{path} must hold the {EVENTS:,} events of the MAGIC set, these {len(values):,} are others; "
-                        f"{advice}")
+        raise UserError(
+            f"{path} must hold the {EVENTS:,} events of the MAGIC set, these {len(values):,} are others; {advice}"
+        )
     return divide(values, labels, TRAINING, split)
 
 
@@ -56,8 +57,9 @@ def parse(text, name):
             labels.append(LETTERS[words[-1]])
             values.append([float(word) for word in words[:-1]])
         except (ValueError, KeyError) as error:
-            raise UserError(f"{name} line {number} must be {FEATURES} numbers and g or h, with commas "
-                            f"({error})") from None
+            raise UserError(
+                f"{name} line {number} must be {FEATURES} numbers and g or h, with commas ({error})"
+            ) from None
     table = np.array(values, float).reshape(-1, FEATURES)
     if not np.isfinite(table).all():
         raise UserError(f"{name} holds numbers that are not finite")

@@ -198,6 +198,7 @@ class Hidden(nn.Module):
 
     def membrane(self, *values):
         """Return what the neuron compares with its threshold: batch norm of the synapses' common sum."""
+
         def total(weights):
             parts = [s.product(x, w) for s, x, w in zip(self.synapses, values, weights, strict=True)]
             return parts[0] if len(parts) == 1 else parts[0] + parts[1]

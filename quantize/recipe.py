@@ -242,17 +242,22 @@ def from_dict(table):
     missing = []
     _check_keys(Recipe, table, "", missing)
     if missing:
-        raise UserError(f"key{'s' if len(missing) > 1 else ''} {listed(map(repr, missing))} "
-                        f"{'are' if len(missing) > 1 else 'is'} missing")
+        raise UserError(
+            f"key{'s' if len(missing) > 1 else ''} {listed(map(repr, missing))} "
+            f"{'are' if len(missing) > 1 else 'is'} missing"
+        )
     recipe = _build(Recipe, table, "")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
-        raise UserError(f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "
-                        f"digit, not {quoted(recipe.name)}")
+        raise UserError(
+            f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "
+            f"digit, not {quoted(recipe.name)}"
+        )
     if not recipe.layers:
         raise UserError("key 'layers' must hold at least one hidden layer")
     if recipe.sparse.fix < recipe.sparse.reach:
-        raise UserError(f"key 'sparse.fix' must be at least 'sparse.reach', {recipe.sparse.reach}, "
-                        f"not {recipe.sparse.fix}")
+        raise UserError(
+            f"key 'sparse.fix' must be at least 'sparse.reach', {recipe.sparse.reach}, not {recipe.sparse.fix}"
+        )
     if recipe.area.weight and not recipe.area.lut_budget:
         raise UserError("key 'area.weight' wants 'area.lut_budget'")
     check_shapes(recipe, nodes(recipe))
@@ -263,8 +268,9 @@ def as_dict(recipe):
     """Return ``recipe`` as nested JSON-able dicts, defaults filled in; :func:`from_dict` is the inverse."""
     table = dataclasses.asdict(recipe)
     names = {entry.name: _key(entry) for entry in dataclasses.fields(Layer)}
-    table["layers"] = [{names[key]: value for key, value in layer.items() if value is not None}
-                       for layer in table["layers"]]
+    table["layers"] = [
+        {names[key]: value for key, value in layer.items() if value is not None} for layer in table["layers"]
+    ]
     if not recipe.as_trained_elsewhere:
         del table["weights"]  # as before there was such a table
     return table
@@ -276,8 +282,9 @@ def _key(entry):
 
 def _build(kind, table, where):
     fields = {_key(f): f for f in dataclasses.fields(kind)}
-    return kind(**{entry.name: _value(entry, table[name], where + name) for name, entry in fields.items()
-                   if name in table})
+    return kind(
+        **{entry.name: _value(entry, table[name], where + name) for name, entry in fields.items() if name in table}
+    )
 
 
 def _check_keys(kind, table, where, missing):
@@ -315,8 +322,9 @@ def _value(entry, value, key):
         value = float(value)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         words = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
-        raise UserError(f"key '{key}' must be {' or '.join(words[k] for k in kinds if k in words)}, "
-                        f"not {quoted(value)}")
+        raise UserError(
+            f"key '{key}' must be {' or '.join(words[k] for k in kinds if k in words)}, not {quoted(value)}"
+        )
     limits = entry.metadata
     if limits.get("choices") and value not in limits["choices"]:
         raise UserError(f"key '{key}' must be one of {', '.join(map(str, limits['choices']))}, not {quoted(value)}")
@@ -324,8 +332,9 @@ def _value(entry, value, key):
     if isinstance(value, tuple):
         wanted = int | float if float in kinds else str
         if not value or not all(isinstance(item, wanted) and not isinstance(item, bool) for item in value):
-            raise UserError(f"key '{key}' must be a list of {'numbers' if float in kinds else 'texts'}, "
-                            f"not {quoted(value)}")
+            raise UserError(
+                f"key '{key}' must be a list of {'numbers' if float in kinds else 'texts'}, not {quoted(value)}"
+            )
         value = tuple(map(float, value)) if float in kinds else value
     for number in numbers if not limits.get("choices") else ():
         low, high = limits.get("low"), limits.get("high")

@@ -39,10 +39,25 @@ def quantize(checkpoint, *, bits=None, console=None, check=None):
     result = report(checkpoint, bare, images, labels)
     result["check"] = compare(checkpoint, bare, *check) if check else None
     result["warnings"] = warnings(result, labels, result["check"])
-    measured = {key: result[key] for key in ("data_set", "images", "accuracy_float", "accuracy_integer", "spikes",
-                                             "spike_rates", "input_ones", "synaptic_operations")}
-    provenance = {"tool": f"s2nn-hw {__version__}", "data_set": recipe.data.set, "recipe": as_dict(recipe),
-                  "measured": measured}
+    measured = {
+        key: result[key]
+        for key in (
+            "data_set",
+            "images",
+            "accuracy_float",
+            "accuracy_integer",
+            "spikes",
+            "spike_rates",
+            "input_ones",
+            "synaptic_operations",
+        )
+    }
+    provenance = {
+        "tool": f"s2nn-hw {__version__}",
+        "data_set": recipe.data.set,
+        "recipe": as_dict(recipe),
+        "measured": measured,
+    }
     return dataclasses.replace(bare, provenance=provenance), result
 
 
@@ -62,8 +77,7 @@ def report(checkpoint, network, images, labels):
     The lists of spikes and rates have an entry for each layer but the readout, in the network's order.
     """
     bits, count = network.input.bits, len(images)
-    float_accuracy, float_spikes = evaluate(
-        checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
+    float_accuracy, float_spikes = evaluate(checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
     right, ones = 0, {}
     for start in range(0, count, 500):
         part, wanted = images[start : start + 500], labels[start : start + 500]
@@ -101,10 +115,15 @@ def layer_figures(network, layer, ones):
     weights = np.concatenate([synapse.weights.reshape(synapse.neurons, -1) for synapse in layer.synapses], axis=1)
     low, high = network.bounds(layer)
     settings = layer.neuron.table
-    reach = [low, high, low - settings, high - settings] if isinstance(layer.neuron, Fire) else [
-        low, high, low + settings, high + settings]
-    reads = [ones[source] @ times_read(synapse, network.shapes[source])
-             for synapse, source in zip(layer.synapses, layer.sources, strict=True)]
+    reach = (
+        [low, high, low - settings, high - settings]
+        if isinstance(layer.neuron, Fire)
+        else [low, high, low + settings, high + settings]
+    )
+    reads = [
+        ones[source] @ times_read(synapse, network.shapes[source])
+        for synapse, source in zip(layer.synapses, layer.sources, strict=True)
+    ]
     return {
         "name": layer.name,
         "shape": list(network.shapes[layer.name]),
@@ -118,9 +137,15 @@ def layer_figures(network, layer, ones):
         "accumulator_bits": max(int(max(n.max(), ~n.min())).bit_length() for n in reach) + 1,
         "memory_bits": sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
         "active_inputs": round(float(sum(ones[source].sum() for source in layer.sources)), 3),
-        "synaptic_operations": round(float(sum(
-            read * synapse.neurons / getattr(synapse, "groups", 1)
-            for read, synapse in zip(reads, layer.synapses, strict=True))), 1),
+        "synaptic_operations": round(
+            float(
+                sum(
+                    read * synapse.neurons / getattr(synapse, "groups", 1)
+                    for read, synapse in zip(reads, layer.synapses, strict=True)
+                )
+            ),
+            1,
+        ),
         "neurons_always": int((settings <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
         "neurons_never": int((settings > high).sum()) if isinstance(layer.neuron, Fire) else 0,
     }
@@ -148,24 +173,40 @@ def show(report, console):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"{report['name']}: integer network, {report['input_bits']}-bit pixels", box=SIMPLE_HEAD,
-                  padding=0, show_edge=False)
+    table = Table(
+        title=f"{report['name']}: integer network, {report['input_bits']}-bit pixels",
+        box=SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
     for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc.", "Kibit", "active", "syn.ops"):
         table.add_column(name, justify="left" if name == "layer" else "right", no_wrap=True)
     for row in report["layers"]:
         table.add_row(
-            row["name"], f"{row['inputs']}x{row['neurons']}", str(row["bits"]), _range(row["weight_range"]),
-            f"{100 * row['sparsity']:.1f}%", _range(row["table_range"]), str(row["accumulator_bits"]),
-            f"{row['memory_bits'] / 1024:.1f}", f"{row['active_inputs']:.1f}", f"{row['synaptic_operations']:,.0f}")
+            row["name"],
+            f"{row['inputs']}x{row['neurons']}",
+            str(row["bits"]),
+            _range(row["weight_range"]),
+            f"{100 * row['sparsity']:.1f}%",
+            _range(row["table_range"]),
+            str(row["accumulator_bits"]),
+            f"{row['memory_bits'] / 1024:.1f}",
+            f"{row['active_inputs']:.1f}",
+            f"{row['synaptic_operations']:,.0f}",
+        )
     console.print(table)
     loss = 100 * (report["accuracy_float"] - report["accuracy_integer"])
-    console.print(f"accuracy on {report['images']:,} images of {report['data_set']}: "
-                  f"float {100 * report['accuracy_float']:.2f} %, "
-                  f"integer {100 * report['accuracy_integer']:.2f} % (loss {loss:.2f} points); "
-                  f"{report['synaptic_operations']:,.0f} synaptic operations per image")
+    console.print(
+        f"accuracy on {report['images']:,} images of {report['data_set']}: "
+        f"float {100 * report['accuracy_float']:.2f} %, "
+        f"integer {100 * report['accuracy_integer']:.2f} % (loss {loss:.2f} points); "
+        f"{report['synaptic_operations']:,.0f} synaptic operations per image"
+    )
     if report["check"]:
-        console.print(f"the owner's class on {report['check']['images']:,} images: float "
-                      f"{100 * report['check']['float']:.2f} %, integer {100 * report['check']['integer']:.2f} %")
+        console.print(
+            f"the owner's class on {report['check']['images']:,} images: float "
+            f"{100 * report['check']['float']:.2f} %, integer {100 * report['check']['integer']:.2f} %"
+        )
 
 
 def _range(pair):

@@ -36,9 +36,17 @@ class GraphTeacher(nn.Module):
 
     def __init__(self, recipe):
         super().__init__()
-        wide = [dataclasses.replace(layer, **{key: getattr(layer, key) * recipe.teacher.width
-                                              for key in ("channels", "neurons") if getattr(layer, key)})
-                for layer in recipe.layers]
+        wide = [
+            dataclasses.replace(
+                layer,
+                **{
+                    key: getattr(layer, key) * recipe.teacher.width
+                    for key in ("channels", "neurons")
+                    if getattr(layer, key)
+                },
+            )
+            for layer in recipe.layers
+        ]
         self.graph = SpikingNetwork(nodes(dataclasses.replace(recipe, layers=tuple(wide))), nn.ReLU(), quantised=False)
 
     def forward(self, images):

@@ -212,23 +212,33 @@ def train(recipe, folder, *, fresh=False, console=None):
     try:
         teacher = None
         if recipe.teacher.weight:
-            teacher = make_teacher(recipe, *sets["train"], folder / "teacher.safetensors", fresh=not log,
-                                   console=console)
+            teacher = make_teacher(
+                recipe, *sets["train"], folder / "teacher.safetensors", fresh=not log, console=console
+            )
         with _bar(console) as bar:
             _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar)
     except KeyboardInterrupt:
-        raise UserError(f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
-                        "goes on from there, --fresh starts over") from None
+        raise UserError(
+            f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
+            "goes on from there, --fresh starts over"
+        ) from None
     choose(model, recipe.sparse, 1.0)
     settle(model, sets["train"][0], recipe)
     accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
     result = {"data_set": data.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
     result |= activity_report(model, spikes) | area_report(model, recipe)
     save_checkpoint(checkpoint, model, recipe, result)
-    write_json(folder / f"{recipe.name}.log.json", {
-        "tool": f"s2nn-hw {__version__}", "torch": torch.__version__, "device": device.type,
-        "recipe": as_dict(recipe), "test": result, "epochs": log,
-    })
+    write_json(
+        folder / f"{recipe.name}.log.json",
+        {
+            "tool": f"s2nn-hw {__version__}",
+            "torch": torch.__version__,
+            "device": device.type,
+            "recipe": as_dict(recipe),
+            "test": result,
+            "epochs": log,
+        },
+    )
     return checkpoint
 
 
@@ -264,6 +274,7 @@ def save_checkpoint(path, model, recipe, result):
 
 def _split(recipe, device):
     """Return ``{"train", "check", "test"}``: pairs of uint8 images and int64 labels on ``device``."""
+
     def place(images, labels):
         return torch.tensor(images, device=device), torch.tensor(labels, device=device).long()
 
@@ -280,18 +291,39 @@ def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
     task = bar.add_task("", total=last, completed=len(log))
     for epoch in range(len(log), last):
         start = time.perf_counter()
-        loss = train_epoch(model, optimiser, *sets["train"], recipe, epoch, teacher=teacher,
-                           advance=lambda share: bar.advance(task, share))
+        loss = train_epoch(
+            model,
+            optimiser,
+            *sets["train"],
+            recipe,
+            epoch,
+            teacher=teacher,
+            advance=lambda share: bar.advance(task, share),
+        )
         if not np.isfinite(loss):
             raise UserError(f"the loss of epoch {epoch + 1} is {loss}; lower key 'training.learning_rate'")
         checked = (part[: recipe.training.check_images] for part in sets["check"])
         accuracy, spikes = evaluate(model, *checked, recipe.data.pixel_bits)
-        log.append({"epoch": epoch + 1, "loss": round(loss, 5), "accuracy": accuracy,
-                    **activity_report(model, spikes), **area_report(model, recipe),
-                    "seconds": round(time.perf_counter() - start, 2)})
+        log.append(
+            {
+                "epoch": epoch + 1,
+                "loss": round(loss, 5),
+                "accuracy": accuracy,
+                **activity_report(model, spikes),
+                **area_report(model, recipe),
+                "seconds": round(time.perf_counter() - start, 2),
+            }
+        )
         state = io.BytesIO()
-        torch.save({"recipe": json.dumps(as_dict(recipe)), "log": json.dumps(log),
-                    "model": model.state_dict(), "optimiser": optimiser.state_dict()}, state)
+        torch.save(
+            {
+                "recipe": json.dumps(as_dict(recipe)),
+                "log": json.dumps(log),
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+            },
+            state,
+        )
         write_bytes(state_path, state.getvalue())  # torch's own writer hides why it fails
         rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
         line = f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}"
@@ -318,8 +350,10 @@ def _resume(path, recipe, model, optimiser):
     except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:80]
         raise UserError(f"training state {path} can't be read ({reason}); --fresh starts over") from None
-    raise UserError(f"{path.parent} holds the state of another recipe, differing in {_difference(before, recipe)}; "
-                    "--fresh starts over, -o chooses another folder")
+    raise UserError(
+        f"{path.parent} holds the state of another recipe, differing in {_difference(before, recipe)}; "
+        "--fresh starts over, -o chooses another folder"
+    )
 
 
 def _difference(before, recipe):
@@ -331,5 +365,11 @@ def _difference(before, recipe):
 def _bar(console):
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    return Progress(BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("left"),
-                    TimeRemainingColumn(), console=console)
+    return Progress(
+        BarColumn(24),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -39,19 +39,25 @@ class Design:
         if isinstance(self.stages[-1].engine, UnrolledParams):
             registers += winner_registers(classes, self.stages[-1].engine.levels)
         # a frame a cycle: nothing is ever collected, cut into words or kept in a window
-        self.streaming = all(isinstance(stage.engine, UnrolledParams) and len(stage.readers) == 1
-                             and stage.readers[0].window is None and stage.readers[0].frame_words == 1
-                             for stage in self.stages)
+        self.streaming = all(
+            isinstance(stage.engine, UnrolledParams)
+            and len(stage.readers) == 1
+            and stage.readers[0].window is None
+            and stage.readers[0].frame_words == 1
+            for stage in self.stages
+        )
         self.frames_under_way = registers + 1 if self.streaming else len(self.stages) + 3 + registers
         self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
         self.input = self.tensors[INPUT]
         self.pixels_per_beat, self.beats = self.input.width, self.input.words
         self.score_width = self.stages[-1].engine.score_width
-        self.result_layout = data.StructLayout({
-            "class": max(1, (classes - 1).bit_length()),
-            "scores": data.ArrayLayout(signed(self.score_width), classes),
-            "cycles": CYCLE_BITS,
-        })
+        self.result_layout = data.StructLayout(
+            {
+                "class": max(1, (classes - 1).bit_length()),
+                "scores": data.ArrayLayout(signed(self.score_width), classes),
+                "cycles": CYCLE_BITS,
+            }
+        )
 
     @property
     def pixels_per_group(self):
@@ -132,7 +138,9 @@ class Accelerator(wiring.Component):
         m.submodules.results = queue = Queue(width=layout.size + TAG_BITS, depth=places)
         room = credit(m, places, self.i.valid & self.i.ready, self.o.valid & self.o.ready)
         m.d.comb += [
-            gate.eq(room), result.ready.eq(1), queue.i.valid.eq(result.valid),
+            gate.eq(room),
+            result.ready.eq(1),
+            queue.i.valid.eq(result.valid),
             queue.i.payload.eq(Cat(result.payload.as_value(), began)),
         ]
         elapsed = Signal(TAG_BITS)
@@ -140,8 +148,11 @@ class Accelerator(wiring.Component):
             m.d.sync += elapsed.eq(now - queue.coming[layout.size :])
         m.d.comb += self.o.payload.cycles.eq(elapsed)
         out = stream.Signature(layout).create()
-        m.d.comb += [out.payload.eq(queue.o.payload[: layout.size]), out.valid.eq(queue.o.valid),
-                     queue.o.ready.eq(out.ready)]
+        m.d.comb += [
+            out.payload.eq(queue.o.payload[: layout.size]),
+            out.valid.eq(queue.o.valid),
+            queue.o.ready.eq(out.ready),
+        ]
         return out
 
     def _count(self, m, now, before, gate, result):
@@ -170,7 +181,9 @@ class Accelerator(wiring.Component):
         # prefixes keep a layer's name from meeting another submodule's
         m.submodules[f"engine_{stage.name}"] = engine
         m.d.comb += [
-            engine.i.payload.eq(source.payload), engine.i.valid.eq(source.valid), source.ready.eq(engine.i.ready),
+            engine.i.payload.eq(source.payload),
+            engine.i.valid.eq(source.valid),
+            source.ready.eq(engine.i.ready),
         ]
         sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
         shape = {"lanes": stage.engine.lanes, "groups": stage.engine.groups}
@@ -178,8 +191,13 @@ class Accelerator(wiring.Component):
             unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
             m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
         else:
-            unit = FireUnit(neurons=stage.neurons, width=self.design.tensors[stage.output].width,
-                            repeats=stage.repeats, slots=stage.engine.slots, **shape)
+            unit = FireUnit(
+                neurons=stage.neurons,
+                width=self.design.tensors[stage.output].width,
+                repeats=stage.repeats,
+                slots=stage.engine.slots,
+                **shape,
+            )
             m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
         m.submodules[f"neurons_{stage.name}"] = unit
         m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
@@ -191,14 +209,21 @@ class Accelerator(wiring.Component):
         tag_bits = TAG_BITS if free else 0
         m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits, free=free)
         m.d.comb += [
-            engine.i.payload.eq(source.payload), engine.i.valid.eq(source.valid), source.ready.eq(engine.i.ready),
+            engine.i.payload.eq(source.payload),
+            engine.i.valid.eq(source.valid),
+            source.ready.eq(engine.i.ready),
         ]
         if free:
             m.d.comb += engine.tag.eq(since)
             since = engine.tag_out
         if stage.is_readout:
-            unit = Winner(classes=stage.neurons, score_width=self.score_width, levels=stage.engine.levels,
-                          tag_bits=tag_bits, free=free)
+            unit = Winner(
+                classes=stage.neurons,
+                score_width=self.score_width,
+                levels=stage.engine.levels,
+                tag_bits=tag_bits,
+                free=free,
+            )
             if free:
                 m.d.comb += unit.tag.eq(since)
                 since = unit.tag_out
@@ -206,14 +231,17 @@ class Accelerator(wiring.Component):
             unit = SpikeWords(neurons=stage.neurons, width=self.design.tensors[stage.output].width)
         m.submodules[f"neurons_{stage.name}"] = unit
         m.d.comb += [
-            unit.i.payload.eq(engine.o.payload), unit.i.valid.eq(engine.o.valid), engine.o.ready.eq(unit.i.ready),
+            unit.i.payload.eq(engine.o.payload),
+            unit.i.valid.eq(engine.o.valid),
+            engine.o.ready.eq(unit.i.ready),
         ]
         return unit.o, since
 
     def _fork(self, m, name, source):
         """Return the streams of tensor ``name`` by (reading stage, number of its source)."""
-        readers = [(stage.name, k) for stage in self.stages for k, reader in enumerate(stage.readers)
-                   if reader.source == name]
+        readers = [
+            (stage.name, k) for stage in self.stages for k, reader in enumerate(stage.readers) if reader.source == name
+        ]
         if len(readers) == 1:
             return {readers[0]: source}
         fork = Fork(width=len(source.payload), branches=len(readers))
@@ -232,7 +260,9 @@ class Accelerator(wiring.Component):
             window = Window(reader.window)
             m.submodules[f"window{k or ''}_{stage.name}"] = window
             m.d.comb += [
-                window.i.payload.eq(source.payload), window.i.valid.eq(source.valid), source.ready.eq(window.i.ready),
+                window.i.payload.eq(source.payload),
+                window.i.valid.eq(source.valid),
+                source.ready.eq(window.i.ready),
             ]
             streams.append(window.o)
         if len(streams) > 1:
@@ -248,7 +278,9 @@ class Accelerator(wiring.Component):
             )
             (source,) = streams
             m.d.comb += [
-                join.i.payload.eq(source.payload), join.i.valid.eq(source.valid), source.ready.eq(join.i.ready),
+                join.i.payload.eq(source.payload),
+                join.i.valid.eq(source.valid),
+                source.ready.eq(join.i.ready),
             ]
             return join.o
         return streams[0]

@@ -34,20 +34,29 @@ class Winner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        pipeline = (FreePipeline(m, self.registers, self.i.valid) if self.free
-                    else Pipeline(m, self.registers, self.i.valid, self.o.ready))
+        pipeline = (
+            FreePipeline(m, self.registers, self.i.valid)
+            if self.free
+            else Pipeline(m, self.registers, self.i.valid, self.o.ready)
+        )
         enables, size = pipeline.enables, contestants(self.levels)
         # without signs: with its highest bit turned round a score compares as a number from zero on
         best = [(Cat(value[:-1], ~value[-1]), C(0, 0)) for value in map(Value.cast, self.i.payload)]
         for level in range(winner_registers(self.classes, self.levels)):
-            best = [_best(m, f"{level}_{k}", best[at : at + size], size)
-                    for k, at in enumerate(range(0, len(best), size))]
+            best = [
+                _best(m, f"{level}_{k}", best[at : at + size], size) for k, at in enumerate(range(0, len(best), size))
+            ]
             if level < self.registers:
-                best = [tuple(delayed(m, part, enables[level : level + 1], f"{name}{level}_{k}_")
-                              for part, name in zip(pair, ("best", "class"), strict=True))
-                        for k, pair in enumerate(best)]
+                best = [
+                    tuple(
+                        delayed(m, part, enables[level : level + 1], f"{name}{level}_{k}_")
+                        for part, name in zip(pair, ("best", "class"), strict=True)
+                    )
+                    for k, pair in enumerate(best)
+                ]
         m.d.comb += [
-            self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid),
+            self.i.ready.eq(pipeline.ready),
+            self.o.valid.eq(pipeline.valid),
             self.o.payload["class"].eq(best[0][1]),
             self.o.payload.scores.as_value().eq(delayed(m, self.i.payload.as_value(), enables, "scores")),
         ]

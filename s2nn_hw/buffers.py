@@ -73,8 +73,12 @@ def size_buffers(network, plan, values, *, length=3, exact=True):
     stages = lower(network, plan)
     timing = Timing(stages, classes=len(network.classes), frames_under_way=len(stages) + 3)
     ones = timing.ones({name: x[:length] for name, x in values.items()})
-    places = [(k, q) for k, stage in enumerate(stages) for q, reader in enumerate(stage.readers)
-              if len(stage.readers) > 1 and reader.window]
+    places = [
+        (k, q)
+        for k, stage in enumerate(stages)
+        for q, reader in enumerate(stage.readers)
+        if len(stage.readers) > 1 and reader.window
+    ]
     if not places:
         return {}
     least = {(k, q): stages[k].readers[q].window.least_depth for k, q in places}
@@ -101,8 +105,11 @@ def size_buffers(network, plan, values, *, length=3, exact=True):
             continue
         while depths[place] // 2 >= least[place] and ends(depths | {place: depths[place] // 2}) == best:
             depths[place] //= 2
-    return {stage.name: tuple(depths[k, q] for q in range(len(stage.readers)))
-            for k, stage in enumerate(stages) if (k, 0) in depths}
+    return {
+        stage.name: tuple(depths[k, q] for q in range(len(stage.readers)))
+        for k, stage in enumerate(stages)
+        if (k, 0) in depths
+    }
 
 
 def _least(enough, low, high):

@@ -34,6 +34,7 @@ app = typer.Typer(
     "The usual order: train, quantize, inspect, plan, verify, bitstream, activity, report, run.",
 )
 
+
 @app.callback()
 def base(version: Version = False):
     # a callback keeps subcommands subcommands, however few there are; the help text is the one above
@@ -121,8 +122,9 @@ def verilog(
 def plan(
     network: NetworkFile,
     board: Board,
-    target: Annotated[float | None, typer.Option(
-        "--target-fps", metavar="F", help="Frames/s to reach with the least of the board.")] = None,
+    target: Annotated[
+        float | None, typer.Option("--target-fps", metavar="F", help="Frames/s to reach with the least of the board.")
+    ] = None,
     fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
     unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
     levels: Annotated[int | None, typer.Option(min=1, max=64, help="Between registers, with --unroll.")] = None,
@@ -139,9 +141,17 @@ def plan(
 
     if bool(target) + fit + unroll > 1:
         raise UserError("only one of --target-fps, --fit, --unroll")
-    plan_network(network, board=board, find_board=lambda name: board_figures(find_board(name)), target_fps=target,
-                 clock_mhz=clock, unroll=(levels or 0) if unroll else None, output=output, as_json=as_json,
-                 test_images=lambda _: _test_images(network, images, None, download=False))
+    plan_network(
+        network,
+        board=board,
+        find_board=lambda name: board_figures(find_board(name)),
+        target_fps=target,
+        clock_mhz=clock,
+        unroll=(levels or 0) if unroll else None,
+        output=output,
+        as_json=as_json,
+        test_images=lambda _: _test_images(network, images, None, download=False),
+    )
 
 
 @app.command(epilog="Example: s2nn-hw simulate models/mnist-mlp.s2nn --images images.npy -o out.npz --waves run.vcd")
@@ -160,8 +170,9 @@ def simulate(
     """Run images through the generated Verilog and compare everything with the golden model."""
     from sim.commands import simulate as simulate_images
 
-    simulate_images(network, images, output, plan=plan, waves=waves, simulator=simulator, back_to_back=back_to_back,
-                    build=build)
+    simulate_images(
+        network, images, output, plan=plan, waves=waves, simulator=simulator, back_to_back=back_to_back, build=build
+    )
 
 
 @app.command(epilog="Example: s2nn-hw verify models/mnist-mlp.s2nn --limit 1000")
@@ -170,8 +181,10 @@ def verify(
     images: TestImages = None,
     labels: Labels = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch the test set if it is not here.")] = False,
-    limit: Annotated[int | None, typer.Option(
-        "--limit", min=1, help="Only the first so many images; else all, or as many as take minutes.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Only the first so many images; else all, or as many as take minutes."),
+    ] = None,
     board: Annotated[str | None, typer.Option("--board", "-b", metavar="BOARD", help="Its default plan.")] = None,
     plan: PlanFile = None,
     simulator: Simulator = "verilator",
@@ -183,8 +196,17 @@ def verify(
 
     target = find_board(board) if board else None
     pictures, classes, source = _test_images(network, images, labels, download=download)
-    verify_network(network, pictures, classes, source=source, limit=limit, plan=plan, board=target,
-                   simulator=simulator, build=build)
+    verify_network(
+        network,
+        pictures,
+        classes,
+        source=source,
+        limit=limit,
+        plan=plan,
+        board=target,
+        simulator=simulator,
+        build=build,
+    )
 
 
 def _test_images(*source, **options):
@@ -199,8 +221,10 @@ def bitstream(
     board: Board = "ulx3s",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where build folders go.")] = "build",
     plan: PlanFile = None,
-    freq: Annotated[float | None, typer.Option(
-        "--freq", metavar="MHZ", help="Clock, an error if missed; else the board's, or what is reached.")] = None,
+    freq: Annotated[
+        float | None,
+        typer.Option("--freq", metavar="MHZ", help="Clock, an error if missed; else the board's, or what is reached."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Placement seed.")] = 1,
     timeout: Annotated[float | None, typer.Option("--timeout", metavar="MINUTES", help="Of each tool.")] = None,
     baud: Annotated[int | None, typer.Option("--baud", min=1, help="Host link; else the board's.")] = None,
@@ -214,10 +238,22 @@ def bitstream(
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
     from hw.commands import build_bitstream, last_word, show_resources
 
-    built = build_bitstream(network, board, output=output, plan=plan, freq_mhz=freq, seed=seed, baud=baud,
-                            timeout_minutes=timeout, native=native, chipdb=chipdb, prjxray_db=prjxray_db,
-                            self_test=self_test, vectors=vectors,
-                            test_images=lambda: _test_images(network, images, None, download=False))
+    built = build_bitstream(
+        network,
+        board,
+        output=output,
+        plan=plan,
+        freq_mhz=freq,
+        seed=seed,
+        baud=baud,
+        timeout_minutes=timeout,
+        native=native,
+        chipdb=chipdb,
+        prjxray_db=prjxray_db,
+        self_test=self_test,
+        vectors=vectors,
+        test_images=lambda: _test_images(network, images, None, download=False),
+    )
     try:
         _report(built.folder, images=images)
     except UserError as reason:  # the build itself is good: what is missing is images to measure on
@@ -250,9 +286,20 @@ def activity(
         found, _, where = _test_images(path, images, None, download=False)
         return found, where
 
-    measure(source, find_flow=lambda name: NetlistFlow(find_board(name)), find_build=find_build,
-            vivado_power=vivado_power, test_images=pictures, board=board, plan=plan, frames=frames, idle=idle,
-            output=output, build=build, as_json=as_json)
+    measure(
+        source,
+        find_flow=lambda name: NetlistFlow(find_board(name)),
+        find_build=find_build,
+        vivado_power=vivado_power,
+        test_images=pictures,
+        board=board,
+        plan=plan,
+        frames=frames,
+        idle=idle,
+        output=output,
+        build=build,
+        as_json=as_json,
+    )
 
 
 @app.command(epilog="Example: s2nn-hw report models/mnist-mlp.s2nn --board arty_a7 --html -o mnist.report.json")
@@ -270,8 +317,19 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ):
     """Accuracy, resources, clock, cycles, frames/s and energy: each with its source, estimates with their band."""
-    _report(source, board=board, build=build, images=images, labels=labels, plan=plan, output=output, as_json=as_json,
-            frames=frames, readings=readings, html=html)
+    _report(
+        source,
+        board=board,
+        build=build,
+        images=images,
+        labels=labels,
+        plan=plan,
+        output=output,
+        as_json=as_json,
+        frames=frames,
+        readings=readings,
+        html=html,
+    )
 
 
 def _report(source, *, images=None, labels=None, **options):
@@ -282,9 +340,14 @@ def _report(source, *, images=None, labels=None, **options):
     from .report.commands import report_network
 
     report_network(
-        source, find_board=lambda name: board_figures(find_board(name)), link_figures=link_figures,
-        test_images=lambda path, _: _test_images(path, images, labels, download=False), data_set_title=known_title,
-        pictures=images, labels=labels, **options,
+        source,
+        find_board=lambda name: board_figures(find_board(name)),
+        link_figures=link_figures,
+        test_images=lambda path, _: _test_images(path, images, labels, download=False),
+        data_set_title=known_title,
+        pictures=images,
+        labels=labels,
+        **options,
     )
 
 
@@ -295,8 +358,15 @@ def run(
     network: Held = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
     baud: Baud = 1_000_000,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", metavar="S", min=0.001, help="Seconds for all "
-        "images; default: a minute and 50 times what the line needs.")] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit",
+            metavar="S",
+            min=0.001,
+            help="Seconds for all images; default: a minute and 50 times what the line needs.",
+        ),
+    ] = None,
 ):
     """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
     from hw.host import run as run_on_board
@@ -317,50 +387,83 @@ def compare(
     compare_reports(reports, html=html, as_json=as_json, literature=load_literature())
 
 
-@app.command(help=(
-    "Search bits, plans and clocks for the best circuits of a board; synthesise the front.\n\n"
-    "A trial is one way to build the network: bits of pixels and weights (of a .s2nn rounded anew, of a recipe "
-    "trained), engine, banks, words, groups and memory of each layer or a plan of the planner, and a clock. It is "
-    "estimated in a second: accuracy by the golden model, exact cycles, resources, energy. What nothing beats in all "
-    "objectives is the front; --synthesise of it go through yosys, and the error of the estimates is told.\n\n"
-    "Ctrl-C loses nothing: the same command goes on, and with more --trials it goes further.\n\n"
-    "Example: s2nn-hw explore models/mnist-mlp.s2nn -b arty_a7 --budget luts=8000,latency_us=5,accuracy=0.97"
-))
+@app.command(
+    help=(
+        "Search bits, plans and clocks for the best circuits of a board; synthesise the front.\n\n"
+        "A trial is one way to build the network: bits of pixels and weights (of a .s2nn rounded anew, of a recipe "
+        "trained), engine, banks, words, groups and memory of each layer or a plan of the planner, and a clock. It is "
+        "estimated in a second: accuracy by the golden model, exact cycles, resources, energy. What nothing beats in "
+        "all objectives is the front; --synthesise of it go through yosys, and the error of the estimates is told.\n\n"
+        "Ctrl-C loses nothing: the same command goes on, and with more --trials it goes further.\n\n"
+        "Example: s2nn-hw explore models/mnist-mlp.s2nn -b arty_a7 --budget luts=8000,latency_us=5,accuracy=0.97"
+    )
+)
 def explore(
     source: Annotated[Path, typer.Argument(metavar="RECIPE.toml|NAME.s2nn", help="What to explore.")],
     board: Board,
-    budget: Annotated[str | None, typer.Option(metavar="F=N[,F=N..]", help="Limits beside the board's. At least: "
-        "accuracy, frames_per_second; at most: latency_us, latency_cycles, interval_cycles, luts, ffs, brams, "
-        "energy_nj.")] = None,
-    objectives: Annotated[str | None, typer.Option(
-        metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")] = None,
-    input_bits: Annotated[str | None, typer.Option(
-        metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")] = None,
-    weight_bits: Annotated[str | None, typer.Option(
-        metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="F=N[,F=N..]",
+            help="Limits beside the board's. At least: "
+            "accuracy, frames_per_second; at most: latency_us, latency_cycles, interval_cycles, luts, ffs, brams, "
+            "energy_nj.",
+        ),
+    ] = None,
+    objectives: Annotated[
+        str | None, typer.Option(metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")
+    ] = None,
+    input_bits: Annotated[
+        str | None, typer.Option(metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")
+    ] = None,
+    weight_bits: Annotated[
+        str | None, typer.Option(metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")
+    ] = None,
     clocks: Annotated[str | None, typer.Option(metavar="MHZ[,MHZ..]", help="Default: the board's alone.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="In all, those of earlier runs included.")] = 64,
     synthesise: Annotated[int, typer.Option(min=0, help="How many of the front, 0 for none.")] = 8,
     jobs: Annotated[int | None, typer.Option(min=1, help="Local processes; default one a core.")] = None,
-    ray: Annotated[str | None, typer.Option(
-        metavar="ADDRESS", help="Work on a Ray cluster instead: auto, or HOST:PORT.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster instead: auto, or HOST:PORT.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trials.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of a recipe, instead of its own.")] = None,
     images: Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="Else the test set.")] = None,
     labels: Labels = None,
     frames: Annotated[int, typer.Option(min=2, help="Images whose cycles are worked out.")] = 50,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: "
-        "runs/explore/NAME-BOARD.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: runs/explore/NAME-BOARD.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the trials that are in the folder.")] = False,
 ):
     from explore.commands import Options, explore_designs
 
-    pictures = None if source.suffix == ".toml" and images is labels is None else (
-        lambda: _test_images(source, images, labels, download=False))
-    explore_designs(source, board, test_images=pictures, options=Options(
-        budget=budget, objectives=objectives, input_bits=input_bits, weight_bits=weight_bits, clocks=clocks,
-        trials=trials, seed=seed, jobs=jobs, ray=ray, synthesise=synthesise, epochs=epochs, frames=frames,
-        output=output, fresh=fresh))
+    pictures = (
+        None
+        if source.suffix == ".toml" and images is labels is None
+        else (lambda: _test_images(source, images, labels, download=False))
+    )
+    explore_designs(
+        source,
+        board,
+        test_images=pictures,
+        options=Options(
+            budget=budget,
+            objectives=objectives,
+            input_bits=input_bits,
+            weight_bits=weight_bits,
+            clocks=clocks,
+            trials=trials,
+            seed=seed,
+            jobs=jobs,
+            ray=ray,
+            synthesise=synthesise,
+            epochs=epochs,
+            frames=frames,
+            output=output,
+            fresh=fresh,
+        ),
+    )
 
 
 @app.command(epilog="Example: s2nn-hw selftest models/mnist-nano.s2nn --simulate")
@@ -386,8 +489,15 @@ def selftest(
     if simulate:
         from sim.pins import exchange
 
-        status = simulate_self_test(source, exchange, images=lambda: _test_images(source, images, None, download=False),
-                                    plan=plan, count=vectors, folder=build / "sim", **common)
+        status = simulate_self_test(
+            source,
+            exchange,
+            images=lambda: _test_images(source, images, None, download=False),
+            plan=plan,
+            count=vectors,
+            folder=build / "sim",
+            **common,
+        )
     else:
         status = ask_board(source, baud=baud, network=network, seconds=seconds, restart=restart, **common)
     raise typer.Exit(status)

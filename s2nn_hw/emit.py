@@ -24,11 +24,11 @@ VECTOR_COUNT = 8
 def interface(design, name=TOP):
     """Return the JSON-able description of module ``name``: ports, order, signedness, cycles and network digest."""
     network, layout = design.network, design.result_layout
-    fields = {
-        name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
-    }
+    fields = {name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout}
     fields["scores"] |= {
-        "signed": True, "count": len(network.classes), "element_width": design.score_width,
+        "signed": True,
+        "count": len(network.classes),
+        "element_width": design.score_width,
         "order": "class 0 in the low bits",
     }
     return {
@@ -78,18 +78,28 @@ def _describe_stage(stage):
     """Return what one layer of the circuit is made of, JSON-able."""
     engine = stage.engine
     entry = {
-        "name": stage.name, "output": stage.output, "engine": "or", "neurons": stage.neurons,
-        "positions": len(stage.positions), "positions_per_cell": stage.repeats, "words_per_pass": stage.pass_words,
+        "name": stage.name,
+        "output": stage.output,
+        "engine": "or",
+        "neurons": stage.neurons,
+        "positions": len(stage.positions),
+        "positions_per_cell": stage.repeats,
+        "words_per_pass": stage.pass_words,
         "sources": [_describe_reader(reader) for reader in stage.readers],
     }
     if engine is None:
         return entry | {"passes_per_frame": len(stage.positions) * stage.readers[0].tensor.pixel_words}
     entry |= {
         "engine": engine.kind,
-        "lanes": engine.lanes, "groups": engine.groups, "bit_planes": engine.planes,
-        "passes_per_frame": len(stage.positions) * engine.groups * engine.planes, "word_width": engine.width,
-        "weight_bits": engine.bits, "accumulator_bits": [int(w) for w in engine.accumulator_widths()],
-        "last_word_to_sum_cycles": engine.capture_cycles, "cells_of_room": engine.slots,
+        "lanes": engine.lanes,
+        "groups": engine.groups,
+        "bit_planes": engine.planes,
+        "passes_per_frame": len(stage.positions) * engine.groups * engine.planes,
+        "word_width": engine.width,
+        "weight_bits": engine.bits,
+        "accumulator_bits": [int(w) for w in engine.accumulator_widths()],
+        "last_word_to_sum_cycles": engine.capture_cycles,
+        "cells_of_room": engine.slots,
     }
     if isinstance(engine, EventParams):
         entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth, "passes_ahead": engine.ahead}
@@ -100,15 +110,24 @@ def _describe_reader(reader):
     """Return one source of a stage: how its tensor is streamed and what its window keeps."""
     tensor, window = reader.tensor, reader.window
     entry = {
-        "name": reader.source, "image": [tensor.rows, tensor.columns, tensor.channels], "word_width": tensor.width,
-        "words_of_pixel": tensor.pixel_words, "words_per_pass": reader.pass_words,
+        "name": reader.source,
+        "image": [tensor.rows, tensor.columns, tensor.channels],
+        "word_width": tensor.width,
+        "words_of_pixel": tensor.pixel_words,
+        "words_per_pass": reader.pass_words,
     }
     if window is None:
         return entry | {"window": None}
-    return entry | {"window": {
-        "kernel": list(window.kernel), "stride": window.stride, "padding": window.padding, "taps": window.taps,
-        "depth_words": window.depth, "least_depth_words": window.least_depth,
-    }}
+    return entry | {
+        "window": {
+            "kernel": list(window.kernel),
+            "stride": window.stride,
+            "padding": window.padding,
+            "taps": window.taps,
+            "depth_words": window.depth,
+            "least_depth_words": window.least_depth,
+        }
+    }
 
 
 def layer_inputs(network, images):
@@ -124,7 +143,7 @@ def vectors(accelerator, count=VECTOR_COUNT, seed=0):
     """
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
-    images = (rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density))
+    images = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
     images = images.astype(np.uint8)
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
@@ -176,17 +195,20 @@ def write(network, folder, plan=None, *, name=TOP):
     write_npz(folder / "vectors.npz", **cases)
     width = accelerator.pixels_per_beat * network.input.bits
     frames = [pack_beats(accelerator, pixels) for pixels in cases["pixels"]]
-    answers = [(int(c), scores.tolist(), int(cycles))
-               for c, scores, cycles in zip(cases["class"], cases["scores"], cases["cycles"], strict=True)]
+    answers = [
+        (int(c), scores.tolist(), int(cycles))
+        for c, scores, cycles in zip(cases["class"], cases["scores"], cases["cycles"], strict=True)
+    ]
     listing = [
         {"beats": testbench.beat_lines(beats, width).split(), "class": c, "scores": scores, "cycles": cycles}
         for beats, (c, scores, cycles) in zip(frames, answers, strict=True)
     ]
     write_text(folder / "vectors.json", json.dumps(listing, indent=1) + "\n")
-    write_text(folder / testbench.BEATS_FILE,
-               "".join(testbench.beat_lines(beats, width) for beats in frames))
-    write_text(folder / testbench.RESULTS_FILE, testbench.beat_lines(
-        (testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size))
+    write_text(folder / testbench.BEATS_FILE, "".join(testbench.beat_lines(beats, width) for beats in frames))
+    write_text(
+        folder / testbench.RESULTS_FILE,
+        testbench.beat_lines((testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size),
+    )
     patience = int(cases["cycles"].max()) + drain + 1000
     bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=patience)
     write_text(folder / f"{name}_tb.v", to_verilog(bench, f"{name}_tb"))

@@ -30,7 +30,7 @@ class _Short(reprlib.Repr):
 def quoted(value):
     """Return ``repr(value)`` for a message: escaped, and cut where it is long or deep, whatever a file holds."""
     text = _Short().repr(value)
-    return text if len(text) <= 2 * MOST_QUOTED else f"{text[:MOST_QUOTED]}...{text[-MOST_QUOTED // 2:]}"
+    return text if len(text) <= 2 * MOST_QUOTED else f"{text[:MOST_QUOTED]}...{text[-MOST_QUOTED // 2 :]}"
 
 
 def counted(count, noun):
@@ -53,4 +53,4 @@ def readable(text):
 def one_line(message):
     """Return ``message`` on one line, :func:`readable`, cut in its middle if it is long."""
     line = readable(" ".join(str(message).split()))
-    return line if len(line) <= MOST_SAID else f"{line[:MOST_SAID // 2]} ... {line[-MOST_SAID // 2:]}"
+    return line if len(line) <= MOST_SAID else f"{line[: MOST_SAID // 2]} ... {line[-MOST_SAID // 2 :]}"

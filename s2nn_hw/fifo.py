@@ -17,9 +17,17 @@ class Queue(wiring.Component):
 
     def __init__(self, *, width, depth):
         self.width, self.depth = width, depth
-        super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width)),
-                          "coming": Out(width), "free": Out(1), "stored": Out(1), "pushed": Out(1),
-                          "waiting": Out(width)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(width)),
+                "o": Out(stream.Signature(width)),
+                "coming": Out(width),
+                "free": Out(1),
+                "stored": Out(1),
+                "pushed": Out(1),
+                "waiting": Out(width),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -30,10 +38,13 @@ class Queue(wiring.Component):
         pushed, waiting = self.pushed, self.waiting
         m.d.comb += [
             waiting.eq(self._memory(m, pushed, write, read)),
-            self.i.ready.eq(ready), self.o.valid.eq(valid), self.o.payload.eq(head),
+            self.i.ready.eq(ready),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(head),
             free.eq(~valid | self.o.ready),
             self.coming.eq(Mux(stored, waiting, self.i.payload)),
-            pushed.eq(self.i.valid & ready), write.eq(pushed & (stored | ~free)),
+            pushed.eq(self.i.valid & ready),
+            write.eq(pushed & (stored | ~free)),
             read.eq(free & stored),
         ]
         with m.If(free):

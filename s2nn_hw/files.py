@@ -18,8 +18,10 @@ from .errors import UserError, listed, one_line, quoted
 MAX_ARRAY_BYTES = 1 << 31
 MAX_HEADER_BYTES = 1 << 14  # of a .npy file
 MAX_AXES = 32
-_ENTRY = r"""[ \n]*+['"](?:descr['"] *+: *+['"]([^'"\\]{1,40})['"]|fortran_order['"] *+: *+(True|False)|""" \
+_ENTRY = (
+    r"""[ \n]*+['"](?:descr['"] *+: *+['"]([^'"\\]{1,40})['"]|fortran_order['"] *+: *+(True|False)|"""
     r"""shape['"] *+: *+\(([0-9, ]*+)\)) *+"""
+)
 _HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?[ \n]*+\}}[ \n]*+")
 
 
@@ -135,8 +137,9 @@ def read_npy(path, *, what="images"):
         if path.is_dir():
             raise UserError(f"{what} {path} is a folder, not a file")
         if not path.is_file():
-            raise UserError(f"{what} {path} is no plain file" if path.exists() else
-                            f"{what} {path} does not exist{_beside(path)}")
+            raise UserError(
+                f"{what} {path} is no plain file" if path.exists() else f"{what} {path} does not exist{_beside(path)}"
+            )
         size = path.stat().st_size
         with open(path, "rb") as file:
             start = file.read(MAX_HEADER_BYTES)
@@ -178,8 +181,10 @@ def _read_images(path):
     except PermissionError:
         raise UserError(f"images {path} can't be read: permission denied") from None
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise UserError(f"images {path} is not a .npz file with an array 'images' ({one_line(error)}); write it with "
-                        "numpy.savez(..., images=x)") from None
+        raise UserError(
+            f"images {path} is not a .npz file with an array 'images' ({one_line(error)}); write it with "
+            "numpy.savez(..., images=x)"
+        ) from None
 
 
 def _zipped(archive, name):

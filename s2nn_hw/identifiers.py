@@ -4,7 +4,10 @@ import re
 
 from .errors import UserError
 
-VERILOG = frozenset(re.findall(r"\w+", """
+VERILOG = frozenset(
+    re.findall(
+        r"\w+",
+        """
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins
 binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const
 constraint context continue cover covergroup coverpoint cross deassign default defparam design disable dist do edge
@@ -22,8 +25,13 @@ soft solve specify specparam static string strong strong0 strong1 struct super s
 sync_reject_on table tagged task this throughout time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand
 trior trireg type typedef union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void
 wait wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
-"""))
-VHDL = frozenset(re.findall(r"\w+", """
+""",
+    )
+)
+VHDL = frozenset(
+    re.findall(
+        r"\w+",
+        """
 abs access after alias all and architecture array assert assume assume_guarantee attribute begin block body buffer bus
 case component configuration constant context cover default disconnect downto else elsif end entity exit fairness file
 for force function generate generic group guarded if impure in inertial inout is label library linkage literal loop
@@ -31,7 +39,9 @@ map mod nand new next nor not null of on open or others out package parameter po
 property protected pure range record register reject release rem report restrict restrict_guarantee return rol ror
 select sequence severity shared signal sla sll sra srl strong subtype then to transport type unaffected units until
 use variable view vmode vprop vunit wait when while with xnor xor
-"""))
+""",
+    )
+)
 LONGEST = 64
 
 
@@ -40,8 +50,10 @@ def check_name(name):
     if len(name) > LONGEST:
         raise UserError(f"name {name[:LONGEST]!r}.. is longer than {LONGEST} characters")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
-        raise UserError(f"name {name!r} must be letters and digits (of ASCII), joined by single underscores, and begin "
-                        "with a letter: what both Verilog and VHDL take")
+        raise UserError(
+            f"name {name!r} must be letters and digits (of ASCII), joined by single underscores, and begin "
+            "with a letter: what both Verilog and VHDL take"
+        )
     for language, words in (("Verilog", VERILOG), ("VHDL", VHDL)):
         if name.lower() in words:
             raise UserError(f"name {name!r} is a reserved word of {language}; choose another")

@@ -13,8 +13,9 @@ class Fork(wiring.Component):
 
     def __init__(self, *, width, branches):
         self.width, self.branches = width, branches
-        super().__init__({"i": In(stream.Signature(width))}
-                         | {f"o{k}": Out(stream.Signature(width)) for k in range(branches)})
+        super().__init__(
+            {"i": In(stream.Signature(width))} | {f"o{k}": Out(stream.Signature(width)) for k in range(branches)}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -31,8 +32,10 @@ class Merge(wiring.Component):
 
     def __init__(self, *, width, counts):
         self.width, self.counts = width, tuple(counts)
-        super().__init__({"o": Out(stream.Signature(width))}
-                         | {f"i{k}": In(stream.Signature(width)) for k in range(len(self.counts))})
+        super().__init__(
+            {"o": Out(stream.Signature(width))}
+            | {f"i{k}": In(stream.Signature(width)) for k in range(len(self.counts))}
+        )
 
     def elaborate(self, platform):
         m = Module()

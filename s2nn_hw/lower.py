@@ -45,8 +45,10 @@ def lower(network, plan, *, only=None):
         if isinstance(layer.synapses[0], MaxPool) and choices[layer.name].engine == "fused":
             before = fusible(network, layer)
             if before is None:
-                raise UserError(f"layer {layer.name}: only max pooling without overlap and padding that alone reads a "
-                                "convolution can be fused; take engine 'or'")
+                raise UserError(
+                    f"layer {layer.name}: only max pooling without overlap and padding that alone reads a "
+                    "convolution can be fused; take engine 'or'"
+                )
             fused[before.name] = layer
     swallowed = {pool.name for pool in fused.values()}
     inner = _inner(network, choices)
@@ -73,10 +75,15 @@ def _inner(network, choices):
         if layer.accumulates and choices[layer.name].engine == "fused":
             behind = network.readers(layer.name)
             dense = all(type(s) is Dense for s in [*layer.synapses, *(s for b in behind for s in b.synapses)])
-            if ([choices[b.name].engine in ("unrolled", "fused") for b in behind] != [True] or not dense
-                    or len(behind[0].sources) > 1):
-                raise UserError(f"layer {layer.name}: only a dense layer that a dense unrolled one alone reads can be "
-                                "fused into that one, which reads nothing else; take engine 'unrolled'")
+            if (
+                [choices[b.name].engine in ("unrolled", "fused") for b in behind] != [True]
+                or not dense
+                or len(behind[0].sources) > 1
+            ):
+                raise UserError(
+                    f"layer {layer.name}: only a dense layer that a dense unrolled one alone reads can be "
+                    "fused into that one, which reads nothing else; take engine 'unrolled'"
+                )
             inner[behind[0].name] = layer
     return inner
 
@@ -92,8 +99,10 @@ def _tensors(network, choices, swallowed, inner):
             continue
         widths = {choices[layer.name].width for layer in readers}
         if len(widths) > 1:
-            raise UserError(f"layer {readers[0].name}: all readers of {name} need one width, not "
-                            f"{' and '.join(f'{choices[r.name].width} ({r.name})' for r in readers)}")
+            raise UserError(
+                f"layer {readers[0].name}: all readers of {name} need one width, not "
+                f"{' and '.join(f'{choices[r.name].width} ({r.name})' for r in readers)}"
+            )
         image = len(shape) > 1 and (name != INPUT or any(not isinstance(r.synapses[0], Dense) for r in readers))
         rows, columns, channels = image_shape(shape) if image else (1, 1, prod(shape))
         tensors[name] = Tensor(rows, columns, channels, widths.pop())
@@ -118,20 +127,29 @@ def _stage(network, layer, choice, pool, tensors):
         raise UserError(f"{groups} groups of {lanes} lanes leave a group without any of the {neurons} neurons")
     several = len(layer.sources) > 1
     # a group must find what it needs of every source
-    splits = gcd(*(_splits(s, tensors[n], groups, neurons)
-                   for s, n in zip(layer.synapses, layer.sources, strict=True)))
+    splits = gcd(*(_splits(s, tensors[n], groups, neurons) for s, n in zip(layer.synapses, layer.sources, strict=True)))
     buffers = _buffers(choice, layer)
     # the event engine has one bank for each further source, so one tap
     taps = [choice.taps, *[1 if choice.engine == "event" else choice.taps] * (len(layer.sources) - 1)]
     readers = tuple(
-        _reader(network, layer, synapse, source, tensors[source], most,
-                {"pool": repeats, "groups": groups, "depth": depth}, splits, several)
+        _reader(
+            network,
+            layer,
+            synapse,
+            source,
+            tensors[source],
+            most,
+            {"pool": repeats, "groups": groups, "depth": depth},
+            splits,
+            several,
+        )
         for synapse, source, most, depth in zip(layer.synapses, layer.sources, taps, buffers, strict=True)
     )
     tables = [_table(s, r, splits) for s, r in zip(layer.synapses, readers, strict=True)]
     width = max(t.shape[3] for t in tables)
-    tables = [np.pad(np.repeat(t, splits // t.shape[1], axis=1), [(0, 0)] * 3 + [(0, width - t.shape[3])])
-              for t in tables]
+    tables = [
+        np.pad(np.repeat(t, splits // t.shape[1], axis=1), [(0, 0)] * 3 + [(0, width - t.shape[3])]) for t in tables
+    ]
     whole = np.concatenate(tables, axis=2)  # (neurons, splits, words, width)
     low, high = network.bounds(layer)
     offsets = layer.neuron.offsets(low, high)
@@ -144,16 +162,26 @@ def _stage(network, layer, choice, pool, tensors):
     bits = [max(2, s.bits) if zeros else s.bits for s in layer.synapses]
     cells = tuple(_cells(network, s, r) for s, r in zip(layer.synapses, readers, strict=True))
     common = {
-        "weights": weights, "bits": bits[0],
-        "offsets": np.pad(offsets, (0, spare)).reshape(groups, lanes), "planes": network.peak(layer).bit_length(),
-        "repeats": repeats**2, "cells": cells, "memory": choice.memory,
+        "weights": weights,
+        "bits": bits[0],
+        "offsets": np.pad(offsets, (0, spare)).reshape(groups, lanes),
+        "planes": network.peak(layer).bit_length(),
+        "repeats": repeats**2,
+        "cells": cells,
+        "memory": choice.memory,
     }
     if choice.engine == "event":
         first, *others = readers
         taps = first.window.taps if first.window else 1
         shortcuts = tuple((r.tensor.width, b) for r, b in zip(others, bits[1:], strict=True))
-        engine = EventParams(**common, banks=choice.banks, taps=taps, depth=choice.depth, shortcuts=shortcuts,
-                             tag_bits=5 if len(readers[0].positions) > 1 else 2)
+        engine = EventParams(
+            **common,
+            banks=choice.banks,
+            taps=taps,
+            depth=choice.depth,
+            shortcuts=shortcuts,
+            tag_bits=5 if len(readers[0].positions) > 1 else 2,
+        )
     else:
         synapse, tensor = layer.synapses[0], readers[0].tensor
         depthwise = isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == neurons and not several
@@ -178,13 +206,17 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
         front = inner[front.name]
     for one in (front, *behind[1:]) if behind else ():
         if (choices[one.name].levels, choices[one.name].lut) != (choice.levels, choice.lut):
-            raise UserError(f"layer {one.name}: levels and lut must be those of {layer.name}, into which it is fused, "
-                            f"{choice.levels} and {choice.lut}, not {choices[one.name].levels} and "
-                            f"{choices[one.name].lut}")
+            raise UserError(
+                f"layer {one.name}: levels and lut must be those of {layer.name}, into which it is fused, "
+                f"{choice.levels} and {choice.lut}, not {choices[one.name].levels} and "
+                f"{choices[one.name].lut}"
+            )
     buffers = _buffers(choices[front.name], front)
     planes, several = network.peak(front).bit_length(), len(front.sources) > 1
-    readers = tuple(_unrolled_reader(synapse, source, tensors[source], planes, several, depth)
-                    for synapse, source, depth in zip(front.synapses, front.sources, buffers, strict=True))
+    readers = tuple(
+        _unrolled_reader(synapse, source, tensors[source], planes, several, depth)
+        for synapse, source, depth in zip(front.synapses, front.sources, buffers, strict=True)
+    )
     tables = []
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = _table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
@@ -197,11 +229,17 @@ def _unrolled_stage(network, layer, choices, pool, tensors, inner):
         if engine:
             weights = one.synapses[0].weights[:, None].astype(np.int32)
         engine = UnrolledParams(
-            weights=weights[None], bits=max(s.bits for s in one.synapses), inner=engine, levels=choice.levels,
-            offsets=one.neuron.offsets(*network.bounds(one))[None], fire=not isinstance(one.neuron, Readout),
-            lut=choice.lut)
-    return Stage(layer, layer.name, readers, engine, layer.neuron.size,
-                 fused=(front, *reversed(behind[1:])) if behind else ())
+            weights=weights[None],
+            bits=max(s.bits for s in one.synapses),
+            inner=engine,
+            levels=choice.levels,
+            offsets=one.neuron.offsets(*network.bounds(one))[None],
+            fire=not isinstance(one.neuron, Readout),
+            lut=choice.lut,
+        )
+    return Stage(
+        layer, layer.name, readers, engine, layer.neuron.size, fused=(front, *reversed(behind[1:])) if behind else ()
+    )
 
 
 def _buffers(choice, layer):
@@ -223,9 +261,16 @@ def _unrolled_reader(synapse, source, tensor, planes, several, depth):
     window, conv = None, isinstance(synapse, Conv2d)
     shape = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
     if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
-        window = WindowParams(rows=tensor.rows, columns=tensor.columns, words=tensor.pixel_words,
-                              kernel=tuple(synapse.kernel), stride=synapse.stride, padding=synapse.padding,
-                              taps=prod(synapse.kernel), **shape)
+        window = WindowParams(
+            rows=tensor.rows,
+            columns=tensor.columns,
+            words=tensor.pixel_words,
+            kernel=tuple(synapse.kernel),
+            stride=synapse.stride,
+            padding=synapse.padding,
+            taps=prod(synapse.kernel),
+            **shape,
+        )
     elif several:
         window = WindowParams(rows=1, columns=1, words=tensor.words, **shape)
     return Reader(source, tensor, window, pixelwise=conv and not window)
@@ -259,9 +304,16 @@ def _reader(network, layer, synapse, source, tensor, taps, order, splits, severa
     planes = network.peak(layer).bit_length()
     if isinstance(synapse, Conv2d):
         taps = min(taps, prod(synapse.kernel))
-        shape = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words,
-                 "kernel": tuple(synapse.kernel),
-                 "stride": synapse.stride, "padding": synapse.padding, "taps": taps, "splits": splits}
+        shape = {
+            "rows": tensor.rows,
+            "columns": tensor.columns,
+            "words": tensor.pixel_words,
+            "kernel": tuple(synapse.kernel),
+            "stride": synapse.stride,
+            "padding": synapse.padding,
+            "taps": taps,
+            "splits": splits,
+        }
         plain = prod(synapse.kernel) == 1 and synapse.stride == 1 and order["groups"] == order["pool"] == 1
         plain = plain and not several and planes == 1 and not (source == INPUT and tensor.spare)
     else:
@@ -277,13 +329,25 @@ def _reader(network, layer, synapse, source, tensor, taps, order, splits, severa
 def _join_stage(layer, choice, tensors):
     synapse, tensor = layer.synapses[0], tensors[layer.sources[0]]
     buffers = _buffers(choice, layer)
-    size = {"rows": tensor.rows, "columns": tensor.columns, "words": tensor.pixel_words, "width": tensor.width,
-            "groups": tensor.pixel_words, "splits": tensor.pixel_words}
+    size = {
+        "rows": tensor.rows,
+        "columns": tensor.columns,
+        "words": tensor.pixel_words,
+        "width": tensor.width,
+        "groups": tensor.pixel_words,
+        "splits": tensor.pixel_words,
+    }
     if isinstance(synapse, MaxPool):
-        size |= {"kernel": (synapse.size, synapse.size), "stride": synapse.stride, "padding": synapse.padding,
-                 "taps": min(choice.taps, synapse.size**2)}
-    readers = tuple(Reader(source, tensor, WindowParams(**size, depth=depth))
-                    for source, depth in zip(layer.sources, buffers, strict=True))
+        size |= {
+            "kernel": (synapse.size, synapse.size),
+            "stride": synapse.stride,
+            "padding": synapse.padding,
+            "taps": min(choice.taps, synapse.size**2),
+        }
+    readers = tuple(
+        Reader(source, tensor, WindowParams(**size, depth=depth))
+        for source, depth in zip(layer.sources, buffers, strict=True)
+    )
     return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=readers[0].window.taps)
 
 
@@ -310,6 +374,6 @@ def _table(synapse, reader, splits):
 
 def with_buffers(plan, buffers):
     """Return ``plan`` with the ring depths ``buffers`` ``{layer name: (words per source, ...)}``."""
-    return replace(plan, layers=tuple(
-        replace(c, buffers=tuple(buffers[c.name])) if c.name in buffers else c for c in plan.layers
-    ))
+    return replace(
+        plan, layers=tuple(replace(c, buffers=tuple(buffers[c.name])) if c.name in buffers else c for c in plan.layers)
+    )

@@ -7,16 +7,37 @@ from .rtlil import REGISTERS, Cell, Module
 
 # what a signal without a name is called, after the cell that drives it
 KINDS = {
-    "$add": "sum", "$sub": "difference", "$mul": "product", "$neg": "negated", "$and": "both", "$or": "either",
+    "$add": "sum",
+    "$sub": "difference",
+    "$mul": "product",
+    "$neg": "negated",
+    "$and": "both",
+    "$or": "either",
     "$xor": "differing",
-    "$xnor": "same", "$not": "inverse", "$eq": "equal", "$ne": "unequal", "$lt": "below", "$le": "at_most",
-    "$gt": "above", "$ge": "at_least", "$mux": "chosen", "$reduce_or": "any", "$reduce_bool": "any",
-    "$reduce_and": "all", "$reduce_xor": "parity", "$shr": "shifted",
+    "$xnor": "same",
+    "$not": "inverse",
+    "$eq": "equal",
+    "$ne": "unequal",
+    "$lt": "below",
+    "$le": "at_most",
+    "$gt": "above",
+    "$ge": "at_least",
+    "$mux": "chosen",
+    "$reduce_or": "any",
+    "$reduce_bool": "any",
+    "$reduce_and": "all",
+    "$reduce_xor": "parity",
+    "$shr": "shifted",
 }
 # or after what it goes to, if all of it goes there
 REGISTER_PORTS = {"\\D": "next", "\\EN": "enable", "\\SRST": "clear"}
-MEMORY_PORTS = {"\\RD_ADDR": "read_address", "\\RD_EN": "read_enable", "\\WR_ADDR": "write_address",
-                "\\WR_DATA": "write_data", "\\WR_EN": "write_enable"}
+MEMORY_PORTS = {
+    "\\RD_ADDR": "read_address",
+    "\\RD_EN": "read_enable",
+    "\\WR_ADDR": "write_address",
+    "\\WR_DATA": "write_data",
+    "\\WR_EN": "write_enable",
+}
 
 
 def named(modules, top):
@@ -58,8 +79,12 @@ def _purposes(module, modules):
     result = {}
 
     def note(signal, text):
-        if len(signal) == 1 and signal[0].name and signal[0].name[0] == "$" \
-                and signal[0].width == module.wires[signal[0].name].width:
+        if (
+            len(signal) == 1
+            and signal[0].name
+            and signal[0].name[0] == "$"
+            and signal[0].width == module.wires[signal[0].name].width
+        ):
             result.setdefault(signal[0].name, text)
 
     for cell in module.cells:

@@ -61,8 +61,9 @@ class Input:
         images = np.asarray(images)
         if images.ndim < 1 or images.shape[1:] not in (self.shape, (self.size,)):
             flat = f" or (count, {self.size})" if len(self.shape) > 1 else ""
-            raise UserError(f"images must have shape (count, {', '.join(map(str, self.shape))}){flat}, "
-                            f"not {images.shape}")
+            raise UserError(
+                f"images must have shape (count, {', '.join(map(str, self.shape))}){flat}, not {images.shape}"
+            )
         if images.dtype != np.uint8:
             raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
         return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
@@ -88,8 +89,10 @@ class Layer:
         object.__setattr__(self, "synapses", tuple(self.synapses))
         object.__setattr__(self, "sources", tuple(self.sources))
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
-            raise UserError(f"layer name must be at most 32 lower-case letters, digits and '_' that begin with a "
-                            f"letter, not {quoted(self.name)}")
+            raise UserError(
+                f"layer name must be at most 32 lower-case letters, digits and '_' that begin with a "
+                f"letter, not {quoted(self.name)}"
+            )
         joins = any(isinstance(s, MaxPool | Or) for s in self.synapses)
         if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
             raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
@@ -132,12 +135,16 @@ class Network:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.name):
-            raise UserError(f"network name must be at most 64 letters, digits, '.', '_' and '-' that begin with a "
-                            f"letter or digit, not {quoted(self.name)}")
+            raise UserError(
+                f"network name must be at most 64 letters, digits, '.', '_' and '-' that begin with a "
+                f"letter or digit, not {quoted(self.name)}"
+            )
         object.__setattr__(self, "classes", tuple(self.classes))
         if not 1 <= len(self.layers) <= MAX_LAYERS:
-            raise UserError(f"network {self.name}: at least one layer is needed, and at most {MAX_LAYERS:,}, "
-                            f"not {len(self.layers):,}")
+            raise UserError(
+                f"network {self.name}: at least one layer is needed, and at most {MAX_LAYERS:,}, "
+                f"not {len(self.layers):,}"
+            )
         names = [layer.name for layer in self.layers]
         shapes, previous, layers, used = {INPUT: self.input.shape}, INPUT, [], set()
         for layer in self.layers:
@@ -159,12 +166,16 @@ class Network:
         if unused:
             raise UserError(f"layer {unused[0]}: nothing reads it; every layer but the readout must be a source")
         if len(shapes[previous]) != 1:
-            raise UserError(f"layer {previous}: the readout must give one score per class, not an image; a convolution "
-                            "of one position is the same as dense")
+            raise UserError(
+                f"layer {previous}: the readout must give one score per class, not an image; a convolution "
+                "of one position is the same as dense"
+            )
         wanted = shapes[previous][0]
         if len(self.classes) != wanted or len(set(self.classes)) != len(self.classes):
-            raise UserError(f"network {self.name}: {wanted} different class names wanted, {len(self.classes)} came, "
-                            f"{len(set(self.classes))} of them different: {listed(map(quoted, self.classes))}")
+            raise UserError(
+                f"network {self.name}: {wanted} different class names wanted, {len(self.classes)} came, "
+                f"{len(set(self.classes))} of them different: {listed(map(quoted, self.classes))}"
+            )
         for name in self.classes:
             _check_class(name)
 
@@ -226,8 +237,10 @@ class Network:
             shapes = [self.shapes[source] for source in layer.sources]
             sources = [values[source] for source in layer.sources]
             if layer.accumulates:
-                total = sum(synapse.accumulate(x, shape, self.peak(layer))
-                            for synapse, x, shape in zip(layer.synapses, sources, shapes, strict=True))
+                total = sum(
+                    synapse.accumulate(x, shape, self.peak(layer))
+                    for synapse, x, shape in zip(layer.synapses, sources, shapes, strict=True)
+                )
                 values[layer.name] = layer.neuron.step(total)
                 if trace is True:
                     accumulators[layer.name] = total
@@ -289,10 +302,16 @@ def _weight_names(layer):
 
 def _check_class(name):
     """Raise :class:`UserError` unless ``name`` of a class can stand on a line and in a file."""
-    if not isinstance(name, str) or not 1 <= len(name) <= MAX_CLASS_NAME or name != name.strip(" ") or any(
-            unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name):
-        raise UserError(f"class names must be 1 to {MAX_CLASS_NAME} characters on one line, without control or format "
-                        f"characters and without spaces around them, not {quoted(name)}")
+    if (
+        not isinstance(name, str)
+        or not 1 <= len(name) <= MAX_CLASS_NAME
+        or name != name.strip(" ")
+        or any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name)
+    ):
+        raise UserError(
+            f"class names must be 1 to {MAX_CLASS_NAME} characters on one line, without control or format "
+            f"characters and without spaces around them, not {quoted(name)}"
+        )
 
 
 def _checked_shape(layer, shapes, names):
@@ -304,8 +323,10 @@ def _checked_shape(layer, shapes, names):
             where = "comes later, and a network has no cycles" if source in names else "does not exist"
             raise UserError(f"layer {layer.name}: source {quoted(source)} {where}; known here: {listed(shapes)}")
     if INPUT in layer.sources and (len(layer.sources) > 1 or not layer.accumulates):
-        raise UserError(f"layer {layer.name}: the image is read by weights, without another source, "
-                        f"not by sources {listed(layer.sources)}")
+        raise UserError(
+            f"layer {layer.name}: the image is read by weights, without another source, "
+            f"not by sources {listed(layer.sources)}"
+        )
     sources = [shapes[source] for source in layer.sources]
     try:
         if not layer.accumulates:

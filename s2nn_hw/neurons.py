@@ -110,12 +110,9 @@ class FireUnit(wiring.Component):
         self.neurons, self.width, self.groups, self.repeats, self.slots = neurons, width, groups, repeats, slots
         self.lanes = lanes or neurons
         self.words = -(-neurons // width)
-        super().__init__({
-            "fired": In(self.lanes),
-            "capture": In(1),
-            "o": Out(stream.Signature(width)),
-            "release": Out(1),
-        })
+        super().__init__(
+            {"fired": In(self.lanes), "capture": In(1), "o": Out(stream.Signature(width)), "release": Out(1)}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -126,8 +123,10 @@ class FireUnit(wiring.Component):
         keep, drop = Signal(), Signal()  # spikes of which words are left to send come into the store, and leave it
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
-            load.eq(free & stored), direct.eq(free & ~stored & complete),
-            keep.eq(complete & ~direct if self.words == 1 else complete), drop.eq(load & index_last),
+            load.eq(free & stored),
+            direct.eq(free & ~stored & complete),
+            keep.eq(complete & ~direct if self.words == 1 else complete),
+            drop.eq(load & index_last),
             self.release.eq(self.o.valid & self.o.ready & last),
         ]
         spikes = self._store(m, whole, keep, drop, stored)
@@ -135,7 +134,8 @@ class FireUnit(wiring.Component):
         words = Array(padded[k * self.width : (k + 1) * self.width] for k in range(self.words))
         with m.If(free):  # the first word goes out at once when nothing is in its way
             m.d.sync += [
-                self.o.valid.eq(stored | complete), last.eq(Mux(stored, index_last, self.words == 1)),
+                self.o.valid.eq(stored | complete),
+                last.eq(Mux(stored, index_last, self.words == 1)),
                 self.o.payload.eq(Mux(stored, words[index], whole[: self.width])),
             ]
         if self.words > 1:
@@ -202,12 +202,14 @@ class ReadoutUnit(wiring.Component):
         self.lanes, self.groups = lanes or classes, groups
         self.levels = (classes - 1).bit_length()
         scores = data.ArrayLayout(signed(score_width), classes)
-        super().__init__({
-            "values": In(data.ArrayLayout(signed(score_width), self.lanes)),
-            "capture": In(1),
-            "o": Out(stream.Signature(data.StructLayout({"class": max(1, self.levels), "scores": scores}))),
-            "release": Out(1),
-        })
+        super().__init__(
+            {
+                "values": In(data.ArrayLayout(signed(score_width), self.lanes)),
+                "capture": In(1),
+                "o": Out(stream.Signature(data.StructLayout({"class": max(1, self.levels), "scores": scores}))),
+                "release": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

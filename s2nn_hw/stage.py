@@ -126,6 +126,7 @@ class Stage:
         """Return what the engine sees of each source's ``values``: ``(frames, positions, splits, words, width)``."""
         parts = [reader.gather(x) for reader, x in zip(self.readers, values, strict=True)]
         splits, width = max(p.shape[2] for p in parts), max(p.shape[4] for p in parts)
-        parts = [np.pad(np.repeat(p, splits // p.shape[2], axis=2), [(0, 0)] * 4 + [(0, width - p.shape[4])])
-                 for p in parts]
+        parts = [
+            np.pad(np.repeat(p, splits // p.shape[2], axis=2), [(0, 0)] * 4 + [(0, width - p.shape[4])]) for p in parts
+        ]
         return np.concatenate(parts, axis=3) if len(parts) > 1 else parts[0]

@@ -69,8 +69,10 @@ def load(path):
 def parse(data):
     """Return the :class:`Network` in ``data``, the bytes of a ``.s2nn`` file; errors as of :func:`load`."""
     if is_pickle(data):
-        raise UserError("this is a pickle or torch.save file, not a .s2nn (safetensors) file; "
-                        "convert a checkpoint with `s2nn-hw quantize`")
+        raise UserError(
+            "this is a pickle or torch.save file, not a .s2nn (safetensors) file; "
+            "convert a checkpoint with `s2nn-hw quantize`"
+        )
     text, tables = _unpacked(data)
     header = parse_json(text, "header")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -146,8 +148,10 @@ def _listed(header, tables):
                 continue
             whole = tables[key]
             tables[key] = whole[rows, columns]
-            tables |= {f"{key}.columns": columns.astype(np.int32),
-                       f"{key}.counts": np.bincount(rows, minlength=len(whole)).astype(np.int32)}
+            tables |= {
+                f"{key}.columns": columns.astype(np.int32),
+                f"{key}.counts": np.bincount(rows, minlength=len(whole)).astype(np.int32),
+            }
             synapse["inputs"] = whole.shape[1]
             header["version"] = 3
     return header, tables
@@ -202,10 +206,14 @@ class _Reader:
         else:
             synapses = [_field(entry, "synapse", dict, where)]
         try:
-            made = tuple(self.synapse(s, f"{name}.weights{k or ''}", f"{where}synapse.")
-                         for k, s in enumerate(synapses))
-            cells = self.neuron(_field(entry, "neuron", dict, where), name, where + "neuron.") if (
-                "neuron" in entry) else None
+            made = tuple(
+                self.synapse(s, f"{name}.weights{k or ''}", f"{where}synapse.") for k, s in enumerate(synapses)
+            )
+            cells = (
+                self.neuron(_field(entry, "neuron", dict, where), name, where + "neuron.")
+                if ("neuron" in entry)
+                else None
+            )
         except UserError as error:
             raise UserError(f"layer {quoted(name)[1:-1]}: {error}") from None
         return Layer(name, made, cells, tuple(sources))
@@ -222,8 +230,9 @@ class _Reader:
         if weighted:
             settings["bits"] = _field(entry, "bits", int, where)
             self.named(entry, "weights", weights, where)
-            settings["weights"] = self.whole(_field(entry, "inputs", int, where), weights) if lists else (
-                self.table(weights))
+            settings["weights"] = (
+                self.whole(_field(entry, "inputs", int, where), weights) if lists else (self.table(weights))
+            )
         return make(**settings)
 
     def neuron(self, entry, layer, where):
@@ -259,8 +268,9 @@ class _Reader:
 
     def whole(self, inputs, key):
         """Return the whole table, int8 ``(neurons, inputs)``, of the weights listed in tensor ``key``."""
-        values, columns, counts = (self.table(key + end, kind) for end, kind in (
-            ("", np.int8), (".columns", np.int32), (".counts", np.int32)))
+        values, columns, counts = (
+            self.table(key + end, kind) for end, kind in (("", np.int8), (".columns", np.int32), (".counts", np.int32))
+        )
         self.lists.add(key)
         if not 1 <= inputs <= MAX_VALUES or not len(counts):
             raise UserError(f"a table of {len(counts):,} x {inputs:,} weights is too large or has none")
@@ -291,6 +301,9 @@ def _printable(provenance):
             level += [*item, *item.values()]
         elif isinstance(item, list | tuple):
             level += item
-        elif isinstance(item, str) and not item.isprintable() and any(
-                unicodedata.category(c) == "Cc" for c in item if c not in "\t\n"):
+        elif (
+            isinstance(item, str)
+            and not item.isprintable()
+            and any(unicodedata.category(c) == "Cc" for c in item if c not in "\t\n")
+        ):
             raise UserError(f"header field 'provenance' has control characters in {quoted(item)}")

@@ -186,10 +186,13 @@ class Conv2d:
         """Return (rows, columns, channels) of the output; :class:`UserError` if an input of ``shape`` does not fit."""
         rows, columns, channels = image_shape(shape)
         if channels != self.channels_in:
-            raise UserError(f"the weights take {self.channels_in} input channels ({self.groups} groups of "
-                            f"{self.weights.shape[3]}), but {{source}} gives {channels}")
-        sizes = (output_size(n, k, self.stride, self.padding)
-                 for n, k in zip((rows, columns), self.kernel, strict=True))
+            raise UserError(
+                f"the weights take {self.channels_in} input channels ({self.groups} groups of "
+                f"{self.weights.shape[3]}), but {{source}} gives {channels}"
+            )
+        sizes = (
+            output_size(n, k, self.stride, self.padding) for n, k in zip((rows, columns), self.kernel, strict=True)
+        )
         return (*sizes, self.neurons)
 
     def bounds(self, peak=1):
@@ -248,8 +251,10 @@ class PooledDense:
             raise UserError(f"pooling cells of {self.pool} do not divide the image {rows} x {columns} of {{source}}")
         cells = rows // self.pool[0], columns // self.pool[1]
         if prod(cells) * channels != self.weights.shape[1]:
-            raise UserError(f"the weights take {self.weights.shape[1]} pooled inputs, but {{source}} gives "
-                            f"{prod(cells)} cells x {channels} channels")
+            raise UserError(
+                f"the weights take {self.weights.shape[1]} pooled inputs, but {{source}} gives "
+                f"{prod(cells)} cells x {channels} channels"
+            )
         return cells
 
     def output_shape(self, shape):

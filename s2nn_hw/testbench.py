@@ -31,15 +31,38 @@ class Bench(wiring.Component):
             Signal(ports.get(name, 1), name=name) for name in names
         )
         m.submodules.circuit = Instance(
-            self.name, a_keep=1, i_clk=clk, i_rst=rst, i_i_payload=i_payload, i_i_valid=i_valid, o_i_ready=i_ready,
-            o_o_payload=o_payload, o_o_valid=o_valid, i_o_ready=o_ready,
+            self.name,
+            a_keep=1,
+            i_clk=clk,
+            i_rst=rst,
+            i_i_payload=i_payload,
+            i_i_valid=i_valid,
+            o_i_ready=i_ready,
+            o_o_payload=o_payload,
+            o_o_valid=o_valid,
+            i_o_ready=o_ready,
         )
         m.submodules.bench = Instance(
-            "s2nn_bench", a_keep=1, p_BEAT_WIDTH=width, p_BEATS=self.design.beats, p_CLASS_WIDTH=layout["class"].width,
-            p_SCORES_WIDTH=layout["scores"].width, p_CYCLES_WIDTH=layout["cycles"].width, p_FRAMES=self.frames,
-            p_PATIENCE=self.patience, p_DRAIN=self.drain, p_BEATS_FILE=BEATS_FILE, p_RESULTS_FILE=RESULTS_FILE,
-            o_clk=clk, o_rst=rst, o_i_payload=i_payload, o_i_valid=i_valid, i_i_ready=i_ready,
-            i_o_payload=o_payload, i_o_valid=o_valid, o_o_ready=o_ready,
+            "s2nn_bench",
+            a_keep=1,
+            p_BEAT_WIDTH=width,
+            p_BEATS=self.design.beats,
+            p_CLASS_WIDTH=layout["class"].width,
+            p_SCORES_WIDTH=layout["scores"].width,
+            p_CYCLES_WIDTH=layout["cycles"].width,
+            p_FRAMES=self.frames,
+            p_PATIENCE=self.patience,
+            p_DRAIN=self.drain,
+            p_BEATS_FILE=BEATS_FILE,
+            p_RESULTS_FILE=RESULTS_FILE,
+            o_clk=clk,
+            o_rst=rst,
+            o_i_payload=i_payload,
+            o_i_valid=i_valid,
+            i_i_ready=i_ready,
+            i_o_payload=o_payload,
+            i_o_valid=o_valid,
+            o_o_ready=o_ready,
         )
         return m
 
@@ -86,25 +109,39 @@ def header(design, name, tool):
 def vhdl_package(design, name):
     """Return a VHDL package ``NAME_component`` that declares the Verilog module for use in VHDL."""
     width = design.pixels_per_beat * design.network.input.bits
-    ports = (("clk", "in", 0), ("rst", "in", 0), ("i_payload", "in", width), ("i_valid", "in", 0),
-             ("i_ready", "out", 0), ("o_payload", "out", design.result_layout.size), ("o_valid", "out", 0),
-             ("o_ready", "in", 0))
-    declared = ";\n".join(f"      {port} : {way} std_logic" + (f"_vector({width - 1} downto 0)" if width else "")
-                          for port, way, width in ports)
-    return (f"-- The Verilog module {name} for VHDL: use work.{name}_component.all;\n"
-            f"library ieee;\nuse ieee.std_logic_1164.all;\n\npackage {name}_component is\n  component {name} is\n"
-            f"    port (\n{declared}\n    );\n  end component;\nend package;\n")
+    ports = (
+        ("clk", "in", 0),
+        ("rst", "in", 0),
+        ("i_payload", "in", width),
+        ("i_valid", "in", 0),
+        ("i_ready", "out", 0),
+        ("o_payload", "out", design.result_layout.size),
+        ("o_valid", "out", 0),
+        ("o_ready", "in", 0),
+    )
+    declared = ";\n".join(
+        f"      {port} : {way} std_logic" + (f"_vector({width - 1} downto 0)" if width else "")
+        for port, way, width in ports
+    )
+    return (
+        f"-- The Verilog module {name} for VHDL: use work.{name}_component.all;\n"
+        f"library ieee;\nuse ieee.std_logic_1164.all;\n\npackage {name}_component is\n  component {name} is\n"
+        f"    port (\n{declared}\n    );\n  end component;\nend package;\n"
+    )
 
 
 LINT = (
     ("PROCASSINIT", "registers have their reset value from the start: FPGAs load it, and no reset is needed"),
-    ("UNUSEDSIGNAL", "what this network's shapes leave unread: bits of a bus, outputs of a module used in several "
-     "places, and `seen` and `seen_count`, which simulators read"),
+    (
+        "UNUSEDSIGNAL",
+        "what this network's shapes leave unread: bits of a bus, outputs of a module used in several "
+        "places, and `seen` and `seen_count`, which simulators read",
+    ),
     ("DECLFILENAME", "the modules of the circuit stand in one file"),
 )
 
 
 def lint_rules(name):
     """Return ``NAME.vlt``: what ``verilator -Wall`` would say of the Verilog although it is meant, each with why."""
-    rules = "\n".join(f"// {why}\nlint_off -rule {rule} -file \"*{name}.v\"" for rule, why in LINT)
+    rules = "\n".join(f'// {why}\nlint_off -rule {rule} -file "*{name}.v"' for rule, why in LINT)
     return f"`verilator_config\n{rules}\n"

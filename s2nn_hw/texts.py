@@ -26,8 +26,9 @@ def parse_json(data, what):
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes | bytearray) else data
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_int=_integer,
-                           parse_float=_number)
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_refuse, parse_int=_integer, parse_float=_number
+        )
     except RecursionError:
         raise UserError(f"{what} is nested deeper than {DEPTH} levels") from None
     except ValueError as error:

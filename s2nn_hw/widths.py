@@ -8,8 +8,19 @@ from .rtlil import REGISTERS, Cell, Part, Wire, constant, piece, resized, width_
 ARITHMETIC = ("$add", "$sub", "$mul", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
 # whose widths are right as they are
-FITTING = (*REGISTERS, "$mux", "$shr", "$shift", "$shiftx", "$mem_v2", "$reduce_and", "$reduce_or", "$reduce_xor",
-           "$reduce_xnor", "$reduce_bool")
+FITTING = (
+    *REGISTERS,
+    "$mux",
+    "$shr",
+    "$shift",
+    "$shiftx",
+    "$mem_v2",
+    "$reduce_and",
+    "$reduce_or",
+    "$reduce_xor",
+    "$reduce_xnor",
+    "$reduce_bool",
+)
 
 
 def fit_widths(module, modules):
@@ -54,10 +65,22 @@ def _one_hot(module, cell):
     chosen = Wire(f"{cell.name}$any", 1)
     module.wires[chosen.name] = chosen
     chosen = [Part(chosen.name, 0, 1)]
-    cells.append(Cell("$reduce_or", f"{cell.name}$cell{len(cells)}",
-                      {"\\A_SIGNED": "0", "\\A_WIDTH": str(bits), "\\Y_WIDTH": "1"}, {"\\A": select, "\\Y": chosen}))
-    cells.append(Cell("$mux", f"{cell.name}$cell{len(cells)}", {"\\WIDTH": str(width)},
-                      {"\\A": default, "\\B": terms[0], "\\S": chosen, "\\Y": cell.ports["\\Y"]}))
+    cells.append(
+        Cell(
+            "$reduce_or",
+            f"{cell.name}$cell{len(cells)}",
+            {"\\A_SIGNED": "0", "\\A_WIDTH": str(bits), "\\Y_WIDTH": "1"},
+            {"\\A": select, "\\Y": chosen},
+        )
+    )
+    cells.append(
+        Cell(
+            "$mux",
+            f"{cell.name}$cell{len(cells)}",
+            {"\\WIDTH": str(width)},
+            {"\\A": default, "\\B": terms[0], "\\S": chosen, "\\Y": cell.ports["\\Y"]},
+        )
+    )
     return cells
 
 
@@ -74,8 +97,9 @@ def _drop_unread(module, modules):
     used = {part.name for cell in module.cells for _, signal in cell.inputs(modules) for part in signal}
     used |= {part.name for _, driver in module.connections for part in driver}
     used |= {wire.name for wire in module.wires.values() if wire.port or "\\keep" in wire.attributes}
-    module.connections = [(driven, driver) for driven, driver in module.connections
-                          if any(part.name in used for part in driven)]
+    module.connections = [
+        (driven, driver) for driven, driver in module.connections if any(part.name in used for part in driven)
+    ]
     for cell in module.cells:
         result = cell.ports.get("\\Y", [])
         if cell.kind in ARITHMETIC or cell.kind == "$mux":
@@ -104,8 +128,9 @@ def _shorten(module, modules):
             (first, *others) = cell.ports["\\Y"]
             if not others and first.name and first.width == module.wires[first.name].width:
                 drivers[first.name] = cell
-    needed = {name: wire.width if wire.port or "\\keep" in wire.attributes else 1
-              for name, wire in module.wires.items()}
+    needed = {
+        name: wire.width if wire.port or "\\keep" in wire.attributes else 1 for name, wire in module.wires.items()
+    }
     changed, cut = list(drivers), {id(cell) for cell in drivers.values()}
 
     def note(signal, width):
@@ -155,7 +180,8 @@ def _equal_widths(module):
         for operand in operands:
             cell.ports[f"\\{operand}"] = resized(cell.ports[f"\\{operand}"], width, signed=signed[operand])
         cell.parameters |= _operator(width, operands=operands, signed=keep) | {
-            "\\Y_WIDTH": cell.parameters["\\Y_WIDTH"]}
+            "\\Y_WIDTH": cell.parameters["\\Y_WIDTH"]
+        }
 
 
 def _widen_result(module, cell):

@@ -61,13 +61,17 @@ class WindowParams:
         if not self.pixel_words:
             object.__setattr__(self, "pixel_words", self.words)
         if self.words % self.splits or self.groups % self.splits:
-            raise UserError(f"window: {self.splits} splits must divide the {self.words} words of a pixel and the "
-                            f"{self.groups} groups")
+            raise UserError(
+                f"window: {self.splits} splits must divide the {self.words} words of a pixel and the "
+                f"{self.groups} groups"
+            )
         if not 0 <= self.padding < min(self.kernel):
             raise UserError(f"window: padding must be smaller than the kernel {self.kernel}, not {self.padding!r}")
         if not 1 <= self.taps <= self.kernel[0] * self.kernel[1]:
-            raise UserError(f"window: taps must be an integer from 1 to {self.kernel[0] * self.kernel[1]} (the "
-                            f"kernel's), not {self.taps!r}")
+            raise UserError(
+                f"window: taps must be an integer from 1 to {self.kernel[0] * self.kernel[1]} (the "
+                f"kernel's), not {self.taps!r}"
+            )
         if not self.depth:
             object.__setattr__(self, "depth", self.default_depth)
         if self.depth < self.least_depth:
@@ -141,8 +145,10 @@ class WindowParams:
         """Words from a window's corner to each port's tap, lists ``(steps, taps)``; without a tap: as before."""
         count = self.kernel[0] * self.kernel[1]
         offsets = ((np.indices(self.kernel).reshape(2, -1).T @ [self.columns, 1]) * self.words).tolist()
-        return [[offsets[t if t < count else t - self.taps] for t in range(step * self.taps, (step + 1) * self.taps)]
-                for step in range(self.steps)]
+        return [
+            [offsets[t if t < count else t - self.taps] for t in range(step * self.taps, (step + 1) * self.taps)]
+            for step in range(self.steps)
+        ]
 
     @cached_property
     def corner_offsets(self):
@@ -224,8 +230,9 @@ class WindowParams:
         margin = ((0, 0), (pad, pad + kernel_rows), (pad, pad + kernel_columns), (0, 0), (0, 0))
         image = np.pad(words, margin)
         part = self.words // self.splits
-        out = np.zeros((len(words), len(self.positions), self.splits, self.steps, part, self.taps, self.width),
-                       words.dtype)
+        out = np.zeros(
+            (len(words), len(self.positions), self.splits, self.steps, part, self.taps, self.width), words.dtype
+        )
         top = self.positions * self.stride
         for step in range(self.steps):
             for port in range(self.taps):
@@ -251,10 +258,7 @@ class Window(wiring.Component):
 
     def __init__(self, params):
         self.params = p = params
-        super().__init__({
-            "i": In(stream.Signature(p.width * p.planes)),
-            "o": Out(stream.Signature(p.taps * p.width)),
-        })
+        super().__init__({"i": In(stream.Signature(p.width * p.planes)), "o": Out(stream.Signature(p.taps * p.width))})
 
     def elaborate(self, platform):
         m = Module()

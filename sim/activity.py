@@ -26,8 +26,10 @@ FORMAT, VERSION = "s2nn-activity", 1
 RECORD, SAIF, NETLIST = "activity.json", "activity.saif", "accelerator_netlist.v"
 MARKER = "circuit.json"
 SOURCES = ("activity.py", "counting.py", "homes.py", "netlist.py", "saif.py")
-WHAT = ("the accelerator without the UART link, after synthesis, before placement; zero delay, so without glitches and "
-        "without the length of wires")
+WHAT = (
+    "the accelerator without the UART link, after synthesis, before placement; zero delay, so without glitches and "
+    "without the length of wires"
+)
 COLUMNS = {
     "lut": ("toggles", "outputs of LUTs, wide multiplexers, distributed memories and multipliers, sums of adders"),
     "carry": ("toggles", "outputs of carry chains"),
@@ -75,8 +77,12 @@ def sources_digest():
 def circuit_identity(network, plan, flow):
     """Return everything that decides the netlist and its bench, JSON-able."""
     return {
-        "package": __version__, "network": network.digest, "plan": plan.to_json(), "flow": flow.identity(),
-        "simulator": simulator_version(), "counting": sources_digest(),
+        "package": __version__,
+        "network": network.digest,
+        "plan": plan.to_json(),
+        "flow": flow.identity(),
+        "simulator": simulator_version(),
+        "counting": sources_digest(),
     }
 
 
@@ -130,8 +136,15 @@ def run(circuit, images, *, idle, progress=None):
     """
     expected = expect(circuit.design, images, length=len(images))
     with tempfile.TemporaryDirectory(prefix="s2nn-activity-") as folder:
-        counts = run_bench(circuit.program, circuit.design, expected, folder, nets=len(circuit.probed.nets), idle=idle,
-                           progress=progress)
+        counts = run_bench(
+            circuit.program,
+            circuit.design,
+            expected,
+            folder,
+            nets=len(circuit.probed.nets),
+            idle=idle,
+            progress=progress,
+        )
     compare(Outcome(counts.classes, counts.scores, counts.cycles, {}), expected)
     return counts
 
@@ -164,8 +177,9 @@ def tables(circuit, counts, frames):
     for net in netlist.ports:
         sums["other"]["io"] += counts.toggles[:, place[net]]
     frame = _table(names, {n: {c: v[0] / frames for c, v in row.items()} for n, row in sums.items()}, "frame", 3)
-    quiet = _table(names, {n: {c: v[1] / max(1, counts.idle) for c, v in row.items()} for n, row in sums.items()},
-                   "idle cycle", 6)
+    quiet = _table(
+        names, {n: {c: v[1] / max(1, counts.idle) for c, v in row.items()} for n, row in sums.items()}, "idle cycle", 6
+    )
     columns = {name: {"unit": "cells", "source": "tool report", "by": "yosys"} for name in RESOURCES}
     return frame, quiet, {"columns": columns, "rows": [{"name": name} | cells[name] for name in names]}
 
@@ -179,12 +193,16 @@ def _enabled(cell, counts, place, cycles):
 
 
 def _table(names, values, per, digits):
-    columns = {name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by}
-               for name, (unit, by) in COLUMNS.items()}
-    return {"columns": columns, "rows": [
-        {"name": name} | {column: round(float(value), digits) for column, value in values[name].items()}
-        for name in names
-    ]}
+    columns = {
+        name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by} for name, (unit, by) in COLUMNS.items()
+    }
+    return {
+        "columns": columns,
+        "rows": [
+            {"name": name} | {column: round(float(value), digits) for column, value in values[name].items()}
+            for name in names
+        ],
+    }
 
 
 def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
@@ -198,23 +216,49 @@ def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
     for cell in netlist.cells:
         types[cell.type] = types.get(cell.type, 0) + 1
     flip_flops = sum(row["ffs"] for row in cells["rows"])
-    activity = dict(zip(circuit.probed.nets, zip(counts.toggles[0].tolist(), counts.high[0].tolist(), strict=True),
-                        strict=True))
-    named = write_saif(folder / SAIF, netlist, activity, before=circuit.homes.before["netnames"], cycles=counts.busy,
-                       period_ps=round(1e6 / clock_mhz))
+    activity = dict(
+        zip(circuit.probed.nets, zip(counts.toggles[0].tolist(), counts.high[0].tolist(), strict=True), strict=True)
+    )
+    named = write_saif(
+        folder / SAIF,
+        netlist,
+        activity,
+        before=circuit.homes.before["netnames"],
+        cycles=counts.busy,
+        period_ps=round(1e6 / clock_mhz),
+    )
     registers = [net for cell in netlist.cells if cell.kind.resource == "ffs" for net, _ in cell.outputs()]
     shutil.copyfile(circuit.folder / "netlist.v", folder / NETLIST)
     data = {
-        "format": FORMAT, "version": VERSION, "tool": f"s2nn-hw {__version__}", "digest": record["digest"],
-        "network": record["network"], "board": record["board"], "plan": record["plan"], "clock_mhz": clock_mhz,
-        "images": images, "frames": frames,
+        "format": FORMAT,
+        "version": VERSION,
+        "tool": f"s2nn-hw {__version__}",
+        "digest": record["digest"],
+        "network": record["network"],
+        "board": record["board"],
+        "plan": record["plan"],
+        "clock_mhz": clock_mhz,
+        "images": images,
+        "frames": frames,
         "cycles": {"busy": counts.busy, "per_frame": round(counts.busy / frames, 3), "idle": counts.idle},
-        "netlist": {"what": WHAT, "tool": record["synthesis"], "file": NETLIST, "nets": len(activity),
-                    "flip_flops": flip_flops, "cells": dict(sorted(types.items()))},
-        "simulator": record["simulator"], "equal": True, "compared": ["class", "scores", "cycles"],
+        "netlist": {
+            "what": WHAT,
+            "tool": record["synthesis"],
+            "file": NETLIST,
+            "nets": len(activity),
+            "flip_flops": flip_flops,
+            "cells": dict(sorted(types.items())),
+        },
+        "simulator": record["simulator"],
+        "equal": True,
+        "compared": ["class", "scores", "cycles"],
         "link": link_load(record.get("build"), flip_flops),
-        "saif": SAIF, "saif_registers": {"named": sum(net in named for net in registers), "of": len(registers)},
-        "frame": frame, "idle": quiet, "cells": cells, "vivado": None,
+        "saif": SAIF,
+        "saif_registers": {"named": sum(net in named for net in registers), "of": len(registers)},
+        "frame": frame,
+        "idle": quiet,
+        "cells": cells,
+        "vivado": None,
     }
     if record.get("vivado"):
         data["vivado"] = record["vivado"](folder / SAIF)
@@ -227,5 +271,7 @@ def link_load(build, flip_flops):
     if not build:
         return {"flip_flops": None, "by": "no build, so the link's size is not known"}
     used = build["resources"]["ffs"]["used"]
-    return {"flip_flops": max(0, used - flip_flops),
-            "by": f"the build's flip-flops ({build['resources_source']}) less the netlist's; they are not simulated"}
+    return {
+        "flip_flops": max(0, used - flip_flops),
+        "by": f"the build's flip-flops ({build['resources_source']}) less the netlist's; they are not simulated",
+    }

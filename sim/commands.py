@@ -27,8 +27,13 @@ def _say(text):
 
 
 def _run(simulation, images, console, title, **options):
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=len(images))
         return run_checked(
@@ -41,8 +46,17 @@ def _build(network, plan, console, **options):
         return Simulation(network, plan, **options)
 
 
-def simulate(network_path, images_path, output, *, plan=None, waves=None, simulator="verilator", back_to_back=False,
-             build="build"):
+def simulate(
+    network_path,
+    images_path,
+    output,
+    *,
+    plan=None,
+    waves=None,
+    simulator="verilator",
+    back_to_back=False,
+    build="build",
+):
     """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
     console = Terminal(stderr=True)
     network = load(network_path)
@@ -55,10 +69,10 @@ def simulate(network_path, images_path, output, *, plan=None, waves=None, simula
     wave_format = ".fst" if simulator == "icarus" else ".vcd"
     if waves is not None and checked_place(waves).suffix != wave_format:
         raise UserError(f"waves {waves} must end in {wave_format} with {simulator}")
-    simulation = _build(network, chosen, console, simulator=simulator, waves=waves is not None,
-                        folder=Path(build) / "sim")
-    outcome, _ = _run(simulation, images, console, "simulating", waves=waves,
-                      length=len(images) if back_to_back else 1)
+    simulation = _build(
+        network, chosen, console, simulator=simulator, waves=waves is not None, folder=Path(build) / "sim"
+    )
+    outcome, _ = _run(simulation, images, console, "simulating", waves=waves, length=len(images) if back_to_back else 1)
     write_npz(output, **{"class": outcome.classes, "scores": outcome.scores, "cycles": outcome.cycles})
     _say(
         f"{counted(len(images), 'image')} through the Verilog: class, scores, every layer's spikes and every cycle "
@@ -79,8 +93,19 @@ def affordable(network, plan, images):
     return min(len(images), max(100, int(AFFORDABLE_CYCLES / cycles)))
 
 
-def verify(network_path, images, labels, *, source, limit=None, plan=None, board=None, simulator="verilator",
-           build="build", jobs=None):
+def verify(
+    network_path,
+    images,
+    labels,
+    *,
+    source,
+    limit=None,
+    plan=None,
+    board=None,
+    simulator="verilator",
+    build="build",
+    jobs=None,
+):
     """Send ``images`` through the Verilog, back to back and alone; write and print what was compared.
 
     ``limit``: only the first so many; without it all, or as many as are :func:`affordable`. Without ``plan`` that of
@@ -104,16 +129,28 @@ def verify(network_path, images, labels, *, source, limit=None, plan=None, board
     alone, _ = _run(simulation, images, console, "one by one", length=1, jobs=jobs)
     ended = time.monotonic()
     accuracy = float((alone.classes == labels).mean()) if labels is not None else None
-    layers = {name: int((table[: len(images)] % NOT_COMPUTED).sum(dtype=np.int64))
-              for name, table in expected.spikes.items()}
+    layers = {
+        name: int((table[: len(images)] % NOT_COMPUTED).sum(dtype=np.int64)) for name, table in expected.spikes.items()
+    }
     summary = {
-        "network": network.name, "digest": network.digest, "images": len(images), "image_source": source,
+        "network": network.name,
+        "digest": network.digest,
+        "images": len(images),
+        "image_source": source,
         "compared": ["spikes of every layer with neurons", "scores", "class", "cycles alone", "cycles back to back"],
-        "differences": 0, "accuracy": accuracy, "spikes": layers,
-        "latency_cycles": {"min": int(alone.cycles.min()), "mean": float(alone.cycles.mean()),
-                           "max": int(alone.cycles.max())},
-        "simulated_frames": len(alone.cycles) + len(stream.cycles), "simulator": simulator, "jobs": jobs,
-        "build_seconds": built - start, "run_seconds": ended - built,
+        "differences": 0,
+        "accuracy": accuracy,
+        "spikes": layers,
+        "latency_cycles": {
+            "min": int(alone.cycles.min()),
+            "mean": float(alone.cycles.mean()),
+            "max": int(alone.cycles.max()),
+        },
+        "simulated_frames": len(alone.cycles) + len(stream.cycles),
+        "simulator": simulator,
+        "jobs": jobs,
+        "build_seconds": built - start,
+        "run_seconds": ended - built,
     }
     folder = Path(build) / "verify"
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,5 +165,6 @@ def verify(network_path, images, labels, *, source, limit=None, plan=None, board
         f"{summary['latency_cycles']['mean']:.1f}\n  build {built - start:.0f} s, simulation {ended - built:.0f} s; "
         f"figures in {target}"
     )
-    next_step("bitstream", network_path, *(["--plan", plan] if plan else []), "--board",
-              board.name if board else "ulx3s")
+    next_step(
+        "bitstream", network_path, *(["--plan", plan] if plan else []), "--board", board.name if board else "ulx3s"
+    )

@@ -61,18 +61,43 @@ def compile_bench(verilog, design, family, models, folder):
     own = [str(ours / OUR_CELLS[family])] if family in OUR_CELLS else []
     # ours come first: of two modules of one name Verilator takes the first
     command = [
-        "verilator", "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1), "--no-timing", "--top-module", BENCH,
-        "--prefix", "Vactivity", "--x-assign", "0", "--x-initial", "0", *LINTS, *SPLIT,
+        "verilator",
+        "--cc",
+        "--exe",
+        "--build",
+        "-j",
+        str(os.cpu_count() or 1),
+        "--no-timing",
+        "--top-module",
+        BENCH,
+        "--prefix",
+        "Vactivity",
+        "--x-assign",
+        "0",
+        "--x-initial",
+        "0",
+        *LINTS,
+        *SPLIT,
         f"-GBEAT_BITS={design.pixels_per_beat * design.network.input.bits}",
-        f"-GRESULT_BITS={design.result_layout.size}", f"-I{include}", *(f"-D{name}" for name in definitions),
-        "--Mdir", "model", "-o", "activity", str(ours / "bench.sv"), *own, str(cells), str(verilog),
+        f"-GRESULT_BITS={design.result_layout.size}",
+        f"-I{include}",
+        *(f"-D{name}" for name in definitions),
+        "--Mdir",
+        "model",
+        "-o",
+        "activity",
+        str(ours / "bench.sv"),
+        *own,
+        str(cells),
+        str(verilog),
         str(ours / "main.cpp"),
     ]
     log = folder / "compile.log"
     with environment(**settings), open(log, "w") as out:
         try:
-            done = subprocess.run(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False,
-                                  stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False, stdin=subprocess.DEVNULL
+            )
         except OSError as error:
             raise UserError(f"Verilator can't be started: {error.strerror}") from None
     program = folder / "model" / "activity"
@@ -103,11 +128,22 @@ def run_bench(program, design, expected, folder, *, nets, idle, progress=None):
     folder, frames = Path(folder), len(expected.pixels)
     paths = {name: folder / name for name in ("frames.hex", "results.hex", "counts.bin", "run.log")}
     write_frames(design, expected.pixels, paths["frames.hex"])
-    command = [program, paths["counts.bin"], frames, expected.patience, expected.drain + 64, idle,
-               f"+frames={paths['frames.hex']}", f"+results={paths['results.hex']}"]
-    with open(paths["run.log"], "w") as log, subprocess.Popen(
-        [*map(str, command)], stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True, cwd=folder,
-    ) as process:
+    command = [
+        program,
+        paths["counts.bin"],
+        frames,
+        expected.patience,
+        expected.drain + 64,
+        idle,
+        f"+frames={paths['frames.hex']}",
+        f"+results={paths['results.hex']}",
+    ]
+    with (
+        open(paths["run.log"], "w") as log,
+        subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True, cwd=folder
+        ) as process,
+    ):
         try:
             for line in process.stdout:
                 if progress and line.strip().isdigit():

@@ -24,8 +24,10 @@ def buildable(folder):
         return folder
     private = private_folder()
     if private is None or _ODD.search(str(private.resolve())):
-        raise UserError(f"make, which builds the simulation, can't work in {folder}: its name has a space or a sign "
-                        "such as brackets; give --build a folder without")
+        raise UserError(
+            f"make, which builds the simulation, can't work in {folder}: its name has a space or a sign "
+            "such as brackets; give --build a folder without"
+        )
     other = private.resolve() / f"sim-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
     other.mkdir(exist_ok=True)
     return other
@@ -34,8 +36,10 @@ def buildable(folder):
 def check_tool_folder(path):
     """Refuse a tool that lies in a folder that make can't work with."""
     if _ODD.search(str(path)):
-        raise UserError(f"Verilator lies in {path}, and make can't work with a space or a sign such as brackets in "
-                        "that name; set the environment up in a folder without")
+        raise UserError(
+            f"Verilator lies in {path}, and make can't work with a space or a sign such as brackets in "
+            "that name; set the environment up in a folder without"
+        )
 
 
 @contextlib.contextmanager

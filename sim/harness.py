@@ -20,15 +20,17 @@ class Harness(wiring.Component):
 
     def __init__(self, *, beats, beat_bits, result_bits):
         self.beats, self.beat_bits, self.result_bits = beats, beat_bits, result_bits
-        super().__init__({
-            "frame": In(beats * beat_bits),
-            "frame_valid": In(1),
-            "frames_taken": Out(8),
-            "result": Out(result_bits),
-            "results_given": Out(8),
-            "stall_in": In(STALL_BITS),
-            "stall_out": In(STALL_BITS),
-        })
+        super().__init__(
+            {
+                "frame": In(beats * beat_bits),
+                "frame_valid": In(1),
+                "frames_taken": Out(8),
+                "result": Out(result_bits),
+                "results_given": Out(8),
+                "stall_in": In(STALL_BITS),
+                "stall_out": In(STALL_BITS),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -40,9 +42,15 @@ class Harness(wiring.Component):
         shift = Signal(self.beats * self.beat_bits)
         left = Signal(range(self.beats + 1))
         m.submodules.accelerator = Instance(
-            "accelerator", i_clk=ClockSignal(), i_rst=ResetSignal(),
-            i_i_payload=shift[: self.beat_bits], i_i_valid=i_valid, o_i_ready=i_ready,
-            o_o_payload=o_payload, o_o_valid=o_valid, i_o_ready=o_ready,
+            "accelerator",
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_i_payload=shift[: self.beat_bits],
+            i_i_valid=i_valid,
+            o_i_ready=i_ready,
+            o_o_payload=o_payload,
+            o_o_valid=o_valid,
+            i_o_ready=o_ready,
         )
 
         # a maximal-length shift register (x^31 + x^28 + 1), stepped eight bits a cycle

@@ -102,8 +102,12 @@ class Homes:
             if cell.name in self.cells:
                 stack.pop()
                 continue
-            readers = {reader.name: reader for net, _ in cell.outputs()
-                       for reader in self.netlist.readers.get(net, ()) if reader is not None}
+            readers = {
+                reader.name: reader
+                for net, _ in cell.outputs()
+                for reader in self.netlist.readers.get(net, ())
+                if reader is not None
+            }
             if cell.name not in opened:
                 opened.add(cell.name)
                 waiting = [reader for name, reader in readers.items() if name not in self.cells and name not in opened]

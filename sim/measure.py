@@ -18,12 +18,34 @@ from s2nn_hw.terminal import Terminal, next_step, terminal
 
 from .activity import NETLIST, RECORD, SAIF, circuit_identity, digest_of, make_circuit, run, write_activity
 
-HEADINGS = {"lut": "LUT", "carry": "carry", "ff": "FF", "bram": "BRAM", "bram_reads": "reads", "bram_writes": "writes",
-            "clock_ff": "FF clocks", "clock_ff_enabled": "enabled", "io": "ports"}
+HEADINGS = {
+    "lut": "LUT",
+    "carry": "carry",
+    "ff": "FF",
+    "bram": "BRAM",
+    "bram_reads": "reads",
+    "bram_writes": "writes",
+    "clock_ff": "FF clocks",
+    "clock_ff_enabled": "enabled",
+    "io": "ports",
+}
 
 
-def activity(source, *, find_flow, find_build, vivado_power, test_images, board=None, plan=None, frames=20, idle=1000,
-             output=None, build="build", as_json=False):
+def activity(
+    source,
+    *,
+    find_flow,
+    find_build,
+    vivado_power,
+    test_images,
+    board=None,
+    plan=None,
+    frames=20,
+    idle=1000,
+    output=None,
+    build="build",
+    as_json=False,
+):
     """Count the toggles of a synthesised accelerator on images; write them, print them, return the JSON.
 
     ``source``: a network's file or the folder of a finished build. ``find_flow``: a function ``(board's name) ->``
@@ -44,17 +66,32 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
     images = {"count": len(pictures), "source": f"{where}, the first {len(pictures)}"}
     clock_mhz = running_mhz(record) if record else flow.board.clock_hz / 1e6
     identity = circuit_identity(network, chosen, flow)
-    digest = digest_of([
-        identity, hashlib.sha256(pictures.tobytes()).hexdigest(), pictures.shape, images, idle, clock_mhz,
-        record and record.get("digest"), bool(record and shutil.which("vivado")),
-    ])
-    folder = Path(output or (source if record else
-                             Path(build) / "activity" / f"{network.name}-{_plain(board)}-{digest[:12]}"))
+    digest = digest_of(
+        [
+            identity,
+            hashlib.sha256(pictures.tobytes()).hexdigest(),
+            pictures.shape,
+            images,
+            idle,
+            clock_mhz,
+            record and record.get("digest"),
+            bool(record and shutil.which("vivado")),
+        ]
+    )
+    folder = Path(
+        output or (source if record else Path(build) / "activity" / f"{network.name}-{_plain(board)}-{digest[:12]}")
+    )
     console = Terminal(stderr=True)
     data = _finished(folder, digest)
     if data is None:
-        circuit = make_circuit(network, chosen, flow, identity, Path(build) / "activity" / "circuits",
-                               say=lambda text: _stage(console, text))
+        circuit = make_circuit(
+            network,
+            chosen,
+            flow,
+            identity,
+            Path(build) / "activity" / "circuits",
+            say=lambda text: _stage(console, text),
+        )
         with _bar(console, len(pictures)) as progress:
             counts = run(circuit, pictures, idle=idle, progress=progress)
         try:
@@ -62,12 +99,23 @@ def activity(source, *, find_flow, find_build, vivado_power, test_images, board=
         except FileExistsError:
             raise UserError(f"output folder {folder} can't be made: a file is in its place") from None
         with _stage(console, "writing the figures") as tick:
-            data = write_activity(circuit, counts, folder, images=images, clock_mhz=clock_mhz, record={
-                "digest": digest, "network": {"name": network.name, "digest": network.digest},
-                "board": {"name": board, "device": flow.board.device, "family": flow.board.family},
-                "plan": chosen.to_json(), "synthesis": flow.yosys.version, "simulator": identity["simulator"],
-                "build": record, "vivado": record and (lambda saif: vivado_power(source, saif, tick=tick)),
-            })
+            data = write_activity(
+                circuit,
+                counts,
+                folder,
+                images=images,
+                clock_mhz=clock_mhz,
+                record={
+                    "digest": digest,
+                    "network": {"name": network.name, "digest": network.digest},
+                    "board": {"name": board, "device": flow.board.device, "family": flow.board.family},
+                    "plan": chosen.to_json(),
+                    "synthesis": flow.yosys.version,
+                    "simulator": identity["simulator"],
+                    "build": record,
+                    "vivado": record and (lambda saif: vivado_power(source, saif, tick=tick)),
+                },
+            )
     else:
         console.print(f"{folder} has these figures already: nothing to do", soft_wrap=True)
     if as_json:
@@ -130,8 +178,10 @@ def _bar(console, total):
 def show(data, folder):
     """Print the figures of ``activity.json``, per frame."""
     console = terminal(tables=True)
-    table = Table(title=f"{data['network']['name']} on {data['board']['name']} ({data['board']['device']}): activity "
-                        f"per frame, mean of {data['frames']}")
+    table = Table(
+        title=f"{data['network']['name']} on {data['board']['name']} ({data['board']['device']}): activity "
+        f"per frame, mean of {data['frames']}"
+    )
     table.add_column("layer")
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right")
@@ -150,8 +200,10 @@ def show(data, folder):
     ]
     if data["vivado"]:
         watts = data["vivado"]
-        lines.append(f"Vivado with this activity: {watts['total_w']:g} W, dynamic {watts['dynamic_w']:g} W, static "
-                     f"{watts['static_w']:g} W")
+        lines.append(
+            f"Vivado with this activity: {watts['total_w']:g} W, dynamic {watts['dynamic_w']:g} W, static "
+            f"{watts['static_w']:g} W"
+        )
     lines.append(f"figures: {folder / RECORD}, {folder / SAIF}")
     for line in lines:
         console.print(line)

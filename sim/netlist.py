@@ -45,27 +45,39 @@ _RAMB = _bram(("DOADO", "DOPADOP", "DOBDO", "DOPBDOP"), ("CLKARDCLK", "CLKBWRCLK
 _DP16KD = tuple(f"DO{side}{n}" for side in "AB" for n in range(18))
 KINDS = {
     "xc7": {
-        **{f"LUT{n}": _lut("O") for n in range(1, 7)}, "INV": _lut("O"), "MUXF7": _lut("O"), "MUXF8": _lut("O"),
+        **{f"LUT{n}": _lut("O") for n in range(1, 7)},
+        "INV": _lut("O"),
+        "MUXF7": _lut("O"),
+        "MUXF8": _lut("O"),
         "CARRY4": Kind("carries", {"O": "lut", "CO": "carry"}),
         **{f"FD{kind}E": _ff("C", "CE") for kind in "RSCP"},
         **{name: _lutram(("DOA", "DOB", "DOC", "DOD"), "WCLK") for name in ("RAM32M", "RAM64M")},
         **{f"RAM{n}X1D": _lutram(("DPO", "SPO"), "WCLK") for n in (32, 64, 128)},
         **{f"RAM{n}X1S": _lutram(("O",), "WCLK") for n in (32, 64, 128, 256)},
-        "SRL16E": _lutram(("Q",), "CLK"), "SRLC32E": _lutram(("Q", "Q31"), "CLK"),
-        "RAMB18E1": _RAMB, "RAMB36E1": _RAMB,
+        "SRL16E": _lutram(("Q",), "CLK"),
+        "SRLC32E": _lutram(("Q", "Q31"), "CLK"),
+        "RAMB18E1": _RAMB,
+        "RAMB36E1": _RAMB,
     },
     "ecp5": {
-        "LUT4": _lut("Z"), "PFUMX": _lut("Z"), "L6MUX21": _lut("Z"), "INV": _lut("Z"),
+        "LUT4": _lut("Z"),
+        "PFUMX": _lut("Z"),
+        "L6MUX21": _lut("Z"),
+        "INV": _lut("Z"),
         "CCU2C": Kind("carries", {"S0": "lut", "S1": "lut", "COUT": "carry"}),
-        "TRELLIS_FF": _ff("CLK", "CE"), "TRELLIS_DPR16X4": _lutram(("DO",), "WCK"),
+        "TRELLIS_FF": _ff("CLK", "CE"),
+        "TRELLIS_DPR16X4": _lutram(("DO",), "WCK"),
         # a product is wired like a sum: its toggles count with those of LUTs
         "MULT18X18D": Kind("dsps", dict.fromkeys((f"P{n}" for n in range(36)), "lut")),
         "DP16KD": _bram(_DP16KD, ("CLKA", "CLKB"), "dp16kd"),
     },
     "ice40": {
-        "SB_LUT4": _lut("O"), "SB_CARRY": Kind("carries", {"CO": "carry"}),
-        **{f"SB_DFF{kind}": _ff("C", "E" if kind.startswith("E") else None)
-           for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")},
+        "SB_LUT4": _lut("O"),
+        "SB_CARRY": Kind("carries", {"CO": "carry"}),
+        **{
+            f"SB_DFF{kind}": _ff("C", "E" if kind.startswith("E") else None)
+            for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
+        },
         "SB_RAM40_4K": _bram(("RDATA",), ("RCLK", "WCLK"), "ram40"),
     },
 }
@@ -142,8 +154,13 @@ class Netlist:
     @cached_property
     def ports(self):
         """Nets of the data ports (without clock and reset), in order: ``(net, ...)``."""
-        return tuple(net for name, port in sorted(self.module_ports.items()) if name not in ("clk", "rst")
-                     for net in port["bits"] if net not in CONSTANTS)
+        return tuple(
+            net
+            for name, port in sorted(self.module_ports.items())
+            if name not in ("clk", "rst")
+            for net in port["bits"]
+            if net not in CONSTANTS
+        )
 
     @cached_property
     def drivers(self):
@@ -178,19 +195,28 @@ class Probed:
     def __init__(self, netlist):
         self.netlist = netlist
         # names are left out: only what is wired to what counts for the simulation, and C++ is shorter without
-        self.cells = {f"c{n}": {"type": cell.type, "parameters": cell.parameters, "attributes": {},
-                                "connections": cell.ports} for n, cell in enumerate(netlist.cells)}
+        self.cells = {
+            f"c{n}": {"type": cell.type, "parameters": cell.parameters, "attributes": {}, "connections": cell.ports}
+            for n, cell in enumerate(netlist.cells)
+        }
         driven = [net for cell in netlist.cells for net, _ in cell.outputs()]
         self.next = 1 + max([*driven, *netlist.ports, netlist.clock])
-        self.accesses = [(cell, what, net) for cell in netlist.cells if cell.kind.accesses
-                         for what, net in getattr(self, f"_{cell.kind.accesses}")(cell) if net != "0"]
+        self.accesses = [
+            (cell, what, net)
+            for cell in netlist.cells
+            if cell.kind.accesses
+            for what, net in getattr(self, f"_{cell.kind.accesses}")(cell)
+            if net != "0"
+        ]
         extra = [net for _, _, net in self.accesses]
         counted = dict.fromkeys([*driven, *netlist.ports, *extra])
         self.nets = [net for net in counted if net not in CONSTANTS]
         for index in range(0, len(self.nets), 64):
             nets = self.nets[index : index + 64]
             self.cells[f"probe{index // 64}"] = {
-                "type": "activity_probe", "parameters": {"INDEX": f"{index // 64:032b}"}, "attributes": {},
+                "type": "activity_probe",
+                "parameters": {"INDEX": f"{index // 64:032b}"},
+                "attributes": {},
                 "connections": {"clk": [netlist.clock], "nets": nets + ["0"] * (64 - len(nets))},
             }
 
@@ -206,8 +232,12 @@ class Probed:
         if b is not None:
             parameters |= {"B_SIGNED": 0, "B_WIDTH": 1}
             connections["B"] = [b]
-        self.cells[f"gate{net}"] = {"type": kind, "parameters": parameters, "attributes": {},
-                                    "connections": connections}
+        self.cells[f"gate{net}"] = {
+            "type": kind,
+            "parameters": parameters,
+            "attributes": {},
+            "connections": connections,
+        }
         return net
 
     def _not(self, a):

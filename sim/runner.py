@@ -111,8 +111,18 @@ def build_model(sources, *, top, folder, simulator="verilator", waves=False, opt
         model = finished(place)
         if model is None:
             model = fresh(place)
-            _compile(place, model, sources, settings, top=top, folder=folder, simulator=simulator, waves=waves,
-                     optimise=optimise, public=public)
+            _compile(
+                place,
+                model,
+                sources,
+                settings,
+                top=top,
+                folder=folder,
+                simulator=simulator,
+                waves=waves,
+                optimise=optimise,
+                public=public,
+            )
             mark(place, model)
     return model
 
@@ -148,8 +158,14 @@ def _compile(place, model, sources, settings, *, top, folder, simulator, waves, 
     with environment(**settings):
         try:
             get_runner(simulator).build(
-                sources=paths, hdl_toplevel=top, build_dir=model, build_args=arguments, waves=waves,
-                timescale=("1ns", "1ps"), log_file=log, always=True,
+                sources=paths,
+                hdl_toplevel=top,
+                build_dir=model,
+                build_args=arguments,
+                waves=waves,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+                always=True,
             )
         except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
             raise UserError(f"{simulator} could not build the circuit ({error}); its log is {log}") from None
@@ -161,8 +177,11 @@ def _version(settings):
     state = [settings.get("VERILATOR_ROOT"), settings.get("MAKEFLAGS"), sys.prefix, sys.version]
     for tool in ("verilator", "g++", "c++"):
         with contextlib.suppress(OSError):
-            state.append(subprocess.run([tool, "--version"], env=os.environ | settings, capture_output=True, text=True,
-                                        check=False).stdout)
+            state.append(
+                subprocess.run(
+                    [tool, "--version"], env=os.environ | settings, capture_output=True, text=True, check=False
+                ).stdout
+            )
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:12]
 
 
@@ -200,8 +219,15 @@ def run_module(model, *, top, module, work, simulator="verilator", waves=None, e
     settings = {"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "default", **(env or {})}
     try:
         get_runner(simulator).test(
-            hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=model, test_module=module,
-            test_dir=work, results_xml=str(results), log_file=log, waves=waves is not None, extra_env=settings,
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=model,
+            test_module=module,
+            test_dir=work,
+            results_xml=str(results),
+            log_file=log,
+            waves=waves is not None,
+            extra_env=settings,
         )
         count, failed = get_results(results)
     except (subprocess.CalledProcessError, SystemExit, RuntimeError) as error:
@@ -274,15 +300,20 @@ class Simulation:
     """
 
     def __init__(
-        self, network, plan=None, *, folder="build/sim", simulator="verilator", waves=False, optimise=False,
+        self,
+        network,
+        plan=None,
+        *,
+        folder="build/sim",
+        simulator="verilator",
+        waves=False,
+        optimise=False,
         circuit=None,
     ):
         self.design = Design(network, plan)
         self.simulator, self.waves = simulator, waves
         beat_bits = self.design.pixels_per_beat * network.input.bits
-        harness = Harness(
-            beats=self.design.beats, beat_bits=beat_bits, result_bits=self.design.result_layout.size
-        )
+        harness = Harness(beats=self.design.beats, beat_bits=beat_bits, result_bits=self.design.result_layout.size)
         sources = circuit or {"accelerator.v": to_verilog(Accelerator(network, plan), emit.TOP)}
         sources = {**sources, "harness.v": to_verilog(harness, "harness")}
         self.probed = [] if circuit else [s for s in self.design.stages if s.engine and not s.is_readout]
@@ -293,8 +324,9 @@ class Simulation:
             sources, top="harness", folder=folder, simulator=simulator, waves=waves, optimise=optimise, public=public
         )
 
-    def run(self, pixels, *, work, length=1, stall=(0.0, 0.0), probe=True, resets=(), waves=None, patience=None,
-            drain=64):
+    def run(
+        self, pixels, *, work, length=1, stall=(0.0, 0.0), probe=True, resets=(), waves=None, patience=None, drain=64
+    ):
         """Send ``pixels`` ``(frames, n)`` through the circuit; return the :class:`Outcome`.
 
         ``length`` frames follow each other without a gap, then the circuit runs empty; ``stall``: the share of
@@ -310,10 +342,16 @@ class Simulation:
         patience = patience or worst_cycles(self.design)
         slice_cycles = max(64, patience // 64)
         job = {
-            "length": length, "stall_in": stall_in, "stall_out": stall_out, "resets": list(resets),
-            "probes": {stage.name: stage.engine.lanes for stage in probed}, "settle": self.simulator != "verilator",
-            "result_bits": self.design.result_layout.size, "slice_ns": slice_cycles * CLOCK_NS,
-            "patience": int(slower * patience / slice_cycles) + 8, "drain_ns": int(slower * drain + 64) * CLOCK_NS,
+            "length": length,
+            "stall_in": stall_in,
+            "stall_out": stall_out,
+            "resets": list(resets),
+            "probes": {stage.name: stage.engine.lanes for stage in probed},
+            "settle": self.simulator != "verilator",
+            "result_bits": self.design.result_layout.size,
+            "slice_ns": slice_cycles * CLOCK_NS,
+            "patience": int(slower * patience / slice_cycles) + 8,
+            "drain_ns": int(slower * drain + 64) * CLOCK_NS,
             "report_every": max(1, len(pixels) // 64),
         }
         (work / "job.json").write_text(json.dumps(job))

@@ -43,8 +43,15 @@ def write_saif(path, netlist, activity, *, before, cycles, period_ps):
     """
     duration = cycles * period_ps
     names = _named_nets(netlist, before)
-    lines = ["(SAIFILE", '(SAIFVERSION "2.0")', '(DIRECTION "backward")', '(PROGRAM_NAME "s2nn-hw")', "(DIVIDER / )",
-             "(TIMESCALE 1 ps)", f"(DURATION {duration})"]
+    lines = [
+        "(SAIFILE",
+        '(SAIFVERSION "2.0")',
+        '(DIRECTION "backward")',
+        '(PROGRAM_NAME "s2nn-hw")',
+        "(DIVIDER / )",
+        "(TIMESCALE 1 ps)",
+        f"(DURATION {duration})",
+    ]
 
     def entry(label, net):
         if net == netlist.clock:

@@ -36,8 +36,15 @@ NETWORKS = {
 }
 
 # of tests/test_graphs.py: every engine, window and join between them, and rows that no result needs
-GRAPHS = ("grouped, parallel", "projection with stride", "shortcut, parallel, fused pooling", "or",
-          "strides leave rows out", "weights of one bit", "taps in the padding")
+GRAPHS = (
+    "grouped, parallel",
+    "projection with stride",
+    "shortcut, parallel, fused pooling",
+    "or",
+    "strides leave rows out",
+    "weights of one bit",
+    "taps in the padding",
+)
 
 
 def job(name):
@@ -78,8 +85,11 @@ def test_graphs(name, folder):
     simulation = Simulation(network, plan, folder=folder)
     for length in (1, 12):
         outcome, expected = run_checked(simulation, images, length=length)
-        assert set(outcome.spikes) == set(expected.spikes) == {
-            layer.name for layer in network.layers[:-1] if layer.accumulates}
+        assert (
+            set(outcome.spikes)
+            == set(expected.spikes)
+            == {layer.name for layer in network.layers[:-1] if layer.accumulates}
+        )
     for stall in ((0.6, 0.0), (0.0, 0.6), (0.3, 0.3)):
         run_checked(simulation, images, length=12, stall=stall)
 
@@ -134,8 +144,12 @@ def test_a_circuit_that_stops_is_given_up(folder, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not on the PATH")
 def test_icarus_agrees(folder):
-    for network, plan, images in ((*job("odd_sizes"), None), graph_job("or"), graph_job("groups with spare lanes"),
-                                  graph_job("grouped, parallel")):
+    for network, plan, images in (
+        (*job("odd_sizes"), None),
+        graph_job("or"),
+        graph_job("groups with spare lanes"),
+        graph_job("grouped, parallel"),
+    ):
         images = random_images(network, 6) if images is None else images
         run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), images, length=6)
 

@@ -84,12 +84,24 @@ def finished_build(folder, network, plan):
     folder.mkdir()
     save(network, folder / "network.s2nn")
     (folder / "top_route.dcp").write_text("routed")
-    (folder / "build.json").write_text(json.dumps({
-        "format": "s2nn-build", "version": 1, "digest": "0" * 64, "board": {"name": "arty_a7"}, "flow": "vivado",
-        "network": {"name": network.name, "digest": network.digest}, "plan": plan.to_json(), "resources": rows,
-        "resources_source": "Vivado after placement", "tools": {}, "missing": [],
-        "clock": {"wanted_mhz": 50.0, "reached_mhz": 60.0},
-    }))
+    (folder / "build.json").write_text(
+        json.dumps(
+            {
+                "format": "s2nn-build",
+                "version": 1,
+                "digest": "0" * 64,
+                "board": {"name": "arty_a7"},
+                "flow": "vivado",
+                "network": {"name": network.name, "digest": network.digest},
+                "plan": plan.to_json(),
+                "resources": rows,
+                "resources_source": "Vivado after placement",
+                "tools": {},
+                "missing": [],
+                "clock": {"wanted_mhz": 50.0, "reached_mhz": 60.0},
+            }
+        )
+    )
 
 
 FAKE_VIVADO = """#!/bin/sh

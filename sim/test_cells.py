@@ -21,10 +21,22 @@ BEATS = 500
 ADDRESS_BITS = 8  # as many addresses are used, spread over all of a memory
 # width, depth, granularity of write enables, kind of ports
 SHAPES = {
-    "xc7": [(72, 512, 9, "two"), (36, 512, 9, "two"), (18, 2048, 9, "one"), (9, 2048, 9, "through"),
-            (1, 16384, 1, "four"), (40, 512, 40, "rom")],
-    "ecp5": [(36, 512, 9, "two"), (18, 1024, 9, "one"), (9, 2048, 9, "through"), (2, 8192, 2, "before"),
-             (40, 512, 40, "rom"), (36, 0, 0, "product")],  # two writers would have to agree on what a reader sees
+    "xc7": [
+        (72, 512, 9, "two"),
+        (36, 512, 9, "two"),
+        (18, 2048, 9, "one"),
+        (9, 2048, 9, "through"),
+        (1, 16384, 1, "four"),
+        (40, 512, 40, "rom"),
+    ],
+    "ecp5": [
+        (36, 512, 9, "two"),
+        (18, 1024, 9, "one"),
+        (9, 2048, 9, "through"),
+        (2, 8192, 2, "before"),
+        (40, 512, 40, "rom"),
+        (36, 0, 0, "product"),
+    ],  # two writers would have to agree on what a reader sees
 }
 
 
@@ -39,8 +51,9 @@ class Memories(wiring.Component):
     def __init__(self, shapes):
         self.shapes = shapes
         self.width = sum(2 * width if kind == "four" else width for width, _, _, kind in shapes)
-        super().__init__({"i": In(stream.Signature(2 * (ADDRESS_BITS + 72 + 8 + 1))),
-                          "o": Out(stream.Signature(self.width))})
+        super().__init__(
+            {"i": In(stream.Signature(2 * (ADDRESS_BITS + 72 + 8 + 1))), "o": Out(stream.Signature(self.width))}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -67,8 +80,11 @@ class Memories(wiring.Component):
                 through = ()
                 if kind != "rom":
                     port = ram.write_port(granularity=granularity)
-                    m.d.comb += [port.addr.eq(spread(at, depth)), port.data.eq(data),
-                                 port.en.eq(enables & self.i.valid.replicate(len(port.en)))]
+                    m.d.comb += [
+                        port.addr.eq(spread(at, depth)),
+                        port.data.eq(data),
+                        port.en.eq(enables & self.i.valid.replicate(len(port.en))),
+                    ]
                     through = (port,) if kind == "through" else ()
                 reader = ram.read_port(transparent_for=through)
                 where = second[0] if kind in ("two", "rom") else at
@@ -143,15 +159,33 @@ def test_synthesised_memories_hold_what_was_written(name, family, tmp_path):
     flow, component = NetlistFlow(find_board(name)), Memories(shapes)
     flow.synthesise(to_verilog(component, emit.TOP), tmp_path, tick=lambda _="": None)
     netlist = Netlist(json.loads((tmp_path / "netlist.json").read_text()), family)
-    modes = {cell.parameters.get("RAM_MODE") or cell.parameters.get("WRITEMODE_A", "36 bits")
-             for cell in netlist.cells if cell.kind.resource == "brams"}
+    modes = {
+        cell.parameters.get("RAM_MODE") or cell.parameters.get("WRITEMODE_A", "36 bits")
+        for cell in netlist.cells
+        if cell.kind.resource == "brams"
+    }
     assert len(modes) >= 2, modes
     flow.write_verilog(Probed(netlist).to_json(), tmp_path, "counted.v", tick=lambda _="": None)
-    design = SimpleNamespace(pixels_per_beat=1, network=SimpleNamespace(input=SimpleNamespace(bits=2 * half)),
-                             result_layout=SimpleNamespace(size=component.width))
+    design = SimpleNamespace(
+        pixels_per_beat=1,
+        network=SimpleNamespace(input=SimpleNamespace(bits=2 * half)),
+        result_layout=SimpleNamespace(size=component.width),
+    )
     program = compile_bench(tmp_path / "counted.v", design, family, flow.models(), tmp_path)
     (tmp_path / "frames").write_text("".join(f"{beat:x}\n" for beat in beats))
-    subprocess.run([program, tmp_path / "counts", str(BEATS), "10", "1", "1", f"+frames={tmp_path / 'frames'}",
-                    f"+results={tmp_path / 'results'}"], check=True, timeout=60)
+    subprocess.run(
+        [
+            program,
+            tmp_path / "counts",
+            str(BEATS),
+            "10",
+            "1",
+            "1",
+            f"+frames={tmp_path / 'frames'}",
+            f"+results={tmp_path / 'results'}",
+        ],
+        check=True,
+        timeout=60,
+    )
     came = [int(line, 16) for line in (tmp_path / "results").read_text().split()]
     assert came == list(expected(shapes, beats))

@@ -23,10 +23,14 @@ from sim.runner import Simulation
 from sim.verify import run_checked
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = "; ".join((
-    "read_verilog design.v", "synth_ice40 -abc9 -device u -top accelerator", "delete t:$scopeinfo",
-    "write_verilog -noattr netlist.v",
-))
+SCRIPT = "; ".join(
+    (
+        "read_verilog design.v",
+        "synth_ice40 -abc9 -device u -top accelerator",
+        "delete t:$scopeinfo",
+        "write_verilog -noattr netlist.v",
+    )
+)
 
 
 def netlist(network, folder, plan=None):
@@ -54,10 +58,17 @@ def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
 
 def test_synthesised_graph_equals_golden(tmp_path):
     """Pixels, both engines, fused pooling, a shortcut and a pooled readout."""
-    network = build((6, 6, 3), 2, [
-        convolution(4, 3, padding=1), convolution(4, 3, padding=1),
-        [convolution(4, 3, padding=1, bits=1), identity("layer0")], joined(MaxPool(2)), pooled(3, (3, 3)),
-    ])
+    network = build(
+        (6, 6, 3),
+        2,
+        [
+            convolution(4, 3, padding=1),
+            convolution(4, 3, padding=1),
+            [convolution(4, 3, padding=1, bits=1), identity("layer0")],
+            joined(MaxPool(2)),
+            pooled(3, (3, 3)),
+        ],
+    )
     plan = with_buffers(default_plan(network), {"layer2": (0, 32)})
     simulation = Simulation(network, plan, circuit=netlist(network, tmp_path, plan), folder=ROOT / "build" / "sim")
     images = random_images(network, 12)

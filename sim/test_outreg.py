@@ -26,8 +26,14 @@ from sim.netlist import Netlist, Probed
 
 BEATS = 600
 # width, depth, read ports, written, clock enable of the registers
-SHAPES = [(36, 400, 1, False, False), (36, 400, 1, False, True), (18, 900, 2, False, True), (72, 512, 1, True, True),
-          (36, 512, 1, True, False), (9, 2000, 1, True, True)]
+SHAPES = [
+    (36, 400, 1, False, False),
+    (36, 400, 1, False, True),
+    (18, 900, 2, False, True),
+    (72, 512, 1, True, True),
+    (36, 512, 1, True, False),
+    (9, 2000, 1, True, True),
+]
 FIELDS = {"first": 12, "second": 12, "write_at": 12, "data": 72, "read": 2, "keep": 2, "write": 1}
 BITS = sum(FIELDS.values())
 
@@ -54,8 +60,11 @@ class Registered(wiring.Component):
             inner.submodules[f"ram{number}"] = ram
             if written:
                 port = ram.write_port()
-                m.d.comb += [port.addr.eq(beat["write_at"]), port.data.eq(beat["data"]),
-                             port.en.eq(beat["write"] & self.i.valid)]
+                m.d.comb += [
+                    port.addr.eq(beat["write_at"]),
+                    port.data.eq(beat["data"]),
+                    port.en.eq(beat["write"] & self.i.valid),
+                ]
             for side in range(ports):
                 reader, raw = ram.read_port(), Signal(width, name=f"raw{number}_{side}", reset_less=True)
                 at = beat["second"] if side else beat["first"]
@@ -129,9 +138,13 @@ def test_every_port_of_a_synthesised_design_is_absorbed(absorbed):
     assert len(before.cells) - len(after.cells) == record.registers
     memories = [cell for cell in after.cells.values() if cell["type"] in MEMORIES]
     assert {(cell["type"], cell["parameters"]["RAM_MODE"]) for cell in memories} == {
-        (kind, mode) for kind in MEMORIES for mode in ("SDP", "TDP")} - {("RAMB36E1", "TDP")}
-    names = {after.name(net).partition("[")[0] for net in starts(after)
-             if after.cells[after.drivers[net][0][0]]["type"] in MEMORIES and after.loads.get(net)}
+        (kind, mode) for kind in MEMORIES for mode in ("SDP", "TDP")
+    } - {("RAMB36E1", "TDP")}
+    names = {
+        after.name(net).partition("[")[0]
+        for net in starts(after)
+        if after.cells[after.drivers[net][0][0]]["type"] in MEMORIES and after.loads.get(net)
+    }
     assert all("raw" in name or name == "o_payload" for name in names), names
     assert set(after.loads) <= set(after.drivers)
     assert absorb_file(folder / "netlist.json", "xc7").ports == 0
@@ -146,12 +159,27 @@ def test_memories_with_their_registers_give_the_same_each_clock(absorbed, name):
     flow.write_verilog(json.loads((source / name).read_text()), folder, "named.v", tick=lambda _: None)
     assert "RAMB36E1" in (folder / "named.v").read_text()
     flow.write_verilog(Probed(netlist).to_json(), folder, "counted.v", tick=lambda _: None)
-    design = SimpleNamespace(pixels_per_beat=1, network=SimpleNamespace(input=SimpleNamespace(bits=BITS)),
-                             result_layout=SimpleNamespace(size=component.width))
+    design = SimpleNamespace(
+        pixels_per_beat=1,
+        network=SimpleNamespace(input=SimpleNamespace(bits=BITS)),
+        result_layout=SimpleNamespace(size=component.width),
+    )
     program = compile_bench(folder / "counted.v", design, "xc7", flow.models(), folder)
     beats = make_beats()
     (folder / "frames").write_text("".join(f"{packed(beat):x}\n" for beat in beats))
-    subprocess.run([program, folder / "counts", str(BEATS), "10", "1", "1", f"+frames={folder / 'frames'}",
-                    f"+results={folder / 'results'}"], check=True, timeout=60)
+    subprocess.run(
+        [
+            program,
+            folder / "counts",
+            str(BEATS),
+            "10",
+            "1",
+            "1",
+            f"+frames={folder / 'frames'}",
+            f"+results={folder / 'results'}",
+        ],
+        check=True,
+        timeout=60,
+    )
     came = [int(line, 16) for line in (folder / "results").read_text().split()]
     assert came == list(expected(beats))

@@ -64,10 +64,16 @@ def make(network, plan, board, folder):
 @pytest.mark.parametrize("board", ["arty_a7", "ulx3s_25"])
 def test_spread_netlist_equals_golden(board, tmp_path):
     """Pixels, both engines, a window, a shortcut, pooling; weights in block RAM."""
-    network = build((4, 4, 2), 2, [
-        convolution(3, 3, padding=1), [convolution(3, 3, padding=1, bits=1), identity("layer0")],
-        joined(MaxPool(2)), pooled(3, (2, 2)),
-    ])
+    network = build(
+        (4, 4, 2),
+        2,
+        [
+            convolution(3, 3, padding=1),
+            [convolution(3, 3, padding=1, bits=1), identity("layer0")],
+            joined(MaxPool(2)),
+            pooled(3, (2, 2)),
+        ],
+    )
     plan = with_buffers(default_plan(network), {"layer1": (0, 32)})
     circuit, _ = make(network, plan, board, tmp_path)
     run(circuit, random_images(network, FRAMES), idle=20)

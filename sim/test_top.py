@@ -23,10 +23,15 @@ def small_network():
     source = np.random.default_rng(11)
     hidden = Dense(source.integers(-7, 8, (6, 12)).astype(np.int8), 4)
     readout = Dense(source.integers(-7, 8, (3, 6)).astype(np.int8), 4)
-    return Network("small", Input((3, 4), 2), (
-        Layer("hidden", hidden, Fire(source.integers(-10, 10, 6).astype(np.int32))),
-        Layer("readout", readout, Readout(source.integers(-9, 9, 3).astype(np.int32))),
-    ), ("a", "b", "c"))
+    return Network(
+        "small",
+        Input((3, 4), 2),
+        (
+            Layer("hidden", hidden, Fire(source.integers(-10, 10, 6).astype(np.int32))),
+            Layer("readout", readout, Readout(source.integers(-9, 9, 3).astype(np.int32))),
+        ),
+        ("a", "b", "c"),
+    )
 
 
 def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
@@ -42,7 +47,7 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
 
     def flip(wire):
         position, bit = source.randrange(len(wire) - 1), 1 << source.randrange(8)
-        return wire[:position] + bytes((wire[position] ^ bit or 1,)) + wire[position + 1:]
+        return wire[:position] + bytes((wire[position] ^ bit or 1,)) + wire[position + 1 :]
 
     damaged = [flip(frame(n)) for n in range(6)]
     size = identity.frame_bytes
@@ -72,7 +77,7 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
         return result.cycles
 
     assert came["identity"] == [Packet(Reply.IDENTITY, 5, identity.pack())]
-    cycles, = (check_result(p, 0) for p in came["good"])
+    (cycles,) = (check_result(p, 0) for p in came["good"])
     timing = top.accelerator.timing
     ones = timing.ones({"input": pixels[:1], "hidden": golden.spikes["hidden"][:1].numpy()})
     assert [cycles] == timing.schedule(ones).cycles.ravel().tolist()
@@ -95,7 +100,8 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
     assert [p.sequence for p in good] == list(range(20, 26))
     for packet in good:
         check_result(packet, packet.sequence)
-    assert all(p.error in (None, ErrorCode.CHECKSUM, ErrorCode.SHORT, ErrorCode.LONG)
-               for p in came["damaged between good"])
+    assert all(
+        p.error in (None, ErrorCode.CHECKSUM, ErrorCode.SHORT, ErrorCode.LONG) for p in came["damaged between good"]
+    )
     check_result(came["reset in a packet"][-1], 29)
     assert all(p.error is not None for p in came["reset in a packet"][:-1])

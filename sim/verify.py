@@ -52,7 +52,11 @@ def expect(design, images, *, length=1):
             spikes[stage.name][:, rows, columns] = table[:, rows, columns]
             spikes[stage.name] = spikes[stage.name].reshape(len(images), *shape)
     return Expected(
-        values[INPUT], output.classes.numpy(), output.scores.numpy(), schedule.cycles.reshape(-1), spikes,
+        values[INPUT],
+        output.classes.numpy(),
+        output.scores.numpy(),
+        schedule.cycles.reshape(-1),
+        spikes,
         patience=int(schedule.cycles.max()) + 1000,
         drain=schedule.drain,
     )
@@ -97,8 +101,7 @@ def _same(came, wanted, what, first_frame):
         )
 
 
-def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None,
-                probe=True):
+def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None, probe=True):
     """Send ``images`` through ``simulation`` and compare; return ``(outcome, expected)``.
 
     ``probe``: look into the layers too. ``jobs`` simulators share the frames; ``progress(done)`` is called now and
@@ -118,10 +121,19 @@ def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, j
         for k, (begin, end) in enumerate(pairwise(cuts)):
             work = Path(folder) / f"part{k}"
             work.mkdir()
-            parts.append(pool.submit(
-                simulation.run, expected.pixels[begin:end], work=work, length=length, stall=stall,
-                waves=waves if k == 0 else None, probe=probe, patience=expected.patience, drain=expected.drain,
-            ))
+            parts.append(
+                pool.submit(
+                    simulation.run,
+                    expected.pixels[begin:end],
+                    work=work,
+                    length=length,
+                    stall=stall,
+                    waves=waves if k == 0 else None,
+                    probe=probe,
+                    patience=expected.patience,
+                    drain=expected.drain,
+                )
+            )
         pending = set(parts)
         while pending:
             pending = wait(pending, timeout=0.3).not_done

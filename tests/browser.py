@@ -55,8 +55,14 @@ def opened(browser, path, *, width=1400, scheme="light"):
     page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: problems.append(f"script: {error}"))
     page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: request.url.partition("#")[0] == address or request.url.startswith("data:")
-            or problems.append(f"request: {request.url}"))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.partition("#")[0] == address
+            or request.url.startswith("data:")
+            or problems.append(f"request: {request.url}")
+        ),
+    )
     try:
         page.goto(address)
         page.wait_for_function("document.documentElement.dataset.drawn !== undefined", timeout=60_000)
@@ -68,12 +74,13 @@ def opened(browser, path, *, width=1400, scheme="light"):
 def channels(colour):
     """Return red, green, blue (0 to 1) of ``#rrggbb`` or ``rgb(r, g, b)``."""
     if colour.startswith("#"):
-        return [int(colour[k:k + 2], 16) / 255 for k in (1, 3, 5)]
-    return [float(part) / 255 for part in colour[colour.index("(") + 1:-1].split(",")[:3]]
+        return [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    return [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
 
 
 def contrast(a, b):
     """Return the contrast ratio of two colours as WCAG 2 defines it, 1 to 21."""
+
     def luminance(colour):
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels(colour)]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

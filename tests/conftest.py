@@ -19,7 +19,9 @@ def random_network(sizes, *, input_bits=1, bits=4, seed=0, weights="random", nam
         shape = (neurons, inputs)
         table = {
             "random": rng.choice([-1, 1], shape) if bits == 1 else rng.integers(-limit, limit + 1, shape),
-            "zero": np.zeros(shape), "low": np.full(shape, -limit), "high": np.full(shape, limit),
+            "zero": np.zeros(shape),
+            "low": np.full(shape, -limit),
+            "high": np.full(shape, limit),
         }[weights].astype(np.int8)
         reach = max(2, limit * inputs // 4)
         offsets = rng.integers(-reach, reach + 1, neurons).astype(np.int32)

@@ -33,9 +33,42 @@ from s2nn_hw.plan import Plan, default_plan, load_plan
 from s2nn_hw.store import load, save
 from s2nn_hw.synapses import Dense, MaxPool, Or
 
-ODD = (0, 1, -1, 2, 3, 64, 1 << 20, 1 << 31, 1 << 63, -(1 << 63), 10**40, 0.5, 2.0, 1e300, math.nan, math.inf, True,
-       False, None, "", "x", "input", "a" * 5000, "\ud800", "\x1b[2J", "[/b]", "é", [], [1], [[]], {}, {"a": 1}, "\x00",
-       "../x")
+ODD = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    64,
+    1 << 20,
+    1 << 31,
+    1 << 63,
+    -(1 << 63),
+    10**40,
+    0.5,
+    2.0,
+    1e300,
+    math.nan,
+    math.inf,
+    True,
+    False,
+    None,
+    "",
+    "x",
+    "input",
+    "a" * 5000,
+    "\ud800",
+    "\x1b[2J",
+    "[/b]",
+    "é",
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": 1},
+    "\x00",
+    "../x",
+)
 LIMIT_SECONDS = 1.0
 LONGEST_MESSAGE = 1200
 
@@ -118,8 +151,23 @@ def bent(data, rng):
         elif what == "number":
             data[at:at] = str(pick([9, 99, 10**8, 10**30], rng)).encode()
         else:
-            data[at:at] = pick([b"[" * 3000, b"{", b'"', b"\\ud800", b"NaN", b"9" * 5000, b"a." * 4000, b"\x00",
-                                b"\xff", b"\n", b"''' ", b"'O'"], rng)
+            data[at:at] = pick(
+                [
+                    b"[" * 3000,
+                    b"{",
+                    b'"',
+                    b"\\ud800",
+                    b"NaN",
+                    b"9" * 5000,
+                    b"a." * 4000,
+                    b"\x00",
+                    b"\xff",
+                    b"\n",
+                    b"''' ",
+                    b"'O'",
+                ],
+                rng,
+            )
     return bytes(data)
 
 
@@ -140,11 +188,26 @@ class Networks:
         thin = (rng.random((20, 400)) < 0.05) * rng.choice([-1, 2], (20, 400))
         sparse = random_network((400, 20, 3), bits=3)
         layers = (Layer("layer0", Dense(thin.astype(np.int8), 3), sparse.layers[0].neuron), sparse.layers[1])
-        made = [random_network((8, 6, 3), input_bits=2), Network("thin", sparse.input, layers, ("a", "b", "ß [/x]")),
-                build((4, 5, 2), 4, [convolution(4, 3, padding=1), convolution(4, 3, padding=1, groups=2),
-                                     [convolution(4, 3, padding=1), identity("layer0")], joined(MaxPool(2)), dense(3)]),
-                build((4, 4, 1), 2, [convolution(3, 1), convolution(3, 1), joined(Or(), "layer0", "layer1"),
-                                     pooled(2, (2, 2))])]
+        made = [
+            random_network((8, 6, 3), input_bits=2),
+            Network("thin", sparse.input, layers, ("a", "b", "ß [/x]")),
+            build(
+                (4, 5, 2),
+                4,
+                [
+                    convolution(4, 3, padding=1),
+                    convolution(4, 3, padding=1, groups=2),
+                    [convolution(4, 3, padding=1), identity("layer0")],
+                    joined(MaxPool(2)),
+                    dense(3),
+                ],
+            ),
+            build(
+                (4, 4, 1),
+                2,
+                [convolution(3, 1), convolution(3, 1), joined(Or(), "layer0", "layer1"), pooled(2, (2, 2))],
+            ),
+        ]
         self.files = []
         for number, network in enumerate(made):
             path = folder / f"{number}.s2nn"
@@ -198,14 +261,23 @@ class Networks:
 
     def zeros(self, header, tensors):
         header["layers"] = [
-            {"name": f"l{k}", "sources": [f"l{k - 1}" if k else "input"],
-             "synapse": {"kind": "dense", "bits": 2, "weights": f"l{k}.weights", "inputs": 1 << 20},
-             "neuron": {"kind": "fire", "thresholds": f"l{k}.thresholds"}} for k in range(40)]
+            {
+                "name": f"l{k}",
+                "sources": [f"l{k - 1}" if k else "input"],
+                "synapse": {"kind": "dense", "bits": 2, "weights": f"l{k}.weights", "inputs": 1 << 20},
+                "neuron": {"kind": "fire", "thresholds": f"l{k}.thresholds"},
+            }
+            for k in range(40)
+        ]
         header["version"] = 3
         tensors.clear()
         for k in range(40):
-            tensors |= {f"l{k}.weights": np.zeros(0, np.int8), f"l{k}.weights.columns": np.zeros(0, np.int32),
-                        f"l{k}.weights.counts": np.zeros(256, np.int32), f"l{k}.thresholds": np.zeros(256, np.int32)}
+            tensors |= {
+                f"l{k}.weights": np.zeros(0, np.int8),
+                f"l{k}.weights.columns": np.zeros(0, np.int32),
+                f"l{k}.weights.counts": np.zeros(256, np.int32),
+                f"l{k}.thresholds": np.zeros(256, np.int32),
+            }
 
     def accepted(self, path):
         try:
@@ -240,8 +312,15 @@ class Arrays:
 
     def arrays(self, rng):
         pixels = rng.integers(0, 256, (5, 4, 4), np.uint8)
-        return [pixels, np.asfortranarray(pixels[:, :2, :3]), rng.random((4, 3)), np.zeros((0, 3), np.uint8),
-                np.array([{}, {}], object), np.array(["a", "b"]), np.zeros(3, [("a", "u1"), ("b", "f4")])]
+        return [
+            pixels,
+            np.asfortranarray(pixels[:, :2, :3]),
+            rng.random((4, 3)),
+            np.zeros((0, 3), np.uint8),
+            np.array([{}, {}], object),
+            np.array(["a", "b"]),
+            np.zeros(3, [("a", "u1"), ("b", "f4")]),
+        ]
 
     def draw(self, rng):
         data = pick(self.files, rng)
@@ -251,8 +330,24 @@ class Arrays:
         head = data[10:end]
         if rng.random() < 0.5:
             words = [b"'descr'", b"'shape'", b"False", b"(", b")", b"{", b"|u1", b"'", b",", b"1", b"5"]
-            others = [b"('|u1',)", b"True", b"None", b"-1", b"9999999999999", b"'<U3'", b"'O'", b"[",
-                      b"__import__('os')", b"(" * 200, b"-" * 5000, b"u1", b"'<i3'", b"'V8'", b"1e5", b""]
+            others = [
+                b"('|u1',)",
+                b"True",
+                b"None",
+                b"-1",
+                b"9999999999999",
+                b"'<U3'",
+                b"'O'",
+                b"[",
+                b"__import__('os')",
+                b"(" * 200,
+                b"-" * 5000,
+                b"u1",
+                b"'<i3'",
+                b"'V8'",
+                b"1e5",
+                b"",
+            ]
             head = head.replace(pick(words, rng), pick(others, rng), 1)
         else:
             head = bent(head, rng)
@@ -263,8 +358,12 @@ class Arrays:
         with open(path, "rb") as file:
             wanted = np.load(file, allow_pickle=False)
             behind = file.read()
-        if behind or array.shape != wanted.shape or array.dtype != wanted.dtype or (
-                np.array(array).tobytes() != wanted.tobytes()):
+        if (
+            behind
+            or array.shape != wanted.shape
+            or array.dtype != wanted.dtype
+            or (np.array(array).tobytes() != wanted.tobytes())
+        ):
             raise Wrong("an array is not what numpy reads, or more lies behind it")
         return array
 
@@ -275,9 +374,19 @@ class Labels(Arrays):
     what = "labels"
 
     def arrays(self, rng):
-        return [np.arange(6), np.arange(1, 7), np.arange(3, 9), np.array([0, 1, np.nan, 2, 3, 4]),
-                np.array(list("abcdef")), np.arange(6) - 1, np.zeros((6, 1), int), np.arange(6, dtype=np.uint8),
-                np.arange(6) > 2, np.arange(5), np.array([0, 1, 2, 3, 4, 2**63], np.uint64)]
+        return [
+            np.arange(6),
+            np.arange(1, 7),
+            np.arange(3, 9),
+            np.array([0, 1, np.nan, 2, 3, 4]),
+            np.array(list("abcdef")),
+            np.arange(6) - 1,
+            np.zeros((6, 1), int),
+            np.arange(6, dtype=np.uint8),
+            np.arange(6) > 2,
+            np.arange(5),
+            np.array([0, 1, 2, 3, 4, 2**63], np.uint64),
+        ]
 
     def draw(self, rng):
         return pick(self.files, rng) if rng.random() < 0.3 else super().draw(rng)
@@ -294,8 +403,10 @@ class Plans:
 
     def __init__(self, folder):
         self.network = build((6, 6, 2), 2, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(6), dense(3)])
-        plan = Plan(default_plan(self.network).layers, {"network": "graph", "board": "ulx3s", "clock_mhz": 50.0,
-                                                        "estimate": {"luts": 3}})
+        plan = Plan(
+            default_plan(self.network).layers,
+            {"network": "graph", "board": "ulx3s", "clock_mhz": 50.0, "estimate": {"luts": 3}},
+        )
         self.plan = plan.to_json()
 
     def draw(self, rng):
@@ -341,8 +452,30 @@ flatten = "channel-row-column"
 input_scale = 1.0
 input_mean = [0.5]
 """
-    ODD = ("0", "-1", "7", "1e999", "nan", "9" * 5000, "true", '""', '"x"', "[]", "[1]", "[" * 400, "1979-05-27",
-           "{a = 1}", '"\\u001b[2J"', "65536", "65537", "100000", "'input'", "[0.1, nan]", "0x10", '["input", "conv1"]')
+    ODD = (
+        "0",
+        "-1",
+        "7",
+        "1e999",
+        "nan",
+        "9" * 5000,
+        "true",
+        '""',
+        '"x"',
+        "[]",
+        "[1]",
+        "[" * 400,
+        "1979-05-27",
+        "{a = 1}",
+        '"\\u001b[2J"',
+        "65536",
+        "65537",
+        "100000",
+        "'input'",
+        "[0.1, nan]",
+        "0x10",
+        '["input", "conv1"]',
+    )
 
     KEYS = ("stride", "padding", "groups", "window", "seed", "shortcut", "x y", "neurons")
 
@@ -367,8 +500,19 @@ input_mean = [0.5]
             elif what == "add":
                 lines.insert(at, f"{pick(self.KEYS, rng)} = {pick(self.ODD, rng)}")
             else:
-                lines.insert(at, pick(["a." * 3000 + "b = 1", "[" + "a." * 3000 + "b]", "x = " + "{a = " * 300,
-                                       "# " + "x" * 70_000, "'a' . " * 900 + "b = 1"], rng))
+                lines.insert(
+                    at,
+                    pick(
+                        [
+                            "a." * 3000 + "b = 1",
+                            "[" + "a." * 3000 + "b]",
+                            "x = " + "{a = " * 300,
+                            "# " + "x" * 70_000,
+                            "'a' . " * 900 + "b = 1",
+                        ],
+                        rng,
+                    ),
+                )
         return "\n".join(lines).encode()
 
     def accepted(self, path):
@@ -394,9 +538,15 @@ class Checkpoints:
         from quantize.train import KEY
         from quantize.train import build as make
 
-        self.recipe = from_dict({
-            "name": "tiny", "data": {"set": "magic", "pixel_bits": 2}, "layers": [{"neurons": 5, "bits": 3}],
-            "readout": {"bits": 3}, "training": {"epochs": 1, "fake_quantise": False}})
+        self.recipe = from_dict(
+            {
+                "name": "tiny",
+                "data": {"set": "magic", "pixel_bits": 2},
+                "layers": [{"neurons": 5, "bits": 3}],
+                "readout": {"bits": 3},
+                "training": {"epochs": 1, "fake_quantise": False},
+            }
+        )
         state = make(self.recipe).state_dict()
         note = {KEY: json.dumps({"version": 1, "recipe": as_dict(self.recipe), "test": {"accuracy": 0.5}})}
         floats = {name: t for name, t in state.items() if t.is_floating_point()}
@@ -433,8 +583,14 @@ class Checkpoints:
             raise Wrong("a checkpoint with values that are not finite was accepted")
 
 
-KINDS = {"s2nn": Networks, "npy": Arrays, "labels": Labels, "plan.json": Plans, "toml": Recipes,
-         "safetensors": Checkpoints}
+KINDS = {
+    "s2nn": Networks,
+    "npy": Arrays,
+    "labels": Labels,
+    "plan.json": Plans,
+    "toml": Recipes,
+    "safetensors": Checkpoints,
+}
 
 
 def judge(kind, path, counts):
@@ -476,9 +632,11 @@ def main(count=5000, seed=1):
     with tempfile.TemporaryDirectory() as folder:
         counts, problems = run(count, seed, Path(folder))
     for name, found in counts.items():
-        print(f"{name:12} accepted {found['accepted']:5}  refused {found['refused']:5}  tracebacks "
-              f"{found['tracebacks']}  against the document {found['wrong']}  over 1 s {found['slow']}  "
-              f"slowest {found['slowest']:.2f} s")
+        print(
+            f"{name:12} accepted {found['accepted']:5}  refused {found['refused']:5}  tracebacks "
+            f"{found['tracebacks']}  against the document {found['wrong']}  over 1 s {found['slow']}  "
+            f"slowest {found['slowest']:.2f} s"
+        )
     print(*problems[:40], sep="\n")
     slow = sum(found["slow"] for found in counts.values())
     print(f"{count} damaged files, seed {seed}: {len(problems)} problems, {slow} over 1 s")

@@ -68,8 +68,15 @@ def build_count(board, output, *, width=8, design=None, said=None, **options):
     """Build :class:`Count` for ``board`` (a name or a record); ``said``: a StringIO that takes what is told."""
     board = find_board(board) if isinstance(board, str) else board
     console = Console(quiet=said is None, file=said or StringIO(), width=400)
-    return build(tiny(), board, options=Options(**options), output=output, design_key=f"count {width}",
-                 design=design or (lambda clock_hz, baud: Count(width)), console=console)
+    return build(
+        tiny(),
+        board,
+        options=Options(**options),
+        output=output,
+        design_key=f"count {width}",
+        design=design or (lambda clock_hz, baud: Count(width)),
+        console=console,
+    )
 
 
 @pytest.fixture
@@ -113,8 +120,10 @@ def fake_openxc7(tools, *, options="--report arg", reached=123.5, place=None):
     tools("yosys", FAKE_YOSYS)
     tools("nextpnr-xilinx", place or FAKE_PLACE % (options, reached))
     tools("fasm2frames", 'echo fasm2frames "$@" >> "$RECORD"; echo frames\n')
-    tools("xc7frames2bit", 'echo xc7frames2bit "$@" >> "$RECORD"\n'
-                           'while [ "$1" != --output_file ]; do shift; done; echo bits > "$2"\n')
+    tools(
+        "xc7frames2bit",
+        'echo xc7frames2bit "$@" >> "$RECORD"\nwhile [ "$1" != --output_file ]; do shift; done; echo bits > "$2"\n',
+    )
 
 
 def run_cli(monkeypatch, *arguments):

@@ -1,6 +1,5 @@
 """Small graphs by their parts; for random ones see :mod:`random_networks`."""
 
-
 import numpy as np
 
 from s2nn_hw.network import INPUT, Input, Layer, Network
@@ -46,7 +45,9 @@ def convolution(channels, kernel, *, stride=1, padding=0, groups=1, bits=3, sour
         parts = groups or inputs
         out = channels if groups else inputs
         return Conv2d(_weights(rng, (out, *kernel, inputs // parts), bits), bits, stride, padding, parts), [
-            source or before]
+            source or before
+        ]
+
     return part
 
 
@@ -59,6 +60,7 @@ def dense(neurons, *, bits=3, source=None):
     def part(rng, shapes, before):
         inputs = int(np.prod(shapes[source or before]))
         return Dense(_weights(rng, (neurons, inputs), bits), bits), [source or before]
+
     return part
 
 
@@ -67,13 +69,16 @@ def pooled(neurons, pool, *, bits=3, source=None):
         rows, columns, channels = image_shape(shapes[source or before])
         inputs = rows // pool[0] * (columns // pool[1]) * channels
         return PooledDense(_weights(rng, (neurons, inputs), bits), bits, pool), [source or before]
+
     return part
 
 
 def joined(synapse, *sources):
     """Return a part: ``synapse`` (max pooling or an OR) of ``sources``, by default of the layer before."""
+
     def part(rng, shapes, before):
         return synapse, list(sources) or [before]
+
     return part
 
 

@@ -8,9 +8,14 @@ import numpy as np
 def cell(kind, outputs, parameters=None, attributes=None, **pins):
     """Return a cell of yosys's JSON; ``outputs``: which of ``pins`` (a net or a list of them) are outputs."""
     connections = {port: list(bits) if isinstance(bits, (list, tuple)) else [bits] for port, bits in pins.items()}
-    return {"hide_name": 0, "type": kind, "parameters": parameters or {}, "attributes": attributes or {},
-            "port_directions": {port: "output" if port in outputs else "input" for port in connections},
-            "connections": connections}
+    return {
+        "hide_name": 0,
+        "type": kind,
+        "parameters": parameters or {},
+        "attributes": attributes or {},
+        "port_directions": {port: "output" if port in outputs else "input" for port in connections},
+        "connections": connections,
+    }
 
 
 def design(cells, ports, names=None):
@@ -82,8 +87,16 @@ class Maker:
         family = self.family
         if family == "xc7":
             sums, outs = [next(self.nets) for _ in range(4)], [next(self.nets) for _ in range(4)]
-            self._add("CARRY4", ("O", "CO"), CI=carry, CYINIT="0", DI=[pick() for _ in range(4)],
-                      S=[pick() for _ in range(4)], O=sums, CO=outs)
+            self._add(
+                "CARRY4",
+                ("O", "CO"),
+                CI=carry,
+                CYINIT="0",
+                DI=[pick() for _ in range(4)],
+                S=[pick() for _ in range(4)],
+                O=sums,
+                CO=outs,
+            )
             return sums, outs[3]
         out = next(self.nets)
         if family == "ecp5":
@@ -111,8 +124,16 @@ class Maker:
             kinds = ("SB_DFFESR", "SB_DFFESS")
             self._add(kinds[kind], "Q", C=clock, E=enable, D=data, Q=out, **{"RS"[kind]: reset})
         else:
-            self._add(("DFFRE", "DFFSE")[kind], "Q", {"INIT": "01"[kind]}, CLK=clock, CE=enable, D=data, Q=out,
-                      **{("RESET", "SET")[kind]: reset})
+            self._add(
+                ("DFFRE", "DFFSE")[kind],
+                "Q",
+                {"INIT": "01"[kind]},
+                CLK=clock,
+                CE=enable,
+                D=data,
+                Q=out,
+                **{("RESET", "SET")[kind]: reset},
+            )
 
 
 def random_netlist(seed, family):
@@ -137,8 +158,10 @@ def random_netlist(seed, family):
         if kind == "lut":
             made = [make.lut([pick() for _ in range(int(rng.integers(1, 7)))])]
         elif kind == "mux":
-            made = [make.mux(make.lut([pick() for _ in range(4)]), make.lut([pick() for _ in range(4)]), pick())
-                    for _ in range(2)]
+            made = [
+                make.mux(make.lut([pick() for _ in range(4)]), make.lut([pick() for _ in range(4)]), pick())
+                for _ in range(2)
+            ]
             made = [make.wide_mux(*made, pick())] if rng.random() < 0.3 else made
         else:
             made, carry = [], "0"
@@ -165,8 +188,13 @@ class Evaluator:
         self.registers = {name: cell for name, cell in self.cells.items() if "Q" in cell["connections"]}
         self.logic = {name: cell for name, cell in self.cells.items() if name not in self.registers}
         self.state = {name: int(cell["parameters"].get("INIT", "0") == "1") for name, cell in self.registers.items()}
-        self.makers = {net: name for name, cell in self.logic.items() for port, bits in cell["connections"].items()
-                       if cell["port_directions"][port] == "output" for net in bits}
+        self.makers = {
+            net: name
+            for name, cell in self.logic.items()
+            for port, bits in cell["connections"].items()
+            if cell["port_directions"][port] == "output"
+            for net in bits
+        }
 
     def clock(self, word):
         """Return the bits of port ``o`` with ``word`` at port ``i``, then clock every register once."""
@@ -180,8 +208,11 @@ class Evaluator:
     def _value(self, net, values):
         if net not in values:
             cell = self.logic[self.makers[net]]
-            ins = {port: [self._value(bit, values) for bit in bits] for port, bits in cell["connections"].items()
-                   if cell["port_directions"][port] == "input"}
+            ins = {
+                port: [self._value(bit, values) for bit in bits]
+                for port, bits in cell["connections"].items()
+                if cell["port_directions"][port] == "input"
+            }
             for port, bits in _outputs(cell, ins).items():
                 values.update(zip(cell["connections"][port], bits, strict=True))
         return values[net]

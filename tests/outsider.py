@@ -14,8 +14,13 @@ import unicodedata
 import numpy as np
 
 HEADER = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
-FURTHER = {"dense": (), "conv2d": ("stride", "padding", "groups"), "pooled_dense": ("pool",),
-           "maxpool": ("size", "stride", "padding"), "or": ()}
+FURTHER = {
+    "dense": (),
+    "conv2d": ("stride", "padding", "groups"),
+    "pooled_dense": ("pool",),
+    "maxpool": ("size", "stride", "padding"),
+    "or": (),
+}
 
 
 class Refused(Exception):
@@ -57,8 +62,12 @@ def strict_json(text, what):
         for item in level:
             half = isinstance(item, str) and any(0xD800 <= ord(c) < 0xE000 for c in item)
             need(not half, f"{what}: half a character")
-        level = [below for item in level if isinstance(item, dict | list)
-                 for below in ([*item, *item.values()] if isinstance(item, dict) else item)]
+        level = [
+            below
+            for item in level
+            if isinstance(item, dict | list)
+            for below in ([*item, *item.values()] if isinstance(item, dict) else item)
+        ]
     return value
 
 
@@ -160,8 +169,10 @@ def layer(net, entry, tensors, used, *, last):
         result = joined(synapses[0], [shapes[s] for s in sources])
     else:
         need(len(sources) == len(synapses), "a synapse per source")
-        results = {weights(net, synapse, shapes[source], f"{name}.weights{k or ''}", tensors, used)
-                   for k, (synapse, source) in enumerate(zip(synapses, sources, strict=True))}
+        results = {
+            weights(net, synapse, shapes[source], f"{name}.weights{k or ''}", tensors, used)
+            for k, (synapse, source) in enumerate(zip(synapses, sources, strict=True))
+        }
         need(len(results) == 1, "one shape")
         result = results.pop()
         field = "bias" if last else "thresholds"
@@ -232,13 +243,18 @@ def weights(net, synapse, shape, name, tensors, used):
     need(whole(synapse["padding"], 0, min(high, wide) - 1), "padding")
     groups = synapse["groups"]
     need(whole(groups, 1, 65536) and out % groups == 0 and inner * groups == channels, "groups")
-    return (positions(rows, high, synapse["stride"], synapse["padding"]),
-            positions(columns, wide, synapse["stride"], synapse["padding"]), out)
+    return (
+        positions(rows, high, synapse["stride"], synapse["padding"]),
+        positions(columns, wide, synapse["stride"], synapse["padding"]),
+        out,
+    )
 
 
 def unlisted(net, synapse, name, tensors, used):
-    values, columns, counts = (taken(net, tensors, used, name + end, kind, room=False) for end, kind in (
-        ("", np.int8), (".columns", np.int32), (".counts", np.int32)))
+    values, columns, counts = (
+        taken(net, tensors, used, name + end, kind, room=False)
+        for end, kind in (("", np.int8), (".columns", np.int32), (".counts", np.int32))
+    )
     need(values.ndim == columns.ndim == counts.ndim == 1 and len(counts), "lists")
     inputs = synapse["inputs"]
     need(whole(inputs, 1, 2**22), "inputs")
@@ -283,8 +299,11 @@ def pack(text, tensors):
     entries, content = {"__metadata__": {"s2nn": text}}, b""
     for name, table in tensors.items():
         kind = {"int8": "I8", "int32": "I32"}.get(table.dtype.name, "F32")
-        entries[name] = {"dtype": kind, "shape": list(table.shape), "data_offsets": [
-            len(content), len(content) + table.nbytes]}
+        entries[name] = {
+            "dtype": kind,
+            "shape": list(table.shape),
+            "data_offsets": [len(content), len(content) + table.nbytes],
+        }
         content += np.ascontiguousarray(table).tobytes()
     head = json.dumps(entries).encode()
     return struct.pack("<Q", len(head)) + head + content
@@ -300,8 +319,10 @@ def scores(net, images):
         if "neuron" not in entry:
             values[entry["name"]] = pool(many[0], sources, shapes[entry["name"]])
             continue
-        total = sum(accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
-                    for s, x in zip(many, sources, strict=True))
+        total = sum(
+            accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
+            for s, x in zip(many, sources, strict=True)
+        )
         if "bias" in entry["neuron"]:
             result = total + tables[entry["neuron"]["bias"]]
         else:
@@ -329,8 +350,11 @@ def accumulated(synapse, table, x, shape):
     if synapse["kind"] == "pooled_dense":
         high, wide = synapse["pool"]
         rows, columns = x.shape[1] // high, x.shape[2] // wide
-        cells = [x[:, r * high : (r + 1) * high, c * wide : (c + 1) * wide].sum(axis=(1, 2))
-                 for r in range(rows) for c in range(columns)]
+        cells = [
+            x[:, r * high : (r + 1) * high, c * wide : (c + 1) * wide].sum(axis=(1, 2))
+            for r in range(rows)
+            for c in range(columns)
+        ]
         return np.concatenate(cells, axis=1) @ table.T
     stride, padding, groups = (synapse[key] for key in ("stride", "padding", "groups"))
     around = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))

@@ -12,8 +12,33 @@ from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shap
 MOST_VALUES = 90  # of an image
 LISTED = 4096  # weights from which on a table may be listed
 LETTERS = "abcxyz_019"
-NAMES = ("always", "reg", "module", "wire", "i", "o", "rst", "clk", "a", "a1", "a2", "a_", "a__b", "engine_a", "x" * 32,
-         "accelerator", "readout", "window_a", "results", "starts", "entity", "signal", "input_", "walk", "queue")
+NAMES = (
+    "always",
+    "reg",
+    "module",
+    "wire",
+    "i",
+    "o",
+    "rst",
+    "clk",
+    "a",
+    "a1",
+    "a2",
+    "a_",
+    "a__b",
+    "engine_a",
+    "x" * 32,
+    "accelerator",
+    "readout",
+    "window_a",
+    "results",
+    "starts",
+    "entity",
+    "signal",
+    "input_",
+    "walk",
+    "queue",
+)
 NETWORK_NAMES = ("a", "9", "A.b-c_d", "module", "x" * 64, "0-0", "end.", "Z__z")
 CLASS_LETTERS = "aZ09 .,[]/()<>&'\"\\éß猫😀-$`#%{}\u00a0\u3000"
 
@@ -38,11 +63,12 @@ def random_offsets(rng, synapses, peak, count):
     table = np.array([rng.integers(a // 3 - 1, b // 3 + 2) for a, b in zip(low, high, strict=True)])
     style = rng.random()
     if style < 0.15:
-        odd = np.array([rng.choice([-2**30, 2**30, 0, -1, 1, a, b, a - 1, b + 1]) for a, b in
-                        zip(low, high, strict=True)])
+        odd = np.array(
+            [rng.choice([-(2**30), 2**30, 0, -1, 1, a, b, a - 1, b + 1]) for a, b in zip(low, high, strict=True)]
+        )
         table = np.where(rng.random(count) < 0.5, odd, table)
     elif style < 0.2:
-        table = np.full(count, rng.choice([-2**30, 2**30, 0]))
+        table = np.full(count, rng.choice([-(2**30), 2**30, 0]))
     return table.astype(np.int32)
 
 
@@ -125,8 +151,12 @@ class _Growing:
             if not wanted:
                 out = groups * max(1, out // groups)
             values = size[0] * size[1] * out
-            if (wanted and (*size, out) != wanted) or out % groups or values > MOST_VALUES or (
-                    values * kernel[0] * kernel[1] * channels // groups > 40 * MOST_VALUES):
+            if (
+                (wanted and (*size, out) != wanted)
+                or out % groups
+                or values > MOST_VALUES
+                or (values * kernel[0] * kernel[1] * channels // groups > 40 * MOST_VALUES)
+            ):
                 continue
             bits = self.bits()
             table = random_weights(rng, (out, *kernel, channels // groups), bits)
@@ -165,8 +195,7 @@ class _Growing:
                 return self.add(*parts, Fire)
         source, neurons = self.pick(list(self.shapes)), int(rng.integers(1, 11))
         synapse, joined = self.vector(source, neurons), kind == "join" and source != INPUT
-        parts = (self.join(synapse, source, int(rng.integers(1, 3)), (neurons,)) if joined
-                 else ([synapse], [source]))
+        parts = self.join(synapse, source, int(rng.integers(1, 3)), (neurons,)) if joined else ([synapse], [source])
         return self.add(*parts, Fire)
 
     def pooling(self, source):
@@ -233,7 +262,12 @@ def _listed(rng):
     table[chosen] = rng.integers(-weight_limit(bits), weight_limit(bits) + 1, chosen.sum())
     readout, classes = random_weights(rng, (3, neurons), 3), ("a", "b", "c")
     assert table.size >= LISTED
-    return Network("listed", Input((inputs,), int(rng.choice(INPUT_BITS))), (
-        Layer("first", Dense(table, bits), Fire(random_offsets(rng, [Dense(table, bits)], 1, neurons))),
-        Layer("last", Dense(readout, 3), Readout(rng.integers(-9, 9, 3).astype(np.int32))),
-    ), classes)
+    return Network(
+        "listed",
+        Input((inputs,), int(rng.choice(INPUT_BITS))),
+        (
+            Layer("first", Dense(table, bits), Fire(random_offsets(rng, [Dense(table, bits)], 1, neurons))),
+            Layer("last", Dense(readout, 3), Readout(rng.integers(-9, 9, 3).astype(np.int32))),
+        ),
+        classes,
+    )

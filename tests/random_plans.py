@@ -77,8 +77,14 @@ def _random_layer(rng, network, layer, widths):
         if engine == "event" and width & (width - 1):
             engine = "parallel"
     return replace(
-        choice, engine=engine, taps=taps, banks=banks if engine == "event" else 1, depth=int(rng.choice([2, 2, 3, 8])),
-        groups=groups, memory=str(rng.choice(["auto", "block", "distributed"])))
+        choice,
+        engine=engine,
+        taps=taps,
+        banks=banks if engine == "event" else 1,
+        depth=int(rng.choice([2, 2, 3, 8])),
+        groups=groups,
+        memory=str(rng.choice(["auto", "block", "distributed"])),
+    )
 
 
 def _fused(rng, network, layers):
@@ -90,9 +96,15 @@ def _fused(rng, network, layers):
             choice = replace(choice, engine="or")
         readers = network.readers(layer.name)
         dense = all(type(s) is Dense for b in (layer, *readers) for s in b.synapses)
-        if (choice.engine == "unrolled" and dense and len(readers) == 1 and rng.random() < 0.5
-                and by_name[readers[0].name].engine == "unrolled" and len(readers[0].sources) == 1
-                and layer.neuron.kind == "fire"):
+        if (
+            choice.engine == "unrolled"
+            and dense
+            and len(readers) == 1
+            and rng.random() < 0.5
+            and by_name[readers[0].name].engine == "unrolled"
+            and len(readers[0].sources) == 1
+            and layer.neuron.kind == "fire"
+        ):
             choice = replace(choice, engine="fused")
         changed.append(choice)
     last = {choice.name: choice for choice in changed}

@@ -60,8 +60,9 @@ def main(folder):
         begun, doomed = folder / "begun", nodes[1].node_id
         begun.mkdir()
         (folder / "content").write_text("shared")
-        jobs = [(shared, {"number": n, "folder": str(begun), "doomed": doomed}, (folder / "content",))
-                for n in range(TASKS)]
+        jobs = [
+            (shared, {"number": n, "folder": str(begun), "doomed": doomed}, (folder / "content",)) for n in range(TASKS)
+        ]
         came, lost = [], None
         with RayWorkers(cluster.address) as workers:
             for number, result in workers.run(jobs):

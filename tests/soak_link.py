@@ -79,8 +79,11 @@ def main():
             wrong, seconds, repeats, faults = soak(model, network, images, kinds, rate, options.seed)
             total += wrong
             name = kinds[0] if len(kinds) == 1 else "all at once"
-            print(f"{name:<14}{rate:>8.1%}{wrong:>8}{repeats:>12,}{faults:>9,}{seconds:>9.1f}"
-                  f"{time.monotonic() - start:>7.1f}", flush=True)
+            print(
+                f"{name:<14}{rate:>8.1%}{wrong:>8}{repeats:>12,}{faults:>9,}{seconds:>9.1f}"
+                f"{time.monotonic() - start:>7.1f}",
+                flush=True,
+            )
     print(f"{total} results wrong, all ended")
     return 1 if total else 0
 

@@ -63,18 +63,28 @@ def soak(*, seed, minutes, count, share, folder, first=0, say=print):
     signatures, kinds, refused, different, done, verilated = set(), Counter(), Counter(), [], 0, 0
 
     def figures():
-        return {"seed": seed, "first": first, "networks": done, "differences": different,
-                "distinct_shapes": len(signatures), "verilated": verilated, "plans_refused": sum(refused.values()),
-                "refusals": dict(refused.most_common(20)),
-                "layers": dict(kinds.most_common()), "seconds": round(time.monotonic() - start, 1)}
+        return {
+            "seed": seed,
+            "first": first,
+            "networks": done,
+            "differences": different,
+            "distinct_shapes": len(signatures),
+            "verilated": verilated,
+            "plans_refused": sum(refused.values()),
+            "refusals": dict(refused.most_common(20)),
+            "layers": dict(kinds.most_common()),
+            "seconds": round(time.monotonic() - start, 1),
+        }
 
     while (count is None or done < count) and (minutes is None or time.monotonic() - start < 60 * minutes):
         number = first + done
         rng = np.random.default_rng([seed, number])
         network, plan = random_case(rng, refused)
         signatures.add(signature(network, plan))
-        kinds.update(f"{'+'.join(s.kind for s in layer.synapses)} ({choice.engine})"
-                     for layer, choice in zip(network.layers, plan.layers, strict=True))
+        kinds.update(
+            f"{'+'.join(s.kind for s in layer.synapses)} ({choice.engine})"
+            for layer, choice in zip(network.layers, plan.layers, strict=True)
+        )
         chosen = bool(rng.random() < share)
         try:
             check(network, plan, number, verilated=chosen, folder=folder)
@@ -85,8 +95,10 @@ def soak(*, seed, minutes, count, share, folder, first=0, say=print):
         done, verilated = done + 1, verilated + chosen
         if time.monotonic() - shown > PROGRESS_SECONDS:
             shown = time.monotonic()
-            say(f"{done:,} networks, {len(signatures):,} distinct shapes, {verilated} verilated, "
-                f"{len(different)} differences, {shown - start:,.0f} s")
+            say(
+                f"{done:,} networks, {len(signatures):,} distinct shapes, {verilated} verilated, "
+                f"{len(different)} differences, {shown - start:,.0f} s"
+            )
             (folder / "soak.json").write_text(json.dumps(figures(), indent=1) + "\n")
     (folder / "soak.json").write_text(json.dumps(figures(), indent=1) + "\n")
     return figures()
@@ -104,11 +116,20 @@ def main():
     minutes = 10.0 if options.minutes is options.count is None else options.minutes
     warnings.simplefilter("ignore")
     print(f"seed {options.seed}", flush=True)
-    found = soak(seed=options.seed, first=options.first, minutes=minutes, count=options.count, share=options.verilator,
-                 folder=options.output, say=lambda text: print(text, flush=True))
-    print(f"{found['networks']:,} networks of {found['distinct_shapes']:,} distinct shapes, {found['verilated']} of "
-          f"them through Verilator, {len(found['differences'])} differences; seed {found['seed']}, "
-          f"{found['seconds']:,.0f} s; {options.output / 'soak.json'}")
+    found = soak(
+        seed=options.seed,
+        first=options.first,
+        minutes=minutes,
+        count=options.count,
+        share=options.verilator,
+        folder=options.output,
+        say=lambda text: print(text, flush=True),
+    )
+    print(
+        f"{found['networks']:,} networks of {found['distinct_shapes']:,} distinct shapes, {found['verilated']} of "
+        f"them through Verilator, {len(found['differences'])} differences; seed {found['seed']}, "
+        f"{found['seconds']:,.0f} s; {options.output / 'soak.json'}"
+    )
     return 1 if found["differences"] else 0
 
 

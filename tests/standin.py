@@ -16,8 +16,12 @@ def tiny_network(pixels=12, bits=2, classes=3, seed=0, channels=None):
     weights = random.integers(-7, 8, (classes, pixels)).astype(np.int8)
     bias = random.integers(-40, 40, classes).astype(np.int32)
     shape = (pixels,) if channels is None else (1, pixels // channels, channels)
-    return Network("tiny", Input(shape, bits), (Layer("readout", Dense(weights, 4), Readout(bias)),),
-                   tuple(f"class {n}" for n in range(classes)))
+    return Network(
+        "tiny",
+        Input(shape, bits),
+        (Layer("readout", Dense(weights, 4), Readout(bias)),),
+        tuple(f"class {n}" for n in range(classes)),
+    )
 
 
 class StandIn(wiring.Component):
@@ -39,14 +43,22 @@ class StandIn(wiring.Component):
         self.score_width = 1 + max(int(np.abs(b + bias).max()) for b in (low, high)).bit_length()
         self.beats = len(self.lanes)
         classes = len(network.classes)
-        super().__init__({
-            "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), pixels_per_beat))),
-            "o": Out(stream.Signature(data.StructLayout({
-                "class": unsigned(max(1, (classes - 1).bit_length())),
-                "scores": data.ArrayLayout(signed(self.score_width), classes),
-                "cycles": unsigned(32),
-            }))),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(unsigned(network.input.bits), pixels_per_beat))),
+                "o": Out(
+                    stream.Signature(
+                        data.StructLayout(
+                            {
+                                "class": unsigned(max(1, (classes - 1).bit_length())),
+                                "scores": data.ArrayLayout(signed(self.score_width), classes),
+                                "cycles": unsigned(32),
+                            }
+                        )
+                    )
+                ),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -78,8 +90,10 @@ class StandIn(wiring.Component):
                     # named signals: as expressions they would double at every step
                     next_best, next_index = Signal(signed(self.score_width)), Signal(8)
                     better = scores[number] > best
-                    m.d.comb += [next_best.eq(Mux(better, scores[number], best)),
-                                 next_index.eq(Mux(better, number, index))]
+                    m.d.comb += [
+                        next_best.eq(Mux(better, scores[number], best)),
+                        next_index.eq(Mux(better, number, index)),
+                    ]
                     best, index = next_best, next_index
                 m.d.sync += [self.o.payload["class"].eq(index), wait.eq(wait - 1), self.o.payload.cycles.eq(cycles)]
                 with m.If(wait == 0):

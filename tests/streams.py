@@ -26,8 +26,9 @@ class Clocked(Elaboratable):
         return m
 
 
-def run_stream(component, beats, *, results, stall=0.0, seed=0, read=lambda payload: payload, sides=(), limit=200_000,
-               idle=0):
+def run_stream(
+    component, beats, *, results, stall=0.0, seed=0, read=lambda payload: payload, sides=(), limit=200_000, idle=0
+):
     """Send ``beats`` into ``component.i``; return ``[(read(payload), cycle)]`` of the first ``results`` beats of ``o``.
 
     ``stall``: the share of cycles in which source and sink each hold back; ``idle``: cycles before the first beat.
@@ -99,10 +100,12 @@ class Captured(wiring.Component):
 
     def __init__(self, engine):
         self.engine = engine
-        super().__init__({
-            "i": In(engine.i.signature.flip()),
-            "o": Out(stream.Signature(data.StructLayout({"sums": engine.accumulators.shape()}))),
-        })
+        super().__init__(
+            {
+                "i": In(engine.i.signature.flip()),
+                "o": Out(stream.Signature(data.StructLayout({"sums": engine.accumulators.shape()}))),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -115,8 +118,11 @@ class Captured(wiring.Component):
         given = Signal(range(cell + 1))
         taken = self.o.valid & self.o.ready
         m.d.comb += [
-            queue.w_data.eq(engine.accumulators.as_value()), queue.w_en.eq(engine.capture), queue.r_en.eq(taken),
-            self.o.valid.eq(queue.r_rdy), self.o.payload.as_value().eq(queue.r_data),
+            queue.w_data.eq(engine.accumulators.as_value()),
+            queue.w_en.eq(engine.capture),
+            queue.r_en.eq(taken),
+            self.o.valid.eq(queue.r_rdy),
+            self.o.payload.as_value().eq(queue.r_data),
             engine.release.eq(taken & (given == cell - 1)),
         ]
         with m.If(taken):
@@ -129,7 +135,11 @@ def run_engine(engine, values, *, stall=0.0, seed=0):
     params = engine.params
     words = np.moveaxis(params.planes_of(values), 0, 1)  # (passes, planes, words, width)
     got = run_stream(
-        Captured(engine), word_numbers(words), results=len(values), stall=stall, seed=seed,
+        Captured(engine),
+        word_numbers(words),
+        results=len(values),
+        stall=stall,
+        seed=seed,
         read=lambda payload: [payload.sums[f"n{k}"] for k in range(params.lanes)],
     )
     return np.array([sums for sums, _ in got])
@@ -149,8 +159,14 @@ def read_result(payload):
 def run_accelerator(accelerator, pixels, *, stall=0.0, seed=0, limit=200_000):
     """Return ``(classes, scores, cycles)`` arrays of frames sent without a gap (or with stalls)."""
     got = run_stream(
-        accelerator, pixel_beats(accelerator, pixels), results=len(pixels), stall=stall, seed=seed, read=read_result,
-        limit=limit, idle=accelerator.timing.settle,
+        accelerator,
+        pixel_beats(accelerator, pixels),
+        results=len(pixels),
+        stall=stall,
+        seed=seed,
+        read=read_result,
+        limit=limit,
+        idle=accelerator.timing.settle,
     )
     classes, scores, cycles = zip(*(result for result, _ in got), strict=True)
     return np.array(classes), np.array(scores), np.array(cycles)

@@ -23,15 +23,18 @@ from sim.homes import Homes
 from sim.netlist import Netlist, Probed
 from sim.saif import write_saif
 
-DESIGN = SimpleNamespace(stages=[
-    SimpleNamespace(name=name, output=name, readers=[None]) for name in ("hidden", "readout")
-])
+DESIGN = SimpleNamespace(
+    stages=[SimpleNamespace(name=name, output=name, readers=[None]) for name in ("hidden", "readout")]
+)
 
 
 def cell(kind, **ports):
     parameters = ports.pop("parameters", {})
-    return {"type": kind, "parameters": parameters, "connections": {k: v if isinstance(v, list) else [v]
-                                                                    for k, v in ports.items()}}
+    return {
+        "type": kind,
+        "parameters": parameters,
+        "connections": {k: v if isinstance(v, list) else [v] for k, v in ports.items()},
+    }
 
 
 def netlist_json():
@@ -55,8 +58,12 @@ def netlist_json():
         "now": {"bits": [7], "attributes": {}},
         "clk": {"bits": [2], "attributes": {}},
     }
-    ports = {"clk": {"direction": "input", "bits": [2]}, "rst": {"direction": "input", "bits": ["0"]},
-             "i__payload": {"direction": "input", "bits": [3]}, "o__valid": {"direction": "output", "bits": [6]}}
+    ports = {
+        "clk": {"direction": "input", "bits": [2]},
+        "rst": {"direction": "input", "bits": ["0"]},
+        "i__payload": {"direction": "input", "bits": [3]},
+        "o__valid": {"direction": "output", "bits": [6]},
+    }
     return {"modules": {"accelerator": {"cells": cells, "netnames": names, "ports": ports}}}
 
 
@@ -73,8 +80,15 @@ def circuit(tmp_path):
 
 def test_cells_belong_to_the_layer_that_they_serve(circuit):
     homes = {cell.name: circuit.homes.of(cell) for cell in circuit.netlist.cells}
-    assert homes == {"a": "hidden", "b": "hidden", "allow": "hidden", "lut": "readout", "c": "readout",
-                     "free": "other", "unread": "other"}
+    assert homes == {
+        "a": "hidden",
+        "b": "hidden",
+        "allow": "hidden",
+        "lut": "readout",
+        "c": "readout",
+        "free": "other",
+        "unread": "other",
+    }
 
 
 def test_every_net_is_counted_once(circuit):
@@ -104,8 +118,15 @@ def test_tables_sum_toggles_by_class_and_layer(circuit):
     quiet = {row["name"]: row for row in idle["rows"]}
     assert quiet["hidden"]["clock_ff_enabled"] == 1.5
     assert quiet["other"]["ff"] == 0.02
-    assert cells["rows"][0] == {"name": "hidden", "luts": 1, "carries": 0, "ffs": 2, "brams": 0, "lutrams": 0,
-                                "dsps": 0}
+    assert cells["rows"][0] == {
+        "name": "hidden",
+        "luts": 1,
+        "carries": 0,
+        "ffs": 2,
+        "brams": 0,
+        "lutrams": 0,
+        "dsps": 0,
+    }
     assert set(frame["columns"]) == set(rows["other"]) - {"name"}
 
 
@@ -113,7 +134,11 @@ def test_block_ram_accesses_are_conditions_on_its_pins():
     design = netlist_json()
     pins = dict.fromkeys(("CEA", "WEA", "CEB", "WEB"), "0")
     design["modules"]["accelerator"]["cells"]["engine_hidden.rows0.0.0"] = cell(
-        "DP16KD", CLKA=2, CLKB=2, **pins | {"CEA": 4, "WEA": 5, "CEB": "1"}, DOB0=12,
+        "DP16KD",
+        CLKA=2,
+        CLKB=2,
+        **pins | {"CEA": 4, "WEA": 5, "CEB": "1"},
+        DOB0=12,
         parameters={"DATA_WIDTH_A": f"{18:032b}", "DATA_WIDTH_B": f"{18:032b}"},
     )
     design["modules"]["accelerator"]["cells"]["lut"]["connections"]["C"] = [12]
@@ -127,10 +152,13 @@ def test_block_ram_accesses_are_conditions_on_its_pins():
     assert Homes(netlist, hierarchy_json(), DESIGN).of(netlist.cells[-1]) == "hidden"
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda cells: cells.update(x=cell("ALU54B", A0=3)), "type ALU54B, which is not modelled"),
-    (lambda cells: cells["c"]["connections"].update(CLK=[3]), "cell c has another clock"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda cells: cells.update(x=cell("ALU54B", A0=3)), "type ALU54B, which is not modelled"),
+        (lambda cells: cells["c"]["connections"].update(CLK=[3]), "cell c has another clock"),
+    ],
+)
 def test_netlists_that_are_not_understood_are_refused(change, message):
     design = netlist_json()
     change(design["modules"]["accelerator"]["cells"])
@@ -146,12 +174,17 @@ def test_saif_has_the_names_of_the_source(circuit, tmp_path):
     assert "(DURATION 10000)" in text
     lines = [line.strip() for line in text.splitlines()]
     at = lines.index("(INSTANCE accelerator")
-    assert [line for line in lines[:at] if "INSTANCE" in line] == ["(INSTANCE bench", "(INSTANCE top",
-                                                                  "(INSTANCE design"]
+    assert [line for line in lines[:at] if "INSTANCE" in line] == [
+        "(INSTANCE bench",
+        "(INSTANCE top",
+        "(INSTANCE design",
+    ]
     assert r"(clk (T0 5000) (T1 5000) (TX 0) (TC 20) (IG 0))" in lines[at:]
     at = lines.index(r"(INSTANCE engine_hidden")
-    assert lines[at + 2 : at + 4] == [r"(word\[0\] (T0 7000) (T1 3000) (TX 0) (TC 7) (IG 0))",
-                                      r"(word\[1\] (T0 9000) (T1 1000) (TX 0) (TC 2) (IG 0))"]
+    assert lines[at + 2 : at + 4] == [
+        r"(word\[0\] (T0 7000) (T1 3000) (TX 0) (TC 7) (IG 0))",
+        r"(word\[1\] (T0 9000) (T1 1000) (TX 0) (TC 2) (IG 0))",
+    ]
     assert text.count("(") == text.count(")")
 
 
@@ -192,8 +225,12 @@ def test_a_circuit_is_made_by_one_run_at_a_time(tmp_path):
 
 
 def test_frames_are_written_a_beat_a_line(tmp_path):
-    layout = SimpleNamespace(network=SimpleNamespace(input=SimpleNamespace(bits=2)), pixels_per_beat=5, beats=2,
-                             beat_pixels=np.array([[0, 1, 2, 3, 4], [5, 6, -1, -1, -1]]))
+    layout = SimpleNamespace(
+        network=SimpleNamespace(input=SimpleNamespace(bits=2)),
+        pixels_per_beat=5,
+        beats=2,
+        beat_pixels=np.array([[0, 1, 2, 3, 4], [5, 6, -1, -1, -1]]),
+    )
     write_frames(layout, np.array([[1, 0, 3, 0, 2, 0, 1]]), tmp_path / "f")
     assert (tmp_path / "f").read_text() == "0231\n0004\n"
 
@@ -243,10 +280,12 @@ def vivado(tmp_path, monkeypatch):
     def make(report, status=0):
         (tmp_path / "report").write_text(report)
         script = tmp_path / "bin" / "vivado"
-        script.write_text('#!/bin/sh\ncase "$1" in -version) echo "Vivado v2099.1"; exit 0;; esac\n'
-                          f'echo "$@" > {tmp_path}/record; echo "ERROR: no licence" >&2\n'
-                          f'for a; do case "$a" in *activity.rpt) cp {tmp_path}/report "$a";; esac; done\n'
-                          f"exit {status}\n")
+        script.write_text(
+            '#!/bin/sh\ncase "$1" in -version) echo "Vivado v2099.1"; exit 0;; esac\n'
+            f'echo "$@" > {tmp_path}/record; echo "ERROR: no licence" >&2\n'
+            f'for a; do case "$a" in *activity.rpt) cp {tmp_path}/report "$a";; esac; done\n'
+            f"exit {status}\n"
+        )
         script.chmod(0o755)
 
     return make
@@ -256,9 +295,16 @@ def test_vivado_power(vivado, tmp_path):
     assert vivado_power(tmp_path / "build", tmp_path / "activity.saif") is None  # no Vivado
     vivado(POWER)
     found = vivado_power(tmp_path / "build", tmp_path / "activity.saif")
-    assert found == {"tool": "Vivado v2099.1", "total_w": 0.195, "dynamic_w": 0.123, "static_w": 0.072,
-                     "classes": {"Clocks": 0.04, "Slice Logic": 0.001, "Block RAM": 0.072}, "confidence": "Medium",
-                     "nets_matched": "61% (10/16)", "report": "top_power_activity.rpt"}
+    assert found == {
+        "tool": "Vivado v2099.1",
+        "total_w": 0.195,
+        "dynamic_w": 0.123,
+        "static_w": 0.072,
+        "classes": {"Clocks": 0.04, "Slice Logic": 0.001, "Block RAM": 0.072},
+        "confidence": "Medium",
+        "nets_matched": "61% (10/16)",
+        "report": "top_power_activity.rpt",
+    }
     words = (tmp_path / "record").read_text().split()
     assert words[words.index("-tclargs") + 1 :][:2] == [CHECKPOINT, str(tmp_path / "activity.saif")]
     script = (tmp_path / "build" / "power.tcl").read_text()
@@ -283,15 +329,18 @@ def test_the_synthesis_is_the_boards(name):
     assert synthesis.endswith("-top accelerator")
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "--board must say whose netlist to simulate"),
-    (["--board", "zx81"], "board 'zx81' is unknown"),
-    (["--board", "tang_nano_9k"], "board tang_nano_9k (gowin): only netlists of xc7, ecp5, ice40 can be simulated"),
-    (["--board", "ulx3s", "--images", "none.npy"], "images none.npy does not exist"),
-    (["--board", "ulx3s", "--plan", "none.json"], "plan none.json does not exist"),
-    (["--board", "ulx3s"], "does not say which data set it is for; give --images"),
-    (["--board", "ulx3s", "--frames", "0"], "Invalid value for '--frames'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--board must say whose netlist to simulate"),
+        (["--board", "zx81"], "board 'zx81' is unknown"),
+        (["--board", "tang_nano_9k"], "board tang_nano_9k (gowin): only netlists of xc7, ecp5, ice40 can be simulated"),
+        (["--board", "ulx3s", "--images", "none.npy"], "images none.npy does not exist"),
+        (["--board", "ulx3s", "--plan", "none.json"], "plan none.json does not exist"),
+        (["--board", "ulx3s"], "does not say which data set it is for; give --images"),
+        (["--board", "ulx3s", "--frames", "0"], "Invalid value for '--frames'"),
+    ],
+)
 def test_command_refuses_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     save(tiny_network(), tmp_path / "tiny.s2nn")
     monkeypatch.chdir(tmp_path)

@@ -22,14 +22,27 @@ def frame(monkeypatch):
 
 
 def bench(*arguments):
-    return subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)], capture_output=True, text=True,
-                          cwd=ROOT, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
     ("measured", "reference", "better", "reached"),
-    [(9, 10, "lower", True), (11, 10, "lower", False), (11, 10, "higher", True), (9, 10, "higher", False),
-     (11, 10, "near", True), (8, 10, "near", False), (0, 0, "lower", True), (1, 0, "lower", False)],
+    [
+        (9, 10, "lower", True),
+        (11, 10, "lower", False),
+        (11, 10, "higher", True),
+        (9, 10, "higher", False),
+        (11, 10, "near", True),
+        (8, 10, "near", False),
+        (0, 0, "lower", True),
+        (1, 0, "lower", False),
+    ],
 )
 def test_verdicts(frame, measured, reference, better, reached):
     row = frame.Row("x", measured, "", reference, "", better, 0.15, binding=True)

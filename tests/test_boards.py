@@ -62,8 +62,13 @@ def test_plan_has_single_bit_ports_and_uart_pins(name, mhz):
     assert not [port for port in ports if "[" in port]
     assert {"uart_0__rx__io", "uart_0__tx__io"} <= set(ports)
     text = plan.files["top.v" if board.family == "xc7" else "top.il"]
-    primitive = {"LFE5U-85F": "EHXPLLL", "iCE40UP5K": "SB_PLL40_PAD", "iCE40HX8K": "SB_PLL40_CORE",
-                 "GW2A-18C": "rPLL", "XC7A35T": "PLLE2_ADV"}[board.device]
+    primitive = {
+        "LFE5U-85F": "EHXPLLL",
+        "iCE40UP5K": "SB_PLL40_PAD",
+        "iCE40HX8K": "SB_PLL40_CORE",
+        "GW2A-18C": "rPLL",
+        "XC7A35T": "PLLE2_ADV",
+    }[board.device]
     assert (primitive in text) == (settings is not None)
 
 
@@ -73,17 +78,20 @@ class Lights(Loop):
     leds: Out(3)
 
 
-@pytest.mark.parametrize(("name", "leds"), [
-    ("ulx3s", ["led 0", "led 1", "led 2"]),
-    ("arty_a7", ["led 0", "led 1", "led 2"]),
-    ("tang_nano_9k", ["led 0", "led 1", "led 2"]),
-    ("icebreaker", ["led_g 0", "led_r 0"]),  # its leds 0 and 1 are the same two
-    ("tang_primer_20k", []),
-    ("amaranth_boards.icesugar:ICESugarPlatform", ["led_g 0", "led_r 0", "led 2"]),
-    ("amaranth_boards.icesugar_nano:ICESugarNanoPlatform", ["led 0"]),
-    ("amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", []),  # its LED is the serial port's pin
-    ("amaranth_boards.ecpix5:ECPIX545Platform", ["rgb_led 0 g", "rgb_led 0 r", "rgb_led 0 b"]),
-])
+@pytest.mark.parametrize(
+    ("name", "leds"),
+    [
+        ("ulx3s", ["led 0", "led 1", "led 2"]),
+        ("arty_a7", ["led 0", "led 1", "led 2"]),
+        ("tang_nano_9k", ["led 0", "led 1", "led 2"]),
+        ("icebreaker", ["led_g 0", "led_r 0"]),  # its leds 0 and 1 are the same two
+        ("tang_primer_20k", []),
+        ("amaranth_boards.icesugar:ICESugarPlatform", ["led_g 0", "led_r 0", "led 2"]),
+        ("amaranth_boards.icesugar_nano:ICESugarNanoPlatform", ["led 0"]),
+        ("amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform", []),  # its LED is the serial port's pin
+        ("amaranth_boards.ecpix5:ECPIX545Platform", ["rgb_led 0 g", "rgb_led 0 r", "rgb_led 0 b"]),
+    ],
+)
 def test_leds_of_boards(name, leds):
     board = find_board(name)
     platform, top = board.create_platform(), BoardTop(Lights(), board, system_clock(board)[1])
@@ -98,20 +106,26 @@ def test_leds_of_boards(name, leds):
 
 def test_default_board_is_known_and_others_are_listed():
     assert find_board(DEFAULT_BOARD).title == "ULX3S (85F)"
-    with pytest.raises(UserError, match=r"^board 'zx81' is unknown; known boards: ulx3s, .*icebreaker, .*arty_a7_100; "
-                                        r"or name a platform class of Amaranth, such as \S+$"):
+    with pytest.raises(
+        UserError,
+        match=r"^board 'zx81' is unknown; known boards: ulx3s, .*icebreaker, .*arty_a7_100; "
+        r"or name a platform class of Amaranth, such as \S+$",
+    ):
         find_board("zx81")
 
 
-@pytest.mark.parametrize(("name", "family", "device", "crystal_mhz", "clock_mhz"), [
-    ("versa_ecp5:VersaECP5Platform", "ecp5", "LFE5UM-45F", 100, 100),
-    ("ecp5_5g_evn:ECP55GEVNPlatform", "ecp5", "LFE5UM5G-85F", 12, 100),
-    ("supercon19badge:Supercon19BadgePlatform", "ecp5", "LFE5U-45F", 8, 8),  # too slow a crystal for the PLL
-    ("icestick:ICEStickPlatform", "ice40", "iCE40HX1K", 12, 48),
-    ("cmod_a7:CmodA7_35Platform", "xc7", "XC7A35T", 12, 12),
-    ("ebaz4205:EBAZ4205Platform", "xc7", "XC7Z010", 33.333, 100),
-    ("tang_primer_20k:TangPrimer20kDockPlatform", "gowin", "GW2A-18C", 27, 81),
-])
+@pytest.mark.parametrize(
+    ("name", "family", "device", "crystal_mhz", "clock_mhz"),
+    [
+        ("versa_ecp5:VersaECP5Platform", "ecp5", "LFE5UM-45F", 100, 100),
+        ("ecp5_5g_evn:ECP55GEVNPlatform", "ecp5", "LFE5UM5G-85F", 12, 100),
+        ("supercon19badge:Supercon19BadgePlatform", "ecp5", "LFE5U-45F", 8, 8),  # too slow a crystal for the PLL
+        ("icestick:ICEStickPlatform", "ice40", "iCE40HX1K", 12, 48),
+        ("cmod_a7:CmodA7_35Platform", "xc7", "XC7A35T", 12, 12),
+        ("ebaz4205:EBAZ4205Platform", "xc7", "XC7Z010", 33.333, 100),
+        ("tang_primer_20k:TangPrimer20kDockPlatform", "gowin", "GW2A-18C", 27, 81),
+    ],
+)
 def test_board_by_its_class(name, family, device, crystal_mhz, clock_mhz):
     board = find_board(f"amaranth_boards.{name}")
     assert (board.name, board.family, board.device) == (f"amaranth_boards.{name}", family, device)
@@ -121,14 +135,17 @@ def test_board_by_its_class(name, family, device, crystal_mhz, clock_mhz):
     assert abs(clock_hz - board.clock_hz) <= TOLERANCE * board.clock_hz
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("amaranth_boards.zx81:Z", r"module 'amaranth_boards.zx81' can't be imported \(No module named"),
-    (":Z", "module '' can't be imported"),
-    ("os:path", "'path' is no platform class of Amaranth in module os"),
-    ("amaranth_boards.ulx3s:_ULX3SPlatform", "can't be made: .*abstract"),
-    ("amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_25FPlatform", r"has no serial port \(resource uart 0 with rx"),
-    ("amaranth_boards.de10_lite:DE10LitePlatform", "device 10M50DA is not in the table of devices"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("amaranth_boards.zx81:Z", r"module 'amaranth_boards.zx81' can't be imported \(No module named"),
+        (":Z", "module '' can't be imported"),
+        ("os:path", "'path' is no platform class of Amaranth in module os"),
+        ("amaranth_boards.ulx3s:_ULX3SPlatform", "can't be made: .*abstract"),
+        ("amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_25FPlatform", r"has no serial port \(resource uart 0 with rx"),
+        ("amaranth_boards.de10_lite:DE10LitePlatform", "device 10M50DA is not in the table of devices"),
+    ],
+)
 def test_class_that_is_no_board_for_us(name, message):
     with pytest.raises(UserError, match=f"^board '{name}'.*{message}"):
         find_board(name)
@@ -156,12 +173,15 @@ def test_every_class_of_amaranth_boards_is_a_board_or_refused_in_one_line():
     assert min(good) >= 4_000_000
 
 
-@pytest.mark.parametrize(("device", "package", "speed", "part", "names"), [
-    ("xc7a35ti", "csg324", "1L", "xc7a35tcsg324-1", ("xc7a35tcsg324", "xc7a35t", "artix7")),
-    ("XC7Z007S", "CLG400", "1", "xc7z007sclg400-1", ("xc7z007sclg400", "xc7z007s", "zynq7")),
-    ("xc7k325t", "ffg900", "2", "xc7k325tffg900-2", ("xc7k325tffg900", "xc7k325t", "kintex7")),
-    ("xc7s50", "csga324", "1", "xc7s50csga324-1", ("xc7s50csga324", "xc7s50", "spartan7")),
-])
+@pytest.mark.parametrize(
+    ("device", "package", "speed", "part", "names"),
+    [
+        ("xc7a35ti", "csg324", "1L", "xc7a35tcsg324-1", ("xc7a35tcsg324", "xc7a35t", "artix7")),
+        ("XC7Z007S", "CLG400", "1", "xc7z007sclg400-1", ("xc7z007sclg400", "xc7z007s", "zynq7")),
+        ("xc7k325t", "ffg900", "2", "xc7k325tffg900-2", ("xc7k325tffg900", "xc7k325t", "kintex7")),
+        ("xc7s50", "csga324", "1", "xc7s50csga324-1", ("xc7s50csga324", "xc7s50", "spartan7")),
+    ],
+)
 def test_names_of_a_part_in_the_databases(device, package, speed, part, names):
     platform = SimpleNamespace(device=device, package=package, speed=speed)
     assert part_name(platform) == part
@@ -172,9 +192,21 @@ def test_names_of_a_part_in_the_databases(device, package, speed, part, names):
 
 @pytest.mark.parametrize(
     ("family", "crystal_mhz", "wanted_mhz"),
-    [("ecp5", 25, 80), ("ecp5", 25, 100), ("ecp5", 25, 63.7), ("ecp5", 25, 3.125), ("ecp5", 25, 400),
-     ("ice40", 12, 24), ("ice40", 12, 18), ("xc7", 100, 80), ("xc7", 100, 133), ("gowin", 27, 81), ("gowin", 27, 24),
-     ("gowin", 27, 67.5), ("gowin", 50, 5)],
+    [
+        ("ecp5", 25, 80),
+        ("ecp5", 25, 100),
+        ("ecp5", 25, 63.7),
+        ("ecp5", 25, 3.125),
+        ("ecp5", 25, 400),
+        ("ice40", 12, 24),
+        ("ice40", 12, 18),
+        ("xc7", 100, 80),
+        ("xc7", 100, 133),
+        ("gowin", 27, 81),
+        ("gowin", 27, 24),
+        ("gowin", 27, 67.5),
+        ("gowin", 50, 5),
+    ],
 )
 def test_pll_settings_stay_inside_the_limits(family, crystal_mhz, wanted_mhz):
     limits, wanted = LIMITS[family], wanted_mhz * 1e6
@@ -247,6 +279,9 @@ def test_budget_refuses_with_numbers_side_by_side():
     board = find_board("arty_a7")
     check_budget({"luts": 20_800, "ffs": 41_600, "brams": 49.5, "dsps": 0}, board)
     check_budget({"luts": None}, board)
-    with pytest.raises(UserError, match=r"does not fit Arty A7-35T \(XC7A35T\), by estimate: LUT6 25,000 of 20,800 "
-                                        r"\(too many\), RAMB36 12 of 50;"):
+    with pytest.raises(
+        UserError,
+        match=r"does not fit Arty A7-35T \(XC7A35T\), by estimate: LUT6 25,000 of 20,800 "
+        r"\(too many\), RAMB36 12 of 50;",
+    ):
         check_budget({"luts": 25_000, "brams": 11.5}, board)

@@ -21,6 +21,7 @@ from s2nn_hw.timing import Deadlock
 
 def residual(rng, side=6, channels=8):
     """Return a network with one block: two convolutions and the identity."""
+
     def weights(*shape):
         return rng.integers(-3, 4, shape).astype(np.int8)
 
@@ -28,12 +29,17 @@ def residual(rng, side=6, channels=8):
         return Fire(np.full(channels, 4, np.int32))
 
     shortcut = Conv2d(weights(channels, 1, 1, 1), 3, groups=channels)
-    return Network("residual", Input((side, side), 1), (
-        Layer("stem", Conv2d(weights(channels, 3, 3, 1), 3, 1, 1), fire(), (INPUT,)),
-        Layer("a", Conv2d(weights(channels, 3, 3, channels), 3, 1, 1), fire(), ("stem",)),
-        Layer("b", (Conv2d(weights(channels, 3, 3, channels), 3, 1, 1), shortcut), fire(), ("a", "stem")),
-        Layer("readout", Dense(weights(3, side * side * channels), 3), Readout(np.zeros(3, np.int32)), ("b",)),
-    ), ("x", "y", "z"))
+    return Network(
+        "residual",
+        Input((side, side), 1),
+        (
+            Layer("stem", Conv2d(weights(channels, 3, 3, 1), 3, 1, 1), fire(), (INPUT,)),
+            Layer("a", Conv2d(weights(channels, 3, 3, channels), 3, 1, 1), fire(), ("stem",)),
+            Layer("b", (Conv2d(weights(channels, 3, 3, channels), 3, 1, 1), shortcut), fire(), ("a", "stem")),
+            Layer("readout", Dense(weights(3, side * side * channels), 3), Readout(np.zeros(3, np.int32)), ("b",)),
+        ),
+        ("x", "y", "z"),
+    )
 
 
 def last_result(network, plan, values):
@@ -73,8 +79,9 @@ def test_powers_of_two_cost_no_more_cycles_than_the_bound():
     chosen = size_buffers(network, plan, values, exact=False)
     assert all(words & (words - 1) == 0 for words in chosen["b"])
     rounded = {"b": tuple(1 << (n - 1).bit_length() for n in safe_buffers(network, plan)["b"])}
-    assert (last_result(network, with_buffers(plan, chosen), values)
-            == last_result(network, with_buffers(plan, rounded), values))
+    assert last_result(network, with_buffers(plan, chosen), values) == last_result(
+        network, with_buffers(plan, rounded), values
+    )
 
 
 def test_the_default_plan_of_a_graph_never_stops():
@@ -102,8 +109,9 @@ def test_too_small_a_buffer_stops_for_ever():
 
 def test_a_chain_has_no_buffers_to_size():
     network = residual(np.random.default_rng(0))
-    chain = Network("chain", network.input, (*network.layers[:2], replace(network.layers[3], sources=("a",))),
-                    network.classes)
+    chain = Network(
+        "chain", network.input, (*network.layers[:2], replace(network.layers[3], sources=("a",))), network.classes
+    )
     _, values = layer_inputs(chain, random_images(chain, 3))
     assert size_buffers(chain, default_plan(chain), values) == {}
     assert safe_buffers(chain, default_plan(chain)) == {}

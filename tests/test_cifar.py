@@ -48,8 +48,11 @@ def archive(path, members, mode="w:xz"):
 
 def pictures(split, kind="JPEG", suffix="jpg"):
     """Two pictures of each class: their names and bytes."""
-    return {f"{split}/{name}/{n}.{suffix}": picture(4 * label + n, kind)
-            for label, name in enumerate(cifar.CLASSES) for n in (1, 0)}
+    return {
+        f"{split}/{name}/{n}.{suffix}": picture(4 * label + n, kind)
+        for label, name in enumerate(cifar.CLASSES)
+        for n in (1, 0)
+    }
 
 
 def test_binary_files_are_read_in_their_order(small):
@@ -117,14 +120,20 @@ def test_folder_of_pictures(small, kind, suffix, title):
         assert (images[:, 3, 4, 2] // 3 // 4 == labels).all()
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda m: m.update({"test/dog/1.jpg": picture(1, size=(33, 32))}), "test/?.*dog/1.jpg must be a whole 32 x 32"),
-    (lambda m: m.update({"test/dog/1.jpg": b"GIF89a"}), "dog/1.jpg must be a whole"),
-    (lambda m: m.update({"test/dog/1.jpg": m["test/dog/1.jpg"][:300]}), "dog/1.jpg must be a whole"),
-    (lambda m: m.update({"test/wolf/1.jpg": picture(1)}), "class folders must be among airplane, .*not 'wolf'"),
-    (lambda m: m.update({"test/dog/1.jpg": bytes(cifar.LARGEST_PICTURE + 1)}), "must be at most 1,048,576 bytes"),
-    (lambda m: [m.pop(name) for name in list(m) if "/ship/" in name], "must hold pictures of all of"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda m: m.update({"test/dog/1.jpg": picture(1, size=(33, 32))}),
+            "test/?.*dog/1.jpg must be a whole 32 x 32",
+        ),
+        (lambda m: m.update({"test/dog/1.jpg": b"GIF89a"}), "dog/1.jpg must be a whole"),
+        (lambda m: m.update({"test/dog/1.jpg": m["test/dog/1.jpg"][:300]}), "dog/1.jpg must be a whole"),
+        (lambda m: m.update({"test/wolf/1.jpg": picture(1)}), "class folders must be among airplane, .*not 'wolf'"),
+        (lambda m: m.update({"test/dog/1.jpg": bytes(cifar.LARGEST_PICTURE + 1)}), "must be at most 1,048,576 bytes"),
+        (lambda m: [m.pop(name) for name in list(m) if "/ship/" in name], "must hold pictures of all of"),
+    ],
+)
 def test_bad_pictures_are_named(small, change, words):
     members = pictures("test")
     change(members)
@@ -145,10 +154,13 @@ def test_truncated_archives_are_named(small, name):
             data.load("cifar10", "test")
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (lambda b: b[:-1], "must hold 12,292 bytes, not 12,291"),
-    (lambda b: b"\x0a" + b[1:], r"labels must lie in 0 \.\. 9, not reach 10"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda b: b[:-1], "must hold 12,292 bytes, not 12,291"),
+        (lambda b: b"\x0a" + b[1:], r"labels must lie in 0 \.\. 9, not reach 10"),
+    ],
+)
 def test_bad_binary_files_are_named(small, content, words):
     (small / cifar.BATCHES).mkdir()
     (small / cifar.BATCHES / "test_batch.bin").write_bytes(content(binary(0)[0]))

@@ -16,8 +16,22 @@ from s2nn_hw import cli
 from s2nn_hw.store import save
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("train", "quantize", "inspect", "golden", "verilog", "plan", "simulate", "verify", "bitstream",
-            "activity", "report", "compare", "explore", "run")
+COMMANDS = (
+    "train",
+    "quantize",
+    "inspect",
+    "golden",
+    "verilog",
+    "plan",
+    "simulate",
+    "verify",
+    "bitstream",
+    "activity",
+    "report",
+    "compare",
+    "explore",
+    "run",
+)
 
 
 @pytest.fixture
@@ -130,9 +144,13 @@ def test_bad_images(place, command, array, text, name):
 
 def test_a_pipe_is_no_file(place, command):
     os.mkfifo(place / "pipe.s2nn")
-    for words in (("golden", "pipe.s2nn", "--images", "x.npy", "-o", "o.npz"), ("inspect", "pipe.s2nn"),
-                  ("inspect", "net.s2nn", "--plan", "pipe.s2nn"), ("quantize", "pipe.s2nn", "-o", "o.s2nn"),
-                  ("golden", "net.s2nn", "--images", "pipe.s2nn", "-o", "o.npz")):
+    for words in (
+        ("golden", "pipe.s2nn", "--images", "x.npy", "-o", "o.npz"),
+        ("inspect", "pipe.s2nn"),
+        ("inspect", "net.s2nn", "--plan", "pipe.s2nn"),
+        ("quantize", "pipe.s2nn", "-o", "o.s2nn"),
+        ("golden", "net.s2nn", "--images", "pipe.s2nn", "-o", "o.npz"),
+    ):
         refused(command(*words), "pipe.s2nn is no plain file")
 
 
@@ -277,8 +295,13 @@ def test_npz_files_without_images_are_refused(place, command):
 
 
 def test_a_reader_that_has_gone_is_no_error(place):
-    out = subprocess.run(f"{sys.executable} -c 'from s2nn_hw.cli import main; main()' inspect net.s2nn | head -1",
-                         shell=True, capture_output=True, text=True, check=False)
+    out = subprocess.run(
+        f"{sys.executable} -c 'from s2nn_hw.cli import main; main()' inspect net.s2nn | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert out.stderr == ""
     assert out.stdout.startswith("random:")
 

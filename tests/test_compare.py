@@ -78,12 +78,15 @@ def test_the_command(files, tmp_path):
             assert wide <= width
 
 
-@pytest.mark.parametrize(("names", "said"), [
-    (["one"], "compare wants 2 to 64 reports, not 1"),
-    (["one", "nothing"], "does not exist"),
-    (["one", "old"], "field version must be 2, not 1"),
-    (["one", "build"], "field format must be 's2nn-report', not 's2nn-build'"),
-])
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["one"], "compare wants 2 to 64 reports, not 1"),
+        (["one", "nothing"], "does not exist"),
+        (["one", "old"], "field version must be 2, not 1"),
+        (["one", "build"], "field format must be 's2nn-report', not 's2nn-build'"),
+    ],
+)
 def test_bad_reports(files, tmp_path, names, said):
     files |= {name: tmp_path / f"{name}.json" for name in ("nothing", "old", "build")}
     files["old"].write_text(json.dumps(sample() | {"version": 1}))

@@ -26,19 +26,28 @@ def conv(channels, bits=4, **keys):
 
 # every kind of layer and joint: pools fused and not, both shortcuts, groups, an OR, overlapping padded pooling
 RESIDUAL = [
-    conv(6, 8, kernel=5, stride=2), conv(8, 3, name="a", shortcut="conv1", shortcut_bits=6, pool=2),
-    conv(8, 2, name="b", shortcut="a_pool"), conv(8, 1, name="c", groups="depthwise"),
-    {"kind": "or", "from": ["a_pool", "c"]}, {"kind": "maxpool", "kernel": 3, "stride": 2, "padding": 1},
+    conv(6, 8, kernel=5, stride=2),
+    conv(8, 3, name="a", shortcut="conv1", shortcut_bits=6, pool=2),
+    conv(8, 2, name="b", shortcut="a_pool"),
+    conv(8, 1, name="c", groups="depthwise"),
+    {"kind": "or", "from": ["a_pool", "c"]},
+    {"kind": "maxpool", "kernel": 3, "stride": 2, "padding": 1},
     conv(12, 4, name="last", padding=0, groups=4),
 ]
 
 
 def recipe(layers=RESIDUAL, set="cifar10", pixel_bits=4, readout=(), threshold=1.0, **keys):
-    return from_dict({
-        "name": "small", "data": {"set": set, "pixel_bits": pixel_bits}, "layers": layers,
-        "readout": {"bits": 4} | dict(readout), "neuron": {"threshold": threshold},
-        "training": {"epochs": 2, "batch": 20, "learning_rate": 5e-3, "seed": 5} | keys.pop("training", {}), **keys,
-    })
+    return from_dict(
+        {
+            "name": "small",
+            "data": {"set": set, "pixel_bits": pixel_bits},
+            "layers": layers,
+            "readout": {"bits": 4} | dict(readout),
+            "neuron": {"threshold": threshold},
+            "training": {"epochs": 2, "batch": 20, "learning_rate": 5e-3, "seed": 5} | keys.pop("training", {}),
+            **keys,
+        }
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -70,14 +79,18 @@ def random_checkpoint(options, seed=0):
 
 # conversion
 
-@pytest.mark.parametrize(("layers", "options"), [
-    (RESIDUAL, {}),
-    (RESIDUAL, {"readout": {"average": "global"}, "threshold": 0.6}),
-    ([conv(5, 3, kernel=2, padding=1, pool=3)], {"set": "mnist", "pixel_bits": 8, "readout": {"average": 1}}),
-    ([conv(4, pool=2), conv(4)], {"set": "mnist", "pixel_bits": 1, "readout": {"average": 7}}),
-    ([conv(4, kernel=7, padding=0, stride=3), {"neurons": 9, "bits": 3}], {"pixel_bits": 2}),
-    ([{"neurons": 9, "bits": 3}], {"pixel_bits": 8}),
-])
+
+@pytest.mark.parametrize(
+    ("layers", "options"),
+    [
+        (RESIDUAL, {}),
+        (RESIDUAL, {"readout": {"average": "global"}, "threshold": 0.6}),
+        ([conv(5, 3, kernel=2, padding=1, pool=3)], {"set": "mnist", "pixel_bits": 8, "readout": {"average": 1}}),
+        ([conv(4, pool=2), conv(4)], {"set": "mnist", "pixel_bits": 1, "readout": {"average": 7}}),
+        ([conv(4, kernel=7, padding=0, stride=3), {"neurons": 9, "bits": 3}], {"pixel_bits": 2}),
+        ([{"neurons": 9, "bits": 3}], {"pixel_bits": 8}),
+    ],
+)
 def test_integer_network_has_the_spikes_of_the_float_network(layers, options):
     checkpoint = random_checkpoint(recipe(layers, **options))
     images, bits = data.samples(checkpoint.recipe.data.set)[0][:50], checkpoint.recipe.data.pixel_bits
@@ -97,11 +110,21 @@ def test_a_trained_residual_network_is_the_same_in_integers(tmp_path, silent):
     assert report["accuracy_float"] == report["accuracy_integer"]
     assert report["spikes"] == pytest.approx(report["spikes_float"], rel=1e-3)
     assert report["data_set"] == network.provenance["measured"]["data_set"] == "CIFAR-10 (JPEG)"
-    assert [layer.name for layer in network.layers] == ["conv1", "a", "a_pool", "b", "c", "or1", "pool1", "last",
-                                                        "readout"]
+    assert [layer.name for layer in network.layers] == [
+        "conv1",
+        "a",
+        "a_pool",
+        "b",
+        "c",
+        "or1",
+        "pool1",
+        "last",
+        "readout",
+    ]
     assert [row["name"] for row in report["layers"]] == ["conv1", "a", "b", "c", "last", "readout"]
-    assert report["memory_bits"] == (6 * 75 * 8 + 8 * (54 * 3 + 6 * 6) + 8 * (72 + 1) * 2 + 8 * 9 + 12 * 18 * 4
-                                     + 10 * 48 * 4)
+    assert report["memory_bits"] == (
+        6 * 75 * 8 + 8 * (54 * 3 + 6 * 6) + 8 * (72 + 1) * 2 + 8 * 9 + 12 * 18 * 4 + 10 * 48 * 4
+    )
 
 
 @pytest.mark.parametrize("quantised", [True, False])
@@ -131,6 +154,7 @@ def test_synaptic_operations_count_every_window_that_reads_a_spike():
 
 
 # training
+
 
 def test_a_pool_before_the_neuron_gives_the_spikes_of_one_behind_it():
     torch.manual_seed(0)
@@ -163,20 +187,25 @@ def test_bfloat16_is_for_convolutions_only():
 
 def test_activity_counts_the_spikes_that_enter_each_table():
     model = build(recipe([conv(2, pool=2), conv(4), conv(4, shortcut="conv2")], readout={"average": "global"}))
-    trace = {"conv1_pool": torch.ones(3, 2, 16, 16), "conv2": torch.zeros(3, 4, 32, 32),
-             "conv3": torch.zeros(3, 4, 16, 16)}
+    trace = {
+        "conv1_pool": torch.ones(3, 2, 16, 16),
+        "conv2": torch.zeros(3, 4, 32, 32),
+        "conv3": torch.zeros(3, 4, 16, 16),
+    }
     sizes = [512, 1024, 1024, 1024]  # of the pool; of conv2, which two tables read; of conv3
     assert activity(model, trace, "spikes").item() == pytest.approx(512 / sum(sizes))
     weights = [9 * 4, 9 * 4, 1, 10]
     assert activity(model, trace, "synaptic_operations").item() == pytest.approx(
-        512 * 36 / sum(w * s for w, s in zip(weights, sizes, strict=True)))
+        512 * 36 / sum(w * s for w, s in zip(weights, sizes, strict=True))
+    )
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, silent, monkeypatch):
     from safetensors.torch import load_file
 
-    options = recipe(augment={"flip": True, "crop_pixels": 4, "cutout_pixels": 8},
-                     penalty={"measure": "spikes", "weight": 0.1})
+    options = recipe(
+        augment={"flip": True, "crop_pixels": 4, "cutout_pixels": 8}, penalty={"measure": "spikes", "weight": 0.1}
+    )
     whole, real = load_file(train(options, tmp_path / "whole", console=silent)), training.train_epoch
 
     def stopped(*args, **keys):
@@ -223,6 +252,7 @@ def test_a_checkpoint_from_elsewhere_names_its_tensors(tmp_path):
 
 
 # images with colours
+
 
 def test_colour_images_are_changed_as_a_whole():
     images = torch.tensor(data.samples("cifar10")[0])

@@ -24,12 +24,16 @@ from s2nn_hw.synapses import weight_limit
 
 
 def recipe(pixel_bits=2, sizes=(9, 7), bits=(3, 2, 4), threshold=1.0, **training):
-    return from_dict({
-        "name": "tiny", "data": {"set": "mnist", "pixel_bits": pixel_bits},
-        "layers": [{"neurons": n, "bits": b} for n, b in zip(sizes, bits, strict=False)],
-        "readout": {"bits": bits[-1]}, "neuron": {"threshold": threshold},
-        "training": {"epochs": 1, "batch": 30, "seed": 5} | training,
-    })
+    return from_dict(
+        {
+            "name": "tiny",
+            "data": {"set": "mnist", "pixel_bits": pixel_bits},
+            "layers": [{"neurons": n, "bits": b} for n, b in zip(sizes, bits, strict=False)],
+            "readout": {"bits": bits[-1]},
+            "neuron": {"threshold": threshold},
+            "training": {"epochs": 1, "batch": 30, "seed": 5} | training,
+        }
+    )
 
 
 def random_checkpoint(options, seed):
@@ -60,11 +64,15 @@ def float_model(checkpoint, images):
 
 # folding
 
+
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
-@given(seed=st.integers(0, 10**6), pixel_bits=st.sampled_from([1, 2, 4, 8]),
-       sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3),
-       bits=st.lists(st.integers(1, 8), min_size=4, max_size=4),
-       threshold=st.sampled_from([0.3, 1.0, 2.5]))
+@given(
+    seed=st.integers(0, 10**6),
+    pixel_bits=st.sampled_from([1, 2, 4, 8]),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    bits=st.lists(st.integers(1, 8), min_size=4, max_size=4),
+    threshold=st.sampled_from([0.3, 1.0, 2.5]),
+)
 def test_integer_network_has_the_spikes_of_the_float_network(seed, pixel_bits, sizes, bits, threshold):
     options = recipe(pixel_bits, sizes, bits[: len(sizes)] + bits[-1:], threshold, seed=seed)
     checkpoint = random_checkpoint(options, seed)
@@ -105,8 +113,9 @@ def hidden_layer(gamma, beta, mean=0.0, threshold=1.0):
 
 def folded(layer, levels=(3, -2, 0, 1), scale=0.5, peak=1):
     with torch.no_grad():
-        (weights,), thresholds = fold(layer, [torch.tensor([levels]).double()], torch.tensor([[scale]]),
-                                      torch.zeros(1).double(), peak)
+        (weights,), thresholds = fold(
+            layer, [torch.tensor([levels]).double()], torch.tensor([[scale]]), torch.zeros(1).double(), peak
+        )
     return weights[0].tolist(), int(thresholds[0])
 
 
@@ -121,8 +130,10 @@ def test_negative_gamma_turns_the_row():
     assert folded(hidden_layer(-1.0, 0.25)) == ([-3, 2, 0, -1], 2)
 
 
-@pytest.mark.parametrize(("gamma", "beta", "fires"), [(0.0, 1.0, True), (0.0, 0.999, False), (1e-30, 5.0, True),
-                                                      (1e-30, -5.0, False), (-1e-30, 5.0, True)])
+@pytest.mark.parametrize(
+    ("gamma", "beta", "fires"),
+    [(0.0, 1.0, True), (0.0, 0.999, False), (1e-30, 5.0, True), (1e-30, -5.0, False), (-1e-30, 5.0, True)],
+)
 def test_constant_neurons_get_a_threshold_that_is_always_or_never_reached(gamma, beta, fires):
     for peak in (1, 255):
         weights, threshold = folded(hidden_layer(gamma, beta), peak=peak)
@@ -136,6 +147,7 @@ def test_dead_channels_are_constant(beta, fires):
 
 
 # rounding weights that were not trained at these bits
+
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("shared", [False, True])
@@ -196,13 +208,16 @@ def test_bits_of_a_fake_quantised_checkpoint_may_change(trained):
     assert same[1]["accuracy_float"] == same[1]["accuracy_integer"] > 0.8
     assert same[1]["spikes"] == same[1]["spikes_float"]
     assert not needs_calibration(checkpoint, [4, 5, 8])
-    assert all(np.array_equal(a.synapses[0].weights, b.synapses[0].weights)
-               for a, b in zip(same[0].layers, wider[0].layers, strict=True))
+    assert all(
+        np.array_equal(a.synapses[0].weights, b.synapses[0].weights)
+        for a, b in zip(same[0].layers, wider[0].layers, strict=True)
+    )
     assert needs_calibration(checkpoint, [2, 2, 3])
     assert narrower[1]["accuracy_integer"] > 0.6
 
 
 # checkpoints from strangers
+
 
 @pytest.fixture
 def checkpoint_file(tmp_path):
@@ -234,21 +249,35 @@ def test_a_checkpoint_comes_back_whole(checkpoint_file):
     assert all(torch.equal(a, b) for a, b in zip(came.model.parameters(), model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda t: t.pop("readout.bias"), r"tensors missing: 'readout.bias' \(10,\)"),
-    (lambda t: t.update({"readout.bias": torch.zeros(11)}), r"'readout.bias' must be float \(10,\), not .*\(11,\)"),
-    (lambda t: t.update({"readout.bias": torch.zeros(10, dtype=torch.int32)}), "must be float .* not I32"),
-    (lambda t: t["hidden.0.linear.weight"].fill_(float("nan")), "'hidden.0.linear.weight' holds values .* not finite"),
-    (lambda t: t["hidden.1.norm.running_var"].fill_(-1), "'hidden.1.norm.running_var' is a variance"),
-    (lambda t: t["readout.linear.clip"].fill_(0), "'readout.linear.clip' must be positive"),
-    (lambda t: t.update({"hidden.2.norm.bias": torch.zeros(3)}),
-     "belonging to no layer of the recipe: 'hidden.2.norm.bias'"),
-    (lambda t: t.update({"hidden.0.norm.num_batches_tracked": torch.tensor(3), "readout.num_batches_tracked":
-                         torch.tensor(3)}), "to no layer of the recipe: 'readout.num_batches_tracked'$"),
-    (lambda t: t.update({"readout.bias": torch.zeros(10).to(torch.float8_e4m3fn)}), "must be float .* not F8_E4M3"),
-    (lambda t: [t.pop(name) for name in ("readout.bias", "hidden.1.norm.weight")] and t.update(x=torch.zeros(1)),
-     r"missing: 'hidden.1.norm.weight' \(7,\), 'readout.bias' \(10,\); belonging to no layer of the recipe: 'x'"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.pop("readout.bias"), r"tensors missing: 'readout.bias' \(10,\)"),
+        (lambda t: t.update({"readout.bias": torch.zeros(11)}), r"'readout.bias' must be float \(10,\), not .*\(11,\)"),
+        (lambda t: t.update({"readout.bias": torch.zeros(10, dtype=torch.int32)}), "must be float .* not I32"),
+        (
+            lambda t: t["hidden.0.linear.weight"].fill_(float("nan")),
+            "'hidden.0.linear.weight' holds values .* not finite",
+        ),
+        (lambda t: t["hidden.1.norm.running_var"].fill_(-1), "'hidden.1.norm.running_var' is a variance"),
+        (lambda t: t["readout.linear.clip"].fill_(0), "'readout.linear.clip' must be positive"),
+        (
+            lambda t: t.update({"hidden.2.norm.bias": torch.zeros(3)}),
+            "belonging to no layer of the recipe: 'hidden.2.norm.bias'",
+        ),
+        (
+            lambda t: t.update(
+                {"hidden.0.norm.num_batches_tracked": torch.tensor(3), "readout.num_batches_tracked": torch.tensor(3)}
+            ),
+            "to no layer of the recipe: 'readout.num_batches_tracked'$",
+        ),
+        (lambda t: t.update({"readout.bias": torch.zeros(10).to(torch.float8_e4m3fn)}), "must be float .* not F8_E4M3"),
+        (
+            lambda t: [t.pop(name) for name in ("readout.bias", "hidden.1.norm.weight")] and t.update(x=torch.zeros(1)),
+            r"missing: 'hidden.1.norm.weight' \(7,\), 'readout.bias' \(10,\); belonging to no layer of the recipe: 'x'",
+        ),
+    ],
+)
 def test_bad_tensors_are_named(checkpoint_file, change, words):
     altered(checkpoint_file, change)
     with pytest.raises(UserError, match=words) as error:
@@ -256,12 +285,15 @@ def test_bad_tensors_are_named(checkpoint_file, change, words):
     assert str(checkpoint_file) in str(error.value)
 
 
-@pytest.mark.parametrize(("metadata", "words"), [
-    (None, "give --recipe"),
-    ({"s2nn-checkpoint": "{}"}, "give --recipe"),
-    ({"s2nn-checkpoint": "{"}, "is not JSON"),
-    ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "keys 'data', 'layers', 'readout', 'training' are missing"),
-])
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        (None, "give --recipe"),
+        ({"s2nn-checkpoint": "{}"}, "give --recipe"),
+        ({"s2nn-checkpoint": "{"}, "is not JSON"),
+        ({"s2nn-checkpoint": '{"recipe": {"name": "x"}}'}, "keys 'data', 'layers', 'readout', 'training' are missing"),
+    ],
+)
 def test_bad_metadata_is_named_and_a_recipe_replaces_it(checkpoint_file, metadata, words):
     altered(checkpoint_file, lambda t: None, metadata)
     with pytest.raises(UserError, match=words):
@@ -296,6 +328,7 @@ def test_missing_truncated_and_empty_files_are_named(tmp_path, checkpoint_file):
 
 # the command
 
+
 def test_command_writes_network_and_figures(trained, tmp_path, capsys):
     path, output = trained(recipe(epochs=2)), tmp_path / "tiny.s2nn"
     quantize_checkpoint(path, output)
@@ -327,11 +360,15 @@ def test_without_the_data_set_the_sample_is_measured(trained, tmp_path, monkeypa
     assert quantize(read_checkpoint(path))[1]["images"] == 300
 
 
-@pytest.mark.parametrize(("output", "options", "words"), [
-    ("tiny.bin", {}, "must end in .s2nn"), ("none/tiny.s2nn", {}, "does not exist"),
-    ("tiny.s2nn", {"bits": "9"}, "--bits must be one number"),
-    ("tiny.s2nn", {"recipe": "none.toml"}, "none.toml does not exist"),
-])
+@pytest.mark.parametrize(
+    ("output", "options", "words"),
+    [
+        ("tiny.bin", {}, "must end in .s2nn"),
+        ("none/tiny.s2nn", {}, "does not exist"),
+        ("tiny.s2nn", {"bits": "9"}, "--bits must be one number"),
+        ("tiny.s2nn", {"recipe": "none.toml"}, "none.toml does not exist"),
+    ],
+)
 def test_command_refuses_and_leaves_nothing(checkpoint_file, tmp_path, monkeypatch, output, options, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=words):

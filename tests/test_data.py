@@ -7,8 +7,12 @@ import pytest
 from quantize import data
 from s2nn_hw.errors import UserError
 
-FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
-         "t10k-labels-idx1-ubyte.gz")
+FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
 
 
 def idx(array):
@@ -64,16 +68,19 @@ def test_labels_beyond_the_classes_are_refused(tmp_path, monkeypatch):
         data.load("mnist", "test")
 
 
-@pytest.mark.parametrize(("damage", "words"), [
-    (lambda b: b[:-20], "not a whole gzip"),
-    (lambda b: b[:30] + bytes([b[30] ^ 255]) + b[31:], "not a whole gzip"),
-    (lambda b: b"<html>", "not a whole gzip"),
-    (lambda b: b"", "not an IDX file"),
-    (lambda b: gzip.compress(b"\0\0\x08"), "not an IDX file"),
-    (lambda b: gzip.compress(b"\0\0\x0d\x03" + gzip.decompress(b)[4:]), "not an IDX file"),
-    (lambda b: gzip.compress(gzip.decompress(b)[:-5]), "must hold 8 bytes"),
-    (lambda b: gzip.compress(gzip.decompress(b)[:4] + b"\xff" * 12), "must hold"),
-])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda b: b[:-20], "not a whole gzip"),
+        (lambda b: b[:30] + bytes([b[30] ^ 255]) + b[31:], "not a whole gzip"),
+        (lambda b: b"<html>", "not a whole gzip"),
+        (lambda b: b"", "not an IDX file"),
+        (lambda b: gzip.compress(b"\0\0\x08"), "not an IDX file"),
+        (lambda b: gzip.compress(b"\0\0\x0d\x03" + gzip.decompress(b)[4:]), "not an IDX file"),
+        (lambda b: gzip.compress(gzip.decompress(b)[:-5]), "must hold 8 bytes"),
+        (lambda b: gzip.compress(gzip.decompress(b)[:4] + b"\xff" * 12), "must hold"),
+    ],
+)
 def test_damaged_files_are_named(tmp_path, damage, words):
     path = tmp_path / "images.gz"
     path.write_bytes(damage(idx(np.arange(8, dtype=np.uint8).reshape(2, 2, 2))))

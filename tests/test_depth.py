@@ -26,18 +26,37 @@ def network_and_plan(kind, lut):
     if kind == "dense":
         network = random_network((100, 70, 40, 5), input_bits=2, bits=3)
     elif kind == "convolution":
-        network = build((8, 8), 2, [convolution(8, 3, padding=1), joined(MaxPool(2)), convolution(12, 3, padding=1),
-                                    joined(MaxPool(2)), pooled(5, (2, 2))])
+        network = build(
+            (8, 8),
+            2,
+            [
+                convolution(8, 3, padding=1),
+                joined(MaxPool(2)),
+                convolution(12, 3, padding=1),
+                joined(MaxPool(2)),
+                pooled(5, (2, 2)),
+            ],
+        )
     elif kind == "residual":
-        network = build((6, 6, 3), 2, [
-            convolution(8, 3, padding=1), convolution(8, 3, padding=1),
-            [convolution(8, 3, padding=1, bits=2), identity("layer0")], dense(5),
-        ])
+        network = build(
+            (6, 6, 3),
+            2,
+            [
+                convolution(8, 3, padding=1),
+                convolution(8, 3, padding=1),
+                [convolution(8, 3, padding=1, bits=2), identity("layer0")],
+                dense(5),
+            ],
+        )
         return network, with_buffers(default_plan(network, lut=lut), {"layer2": (0, 64)})
     else:
         network = random_network((40, 30, 4), bits=2)
-        return network, Plan(tuple(LayerPlan(layer.name, width=40 if layer.name == "layer0" else 30, engine="unrolled",
-                                             lut=lut) for layer in network.layers))
+        return network, Plan(
+            tuple(
+                LayerPlan(layer.name, width=40 if layer.name == "layer0" else 30, engine="unrolled", lut=lut)
+                for layer in network.layers
+            )
+        )
     return network, default_plan(network, lut=lut)
 
 
@@ -54,6 +73,7 @@ def netlists(tmp_path_factory):
             shorten(netlist)
             made[kind, name] = netlist, spread(netlist)
         return made[kind, name]
+
     return make
 
 

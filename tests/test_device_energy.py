@@ -12,11 +12,32 @@ from s2nn_hw.report.energy.device import device_energy, load_activity
 from s2nn_hw.report.energy.section import energy_section
 from s2nn_hw.report.tables import print_energy
 
-COUNTS = ("lut", "carry", "ff", "bram", "bram_reads", "bram_writes", "clock_ff", "clock_ff_enabled", "clock_bram",
-          "clock_lutram", "io")
+COUNTS = (
+    "lut",
+    "carry",
+    "ff",
+    "bram",
+    "bram_reads",
+    "bram_writes",
+    "clock_ff",
+    "clock_ff_enabled",
+    "clock_bram",
+    "clock_lutram",
+    "io",
+)
 PJ = dict(zip(NAMES, (0.2, 0.1, 0.01, 3.0, 20.0, 30.0, 80.0, 1.5), strict=True))
-ROW = {"name": "fc", "connections": 32, "synapses": 32, "synaptic_operations": 20.0, "active_taps": 5.0,
-       "shape": [4], "inputs": 8, "bits": 2, "accumulator_bits": [4, 5], "bit_planes": 1}
+ROW = {
+    "name": "fc",
+    "connections": 32,
+    "synapses": 32,
+    "synaptic_operations": 20.0,
+    "active_taps": 5.0,
+    "shape": [4],
+    "inputs": 8,
+    "bits": 2,
+    "accumulator_bits": [4, 5],
+    "bit_planes": 1,
+}
 
 
 def row(name, **counts):
@@ -25,28 +46,41 @@ def row(name, **counts):
 
 def record(**changes):
     """Return activity of 10 frames of 50 cycles: a layer, and the rest."""
-    busy = [row("fc", lut=100.0, ff=40.0, bram=12.0, bram_reads=6.0, bram_writes=1.0, clock_ff=1000.0,
-                clock_bram=100.0),
-            row("other", lut=20.0, ff=10.0, clock_ff=500.0, clock_lutram=50.0)]
+    busy = [
+        row("fc", lut=100.0, ff=40.0, bram=12.0, bram_reads=6.0, bram_writes=1.0, clock_ff=1000.0, clock_bram=100.0),
+        row("other", lut=20.0, ff=10.0, clock_ff=500.0, clock_lutram=50.0),
+    ]
     idle = [row("fc", clock_ff=20.0, clock_bram=2.0), row("other", lut=0.5, ff=1.0, clock_ff=10.0, clock_lutram=1.0)]
     return {
-        "format": "s2nn-activity", "version": 1, "frames": 10, "simulator": "S 1", "saif": "activity.saif",
-        "cycles": {"busy": 500, "per_frame": 50.0, "idle": 64}, "link": {"flip_flops": 100, "by": "build"},
-        "netlist": {"what": "netlist", "cells": {"RAMB18E1": 2, "RAMB36E1": 2, "LUT4": 9}}, "vivado": None,
-        "frame": {"columns": {}, "rows": busy}, "idle": {"columns": {}, "rows": idle},
+        "format": "s2nn-activity",
+        "version": 1,
+        "frames": 10,
+        "simulator": "S 1",
+        "saif": "activity.saif",
+        "cycles": {"busy": 500, "per_frame": 50.0, "idle": 64},
+        "link": {"flip_flops": 100, "by": "build"},
+        "netlist": {"what": "netlist", "cells": {"RAMB18E1": 2, "RAMB36E1": 2, "LUT4": 9}},
+        "vivado": None,
+        "frame": {"columns": {}, "rows": busy},
+        "idle": {"columns": {}, "rows": idle},
     } | changes
 
 
 def prices(spread=1.0, static=100.0):
     def made(name, value, unit="pJ"):
         return Coefficient(name, unit, value / spread, value, value * spread, "measured", "here")
-    return Coefficients("D1", "family", "RAMB36", {name: made(name, value) for name, value in PJ.items()},
-                        made("static", static, "mW"))
+
+    return Coefficients(
+        "D1", "family", "RAMB36", {name: made(name, value) for name, value in PJ.items()}, made("static", static, "mW")
+    )
 
 
 def energy(**given):
-    return device_energy(record(), prices(given.pop("spread", 1.0)),
-                         **({"clock_mhz": 100, "interval_cycles": 40, "reply_bytes": 10} | given))
+    return device_energy(
+        record(),
+        prices(given.pop("spread", 1.0)),
+        **({"clock_mhz": 100, "interval_cycles": 40, "reply_bytes": 10} | given),
+    )
 
 
 def test_frame_is_counts_times_prices():
@@ -115,21 +149,24 @@ def test_record_round_trip(tmp_path):
     assert load_activity(path) == record()
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"format": "x"}, "must have format"),
-    ({"version": 2}, "version 1"),
-    ({"frames": 0}, "damaged"),
-    ({"cycles": {}}, "per_frame"),
-    ({"link": None}, "damaged"),
-    ({"link": {"flip_flops": -1, "by": ""}}, "count"),
-    ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
-    ({"saif": None, "idle": {"rows": []}}, "damaged"),
-    ({"idle": {"rows": [row("fc")]}}, "the same rows"),
-    ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
-    ({"frame": {"rows": [{"name": "fc"}, row("other")]}}, "'lut'"),
-    ({"frame": {"rows": [row("fc", lut="many"), row("other")]}}, "damaged"),
-    ({"netlist": {"what": "x"}}, "'cells'"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "x"}, "must have format"),
+        ({"version": 2}, "version 1"),
+        ({"frames": 0}, "damaged"),
+        ({"cycles": {}}, "per_frame"),
+        ({"link": None}, "damaged"),
+        ({"link": {"flip_flops": -1, "by": ""}}, "count"),
+        ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
+        ({"saif": None, "idle": {"rows": []}}, "damaged"),
+        ({"idle": {"rows": [row("fc")]}}, "the same rows"),
+        ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
+        ({"frame": {"rows": [{"name": "fc"}, row("other")]}}, "'lut'"),
+        ({"frame": {"rows": [row("fc", lut="many"), row("other")]}}, "damaged"),
+        ({"netlist": {"what": "x"}}, "'cells'"),
+    ],
+)
 def test_bad_records_are_refused(tmp_path, change, said):
     path = tmp_path / "activity.json"
     path.write_text(json.dumps(record(**change)))
@@ -149,10 +186,20 @@ def test_records_that_are_no_json(tmp_path):
 def test_section_of_a_report():
     board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
     link = {"frames_per_second": 1000.0, "reply_bytes": 20}
-    readings = {"file": "r.toml", "instrument": None, "date": None, "note": None, "run_w": 2.0, "idle_w": 1.9,
-                "frames_per_second": 1000.0, "samples": None, "seconds": None}
-    made = energy_section([ROW], board=board, activity=record(), clock_mhz=100, interval_cycles=40, link=link,
-                          readings=readings)
+    readings = {
+        "file": "r.toml",
+        "instrument": None,
+        "date": None,
+        "note": None,
+        "run_w": 2.0,
+        "idle_w": 1.9,
+        "frames_per_second": 1000.0,
+        "samples": None,
+        "seconds": None,
+    }
+    made = energy_section(
+        [ROW], board=board, activity=record(), clock_mhz=100, interval_cycles=40, link=link, readings=readings
+    )
     assert made["device"]["family"].startswith("Artix-7")
     total = made["device"]["at_link"]["frame"]["total_nj"]["value"]
     assert made["measured"]["to_estimate"] == pytest.approx(2e6 / total, rel=1e-3)
@@ -160,8 +207,13 @@ def test_section_of_a_report():
     alone = energy_section([ROW])
     assert (alone["device"], alone["measured"]) == (None, None)
     assert alone["arithmetic"]["models"]["rows"][0]["additions"] == 24
-    other = energy_section([ROW], board={"device": "GW2A-18", "budget": board["budget"]}, activity=record(),
-                           clock_mhz=50, interval_cycles=40)
+    other = energy_section(
+        [ROW],
+        board={"device": "GW2A-18", "budget": board["budget"]},
+        activity=record(),
+        clock_mhz=50,
+        interval_cycles=40,
+    )
     assert other["device"] is None
 
 
@@ -173,12 +225,36 @@ def printed(energy):
 
 def test_tables_say_what_is_there():
     board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
-    readings = {"file": "r.toml", "instrument": None, "date": None, "note": None, "run_w": 2.0, "idle_w": None,
-                "frames_per_second": None, "samples": None, "seconds": None}
-    text = printed(energy_section([ROW], board=board, activity=record(), clock_mhz=100, interval_cycles=40,
-                                  link={"frames_per_second": 1000.0, "reply_bytes": 20}, readings=readings))
-    for said in ("float32 ANN", "XC7A35T per frame", "1,000 frames/s (the link's)", "board 2 W", "Arty A7-100T",
-                 "plausible"):
+    readings = {
+        "file": "r.toml",
+        "instrument": None,
+        "date": None,
+        "note": None,
+        "run_w": 2.0,
+        "idle_w": None,
+        "frames_per_second": None,
+        "samples": None,
+        "seconds": None,
+    }
+    text = printed(
+        energy_section(
+            [ROW],
+            board=board,
+            activity=record(),
+            clock_mhz=100,
+            interval_cycles=40,
+            link={"frames_per_second": 1000.0, "reply_bytes": 20},
+            readings=readings,
+        )
+    )
+    for said in (
+        "float32 ANN",
+        "XC7A35T per frame",
+        "1,000 frames/s (the link's)",
+        "board 2 W",
+        "Arty A7-100T",
+        "plausible",
+    ):
         assert said in text
     text = printed(energy_section([ROW]))
     assert "float32 ANN" in text

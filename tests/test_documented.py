@@ -33,11 +33,30 @@ NOT_RUN = {
 }
 # values for the words that stand for something
 WORDS = {
-    "NAME.s2nn": "my.s2nn", "BUILD_DIR": "my.s2nn", "PLAN.json": "plan.json", "P.json": "plan.json", "BOARD": "ulx3s",
-    "B": "ulx3s", "X.npy": "x.npy", "Y.npy": "y.npy", "IMAGES.npy": "x.npy", "RECIPE.toml": "models/mnist-mlp.toml",
-    "N": "3", "K": "3", "F": "1000", "MHZ": "50", "MINUTES": "30", "S": "2", "DIR": "out", "FILE": "file",
+    "NAME.s2nn": "my.s2nn",
+    "BUILD_DIR": "my.s2nn",
+    "PLAN.json": "plan.json",
+    "P.json": "plan.json",
+    "BOARD": "ulx3s",
+    "B": "ulx3s",
+    "X.npy": "x.npy",
+    "Y.npy": "y.npy",
+    "IMAGES.npy": "x.npy",
+    "RECIPE.toml": "models/mnist-mlp.toml",
+    "N": "3",
+    "K": "3",
+    "F": "1000",
+    "MHZ": "50",
+    "MINUTES": "30",
+    "S": "2",
+    "DIR": "out",
+    "FILE": "file",
     "R.json": "r.json",
-    "REPORT...": "a.json", "...": "a.json", "F=N,..": "luts=100", "F,F,..": "luts,accuracy", "FILE.md": "README.md",
+    "REPORT...": "a.json",
+    "...": "a.json",
+    "F=N,..": "luts=100",
+    "F,F,..": "luts,accuracy",
+    "FILE.md": "README.md",
     "NETWORK": "my.s2nn",
 }
 
@@ -77,8 +96,11 @@ def variants(line):
 def alternatives(text):
     head, *others = text.split(" | ")
     found = [head] + [f"{head.rsplit(' ', 1)[0]} {other}" for other in others]
-    return [" ".join(word.split("|")[min(k, word.count("|"))] for word in one.split())
-            for one in found for k in range(2 if "|" in one else 1)]
+    return [
+        " ".join(word.split("|")[min(k, word.count("|"))] for word in one.split())
+        for one in found
+        for k in range(2 if "|" in one else 1)
+    ]
 
 
 def words_of(text):
@@ -117,23 +139,30 @@ def test_every_command_is_understood(document, line):
         elif text.startswith("make "):
             targets = [word for word in text.split()[1:] if "=" not in word]
             for name, _ in (word.split("=", 1) for word in text.split()[1:] if "=" in word):
-                assert re.search(rf"\$\({name}\)|\$\({name}[,)]|ifeq.*{name}|^{name} \?=|filter.*{name}",
-                                 (ROOT / "Makefile").read_text(), re.MULTILINE), name
-            done = subprocess.run(["make", "-n", "-o", ".venv/.ready", *targets], capture_output=True, text=True,
-                                  cwd=ROOT, check=False)
+                assert re.search(
+                    rf"\$\({name}\)|\$\({name}[,)]|ifeq.*{name}|^{name} \?=|filter.*{name}",
+                    (ROOT / "Makefile").read_text(),
+                    re.MULTILINE,
+                ), name
+            done = subprocess.run(
+                ["make", "-n", "-o", ".venv/.ready", *targets], capture_output=True, text=True, cwd=ROOT, check=False
+            )
             assert done.returncode == 0, done.stderr
         else:
             module = text.split(" -m ")[1].split()[0]
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file() or (
-                ROOT / module / "__main__.py").is_file(), module
+                ROOT / module / "__main__.py"
+            ).is_file(), module
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("typed")
     network = random_network((784, 8, 10), input_bits=1, name="my")
-    save(replace(network, input=replace(network.input, shape=(28, 28)), provenance={"data_set": "mnist"}),
-         place / "my.s2nn")
+    save(
+        replace(network, input=replace(network.input, shape=(28, 28)), provenance={"data_set": "mnist"}),
+        place / "my.s2nn",
+    )
     images, labels = samples("mnist")
     np.save(place / "x.npy", images[:6])
     np.save(place / "y.npy", labels[:6])
@@ -153,7 +182,7 @@ def test_quick_ones_do_what_they_say(folder, monkeypatch, command, document, lin
     for name in [word for word in words if word.endswith(".report.json") and words[0] == "compare"]:
         if not Path(name).is_file():
             assert command("report", "my.s2nn", "-o", name)[0] == 0
-    if "plan.json" in words and "-o" not in words[words.index("plan.json") - 1:]:
+    if "plan.json" in words and "-o" not in words[words.index("plan.json") - 1 :]:
         of = next(word for word in words if word.endswith(".s2nn"))
         assert command("plan", of, "--board", "ulx3s" if of == "my.s2nn" else "arty_a7", "-o", "plan.json")[0] == 0
     code, out, err = command(*words)
@@ -165,6 +194,8 @@ def test_the_python_in_the_readme_runs(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names = {"images": np.load("x.npy")}
-    exec(compile(block.replace("Accelerator(network)  ", "keep(Accelerator(network))  "), "README.md", "exec"),
-         names | {"keep": lambda a: setattr(a, "_MustUse__used", True) or a})
+    exec(
+        compile(block.replace("Accelerator(network)  ", "keep(Accelerator(network))  "), "README.md", "exec"),
+        names | {"keep": lambda a: setattr(a, "_MustUse__used", True) or a},
+    )
     assert load("models/mnist-mlp.s2nn").name == "mnist-mlp"

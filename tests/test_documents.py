@@ -35,17 +35,24 @@ def document(tmp_path):
 
 
 def run(document, *reports):
-    return update(reports or [sample(), sample(residual=True)], [document], document.parents[1] / "docs" / "figures",
-                  literature=load_literature())
+    return update(
+        reports or [sample(), sample(residual=True)],
+        [document],
+        document.parents[1] / "docs" / "figures",
+        literature=load_literature(),
+    )
 
 
 def test_marked_parts_are_replaced_and_nothing_else(document):
     written = run(document)
     text = document.read_text()
     assert {path.name for path in written} == {
-        "page.md", "mnist-mlp-timeline-light.svg", "mnist-mlp-timeline-dark.svg",
+        "page.md",
+        "mnist-mlp-timeline-light.svg",
+        "mnist-mlp-timeline-dark.svg",
         "compare-luts-accuracy-mnist-light.svg",
-        "compare-luts-accuracy-mnist-dark.svg"}
+        "compare-luts-accuracy-mnist-dark.svg",
+    }
     assert text.startswith("# A title\n\n<!-- figures:overview -->\n| network |")
     assert text.endswith("<!-- /figures:literature -->\nthe end\n")
     assert "\nold\n" not in text
@@ -65,11 +72,14 @@ def test_a_second_run_writes_nothing(document):
     assert before == {path: path.read_bytes() for path in document.parent.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("<!-- figures:overview -->", "has no <!-- /figures:overview --> behind it"),
-    ("<!-- figures:x/timeline --><!-- /figures:x/timeline -->", "is of no report given; there are mnist-mlp"),
-    ("<!-- figures:mnist-mlp/x --><!-- /figures:mnist-mlp/x -->", "no such figure; there are timeline"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<!-- figures:overview -->", "has no <!-- /figures:overview --> behind it"),
+        ("<!-- figures:x/timeline --><!-- /figures:x/timeline -->", "is of no report given; there are mnist-mlp"),
+        ("<!-- figures:mnist-mlp/x --><!-- /figures:mnist-mlp/x -->", "no such figure; there are timeline"),
+    ],
+)
 def test_marks_that_mean_nothing_change_nothing(document, text, said):
     document.write_text("<!-- figures:overview --><!-- /figures:overview -->" + text)
     with pytest.raises(UserError, match=said):
@@ -97,7 +107,12 @@ def test_names_from_reports_are_only_text(document):
 
 def test_bad_input_is_one_line_and_status_2(document):
     root = Path(__file__).parents[1]
-    out = subprocess.run([sys.executable, "-m", "s2nn_hw.report.documents", "none.json", "--in", str(document)],
-                         capture_output=True, text=True, cwd=root, check=False)
+    out = subprocess.run(
+        [sys.executable, "-m", "s2nn_hw.report.documents", "none.json", "--in", str(document)],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        check=False,
+    )
     assert out.returncode == 2
     assert out.stderr == "error: report none.json does not exist\n"

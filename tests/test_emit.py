@@ -53,8 +53,11 @@ def test_no_multiplier_and_the_stated_ports(folder, network):
     body = text[text.index("module accelerator(") :]
     for side, direction in (("input", "input"), ("output", "output")):
         width = interface[side]["width"]
-        assert re.search(rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']} ;|"
-                         rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']};", body)
+        assert re.search(
+            rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']} ;|"
+            rf"{direction} \[{width - 1}:0\] {interface[side]['ports']['payload']};",
+            body,
+        )
     fields = interface["output"]["fields"]
     assert sum(field["width"] for field in fields.values()) == interface["output"]["width"]
 
@@ -69,10 +72,17 @@ def test_vectors_are_golden(folder, network):
 
 
 def test_stages_are_described():
-    network = build((6, 6, 3), 2, [
-        convolution(4, 3, padding=1), convolution(6, 3, padding=1), joined(MaxPool(2)), joined(MaxPool(3, 1, 1)),
-        pooled(3, (3, 1)),
-    ])
+    network = build(
+        (6, 6, 3),
+        2,
+        [
+            convolution(4, 3, padding=1),
+            convolution(6, 3, padding=1),
+            joined(MaxPool(2)),
+            joined(MaxPool(3, 1, 1)),
+            pooled(3, (3, 1)),
+        ],
+    )
     described = emit.interface(Design(network))
     assert described["version"] == 3
     beats = {"pixels_per_beat": 4, "pixels_per_group": 3, "beats_per_frame": 36}

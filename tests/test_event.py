@@ -45,10 +45,10 @@ def test_narrow_memories_do_not_take_many_more_blocks():
     assert memory_columns(4096, 768) == [4] * 192  # as many as the bits fill, but for parity
 
 
-@pytest.mark.parametrize(("words", "share", "columns"), [
-    (128, 16, [15]), (129, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]),
-    (900, 16, [1] * 15),
-])
+@pytest.mark.parametrize(
+    ("words", "share", "columns"),
+    [(128, 16, [15]), (129, 16, [4, 4, 4, 3]), (460, 16, [2] * 7 + [1]), (900, 16, [1] * 15)],
+)
 def test_many_rows_lie_in_narrow_memories(words, share, columns):
     """As deep as a block RAM is at each width, where few of its rows stay empty."""
     rng = np.random.default_rng(words)
@@ -62,11 +62,20 @@ def test_many_rows_lie_in_narrow_memories(words, share, columns):
 @pytest.mark.parametrize(
     "options",
     [
-        {"groups": 2}, {"groups": 3, "planes": 2, "repeats": 4}, {"repeats": 9}, {"groups": 2, "lanes": 1, "words": 1},
-        {"taps": 3, "banks": 3, "width": 12}, {"taps": 3, "banks": 6, "width": 12, "groups": 2},
-        {"taps": 9, "banks": 9, "width": 9, "words": 1, "planes": 4}, {"taps": 2, "banks": 4, "width": 16, "depth": 2},
-        {"slots": 3}, {"slots": 2, "repeats": 4, "groups": 2}, {"tag_bits": 1}, {"tag_bits": 4, "words": 1},
-        {"memory": "block", "banks": 2}, {"memory": "distributed", "groups": 2},
+        {"groups": 2},
+        {"groups": 3, "planes": 2, "repeats": 4},
+        {"repeats": 9},
+        {"groups": 2, "lanes": 1, "words": 1},
+        {"taps": 3, "banks": 3, "width": 12},
+        {"taps": 3, "banks": 6, "width": 12, "groups": 2},
+        {"taps": 9, "banks": 9, "width": 9, "words": 1, "planes": 4},
+        {"taps": 2, "banks": 4, "width": 16, "depth": 2},
+        {"slots": 3},
+        {"slots": 2, "repeats": 4, "groups": 2},
+        {"tag_bits": 1},
+        {"tag_bits": 4, "words": 1},
+        {"memory": "block", "banks": 2},
+        {"memory": "distributed", "groups": 2},
     ],
 )
 def test_groups_cells_and_taps(options, stall):

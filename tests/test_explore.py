@@ -70,10 +70,18 @@ def test_budget_takes_known_figures_and_the_smaller_of_board_and_user():
     assert over == {"luts": -0.5, "ffs": -1, "brams": 0.5, "accuracy": pytest.approx(0.5), "latency_us": 0}
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("lutz=3", "'lutz' is unknown"), ("luts", "luts needs a positive number"), ("luts=-1", "positive"),
-    ("luts=nan", "positive"), ("luts=1,luts=2", "given twice"), ("accuracy=97", "share from 0 to 1"), (",", "''"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lutz=3", "'lutz' is unknown"),
+        ("luts", "luts needs a positive number"),
+        ("luts=-1", "positive"),
+        ("luts=nan", "positive"),
+        ("luts=1,luts=2", "given twice"),
+        ("accuracy=97", "share from 0 to 1"),
+        (",", "''"),
+    ],
+)
 def test_bad_budgets(text, said):
     with pytest.raises(UserError, match=said):
         parse_budget(text)
@@ -114,8 +122,9 @@ def test_variants_are_networks_of_fewer_bits_that_agree_with_the_first(shape, ca
     classes = network.forward(images).classes.numpy()
     agreement = []
     for bits in ((4, 5), (2, 4), (1, 2)):
-        variant = make_variant(network, input_bits=bits[0], weight_bits=bits[1],
-                               calibration=images[150:] if calibrated else None)
+        variant = make_variant(
+            network, input_bits=bits[0], weight_bits=bits[1], calibration=images[150:] if calibrated else None
+        )
         assert own_bits(variant) == bits
         agreement.append(float((variant.forward(images[:150]).classes.numpy() == classes[:150]).mean()))
     assert make_variant(network) is network
@@ -149,12 +158,17 @@ def test_variants_of_convolutions_shortcuts_and_pooling(bits):
 
 def task(**parameters):
     parameters = {"clock_mhz": 100.0, "plan": "default"} | parameters
-    return {"kind": "candidate", "code": code_digest("candidate"), "parameters": parameters,
-            "board": {"family": "xc7", "baud": 10**6, "budget": {"luts": 20000.0, "ffs": 40000.0, "brams": 50.0}}}
+    return {
+        "kind": "candidate",
+        "code": code_digest("candidate"),
+        "parameters": parameters,
+        "board": {"family": "xc7", "baud": 10**6, "budget": {"luts": 20000.0, "ffs": 40000.0, "brams": 50.0}},
+    }
 
 
-@pytest.mark.parametrize(("family", "inputs", "levels"),
-                         [("xc7", 6, 5), ("ecp5", 4, 2), ("ice40", 4, 2), ("gowin", 4, 2)])
+@pytest.mark.parametrize(
+    ("family", "inputs", "levels"), [("xc7", 6, 5), ("ecp5", 4, 2), ("ice40", 4, 2), ("gowin", 4, 2)]
+)
 def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch, family, inputs, levels):
     from hw.boards import BOARDS
     from hw.figures import board_figures
@@ -209,8 +223,9 @@ def test_energy_reads_a_row_for_each_spike_and_a_table_for_each_pass_of_the_para
     assert frame_energy(design, ones, values) > 0
     silent = {name: 0 * x for name, x in values.items()}
     assert frame_energy(design, design.timing.ones(silent), silent) == 0
-    parallel = replace(design.plan, layers=tuple(
-        replace(c, engine="parallel", banks=1, width=16) for c in design.plan.layers))
+    parallel = replace(
+        design.plan, layers=tuple(replace(c, engine="parallel", banks=1, width=16) for c in design.plan.layers)
+    )
     (stage, *_) = Design(network, parallel).stages
     table = 2 * 16 * 10 * 4  # two words of 16 inputs
     assert weight_reads(stage, None) == [(2 * table, table)]  # for both bit planes
@@ -221,23 +236,35 @@ def test_a_plan_that_can_not_be_is_refused_with_its_reason(contents):
     values = {name: options[-1] for name, options in space.parameters().items()} | {"plan": "layers"}
     good = work(task(**space.complete(values)), *contents)
     assert [(c["engine"], c["groups"]) for c in good["plan"]["layers"]] == [
-        ("parallel", 5), ("parallel", 8), ("parallel", 3)]
+        ("parallel", 5),
+        ("parallel", 8),
+        ("parallel", 3),
+    ]
     bad = work(task(**space.complete(values | {"layer0.banks": 128, "layer0.engine": "event"})), *contents)
     assert bad.keys() == {"refused"}
     assert "layer0" in bad["refused"]
-    assert "refused" in work(task(plan="planner", pace=0) | {
-        "board": task()["board"] | {"budget": {"luts": 10.0, "ffs": 10.0, "brams": 1.0}}}, *contents)
+    assert "refused" in work(
+        task(plan="planner", pace=0)
+        | {"board": task()["board"] | {"budget": {"luts": 10.0, "ffs": 10.0, "brams": 1.0}}},
+        *contents,
+    )
     with pytest.raises(UserError, match="a worker has another s2nn-hw"):
         work(task() | {"code": "0"}, *contents)
 
 
 def test_layers_plans_follow_their_values(place):
     network = load("tiny.s2nn")
-    values = {f"layer{n}.{key}": value for n in range(3) for key, value in (
-        ("engine", "event"), ("banks", 2), ("word", 8), ("groups", 1), ("memory", "distributed"))}
+    values = {
+        f"layer{n}.{key}": value
+        for n in range(3)
+        for key, value in (("engine", "event"), ("banks", 2), ("word", 8), ("groups", 1), ("memory", "distributed"))
+    }
     plan = layers_plan(network, values | {"layer1.engine": "parallel"}, "xc7")
     assert [(c.engine, c.banks, c.width, c.memory) for c in plan.layers] == [
-        ("event", 2, 16, "distributed"), ("parallel", 1, 16, "distributed"), ("event", 2, 16, "distributed")]
+        ("event", 2, 16, "distributed"),
+        ("parallel", 1, 16, "distributed"),
+        ("event", 2, 16, "distributed"),
+    ]
 
 
 def test_same_seed_same_trials_however_they_are_worked_out(place):
@@ -328,7 +355,10 @@ def test_spread_takes_the_best_of_each_and_then_the_farthest():
     assert [row["trial"] for row in chosen] == [0, 3, 5] or [row["trial"] for row in chosen] == [0, 2, 5]
     assert front.spread(rows, ["accuracy", "luts"], 9) == rows
     assert front.errors({"luts": 110, "ffs": 90, "brams": 0}, {"luts": 100, "ffs": 100, "brams": 0}) == {
-        "luts": 0.1, "ffs": -0.1, "brams": 0.0}
+        "luts": 0.1,
+        "ffs": -0.1,
+        "brams": 0.0,
+    }
     assert front.errors({"luts": 1, "ffs": 1, "brams": 1}, {"luts": 1, "ffs": 1, "brams": 0})["brams"] is None
 
 
@@ -360,7 +390,8 @@ def test_a_recipe_is_trained_once_for_each_pair_of_bits(place, monkeypatch):
     trained = []
     (place / "r.toml").write_text(
         '[data]\nset = "mnist"\npixel_bits = 1\n[[layers]]\nneurons = 8\nbits = 3\n'
-        "[readout]\nbits = 4\n[training]\nepochs = 7\n")
+        "[readout]\nbits = 4\n[training]\nepochs = 7\n"
+    )
 
     def train(recipe, folder, console):
         trained.append((recipe.name, recipe.data.pixel_bits, recipe.bits, recipe.training.epochs))
@@ -382,12 +413,18 @@ def test_a_recipe_is_trained_once_for_each_pair_of_bits(place, monkeypatch):
     assert len(trained) == 1  # found in the folder
 
 
-@pytest.mark.parametrize(("damage", "said"), [
-    (lambda path: path.write_bytes(b"nonsense, not a database" * 50), "can't be used"),
-    (lambda path: sqlite3.connect(path).executescript("CREATE TABLE studies (x INTEGER);").close(), "can't be used"),
-    (lambda path: other_study(path, "someone-elses"), "is of another study \\(someone-elses\\)"),
-    (lambda path: other_study(path, "s2nn-exploration"), "holds no exploration of version 1"),
-])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_bytes(b"nonsense, not a database" * 50), "can't be used"),
+        (
+            lambda path: sqlite3.connect(path).executescript("CREATE TABLE studies (x INTEGER);").close(),
+            "can't be used",
+        ),
+        (lambda path: other_study(path, "someone-elses"), "is of another study \\(someone-elses\\)"),
+        (lambda path: other_study(path, "s2nn-exploration"), "holds no exploration of version 1"),
+    ],
+)
 def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path, damage, said):
     path = tmp_path / "study.db"
     damage(path)
@@ -435,8 +472,10 @@ def test_what_answers_but_is_no_ray_cluster_is_not_waited_for(monkeypatch):
 
 def test_two_explorations_do_not_share_a_folder(place):
     explore(trials=4)
-    with (held(place / "runs/explore/tiny-arty_a7", "exploration is at work in"),
-          pytest.raises(UserError, match="another exploration is at work")):
+    with (
+        held(place / "runs/explore/tiny-arty_a7", "exploration is at work in"),
+        pytest.raises(UserError, match="another exploration is at work"),
+    ):
         explore(trials=4)
 
 
@@ -444,9 +483,13 @@ def test_two_explorations_do_not_share_a_folder(place):
 def test_ray_loses_a_node_and_every_result_comes_once(tmp_path):
     pytest.importorskip("ray")
     answer = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "ray_loss.py"), str(tmp_path)], capture_output=True,
-        text=True, timeout=300, check=False,
-        env=dict(os.environ, RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0"))
+        [sys.executable, str(Path(__file__).parent / "ray_loss.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=dict(os.environ, RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0"),
+    )
     assert answer.returncode == 0, answer.stderr[-2000:]
     result = json.loads((tmp_path / "result.json").read_text())
     assert sorted(number for number, _ in result["came"]) == list(range(10))

@@ -23,7 +23,8 @@ def check_wiring(netlist):
     """The record of drivers and loads is that of the cells, and no net has two drivers or none."""
     fresh = FlatNetlist(netlist.design, netlist.family)
     assert {net: sorted(pins) for net, pins in fresh.loads.items()} == {
-        net: sorted(pins) for net, pins in netlist.loads.items() if pins}
+        net: sorted(pins) for net, pins in netlist.loads.items() if pins
+    }
     assert fresh.drivers == netlist.drivers
     assert all(len(pins) == 1 for pins in fresh.drivers.values())
     assert set(fresh.loads) <= set(fresh.drivers)
@@ -64,8 +65,10 @@ def test_the_same_netlist_gives_the_same_file(family, tmp_path):
 
 def wide(loads, driver, **more):
     """Return an xc7 design: ``driver`` drives net 10, which enables ``loads`` registers; the clock is net 2."""
-    cells = {"driver": driver, **{
-        f"r{n}": cell("FDRE", "Q", C=2, CE=10, D="0", R="0", Q=1000 + n) for n in range(loads)}}
+    cells = {
+        "driver": driver,
+        **{f"r{n}": cell("FDRE", "Q", C=2, CE=10, D="0", R="0", Q=1000 + n) for n in range(loads)},
+    }
     ports = {"clk": ("input", [2]), "i": ("input", [3, 4]), "o": ("output", range(1000, 1000 + loads))}
     return FlatNetlist(design(cells | more, ports, {"enable": [10]}), "xc7")
 
@@ -91,7 +94,8 @@ def test_a_register_is_copied_with_all_that_it_is():
         assert netlist.module["netnames"][f"enable_copy{number}"]["bits"] == [net]
         assert made["connections"] == {name: pins for name, pins in original["connections"].items() if name != "Q"}
         assert {name: made[name] for name in ("type", "parameters", "attributes", "port_directions")} == {
-            name: original[name] for name in ("type", "parameters", "attributes", "port_directions")}
+            name: original[name] for name in ("type", "parameters", "attributes", "port_directions")
+        }
     assert len(netlist.loads[11]) == 4
     assert "200" in str(result)
 
@@ -108,25 +112,40 @@ def test_registers_fed_by_registers_become_a_tree():
     assert sum(a != b for a, b in pairwise(order)) <= 2 * 10
 
 
-@pytest.mark.parametrize(("driver", "more", "reason"), [
-    (cell("RAMB18E1", "DOADO", CLKARDCLK=2, DOADO=[10, 11]), {}, "an output of RAMB18E1"),
-    (cell("CARRY4", ("O", "CO"), CI="0", CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[10, 11, 12, 13], CO=[14] * 4), {},
-     "an output of CARRY4"),
-    (cell("IBUF", "O", I=4, O=10), {}, "an output of IBUF"),
-    (register(D=4), {}, "a FDRE that samples another clock"),
-    (register(D=5), {"logic": cell("LUT2", "O", {"INIT": "1000"}, I0="1", I1=6, O=5),
-                     "other": register(C=4, D="1", Q=6)}, "a FDRE that samples another clock"),
-    (cell("FDRE", "Q", {}, {"LOC": "SLICE_X0Y0"}, C=2, CE="1", R="0", D="1", Q=10), {},
-     "a FDRE with a place of its own"),
-    (cell("STARTUPE2", "EOS", EOS=10), {}, "an output of STARTUPE2"),
-])
+@pytest.mark.parametrize(
+    ("driver", "more", "reason"),
+    [
+        (cell("RAMB18E1", "DOADO", CLKARDCLK=2, DOADO=[10, 11]), {}, "an output of RAMB18E1"),
+        (
+            cell(
+                "CARRY4", ("O", "CO"), CI="0", CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[10, 11, 12, 13], CO=[14] * 4
+            ),
+            {},
+            "an output of CARRY4",
+        ),
+        (cell("IBUF", "O", I=4, O=10), {}, "an output of IBUF"),
+        (register(D=4), {}, "a FDRE that samples another clock"),
+        (
+            register(D=5),
+            {"logic": cell("LUT2", "O", {"INIT": "1000"}, I0="1", I1=6, O=5), "other": register(C=4, D="1", Q=6)},
+            "a FDRE that samples another clock",
+        ),
+        (
+            cell("FDRE", "Q", {}, {"LOC": "SLICE_X0Y0"}, C=2, CE="1", R="0", D="1", Q=10),
+            {},
+            "a FDRE with a place of its own",
+        ),
+        (cell("STARTUPE2", "EOS", EOS=10), {}, "an output of STARTUPE2"),
+    ],
+)
 def test_what_cant_be_copied_gets_luts(driver, more, reason):
     netlist = wide(140, driver, **more)
     result = spread(netlist)
     assert result.highest_after <= 64
     assert (result.copies, result.buffers) == ({}, 2)
     assert [(item.net, item.loads, item.reason) for item in result.buffered if item.net == "enable"] == [
-        ("enable", 140, reason)]
+        ("enable", 140, reason)
+    ]
     assert netlist.cells["enable_buffer1"]["parameters"] == {"INIT": "10"}
     kinds = Counter(netlist.cells[pin[0]]["type"] for pin in netlist.loads[10])
     assert kinds == {"FDRE": 62, "LUT1": 2}
@@ -147,10 +166,12 @@ def test_loads_with_much_logic_behind_stay_next_to_a_carry():
         deep[f"a{n}"] = cell("LUT2", "O", {"INIT": "1000"}, I0=10, I1=3, O=2000 + n)
         deep[f"b{n}"] = cell("LUT2", "O", {"INIT": "1000"}, I0=2000 + n, I1=3, O=2010 + n)
         deep[f"c{n}"] = cell("FDRE", "Q", C=2, CE="1", D=2010 + n, R="0", Q=2020 + n)
-    carry = cell("CARRY4", ("O", "CO"), CI="0", CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[11, 12, 13, 14],
-                 CO=[15, 16, 17, 10])
-    deep["next"] = cell("CARRY4", ("O", "CO"), CI=10, CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[21, 22, 23, 24],
-                        CO=[25, 26, 27, 28])
+    carry = cell(
+        "CARRY4", ("O", "CO"), CI="0", CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[11, 12, 13, 14], CO=[15, 16, 17, 10]
+    )
+    deep["next"] = cell(
+        "CARRY4", ("O", "CO"), CI=10, CYINIT="0", S=[3, 3, 3, 3], DI=["0"] * 4, O=[21, 22, 23, 24], CO=[25, 26, 27, 28]
+    )
     netlist = wide(100, carry, **deep)
     assert spread(netlist).buffers
     assert all(netlist.cells[f"a{n}"]["connections"]["I0"] == [10] for n in range(4))
@@ -194,20 +215,35 @@ def test_chunks_keep_order_groups_and_limit(sizes, limit):
     assert len(parts) <= 2 * (sum(sizes) // limit + 1)
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("{", "is not JSON"),
-    ("[]", "has no modules"),
-    ('{"modules": {"a": {}}}', "has 0 top modules"),
-    ('{"modules": {"a": {"attributes": {"top": 1}}}}', "has no ports, cells or netnames"),
-    ('{"modules": {"a": {"attributes": {"top": 1}, "ports": {}, "netnames": {}, "cells": {"u": {"type": "$add"}}}}}',
-     "is not mapped"),
-    ('{"modules": {"b": {"attributes": {}}, "a": {"attributes": {"top": 1}, "ports": {}, "netnames": {}, '
-     '"cells": {"u": {"type": "b"}}}}}', "is not flat"),
-    ('{"modules": {"a": {"attributes": {"top": 1}, "ports": {}, "netnames": {}, "cells": {"u": {"type": "LUT1"}}}}}',
-     "cells without connections"),
-    ('{"modules": {"a": {"attributes": {"top": 1}, "ports": {}, "netnames": {}, "cells": {}, "memories": {"m": 1}}}}',
-     "has processes or memories"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "has no modules"),
+        ('{"modules": {"a": {}}}', "has 0 top modules"),
+        ('{"modules": {"a": {"attributes": {"top": 1}}}}', "has no ports, cells or netnames"),
+        (
+            '{"modules": {"a": {"attributes": {"top": 1}, '
+            '"ports": {}, "netnames": {}, "cells": {"u": {"type": "$add"}}}}}',
+            "is not mapped",
+        ),
+        (
+            '{"modules": {"b": {"attributes": {}}, "a": {"attributes": {"top": 1}, "ports": {}, "netnames": {}, '
+            '"cells": {"u": {"type": "b"}}}}}',
+            "is not flat",
+        ),
+        (
+            '{"modules": {"a": {"attributes": {"top": 1}, '
+            '"ports": {}, "netnames": {}, "cells": {"u": {"type": "LUT1"}}}}}',
+            "cells without connections",
+        ),
+        (
+            '{"modules": {"a": {"attributes": {"top": 1}, '
+            '"ports": {}, "netnames": {}, "cells": {}, "memories": {"m": 1}}}}',
+            "has processes or memories",
+        ),
+    ],
+)
 def test_what_is_no_flat_netlist_is_refused_and_stays(text, message, tmp_path):
     path = tmp_path / "top.json"
     path.write_text(text)

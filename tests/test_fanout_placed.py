@@ -44,8 +44,22 @@ def test_nextpnr_places_and_routes_the_copies(tmp_path):
     assert set(result.copies) >= {"TRELLIS_FF", "LUT4", "PFUMX"}
     netlist = FlatNetlist.read(tmp_path / "top.json", "ecp5")
     kinds = Counter(cell["type"] for cell in netlist.cells.values())
-    command = [find_tool("nextpnr-ecp5").path, "--25k", "--package", "CABGA381", "--json", "top.json", "--textcfg",
-               "top.config", "--lpf-allow-unconstrained", "--report", "report.json", "--seed", "1", "--quiet"]
+    command = [
+        find_tool("nextpnr-ecp5").path,
+        "--25k",
+        "--package",
+        "CABGA381",
+        "--json",
+        "top.json",
+        "--textcfg",
+        "top.config",
+        "--lpf-allow-unconstrained",
+        "--report",
+        "report.json",
+        "--seed",
+        "1",
+        "--quiet",
+    ]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert out.returncode == 0, out.stderr[-2000:]
     used = json.loads((tmp_path / "report.json").read_text())["utilization"]

@@ -41,4 +41,3 @@ def test_queue_is_a_queue_in_every_cycle(depth, offered, taken):
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
     simulator.run()
-

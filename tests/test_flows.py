@@ -24,11 +24,14 @@ from s2nn_hw.plan import LayerPlan, Plan
 from s2nn_hw.store import save
 
 
-@pytest.mark.parametrize(("board", "product", "others"), [
-    ("ulx3s_25", "top.bit", ["top.lpf", "top.config", "top.svf"]),
-    ("icebreaker", "top.bin", ["top.pcf", "top.asc"]),
-    ("tang_nano_9k", "top.fs", ["top.cst", "top.pnr.json"]),
-])
+@pytest.mark.parametrize(
+    ("board", "product", "others"),
+    [
+        ("ulx3s_25", "top.bit", ["top.lpf", "top.config", "top.svf"]),
+        ("icebreaker", "top.bin", ["top.pcf", "top.asc"]),
+        ("tang_nano_9k", "top.fs", ["top.cst", "top.pnr.json"]),
+    ],
+)
 def test_real_tools_build_once(board, product, others, tmp_path):
     built = build_count(board, tmp_path)
     assert (built.status, built.reused, built.bitstream) == (0, False, built.folder / product)
@@ -40,8 +43,11 @@ def test_real_tools_build_once(board, product, others, tmp_path):
     assert report == built.report
     assert report["clock"]["reached_mhz"] >= report["clock"]["wanted_mhz"] > 0
     assert 8 <= report["resources"]["ffs"]["used"] < 60
-    assert report["resources"]["brams"] == {"kind": find_board(board).budget.bram_kind, "used": 0,
-                                            "budget": find_board(board).budget.brams}
+    assert report["resources"]["brams"] == {
+        "kind": find_board(board).budget.bram_kind,
+        "used": 0,
+        "budget": find_board(board).budget.brams,
+    }
     assert set(report["seconds"]) == {"generate", "synthesis", "place", "pack"}
     assert report["timing"]["critical_path"]["delay_ns"] > 0
     assert not (built.folder / "tmp").exists()
@@ -59,9 +65,12 @@ def test_the_clock_is_the_boards_unless_one_is_asked_for(asked, mhz):
 
 
 def test_missed_clock_names_the_critical_path(tmp_path):
-    with pytest.raises(UserError, match=r"clock missed: [\d.]+ MHz reached after routing, 387\.\d+ MHz wanted .*; "
-                                        r"critical path: "
-                                        r"design\.count\S* to design\.count\S*, [\d.]+ ns") as error:
+    with pytest.raises(
+        UserError,
+        match=r"clock missed: [\d.]+ MHz reached after routing, 387\.\d+ MHz wanted .*; "
+        r"critical path: "
+        r"design\.count\S* to design\.count\S*, [\d.]+ ns",
+    ) as error:
         build_count("ulx3s_25", tmp_path, width=60, freq_mhz=387.5)
     (folder,) = tmp_path.iterdir()
     assert str(folder) in str(error.value)
@@ -71,8 +80,13 @@ def test_missed_clock_names_the_critical_path(tmp_path):
 
 def test_estimate_over_budget_is_refused_before_any_tool(tools, tmp_path):
     with pytest.raises(UserError, match=r"by estimate: LUT4 90,000 of 83,640 \(too many\), FF 10 of 83,640;"):
-        build(tiny(), find_board("ulx3s"), plan=Plan((LayerPlan("a"),)), output=tmp_path / "build",
-              estimate={"luts": 90_000, "ffs": 10})
+        build(
+            tiny(),
+            find_board("ulx3s"),
+            plan=Plan((LayerPlan("a"),)),
+            output=tmp_path / "build",
+            estimate={"luts": 90_000, "ffs": 10},
+        )
     assert not (tmp_path / "build").exists()
 
 
@@ -123,22 +137,27 @@ def test_command_builds_a_self_test(tools, network_file, tmp_path, monkeypatch, 
     assert run_cli(monkeypatch, *command) == 3
     assert len(list(output.iterdir())) == 3  # other vectors, and none, are other builds
     capsys.readouterr()
-    for arguments, message in ((("report", folder), "is of a self-test, whose vectors"),
-                               ((*command, "--vectors", 3), "--vectors is for a self-test: give --self-test"),
-                               ((*command, "--self-test"), "of 64 vectors needs as many images, not 5")):
+    for arguments, message in (
+        (("report", folder), "is of a self-test, whose vectors"),
+        ((*command, "--vectors", 3), "--vectors is for a self-test: give --self-test"),
+        ((*command, "--self-test"), "of 64 vectors needs as many images, not 5"),
+    ):
         assert run_cli(monkeypatch, *arguments) == 2
         text = capsys.readouterr().err
         assert message in text
         assert text.count("\n") == 1
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--board", "zx81"], "board 'zx81' is unknown; known boards: ulx3s,"),
-    (["--freq", "401"], "clock 401 MHz is outside what the ecp5 PLL makes"),
-    (["--freq", "-3"], "clock frequency must be positive"),
-    (["--timeout", "0"], "timeout must be a positive number of minutes, not 0"),
-    (["--baud", "99000000"], "99000000 baud needs a clock"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--board", "zx81"], "board 'zx81' is unknown; known boards: ulx3s,"),
+        (["--freq", "401"], "clock 401 MHz is outside what the ecp5 PLL makes"),
+        (["--freq", "-3"], "clock frequency must be positive"),
+        (["--timeout", "0"], "timeout must be a positive number of minutes, not 0"),
+        (["--baud", "99000000"], "99000000 baud needs a clock"),
+    ],
+)
 def test_command_refuses_bad_options_in_one_line(arguments, message, network_file, tmp_path, monkeypatch, capsys):
     output = tmp_path / "build"
     assert run_cli(monkeypatch, "bitstream", network_file, "-o", output, *arguments) == 2
@@ -150,11 +169,27 @@ def test_command_refuses_bad_options_in_one_line(arguments, message, network_fil
 
 def test_interrupt_ends_the_tools_and_leaves_nothing(tools, network_file, tmp_path):
     started = tmp_path / "started"
-    tools("yosys", f'case "$1" in -V) echo 9.9; exit 0;; esac\nsleep 300 &\necho $! $$ > {started}.new\n'
-                   f"echo half > top.json; mv {started}.new {started}; wait\n")
+    tools(
+        "yosys",
+        f'case "$1" in -V) echo 9.9; exit 0;; esac\nsleep 300 &\necho $! $$ > {started}.new\n'
+        f"echo half > top.json; mv {started}.new {started}; wait\n",
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", "from s2nn_hw.cli import main; main()", "bitstream", network_file, "--board", "arty_a7",
-         "--native", "-o", tmp_path / "build"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        [
+            sys.executable,
+            "-c",
+            "from s2nn_hw.cli import main; main()",
+            "bitstream",
+            network_file,
+            "--board",
+            "arty_a7",
+            "--native",
+            "-o",
+            tmp_path / "build",
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
     )
     deadline = time.monotonic() + 60
     while not started.exists() and process.poll() is None and time.monotonic() < deadline:
@@ -205,9 +240,12 @@ VIVADO_TIMING = """
 
 
 def test_vivado_flow_with_a_fake(tools, tmp_path):
-    tools("vivado", 'case "$1" in -version) echo "Vivado v2099.1"; exit 0;; esac\necho "$@" >> "$RECORD"\n'
-                    f"cat > top_utilization_place.rpt <<'END'{VIVADO_UTILIZATION}END\n"
-                    f"cat > top_timing.rpt <<'END'{VIVADO_TIMING}END\necho bits > top.bit\n")
+    tools(
+        "vivado",
+        'case "$1" in -version) echo "Vivado v2099.1"; exit 0;; esac\necho "$@" >> "$RECORD"\n'
+        f"cat > top_utilization_place.rpt <<'END'{VIVADO_UTILIZATION}END\n"
+        f"cat > top_timing.rpt <<'END'{VIVADO_TIMING}END\necho bits > top.bit\n",
+    )
     built = build_count("arty_a7", tmp_path / "build")
     assert tools.record() == ["-mode batch -log top.log -source top.tcl"]
     assert (built.status, built.report["flow"], built.report["tools"]["vivado"]) == (0, "vivado", "Vivado v2099.1")
@@ -217,8 +255,9 @@ def test_vivado_flow_with_a_fake(tools, tmp_path):
 def test_make_hands_on_clock_seed_and_timeout():
     command = ["make", "-n", "bitstream", "BOARD=arty_a7"]
     root = Path(__file__).parents[1]
-    with_all = subprocess.run([*command, "FREQ=62.5", "SEED=7", "TIMEOUT=30"], cwd=root, check=True, text=True,
-                              capture_output=True).stdout
+    with_all = subprocess.run(
+        [*command, "FREQ=62.5", "SEED=7", "TIMEOUT=30"], cwd=root, check=True, text=True, capture_output=True
+    ).stdout
     assert "bitstream models/mnist-mlp.s2nn --board arty_a7  --freq 62.5 --seed 7 --timeout 30" in with_all
     plain = subprocess.run(command, cwd=root, check=True, text=True, capture_output=True).stdout
     assert not [word for word in ("--freq", "--seed", "--timeout") if word in plain]

@@ -44,22 +44,44 @@ def settle_norms(model, seed):
 
 def named(model, names):
     """Return the tensors of ``model`` under our names; ``names``: its module's name to ours."""
-    return {f"{names[key.rsplit('.', 1)[0]]}.{key.rsplit('.', 1)[1]}": tensor.clone()
-            for key, tensor in model.state_dict().items()}
+    return {
+        f"{names[key.rsplit('.', 1)[0]]}.{key.rsplit('.', 1)[1]}": tensor.clone()
+        for key, tensor in model.state_dict().items()
+    }
 
 
 def mlp(threshold=0.0):
     """A dense network of pixels / 255, normalised, with biases of its own."""
     torch.manual_seed(1)
-    model = nn.Sequential(nn.Linear(784, 30), nn.BatchNorm1d(30), Step(threshold), nn.Linear(30, 20),
-                          nn.BatchNorm1d(20), Step(threshold), nn.Linear(20, 10))
-    tensors = named(settle_norms(model, 2), {"0": "hidden.0.linear", "1": "hidden.0.norm", "3": "hidden.1.linear",
-                                             "4": "hidden.1.norm", "6": "readout.linear"})
+    model = nn.Sequential(
+        nn.Linear(784, 30),
+        nn.BatchNorm1d(30),
+        Step(threshold),
+        nn.Linear(30, 20),
+        nn.BatchNorm1d(20),
+        Step(threshold),
+        nn.Linear(20, 10),
+    )
+    tensors = named(
+        settle_norms(model, 2),
+        {
+            "0": "hidden.0.linear",
+            "1": "hidden.0.norm",
+            "3": "hidden.1.linear",
+            "4": "hidden.1.norm",
+            "6": "readout.linear",
+        },
+    )
     tensors["readout.bias"] = tensors.pop("readout.linear.bias")
-    recipe = {"name": "foreign", "data": {"set": "mnist", "pixel_bits": 8},
-              "layers": [{"neurons": 30, "bits": 8}, {"neurons": 20, "bits": 8}], "readout": {"bits": 8},
-              "training": {"epochs": 1, "fake_quantise": False}, "neuron": {"threshold": threshold},
-              "weights": {"input_scale": 1.0, "input_mean": 0.1307, "input_std": 0.3081}}
+    recipe = {
+        "name": "foreign",
+        "data": {"set": "mnist", "pixel_bits": 8},
+        "layers": [{"neurons": 30, "bits": 8}, {"neurons": 20, "bits": 8}],
+        "readout": {"bits": 8},
+        "training": {"epochs": 1, "fake_quantise": False},
+        "neuron": {"threshold": threshold},
+        "weights": {"input_scale": 1.0, "input_mean": 0.1307, "input_std": 0.3081},
+    }
     pictures = data.samples("mnist")[0]
     with torch.no_grad():
         outputs = model(((torch.tensor(pictures).flatten(1).double() / 255 - 0.1307) / 0.3081).float()).numpy()
@@ -69,16 +91,38 @@ def mlp(threshold=0.0):
 def cnn():
     """A convolution, then torch's own flattening, channel first, of pixels / 255; its counters are kept."""
     torch.manual_seed(3)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3, stride=3, bias=False), nn.BatchNorm2d(4), Step(1.0), nn.Flatten(),
-                          nn.Linear(4 * 81, 24), nn.BatchNorm1d(24), Step(1.0), nn.Linear(24, 10))
-    tensors = named(settle_norms(model, 4), {"0": "hidden.0.linear", "1": "hidden.0.norm", "4": "hidden.1.linear",
-                                             "5": "hidden.1.norm", "7": "readout.linear"})
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=3, bias=False),
+        nn.BatchNorm2d(4),
+        Step(1.0),
+        nn.Flatten(),
+        nn.Linear(4 * 81, 24),
+        nn.BatchNorm1d(24),
+        Step(1.0),
+        nn.Linear(24, 10),
+    )
+    tensors = named(
+        settle_norms(model, 4),
+        {
+            "0": "hidden.0.linear",
+            "1": "hidden.0.norm",
+            "4": "hidden.1.linear",
+            "5": "hidden.1.norm",
+            "7": "readout.linear",
+        },
+    )
     tensors["readout.bias"] = tensors.pop("readout.linear.bias")
-    recipe = {"name": "foreign", "data": {"set": "mnist", "pixel_bits": 8},
-              "layers": [{"kind": "conv", "channels": 4, "kernel": 3, "stride": 3, "padding": 0, "bits": 8},
-                         {"neurons": 24, "bits": 8}], "readout": {"bits": 8},
-              "training": {"epochs": 1, "fake_quantise": False},
-              "weights": {"input_scale": 1.0, "flatten": "channel-row-column"}}
+    recipe = {
+        "name": "foreign",
+        "data": {"set": "mnist", "pixel_bits": 8},
+        "layers": [
+            {"kind": "conv", "channels": 4, "kernel": 3, "stride": 3, "padding": 0, "bits": 8},
+            {"neurons": 24, "bits": 8},
+        ],
+        "readout": {"bits": 8},
+        "training": {"epochs": 1, "fake_quantise": False},
+        "weights": {"input_scale": 1.0, "flatten": "channel-row-column"},
+    }
     pictures = data.samples("mnist")[0]
     with torch.no_grad():
         outputs = model(torch.tensor(pictures)[:, None].float() / 255).numpy()
@@ -102,10 +146,16 @@ def test_the_owners_model_is_met(tmp_path, owner, prefix):
     assert found["integer"] > 0.9  # random weights stand close to their thresholds
 
 
-@pytest.mark.parametrize(("owner", "table", "key", "value"), [
-    (mlp, "weights", "input_scale", 255.0), (mlp, "weights", "input_mean", 0.0), (mlp, "weights", "input_std", 1.0),
-    (mlp, "neuron", "threshold", 1.0), (cnn, "weights", "flatten", "row-column-channel"),
-])
+@pytest.mark.parametrize(
+    ("owner", "table", "key", "value"),
+    [
+        (mlp, "weights", "input_scale", 255.0),
+        (mlp, "weights", "input_mean", 0.0),
+        (mlp, "weights", "input_std", 1.0),
+        (mlp, "neuron", "threshold", 1.0),
+        (cnn, "weights", "flatten", "row-column-channel"),
+    ],
+)
 def test_what_the_recipe_says_wrong_is_found_by_the_check(tmp_path, owner, table, key, value):
     tensors, recipe, pictures, outputs = owner()
     recipe[table] = recipe[table] | {key: value}
@@ -133,12 +183,21 @@ def test_doubts_are_refused(tmp_path):
 
 def test_colours_have_means_of_their_own(tmp_path):
     """Groups and channels: the sums of a convolution of normalised colours, shifted, are those of raw pixels."""
-    recipe = from_dict({
-        "name": "c", "data": {"set": "cifar10", "pixel_bits": 4}, "readout": {"bits": 8},
-        "layers": [{"kind": "conv", "channels": 6, "kernel": 3, "padding": 0, "groups": 3, "bits": 8, "stride": 7}],
-        "training": {"epochs": 1, "fake_quantise": False},
-        "weights": {"input_scale": 1.0, "input_mean": [0.4, 0.5, 0.3], "input_std": [0.2, 0.25, 0.3],
-                    "flatten": "row-column-channel"}})
+    recipe = from_dict(
+        {
+            "name": "c",
+            "data": {"set": "cifar10", "pixel_bits": 4},
+            "readout": {"bits": 8},
+            "layers": [{"kind": "conv", "channels": 6, "kernel": 3, "padding": 0, "groups": 3, "bits": 8, "stride": 7}],
+            "training": {"epochs": 1, "fake_quantise": False},
+            "weights": {
+                "input_scale": 1.0,
+                "input_mean": [0.4, 0.5, 0.3],
+                "input_std": [0.2, 0.25, 0.3],
+                "flatten": "row-column-channel",
+            },
+        }
+    )
     from quantize.train import build
 
     model = build(recipe)
@@ -158,8 +217,11 @@ def test_colours_have_means_of_their_own(tmp_path):
 def test_outputs_that_are_none(tmp_path):
     recipe = from_dict(mlp()[1])
     np.save(tmp_path / "x.npy", np.zeros((3, 28, 28), np.uint8))
-    for array, text in [(np.zeros((3, 9)), r"must be 3 classes, or finite scores \(3, 10\), not float64 \(3, 9\)"),
-                        (np.full((3, 10), np.nan), "finite scores"), (np.array([0, 1, 10]), "must lie in 0 .. 9")]:
+    for array, text in [
+        (np.zeros((3, 9)), r"must be 3 classes, or finite scores \(3, 10\), not float64 \(3, 9\)"),
+        (np.full((3, 10), np.nan), "finite scores"),
+        (np.array([0, 1, 10]), "must lie in 0 .. 9"),
+    ]:
         np.save(tmp_path / "y.npy", array)
         with pytest.raises(UserError, match=text):
             read_check(tmp_path / "x.npy", tmp_path / "y.npy", recipe)
@@ -179,8 +241,14 @@ def test_accuracy_near_guessing_and_lost_accuracy_are_said_aloud():
     assert "90.00 % of the images checked" in other
 
 
-@pytest.mark.parametrize(("check", "said"), [(None, "and at --check"), ({"float": 1.0, "integer": 1.0}, "come out all"),
-                                            ({"float": 1.0, "integer": 0.5}, "and at --check")])
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (None, "and at --check"),
+        ({"float": 1.0, "integer": 1.0}, "come out all"),
+        ({"float": 1.0, "integer": 0.5}, "and at --check"),
+    ],
+)
 def test_near_guessing_the_owner_s_classes_decide_what_is_to_be_looked_at(check, said):
     near, *_ = warnings({"accuracy_integer": 0.12, "accuracy_float": 0.13}, np.arange(10), check)
     assert said in near
@@ -202,9 +270,11 @@ def test_the_command_warns_and_writes_nothing_where_the_check_fails(tmp_path, mo
     np.save("x.npy", pictures)
     np.save("y.npy", outputs)
     text = json.dumps(recipe)  # TOML by hand below says the same
-    toml = ('name = "foreign"\n[data]\nset = "mnist"\npixel_bits = 8\n[[layers]]\nkind = "conv"\nchannels = 4\n'
-            'kernel = 3\nstride = 3\npadding = 0\nbits = 8\n[[layers]]\nneurons = 24\nbits = 8\n[readout]\nbits = 8\n'
-            '[training]\nepochs = 1\nfake_quantise = false\n[weights]\ninput_scale = 1.0\nflatten = "{}"\n')
+    toml = (
+        'name = "foreign"\n[data]\nset = "mnist"\npixel_bits = 8\n[[layers]]\nkind = "conv"\nchannels = 4\n'
+        "kernel = 3\nstride = 3\npadding = 0\nbits = 8\n[[layers]]\nneurons = 24\nbits = 8\n[readout]\nbits = 8\n"
+        '[training]\nepochs = 1\nfake_quantise = false\n[weights]\ninput_scale = 1.0\nflatten = "{}"\n'
+    )
     (tmp_path / "wrong.toml").write_text(toml.format("row-column-channel"))
     (tmp_path / "[right].toml").write_text(toml.format("channel-row-column"))
     assert json.loads(text)["weights"]["flatten"] == "channel-row-column"

@@ -26,12 +26,14 @@ def any_network(seed):
         network = random_graph(rng)
     else:
         sizes = rng.integers(1, 12, int(rng.integers(2, 5))) * (1 if rng.random() < 0.6 else 30)
-        network = random_network(tuple(map(int, sizes)), input_bits=int(rng.choice([1, 2, 4, 8])), seed=seed,
-                                 bits=int(rng.integers(1, 9)))
+        network = random_network(
+            tuple(map(int, sizes)), input_bits=int(rng.choice([1, 2, 4, 8])), seed=seed, bits=int(rng.integers(1, 9))
+        )
         if rng.random() < 0.7:
             network = thinned(network, rng)
-    classes = tuple(f"{k}:{''.join(rng.choice(list(NAMES), int(rng.integers(0, 8))))}|" for k in
-                    range(len(network.classes)))
+    classes = tuple(
+        f"{k}:{''.join(rng.choice(list(NAMES), int(rng.integers(0, 8))))}|" for k in range(len(network.classes))
+    )
     return Network(network.name, network.input, network.layers, classes, {"seed": seed})
 
 
@@ -82,8 +84,10 @@ def test_the_example_of_the_document(tmp_path, monkeypatch):
     exec(compile(program, "docs/format.md", "exec"), {})
     network = load("example.s2nn")
     images = np.array([[[255, 0], [0, 128]], [[0, 0], [0, 0]]], np.uint8)
-    assert network.forward(images).scores.tolist() == outsider.scores(
-        outsider.read(Path("example.s2nn").read_bytes()), images)[0].tolist()
+    assert (
+        network.forward(images).scores.tolist()
+        == outsider.scores(outsider.read(Path("example.s2nn").read_bytes()), images)[0].tolist()
+    )
 
 
 def test_both_refuse_what_one_could_write(tmp_path):

@@ -41,8 +41,14 @@ def test_contents_of_block_ram_are_in_the_gowin_bitstream(tmp_path):
     changed = [word ^ source.getrandbits(36) for word in words]
     bits = []
     for table in (words, changed):
-        built = build(NETWORK, find_board("tang_nano_9k"), output=tmp_path, design_key=str(sum(table)),
-                      design=lambda clock_hz, baud, table=table: Rom(table), console=Console(quiet=True))
+        built = build(
+            NETWORK,
+            find_board("tang_nano_9k"),
+            output=tmp_path,
+            design_key=str(sum(table)),
+            design=lambda clock_hz, baud, table=table: Rom(table),
+            console=Console(quiet=True),
+        )
         assert built.report["resources"]["brams"]["used"] == 1
         rows = built.bitstream.read_text().split()
         widest = max(map(len, rows))

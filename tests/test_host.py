@@ -127,8 +127,11 @@ def test_device_that_goes_silent_ends_in_one_error():
         left[0] -= 1
         return protocol.encode(model.reply(piece)) if left[0] >= 0 else b""
 
-    with (FakePort(answer) as port, open_device(port.name, BAUD, network, timeout=0.1, retries=1) as device,
-          pytest.raises(UserError, match=r"image \d+ failed 2 times, last because of no answer")):
+    with (
+        FakePort(answer) as port,
+        open_device(port.name, BAUD, network, timeout=0.1, retries=1) as device,
+        pytest.raises(UserError, match=r"image \d+ failed 2 times, last because of no answer"),
+    ):
         device.classify(images)
 
 
@@ -146,8 +149,13 @@ def test_a_port_is_taken_by_one_program_alone(tmp_path):
 
 
 def command(*arguments):
-    return subprocess.run([sys.executable, "-c", "from s2nn_hw.cli import main; main()", "run", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", "from s2nn_hw.cli import main; main()", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_command(tmp_path):

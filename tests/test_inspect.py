@@ -21,8 +21,9 @@ PROGRAM = "import sys; from s2nn_hw.cli import main; main()"
 
 
 def inspect(*arguments):
-    return subprocess.run([sys.executable, "-c", PROGRAM, "inspect", *map(str, arguments)], capture_output=True,
-                          text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "inspect", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
 
 
 def test_figures_are_those_of_the_tables(network):

@@ -40,12 +40,15 @@ def test_headers_and_spaces_do_not_count():
     assert keel.digest(values, labels) == keel.digest(again, same)
 
 
-@pytest.mark.parametrize(("line", "words"), [
-    ("1,2,3,g", "line 2 must be 10 numbers and g or h, with commas .4 fields"),
-    ("1,2,3,4,5,6,7,8,9,ten,g", "line 2 must be"),
-    ("1,2,3,4,5,6,7,8,9,10,x", "line 2 must be"),
-    ("1,2,3,4,5,6,7,8,9,inf,g", "not finite"),
-])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("1,2,3,g", "line 2 must be 10 numbers and g or h, with commas .4 fields"),
+        ("1,2,3,4,5,6,7,8,9,ten,g", "line 2 must be"),
+        ("1,2,3,4,5,6,7,8,9,10,x", "line 2 must be"),
+        ("1,2,3,4,5,6,7,8,9,inf,g", "not finite"),
+    ],
+)
 def test_damaged_lines_are_named(line, words):
     with pytest.raises(UserError, match=words):
         keel.parse("@data\n" + line, "events")
@@ -105,12 +108,15 @@ def test_other_events_are_refused(tmp_path, small):
         keel.load(path, "test")
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"<html>", "can't be read"),
-    (b"", "can't be read"),
-    ({"other.dat": b""}, "must hold magic.dat"),
-    ({"magic.dat": b"\xff"}, "can't be read"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>", "can't be read"),
+        (b"", "can't be read"),
+        ({"other.dat": b""}, "must hold magic.dat"),
+        ({"magic.dat": b"\xff"}, "can't be read"),
+    ],
+)
 def test_damaged_archives_are_named(tmp_path, content, words):
     path = tmp_path / "magic.zip"
     if isinstance(content, dict):
@@ -136,12 +142,16 @@ def test_thresholds_of_single_features_train_and_convert(tmp_path, monkeypatch):
     from rich.console import Console
 
     monkeypatch.setattr(data, "load", lambda name, split: data.samples(name))
-    recipe = from_dict({
-        "name": "events", "data": {"set": "magic", "pixel_bits": 8},
-        "layers": [{"neurons": 40, "bits": 2, "fan_in": 1}, {"neurons": 20, "bits": 6, "fan_in": 6}],
-        "readout": {"bits": 2, "groups": True}, "training": {"epochs": 8, "batch": 20, "learning_rate": 1e-2},
-        "teacher": {"weight": 0.5, "neurons": 32, "epochs": 2},
-    })
+    recipe = from_dict(
+        {
+            "name": "events",
+            "data": {"set": "magic", "pixel_bits": 8},
+            "layers": [{"neurons": 40, "bits": 2, "fan_in": 1}, {"neurons": 20, "bits": 6, "fan_in": 6}],
+            "readout": {"bits": 2, "groups": True},
+            "training": {"epochs": 8, "batch": 20, "learning_rate": 1e-2},
+            "teacher": {"weight": 0.5, "neurons": 32, "epochs": 2},
+        }
+    )
     checkpoint = read_checkpoint(train(recipe, tmp_path, console=Console(file=io.StringIO())))
     network, (events, labels) = convert(checkpoint), data.samples("magic")
     assert (np.abs(network.layers[0].synapses[0].weights).sum(axis=1) == 1).all()

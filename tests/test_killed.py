@@ -16,8 +16,17 @@ from s2nn_hw.store import save
 from sim import folders, runner
 from sim.runner import build_model
 
-COMMAND = [sys.executable, "-c", "from s2nn_hw.cli import main; main()", "simulate", "net.s2nn", "--images", "x.npy",
-           "-o", "out.npz"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from s2nn_hw.cli import main; main()",
+    "simulate",
+    "net.s2nn",
+    "--images",
+    "x.npy",
+    "-o",
+    "out.npz",
+]
 
 
 @pytest.fixture
@@ -29,14 +38,16 @@ def place(tmp_path):
         save(network, folder / "net.s2nn")
         np.save(folder / "x.npy", random_images(network, 3))
         return folder
+
     return make
 
 
 def test_a_build_killed_at_any_moment_is_no_obstacle(place):
     folder, rng = place("killed"), random.Random(5)
     for number in range(3):
-        child = subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                 start_new_session=True)
+        child = subprocess.Popen(
+            COMMAND, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         deadline, models = time.monotonic() + 60, folder / "build" / "sim"
         while not list(models.glob("harness-*/model-*/*.mk")) and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)

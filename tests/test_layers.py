@@ -59,11 +59,17 @@ def test_fake_quantised_product_is_the_integer_product_times_the_scale():
 
 @pytest.mark.parametrize("quantised", [True, False])
 def test_network_gives_scores_binary_spikes_and_gradients_everywhere(quantised):
-    model = build(from_dict({
-        "name": "two", "data": {"set": "mnist", "pixel_bits": 4}, "readout": {"bits": 4},
-        "layers": [{"neurons": 13, "bits": 2}, {"neurons": 1, "bits": 1}],
-        "training": {"epochs": 1, "fake_quantise": quantised},
-    }))
+    model = build(
+        from_dict(
+            {
+                "name": "two",
+                "data": {"set": "mnist", "pixel_bits": 4},
+                "readout": {"bits": 4},
+                "layers": [{"neurons": 13, "bits": 2}, {"neurons": 1, "bits": 1}],
+                "training": {"epochs": 1, "fake_quantise": quantised},
+            }
+        )
+    )
     scores, spikes = model.trace(torch.randint(0, 16, (8, 784)).float())
     assert scores.shape == (8, 10)
     assert {name: s.shape for name, s in spikes.items()} == {"hidden1": (8, 13), "hidden2": (8, 1)}

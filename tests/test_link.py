@@ -91,16 +91,18 @@ def by_kind(packets):
 
 
 @pytest.mark.parametrize("gap", [1, 40])
-@pytest.mark.parametrize(("pixels", "bits", "classes", "per_beat"), [
-    (12, 2, 3, 5), (1, 1, 2, 1), (9, 8, 1, 4), (33, 1, 5, 16), (7, 4, 30, 2), (8, 8, 2, 1), (6, 1, 130, 6),
-])
+@pytest.mark.parametrize(
+    ("pixels", "bits", "classes", "per_beat"),
+    [(12, 2, 3, 5), (1, 1, 2, 1), (9, 8, 1, 4), (33, 1, 5, 16), (7, 4, 30, 2), (8, 8, 2, 1), (6, 1, 130, 6)],
+)
 def test_frames_and_identity(pixels, bits, classes, per_beat, gap):
     check_frames_and_identity(Rig(tiny_network(pixels, bits, classes), pixels_per_beat=per_beat), gap)
 
 
-@pytest.mark.parametrize(("positions", "channels", "bits", "per_beat"), [
-    (9, 3, 8, 1), (9, 3, 8, 3), (5, 3, 8, 4), (4, 3, 4, 2), (3, 5, 1, 4), (1, 3, 2, 4), (7, 1, 1, 1), (2, 2, 8, 16),
-])
+@pytest.mark.parametrize(
+    ("positions", "channels", "bits", "per_beat"),
+    [(9, 3, 8, 1), (9, 3, 8, 3), (5, 3, 8, 4), (4, 3, 4, 2), (3, 5, 1, 4), (1, 3, 2, 4), (7, 1, 1, 1), (2, 2, 8, 16)],
+)
 def test_frames_cut_into_beats_by_position(positions, channels, bits, per_beat):
     network = tiny_network(positions * channels, bits, channels=channels)
     rig = Rig(network, pixels_per_beat=per_beat, group=channels)
@@ -234,8 +236,7 @@ def test_unstuffer_on_long_packets(mode):
 def test_replies_of_several_blocks_under_stalls(score):
     """400 classes: packets with runs longer than 254 bytes without a zero, and with zeros only."""
     identity = Identity(b"\1" * 16, 1, 1, 1, 1, 400, 8, 2, 1)
-    shape = data.StructLayout({"class": 9, "scores": data.ArrayLayout(8, 400),
-                               "cycles": 32})
+    shape = data.StructLayout({"class": 9, "scores": data.ArrayLayout(8, 400), "cycles": 32})
     dut, source, out = Responder(identity, shape), random.Random(8), bytearray()
     check = b"\1\0\xff\2"
     origin = bytes((*check[::-1], 5))
@@ -248,7 +249,8 @@ def test_replies_of_several_blocks_under_stalls(score):
             ctx.set(dut.origin, origin[ctx.get(dut.number)] if ctx.get(dut.number) < len(origin) else 0)
             ctx.set(dut.o.ready, source.random() < 0.5)
             _, _, valid, ready, byte, finished = await ctx.tick().sample(
-                dut.o.valid, dut.o.ready, dut.o.payload, dut.finish)
+                dut.o.valid, dut.o.ready, dut.o.payload, dut.finish
+            )
             if valid and ready:
                 out.append(byte)
 
@@ -266,7 +268,8 @@ def test_window_must_be_a_power_of_two():
 
 
 def test_accelerator_that_disagrees_on_its_beats_is_refused():
-    accelerator = SimpleNamespace(network=tiny_network(9, channels=3), pixels_per_group=3, pixels_per_beat=4,
-                                  score_width=9, beats=4)
+    accelerator = SimpleNamespace(
+        network=tiny_network(9, channels=3), pixels_per_group=3, pixels_per_beat=4, score_width=9, beats=4
+    )
     with pytest.raises(ValueError, match="takes 4 beats a frame, not 3"):
         Link.of(accelerator, clock_hz=12_000_000)

@@ -74,7 +74,7 @@ def test_one_image_without_a_reply_while_all_numbers_are_used_twice():
     others = [0]
 
     def fate(_, wire):
-        is_lost = protocol.decode(wire[:-1]).payload[protocol.CHECK_BYTES:] == lost
+        is_lost = protocol.decode(wire[:-1]).payload[protocol.CHECK_BYTES :] == lost
         others[0] += not is_lost
         return [] if is_lost and others[0] < 600 else [(0.0, wire)]
 
@@ -142,13 +142,17 @@ def test_a_line_that_gives_one_result_a_second_ends_with_the_time():
 
 def old_device(version, size):
     """Return a port's answers of a device of an older version: to its own requests its identity, else LONG."""
+
     def reply(kind, number, payload):
         body = bytes((kind, number)) + payload
         return protocol.stuff(body + older.binascii.crc_hqx(body, older.START).to_bytes(2, "big")) + b"\0"
 
     ask = older.identity_request()[:-1]
-    return lambda piece: (reply(Reply.IDENTITY, 1, bytes((version,)) + bytes(size - 1)) if piece == ask
-                          else reply(Reply.ERROR | ErrorCode.LONG, 1, b""))
+    return lambda piece: (
+        reply(Reply.IDENTITY, 1, bytes((version,)) + bytes(size - 1))
+        if piece == ask
+        else reply(Reply.ERROR | ErrorCode.LONG, 1, b"")
+    )
 
 
 class Pieces:
@@ -269,8 +273,9 @@ class CircuitLine:
         return came
 
 
-@pytest.mark.parametrize("kinds", [("loss",), ("duplication",), ("damage",), ("loss", "duplication", "damage")],
-                         ids="-".join)
+@pytest.mark.parametrize(
+    "kinds", [("loss",), ("duplication",), ("damage",), ("loss", "duplication", "damage")], ids="-".join
+)
 def test_the_circuit_s_results_are_right_whatever_the_line_does(kinds):
     network = tiny_network(pixels=12, bits=2, seed=1)
     images = np.random.default_rng(1).integers(0, 256, (24, 12)).astype(np.uint8)

@@ -26,13 +26,18 @@ def thermometer(network):
     table = np.zeros((width, 10), np.int8)
     table[np.arange(width), np.arange(width) % 10] = 1
     first = Layer("levels", Dense(table, 2), Fire((1 + np.arange(width) % 15).astype(np.int32)))
-    return Network("coded", Input((10,), 4), (first, *(Layer(x.name, x.synapses, x.neuron) for x in network.layers)),
-                   network.classes)
+    return Network(
+        "coded",
+        Input((10,), 4),
+        (first, *(Layer(x.name, x.synapses, x.neuron) for x in network.layers)),
+        network.classes,
+    )
 
 
 def section(network, plan=None, board=BOARD, **options):
-    report = build_report(network, plan or default_plan(network), random_images(network, 8), None, board=board,
-                          **options)
+    report = build_report(
+        network, plan or default_plan(network), random_images(network, 8), None, board=board, **options
+    )
     check_report(report)
     return report["logic"]
 

@@ -18,10 +18,17 @@ from s2nn_hw.synapses import Conv2d, MaxPool, Or, PooledDense
 
 @pytest.fixture(scope="module")
 def network():
-    return build((6, 6, 2), 2, [
-        convolution(4, 3, padding=1), convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")],
-        joined(MaxPool(2)), dense(3),
-    ])
+    return build(
+        (6, 6, 2),
+        2,
+        [
+            convolution(4, 3, padding=1),
+            convolution(4, 3, padding=1),
+            [convolution(4, 3, padding=1), identity("layer0")],
+            joined(MaxPool(2)),
+            dense(3),
+        ],
+    )
 
 
 def changed(network, **changes):
@@ -55,8 +62,10 @@ def test_plans_that_do_not_fit(network, changes, text):
 @pytest.mark.parametrize("pool", [MaxPool(3, 2, 1), MaxPool(2, 1)])
 def test_only_plain_pooling_behind_a_convolution_can_be_fused(pool):
     graph = build((6, 6, 1), 1, [convolution(2, 3), joined(pool), dense(2)])
-    refused(lambda: lower(graph, changed(graph, layer1={"engine": "fused"})),
-            "layer layer1: only max pooling without overlap and padding that alone reads a convolution can be fused")
+    refused(
+        lambda: lower(graph, changed(graph, layer1={"engine": "fused"})),
+        "layer layer1: only max pooling without overlap and padding that alone reads a convolution can be fused",
+    )
 
 
 def test_fusing_wants_the_only_reader():
@@ -67,8 +76,10 @@ def test_fusing_wants_the_only_reader():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda p: p["layers"][1].update(engine="or"),
-         "layer layer1 needs engine 'event' or 'parallel' or 'unrolled' or 'fused', not 'or'"),
+        (
+            lambda p: p["layers"][1].update(engine="or"),
+            "layer layer1 needs engine 'event' or 'parallel' or 'unrolled' or 'fused', not 'or'",
+        ),
         (lambda p: p["layers"][3].update(engine="event"), "layer layer3 needs engine 'or' or 'fused', not 'event'"),
         (lambda p: p["layers"][1].update(taps=50), "layer layer1 needs taps from 1 to 49, not 50"),
         (lambda p: p["layers"][1].update(groups=True), "layer layer1 needs groups from 1 to 65536, not True"),
@@ -124,8 +135,11 @@ def test_shapes_that_do_not_fit(network):
     for synapse, text in [
         (Conv2d(table(4, 7, 7, 4), 2), r"layer layer1: the kernel \(7\) is larger than the padded image \(6 \+ 2"),
         (Conv2d(table(4, 3, 3, 3), 2), "layer layer1: the weights take 3 input channels .* but layer0 gives 4"),
-        (Conv2d(table(4, 3, 3, 4), 2), "layer layer2: all sources must give one shape to add up, not "
-                                       r"\[4, 4, 4\] from layer1 and \[6, 6, 4\] from layer0"),
+        (
+            Conv2d(table(4, 3, 3, 4), 2),
+            "layer layer2: all sources must give one shape to add up, not "
+            r"\[4, 4, 4\] from layer1 and \[6, 6, 4\] from layer0",
+        ),
         (PooledDense(table(4, 16), 2, (4, 3)), r"layer layer1: pooling cells of \(4, 3\) do not divide the image"),
         (PooledDense(table(4, 15), 2, (3, 3)), "layer layer1: the weights take 15 pooled inputs, but layer0 gives 4"),
     ]:
@@ -137,8 +151,10 @@ def test_shapes_that_do_not_fit(network):
 
 
 def test_images_of_another_size(network):
-    refused(lambda: network.forward(np.zeros((2, 6, 5, 2), np.uint8)),
-            r"images must have shape \(count, 6, 6, 2\) or \(count, 72\), not \(2, 6, 5, 2\)")
+    refused(
+        lambda: network.forward(np.zeros((2, 6, 5, 2), np.uint8)),
+        r"images must have shape \(count, 6, 6, 2\) or \(count, 72\), not \(2, 6, 5, 2\)",
+    )
 
 
 @pytest.mark.parametrize(("shape", "width"), [((3, 2, 3), 2), ((2, 3, 3), 4), ((4, 4), 8), ((2, 2, 4), 4)])

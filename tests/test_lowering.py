@@ -64,14 +64,18 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
     assert clocks == [(100_000_000, 1_000_000), (round(runs * 1e6), 1_000_000)]
     assert clocks_per_bit(clocks[1][0], 1_000_000) == 77
     assert built.report["clock"] == {
-        "wanted_mhz": 100.0, "reached_mhz": 83.82, "clock_mhz": runs,
-        "lowered": [{"from_mhz": 100.0, "to_mhz": runs, "after": "placement", "reached_mhz": 80.8,
-                     "critical_path": None}],
+        "wanted_mhz": 100.0,
+        "reached_mhz": 83.82,
+        "clock_mhz": runs,
+        "lowered": [
+            {"from_mhz": 100.0, "to_mhz": runs, "after": "placement", "reached_mhz": 80.8, "critical_path": None}
+        ],
     }
     assert built.report["timing"]["critical_path"]["delay_ns"] == 11.9
     assert lowered_text(built.report) == (
         f"clock: {runs:g} MHz, not the 100 MHz wanted: 80.8 MHz were estimated after placement; this design reaches "
-        "83.82 MHz; its critical path: a.Q to b.D, 11.90 ns (0.50 logic, 11.40 routing)")
+        "83.82 MHz; its critical path: a.Q to b.D, 11.90 ns (0.50 logic, 11.40 routing)"
+    )
     assert f"80.80 MHz after placement where 100 MHz is wanted; built again for {runs:g} MHz" in said.getvalue()
     # the circuit of the lower clock: a PLL where the crystal was the clock
     assert "PLLE2_ADV" in (built.folder / "top.v").read_text()
@@ -94,8 +98,10 @@ def test_routed_design_that_misses_is_built_again_for_less(placed, routed, tools
 
 def test_lowered_build_that_misses_again_gets_one_more_try(tools, databases, tmp_path):
     fake_openxc7(tools, place=place(placed=120, routed="$(echo $2 | cut -d. -f1 | awk '{print $1 - 10}')"))
-    message = (r"^clock missed again after it was lowered 2 times, from 100 to [67]\d\.\d+ MHz: clock missed: \d\d\.00 "
-               r"MHz reached after routing, [67]\S+ MHz wanted \(clk\); critical path: a\.Q to b\.D")
+    message = (
+        r"^clock missed again after it was lowered 2 times, from 100 to [67]\d\.\d+ MHz: clock missed: \d\d\.00 "
+        r"MHz reached after routing, [67]\S+ MHz wanted \(clk\); critical path: a\.Q to b\.D"
+    )
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
     assert len(stages(tools)) == 6
@@ -113,9 +119,11 @@ def test_clock_that_was_asked_for_is_not_lowered(tools, databases, tmp_path):
 
 def test_clock_that_can_not_be_lowered(tools, databases, tmp_path):
     fake_openxc7(tools, place=place(placed=3.0, routed=3.1))
-    message = (r"^clock missed: 3\.00 MHz reached after placement, 100 MHz wanted .* it can't be lowered: no clock of "
-               r"at most 2\.85 MHz that also makes the baud rate can be made from the 100 MHz crystal of Arty A7-35T "
-               r"\(1,000,000 baud\)$")
+    message = (
+        r"^clock missed: 3\.00 MHz reached after placement, 100 MHz wanted .* it can't be lowered: no clock of "
+        r"at most 2\.85 MHz that also makes the baud rate can be made from the 100 MHz crystal of Arty A7-35T "
+        r"\(1,000,000 baud\)$"
+    )
     with pytest.raises(UserError, match=message):
         build_count("arty_a7", tmp_path / "build", native=True, **databases)
     (folder,) = (tmp_path / "build").iterdir()
@@ -135,7 +143,8 @@ def test_real_tools_end_in_a_bitstream_at_a_lower_clock(name, mhz, tmp_path):
     assert clock["lowered"][0]["from_mhz"] == clock["wanted_mhz"]
     assert clock["lowered"][-1]["to_mhz"] == clock["clock_mhz"]
     assert pll_settings(board.family, board.crystal_hz, clock["clock_mhz"] * 1e6).output_hz == pytest.approx(
-        clock["clock_mhz"] * 1e6)
+        clock["clock_mhz"] * 1e6
+    )
     assert built.report["timing"]["critical_path"]["delay_ns"] > 1
 
 
@@ -169,8 +178,19 @@ def test_crystal_counts_and_the_baud_rate_must_be_made():
 def test_command_tells_that_the_clock_was_lowered(tools, databases, tmp_path, monkeypatch, capsys):
     fake_openxc7(tools, place=place(placed=96, routed=90))
     save(tiny_network(), tmp_path / "tiny.s2nn")
-    command = ("bitstream", tmp_path / "tiny.s2nn", "--board", "arty_a7", "--native", "-o", tmp_path / "build",
-               "--chipdb", databases["chipdb"], "--prjxray-db", databases["prjxray_db"])
+    command = (
+        "bitstream",
+        tmp_path / "tiny.s2nn",
+        "--board",
+        "arty_a7",
+        "--native",
+        "-o",
+        tmp_path / "build",
+        "--chipdb",
+        databases["chipdb"],
+        "--prjxray-db",
+        databases["prjxray_db"],
+    )
     for _ in range(2):  # built, and found
         assert run_cli(monkeypatch, *command) == 0
         text = " ".join(capsys.readouterr().out.split())

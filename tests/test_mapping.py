@@ -26,16 +26,16 @@ class Registered(wiring.Component):
 
     def __init__(self, logic, levels=1, chain=1):
         self.logic, self.levels, self.chain, self.stages = logic, levels, chain, stages(logic, levels, chain)
-        super().__init__({"i": In(logic.inputs), "enable": In(max(1, self.stages)),
-                          "o": Out(max(1, sum(map(len, logic.outputs))))})
+        super().__init__(
+            {"i": In(logic.inputs), "enable": In(max(1, self.stages)), "o": Out(max(1, sum(map(len, logic.outputs))))}
+        )
 
     def elaborate(self, _platform):
         m = Module()
         x = Signal(self.logic.inputs)
         m.d.sync += x.eq(self.i)
         enables = [self.enable[k] for k in range(self.stages)]
-        m.d.comb += self.o.eq(Cat(build(m, self.logic, x, enables=enables, levels=self.levels,
-                                       chain=self.chain)))
+        m.d.comb += self.o.eq(Cat(build(m, self.logic, x, enables=enables, levels=self.levels, chain=self.chain)))
         return m
 
 
@@ -110,9 +110,22 @@ def test_logic_equals_numpy(layer, fire, family):
 @pytest.mark.parametrize("fire", [True, False])
 @pytest.mark.parametrize(
     ("row", "offset"),
-    [([0, 0, 0], 0), ([0, 0, 0], -1), ([5], -5), ([-3], 0), ([1] * 9, -5), ([7] * 11, -40), ([-7] * 11, 40),
-     ([1] * 7, -10**6), ([1] * 7, 10**6), ([1, 2, 4, 8, 16, 32, 64, 128], -77), ([1, -2, 4, -8, 16, -32, 64], 3),
-     ([4] * 13, -6), ([1, -1] * 8, 0), ([1000] + [1] * 12, -1004)],
+    [
+        ([0, 0, 0], 0),
+        ([0, 0, 0], -1),
+        ([5], -5),
+        ([-3], 0),
+        ([1] * 9, -5),
+        ([7] * 11, -40),
+        ([-7] * 11, 40),
+        ([1] * 7, -(10**6)),
+        ([1] * 7, 10**6),
+        ([1, 2, 4, 8, 16, 32, 64, 128], -77),
+        ([1, -2, 4, -8, 16, -32, 64], 3),
+        ([4] * 13, -6),
+        ([1, -1] * 8, 0),
+        ([1000] + [1] * 12, -1004),
+    ],
 )
 def test_special_neurons(row, offset, fire, family):
     check([row], [offset], fire, family)
@@ -177,7 +190,8 @@ def test_an_adder_may_be_more_levels_than_a_table(levels):
         stage, here = home[len(inside)], 1 if isinstance(node, Table) else 2
         read = [bit for bit in node.bits() if bit >= 0]
         assert stage == max(0, *(home[bit] for bit in read)) or levels < here + max(
-            inside[bit] for bit in read if home[bit] == stage - 1)  # as early as can be
+            inside[bit] for bit in read if home[bit] == stage - 1
+        )  # as early as can be
         here += max((inside[bit] for bit in read if home[bit] == stage), default=0)
         assert here <= max(levels, 2)
         inside += [here] * node.outputs
@@ -195,8 +209,11 @@ def test_a_bit_is_read_in_its_own_stage_and_later(levels):
 
 
 def test_bad_arguments_are_named():
-    for arguments, text in (((np.ones(3), [1]), "not \\(3,\\)"), ((np.ones((2, 3)), [1]), "offsets \\(neurons,\\)"),
-                            (([[1 << 30]], [0]), "not mapped")):
+    for arguments, text in (
+        ((np.ones(3), [1]), "not \\(3,\\)"),
+        ((np.ones((2, 3)), [1]), "offsets \\(neurons,\\)"),
+        (([[1 << 30]], [0]), "not mapped"),
+    ):
         with pytest.raises(UserError, match=text):
             map_layer(*arguments, fire=True)
     with pytest.raises(UserError, match="family must be one of"):

@@ -67,8 +67,9 @@ def test_threshold_shifts_the_step_and_scales_the_gradient(threshold):
     torch.testing.assert_close(u.grad, Surrogate().derivative(u.detach() / threshold - 1) / threshold)
 
 
-@pytest.mark.parametrize("options", [{"name": "step"}, {"alpha": 0}, {"beta": -1.0}, {"alpha": math.inf},
-                                     {"alpha": "4"}])
+@pytest.mark.parametrize(
+    "options", [{"name": "step"}, {"alpha": 0}, {"beta": -1.0}, {"alpha": math.inf}, {"alpha": "4"}]
+)
 def test_bad_options_are_user_errors(options):
     with pytest.raises(UserError, match="surrogate"):
         Surrogate(**options)

@@ -26,12 +26,16 @@ Info: 0.76 ns logic, 1.00 ns routing
 
 def test_path_as_nextpnr_xilinx_prints_it():
     path = log_critical_path(XILINX)
-    assert str(path) == ("design.accelerator.hidden1.first_FDRE_Q.Q to design.accelerator.hidden1.sum_FDRE_Q_4.D, "
-                         "11.90 ns (1.40 logic, 10.50 routing)")
+    assert str(path) == (
+        "design.accelerator.hidden1.first_FDRE_Q.Q to design.accelerator.hidden1.sum_FDRE_Q_4.D, "
+        "11.90 ns (1.40 logic, 10.50 routing)"
+    )
     assert len(path.steps) == 9
     assert path.steps[0] == "0.50 ns logic design.accelerator.hidden1.first_FDRE_Q.Q"
-    assert path.steps[1] == ("3.20 ns routing design.accelerator.hidden1.first_FDRE_Q.Q -> design.accelerator.hidden1."
-                             "begins_LUT2_O.A2, net design.accelerator.hidden1.first")
+    assert path.steps[1] == (
+        "3.20 ns routing design.accelerator.hidden1.first_FDRE_Q.Q -> design.accelerator.hidden1."
+        "begins_LUT2_O.A2, net design.accelerator.hidden1.first"
+    )
     assert path.steps[-1] == "0.10 ns setup design.accelerator.hidden1.sum_FDRE_Q_4.D"
 
 
@@ -39,9 +43,13 @@ def test_path_as_later_nextpnr_prints_it():
     path = log_critical_path(NEW)
     assert (path.start, path.end) == ("a_FF_Q.Q", "c_FF_Q.M")
     assert (path.delay_ns, path.logic_ns, path.routing_ns) == (1.77, 0.76, 1)
-    assert path.steps == ("0.52 ns clk-to-q a_FF_Q.Q", "0.96 ns routing a_FF_Q.Q -> b_LUT4_Z.D, net a[1]",
-                          "0.24 ns logic b_LUT4_Z.F", "0.04 ns routing b_LUT4_Z.F -> c_FF_Q.M, net b",
-                          "0.00 ns setup c_FF_Q.M")
+    assert path.steps == (
+        "0.52 ns clk-to-q a_FF_Q.Q",
+        "0.96 ns routing a_FF_Q.Q -> b_LUT4_Z.D, net a[1]",
+        "0.24 ns logic b_LUT4_Z.F",
+        "0.04 ns routing b_LUT4_Z.F -> c_FF_Q.M, net b",
+        "0.00 ns setup c_FF_Q.M",
+    )
 
 
 def test_the_slowest_clock_counts_and_the_last_report_of_each():
@@ -59,9 +67,17 @@ def test_clocks_that_are_none(numbers):
 HEAD = "Info: Critical path report for clock 'a' (posedge -> posedge):\n"
 
 
-@pytest.mark.parametrize("text", ["", "Info: nothing\n", NEW[:300], NEW.replace("clock '", "cross-domain path '"),
-                                  HEAD + "rubbish\n" + NEW[300:],
-                                  HEAD + "Info: Sink b.A3\nInfo: 0.6 ns logic, 1.6 ns routing\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Info: nothing\n",
+        NEW[:300],
+        NEW.replace("clock '", "cross-domain path '"),
+        HEAD + "rubbish\n" + NEW[300:],
+        HEAD + "Info: Sink b.A3\nInfo: 0.6 ns logic, 1.6 ns routing\n",
+    ],
+)
 def test_log_without_a_whole_path(text):
     assert log_critical_path(text) is None
 
@@ -80,7 +96,7 @@ def follow(tmp_path, text, *, placed=lambda timing: None, step=19):
     watch.look()  # there is no log yet
     with path.open("w") as log:
         for start in range(0, len(text), step):
-            log.write(text[start:start + step])
+            log.write(text[start : start + step])
             log.flush()
             watch.look()
             if watch.text and [watch.text] != shown[-1:]:
@@ -93,8 +109,10 @@ def test_progress_of_placement_and_both_routers(tmp_path):
     shown = follow(tmp_path, XILINX, placed=lambda timing: estimates.append(timing.clocks))
     assert estimates == [{"clocking.clk": (80.8, 100.0)}]
     assert shown == [
-        "placement, iteration 1, wire length 213,344", "placement, iteration 14, wire length 112,233",
-        "placement, iteration 1, wire length 108,811", "placement, iteration 20, wire length 98,877",
+        "placement, iteration 1, wire length 213,344",
+        "placement, iteration 14, wire length 112,233",
+        "placement, iteration 1, wire length 108,811",
+        "placement, iteration 20, wire length 98,877",
         "routing, 80.8 MHz estimated of 100",
         "routing, iteration 1, 30,991 overused wires, 80.8 MHz estimated of 100",
         "routing, iteration 2, 9,120 overused wires, 80.8 MHz estimated of 100",
@@ -105,8 +123,7 @@ def test_progress_of_placement_and_both_routers(tmp_path):
 
 def test_progress_of_the_placer_by_density(tmp_path):
     log = "Info: iter=3 steplen=3.1\nInfo: overlap: COMB=99.6%, FF=99.5%\nInfo: coord_dist: 0.1\n"
-    assert follow(tmp_path, log) == [
-        "placement, overlap COMB=99.6%, FF=99.5%"]
+    assert follow(tmp_path, log) == ["placement, overlap COMB=99.6%, FF=99.5%"]
 
 
 TIMED = "Info: {:10d} | {:8d} {:10d} | {:4d} {:5d} | {:9d}|       0.84       0.84|\n"
@@ -120,16 +137,21 @@ def test_progress_of_router1_of_any_age(row, tmp_path):
 
 
 def router2(levels):
-    return "".join(f"Info:     iter={n} wires=1000 overused={level} overuse={level} archfail=NA\n"
-                   for n, level in enumerate(levels, 1))
+    return "".join(
+        f"Info:     iter={n} wires=1000 overused={level} overuse={level} archfail=NA\n"
+        for n, level in enumerate(levels, 1)
+    )
 
 
 def test_router2_that_stays_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "STALL_SECONDS", 0)
     levels = [9000, 900, 205, *[195 + n % 9 for n in range(60)]]
-    with pytest.raises(UserError, match=r"^nextpnr-x was ended: its router no longer improves, \d+ overused wires at "
-                                        r"iteration 53 and 205 at 3, 0 minutes before; try another --seed, a lower "
-                                        r"clock with --freq, or a larger board; its log is \S+top\.tim$"):
+    with pytest.raises(
+        UserError,
+        match=r"^nextpnr-x was ended: its router no longer improves, \d+ overused wires at "
+        r"iteration 53 and 205 at 3, 0 minutes before; try another --seed, a lower "
+        r"clock with --freq, or a larger board; its log is \S+top\.tim$",
+    ):
         follow(tmp_path, router2(levels))
 
 

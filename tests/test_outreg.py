@@ -16,8 +16,14 @@ OUTPUTS = ("DOADO", "DOPADOP", "DOBDO", "DOPBDOP")
 
 def memory(kind="RAMB18E1", parameters=None, **pins):
     zeros = {"DOA_REG": "0" * 32, "DOB_REG": "0" * 32, "RAM_MODE": "TDP", "INIT_A": "x" * 18, "INIT_B": "0" * 18}
-    pins = {"CLKARDCLK": CLOCK, "CLKBWRCLK": CLOCK, "REGCEAREGCE": "0", "REGCEB": "0", "RSTREGARSTREG": "0",
-            "RSTREGB": "0"} | pins
+    pins = {
+        "CLKARDCLK": CLOCK,
+        "CLKBWRCLK": CLOCK,
+        "REGCEAREGCE": "0",
+        "REGCEB": "0",
+        "RSTREGARSTREG": "0",
+        "RSTREGB": "0",
+    } | pins
     return cell(kind, OUTPUTS, zeros | (parameters or {}), **pins)
 
 
@@ -35,7 +41,8 @@ def netlist(cells, out, names=None):
 def check_wiring(after):
     fresh = FlatNetlist(after.design, after.family)
     assert {net: sorted(pins) for net, pins in fresh.loads.items()} == {
-        net: sorted(pins) for net, pins in after.loads.items() if pins}
+        net: sorted(pins) for net, pins in after.loads.items() if pins
+    }
     assert fresh.drivers == {net: pins for net, pins in after.drivers.items() if pins}
     assert set(fresh.loads) <= set(fresh.drivers)
 
@@ -43,8 +50,13 @@ def check_wiring(after):
 @pytest.mark.parametrize("enable", ["1", ENABLE])
 def test_registers_go_into_the_port(enable):
     # bit 2 of the port is not read
-    made = netlist({"ram": memory(DOADO=[10, 11, 12], DOPADOP=[13, "x"], DOBDO=[], DOPBDOP=[]),
-                    **{f"r{bit}": register(bit, CE=enable) for bit in (10, 11, 13)}}, [110, 111, 113])
+    made = netlist(
+        {
+            "ram": memory(DOADO=[10, 11, 12], DOPADOP=[13, "x"], DOBDO=[], DOPBDOP=[]),
+            **{f"r{bit}": register(bit, CE=enable) for bit in (10, 11, 13)},
+        },
+        [110, 111, 113],
+    )
     result = absorb(made)
     check_wiring(made)
     assert (result.ports, result.registers, result.left) == (1, 3, ())
@@ -71,10 +83,14 @@ def test_registers_go_into_the_port(enable):
 @pytest.mark.parametrize("kind", ["RAMB18E1", "RAMB36E1"])
 def test_simple_dual_port_has_one_port_of_both_halves(kind):
     def cells(clock=CLOCK, **last):
-        ram = memory(kind, {"RAM_MODE": "SDP"}, CLKBWRCLK=OTHER_CLOCK, DOADO=[10], DOPADOP=[11], DOBDO=[12],
-                     DOPBDOP=[13])
-        return {"ram": ram, **{f"r{bit}": register(bit, CE=ENABLE) for bit in (10, 11, 12)},
-                "r13": register(13, **({"CE": ENABLE, "C": clock} | last))}
+        ram = memory(
+            kind, {"RAM_MODE": "SDP"}, CLKBWRCLK=OTHER_CLOCK, DOADO=[10], DOPADOP=[11], DOBDO=[12], DOPBDOP=[13]
+        )
+        return {
+            "ram": ram,
+            **{f"r{bit}": register(bit, CE=ENABLE) for bit in (10, 11, 12)},
+            "r13": register(13, **({"CE": ENABLE, "C": clock} | last)),
+        }
 
     made = netlist(cells(), [110, 111, 112, 113])
     assert (absorb(made).ports, list(made.cells)) == (1, ["ram"])
@@ -92,13 +108,21 @@ def test_simple_dual_port_has_one_port_of_both_halves(kind):
 def test_ports_are_on_their_own():
     """Port B has another clock and enable; port A is left since a bit of it is read twice."""
     ram = memory(CLKBWRCLK=OTHER_CLOCK, DOADO=[10], DOPADOP=[], DOBDO=[11], DOPBDOP=[12])
-    made = netlist({"ram": ram, "r10": register(10), "more": register(10, Q=200),
-                    **{f"r{bit}": register(bit, C=OTHER_CLOCK, CE=ENABLE) for bit in (11, 12)}}, [110, 111, 112, 200])
+    made = netlist(
+        {
+            "ram": ram,
+            "r10": register(10),
+            "more": register(10, Q=200),
+            **{f"r{bit}": register(bit, C=OTHER_CLOCK, CE=ENABLE) for bit in (11, 12)},
+        },
+        [110, 111, 112, 200],
+    )
     result = absorb(made)
     check_wiring(made)
     assert (result.ports, result.registers) == (1, 2)
     assert [(item.memory, item.port, item.reason) for item in result.left] == [
-        ("ram", "A", "an output with several loads")]
+        ("ram", "A", "an output with several loads")
+    ]
     assert "1 ports that are read left" in str(result)
     assert made.cells["ram"]["parameters"]["DOB_REG"] == ON
     assert set(made.cells) == {"ram", "r10", "more"}
@@ -121,8 +145,10 @@ MISSES = {
     "a reset of its register": {"pins": {"RSTREGARSTREG": 5}},
 }
 ALIKE = [
-    ("an output that no plain register reads", {"second": cell("FDSE", "Q", {"INIT": "0"}, C=2, CE="1", S="0", D=11,
-                                                               Q=111)}),
+    (
+        "an output that no plain register reads",
+        {"second": cell("FDSE", "Q", {"INIT": "0"}, C=2, CE="1", S="0", D=11, Q=111)},
+    ),
     ("an output that no plain register reads", {"second": register(5, CE=11, Q=111)}),
     ("a register with another clock or an inverted pin", {"second": register(11, {"IS_D_INVERTED": "1"})}),
     ("a register with another clock or an inverted pin", {"second": register(11, {"IS_C_INVERTED": f"{1:032b}"})}),
@@ -132,8 +158,9 @@ ALIKE = [
 
 @pytest.mark.parametrize(("reason", "change"), [*MISSES.items(), *ALIKE])
 def test_a_port_with_one_bit_that_does_not_fit_is_left(reason, change):
-    ram = memory("RAMB36E1", change.get("ram"), DOADO=[10, 11], DOPADOP=[], DOBDO=[], DOPBDOP=[],
-                 **change.get("pins", {}))
+    ram = memory(
+        "RAMB36E1", change.get("ram"), DOADO=[10, 11], DOPADOP=[], DOBDO=[], DOPBDOP=[], **change.get("pins", {})
+    )
     cells = {"ram": ram, "first": register(10)}
     cells |= {name: made for name, made in change.items() if name in ("second", "third")} or {"second": GOOD}
     made = netlist(copy.deepcopy(cells), [110, 111])

@@ -15,12 +15,38 @@ from s2nn_hw.report.palette import DARK, LIGHT, SERIES
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\"'`"
 LITERATURE = [
-    {"system": "another", "device": "XC7Z020", "task": "mnist", "accuracy": 93.85, "luts": 7612, "brams": 18,
-     "dsps": None, "latency_us": 780.0, "frames_per_second": 1282, "power_w": 0.18, "energy_uj": 140.0,
-     "convention": "cells", "source": HOSTILE, "read": "paper"},
-    {"system": "a third", "device": "ZC706", "task": "CIFAR-10", "accuracy": 80.1, "luts": None, "brams": None,
-     "dsps": None, "latency_us": 283.0, "frames_per_second": 21_900, "power_w": None, "energy_uj": None,
-     "convention": "board", "source": "a paper", "read": "abstract"},
+    {
+        "system": "another",
+        "device": "XC7Z020",
+        "task": "mnist",
+        "accuracy": 93.85,
+        "luts": 7612,
+        "brams": 18,
+        "dsps": None,
+        "latency_us": 780.0,
+        "frames_per_second": 1282,
+        "power_w": 0.18,
+        "energy_uj": 140.0,
+        "convention": "cells",
+        "source": HOSTILE,
+        "read": "paper",
+    },
+    {
+        "system": "a third",
+        "device": "ZC706",
+        "task": "CIFAR-10",
+        "accuracy": 80.1,
+        "luts": None,
+        "brams": None,
+        "dsps": None,
+        "latency_us": 283.0,
+        "frames_per_second": 21_900,
+        "power_w": None,
+        "energy_uj": None,
+        "convention": "board",
+        "source": "a paper",
+        "read": "abstract",
+    },
 ]
 KINDS = {"dense": {}, "residual": {"residual": True}, "bare": {"board": False}, "measured": {"measured": True}}
 
@@ -57,15 +83,29 @@ def test_every_figure_is_drawn_and_nothing_else_happens(browser, pages, kind, wi
 @pytest.mark.parametrize("width", [400, 1400])
 def test_the_page_of_an_exploration_is_drawn(browser, tmp_path, width):
     axes = ("accuracy", "latency_us", "luts", "energy_nj")
-    points = [{"trial": k, "front": k < 6, "state": "fits", "accuracy": 0.9 + k / 100, "latency_us": 2.0 + k,
-               "luts": 4000 + 700 * k * (k % 3), "energy_nj": 20.0 + 9 * k} for k in range(9)]
+    points = [
+        {
+            "trial": k,
+            "front": k < 6,
+            "state": "fits",
+            "accuracy": 0.9 + k / 100,
+            "latency_us": 2.0 + k,
+            "luts": 4000 + 700 * k * (k % 3),
+            "energy_nj": 20.0 + 9 * k,
+        }
+        for k in range(9)
+    ]
     values = {"input_bits": 1, "weight_bits": 2, "plan": "<b>default</b>", "clock_mhz": 100.0}
     data = {
-        "settings": {"source": {"name": "a <script>"}}, "objectives": [{"figure": axis} for axis in axes],
-        "counts": {"fits": 9, "over budget": 0, "refused": 0}, "estimate_error": {"luts": None, "brams": None},
-        "front": [{"trial": k, "parameters": values, "figures": {axis: points[k][axis] for axis in axes}}
-                  for k in range(6)],
-        "chart": {"axes": list(axes), "points": points}, "trials": points,
+        "settings": {"source": {"name": "a <script>"}},
+        "objectives": [{"figure": axis} for axis in axes],
+        "counts": {"fits": 9, "over budget": 0, "refused": 0},
+        "estimate_error": {"luts": None, "brams": None},
+        "front": [
+            {"trial": k, "parameters": values, "figures": {axis: points[k][axis] for axis in axes}} for k in range(6)
+        ],
+        "chart": {"axes": list(axes), "points": points},
+        "trials": points,
     }
     (tmp_path / "front.html").write_text(exploration(data, "some board"))
     with opened(browser, tmp_path / "front.html", width=width) as (page, problems):
@@ -171,8 +211,15 @@ def test_a_residual_networks_shortcuts_reach_their_sums(browser, pages):
         lines = page.locator(".net tbody tr").evaluate_all("""(rows) => rows.map((row) => [
             row.querySelector(".name").textContent, row.querySelectorAll("svg:not(.tail) .skip").length,
             row.querySelectorAll("svg.tail .skip").length, row.querySelector(".node").textContent])""")
-    assert lines == [["input", 0, 0, ""], ["stem", 1, 1, ""], ["block1a", 1, 1, ""], ["block1b", 2, 1, "+"],
-                     ["block2a", 1, 1, ""], ["block2b", 1, 0, "+"], ["readout", 0, 0, ""]]
+    assert lines == [
+        ["input", 0, 0, ""],
+        ["stem", 1, 1, ""],
+        ["block1a", 1, 1, ""],
+        ["block1b", 2, 1, "+"],
+        ["block2a", 1, 1, ""],
+        ["block2b", 1, 0, "+"],
+        ["readout", 0, 0, ""],
+    ]
 
 
 def test_the_same_report_gives_the_same_page():

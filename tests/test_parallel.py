@@ -43,8 +43,9 @@ def test_diagonal_lanes_see_their_own_inputs(lanes, taps, groups, planes):
     assert params.terms == taps
     values = random_values(rng, params, 4 * groups)
     own = np.arange(params.width) % lanes == np.arange(lanes)[:, None]  # (lanes, width)
-    masked = ParallelParams(weights=(params.weights * own[:, None]).astype(np.int8), bits=4, offsets=params.offsets,
-                            planes=planes)
+    masked = ParallelParams(
+        weights=(params.weights * own[:, None]).astype(np.int8), bits=4, offsets=params.offsets, planes=planes
+    )
     assert (run_engine(ParallelEngine(params), values) == golden_sums(masked, values)).all()
 
 

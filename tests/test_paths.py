@@ -38,8 +38,10 @@ def paths(cells, family="xc7", names=None, **more):
 
 
 def test_luts_in_a_row():
-    found = paths({"a": ff(3, 10), "l0": lut(10, "1", 11), "l1": lut(11, 10, 12), "b": ff(12, 13, CE=11)},
-                  names={"first": [10], "second": [13], "middle": [11], "late": [12]})
+    found = paths(
+        {"a": ff(3, 10), "l0": lut(10, "1", 11), "l1": lut(11, 10, 12), "b": ff(12, 13, CE=11)},
+        names={"first": [10], "second": [13], "middle": [11], "late": [12]},
+    )
     assert (found.levels, found.levels_with_multiplexers) == (2, 2)
     path, other = found.paths[0], found.paths[1:]
     assert (path.start, path.end, path.levels, path.alike) == ("first", "second, D", 2, 1)
@@ -57,10 +59,14 @@ def test_what_no_register_starts_is_no_path():
 
 
 def test_a_carry_chain_is_one_level():
-    chain = {"a": ff(3, 10), "l": lut(10, "0", 11),
-             "c0": carry4("0", [11, 3, 3, 3], [20, 21, 22, 23], [24, 25, 26, 27]),
-             "c1": carry4(27, [3, 3, 3, 3], [30, 31, 32, 33], [34, 35, 36, 37]),
-             "c2": carry4(37, [3, 3, 3, 3], [40, 41, 42, 43], [44, 45, 46, 47]), "b": ff(43, 50)}
+    chain = {
+        "a": ff(3, 10),
+        "l": lut(10, "0", 11),
+        "c0": carry4("0", [11, 3, 3, 3], [20, 21, 22, 23], [24, 25, 26, 27]),
+        "c1": carry4(27, [3, 3, 3, 3], [30, 31, 32, 33], [34, 35, 36, 37]),
+        "c2": carry4(37, [3, 3, 3, 3], [40, 41, 42, 43], [44, 45, 46, 47]),
+        "b": ff(43, 50),
+    }
     found = paths(chain)
     assert found.levels == 2
     assert [kind for kind, _ in found.paths[0].through] == ["LUT2", "CARRY4"]
@@ -81,14 +87,31 @@ def test_a_carry_cell_gives_only_what_is_before():
 
 
 def test_a_slices_multiplexer_is_counted_apart():
-    found = paths({"a": ff(3, 10), "l0": lut(10, "1", 11), "l1": lut(10, "0", 12),
-                   "m": cell("MUXF7", "O", I0=11, I1=12, S=3, O=13), "b": ff(13, 14)})
+    found = paths(
+        {
+            "a": ff(3, 10),
+            "l0": lut(10, "1", 11),
+            "l1": lut(10, "0", 12),
+            "m": cell("MUXF7", "O", I0=11, I1=12, S=3, O=13),
+            "b": ff(13, 14),
+        }
+    )
     assert (found.levels, found.levels_with_multiplexers, found.paths[0].multiplexers) == (1, 2, 1)
 
 
 def test_memories():
-    ram = cell("RAM32M", ("DOA", "DOB"), WCLK=2, WE=13, ADDRA=[11, "0"], ADDRB=[3, "0"], ADDRD=[14, "0"], DIA=[15, "0"],
-               DOA=[20, "0"], DOB=[21, "0"])
+    ram = cell(
+        "RAM32M",
+        ("DOA", "DOB"),
+        WCLK=2,
+        WE=13,
+        ADDRA=[11, "0"],
+        ADDRB=[3, "0"],
+        ADDRD=[14, "0"],
+        DIA=[15, "0"],
+        DOA=[20, "0"],
+        DOB=[21, "0"],
+    )
     cells = {"a": ff(3, 10), "l": lut(10, "1", 11), "ram": ram}
     assert paths(cells | {"b": ff(20, 30)}).levels == 2  # through its address
     assert paths(cells | {"b": ff(21, 30)}).levels == 1  # its contents alone: only the address' LUT
@@ -134,8 +157,12 @@ def test_levels_forward_and_backward_agree(seed, family):
     netlist = FlatNetlist(random_netlist(seed, family), family)
     before, after = arrivals(netlist), remaining(netlist)
     deepest = max((levels for levels, _, _ in before.values()), default=0)
-    reached = [after.get(load[0], 0) for net, (_, source, _) in before.items() if source is None
-               for load in netlist.loads.get(net, ())]
+    reached = [
+        after.get(load[0], 0)
+        for net, (_, source, _) in before.items()
+        if source is None
+        for load in netlist.loads.get(net, ())
+    ]
     assert max(reached, default=0) == deepest
     assert find_paths(netlist).levels <= deepest
 

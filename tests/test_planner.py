@@ -46,8 +46,11 @@ def test_what_was_predicted_is_what_the_circuit_does(network, values):
     images = random_images(network, 3)
     output, _ = layer_inputs(network, images)
     accelerator = Accelerator(network, planned.plan)
-    beats = [[int(frame[k]) if k >= 0 else 0 for k in row]
-             for frame in values["input"] for row in accelerator.design.beat_pixels]
+    beats = [
+        [int(frame[k]) if k >= 0 else 0 for k in row]
+        for frame in values["input"]
+        for row in accelerator.design.beat_pixels
+    ]
     got = run_stream(accelerator, beats, results=3, read=read_result)
     classes, scores, _ = zip(*(result for result, _ in got), strict=True)
     assert list(classes) == output.classes.tolist()
@@ -61,26 +64,39 @@ def test_words_of_an_identity_beside_a_convolution_are_all_seen(network):
     images = random_images(network, 3)
     output, values = layer_inputs(network, images)
     plan = Planner(network, "xc7", BUDGET, values, wide=4).base
-    plan = replace(plan, layers=tuple(replace(c, groups=2, buffers=(100, 100)) if c.name == "b" else c
-                                      for c in plan.layers))
+    plan = replace(
+        plan, layers=tuple(replace(c, groups=2, buffers=(100, 100)) if c.name == "b" else c for c in plan.layers)
+    )
     accelerator = Accelerator(network, plan)
-    beats = [[int(frame[k]) if k >= 0 else 0 for k in row]
-             for frame in values["input"] for row in accelerator.design.beat_pixels]
+    beats = [
+        [int(frame[k]) if k >= 0 else 0 for k in row]
+        for frame in values["input"]
+        for row in accelerator.design.beat_pixels
+    ]
     got = run_stream(accelerator, beats, results=3, read=read_result)
     assert [scores for (_, scores, _), _ in got] == output.scores.tolist()
 
 
 def test_taps_of_every_source_of_a_join_are_tried():
-    network = build((8, 8, 2), 1, [convolution(8, 3, padding=1), convolution(8, 3, padding=1), [
-        convolution(8, 1, source="layer0"), convolution(8, 3, padding=1, source="layer1")], dense(4)])
+    network = build(
+        (8, 8, 2),
+        1,
+        [
+            convolution(8, 3, padding=1),
+            convolution(8, 3, padding=1),
+            [convolution(8, 1, source="layer0"), convolution(8, 3, padding=1, source="layer1")],
+            dense(4),
+        ],
+    )
     _, values = layer_inputs(network, random_images(network, 3))
     work = Planner(network, "xc7", BUDGET, values)
     tried = {(choice.engine, choice.taps): cycles for choice, cycles in work._shapes(network.layers[2])}
     assert (tried["parallel", 1], tried["parallel", 3], tried["parallel", 9]) == (640, 256, 128)
     assert ("event", 9) not in tried  # further sources have one tap there
     plan = fit(work).plan
-    plan = replace(plan, layers=tuple(replace(c, engine="parallel", taps=9) if c.name == "layer2" else c
-                                      for c in plan.layers))
+    plan = replace(
+        plan, layers=tuple(replace(c, engine="parallel", taps=9) if c.name == "layer2" else c for c in plan.layers)
+    )
     check_accelerator(Accelerator(network, plan), random_images(network, 2))
 
 
@@ -112,16 +128,41 @@ def folder(tmp_path, network):
 
 
 def test_the_command_writes_a_plan_that_the_others_take(folder, monkeypatch, capsys):
-    status, out, _ = call(monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "arty_a7", "--target-fps", 20000,
-                          "--images", "x.npy", "-o", "plan.json")
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "plan",
+        "net.s2nn",
+        "-b",
+        "arty_a7",
+        "--target-fps",
+        20000,
+        "--images",
+        "x.npy",
+        "-o",
+        "plan.json",
+    )
     assert status == 0
     assert "frames/s" in out
     plan = json.loads((folder / "plan.json").read_text())
     assert (plan["network"], plan["board"], plan["clock_mhz"]) == ("residual", "arty_a7", 100.0)
     assert plan["estimate"]["frames_per_second"] >= 20000
     assert [row["name"] for row in plan["layers"]] == ["stem", "a", "b", "readout"]
-    status, out, _ = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "arty_a7", "--images", "x.npy",
-                          "--plan", "plan.json", "--json")
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--board",
+        "arty_a7",
+        "--images",
+        "x.npy",
+        "--plan",
+        "plan.json",
+        "--json",
+    )
     assert status == 0
     assert json.loads(out)["plan"] == plan
     status, _, _ = call(monkeypatch, capsys, folder, "verilog", "net.s2nn", "--plan", "plan.json", "-o", "out")
@@ -130,15 +171,41 @@ def test_the_command_writes_a_plan_that_the_others_take(folder, monkeypatch, cap
 
 
 def test_unroll_puts_all_weights_in_logic(folder, monkeypatch, capsys):
-    status, out, _ = call(monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "ulx3s", "--unroll", "--levels", 2,
-                          "--images", "x.npy", "-o", "plan.json")
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "plan",
+        "net.s2nn",
+        "-b",
+        "ulx3s",
+        "--unroll",
+        "--levels",
+        2,
+        "--images",
+        "x.npy",
+        "-o",
+        "plan.json",
+    )
     assert status == 0
     assert "unrolled" in out
     plan = json.loads((folder / "plan.json").read_text())
     assert [(row["engine"], row["levels"], row["lut"]) for row in plan["layers"]] == [("unrolled", 2, 4)] * 4
     pixels = plan["estimate"]["interval_cycles"]
-    status, out, _ = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                          "--plan", "plan.json", "--json")
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--board",
+        "ulx3s",
+        "--images",
+        "x.npy",
+        "--plan",
+        "plan.json",
+        "--json",
+    )
     assert status == 0
     assert json.loads(out)["logic"]["initiation_interval"]["value"] == pixels
 
@@ -154,8 +221,9 @@ def test_unroll_puts_all_weights_in_logic(folder, monkeypatch, capsys):
     ],
 )
 def test_bad_requests_are_one_line_and_status_2(folder, monkeypatch, capsys, arguments, text):
-    status, _, err = call(monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "arty_a7", "--images", "x.npy",
-                          *arguments)
+    status, _, err = call(
+        monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "arty_a7", "--images", "x.npy", *arguments
+    )
     assert status == 2
     assert err.startswith("error: ")
     assert text in err

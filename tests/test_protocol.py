@@ -21,8 +21,14 @@ from s2nn_hw.errors import UserError
 packets = st.builds(Packet, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=600))
 identities = st.builds(
     lambda digest, positions, group, *rest: Identity(digest, positions * group, group, *rest),
-    st.binary(min_size=16, max_size=16), st.integers(1, 20), st.integers(1, 20), st.integers(1, 40),
-    st.sampled_from([1, 2, 4, 8]), st.integers(1, 30), st.integers(1, 33), st.sampled_from([2, 4]),
+    st.binary(min_size=16, max_size=16),
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(1, 40),
+    st.sampled_from([1, 2, 4, 8]),
+    st.integers(1, 30),
+    st.integers(1, 33),
+    st.sampled_from([2, 4]),
     st.integers(1, 1 << 30),
 )
 
@@ -151,8 +157,17 @@ def test_frames_carry_the_beats_that_the_accelerator_takes(seed):
 
 @pytest.mark.parametrize("change", [{"pixels": 0}, {"bits": 300}, {"group": 2}, {"classes": 1 << 16}, {"digest": b"x"}])
 def test_identity_refuses_what_does_not_fit(change):
-    good = {"digest": bytes(16), "pixels": 1, "group": 1, "pixels_per_beat": 1, "bits": 1, "classes": 1,
-            "score_width": 1, "window": 2, "clock_hz": 1}
+    good = {
+        "digest": bytes(16),
+        "pixels": 1,
+        "group": 1,
+        "pixels_per_beat": 1,
+        "bits": 1,
+        "classes": 1,
+        "score_width": 1,
+        "window": 2,
+        "clock_hz": 1,
+    }
     with pytest.raises(UserError, match=next(iter(change))):
         Identity(**(good | change))
 

@@ -71,23 +71,26 @@ def test_meter_of_watts_and_of_amps_alone(tmp_path):
     assert found["run_w"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("version = 1", "version = 2", "version = 1"),
-    ("volts = 5.0", "", "amps needs volts"),
-    ("amps = 0.42", "amps = 0", "amps must be positive"),
-    ("amps = 0.42", "amps = nan", "finite"),
-    ("amps = 0.42", "amps = true", "number"),
-    ("amps = 0.42", 'amps = "0.42"', "without quotes"),
-    ("amps = 0.42", "amps = 420", "at most 100"),
-    ("amps = 0.42\nidle", "watts = 3\namps = 0.42\nidle", "not both"),
-    ("amps = 0.42\nidle_amps = 0.40", "", "needs volts and amps"),
-    ("amps = 0.42", "amps = 0.042", "wrong way round"),
-    ("instrument", "meter", "'meter' is unknown"),
-    ('"bench supply"', "4", "instrument must be text"),
-    ("date = 2026-03-01", "date = 3", "date must be a date"),
-    ("= 1000", "= -1", "frames_per_second must be positive"),
-    ("version", "version version", "not TOML"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("version = 1", "version = 2", "version = 1"),
+        ("volts = 5.0", "", "amps needs volts"),
+        ("amps = 0.42", "amps = 0", "amps must be positive"),
+        ("amps = 0.42", "amps = nan", "finite"),
+        ("amps = 0.42", "amps = true", "number"),
+        ("amps = 0.42", 'amps = "0.42"', "without quotes"),
+        ("amps = 0.42", "amps = 420", "at most 100"),
+        ("amps = 0.42\nidle", "watts = 3\namps = 0.42\nidle", "not both"),
+        ("amps = 0.42\nidle_amps = 0.40", "", "needs volts and amps"),
+        ("amps = 0.42", "amps = 0.042", "wrong way round"),
+        ("instrument", "meter", "'meter' is unknown"),
+        ('"bench supply"', "4", "instrument must be text"),
+        ("date = 2026-03-01", "date = 3", "date must be a date"),
+        ("= 1000", "= -1", "frames_per_second must be positive"),
+        ("version", "version version", "not TOML"),
+    ],
+)
 def test_bad_notes_are_named(tmp_path, old, new, said):
     assert old in HAND
     with pytest.raises(UserError, match=said) as caught:
@@ -95,24 +98,27 @@ def test_bad_notes_are_named(tmp_path, old, new, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("", "must name the columns"),
-    ("volts,amps\n1,2\n3,4\n", "must name the columns"),
-    ("time_s,volts\n0,5\n1,5\n", "needs a column watts"),
-    ("time_s,watts,watts\n0,5,5\n1,5,5\n", "once"),
-    ("time_s,watts\n0,5\n", "at least two"),
-    ("time_s,watts\n0,5\n1\n", "line 3: 2 columns"),
-    ("time_s,watts\n0,5\n1,x\n", "line 3: watts must be a number"),
-    ("time_s,watts\n0,5\n1,inf\n", "line 3: watts must be a finite"),
-    ("time_s,watts\n0,-5\n1,5\n", "line 2: -5 W"),
-    ("time_s,watts\n# note: x\n0,5\n0,5\n", "line 4: time_s must grow"),
-    ("time_s,watts,state\n0,5,run\n1,5,off\n", "state must be run or idle"),
-    ("time_s,watts,state\n0,5,idle\n1,5,idle\n", "no energy while the board runs"),
-    ("time_s,watts\n0,0\n1,0\n", "no energy"),
-    ("# volts: x\ntime_s,amps\n0,1\n1,1\n", "volts must be a number"),
-    ("# frames_per_second: 0\ntime_s,watts\n0,1\n1,1\n", "must be positive"),
-    ('time_s,watts\n0,"5\n1,5\n', "not CSV"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must name the columns"),
+        ("volts,amps\n1,2\n3,4\n", "must name the columns"),
+        ("time_s,volts\n0,5\n1,5\n", "needs a column watts"),
+        ("time_s,watts,watts\n0,5,5\n1,5,5\n", "once"),
+        ("time_s,watts\n0,5\n", "at least two"),
+        ("time_s,watts\n0,5\n1\n", "line 3: 2 columns"),
+        ("time_s,watts\n0,5\n1,x\n", "line 3: watts must be a number"),
+        ("time_s,watts\n0,5\n1,inf\n", "line 3: watts must be a finite"),
+        ("time_s,watts\n0,-5\n1,5\n", "line 2: -5 W"),
+        ("time_s,watts\n# note: x\n0,5\n0,5\n", "line 4: time_s must grow"),
+        ("time_s,watts,state\n0,5,run\n1,5,off\n", "state must be run or idle"),
+        ("time_s,watts,state\n0,5,idle\n1,5,idle\n", "no energy while the board runs"),
+        ("time_s,watts\n0,0\n1,0\n", "no energy"),
+        ("# volts: x\ntime_s,amps\n0,1\n1,1\n", "volts must be a number"),
+        ("# frames_per_second: 0\ntime_s,watts\n0,1\n1,1\n", "must be positive"),
+        ('time_s,watts\n0,"5\n1,5\n', "not CSV"),
+    ],
+)
 def test_bad_meter_files_are_named(tmp_path, text, said):
     with pytest.raises(UserError, match=said) as caught:
         load_readings(save(tmp_path, text, "r.csv"))

@@ -60,8 +60,7 @@ def test_statistics_are_those_of_the_values():
     assert found["mean"] == pytest.approx(values.mean(), rel=1e-5)
     assert (values <= found["p99"]).mean() >= 0.99 > (values < found["p99"]).mean()
     edges, counts = found["histogram"]["edges"], found["histogram"]["counts"]
-    assert counts == [int(((low <= values) & (values < high)).sum())
-                      for low, high in pairwise(edges)]
+    assert counts == [int(((low <= values) & (values < high)).sum()) for low, high in pairwise(edges)]
     assert sum(counts) == 1001
     assert len(counts) <= 40
     assert statistics([7], "cycles", "formula")["histogram"] == {"edges": [7, 8], "counts": [1]}
@@ -123,7 +122,8 @@ def test_synaptic_operations_of_a_convolution_are_its_additions():
 
     assert rows["stem"]["synaptic_operations"] == pytest.approx(additions("input", 3, 1, 8), abs=0.1)
     assert rows["b"]["synaptic_operations"] == pytest.approx(
-        additions("a", 3, 1, 8) + additions("stem", 1, 0, 1), abs=0.1)
+        additions("a", 3, 1, 8) + additions("stem", 1, 0, 1), abs=0.1
+    )
     assert rows["readout"]["synaptic_operations"] == pytest.approx(values["b"].sum() / 5 * 3, abs=0.1)
 
 
@@ -153,8 +153,9 @@ def test_every_graph_can_be_reported():
             assert alone is None or alone + AHEAD >= alone / ratio
         assert all((row["synaptic_operations"] > 0) <= (row["connections"] > 0) for row in rows)
         device = data["bounds"]["device"]
-        assert device["bound"]["value"] == max(device[f"{name}_bound"]["value"] for name in (
-            "words", "adders", "memory"))
+        assert device["bound"]["value"] == max(
+            device[f"{name}_bound"]["value"] for name in ("words", "adders", "memory")
+        )
 
 
 def test_one_image_has_a_latency_and_no_interval():
@@ -211,8 +212,15 @@ def test_report_without_a_board_has_cycles_only(network):
 
 def test_simulation_counts_only_if_it_agrees(network):
     mine = {name: make_report(network)["latency"]["cycles"][name] for name in ("min", "mean", "max")}
-    checked = {"digest": network.digest, "images": 8, "latency_cycles": mine, "differences": 0,
-               "simulated_frames": 16, "simulator": "verilator", "accuracy": 1.0}
+    checked = {
+        "digest": network.digest,
+        "images": 8,
+        "latency_cycles": mine,
+        "differences": 0,
+        "simulated_frames": 16,
+        "simulator": "verilator",
+        "accuracy": 1.0,
+    }
     assert make_report(network, checked=checked)["verified"]["simulated_frames"] == 16
     assert make_report(network, checked=checked | {"images": 9})["verified"] is None
     assert make_report(network, checked=checked | {"digest": "0"})["verified"] is None
@@ -221,8 +229,11 @@ def test_simulation_counts_only_if_it_agrees(network):
 
 @pytest.mark.parametrize(
     ("labels", "text"),
-    [([0, 1], "labels must be 3 integers"), ([0.0, 1.0, 2.0], "labels must be 3 integers"),
-     ([0, 1, 3], "labels must lie in 0 .. 2, not 0 .. 3")],
+    [
+        ([0, 1], "labels must be 3 integers"),
+        ([0.0, 1.0, 2.0], "labels must be 3 integers"),
+        ([0, 1, 3], "labels must lie in 0 .. 2, not 0 .. 3"),
+    ],
 )
 def test_bad_labels(network, labels, text):
     with pytest.raises(UserError, match=text):
@@ -232,14 +243,22 @@ def test_bad_labels(network, labels, text):
 def build_record(network, changes=()):
     row = {"kind": "LUT4", "used": 11, "budget": 100}
     return {
-        "format": "s2nn-build", "version": 1, "board": {"name": "ulx3s"}, "plan": default_plan(network).to_json(),
-        "network": {"name": network.name, "digest": network.digest}, "link": {"baud": 500_000},
-        "clock": {"wanted_mhz": 80.0, "reached_mhz": 93.5}, "resources_source": "nextpnr after packing",
-        "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row), "flow": "nextpnr",
+        "format": "s2nn-build",
+        "version": 1,
+        "board": {"name": "ulx3s"},
+        "plan": default_plan(network).to_json(),
+        "network": {"name": network.name, "digest": network.digest},
+        "link": {"baud": 500_000},
+        "clock": {"wanted_mhz": 80.0, "reached_mhz": 93.5},
+        "resources_source": "nextpnr after packing",
+        "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row),
+        "flow": "nextpnr",
         "synthesis": {"luts": 9, "ffs": 9, "brams": 3, "dsps": 0},
-        "digest": "0123456789abcdef", "missing": [], "tools": {"yosys": "Yosys 0.70"}, "bitstream": "top.bit",
+        "digest": "0123456789abcdef",
+        "missing": [],
+        "tools": {"yosys": "Yosys 0.70"},
+        "bitstream": "top.bit",
     } | dict(changes)
-
 
 
 @pytest.fixture
@@ -268,8 +287,21 @@ def call(monkeypatch, capsys, folder, *arguments):
 
 
 def test_command_merges_the_build(folder, network, monkeypatch, capsys):
-    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                            "--labels", "y.npy", "-o", "r.json")
+    status, out, err = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--board",
+        "ulx3s",
+        "--images",
+        "x.npy",
+        "--labels",
+        "y.npy",
+        "-o",
+        "r.json",
+    )
     assert status == 0, err
     data = json.loads((folder / "r.json").read_text())
     used = data["resources"]["luts"]["used"]
@@ -281,8 +313,18 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
     assert data["images"] == {"count": 5, "source": "x.npy"}
     assert "nextpnr after packing" in out
     assert "93.5 MHz reached" in out
-    status, out, _ = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--images", "x.npy", "--json",
-                          "--build", "build/random-ulx3s-0123456789ab")
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--images",
+        "x.npy",
+        "--json",
+        "--build",
+        "build/random-ulx3s-0123456789ab",
+    )
     assert status == 0
     assert json.loads(out)["board"]["name"] == "ulx3s"
     assert json.loads(out)["accuracy"] is None
@@ -292,8 +334,9 @@ def test_clock_that_was_lowered_is_the_one_used(folder, network, monkeypatch, ca
     path = folder / "build" / "random-ulx3s-0123456789ab" / "build.json"
     clock = {"wanted_mhz": 80.0, "reached_mhz": 66.1, "clock_mhz": 62.5, "lowered": [{"from_mhz": 80.0}]}
     path.write_text(json.dumps(build_record(network, {"clock": clock})))
-    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                            "-o", "r.json")
+    status, out, err = call(
+        monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy", "-o", "r.json"
+    )
     assert status == 0, err
     data = json.loads((folder / "r.json").read_text())
     assert [data["clock"][name]["value"] for name in ("wanted", "reached", "used")] == [80.0, 66.1, 62.5]
@@ -305,11 +348,15 @@ def test_clock_that_was_lowered_is_the_one_used(folder, network, monkeypatch, ca
 
 def test_packed_luts_of_a_build_without_placement(folder, network, monkeypatch, capsys):
     path = folder / "build" / "random-ulx3s-0123456789ab" / "build.json"
-    detail = {"resources_detail": {"packed_luts_predicted": 15}, "flow": "synthesis",
-              "clock": {"wanted_mhz": 80.0, "reached_mhz": None, "clock_mhz": 80.0, "lowered": []}}
+    detail = {
+        "resources_detail": {"packed_luts_predicted": 15},
+        "flow": "synthesis",
+        "clock": {"wanted_mhz": 80.0, "reached_mhz": None, "clock_mhz": 80.0, "lowered": []},
+    }
     path.write_text(json.dumps(build_record(network, detail)))
-    status, out, err = call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                            "-o", "r.json")
+    status, out, err = call(
+        monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy", "-o", "r.json"
+    )
     assert status == 0, err
     luts = json.loads((folder / "r.json").read_text())["resources"]["luts"]
     assert (luts["used"]["value"], luts["packed"]["value"], luts["packed"]["source"]) == (11, 15, "estimate")
@@ -320,8 +367,25 @@ def test_the_same_inputs_give_the_same_bytes(folder, monkeypatch, capsys):
     found = []
     for name, moment in (("a", "1000000000"), ("b", "1000000000"), ("c", "1000000001")):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)
-        assert call(monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy",
-                    "--labels", "y.npy", "--html", "-o", f"{name}.json")[0] == 0
+        assert (
+            call(
+                monkeypatch,
+                capsys,
+                folder,
+                "report",
+                "net.s2nn",
+                "--board",
+                "ulx3s",
+                "--images",
+                "x.npy",
+                "--labels",
+                "y.npy",
+                "--html",
+                "-o",
+                f"{name}.json",
+            )[0]
+            == 0
+        )
         found.append([(folder / f"{name}{end}").read_bytes() for end in (".json", ".html")])
     assert found[0] == found[1]
     first, other = (json.loads(files[0]) for files in (found[0], found[2]))
@@ -352,8 +416,10 @@ def test_a_build_folder_is_reported_on_in_place(folder, monkeypatch, capsys):
         (["net.s2nn", "--images", "x.npy", "--labels", "x.npy"], "labels x.npy must be 5 integers, not uint8 of"),
         (["net.s2nn", "--images", "x.npy", "--board", "zx81"], "board 'zx81' is unknown"),
         (["net.s2nn", "--images", "x.npy", "--build", "nowhere"], "nowhere is no finished build; make one with"),
-        (["net.s2nn", "--images", "x.npy", "--build", "build/random-ulx3s-0123456789ab", "--board", "arty_a7"],
-         "is for board ulx3s, not arty_a7"),
+        (
+            ["net.s2nn", "--images", "x.npy", "--build", "build/random-ulx3s-0123456789ab", "--board", "arty_a7"],
+            "is for board ulx3s, not arty_a7",
+        ),
         (["net.s2nn", "--images", "x.npy", "-o", "r.txt"], "output r.txt must end in .json"),
         (["net.s2nn", "--images", "x.npy", "-o", "no/r.json"], "folder no does not exist"),
         (["net.s2nn", "--images", "x.npy", "--plan", "x.npy"], "plan x.npy is not JSON"),

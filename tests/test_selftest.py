@@ -18,14 +18,25 @@ from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.plan import unrolled_plan
 
-FIELDS = ("running", "passed", "failed", "frames", "mismatches", "round_cycles", "span_cycles", "latency_cycles",
-          "vector")
+FIELDS = (
+    "running",
+    "passed",
+    "failed",
+    "frames",
+    "mismatches",
+    "round_cycles",
+    "span_cycles",
+    "latency_cycles",
+    "vector",
+)
 
 
 def read(ctx, state):
     """Return the state as a dictionary of integers, answers as ``(class, scores)``."""
-    answers = {name: (int(ctx.get(getattr(state, name)["class"])), tuple(int(s) for s in ctx.get(
-        getattr(state, name)).scores)) for name in ("wanted", "came")}
+    answers = {
+        name: (int(ctx.get(getattr(state, name)["class"])), tuple(int(s) for s in ctx.get(getattr(state, name)).scores))
+        for name in ("wanted", "came")
+    }
     return {name: int(ctx.get(getattr(state, name))) for name in FIELDS} | answers
 
 
@@ -204,8 +215,10 @@ class EveryClock(StandIn):
         weights, bias = self.network.layers[0].synapses[0].weights.tolist(), self.network.layers[0].neuron.bias
         shape = self.o.payload.shape()
         flow = [(self.i.valid, Signal(shape))]
-        scores = [sum((w * p for w, p in zip(row, self.i.payload, strict=True)), int(b))
-                  for row, b in zip(weights, bias, strict=True)]
+        scores = [
+            sum((w * p for w, p in zip(row, self.i.payload, strict=True)), int(b))
+            for row, b in zip(weights, bias, strict=True)
+        ]
         result = flow[0][1]
         best, index = scores[0], Const(0, 8)
         for number, score in enumerate(scores[1:], 1):
@@ -231,11 +244,16 @@ def test_an_unrolled_network_passes_at_a_frame_a_clock(sizes, bits, count):
         await until(ctx, dut, 9 * count)
         return read(ctx, dut.state)
 
-    state, latency = simulate(dut, drive), accelerator.timing.schedule(
-        accelerator.timing.ones(layer_inputs(network, images)[1])).cycles[0, 0]
+    state, latency = (
+        simulate(dut, drive),
+        accelerator.timing.schedule(accelerator.timing.ones(layer_inputs(network, images)[1])).cycles[0, 0],
+    )
     assert (state["passed"], state["failed"], state["frames"]) == (1, 0, 9 * count)
     assert (state["span_cycles"], state["round_cycles"], state["latency_cycles"]) == (
-        8 * count, count - 1 + latency, latency)
+        8 * count,
+        count - 1 + latency,
+        latency,
+    )
 
 
 @pytest.mark.parametrize(("count", "latency"), [(2, 1), (7, 3), (16, 20), (2, 20)])
@@ -280,12 +298,21 @@ IDENTITY = Identity(b"\1" * 16, 12, 12, 5, 2, 3, 12, 4, 12_000_000)
 PASSED = Verdict(True, True, False, False, 64, 16, 1 << 47, 0, 70, 1024, 6)
 
 
-@pytest.mark.parametrize("verdict", [
-    PASSED,
-    replace(PASSED, running=False, passed=False, frames=0, span_cycles=0),
-    replace(PASSED, passed=False, failed=True, fault=True, mismatches=1 << 31,
-            first=Mismatch(63, (2, (-2048, 0, 2047)), (1, (5, -6, 7)))),
-])
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        PASSED,
+        replace(PASSED, running=False, passed=False, frames=0, span_cycles=0),
+        replace(
+            PASSED,
+            passed=False,
+            failed=True,
+            fault=True,
+            mismatches=1 << 31,
+            first=Mismatch(63, (2, (-2048, 0, 2047)), (1, (5, -6, 7))),
+        ),
+    ],
+)
 def test_packets_round_trip(verdict):
     packets = SelfTestPackets(IDENTITY)
     payload = packets.pack_verdict(verdict, b"abcd")

@@ -33,8 +33,9 @@ from sim.pins import exchange
 
 BAUD = 1_000_000
 FRESH = Verdict(True, True, False, False, 64, 16, 2048, 0, 70, 1024, 6)
-WRONG = replace(FRESH, passed=False, failed=True, fault=True, mismatches=32,
-                first=Mismatch(63, (1, (4, 6, -7)), (1, (5, 6, -7))))
+WRONG = replace(
+    FRESH, passed=False, failed=True, fault=True, mismatches=32, first=Mismatch(63, (1, (4, 6, -7)), (1, (5, 6, -7)))
+)
 
 
 class Board:
@@ -70,23 +71,27 @@ def call(monkeypatch, capsys, *arguments):
     return stop.value.code, *capsys.readouterr()
 
 
-@pytest.mark.parametrize(("board", "options", "status", "words"), [
-    (Board(), (), 0, ["PASS", "frames/s at 100 MHz", "100,000,000"]),
-    (Board(WRONG), ("--restart",), 0, ["PASS"]),
-    (Board(WRONG), (), 1, ["FAIL", "first mismatch, frame", "class 1: 4 6 -7"]),
-    (Board(), ("--fault",), 1, ["FAIL, as it must with the fault injected"]),
-    (Board(step=0), (), 1, ["PASS, but no frame moves"]),
-    (Board(replace(FRESH, passed=False, span_cycles=0, round_cycles=0)), (), 1, ["NO VERDICT"]),
-    (Board(replace(FRESH, frames=1 << 47), step=0), (), 0, ["at least 140,737,488,355,328"]),
-])
+@pytest.mark.parametrize(
+    ("board", "options", "status", "words"),
+    [
+        (Board(), (), 0, ["PASS", "frames/s at 100 MHz", "100,000,000"]),
+        (Board(WRONG), ("--restart",), 0, ["PASS"]),
+        (Board(WRONG), (), 1, ["FAIL", "first mismatch, frame", "class 1: 4 6 -7"]),
+        (Board(), ("--fault",), 1, ["FAIL, as it must with the fault injected"]),
+        (Board(step=0), (), 1, ["PASS, but no frame moves"]),
+        (Board(replace(FRESH, passed=False, span_cycles=0, round_cycles=0)), (), 1, ["NO VERDICT"]),
+        (Board(replace(FRESH, frames=1 << 47), step=0), (), 0, ["at least 140,737,488,355,328"]),
+    ],
+)
 def test_command_asks_a_board(board, options, status, words, tmp_path, monkeypatch, capsys):
     network = tiny_network()
     save(network, tmp_path / "tiny.s2nn")
     model = model_of(board)
     monkeypatch.setenv("COLUMNS", "120")
     with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
-        came, text, error = call(monkeypatch, capsys, port.name, "--network", tmp_path / "tiny.s2nn", "--seconds", 0,
-                                 *options)
+        came, text, error = call(
+            monkeypatch, capsys, port.name, "--network", tmp_path / "tiny.s2nn", "--seconds", 0, *options
+        )
     assert (came, error) == (status, "")
     for word in words:
         assert word in text
@@ -100,10 +105,17 @@ def test_command_writes_json(tmp_path, monkeypatch, capsys):
     assert status == 1
     data = json.loads(text)
     assert data == json.loads((tmp_path / "v.json").read_text())
-    assert data["first"] == {"vector": 63, "wanted": {"class": 1, "scores": [4, 6, -7]},
-                             "came": {"class": 1, "scores": [5, 6, -7]}}
+    assert data["first"] == {
+        "vector": 63,
+        "wanted": {"class": 1, "scores": [4, 6, -7]},
+        "came": {"class": 1, "scores": [5, 6, -7]},
+    }
     assert (data["verdict"], data["span_frames"], data["span_cycles"], data["clock_hz"]) == (
-        "fail", 1024, 1024, 100_000_000)
+        "fail",
+        1024,
+        1024,
+        100_000_000,
+    )
 
 
 def test_the_other_kind_of_bitstream_is_named(monkeypatch, capsys):
@@ -114,8 +126,11 @@ def test_the_other_kind_of_bitstream_is_named(monkeypatch, capsys):
     assert status == 2
     assert "holds an accelerator, but no self-test; build one with `s2nn-hw bitstream --self-test`" in error
     model = model_of(Board())
-    with (FakePort(lambda p: protocol.encode(model.reply(p))) as port, open_device(port.name, BAUD, network) as device,
-          pytest.raises(UserError, match="takes no images: it holds a self-test")):
+    with (
+        FakePort(lambda p: protocol.encode(model.reply(p))) as port,
+        open_device(port.name, BAUD, network) as device,
+        pytest.raises(UserError, match="takes no images: it holds a self-test"),
+    ):
         device.classify(random_images(network, 3))
 
 
@@ -132,10 +147,16 @@ def test_silence_and_damage_end_in_one_error():
     def of_another_request(reply):
         return protocol.encode(Packet(Reply.SELF_TEST, reply.sequence, bytes(4) + reply.payload[4:]))
 
-    for verdict, words in ((lambda _: b"", "does not answer for its self-test"), (short, "does not fit"),
-                           (of_another_request, "does not answer for its self-test")):
-        with (FakePort(lambda p, v=verdict: answer(p, v)) as port,
-              open_device(port.name, BAUD, timeout=0.1) as device, pytest.raises(UserError, match=words)):
+    for verdict, words in (
+        (lambda _: b"", "does not answer for its self-test"),
+        (short, "does not fit"),
+        (of_another_request, "does not answer for its self-test"),
+    ):
+        with (
+            FakePort(lambda p, v=verdict: answer(p, v)) as port,
+            open_device(port.name, BAUD, timeout=0.1) as device,
+            pytest.raises(UserError, match=words),
+        ):
             device.self_test()
 
 
@@ -159,7 +180,8 @@ def exchange_bytes(link, wire, state, *, later=None, tail=1500):
     async def receive(ctx):
         ctx.set(link.o.ready, 1)
         async for _, _, valid, byte, restart, fault in ctx.tick().sample(
-                link.o.valid, link.o.payload, link.restart, link.fault):
+            link.o.valid, link.o.payload, link.restart, link.fault
+        ):
             if valid:
                 out.append(byte)
                 for name, value in (later or {}).items():
@@ -178,15 +200,27 @@ def exchange_bytes(link, wire, state, *, later=None, tail=1500):
 def link_rig(classes, failed):
     """Return a link of such a network, a state for it, and the verdict that says the same."""
     identity = identity_of(shapes(tiny_network(12, 2, classes)), clock_hz=12_000_000)
-    layout = data.StructLayout({"class": max(1, (classes - 1).bit_length()),
-                                "scores": data.ArrayLayout(signed(9), classes), "cycles": 32})
+    layout = data.StructLayout(
+        {"class": max(1, (classes - 1).bit_length()), "scores": data.ArrayLayout(signed(9), classes), "cycles": 32}
+    )
     scores = tuple((-256, 255, -1)[n % 3] for n in range(classes))
-    state = {"running": 1, "passed": 1 - failed, "failed": failed, "frames": (1 << 47) + 5, "mismatches": 1 << 31,
-             "round_cycles": 1, "span_cycles": 0xFFFFFFFF, "latency_cycles": 0x01020304, "vector": 299,
-             "wanted": {"class": classes - 1, "scores": scores}, "came": {"class": 0, "scores": scores[::-1]}}
+    state = {
+        "running": 1,
+        "passed": 1 - failed,
+        "failed": failed,
+        "frames": (1 << 47) + 5,
+        "mismatches": 1 << 31,
+        "round_cycles": 1,
+        "span_cycles": 0xFFFFFFFF,
+        "latency_cycles": 0x01020304,
+        "vector": 299,
+        "wanted": {"class": classes - 1, "scores": scores},
+        "came": {"class": 0, "scores": scores[::-1]},
+    }
     first = Mismatch(299, (classes - 1, scores), (0, scores[::-1])) if failed else None
-    verdict = Verdict(True, not failed, bool(failed), False, 300, 16, (1 << 47) + 5, 1 << 31, 1, 0xFFFFFFFF,
-                      0x01020304, first)
+    verdict = Verdict(
+        True, not failed, bool(failed), False, 300, 16, (1 << 47) + 5, 1 << 31, 1, 0xFFFFFFFF, 0x01020304, first
+    )
     return SelfTestLink(identity, layout, vectors=300, rounds_log2=4), state, verdict
 
 
@@ -206,16 +240,24 @@ def test_link_obeys_commands_in_their_order_and_refuses_the_rest():
     commands = {1: 3, 2: 0, 3: Command.FAULT, 4: Command.RESTART, 5: 0}
     faults = {1: True, 2: True, 3: True, 4: False, 5: False}
     requests = [self_test_request(n, command) for n, command in commands.items()]
-    requests += [protocol.identity_request(6), Packet(Request.FRAME, 7, bytes(link.identity.frame_bytes)),
-                 Packet(Request.SELF_TEST, 8, bytes(2)), Packet(Request.SELF_TEST, 9)]
+    requests += [
+        protocol.identity_request(6),
+        Packet(Request.FRAME, 7, bytes(link.identity.frame_bytes)),
+        Packet(Request.SELF_TEST, 8, bytes(2)),
+        Packet(Request.SELF_TEST, 9),
+    ]
     wire = b"".join(protocol.encode(r) + b"\0" * 1000 for r in requests)  # time to answer each
     got, pulses = exchange_bytes(link, wire, state)
     assert got == [
-        *(Packet(Reply.SELF_TEST, n, link.packets.pack_verdict(replace(verdict, fault=f), requests[n - 1].check))
-          for n, f in faults.items()),
+        *(
+            Packet(Reply.SELF_TEST, n, link.packets.pack_verdict(replace(verdict, fault=f), requests[n - 1].check))
+            for n, f in faults.items()
+        ),
         Packet(Reply.IDENTITY, 6, link.identity.pack()),
-        *(protocol.error_reply(code, n) for code, n in ((ErrorCode.UNKNOWN, 7), (ErrorCode.LONG, 8),
-                                                        (ErrorCode.SHORT, 9))),
+        *(
+            protocol.error_reply(code, n)
+            for code, n in ((ErrorCode.UNKNOWN, 7), (ErrorCode.LONG, 8), (ErrorCode.SHORT, 9))
+        ),
     ]
     assert pulses == [1, 0]  # with a fault, without
 
@@ -238,12 +280,21 @@ def test_chip_answers_at_its_pins_like_the_cycle_model(tmp_path):
     timing = accelerator.timing
     schedule = timing.schedule(timing.ones(values), length=17 * 6)
     ends = schedule.offered[0, 5::6]
-    requests = [self_test_request(1), self_test_request(2, Command.RESTART | Command.FAULT), self_test_request(3),
-                self_test_request(4, Command.RESTART), self_test_request(5),
-                Packet(Request.FRAME, 6, bytes(top.identity.frame_bytes))]
-    replies = exchange(to_verilog(top, "self_test_top"), "self_test_top",
-                       [{"send": protocol.encode(r), "clocks": int(ends[-1])} for r in requests], clocks=4,
-                       work=tmp_path)
+    requests = [
+        self_test_request(1),
+        self_test_request(2, Command.RESTART | Command.FAULT),
+        self_test_request(3),
+        self_test_request(4, Command.RESTART),
+        self_test_request(5),
+        Packet(Request.FRAME, 6, bytes(top.identity.frame_bytes)),
+    ]
+    replies = exchange(
+        to_verilog(top, "self_test_top"),
+        "self_test_top",
+        [{"send": protocol.encode(r), "clocks": int(ends[-1])} for r in requests],
+        clocks=4,
+        work=tmp_path,
+    )
     packets = [packet for reply in replies for packet in Splitter().feed(reply)]
     assert [p.sequence for p in packets] == [1, 2, 3, 4, 5, 6]
     assert packets[5] == protocol.error_reply(ErrorCode.UNKNOWN, 6)
@@ -281,9 +332,12 @@ def test_simulated_command(tmp_path, monkeypatch, capsys):
     assert sent == [[ask], [protocol.encode(self_test_request(1, 3)), ask]]
     np.save(tmp_path / "x.npy", pictures)
     assert "is a network, not a serial port; --simulate" in call(monkeypatch, capsys, tmp_path / "small.s2nn")[2]
-    for arguments, words in ((("--vectors", 9), "of 9 vectors needs as many images, not 8"),
-                             (("--vectors", 1), "needs 2 to 65,535 vectors, not 1")):
-        code, _, error = call(monkeypatch, capsys, tmp_path / "small.s2nn", "--simulate", "--images",
-                              tmp_path / "x.npy", *arguments)
+    for arguments, words in (
+        (("--vectors", 9), "of 9 vectors needs as many images, not 8"),
+        (("--vectors", 1), "needs 2 to 65,535 vectors, not 1"),
+    ):
+        code, _, error = call(
+            monkeypatch, capsys, tmp_path / "small.s2nn", "--simulate", "--images", tmp_path / "x.npy", *arguments
+        )
         assert code == 2
         assert words in error

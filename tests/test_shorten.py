@@ -44,8 +44,11 @@ def chain(length, *, kept=()):
     for n in range(length):
         cells[f"u{n}"] = cell("LUT2", "O", {"INIT": "1000"}, I0=100 + n, I1=10 + n, O=101 + n)
     cells["last"] = cell("FDRE", "Q", C=2, CE="1", D=100 + length, R="0", Q=99)
-    ports = {"clk": ("input", [2]), "i": ("input", [3, *range(10, 10 + length)]),
-             "o": ("output", [99, *(101 + n for n in kept)])}
+    ports = {
+        "clk": ("input", [2]),
+        "i": ("input", [3, *range(10, 10 + length)]),
+        "o": ("output", [99, *(101 + n for n in kept)]),
+    }
     return FlatNetlist(design(cells, ports), "xc7")
 
 

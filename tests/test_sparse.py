@@ -28,8 +28,13 @@ SMALL = {
 
 
 def small(**sections):
-    return from_dict({key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
-                      for key, value in SMALL.items()} | {k: v for k, v in sections.items() if k not in SMALL})
+    return from_dict(
+        {
+            key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
+            for key, value in SMALL.items()
+        }
+        | {k: v for k, v in sections.items() if k not in SMALL}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +58,24 @@ def trained(tmp_path_factory):
 
 # recipes
 
-@pytest.mark.parametrize(("layer", "words"), [
-    ({"neurons": 4, "bits": 4, "fan_in": 785}, "layer hidden1: key 'fan_in' must be at most the 784 inputs, not 785"),
-    ({"neurons": 4, "bits": 1, "fan_in": 6}, "'fan_in' wants 'bits' of 2 or more"),
-    ({"neurons": 4, "bits": 4, "fan_in": 0}, r"'layers\[0\].fan_in' must lie in 1"),
-    ({"neurons": 4, "bits": 4, "window": 9}, "'window' wants an image, .* and a 'fan_in'"),
-    ({"neurons": 4, "bits": 4, "window": 2, "fan_in": 6}, "a 'fan_in' that fits into it"),
-    ({"kind": "conv", "channels": 4, "kernel": 3, "bits": 4, "fan_in": 6}, "'fan_in' has no meaning for kind 'conv'"),
-])
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (
+            {"neurons": 4, "bits": 4, "fan_in": 785},
+            "layer hidden1: key 'fan_in' must be at most the 784 inputs, not 785",
+        ),
+        ({"neurons": 4, "bits": 1, "fan_in": 6}, "'fan_in' wants 'bits' of 2 or more"),
+        ({"neurons": 4, "bits": 4, "fan_in": 0}, r"'layers\[0\].fan_in' must lie in 1"),
+        ({"neurons": 4, "bits": 4, "window": 9}, "'window' wants an image, .* and a 'fan_in'"),
+        ({"neurons": 4, "bits": 4, "window": 2, "fan_in": 6}, "a 'fan_in' that fits into it"),
+        (
+            {"kind": "conv", "channels": 4, "kernel": 3, "bits": 4, "fan_in": 6},
+            "'fan_in' has no meaning for kind 'conv'",
+        ),
+    ],
+)
 def test_bad_fan_in_is_named(layer, words):
     with pytest.raises(UserError, match=words):
         small(layers=[layer], readout={"groups": False})
@@ -72,28 +87,35 @@ def test_a_window_wants_pixels():
         small(layers=layers)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"readout": {"fan_in": 4}}, "layer readout: key 'groups' wants 'bits' of 2 or more and no 'fan_in'"),
-    ({"readout": {"bits": 1}}, "'groups' wants 'bits' of 2"),
-    ({"layers": [{"neurons": 33, "bits": 4}]}, "a multiple of the 10 classes, but hidden1 gives 33 values"),
-    ({"sparse": {"reach": 0.6, "fix": 0.5}}, "'sparse.fix' must be at least 'sparse.reach', 0.6, not 0.5"),
-    ({"sparse": {"every": 0}}, "'sparse.every' must lie in 1"),
-    ({"area": {"weight": 1.0}}, "'area.weight' wants 'area.lut_budget'"),
-    ({"area": {"lut_budget": -1}}, "'area.lut_budget' must lie in 0"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"readout": {"fan_in": 4}}, "layer readout: key 'groups' wants 'bits' of 2 or more and no 'fan_in'"),
+        ({"readout": {"bits": 1}}, "'groups' wants 'bits' of 2"),
+        ({"layers": [{"neurons": 33, "bits": 4}]}, "a multiple of the 10 classes, but hidden1 gives 33 values"),
+        ({"sparse": {"reach": 0.6, "fix": 0.5}}, "'sparse.fix' must be at least 'sparse.reach', 0.6, not 0.5"),
+        ({"sparse": {"every": 0}}, "'sparse.every' must lie in 1"),
+        ({"area": {"weight": 1.0}}, "'area.weight' wants 'area.lut_budget'"),
+        ({"area": {"lut_budget": -1}}, "'area.lut_budget' must lie in 0"),
+    ],
+)
 def test_bad_keys_are_named(change, words):
     with pytest.raises(UserError, match=words):
         small(**change)
 
 
 def test_a_budget_wants_dense_layers(tmp_path, silent):
-    recipe = small(layers=[{"kind": "conv", "channels": 10, "kernel": 3, "bits": 4}], area={"lut_budget": 9},
-                   readout={"groups": False})
+    recipe = small(
+        layers=[{"kind": "conv", "channels": 10, "kernel": 3, "bits": 4}],
+        area={"lut_budget": 9},
+        readout={"groups": False},
+    )
     with pytest.raises(UserError, match=r"'area.lut_budget' wants dense layers"):
         train(recipe, tmp_path, console=silent)
 
 
 # connections
+
 
 def test_live_inputs_fall_from_all_to_the_fan_in():
     counts = [live_inputs(784, 6, progress, 0.5) for progress in np.linspace(0, 1, 21)]
@@ -188,6 +210,7 @@ def test_a_readout_of_few_synapses_per_class(tmp_path, silent):
 
 # whole runs
 
+
 def test_a_run_ends_with_its_fan_in_and_says_the_luts(trained):
     path, log = trained
     model = read_checkpoint(path).model
@@ -246,6 +269,7 @@ def test_a_resumed_run_takes_the_same_path(tmp_path, silent, monkeypatch, traine
 
 # area
 
+
 def chain(masks, input_bits=1, fan_in=True):
     """A model of dense layers whose hidden masks are ``masks``, its readout in groups."""
     layers = [{"neurons": len(mask), "bits": 4} | ({"fan_in": int(mask[0].sum())} if fan_in else {}) for mask in masks]
@@ -296,8 +320,11 @@ def test_the_area_term_makes_the_network_smaller():
     images, labels = (torch.tensor(a) for a in data.samples("mnist"))
     luts = []
     for weight in (0.0, 5.0):
-        recipe = small(layers=[SMALL["layers"][0] | {"neurons": 200}, SMALL["layers"][1]],
-                       area={"lut_budget": 210, "weight": weight}, sparse={"reach": 0.3, "fix": 1.0, "every": 1})
+        recipe = small(
+            layers=[SMALL["layers"][0] | {"neurons": 200}, SMALL["layers"][1]],
+            area={"lut_budget": 210, "weight": weight},
+            sparse={"reach": 0.3, "fix": 1.0, "every": 1},
+        )
         model = build(recipe)
         optimiser = training.make_optimiser(model, recipe.training)
         for epoch in range(4):
@@ -309,9 +336,11 @@ def test_the_area_term_makes_the_network_smaller():
 @pytest.mark.parametrize(("budget", "words"), [(9000, "the budget is 9,000"), (100, "over budget by ")])
 def test_the_command_says_whether_the_budget_holds(tmp_path, capsys, budget, words):
     path = tmp_path / "small.toml"
-    path.write_text('data = {set = "mnist", pixel_bits = 1}\nlayers = [{neurons = 10, bits = 4, fan_in = 6}]\n'
-                    'readout = {bits = 2, groups = true}\ntraining = {epochs = 1}\n'
-                    f'area = {{lut_budget = {budget}}}\n')
+    path.write_text(
+        'data = {set = "mnist", pixel_bits = 1}\nlayers = [{neurons = 10, bits = 4, fan_in = 6}]\n'
+        "readout = {bits = 2, groups = true}\ntraining = {epochs = 1}\n"
+        f"area = {{lut_budget = {budget}}}\n"
+    )
     train_recipe(path, tmp_path / "run")
     said = capsys.readouterr().out
     assert "about 156 LUTs (an estimate)" in said

@@ -55,10 +55,15 @@ def sparse_network(seed=0):
     for row in table[1:]:
         row[rng.choice(200, 3, replace=False)] = rng.choice([-3, 1, 2], 3)
     readout = Dense(rng.integers(-1, 2, (4, 60)).astype(np.int8), 2)
-    return Network("sparse", Input((200,), 1), (
-        Layer("hidden", Dense(table, 3), Fire(np.zeros(60, np.int32))),
-        Layer("readout", readout, Readout(np.zeros(4, np.int32))),
-    ), tuple("abcd"))
+    return Network(
+        "sparse",
+        Input((200,), 1),
+        (
+            Layer("hidden", Dense(table, 3), Fire(np.zeros(60, np.int32))),
+            Layer("readout", readout, Readout(np.zeros(4, np.int32))),
+        ),
+        tuple("abcd"),
+    )
 
 
 def test_sparse_tables_list_what_is_not_zero(tmp_path):
@@ -76,27 +81,50 @@ def _cut(tables, name):
     tables[name] = tables[name][:-1]
 
 
-@pytest.mark.parametrize(("header", "tables", "message"), [
-    (lambda h: h["layers"][0]["synapse"].update(inputs=1 << 23), None, "60 x 8,388,608 weights is too large"),
-    (lambda h: h["layers"][0]["synapse"].update(inputs="many"), None, "'layers.0..synapse.inputs' must be an integer"),
-    (lambda h: h["layers"][0]["synapse"].update(inputs=100), None, "'hidden.weights.columns' must lie in 0 .. 99"),
-    (None, lambda t: _cut(t, "hidden.weights"), "do not agree on the number of weights"),
-    (None, lambda t: _cut(t, "hidden.weights.columns"), "do not agree on the number of weights"),
-    (None, lambda t: t.pop("hidden.weights.counts"), "tensor 'hidden.weights.counts', named by .* is missing"),
-    (None, lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int64)}),
-     "must be I8 or I32, not 'I64'"),
-    (None, lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int8)}),
-     "must be a list of int32, not int8"),
-    (None, lambda t: t["hidden.weights.columns"].__setitem__(0, -1), "must lie in 0 .. 199"),
-    (None, lambda t: t["hidden.weights"].__setitem__(0, 3 if t["hidden.weights"][0] != 3 else 1), "digest"),
-    (None, lambda t: t["hidden.weights.columns"].__setitem__(1, t["hidden.weights.columns"][0]), "no column twice"),
-    (None, lambda t: t["hidden.weights.columns"][:3].sort() or t["hidden.weights.columns"][:3].__setitem__(
-        slice(None), t["hidden.weights.columns"][2::-1].copy()), "must rise within each row"),
-    (None, lambda t: t["hidden.weights"].__setitem__(0, 0), "lists weights that are 0"),
-    (lambda h: h["layers"][0]["synapse"].pop("inputs"), None, "both at least 1, not|weights must have shape"),
-    (lambda h: h.update(version=2), None, "'version' must be 3 for these layers, not 2"),
-    (lambda h: h["layers"][1]["synapse"].update(inputs=60), None, "'readout.weights' must be a list of int8, not int8"),
-])
+@pytest.mark.parametrize(
+    ("header", "tables", "message"),
+    [
+        (lambda h: h["layers"][0]["synapse"].update(inputs=1 << 23), None, "60 x 8,388,608 weights is too large"),
+        (
+            lambda h: h["layers"][0]["synapse"].update(inputs="many"),
+            None,
+            "'layers.0..synapse.inputs' must be an integer",
+        ),
+        (lambda h: h["layers"][0]["synapse"].update(inputs=100), None, "'hidden.weights.columns' must lie in 0 .. 99"),
+        (None, lambda t: _cut(t, "hidden.weights"), "do not agree on the number of weights"),
+        (None, lambda t: _cut(t, "hidden.weights.columns"), "do not agree on the number of weights"),
+        (None, lambda t: t.pop("hidden.weights.counts"), "tensor 'hidden.weights.counts', named by .* is missing"),
+        (
+            None,
+            lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int64)}),
+            "must be I8 or I32, not 'I64'",
+        ),
+        (
+            None,
+            lambda t: t.update({"hidden.weights.counts": t["hidden.weights.counts"].astype(np.int8)}),
+            "must be a list of int32, not int8",
+        ),
+        (None, lambda t: t["hidden.weights.columns"].__setitem__(0, -1), "must lie in 0 .. 199"),
+        (None, lambda t: t["hidden.weights"].__setitem__(0, 3 if t["hidden.weights"][0] != 3 else 1), "digest"),
+        (None, lambda t: t["hidden.weights.columns"].__setitem__(1, t["hidden.weights.columns"][0]), "no column twice"),
+        (
+            None,
+            lambda t: (
+                t["hidden.weights.columns"][:3].sort()
+                or t["hidden.weights.columns"][:3].__setitem__(slice(None), t["hidden.weights.columns"][2::-1].copy())
+            ),
+            "must rise within each row",
+        ),
+        (None, lambda t: t["hidden.weights"].__setitem__(0, 0), "lists weights that are 0"),
+        (lambda h: h["layers"][0]["synapse"].pop("inputs"), None, "both at least 1, not|weights must have shape"),
+        (lambda h: h.update(version=2), None, "'version' must be 3 for these layers, not 2"),
+        (
+            lambda h: h["layers"][1]["synapse"].update(inputs=60),
+            None,
+            "'readout.weights' must be a list of int8, not int8",
+        ),
+    ],
+)
 def test_sparse_tables_that_are_wrong(tmp_path, header, tables, message):
     path = tmp_path / "net.s2nn"
     save(sparse_network(), path)
@@ -151,8 +179,10 @@ def test_altered_headers(path, change, text):
     [
         (lambda t: t.update({"layer0.weights": t["layer0.weights"].astype(np.int16)}), "must be I8 or I32, not 'I16'"),
         (lambda t: t.update({"layer0.weights": t["layer0.weights"][:, :-1].copy()}), "take 19 inputs, but input gives"),
-        (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"].astype(np.int64)}),
-         "must be I8 or I32, not 'I64'"),
+        (
+            lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"].astype(np.int64)}),
+            "must be I8 or I32, not 'I64'",
+        ),
         (lambda t: t.update({"layer0.thresholds": t["layer0.thresholds"] + 1}), "digest"),
         (lambda t: t["layer0.weights"].fill(100), "must lie in -7 .. 7"),
         (lambda t: t["layer0.thresholds"].fill(2**31 - 1), r"thresholds must lie in -2\^30"),

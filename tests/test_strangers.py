@@ -42,13 +42,22 @@ def command(monkeypatch, capsys, tmp_path):
     return call
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("[" * 100_000, "nested deeper than 32 levels"), ("[" * 40 + "]" * 40, "nested deeper than 32 levels"),
-    ('{"a": 1, "b": 2, "a": 3}', "key 'a' is there twice"), ('{"a": NaN}', "NaN is no JSON number"),
-    ("[1e999]", "'1e999' is too large a number"), ("[" + "9" * 5000 + "]", "is too large a number"),
-    ("[9223372036854775808]", "is too large a number"), ('["\\ud800"]', "half a character"),
-    ('{"\\udfff": 1}', "half a character"), (b"\xff", "is not JSON"), ("", "is not JSON"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000, "nested deeper than 32 levels"),
+        ("[" * 40 + "]" * 40, "nested deeper than 32 levels"),
+        ('{"a": 1, "b": 2, "a": 3}', "key 'a' is there twice"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ("[1e999]", "'1e999' is too large a number"),
+        ("[" + "9" * 5000 + "]", "is too large a number"),
+        ("[9223372036854775808]", "is too large a number"),
+        ('["\\ud800"]', "half a character"),
+        ('{"\\udfff": 1}', "half a character"),
+        (b"\xff", "is not JSON"),
+        ("", "is not JSON"),
+    ],
+)
 def test_json_that_is_refused(text, words):
     with pytest.raises(UserError, match=words) as error:
         parse_json(text, "thing")
@@ -61,13 +70,18 @@ def test_json_that_is_taken():
     assert value["a"][3] == "\U0001f600"
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("a." * 8000 + "b = 1", "a dotted key of more than 16 parts"),
-    ("x = 1\n[" + "'a b' . " * 9000 + "b]", "has .* bytes|a dotted key of more than 16 parts"),
-    ("a = " + "[" * 30_000, "nested deeper than 32 levels"), ("a = " + "9" * 5000, "a number of thousands of digits"),
-    ("a = 1\na = 2", "is not TOML"), ("a = 10000000000000000000", "is too large a number"),
-    ("x" * 70_000, "more than the limit of 65,536"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a." * 8000 + "b = 1", "a dotted key of more than 16 parts"),
+        ("x = 1\n[" + "'a b' . " * 9000 + "b]", "has .* bytes|a dotted key of more than 16 parts"),
+        ("a = " + "[" * 30_000, "nested deeper than 32 levels"),
+        ("a = " + "9" * 5000, "a number of thousands of digits"),
+        ("a = 1\na = 2", "is not TOML"),
+        ("a = 10000000000000000000", "is too large a number"),
+        ("x" * 70_000, "more than the limit of 65,536"),
+    ],
+)
 def test_toml_that_is_refused(tmp_path, text, words):
     (tmp_path / "r.toml").write_text(text)
     start = time.monotonic()
@@ -81,20 +95,26 @@ def header(text, *, version=b"\x01\x00", data=bytes(5)):
     return b"\x93NUMPY" + version + len(text).to_bytes(2 if version[0] == 1 else 4, "little") + text + data
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (header(b"{'descr': ('|u1',), 'fortran_order': False, 'shape': (5,)}"), "does not name one plain type"),
-    (header(b"{'descr': '|O', 'fortran_order': False, 'shape': (5,)}"), "values of type '|O'"),
-    (header(b"{'descr': '<i3', 'fortran_order': False, 'shape': (5,)}"), "type '<i3' is unknown"),
-    (header(b"{'descr': '|u1', 'descr': '|u1', 'shape': (5,)}"), "does not name one plain type"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (6,)}"), "6 bytes wanted .* 5 came"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (4,)}"), "4 bytes wanted .* 5 came"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (5)}"), "its shape is no tuple"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-5,)}"), "does not name one plain type"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (" + b"1," * 40 + b")}"), "its shape"),
-    (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999,9999999999)}"), "beyond the limit"),
-    (header(b"(" * 9000), "does not name one plain type"), (header(b"x", version=b"\x09\x00"), "format version"),
-    (b"\x93NUMPY\x01\x00\xff\xff{", "cut off or too long"), (b"", "it is empty"), (b"hello", "does not begin like one"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (header(b"{'descr': ('|u1',), 'fortran_order': False, 'shape': (5,)}"), "does not name one plain type"),
+        (header(b"{'descr': '|O', 'fortran_order': False, 'shape': (5,)}"), "values of type '|O'"),
+        (header(b"{'descr': '<i3', 'fortran_order': False, 'shape': (5,)}"), "type '<i3' is unknown"),
+        (header(b"{'descr': '|u1', 'descr': '|u1', 'shape': (5,)}"), "does not name one plain type"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (6,)}"), "6 bytes wanted .* 5 came"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (4,)}"), "4 bytes wanted .* 5 came"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (5)}"), "its shape is no tuple"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (-5,)}"), "does not name one plain type"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (" + b"1," * 40 + b")}"), "its shape"),
+        (header(b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999,9999999999)}"), "beyond the limit"),
+        (header(b"(" * 9000), "does not name one plain type"),
+        (header(b"x", version=b"\x09\x00"), "format version"),
+        (b"\x93NUMPY\x01\x00\xff\xff{", "cut off or too long"),
+        (b"", "it is empty"),
+        (b"hello", "does not begin like one"),
+    ],
+)
 def test_arrays_that_are_refused(tmp_path, content, words):
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(UserError, match=words) as error:
@@ -102,10 +122,18 @@ def test_arrays_that_are_refused(tmp_path, content, words):
     assert str(tmp_path / "x.npy") in str(error.value)
 
 
-@pytest.mark.parametrize("array", [
-    np.zeros((0, 5), np.uint8), np.array(3.5), np.arange(3, dtype=">i4"), np.asfortranarray(np.arange(6).reshape(2, 3)),
-    np.array([True, False]), np.arange(4, dtype=np.float16), np.zeros((1, 2, 3, 4), np.uint8),
-])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 5), np.uint8),
+        np.array(3.5),
+        np.arange(3, dtype=">i4"),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.array([True, False]),
+        np.arange(4, dtype=np.float16),
+        np.zeros((1, 2, 3, 4), np.uint8),
+    ],
+)
 def test_arrays_come_back(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
     came = read_npy(tmp_path / "x.npy")
@@ -128,12 +156,19 @@ def test_folders_and_devices_are_no_files(tmp_path):
         read_npy("/dev/zero")
 
 
-@pytest.mark.parametrize(("labels", "words"), [
-    (np.arange(1, 9), r"must lie in 0 .. 7, not 1 .. 8; classes count from 0, subtract 1"),
-    (np.arange(8.0), r"must be 8 integers, not float64 of shape \(8,\)"), (np.arange(7), r"of shape \(7,\)"),
-    (np.full(8, np.nan), "must be 8 integers"), (np.array(list("abcdefgh")), "must be 8 integers, not <U1"),
-    (np.arange(8) > 3, "not bool"), (np.arange(8) - 1, "not -1 .. 6"), (np.zeros((8, 1), int), r"\(8, 1\)"),
-])
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.arange(1, 9), r"must lie in 0 .. 7, not 1 .. 8; classes count from 0, subtract 1"),
+        (np.arange(8.0), r"must be 8 integers, not float64 of shape \(8,\)"),
+        (np.arange(7), r"of shape \(7,\)"),
+        (np.full(8, np.nan), "must be 8 integers"),
+        (np.array(list("abcdefgh")), "must be 8 integers, not <U1"),
+        (np.arange(8) > 3, "not bool"),
+        (np.arange(8) - 1, "not -1 .. 6"),
+        (np.zeros((8, 1), int), r"\(8, 1\)"),
+    ],
+)
 @pytest.mark.parametrize("name", ["verify", "report", "explore"])
 def test_labels_are_checked_by_every_command(command, tmp_path, labels, words, name):
     with pytest.raises(UserError, match=words):
@@ -175,8 +210,10 @@ def test_messages_are_cut():
 
 
 def test_a_recipe_that_no_circuit_could_have_is_refused_when_it_is_read(tmp_path):
-    text = ('name = "p"\n[data]\nset = "mnist"\npixel_bits = 1\n[[layers]]\n{}\n[readout]\nbits = 4\n'
-            '[training]\nepochs = 1\n')
+    text = (
+        'name = "p"\n[data]\nset = "mnist"\npixel_bits = 1\n[[layers]]\n{}\n[readout]\nbits = 4\n'
+        "[training]\nepochs = 1\n"
+    )
     for layer, words in [
         ('kind = "conv"\nchannels = 4\nkernel = 1\npadding = 1\nbits = 3', "layer conv1: padding must be .* not 1"),
         ("neurons = 65536\nbits = 3\n[[layers]]\nneurons = 65536\nbits = 3", "hidden2: with it the tables have more"),
@@ -201,17 +238,25 @@ def test_grey_pictures_of_16_bits_keep_their_upper_eight():
 
 def test_a_full_disk_is_one_line(tmp_path):
     """A limit of a file's size stands for the disk: training ends in one line and leaves no temporary file."""
-    program = ("import resource, sys, torch; from pathlib import Path; from quantize import train as t; "
-               "from quantize.recipe import from_dict; from s2nn_hw.errors import UserError\n"
-               "recipe = from_dict({'name': 'x', 'data': {'set': 'magic', 'pixel_bits': 1}, "
-               "'layers': [{'neurons': 200, 'bits': 2}], 'readout': {'bits': 2}, 'training': {'epochs': 1}})\n"
-               "pixels, labels = torch.zeros(64, 10, dtype=torch.uint8), torch.zeros(64).long()\n"
-               "t._split = lambda recipe, device: dict.fromkeys(('train', 'check', 'test'), (pixels, labels))\n"
-               "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-               "try: t.train(recipe, Path('out'))\n"
-               "except UserError as error: print(error)")
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    program = (
+        "import resource, sys, torch; from pathlib import Path; from quantize import train as t; "
+        "from quantize.recipe import from_dict; from s2nn_hw.errors import UserError\n"
+        "recipe = from_dict({'name': 'x', 'data': {'set': 'magic', 'pixel_bits': 1}, "
+        "'layers': [{'neurons': 200, 'bits': 2}], 'readout': {'bits': 2}, 'training': {'epochs': 1}})\n"
+        "pixels, labels = torch.zeros(64, 10, dtype=torch.uint8), torch.zeros(64).long()\n"
+        "t._split = lambda recipe, device: dict.fromkeys(('train', 'check', 'test'), (pixels, labels))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: t.train(recipe, Path('out'))\n"
+        "except UserError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "out/state.pt can't be written: File too large"
     assert list((tmp_path / "out").iterdir()) == []
@@ -231,15 +276,24 @@ def test_compiled_code_goes_elsewhere_where_neither_home_nor_checkout_can_be_wri
         (folder / "__pycache__").touch()
     (tmp_path / "temporary").mkdir()
     (tmp_path / "s2nn_hw" / "small.py").write_text(
-        "from .compiled import njit\n\n@njit()\ndef twice(x):\n    return 2 * x\n")
-    program = ("import s2nn_hw, s2nn_hw.events, s2nn_hw.unroll.heap, s2nn_hw.unroll.search, s2nn_hw.unroll.chains; "
-               "from s2nn_hw.small import twice; print(s2nn_hw.__file__, twice(21))")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null",
-                                "TMPDIR": str(tmp_path / "temporary"), "PYTHONDONTWRITEBYTECODE": "1"}
+        "from .compiled import njit\n\n@njit()\ndef twice(x):\n    return 2 * x\n"
+    )
+    program = (
+        "import s2nn_hw, s2nn_hw.events, s2nn_hw.unroll.heap, s2nn_hw.unroll.search, s2nn_hw.unroll.chains; "
+        "from s2nn_hw.small import twice; print(s2nn_hw.__file__, twice(21))"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(tmp_path),
+        "HOME": "/dev/null",
+        "XDG_CACHE_HOME": "/dev/null",
+        "TMPDIR": str(tmp_path / "temporary"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
     def run():
-        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
-                              check=False, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+        )
         assert done.stdout == f"{tmp_path / 's2nn_hw' / '__init__.py'} 42\n", done.stderr
 
     run()

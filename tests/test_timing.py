@@ -76,10 +76,16 @@ def test_interval_of_the_parallel_engine_is_its_words():
 
 def residual(depth):
     """A convolution whose shortcut must keep what the other branch takes to be computed, in ``depth`` words."""
-    network = build((8, 8, 4), 1, [
-        convolution(4, 3, padding=1), convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")],
-        dense(3),
-    ])
+    network = build(
+        (8, 8, 4),
+        1,
+        [
+            convolution(4, 3, padding=1),
+            convolution(4, 3, padding=1),
+            [convolution(4, 3, padding=1), identity("layer0")],
+            dense(3),
+        ],
+    )
     return network, with_buffers(default_plan(network), {"layer2": (0, depth)})
 
 

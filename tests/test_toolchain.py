@@ -14,13 +14,16 @@ from hw.toolchain import Narrator, find_tool, last_error
 from s2nn_hw.errors import UserError
 
 
-@pytest.mark.parametrize(("text", "line"), [
-    ("Info: x\nERROR: Unable to place cell\nwarning: y\n", "ERROR: Unable to place cell"),
-    ("top.ys:3: error: no module\n1 error\n", "top.ys:3: error: no module"),
-    ("ERROR: no such bel\nERROR: Packing design failed.\n2 warnings, 2 errors\n", "ERROR: no such bel"),
-    ("nothing helpful\n\n", "nothing helpful"),
-    ("", "it printed nothing"),
-])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Info: x\nERROR: Unable to place cell\nwarning: y\n", "ERROR: Unable to place cell"),
+        ("top.ys:3: error: no module\n1 error\n", "top.ys:3: error: no module"),
+        ("ERROR: no such bel\nERROR: Packing design failed.\n2 warnings, 2 errors\n", "ERROR: no such bel"),
+        ("nothing helpful\n\n", "nothing helpful"),
+        ("", "it printed nothing"),
+    ],
+)
 def test_last_error(text, line):
     assert last_error(text) == line
 
@@ -59,8 +62,11 @@ def forever(pause=":"):
 def test_router_that_never_ends_is_noticed(tools, databases, tmp_path, monkeypatch):
     monkeypatch.setattr("hw.progress.STALL_SECONDS", 0.1)
     fake_openxc7(tools, place=forever("sleep 0.01"))
-    with pytest.raises(UserError, match=r"^nextpnr-xilinx was ended: its router no longer improves, 203 overused wires "
-                                        r"at iteration \d+ and 203 at 1, 0 minutes before; try another --seed"):
+    with pytest.raises(
+        UserError,
+        match=r"^nextpnr-xilinx was ended: its router no longer improves, 203 overused wires "
+        r"at iteration \d+ and 203 at 1, 0 minutes before; try another --seed",
+    ):
         build_count("arty_a7", tmp_path / "build", native=True, freq_mhz=100, **databases)
     (folder,) = (tmp_path / "build").iterdir()
     assert (folder / "top.tim").is_file()
@@ -74,12 +80,15 @@ def test_step_that_takes_too_long(tools, databases, tmp_path, monkeypatch):
     monkeypatch.setattr("hw.toolchain.HEARTBEAT_SECONDS", 0.3)
     fake_openxc7(tools, place=forever("sleep 0.1"))
     said = StringIO()
-    message = (r"^nextpnr-xilinx was ended after 0\.02 minutes \(--timeout\) at: routing, iteration \d+, 203 overused "
-               r"wires, 80\.8 MHz estimated of 100; give it more, or try another --seed, a lower clock with --freq, or "
-               r"a larger board; its log is \S+top\.tim$")
+    message = (
+        r"^nextpnr-xilinx was ended after 0\.02 minutes \(--timeout\) at: routing, iteration \d+, 203 overused "
+        r"wires, 80\.8 MHz estimated of 100; give it more, or try another --seed, a lower clock with --freq, or "
+        r"a larger board; its log is \S+top\.tim$"
+    )
     with pytest.raises(UserError, match=message):
-        build_count("arty_a7", tmp_path / "build", native=True, freq_mhz=100, timeout_minutes=0.02, said=said,
-                    **databases)
+        build_count(
+            "arty_a7", tmp_path / "build", native=True, freq_mhz=100, timeout_minutes=0.02, said=said, **databases
+        )
     assert "placed: 80.8 MHz estimated, 100 MHz wanted" in said.getvalue()
     assert re.search(r"place and route \(nextpnr-xilinx\): \d s; routing, iteration", said.getvalue())
 

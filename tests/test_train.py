@@ -29,8 +29,10 @@ TINY = {
 
 def tiny(**sections):
     """The tiny recipe with sections changed, e.g. ``training={"epochs": 1}``."""
-    return from_dict({key: value | sections.get(key, {}) if isinstance(value, dict) else value
-                      for key, value in TINY.items()} | {k: v for k, v in sections.items() if k not in TINY})
+    return from_dict(
+        {key: value | sections.get(key, {}) if isinstance(value, dict) else value for key, value in TINY.items()}
+        | {k: v for k, v in sections.items() if k not in TINY}
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,7 @@ def weights(path):
 
 # recipes
 
+
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.toml")), ids=lambda p: p.name)
 def test_shipped_recipes_are_valid_and_survive_a_round_trip(path):
     recipe = load_recipe(path)
@@ -62,39 +65,51 @@ def test_shipped_recipes_are_valid_and_survive_a_round_trip(path):
     assert from_dict(json.loads(json.dumps(as_dict(recipe)))) == recipe
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"data": {"set": "cifar"}}, "'data.set' must be one of mnist"),
-    ({"data": {"pixel_bits": 3}}, r"'data.pixel_bits' must be one of 1, 2, 4, 8"),
-    ({"training": {"epochs": 0}}, "'training.epochs' must lie in 1"),
-    ({"training": {"epochs": 1.5}}, "'training.epochs' must be an integer"),
-    ({"training": {"epochs": True}}, "'training.epochs' must be an integer"),
-    ({"training": {"learning_rate": "fast"}}, "'training.learning_rate' must be a number"),
-    ({"training": {"learning_rate": float("nan")}}, "'training.learning_rate' must lie in"),
-    ({"training": {"rate": 1}}, "'training.rate' is unknown"),
-    ({"augment": {"flip": 1}}, "'augment.flip' must be true or false"),
-    ({"neuron": {"surrogate": "relu"}}, "'neuron.surrogate' must be one of s2nn"),
-    ({"penalty": 3}, "'penalty' must be a table"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": {"set": "cifar"}}, "'data.set' must be one of mnist"),
+        ({"data": {"pixel_bits": 3}}, r"'data.pixel_bits' must be one of 1, 2, 4, 8"),
+        ({"training": {"epochs": 0}}, "'training.epochs' must lie in 1"),
+        ({"training": {"epochs": 1.5}}, "'training.epochs' must be an integer"),
+        ({"training": {"epochs": True}}, "'training.epochs' must be an integer"),
+        ({"training": {"learning_rate": "fast"}}, "'training.learning_rate' must be a number"),
+        ({"training": {"learning_rate": float("nan")}}, "'training.learning_rate' must lie in"),
+        ({"training": {"rate": 1}}, "'training.rate' is unknown"),
+        ({"augment": {"flip": 1}}, "'augment.flip' must be true or false"),
+        ({"neuron": {"surrogate": "relu"}}, "'neuron.surrogate' must be one of s2nn"),
+        ({"penalty": 3}, "'penalty' must be a table"),
+    ],
+)
 def test_bad_keys_are_named(change, words):
     with pytest.raises(UserError, match=words):
         tiny(**change)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"layers": []}, "'layers' must hold"),
-    ({"layers": 256}, "'layers' must be a list"),
-    ({"layers": [{"neurons": 4, "bits": 9}]}, r"'layers\[0\].bits' must lie in 1 .. 8"),
-    ({"layers": [{"neurons": 4}]}, "layer hidden1: key 'bits' is missing for kind 'dense'"),
-    ({"name": "a b"}, "'name' must be at most 64 letters"),
-    ({"layer": 1}, "'layer' is unknown"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"layers": []}, "'layers' must hold"),
+        ({"layers": 256}, "'layers' must be a list"),
+        ({"layers": [{"neurons": 4, "bits": 9}]}, r"'layers\[0\].bits' must lie in 1 .. 8"),
+        ({"layers": [{"neurons": 4}]}, "layer hidden1: key 'bits' is missing for kind 'dense'"),
+        ({"name": "a b"}, "'name' must be at most 64 letters"),
+        ({"layer": 1}, "'layer' is unknown"),
+    ],
+)
 def test_bad_shapes_are_named(change, words):
     with pytest.raises(UserError, match=words):
         from_dict(TINY | change)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"name = ", "is not TOML"), (b"\xff\xfe", "is not UTF-8 text"),
-                                                (b"", "keys 'data', 'layers', 'readout', 'training' are missing")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name = ", "is not TOML"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"", "keys 'data', 'layers', 'readout', 'training' are missing"),
+    ],
+)
 def test_bad_files_are_named(tmp_path, content, words):
     path = tmp_path / "bad.toml"
     path.write_bytes(content)
@@ -106,6 +121,7 @@ def test_bad_files_are_named(tmp_path, content, words):
 
 
 # the parts of an epoch
+
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_encoding_is_the_network_s(bits):
@@ -178,6 +194,7 @@ def test_settling_gives_batch_norms_the_statistics_of_the_training_images():
 
 
 # whole runs
+
 
 def test_training_learns_and_writes_checkpoint_and_log(tmp_path, silent):
     recipe = tiny(training={"epochs": 12})
@@ -260,8 +277,10 @@ def test_held_out_images_are_not_trained_on(silent, tmp_path):
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_teacher_and_float_weights_run_and_resume(tmp_path, silent, optimiser):
-    recipe = tiny(training={"epochs": 1, "fake_quantise": False, "optimiser": optimiser, "label_smoothing": 0.1},
-                  teacher={"weight": 0.5, "neurons": 32, "epochs": 1})
+    recipe = tiny(
+        training={"epochs": 1, "fake_quantise": False, "optimiser": optimiser, "label_smoothing": 0.1},
+        teacher={"weight": 0.5, "neurons": 32, "epochs": 1},
+    )
     train(recipe, tmp_path, console=silent)
     (tmp_path / "tiny.safetensors").unlink()
     train(recipe, tmp_path, console=silent)
@@ -286,8 +305,10 @@ def test_a_loss_that_explodes_names_the_key(tmp_path, silent, monkeypatch):
 
 def test_command_reports_accuracy_and_spikes(tmp_path, capsys):
     path = tmp_path / "tiny.toml"
-    path.write_text('name = "tiny"\ndata = {set = "mnist", pixel_bits = 1}\nlayers = [{neurons = 8, bits = 2}]\n'
-                    'readout = {bits = 4}\ntraining = {epochs = 50}\n')
+    path.write_text(
+        'name = "tiny"\ndata = {set = "mnist", pixel_bits = 1}\nlayers = [{neurons = 8, bits = 2}]\n'
+        "readout = {bits = 4}\ntraining = {epochs = 50}\n"
+    )
     train_recipe(path, tmp_path / "run", epochs=1)
     said = capsys.readouterr().out
     assert "hidden1: " in said
@@ -297,8 +318,13 @@ def test_command_reports_accuracy_and_spikes(tmp_path, capsys):
 
 def test_command_line_refuses_a_bad_recipe_in_one_line(tmp_path):
     (tmp_path / "bad.toml").write_text("epochs = 3\n")
-    done = subprocess.run([sys.executable, "-c", "from s2nn_hw.cli import main; main()", "train", "bad.toml"],
-                          cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", "from s2nn_hw.cli import main; main()", "train", "bad.toml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("error: recipe bad.toml: key 'epochs' is unknown")
     assert done.stderr.count("\n") == 1

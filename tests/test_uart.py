@@ -13,16 +13,18 @@ from s2nn_hw.errors import UserError
 CLOCK = 1e-6
 
 
-@pytest.mark.parametrize(("clock_hz", "baud", "clocks"), [
-    (12_000_000, 1_000_000, 12), (25_000_000, 1_000_000, 25), (100_000_000, 115_200, 868), (12_000_000, 3_000_000, 4),
-])
+@pytest.mark.parametrize(
+    ("clock_hz", "baud", "clocks"),
+    [(12_000_000, 1_000_000, 12), (25_000_000, 1_000_000, 25), (100_000_000, 115_200, 868), (12_000_000, 3_000_000, 4)],
+)
 def test_clocks_per_bit(clock_hz, baud, clocks):
     assert clocks_per_bit(clock_hz, baud) == clocks
 
 
-@pytest.mark.parametrize(("clock_hz", "baud", "words"), [
-    (12_000_000, 1_900_000, "off by"), (12_000_000, 4_000_000, "at least 16000000 Hz"), (12_000_000, 0, "positive"),
-])
+@pytest.mark.parametrize(
+    ("clock_hz", "baud", "words"),
+    [(12_000_000, 1_900_000, "off by"), (12_000_000, 4_000_000, "at least 16000000 Hz"), (12_000_000, 0, "positive")],
+)
 def test_rates_that_do_not_work_are_refused(clock_hz, baud, words):
     with pytest.raises(UserError, match=words):
         clocks_per_bit(clock_hz, baud)
@@ -42,6 +44,7 @@ def collector(stream, came):
         async for _, _, valid, byte in ctx.tick().sample(stream.valid, stream.payload):
             if valid:
                 came.append(byte)
+
     return collect
 
 

@@ -35,8 +35,16 @@ class Held(wiring.Component):
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 @pytest.mark.parametrize(
     ("neurons", "width", "groups", "repeats", "slots"),
-    [(1, 1, 1, 1, 1), (7, 4, 1, 1, 1), (16, 16, 1, 1, 4), (33, 8, 1, 1, 2), (7, 4, 3, 1, 1), (12, 8, 4, 4, 1),
-     (5, 2, 1, 9, 3), (11, 16, 2, 2, 2)],
+    [
+        (1, 1, 1, 1, 1),
+        (7, 4, 1, 1, 1),
+        (16, 16, 1, 1, 4),
+        (33, 8, 1, 1, 2),
+        (7, 4, 3, 1, 1),
+        (12, 8, 4, 4, 1),
+        (5, 2, 1, 9, 3),
+        (11, 16, 2, 2, 2),
+    ],
 )
 def test_fire_unit_sends_words(neurons, width, groups, repeats, slots, stall):
     """Groups side by side without the spare lanes of the last, the positions of a cell ORed."""
@@ -61,7 +69,10 @@ def test_readout_of_several_groups(groups):
     values = rng.integers(-4, 4, (10, groups, lanes))
     unit = ReadoutUnit(classes=5, score_width=3, lanes=lanes, groups=groups)
     got = run_stream(
-        Held(unit, unit.values, groups), values.reshape(-1, lanes).tolist(), results=10, stall=0.3,
+        Held(unit, unit.values, groups),
+        values.reshape(-1, lanes).tolist(),
+        results=10,
+        stall=0.3,
         read=lambda payload: (payload["class"], [int(s) for s in payload.scores]),
     )
     scores = values.reshape(10, -1)[:, :5]
@@ -75,7 +86,10 @@ def test_argmax_ties_go_to_the_lowest_class(classes):
     frames[0], frames[1] = -4, 3
     unit = ReadoutUnit(classes=classes, score_width=3)
     got = run_stream(
-        Held(unit, unit.values), [[int(v) for v in f] for f in frames], results=len(frames), stall=0.2,
+        Held(unit, unit.values),
+        [[int(v) for v in f] for f in frames],
+        results=len(frames),
+        stall=0.2,
         read=lambda payload: (payload["class"], [int(s) for s in payload.scores]),
     )
     assert [result for result, _ in got] == [(int(np.argmax(f)), f.tolist()) for f in frames]

@@ -44,8 +44,12 @@ def small_network(rng, *, inputs=40, bits=1, sizes=(24, 12), inner=0, classes=4)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 1 << 30), levels=st.integers(1, 6), lut=st.sampled_from([4, 6]),
-       stall=st.sampled_from([0.0, 0.0, 0.4]))
+@given(
+    seed=st.integers(0, 1 << 30),
+    levels=st.integers(1, 6),
+    lut=st.sampled_from([4, 6]),
+    stall=st.sampled_from([0.0, 0.0, 0.4]),
+)
 def test_a_frame_every_cycle(seed, levels, lut, stall):
     rng = np.random.default_rng(seed)
     sizes = [int(n) for n in rng.integers(1, 14, int(rng.integers(2, 5)))]
@@ -66,20 +70,34 @@ def test_a_frame_every_cycle(seed, levels, lut, stall):
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_words_are_collected_and_cut(widths, stall):
     network = small_network(np.random.default_rng(1))
-    plan = Plan(tuple(LayerPlan(layer.name, width=width, engine="unrolled")
-                      for layer, width in zip(network.layers, widths, strict=True)))
+    plan = Plan(
+        tuple(
+            LayerPlan(layer.name, width=width, engine="unrolled")
+            for layer, width in zip(network.layers, widths, strict=True)
+        )
+    )
     accelerator = Accelerator(network, plan)
     assert not accelerator.design.streaming
     check_accelerator(accelerator, random_images(network, 12), stall=stall)
 
 
-@pytest.mark.parametrize("engines", [("event", "unrolled", "unrolled"), ("unrolled", "event", "unrolled"),
-                                     ("unrolled", "parallel", "event"), ("parallel", "unrolled", "parallel")])
+@pytest.mark.parametrize(
+    "engines",
+    [
+        ("event", "unrolled", "unrolled"),
+        ("unrolled", "event", "unrolled"),
+        ("unrolled", "parallel", "event"),
+        ("parallel", "unrolled", "parallel"),
+    ],
+)
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 def test_engines_mix(engines, stall):
     network = random_network((16, 12, 8, 3), input_bits=2, seed=3)
-    plan = Plan(tuple(LayerPlan(layer.name, width=4, engine=engine)
-                      for layer, engine in zip(network.layers, engines, strict=True)))
+    plan = Plan(
+        tuple(
+            LayerPlan(layer.name, width=4, engine=engine) for layer, engine in zip(network.layers, engines, strict=True)
+        )
+    )
     check_accelerator(Accelerator(network, plan), random_images(network, 8), stall=stall)
 
 
@@ -93,11 +111,17 @@ def test_degenerate_networks(weights, sizes):
 CASES = {
     "a window a cycle": ((6, 5, 2), 2, [convolution(4, 3, padding=1), convolution(3, 2, stride=2), dense(3)]),
     "pixels without a window": ((4, 3, 3), 4, [convolution(5, 1), convolution(4, 1), pooled(3, (2, 3))]),
-    "shortcut": ((5, 4, 2), 1, [convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")],
-                                dense(3)]),
+    "shortcut": (
+        (5, 4, 2),
+        1,
+        [convolution(4, 3, padding=1), [convolution(4, 3, padding=1), identity("layer0")], dense(3)],
+    ),
     "pooling apart": ((6, 6, 1), 2, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)]),
-    "one pixel, behind a window": ((1, 1, 2), 2, [convolution(4, 3, padding=1), convolution(3, 3, padding=1),
-                                                  dense(3)]),
+    "one pixel, behind a window": (
+        (1, 1, 2),
+        2,
+        [convolution(4, 3, padding=1), convolution(3, 3, padding=1), dense(3)],
+    ),
     "grouped": ((5, 5, 2), 2, [convolution(8, 3), convolution(8, 3, padding=1, groups=0), dense(2)]),
 }
 
@@ -132,8 +156,10 @@ def test_a_layer_is_fused_only_where_every_cone_is_a_table():
     assert [collapsible(network, layer) for layer in network.layers[:-1]] == [True, False, True, False]
     table = network.layers[1].synapses[0].weights.copy()
     table[0] = 1  # now it reads all sub-networks
-    wide = replace(network, layers=(network.layers[0], replace(network.layers[1], synapses=(Dense(table, 3),)),
-                                    *network.layers[2:]))
+    wide = replace(
+        network,
+        layers=(network.layers[0], replace(network.layers[1], synapses=(Dense(table, 3),)), *network.layers[2:]),
+    )
     assert not collapsible(wide, wide.layers[0])
     plan = Plan((replace(default_plan(wide).layers[0], engine="fused"), *default_plan(wide).layers[1:]))
     check_accelerator(Accelerator(wide, plan), random_images(wide, 10))  # it may be fused all the same
@@ -144,8 +170,9 @@ def test_a_layer_is_fused_only_where_every_cone_is_a_table():
 def test_composed_and_collapsed_logic_is_the_same_function(seed):
     rng = np.random.default_rng(seed)
     inputs, middle, outer = (int(n) for n in rng.integers(1, 12, 3))
-    tables = [(rng.integers(-3, 4, shape), rng.integers(-4, 5, shape[0])) for shape in ((middle, inputs),
-                                                                                        (outer, middle))]
+    tables = [
+        (rng.integers(-3, 4, shape), rng.integers(-4, 5, shape[0])) for shape in ((middle, inputs), (outer, middle))
+    ]
     first, second = (map_layer(w, offsets, fire=True, moves=4).logic for w, offsets in tables)
     whole = compose(first, second)
     less = collapse(whole, limit=int(rng.integers(1, 7)))
@@ -168,8 +195,10 @@ def test_sparse_networks_are_unrolled_unless_a_plan_says_otherwise():
     assert {choice.engine for choice in default_plan(dense_one).layers} == {"event"}
 
 
-@pytest.mark.parametrize(("lut", "levels", "engines"), [
-    (6, None, ["fused", "unrolled", "fused", "unrolled"]), (6, 4, ["unrolled"] * 4), (4, None, ["unrolled"] * 4)])
+@pytest.mark.parametrize(
+    ("lut", "levels", "engines"),
+    [(6, None, ["fused", "unrolled", "fused", "unrolled"]), (6, 4, ["unrolled"] * 4), (4, None, ["unrolled"] * 4)],
+)
 def test_two_layers_of_one_table_a_neuron_share_a_register(lut, levels, engines):
     network = small_network(np.random.default_rng(0), sizes=(24, 20, 12))
     plan = unrolled_plan(network, lut=lut, levels=levels)
@@ -177,12 +206,15 @@ def test_two_layers_of_one_table_a_neuron_share_a_register(lut, levels, engines)
     check_accelerator(Accelerator(network, plan), random_images(network, 6))
 
 
-@pytest.mark.parametrize(("change", "text"), [
-    ({"groups": 2}, "layer layer0: the unrolled engine has one group and one bank, not 2 and 1"),
-    ({"lut": 5}, r"layer layer0: unrolled engine: lut must be one of \(4, 6\), not 5"),
-    ({"levels": 0}, "layer layer0: unrolled engine: levels must be an integer from 1 to 64, not 0"),
-    ({"engine": "fused"}, "layer layer0: only a dense layer that a dense unrolled one alone reads can be fused"),
-])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"groups": 2}, "layer layer0: the unrolled engine has one group and one bank, not 2 and 1"),
+        ({"lut": 5}, r"layer layer0: unrolled engine: lut must be one of \(4, 6\), not 5"),
+        ({"levels": 0}, "layer layer0: unrolled engine: levels must be an integer from 1 to 64, not 0"),
+        ({"engine": "fused"}, "layer layer0: only a dense layer that a dense unrolled one alone reads can be fused"),
+    ],
+)
 def test_plans_that_can_not_be(change, text):
     network = random_network((8, 6, 3))
     layers = [LayerPlan(layer.name, engine="unrolled") for layer in network.layers]
@@ -197,8 +229,11 @@ def test_plans_that_can_not_be(change, text):
 def test_a_fused_layer_has_the_levels_and_tables_of_the_one_behind(change):
     network = random_network((8, 6, 3))
     layers = [LayerPlan("layer0", engine="fused", **change), LayerPlan("layer1", engine="unrolled")]
-    with pytest.raises(UserError, match=r"layer layer0: levels and lut must be those of layer1, into which it is "
-                                        r"fused, 1 and 6, not (3 and 6|1 and 4)"):
+    with pytest.raises(
+        UserError,
+        match=r"layer layer0: levels and lut must be those of layer1, into which it is "
+        r"fused, 1 and 6, not (3 and 6|1 and 4)",
+    ):
         lower(network, Plan(tuple(layers)))
 
 

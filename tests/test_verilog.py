@@ -30,11 +30,22 @@ def network(kind):
     if kind == "dense":
         return random_network((100, 30, 7), input_bits=2, bits=3)
     if kind == "pooled":
-        return build((8, 8), 2, [convolution(8, 3, padding=1), joined(MaxPool(2)), convolution(6, 3, padding=1),
-                                 pooled(5, (2, 2))])
+        return build(
+            (8, 8),
+            2,
+            [convolution(8, 3, padding=1), joined(MaxPool(2)), convolution(6, 3, padding=1), pooled(5, (2, 2))],
+        )
     if kind == "residual":
-        return build((6, 6, 3), 2, [convolution(8, 3, padding=1), convolution(8, 3, padding=1),
-                                    [convolution(8, 3, padding=1, bits=2), identity("layer0")], dense(5)])
+        return build(
+            (6, 6, 3),
+            2,
+            [
+                convolution(8, 3, padding=1),
+                convolution(8, 3, padding=1),
+                [convolution(8, 3, padding=1, bits=2), identity("layer0")],
+                dense(5),
+            ],
+        )
     return load(MODELS / f"{kind}.s2nn")
 
 
@@ -56,6 +67,7 @@ def folder(tmp_path_factory):
         if kind not in made:
             made[kind] = written(kind, tmp_path_factory.mktemp(kind))
         return made[kind]
+
     return make
 
 
@@ -101,8 +113,18 @@ def test_bench_tells_what_differs(folder, tmp_path):
 @pytest.mark.parametrize("kind", ["residual", "mnist-tiny"])
 def test_bench_in_verilator(folder, kind):
     place = folder(kind)
-    built = verilator("--binary", "--timing", "-CFLAGS", "-std=c++20", "--top-module", "net_tb", "net.v", "net_tb.v",
-                      "s2nn_bench.v", cwd=place)
+    built = verilator(
+        "--binary",
+        "--timing",
+        "-CFLAGS",
+        "-std=c++20",
+        "--top-module",
+        "net_tb",
+        "net.v",
+        "net_tb.v",
+        "s2nn_bench.v",
+        cwd=place,
+    )
     assert built.returncode == 0, built.stderr
     assert "%Warning" not in built.stdout + built.stderr
     for start in STARTS:
@@ -178,8 +200,9 @@ end architecture;
         assert f"  {way}put {f'[{high}:0] ' if high else ''}{port};" in text
 
 
-@pytest.mark.parametrize("name", ["1st", "a__b", "_a", "a_", "a-b", "a.b", "", "wire", "Signal", "entity", "logic", "é",
-                                  "a" * 65, "a\n"])
+@pytest.mark.parametrize(
+    "name", ["1st", "a__b", "_a", "a_", "a-b", "a.b", "", "wire", "Signal", "entity", "logic", "é", "a" * 65, "a\n"]
+)
 def test_names_that_a_language_refuses(name, tmp_path):
     with pytest.raises(UserError, match="name"):
         check_name(name)

@@ -30,7 +30,8 @@ def cycle_by_cycle(params, window):
         leaving = 0  # words in the queue at the end, of two places
         while True:
             *_, valid, ready, given, taken = await ctx.tick().sample(
-                window.i.valid, window.i.ready, window.o.valid, window.o.ready)
+                window.i.valid, window.i.ready, window.o.valid, window.o.ready
+            )
             frame, word = divmod(read, len(needs))
             begun = written - frame * params.frame_words  # words written of the image that is read
             assert ready == (begun - oldest[word * cells // len(needs)] < params.depth), cycle
@@ -56,7 +57,7 @@ def check(params, *, stall=0.0, seed=0):
         values[1], values[2] = 0, (1 << params.planes) - 1
     kept, sent = values.copy(), values
     if params.spare:
-        kept[:, :, -params.spare:], sent[:, :, -params.spare:] = 0, (1 << params.planes) - 1
+        kept[:, :, -params.spare :], sent[:, :, -params.spare :] = 0, (1 << params.planes) - 1
     words = sent.reshape(-1, params.width).astype(np.uint8)
     bits = np.unpackbits(words[:, :, None], axis=2, count=params.planes, bitorder="little")
     gathered = params.gather(kept.reshape(FRAMES, -1).astype(np.uint8))
@@ -65,33 +66,64 @@ def check(params, *, stall=0.0, seed=0):
     wanted = np.stack(planes, axis=3)  # (frames, positions, groups, planes, words, taps, width)
     wanted = word_numbers(wanted.reshape(-1, params.taps * params.width))
     window = Window(params)
-    got = run_stream(window, word_numbers(bits.reshape(len(words), -1)), results=len(wanted), stall=stall, seed=seed,
-                     sides=[cycle_by_cycle(params, window)], limit=20_000)
+    got = run_stream(
+        window,
+        word_numbers(bits.reshape(len(words), -1)),
+        results=len(wanted),
+        stall=stall,
+        seed=seed,
+        sides=[cycle_by_cycle(params, window)],
+        limit=20_000,
+    )
     assert [word for word, _ in got] == wanted
     return [cycle for _, cycle in got]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    size=st.tuples(st.integers(1, 7), st.integers(1, 7)), words=st.integers(1, 3), width=st.integers(1, 3),
-    planes=st.sampled_from([1, 1, 2, 4, 8]), kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    stride=st.integers(1, 5), padding=st.integers(0, 4), pool=st.sampled_from([1, 1, 2, 3]), groups=st.integers(1, 3),
-    split=st.booleans(), taps=st.integers(1, 25), spare=st.integers(0, 2),
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    words=st.integers(1, 3),
+    width=st.integers(1, 3),
+    planes=st.sampled_from([1, 1, 2, 4, 8]),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.integers(1, 5),
+    padding=st.integers(0, 4),
+    pool=st.sampled_from([1, 1, 2, 3]),
+    groups=st.integers(1, 3),
+    split=st.booleans(),
+    taps=st.integers(1, 25),
+    spare=st.integers(0, 2),
     depth=st.sampled_from(["least", "one more", "default", "ample"]),
-    stall=st.sampled_from([0.0, 0.0, 0.3, 0.6]), seed=st.integers(0, 100),
+    stall=st.sampled_from([0.0, 0.0, 0.3, 0.6]),
+    seed=st.integers(0, 100),
 )
-def test_random_windows(size, words, width, planes, kernel, stride, padding, pool, groups, split, taps, spare, depth,
-                        stall, seed):
+def test_random_windows(
+    size, words, width, planes, kernel, stride, padding, pool, groups, split, taps, spare, depth, stall, seed
+):
     padding = min(padding, min(kernel) - 1)
     assume(all((n + 2 * padding - k) // stride + 1 >= pool for n, k in zip(size, kernel, strict=True)))
     splits = words if split else 1
     params = WindowParams(
-        *size, words, width, planes, kernel, stride, padding, pool, groups * splits, splits,
-        min(taps, kernel[0] * kernel[1]), spare=min(spare, width - 1),
+        *size,
+        words,
+        width,
+        planes,
+        kernel,
+        stride,
+        padding,
+        pool,
+        groups * splits,
+        splits,
+        min(taps, kernel[0] * kernel[1]),
+        spare=min(spare, width - 1),
     )
     assume(len(params.positions) * params.groups * params.planes * params.pass_words <= 2000)
-    depths = {"least": params.least_depth, "one more": params.least_depth + 1, "default": params.depth,
-              "ample": params.least_depth + 3 * params.frame_words}
+    depths = {
+        "least": params.least_depth,
+        "one more": params.least_depth + 1,
+        "default": params.depth,
+        "ample": params.least_depth + 3 * params.frame_words,
+    }
     check(replace(params, depth=depths[depth]), stall=stall, seed=seed)
 
 

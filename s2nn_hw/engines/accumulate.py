@@ -104,8 +104,9 @@ def _back(m, cells, step, number):
     _, cell_end = _count(m, f"column_of_cell{number}", cells.pool[1], step & pixel_end)
     _, row_end = _count(m, f"cell{number}", cells.cells[1], step & pixel_end & cell_end)
     _, cells_end = _count(m, f"row_of_cell{number}", cells.pool[0], step & pixel_end & cell_end & row_end)
-    back = Mux(~pixel_end, -1, Mux(~cell_end, cells.words - 1,
-               Mux(row_end & ~cells_end, cells.cells[1] * cells.words - 1, -1)))
+    back = Mux(
+        ~pixel_end, -1, Mux(~cell_end, cells.words - 1, Mux(row_end & ~cells_end, cells.cells[1] * cells.words - 1, -1))
+    )
     return back, pixel_end & cell_end & row_end & cells_end
 
 
@@ -128,8 +129,10 @@ def credit(m, slots, use, release):
     # tables, not adders: `use` and `release` come late, and a carry chain would stand behind them
     less = choose([max(0, n - 1) for n in range(slots + 1)], left)
     more = choose([min(slots, n + 1) for n in range(slots + 1)], left)
-    m.d.sync += [left.eq(Mux(use == release, left, Mux(use, less, more))),
-                 any_left.eq(Mux(use, left != 1, left != 0) | release)]
+    m.d.sync += [
+        left.eq(Mux(use == release, left, Mux(use, less, more))),
+        any_left.eq(Mux(use, left != 1, left != 0) | release),
+    ]
     return any_left
 
 
@@ -165,8 +168,10 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
         parts = terms[lane]
         for level in range(levels):
             pairs = list(zip(parts[::2], parts[1::2], strict=False))
-            sums = [Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True)
-                    for k, (a, b) in enumerate(pairs)]
+            sums = [
+                Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True)
+                for k, (a, b) in enumerate(pairs)
+            ]
             m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
             if len(parts) % 2:
                 # with a reset: a shift register in a look-up table would be late for the adder behind it

@@ -20,16 +20,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 
 from ..errors import UserError
-from .accumulate import (
-    FrameCount,
-    RowIndex,
-    accumulate,
-    credit,
-    delayed,
-    engine_ports,
-    signed_weight,
-    tree_levels,
-)
+from .accumulate import FrameCount, RowIndex, accumulate, credit, delayed, engine_ports, signed_weight, tree_levels
 from .scan import Scanner
 from .table import Cells, EngineParams, memory_columns, pack_rows
 
@@ -89,8 +80,10 @@ class EventParams(EngineParams):
     kind = "event"
 
     def __post_init__(self):
-        self.check("event", (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8),
-                             ("tag_bits", 1, 5)))
+        self.check(
+            "event",
+            (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8), ("tag_bits", 1, 5)),
+        )
         for section in self.sections:
             share = section.share
             if section.banks % section.taps or section.width % section.banks or share & (share - 1):
@@ -193,7 +186,8 @@ class EventEngine(wiring.Component):
         # passes that have come in and are not scanned yet: none, or as many as the tags can tell apart
         ahead, some, full, entered = Signal(p.tag_bits), Signal(), Signal(), Signal()
         m.d.comb += [
-            room.eq(Cat(s.i.ready for s in scanners).all() & ~full), self.i.ready.eq(room),
+            room.eq(Cat(s.i.ready for s in scanners).all() & ~full),
+            self.i.ready.eq(room),
             entered.eq(taken & index.pass_end),
         ]
         m.d.sync += [
@@ -234,10 +228,19 @@ class EventEngine(wiring.Component):
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))
 
-        m.d.comb += self.capture.eq(accumulate(
-            m, p, terms, self.accumulators, late=ROW_CYCLES, first=first, plane=count.plane, group=count.group,
-            close=advance & count.frame_end,
-        ))
+        m.d.comb += self.capture.eq(
+            accumulate(
+                m,
+                p,
+                terms,
+                self.accumulators,
+                late=ROW_CYCLES,
+                first=first,
+                plane=count.plane,
+                group=count.group,
+                close=advance & count.frame_end,
+            )
+        )
         return m
 
     def _rows(self, m, bank, contents, width, number, wanted):

@@ -14,16 +14,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 
 from ..errors import UserError
-from .accumulate import (
-    FrameCount,
-    RowIndex,
-    accumulate,
-    credit,
-    delayed,
-    engine_ports,
-    signed_weight,
-    tree_levels,
-)
+from .accumulate import FrameCount, RowIndex, accumulate, credit, delayed, engine_ports, signed_weight, tree_levels
 from .table import EngineParams, pack_rows
 
 GATE_CYCLES = 3  # from a word to its gated weights: memory, the memory's own register, gated weights
@@ -40,8 +31,10 @@ class ParallelParams(EngineParams):
     def __post_init__(self):
         self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
         if self.diagonal and self.width % self.lanes:
-            raise UserError(f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
-                            "of a depthwise convolution")
+            raise UserError(
+                f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
+                "of a depthwise convolution"
+            )
 
     @property
     def inputs_of_lane(self):
@@ -128,8 +121,17 @@ class ParallelEngine(wiring.Component):
                 row.append(gated)
             terms.append(row)
 
-        m.d.comb += self.capture.eq(accumulate(
-            m, p, terms, self.accumulators, late=GATE_CYCLES, first=taken & begun, plane=count.plane,
-            group=count.group, close=taken & index.pass_end & count.frame_end,
-        ))
+        m.d.comb += self.capture.eq(
+            accumulate(
+                m,
+                p,
+                terms,
+                self.accumulators,
+                late=GATE_CYCLES,
+                first=taken & begun,
+                plane=count.plane,
+                group=count.group,
+                close=taken & index.pass_end & count.frame_end,
+            )
+        )
         return m

@@ -32,16 +32,18 @@ class Scanner(wiring.Component):
     def __init__(self, width, index_bits, depth, tag_bits):
         self.width, self.depth = width, depth
         self.layout = entry_layout(width, index_bits, tag_bits)
-        super().__init__({
-            "i": In(stream.Signature(self.layout)),
-            "current": In(tag_bits),
-            "following": In(tag_bits),
-            "after": In(tag_bits),
-            "advance": In(1),
-            "row": Out(index_bits + (width - 1).bit_length()),
-            "active": Out(1),
-            "idle": Out(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(self.layout)),
+                "current": In(tag_bits),
+                "following": In(tag_bits),
+                "after": In(tag_bits),
+                "advance": In(1),
+                "row": Out(index_bits + (width - 1).bit_length()),
+                "active": Out(1),
+                "idle": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -166,8 +166,10 @@ class EngineParams:
             low, high = low + negative, high + positive
             lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         return np.array(
-            [max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
-             for a, b in zip(lowest.min(axis=0), highest.max(axis=0), strict=True)]
+            [
+                max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
+                for a, b in zip(lowest.min(axis=0), highest.max(axis=0), strict=True)
+            ]
         )
 
     def planes_of(self, values):

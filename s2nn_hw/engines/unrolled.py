@@ -139,8 +139,9 @@ class UnrolledEngine(wiring.Component):
         index = Signal(range(p.words)) if p.words > 1 else C(0, 1)
         last = index == p.words - 1 if p.words > 1 else C(1, 1)
         entering = self.i.valid & last
-        pipeline = (FreePipeline(m, p.registers, entering) if self.free
-                    else Pipeline(m, p.registers, entering, self.o.ready))
+        pipeline = (
+            FreePipeline(m, p.registers, entering) if self.free else Pipeline(m, p.registers, entering, self.o.ready)
+        )
         m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
         if p.words > 1:
             with m.If(self.i.valid & ready):
@@ -150,8 +151,9 @@ class UnrolledEngine(wiring.Component):
             with m.If(self.i.valid & (index == k)):
                 m.d.sync += word.eq(self.i.payload)
         count = stages(p.logic, p.levels, p.chain)  # 0 where no logic is needed
-        results = build(m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels,
-                        chain=p.chain)
+        results = build(
+            m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels, chain=p.chain
+        )
         m.d.comb += Value.cast(self.o.payload).eq(delayed(m, p.values(results), pipeline.enables[count:], "result"))
         if self.tag_bits:
             m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))

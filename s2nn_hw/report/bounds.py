@@ -36,11 +36,17 @@ def bounds(design, rows, measured, *, board=None):
         engine = stage.engine
         work = stage_work(design.network, stage, measured.timed_ones)["synaptic_operations"]
         stored = work * row["bits"] if engine and any(deep > 1 for _, deep, _ in engine.memories) else 0
-        line = {"name": stage.name, "words_bound": sum(r.frame_words for r in stage.readers),
-                "adders_bound": None, "memory_bound": None,
-                "bound": row["bound"], "interval": row["alone_interval"], "ratio": row["alone_to_bound"],
-                "additions_per_cycle": _per_cycle(work, interval),
-                "weight_bits_per_cycle": _per_cycle(stored, interval)}
+        line = {
+            "name": stage.name,
+            "words_bound": sum(r.frame_words for r in stage.readers),
+            "adders_bound": None,
+            "memory_bound": None,
+            "bound": row["bound"],
+            "interval": row["alone_interval"],
+            "ratio": row["alone_to_bound"],
+            "additions_per_cycle": _per_cycle(work, interval),
+            "weight_bits_per_cycle": _per_cycle(stored, interval),
+        }
         if engine is not None:
             banks = engine.all_banks if isinstance(engine, EventParams) else engine.terms
             line["adders_bound"] = significant(work / (engine.lanes * banks))
@@ -69,10 +75,12 @@ def _device(design, additions, weights, width, interval, board):
         return quantity(significant(float(value)), "cycles", "formula", by)
 
     return {
-        "adders_per_cycle": quantity(significant(adders), "additions/cycle", "formula",
-                                     "LUT budget / mean accumulator bits"),
-        "bram_bits_per_cycle": quantity(significant(float(bits)), "bits/cycle", "formula",
-                                        f"block RAM budget * {port:g} bits"),
+        "adders_per_cycle": quantity(
+            significant(adders), "additions/cycle", "formula", "LUT budget / mean accumulator bits"
+        ),
+        "bram_bits_per_cycle": quantity(
+            significant(float(bits)), "bits/cycle", "formula", f"block RAM budget * {port:g} bits"
+        ),
         "additions": quantity(significant(additions), "additions/frame", "golden model"),
         "weight_bits": quantity(significant(weights), "bits/frame", "golden model", "additions * weight bits"),
         "words_bound": cycles(needed["words"], "beats of the input"),

@@ -18,8 +18,17 @@ def read_build(folder, network):
     build = read_json(path, what="build record", limit=1 << 24)
     if not isinstance(build, dict) or build.get("format") != BUILD_FORMAT or build.get("version") != 1:
         raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version 1")
-    wanted = {"board": dict, "network": dict, "clock": dict, "resources": dict, "resources_source": str,
-              "digest": str, "flow": str, "missing": list, "tools": dict}
+    wanted = {
+        "board": dict,
+        "network": dict,
+        "clock": dict,
+        "resources": dict,
+        "resources_source": str,
+        "digest": str,
+        "flow": str,
+        "missing": list,
+        "tools": dict,
+    }
     for name, kind in wanted.items():
         if not isinstance(build.get(name), kind):
             raise UserError(f"build record {path}: field '{name}' is missing or of the wrong kind")
@@ -33,15 +42,22 @@ def read_build(folder, network):
     if runs is not None and (not isinstance(runs, (int, float)) or not runs > 0):
         raise UserError(f"build record {path}: field 'clock.clock_mhz' must be a positive number, not {runs!r}")
     made = build.get("synthesis")
-    if made is not None and not (isinstance(made, dict) and set(made) == set(RESOURCES)
-                                 and all(isinstance(count, (int, float)) for count in made.values())):
+    if made is not None and not (
+        isinstance(made, dict)
+        and set(made) == set(RESOURCES)
+        and all(isinstance(count, (int, float)) for count in made.values())
+    ):
         raise UserError(f"build record {path}: 'synthesis' must count {', '.join(RESOURCES)}, or be null")
     if build.get("self_test"):
-        raise UserError(f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
-                        "accelerator; give a build made without --self-test")
+        raise UserError(
+            f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
+            "accelerator; give a build made without --self-test"
+        )
     if build["network"].get("digest") != network.digest:
-        raise UserError(f"build record {path} is of another network ({build['network'].get('name')}, digest "
-                        f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew")
+        raise UserError(
+            f"build record {path} is of another network ({build['network'].get('name')}, digest "
+            f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew"
+        )
     return build
 
 

@@ -37,9 +37,24 @@ def inspect_network(path, *, plan=None, as_json=False):
         next_step("verify", path, *(["--plan", plan] if plan else []))
 
 
-def report_network(source, *, test_images, board=None, build=None, plan=None, output=None, as_json=False, html=False,
-                   frames=None, readings=None, find_board=None, link_figures=None, data_set_title=None, pictures=None,
-                   labels=None):
+def report_network(
+    source,
+    *,
+    test_images,
+    board=None,
+    build=None,
+    plan=None,
+    output=None,
+    as_json=False,
+    html=False,
+    frames=None,
+    readings=None,
+    find_board=None,
+    link_figures=None,
+    data_set_title=None,
+    pictures=None,
+    labels=None,
+):
     """Print the report of ``source``, a network's file or the folder of a finished build, and write it.
 
     It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
@@ -72,14 +87,29 @@ def report_network(source, *, test_images, board=None, build=None, plan=None, ou
     measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     common = {"board": record and record["name"], "plan": _plan_file(plan, folder, chosen, network, record)}
-    again = commands(path, build=built, activity=activity, images=pictures, labels=labels, frames=frames,
-                     readings=readings, **common)
+    again = commands(
+        path, build=built, activity=activity, images=pictures, labels=labels, frames=frames, readings=readings, **common
+    )
     with _progress(len(images)) as advance:
-        data = build_report(network, chosen, images, labels, built, board=record, link=link, source=where,
-                            checked=_checked(network), frames=frames, activity=activity, readings=measured,
-                            created=_now(), folder=Path(folder).name if folder else None,
-                            data_set=_title(network, data_set_title), reproduce=again,
-                            progress=advance)
+        data = build_report(
+            network,
+            chosen,
+            images,
+            labels,
+            built,
+            board=record,
+            link=link,
+            source=where,
+            checked=_checked(network),
+            frames=frames,
+            activity=activity,
+            readings=measured,
+            created=_now(),
+            folder=Path(folder).name if folder else None,
+            data_set=_title(network, data_set_title),
+            reproduce=again,
+            progress=advance,
+        )
     check_report(data)
     written = []
     if target is not None:
@@ -177,8 +207,15 @@ def _now():
 def _progress(total):
     """Show on the terminal's standard error how many of ``total`` images are done; give the function to call."""
     console = Terminal(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("golden model and exact cycles", total=total)
         yield lambda done: bar.update(task, completed=done)
 

@@ -16,8 +16,11 @@ from .charts.pareto import beside, pareto
 from .page import render
 from .schema import read_report
 
-PLOTS = (("luts", "latency_us", "Latency against LUTs"), ("luts", "frames_per_second", "Frames/s against LUTs"),
-         ("energy_uj", "frames_per_second", "Frames/s against energy"))
+PLOTS = (
+    ("luts", "latency_us", "Latency against LUTs"),
+    ("luts", "frames_per_second", "Frames/s against LUTs"),
+    ("energy_uj", "frames_per_second", "Frames/s against energy"),
+)
 MOST = 64  # reports at once
 
 
@@ -65,6 +68,7 @@ def _stats(key, unit, part):
     def get(report):
         stats = (report[key] or {}).get(unit)
         return stats and {"value": stats[part], "unit": stats["unit"], "source": stats["source"]}
+
     return get
 
 
@@ -78,6 +82,7 @@ def _share(key):
         if not row or row["used"]["value"] is None or not row["budget"] or not row["budget"]["value"]:
             return None
         return row["used"] | {"value": row["used"]["value"] / row["budget"]["value"], "unit": "share", "band": None}
+
     return get
 
 
@@ -86,6 +91,7 @@ def _part(*path):
         for key in path:
             report = (report or {}).get(key)
         return report
+
     return get
 
 
@@ -95,6 +101,7 @@ def _total(column):
         said = table["columns"].get(column)
         found = [row[column] for row in table["rows"] if isinstance(row.get(column), (int, float))]
         return {"value": sum(found), "unit": said["unit"], "source": said["source"]} if said and found else None
+
     return get
 
 
@@ -138,15 +145,29 @@ def compare(reports, names):
             continue
         cells = [cell and {key: value for key, value in cell.items() if value is not None} for cell in cells]
         comparable = len({r["network"]["data_set"] for r in reports}) == 1 if what == "accuracy" else True
-        rows.append({"what": what, "better": {True: "high", False: "low", None: None}[high], "cells": cells,
-                     "best": _best(cells, high) if comparable else []})
+        rows.append(
+            {
+                "what": what,
+                "better": {True: "high", False: "low", None: None}[high],
+                "cells": cells,
+                "best": _best(cells, high) if comparable else [],
+            }
+        )
     return {
-        "format": "s2nn-compare", "version": 1,
-        "reports": [{"name": name, "network": report["network"]["name"], "digest": report["network"]["digest"],
-                     "data_set": report["network"]["data_set"],
-                     "board": report["board"] and report["board"]["title"], "fits": report["fits"],
-                     "may_not_fit": summary.fit(report)[1] or None}
-                    for name, report in zip(names, reports, strict=True)],
+        "format": "s2nn-compare",
+        "version": 1,
+        "reports": [
+            {
+                "name": name,
+                "network": report["network"]["name"],
+                "digest": report["network"]["digest"],
+                "data_set": report["network"]["data_set"],
+                "board": report["board"] and report["board"]["title"],
+                "fits": report["fits"],
+                "may_not_fit": summary.fit(report)[1] or None,
+            }
+            for name, report in zip(names, reports, strict=True)
+        ],
         "rows": rows,
     }
 
@@ -168,10 +189,17 @@ def cell_text(what, cell):
 
 
 def _facts(data):
-    said = [("data set", [report["data_set"] or words.DASH for report in data["reports"]]),
-            ("board", [report["board"] or words.DASH for report in data["reports"]]),
-            ("fits", ["perhaps" if report["may_not_fit"] else
-                      {True: "yes", False: "no", None: words.DASH}[report["fits"]] for report in data["reports"]])]
+    said = [
+        ("data set", [report["data_set"] or words.DASH for report in data["reports"]]),
+        ("board", [report["board"] or words.DASH for report in data["reports"]]),
+        (
+            "fits",
+            [
+                "perhaps" if report["may_not_fit"] else {True: "yes", False: "no", None: words.DASH}[report["fits"]]
+                for report in data["reports"]
+            ],
+        ),
+    ]
     return [(what, [words.plain(cell, 40) for cell in cells]) for what, cells in said]
 
 
@@ -185,8 +213,10 @@ def print_table(data, console):
         table.add_row(what, *cells)
     for row in data["rows"]:
         cells = [cell_text(row["what"], cell) for cell in row["cells"]]
-        table.add_row(row["what"], *(Text(f"{cell} *", "bold") if k in row["best"] else f"{cell}  "
-                                     for k, cell in enumerate(cells)))
+        table.add_row(
+            row["what"],
+            *(Text(f"{cell} *", "bold") if k in row["best"] else f"{cell}  " for k, cell in enumerate(cells)),
+        )
     console.print(table)
     console.print("* best of the row; ~ an estimate, whose band is in the report")
 
@@ -202,7 +232,19 @@ def render_page(reports, names, literature=()):
         figure = pareto(points, literature, x, y, name=f"{x}-{y}".replace("_", "-"), title=title, note=note)
         if figure is not None:
             drawn[figure.name] = figure
-    rows = [{"what": row["what"].strip(), "cells": [
-        {"text": cell_text(row["what"], cell), "best": k in row["best"], "origin": words.origin(cell) if cell else "",
-         "band": words.band(cell)} for k, cell in enumerate(row["cells"])]} for row in data["rows"]]
+    rows = [
+        {
+            "what": row["what"].strip(),
+            "cells": [
+                {
+                    "text": cell_text(row["what"], cell),
+                    "best": k in row["best"],
+                    "origin": words.origin(cell) if cell else "",
+                    "band": words.band(cell),
+                }
+                for k, cell in enumerate(row["cells"])
+            ],
+        }
+        for row in data["rows"]
+    ]
     return render("compare.html", drawn, data=data, facts=_facts(data), rows=rows, figures=list(drawn.values()))

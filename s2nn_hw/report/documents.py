@@ -34,8 +34,20 @@ from .schema import read_report
 BEGIN = re.compile(r"<!-- figures:(\S+) -->")
 MAX_DOCUMENT = 1 << 22
 ROOM = 660  # px, of a plot in a picture
-OVERVIEW = ("network", "data set", "board", "accuracy", "LUT", "block RAM", "clock", "latency, mean", "p99",
-            "frames/s, circuit", "frames/s, board", "energy a frame")
+OVERVIEW = (
+    "network",
+    "data set",
+    "board",
+    "accuracy",
+    "LUT",
+    "block RAM",
+    "clock",
+    "latency, mean",
+    "p99",
+    "frames/s, circuit",
+    "frames/s, board",
+    "energy a frame",
+)
 
 
 def update(reports, documents, folder, *, literature=()):
@@ -77,7 +89,7 @@ def _replaced(text, path, folder, known):
         if end < 0:
             raise UserError(f"document {path}: <!-- figures:{name} --> has no <!-- /figures:{name} --> behind it")
         where = os.path.relpath(folder, path.parent).replace(os.sep, "/")
-        done += [text[at:begin.end()], "\n", known.block(name, where, path), "\n"]
+        done += [text[at : begin.end()], "\n", known.block(name, where, path), "\n"]
         at = end
     return "".join([*done, text[at:]])
 
@@ -105,11 +117,14 @@ class _Known:
         else:
             mine = self.by_name.get(network, [])
             if len(mine) > 1:
-                raise UserError(f"document {path}: figures:{name} could be of {len(mine)} reports; "
-                                f"write NETWORK@BOARD/{wanted}")
+                raise UserError(
+                    f"document {path}: figures:{name} could be of {len(mine)} reports; write NETWORK@BOARD/{wanted}"
+                )
             if not mine:
-                raise UserError(f"document {path}: figures:{name} is of no report given; there are "
-                                f"{', '.join(self.by_name) or 'none'}, and overview, literature, compare")
+                raise UserError(
+                    f"document {path}: figures:{name} is of no report given; there are "
+                    f"{', '.join(self.by_name) or 'none'}, and overview, literature, compare"
+                )
             found = figures(mine[0])
             if "roofline" in found:
                 found["roofline"] = roofline(mine[0], ROOM)
@@ -122,8 +137,10 @@ class _Known:
         for mode, colours in (("light", LIGHT), ("dark", DARK)):
             self.pictures[f"{stem}-{mode}.svg"] = svg(figure, colours) + "\n"
         title, caption = (_escaped(text) for text in (figure.title, figure.caption))
-        return (f'<picture><source media="(prefers-color-scheme: dark)" srcset="{where}/{stem}-dark.svg">'
-                f'<img alt="{title}" src="{where}/{stem}-light.svg"></picture>\n\n*{title}.* {caption}')
+        return (
+            f'<picture><source media="(prefers-color-scheme: dark)" srcset="{where}/{stem}-dark.svg">'
+            f'<img alt="{title}" src="{where}/{stem}-light.svg"></picture>\n\n*{title}.* {caption}'
+        )
 
 
 def compare_figures(reports, names, literature):
@@ -145,34 +162,49 @@ def overview_table(reports):
         stats = report["latency"]["us"] or report["latency"]["cycles"]
         board, circuit = report["board"], (report["rate"] or {}).get("circuit")
         q, total = summary.energy(report)[0], (report["rate"] or {}).get("total")
-        rows.append((
-            report["network"]["name"], report["network"]["data_set"] or words.DASH,
-            board["title"] if board else words.DASH,
-            f"{summary.percent(report['accuracy'])} %" if report["accuracy"] else words.DASH,
-            _marked(used.get("luts")), _marked(used.get("brams")),
-            words.quantity(report["clock"]["used"]) if report["clock"] else words.DASH,
-            " ".join(words.scaled(stats["mean"], stats["unit"])), " ".join(words.scaled(stats["p99"], stats["unit"])),
-            summary.frames(circuit) if circuit else words.DASH,
-            summary.frames(total) if total and report["rate"]["link"] else words.DASH,
-            _marked(q) + (f" ({words.band(q)})" if words.band(q) else "") if q else words.DASH))
+        rows.append(
+            (
+                report["network"]["name"],
+                report["network"]["data_set"] or words.DASH,
+                board["title"] if board else words.DASH,
+                f"{summary.percent(report['accuracy'])} %" if report["accuracy"] else words.DASH,
+                _marked(used.get("luts")),
+                _marked(used.get("brams")),
+                words.quantity(report["clock"]["used"]) if report["clock"] else words.DASH,
+                " ".join(words.scaled(stats["mean"], stats["unit"])),
+                " ".join(words.scaled(stats["p99"], stats["unit"])),
+                summary.frames(circuit) if circuit else words.DASH,
+                summary.frames(total) if total and report["rate"]["link"] else words.DASH,
+                _marked(q) + (f" ({words.band(q)})" if words.band(q) else "") if q else words.DASH,
+            )
+        )
     return f"{_table(OVERVIEW, rows)}\n\n{_sources(reports)}"
 
 
 def _sources(reports):
     """Return the line below the overview: where its figures are from."""
     counts = sorted({f"{report['images']['count']:,}" for report in reports})
-    return (f"Accuracy: integer model on {' or '.join(counts)} images. Latency and the circuit's frames/s: exact cycle "
-            "function over the clock, without the host link; the board's frames/s: through its link. Energy: the "
-            "chip's core at the circuit's rate. `~`: an estimate, with its band in parentheses.")
+    return (
+        f"Accuracy: integer model on {' or '.join(counts)} images. Latency and the circuit's frames/s: exact cycle "
+        "function over the clock, without the host link; the board's frames/s: through its link. Energy: the "
+        "chip's core at the circuit's rate. `~`: an estimate, with its band in parentheses."
+    )
 
 
 def literature_table(reports, literature):
     """Return a Markdown table of the ``literature`` rows of the reports' data sets, with convention and source."""
     tasks = [report["network"]["data_set"] or "" for report in reports]
-    rows = [(row["system"], row["device"], row["task"],
-             *(summary.figure_text(key, row.get(key)) for key in summary.HEADS),
-             f"{row['convention']}. {row['source']} ({row['read']})")
-            for row in literature if any(words.same(row["task"], task) for task in tasks)]
+    rows = [
+        (
+            row["system"],
+            row["device"],
+            row["task"],
+            *(summary.figure_text(key, row.get(key)) for key in summary.HEADS),
+            f"{row['convention']}. {row['source']} ({row['read']})",
+        )
+        for row in literature
+        if any(words.same(row["task"], task) for task in tasks)
+    ]
     return _table(("System", "Device", "Task", *summary.HEADS.values(), "Convention and source"), rows)
 
 
@@ -191,17 +223,29 @@ def _table(heads, rows):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m s2nn_hw.report.documents",
-                                     description="Bring pictures and tables of reports in documents up to date.")
+    parser = argparse.ArgumentParser(
+        prog="python -m s2nn_hw.report.documents",
+        description="Bring pictures and tables of reports in documents up to date.",
+    )
     parser.add_argument("reports", nargs="+", metavar="REPORT", type=Path, help="report.json files")
-    parser.add_argument("--in", dest="documents", nargs="+", type=Path, metavar="FILE.md",
-                        default=[Path("README.md"), *sorted(Path("docs").glob("*.md"))],
-                        help="default: README.md and docs/*.md")
+    parser.add_argument(
+        "--in",
+        dest="documents",
+        nargs="+",
+        type=Path,
+        metavar="FILE.md",
+        default=[Path("README.md"), *sorted(Path("docs").glob("*.md"))],
+        help="default: README.md and docs/*.md",
+    )
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"), metavar="DIR")
     options = parser.parse_args(arguments)
     try:
-        written = update([read_report(path) for path in options.reports], options.documents, options.figures,
-                         literature=load_literature())
+        written = update(
+            [read_report(path) for path in options.reports],
+            options.documents,
+            options.figures,
+            literature=load_literature(),
+        )
     except (UserError, OSError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2

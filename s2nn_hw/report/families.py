@@ -72,39 +72,114 @@ class Family:
 
 
 XC7 = Family(
-    "Xilinx 7 series", "LUT6", "RAMB36", 36 * 1024,
+    "Xilinx 7 series",
+    "LUT6",
+    "RAMB36",
+    36 * 1024,
     blocks=(
         (0.5, 129, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
         (1.0, 257, ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))),
     ),
-    rom_bit=1 / 64, lutram=(8, 4, ((32, 6), (64, 3))), lutram_ports=((32, 2), (64, 1)), rom_rows=64, rom_mux=1,
-    inputs=6, carry=1, double=0.0, reload=0.0, start=0.35, preset=0.0, queue=0.0, scan=6.0, fire=0.35,
-    argmax=1.7, winner=2.1, pixel=1.0, layer=25, fixed=160, window=(20, 54, 25), gate=1.0,
-    link=(542, 344, 0.4, 1.0), name="xc7", shift=3,
+    rom_bit=1 / 64,
+    lutram=(8, 4, ((32, 6), (64, 3))),
+    lutram_ports=((32, 2), (64, 1)),
+    rom_rows=64,
+    rom_mux=1,
+    inputs=6,
+    carry=1,
+    double=0.0,
+    reload=0.0,
+    start=0.35,
+    preset=0.0,
+    queue=0.0,
+    scan=6.0,
+    fire=0.35,
+    argmax=1.7,
+    winner=2.1,
+    pixel=1.0,
+    layer=25,
+    fixed=160,
+    window=(20, 54, 25),
+    gate=1.0,
+    link=(542, 344, 0.4, 1.0),
+    name="xc7",
+    shift=3,
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
     rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )
 ECP5 = Family(
-    "Lattice ECP5", "LUT4", "DP16KD", 18 * 1024,
+    "Lattice ECP5",
+    "LUT4",
+    "DP16KD",
+    18 * 1024,
     blocks=((1.0, 128, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),),
-    rom_bit=1 / 16, lutram=(4, 3, ((16, 4),)), lutram_ports=(), rom_rows=16, rom_mux=0,
-    inputs=4, carry=2, double=1.0, reload=1.0, start=1.0, preset=0.0, queue=0.0, scan=7.0, fire=2.0,
-    argmax=3.0, winner=3.0, pixel=1.0, layer=25, fixed=300, window=(90, 105, 60), gate=1.0,
-    link=(702, 298, 2.3, 3.8), name="ecp5",
+    rom_bit=1 / 16,
+    lutram=(4, 3, ((16, 4),)),
+    lutram_ports=(),
+    rom_rows=16,
+    rom_mux=0,
+    inputs=4,
+    carry=2,
+    double=1.0,
+    reload=1.0,
+    start=1.0,
+    preset=0.0,
+    queue=0.0,
+    scan=7.0,
+    fire=2.0,
+    argmax=3.0,
+    winner=3.0,
+    pixel=1.0,
+    layer=25,
+    fixed=300,
+    window=(90, 105, 60),
+    gate=1.0,
+    link=(702, 298, 2.3, 3.8),
+    name="ecp5",
 )
 ICE40 = Family(
-    "Lattice iCE40", "LUT4", "EBR", 4 * 1024,
+    "Lattice iCE40",
+    "LUT4",
+    "EBR",
+    4 * 1024,
     blocks=((1.0, 64, ((256, 16), (512, 8), (1024, 4), (2048, 2))),),
-    rom_bit=1 / 16, lutram=None, lutram_ports=(), rom_rows=16, rom_mux=1.5,
-    inputs=4, carry=1, double=1.0, reload=0.0, start=1.0, preset=1.0, queue=0.7, scan=6.5, fire=0.8,
-    argmax=2.9, winner=3.0, pixel=1.0, layer=25, fixed=330, window=(97, 97, 45), gate=1.0,
-    link=(1015, 660, 1.2, 3.3), name="ice40", apart=0.55,
+    rom_bit=1 / 16,
+    lutram=None,
+    lutram_ports=(),
+    rom_rows=16,
+    rom_mux=1.5,
+    inputs=4,
+    carry=1,
+    double=1.0,
+    reload=0.0,
+    start=1.0,
+    preset=1.0,
+    queue=0.7,
+    scan=6.5,
+    fire=0.8,
+    argmax=2.9,
+    winner=3.0,
+    pixel=1.0,
+    layer=25,
+    fixed=330,
+    window=(97, 97, 45),
+    gate=1.0,
+    link=(1015, 660, 1.2, 3.3),
+    name="ice40",
+    apart=0.55,
     # cells and blocks are counted as placement makes them, and a slow clock leaves routing easy
     room=(0.98, 1.0, 1.0),
 )
 # as on ECP5, but carry chains come by the bit, and a memory of 16 x 4 takes two LUTs for its write address
-GOWIN = replace(ECP5, title="Gowin GW1N and GW2A", bram_kind="BSRAM", link=(758, 298, 1.4, 3.8),
-                lutram=(4, 6, ((16, 4),)), carry=1, name="gowin")
+GOWIN = replace(
+    ECP5,
+    title="Gowin GW1N and GW2A",
+    bram_kind="BSRAM",
+    link=(758, 298, 1.4, 3.8),
+    lutram=(4, 6, ((16, 4),)),
+    carry=1,
+    name="gowin",
+)
 FAMILIES = {"xc7": XC7, "ecp5": ECP5, "ice40": ICE40, "gowin": GOWIN}
 
 
@@ -128,8 +203,10 @@ def _count(shapes, rows, width):
 
 
 def _blocks(family, rows, width):
-    return [(_count(shapes, rows, width) * cost, Cost(brams=share * _count(shapes, rows, width)))
-            for share, cost, shapes in family.blocks]
+    return [
+        (_count(shapes, rows, width) * cost, Cost(brams=share * _count(shapes, rows, width)))
+        for share, cost, shapes in family.blocks
+    ]
 
 
 def rom(family, rows, width, memory="auto", *, bits=8, columns=None):
@@ -158,8 +235,14 @@ def column_luts(family, rows, bits):
     (_, first), (last, most) = curve[0], curve[-1]
     if rows >= last:
         return most * rows / last
-    return next((low + (high - low) * log(rows / small) / log(large / small)
-                 for (small, low), (large, high) in pairwise(curve) if small <= rows < large), first)
+    return next(
+        (
+            low + (high - low) * log(rows / small) / log(large / small)
+            for (small, low), (large, high) in pairwise(curve)
+            if small <= rows < large
+        ),
+        first,
+    )
 
 
 def ram(family, rows, width, *, registered, ports=1, block=False):

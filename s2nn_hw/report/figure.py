@@ -56,8 +56,9 @@ def svg(figure, colours, width=760):
 
 def png(figure, colours, width=760, scale=2):
     """Return ``figure`` as PNG bytes in ``colours``, with ``scale`` pixels per px."""
-    return vl_convert.vegalite_to_png(painted(specification(figure, width), colours), vl_version=VL_VERSION,
-                                      scale=scale)
+    return vl_convert.vegalite_to_png(
+        painted(specification(figure, width), colours), vl_version=VL_VERSION, scale=scale
+    )
 
 
 @cache

@@ -3,7 +3,6 @@
 ``docs/report.md`` describes every field, ``report.schema.json`` their shapes.
 """
 
-
 from .. import __version__
 from ..accelerator import Design
 from ..errors import UserError
@@ -24,9 +23,28 @@ CELLS_BY = "logic cells once placed: LUTs, and flip-flops that share none"
 BANDS = {"luts": LUT_BAND, "ffs": FF_BAND, "brams": BRAM_BAND, "dsps": (1.0, 1.0)}
 
 
-def build_report(network, plan, images, labels, build=None, *, board=None, link=None, source=None, checked=None,
-                 clock_mhz=None, sequence=SEQUENCE, frames=None, activity=None, readings=None, created="",
-                 folder=None, data_set=None, reproduce=(), progress=None):
+def build_report(
+    network,
+    plan,
+    images,
+    labels,
+    build=None,
+    *,
+    board=None,
+    link=None,
+    source=None,
+    checked=None,
+    clock_mhz=None,
+    sequence=SEQUENCE,
+    frames=None,
+    activity=None,
+    readings=None,
+    created="",
+    folder=None,
+    data_set=None,
+    reproduce=(),
+    progress=None,
+):
     """Return the JSON-able report of ``network`` under ``plan`` on uint8 ``images`` and ``labels`` (or None).
 
     ``board``: name, title, device, family, clock_mhz, budget (:func:`hw.figures.board_figures`), or None; ``build``:
@@ -56,12 +74,18 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "created": created,
         "network": _network(network, rows, data_set),
         "images": {"count": len(images), "source": source},
-        "accuracy": None if labels is None else quantity(
-            significant(float((measured.classes == labels).mean())), "share", "golden model",
-            f"{len(images)} images; the circuit's classes are the same"),
+        "accuracy": None
+        if labels is None
+        else quantity(
+            significant(float((measured.classes == labels).mean())),
+            "share",
+            "golden model",
+            f"{len(images)} images; the circuit's classes are the same",
+        ),
         "plan": design.plan.to_json(),
         "board": {name: board[name] for name in ("name", "title", "device", "family")} | {"synthesised": bool(build)}
-        if board else None,
+        if board
+        else None,
         "clock": clock,
         "resources": used,
         "fits": all(row["used"]["value"] <= row["budget"]["value"] for row in used.values()) if used else None,
@@ -75,8 +99,9 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
         "bounds": bounds(design, rows, measured, board=board),
         "logic": logic_section(design, board, interval=interval, latency=float(measured.alone.mean()), clock_mhz=mhz),
         "link": _link(link),
-        "energy": energy_section(rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval,
-                                 link=link, readings=readings),
+        "energy": energy_section(
+            rows, board=board, activity=activity, clock_mhz=mhz, interval_cycles=interval, link=link, readings=readings
+        ),
         "build": _build(build, folder),
         "reproduce": list(reproduce),
     }
@@ -85,7 +110,8 @@ def build_report(network, plan, images, labels, build=None, *, board=None, link=
 def _network(network, rows, data_set):
     data_set = data_set or network.provenance.get("data_set")
     return {
-        "name": network.name, "digest": network.digest,
+        "name": network.name,
+        "digest": network.digest,
         "input": {"shape": list(network.input.shape), "bits": network.input.bits},
         "classes": list(network.classes),
         "data_set": data_set if isinstance(data_set, str) else None,
@@ -123,17 +149,25 @@ def resources(board, build, guess):
     for name, band in BANDS.items():
         kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
         value = guess[name]
-        estimated = quantity(value, kind, "estimate", "accelerator and host link",
-                             [significant(value * end) for end in band])
+        estimated = quantity(
+            value, kind, "estimate", "accelerator and host link", [significant(value * end) for end in band]
+        )
         placed = None
         if packed and name == "luts":
             placed = quantity(packed, kind, "estimate", by, [significant(packed * end) for end in band_packed])
-        counted = quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"]) \
-            if build else placed or estimated
-        result[name] = {"kind": kind, "used": counted, "budget": quantity(budget, kind, "setting", board["device"]),
-                        "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis")
-                        if synthesised else None,
-                        "packed": placed, "estimated": estimated}
+        counted = (
+            quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"])
+            if build
+            else placed or estimated
+        )
+        result[name] = {
+            "kind": kind,
+            "used": counted,
+            "budget": quantity(budget, kind, "setting", board["device"]),
+            "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis") if synthesised else None,
+            "packed": placed,
+            "estimated": estimated,
+        }
     return result
 
 
@@ -174,5 +208,7 @@ def _build(build, folder):
     return {
         "folder": folder or "",
         "critical_path": f"{path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} logic, "
-                         f"{path['routing_ns']:.2f} routing)" if path else None,
+        f"{path['routing_ns']:.2f} routing)"
+        if path
+        else None,
     } | {name: build.get(name) for name in ("flow", "digest", "bitstream", "missing", "tools")}

@@ -64,7 +64,7 @@ def draw(rows):
     ends, lanes = [], {}  # per lane, the row where it is free again
     for start in sorted(last):
         lane = next((k for k, end in enumerate(ends) if end <= start), len(ends))
-        ends[lane:lane + 1] = [last[start]]
+        ends[lane : lane + 1] = [last[start]]
         lanes[start] = FIRST + LANE * (lane + 1)
     for start, x in lanes.items():
         nodes[start].lines.append(("skip", f"M{FIRST} 50C{x} 50 {x} 60 {x} {ROW}"))

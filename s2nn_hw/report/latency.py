@@ -23,9 +23,13 @@ def statistics(values, unit, source, by=None, *, scale=1.0):
         return significant(value * scale if scale != 1 else value)
 
     result = {
-        "unit": unit, "source": source,
-        "min": scaled(low), "mean": scaled(float(values.mean())), "median": scaled(float(np.median(values))),
-        "p99": scaled(int(np.quantile(values, 0.99, method="higher"))), "max": scaled(high),
+        "unit": unit,
+        "source": source,
+        "min": scaled(low),
+        "mean": scaled(float(values.mean())),
+        "median": scaled(float(np.median(values))),
+        "p99": scaled(int(np.quantile(values, 0.99, method="higher"))),
+        "max": scaled(high),
         "histogram": {"edges": [scaled(low + width * k) for k in range(len(counts) + 1)], "counts": counts.tolist()},
     }
     return result | ({"by": by} if by else {})
@@ -38,7 +42,8 @@ def times(values, clock_mhz):
     return {
         "cycles": statistics(values, "cycles", "formula", EXACT),
         "us": statistics(values, "us", "formula", f"cycles / {clock_mhz:g} MHz", scale=1 / clock_mhz)
-        if clock_mhz else None,
+        if clock_mhz
+        else None,
     }
 
 
@@ -81,17 +86,29 @@ def limiting(design, measured):
     total = int(found.sum())
     return table(
         {"frames": column("frames", "formula", "slowest engine alone"), "share": column("share", "formula")},
-        [{"name": name, "frames": int(count), "share": significant(int(count) / total)}
-         for name, count in zip(names, found, strict=True)],
+        [
+            {"name": name, "frames": int(count), "share": significant(int(count) / total)}
+            for name, count in zip(names, found, strict=True)
+        ],
     )
 
 
 def timeline(design, measured):
     """Return when each layer works on the first frames, back to back: first word taken, last slot of its engine."""
     rows = [
-        {"layer": stage.name, "frame": frame, "begin": int(measured.opened[k, frame]),
-         "end": int(measured.closed[k, frame])}
-        for frame in range(measured.opened.shape[1]) for k, stage in enumerate(design.stages)
+        {
+            "layer": stage.name,
+            "frame": frame,
+            "begin": int(measured.opened[k, frame]),
+            "end": int(measured.closed[k, frame]),
+        }
+        for frame in range(measured.opened.shape[1])
+        for k, stage in enumerate(design.stages)
     ]
-    return {"unit": "cycles", "source": "formula", "frames": measured.opened.shape[1],
-            "results": measured.offered.tolist(), "rows": rows}
+    return {
+        "unit": "cycles",
+        "source": "formula",
+        "frames": measured.opened.shape[1],
+        "results": measured.offered.tolist(),
+        "rows": rows,
+    }

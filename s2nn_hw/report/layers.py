@@ -60,8 +60,7 @@ def layer_rows(design, measured, guess=None):
 def _cycles(measured, k):
     """Return one stage's cycles alone, against the bound and against the circuit's interval."""
     own, bound = measured.own[k], measured.bounds[:, k]
-    row = {"bound": significant(float(bound.mean())), "alone_interval": None, "alone_to_bound": None,
-           "occupancy": None}
+    row = {"bound": significant(float(bound.mean())), "alone_interval": None, "alone_to_bound": None, "occupancy": None}
     if own is None:
         return row
     return row | {
@@ -74,8 +73,9 @@ def _cycles(measured, k):
 def layers_table(rows):
     """Return the report's table of ``rows`` (:func:`layer_rows`); costs are in it if the rows have them."""
     columns = COLUMNS | (COSTS if "luts" in rows[0] else {})
-    return table(columns, [{"name": row["name"]} | {name: _plain(row.get(name), name) for name in columns}
-                           for row in rows])
+    return table(
+        columns, [{"name": row["name"]} | {name: _plain(row.get(name), name) for name in columns} for row in rows]
+    )
 
 
 def _plain(value, name):

@@ -56,5 +56,8 @@ def _row(row, k, path):
             raise UserError(f"{where}: {name} must be a number that is not negative, not {value!r}")
     if row.get("accuracy", 0) > 100:
         raise UserError(f"{where}: accuracy is in percent, not {row['accuracy']!r}")
-    return {name: row[name] for name in TEXTS} | {name: row.get(name) for name in NUMBERS} | {
-        "power_of": row.get("power_of"), "read": row["read"]}
+    return (
+        {name: row[name] for name in TEXTS}
+        | {name: row.get(name) for name in NUMBERS}
+        | {"power_of": row.get("power_of"), "read": row["read"]}
+    )

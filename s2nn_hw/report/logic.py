@@ -43,13 +43,18 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     result = {
         "streaming": design.streaming,
         "initiation_interval": quantity(significant(interval), "cycles", "formula", "mean, frames back to back")
-        if interval else None,
+        if interval
+        else None,
         "latency": {
             "cycles": quantity(significant(latency), "cycles", "formula", "mean, a frame alone"),
             "ns": quantity(significant(1000 * latency / clock_mhz), "ns", "formula", f"cycles / {clock_mhz:g} MHz")
-            if clock_mhz else None,
+            if clock_mhz
+            else None,
         },
-        "luts": None, "lut_ns": None, "parts": None, "layers": None,
+        "luts": None,
+        "lut_ns": None,
+        "parts": None,
+        "layers": None,
     }
     if not board:
         return result
@@ -75,22 +80,37 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
         band = [significant(value * end) for end in LUT_BAND]
         return quantity(value, kind, "estimate", by, band)
 
-    result["luts"] = {name: lut(value, "accelerator without link" if name == "total" else name.replace("_", " "))
-                      for name, value in counts.items()}
+    result["luts"] = {
+        name: lut(value, "accelerator without link" if name == "total" else name.replace("_", " "))
+        for name, value in counts.items()
+    }
     if clock_mhz:
         ns = 1000 * latency / clock_mhz
         result["lut_ns"] = {
-            name: quantity(significant(counts[name] * ns), f"{kind} ns", "estimate", "LUTs x latency",
-                           [significant(counts[name] * ns * end) for end in LUT_BAND])
-            for name in ("total", "without_encoder")}
-    result["parts"] = table({name: COLUMNS[name] for name in ("luts", "share")},
-                            [{"name": name, "luts": count, "share": significant(count / total)}
-                             for name, count in luts.items()])
+            name: quantity(
+                significant(counts[name] * ns),
+                f"{kind} ns",
+                "estimate",
+                "LUTs x latency",
+                [significant(counts[name] * ns * end) for end in LUT_BAND],
+            )
+            for name in ("total", "without_encoder")
+        }
+    result["parts"] = table(
+        {name: COLUMNS[name] for name in ("luts", "share")},
+        [{"name": name, "luts": count, "share": significant(count / total)} for name, count in luts.items()],
+    )
     result["layers"] = table(COLUMNS, rows)
     return result
 
 
 def _row(name, luts, total, synapses, engine):
-    return {"name": name, "luts": luts, "share": significant(luts / total), "synapses": synapses,
-            "luts_per_synapse": significant(luts / synapses) if synapses else None, "levels": engine.logic.depth,
-            "registers": engine.registers}
+    return {
+        "name": name,
+        "luts": luts,
+        "share": significant(luts / total),
+        "synapses": synapses,
+        "luts_per_synapse": significant(luts / synapses) if synapses else None,
+        "levels": engine.logic.depth,
+        "registers": engine.registers,
+    }

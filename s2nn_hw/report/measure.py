@@ -60,8 +60,9 @@ def frame_words(stages):
 
 def frame_bytes(network, stages):
     """Return about how many bytes the values and the ones of one frame take."""
-    gathered = max(r.frame_words * r.tensor.width * (r.window.taps if r.window else 1)
-                   for stage in stages for r in stage.readers)
+    gathered = max(
+        r.frame_words * r.tensor.width * (r.window.taps if r.window else 1) for stage in stages for r in stage.readers
+    )
     return sum(network.size(name) for name in network.shapes) + 2 * gathered
 
 
@@ -92,8 +93,9 @@ def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frame
         output, values = layer_inputs(network, images[start : start + part])
         classes.append(output.classes.numpy())
         for name, x in values.items():
-            early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64)
-                           for some in np.split(x, [max(0, timed - start)]))
+            early, late = (
+                np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [max(0, timed - start)])
+            )
             totals[name], sums[name] = totals.get(name, 0) + early + late, sums.get(name, 0) + early
         if progress:
             progress(min(len(images), start + part))
@@ -114,9 +116,16 @@ def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frame
             if stage.engine is not None:
                 own[k].append(engine_alone(stage, table, length=length))
     return Measured(
-        np.concatenate(classes), {name: total / len(images) for name, total in totals.items()},
-        {name: total / timed for name, total in sums.items()}, timed, length,
-        np.concatenate(alone), np.concatenate(intervals) if intervals else np.zeros((0, 0), np.int64),
-        np.concatenate(bounds), first.opened[:, 0], first.closed[:, 0], first.offered[0],
+        np.concatenate(classes),
+        {name: total / len(images) for name, total in totals.items()},
+        {name: total / timed for name, total in sums.items()},
+        timed,
+        length,
+        np.concatenate(alone),
+        np.concatenate(intervals) if intervals else np.zeros((0, 0), np.int64),
+        np.concatenate(bounds),
+        first.opened[:, 0],
+        first.closed[:, 0],
+        first.offered[0],
         [np.concatenate(parts) if parts else None for parts in own],
     )

@@ -28,10 +28,12 @@ def stage_overview(network, stage):
         "output": stage.output,
         "inputs": sum(prod(shape) for shape in shapes),
         "neurons": stage.neurons,
-        "connections": sum(connections(network, one, wired=engine is not None and engine.kind == "unrolled")
-                           for one in stage.layers),
+        "connections": sum(
+            connections(network, one, wired=engine is not None and engine.kind == "unrolled") for one in stage.layers
+        ),
         "fused": [one.name for one in stage.fused],
-        "synapses": 0, "memory_bits": 0,
+        "synapses": 0,
+        "memory_bits": 0,
         "windows": [window_overview(reader) for reader in stage.readers if reader.window],
     }
     if engine is None:
@@ -60,9 +62,15 @@ def window_overview(reader):
     """Return what the window in front of a stage keeps: words, bits of one, and how many are read at once."""
     window = reader.window
     return {
-        "source": reader.source, "kernel": list(window.kernel), "stride": window.stride, "padding": window.padding,
-        "words": window.depth, "least_words": window.least_depth, "word_bits": window.width * window.planes,
-        "taps": window.taps, "groups": window.groups,
+        "source": reader.source,
+        "kernel": list(window.kernel),
+        "stride": window.stride,
+        "padding": window.padding,
+        "words": window.depth,
+        "least_words": window.least_depth,
+        "word_bits": window.width * window.planes,
+        "taps": window.taps,
+        "groups": window.groups,
     }
 
 

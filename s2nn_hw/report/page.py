@@ -37,27 +37,52 @@ def render_page(report, *, literature=()):
     """Return the HTML text of :func:`write_page`."""
     drawn = figures(report)
     drawn |= pareto.beside([summary.point(report)], literature)
-    return render("report.html", drawn, report=report, title=words.plain(report["network"]["name"]),
-                  verdict=summary.verdict(report), tiles=summary.tiles(report), network=summary.network(report),
-                  times=summary.times(report), literature=summary.literature(report, literature),
-                  sections={key: [drawn[name] for name in names if name in drawn]
-                            for key, names in SECTIONS.items()},
-                  download=data_url(report))
+    return render(
+        "report.html",
+        drawn,
+        report=report,
+        title=words.plain(report["network"]["name"]),
+        verdict=summary.verdict(report),
+        tiles=summary.tiles(report),
+        network=summary.network(report),
+        times=summary.times(report),
+        literature=summary.literature(report, literature),
+        sections={key: [drawn[name] for name in names if name in drawn] for key, names in SECTIONS.items()},
+        download=data_url(report),
+    )
 
 
 def render(template, drawn, **context):
     """Return the page made of ``template`` and ``drawn`` (name -> Figure)."""
-    environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": words.number, "quantity": words.quantity, "band": words.band,
-                            "origin": words.origin, "unit": words.unit_text, "plain": words.plain,
-                            "factors": words.factors}
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "quantity": words.quantity,
+        "band": words.band,
+        "origin": words.origin,
+        "unit": words.unit_text,
+        "plain": words.plain,
+        "factors": words.factors,
+    }
     specs = {name: vega(figure) for name, figure in drawn.items()}
     part = environment.loader.get_source
     return environment.get_template(template).render(
-        style=Markup(part(environment, "page.css")[0].replace("LIGHT;", style_variables(LIGHT))
-                     .replace("DARK;", style_variables(DARK))),
-        script=script(part(environment, "page.js")[0]), vega=script(runtime()), charts=data_script(specs), **context)
+        style=Markup(
+            part(environment, "page.css")[0]
+            .replace("LIGHT;", style_variables(LIGHT))
+            .replace("DARK;", style_variables(DARK))
+        ),
+        script=script(part(environment, "page.js")[0]),
+        vega=script(runtime()),
+        charts=data_script(specs),
+        **context,
+    )
 
 
 def script(text):

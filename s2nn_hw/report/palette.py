@@ -6,18 +6,41 @@ series colours differ in lightness as well as in hue, and keep 3 : 1 or more aga
 """
 
 LIGHT = {
-    "paper": "#ffffff", "panel": "#f5f6f8", "line": "#d8dce2", "ink": "#1a1f26", "muted": "#56606c",
-    "blue": "#2468ac", "orange": "#b35a06", "teal": "#0f8068", "purple": "#8b4aa8", "sand": "#85711a",
-    "rose": "#b53a63", "grey": "#6d7783", "bad": "#b3261e", "soft": "#a9c6e6",
+    "paper": "#ffffff",
+    "panel": "#f5f6f8",
+    "line": "#d8dce2",
+    "ink": "#1a1f26",
+    "muted": "#56606c",
+    "blue": "#2468ac",
+    "orange": "#b35a06",
+    "teal": "#0f8068",
+    "purple": "#8b4aa8",
+    "sand": "#85711a",
+    "rose": "#b53a63",
+    "grey": "#6d7783",
+    "bad": "#b3261e",
+    "soft": "#a9c6e6",
 }
 DARK = {
-    "paper": "#14181d", "panel": "#1c2128", "line": "#3a424c", "ink": "#e7eaee", "muted": "#a6b0bb",
-    "blue": "#6fb1f2", "orange": "#f2a04e", "teal": "#48c7a6", "purple": "#c893e6", "sand": "#d6c35c",
-    "rose": "#f0839f", "grey": "#929ca8", "bad": "#ff8b82", "soft": "#34567a",
+    "paper": "#14181d",
+    "panel": "#1c2128",
+    "line": "#3a424c",
+    "ink": "#e7eaee",
+    "muted": "#a6b0bb",
+    "blue": "#6fb1f2",
+    "orange": "#f2a04e",
+    "teal": "#48c7a6",
+    "purple": "#c893e6",
+    "sand": "#d6c35c",
+    "rose": "#f0839f",
+    "grey": "#929ca8",
+    "bad": "#ff8b82",
+    "soft": "#34567a",
 }
 SERIES = tuple(f"var(--{name})" for name in ("blue", "orange", "teal", "purple", "sand", "rose"))
 INK, MUTED, LINE, GREY, BLUE, ORANGE, TEAL, BAD, SOFT, PAPER = (
-    f"var(--{name})" for name in ("ink", "muted", "line", "grey", "blue", "orange", "teal", "bad", "soft", "paper"))
+    f"var(--{name})" for name in ("ink", "muted", "line", "grey", "blue", "orange", "teal", "bad", "soft", "paper")
+)
 FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 SIZE = 12  # px, of every text in a chart
 
@@ -29,13 +52,33 @@ def config():
         "font": FONT,
         "view": {"stroke": None},
         "range": {"category": list(SERIES)},
-        "axis": {"labelFontSize": SIZE, "titleFontSize": SIZE, "titleFontWeight": "normal", "labelColor": MUTED,
-                 "titleColor": MUTED, "gridColor": LINE, "domain": False, "ticks": False, "labelPadding": 6,
-                 "titlePadding": 8, "labelLimit": 120, "tickCount": 5},
+        "axis": {
+            "labelFontSize": SIZE,
+            "titleFontSize": SIZE,
+            "titleFontWeight": "normal",
+            "labelColor": MUTED,
+            "titleColor": MUTED,
+            "gridColor": LINE,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+            "titlePadding": 8,
+            "labelLimit": 120,
+            "tickCount": 5,
+        },
         "axisY": {"titleAnchor": "end"},
-        "legend": {"orient": "top", "labelFontSize": SIZE, "titleFontSize": SIZE, "titleFontWeight": "normal",
-                   "labelColor": INK, "titleColor": MUTED, "symbolType": "square", "columns": 3, "offset": 6,
-                   "symbolStrokeWidth": 0},
+        "legend": {
+            "orient": "top",
+            "labelFontSize": SIZE,
+            "titleFontSize": SIZE,
+            "titleFontWeight": "normal",
+            "labelColor": INK,
+            "titleColor": MUTED,
+            "symbolType": "square",
+            "columns": 3,
+            "offset": 6,
+            "symbolStrokeWidth": 0,
+        },
         "text": {"fontSize": SIZE, "fill": INK},
         "bar": {"fill": BLUE},
         "rule": {"stroke": MUTED},

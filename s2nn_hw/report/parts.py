@@ -47,8 +47,9 @@ def accumulators(family, params, terms):
         return family.carry * ceil(bits / family.carry)
 
     start = params.start()[0]
-    presets = sum(int(value & ((1 << int(width)) - 1)).bit_count()
-                  for value, width in zip(start[0].tolist(), widths, strict=True))
+    presets = sum(
+        int(value & ((1 << int(width)) - 1)).bit_count() for value, width in zip(start[0].tolist(), widths, strict=True)
+    )
     luts = sum(chain(int(width)) for width in widths) + family.preset * presets
     tree = params.lanes * adders * (1 if family.carry == 1 else 1.15)
     if isinstance(params, ParallelParams) and params.rows == 1:  # constants
@@ -69,10 +70,15 @@ def weight_memory(family, params):
         parts = [(params.bits, _columns(params))]
     else:
         parts = [(section.bits, None) for section in params.sections]
-    return sum((rom(family, rows, part, params.memory, bits=bits, columns=columns) * count
-                for (count, rows, width), (bits, columns) in zip(params.memories, parts, strict=True) if rows > 1
-                for part in (memory_columns(rows, width) if params.kind == "event" else [width])),
-               Cost())
+    return sum(
+        (
+            rom(family, rows, part, params.memory, bits=bits, columns=columns) * count
+            for (count, rows, width), (bits, columns) in zip(params.memories, parts, strict=True)
+            if rows > 1
+            for part in (memory_columns(rows, width) if params.kind == "event" else [width])
+        ),
+        Cost(),
+    )
 
 
 def _columns(params):
@@ -98,8 +104,9 @@ def event_engine(family, p):
         queue = ram(family, p.depth, section.share + index + p.tag_bits, registered=False)
         row, pointer = index + bits_for(section.share), bits_for(p.depth)
         sign = 3 if section.bits == 1 else 0
-        scanner = Cost(luts=family.scan * section.share + 6,
-                       ffs=2 * section.share + index + row + 3 * pointer + 2 + sign)
+        scanner = Cost(
+            luts=family.scan * section.share + 6, ffs=2 * section.share + index + row + 3 * pointer + 2 + sign
+        )
         head = Cost(luts=(section.share + index) / 2, ffs=section.share + index + p.tag_bits + 4)
         stored = rom(family, rows, width, p.memory, bits=section.bits)
         gated = Cost(ffs=width * (2 - _absorbs(family, stored)))

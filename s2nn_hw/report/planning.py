@@ -17,8 +17,9 @@ from .tables import make_table, percent
 SAMPLE = 48  # images of which the typical ones are planned for
 
 
-def plan_network(path, *, board, find_board, test_images, target_fps=None, clock_mhz=None, unroll=None,
-                 output=None, as_json=False):
+def plan_network(
+    path, *, board, find_board, test_images, target_fps=None, clock_mhz=None, unroll=None, output=None, as_json=False
+):
     """Plan the network in file ``path`` for ``board``, print the table, write the plan to ``output``.
 
     ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``unroll``: instead,
@@ -37,8 +38,9 @@ def plan_network(path, *, board, find_board, test_images, target_fps=None, clock
     with working(f"planning {network.name} for {record['title']}"):
         found = _found(network, record, clock, target_fps, unroll, typical(network, images[:SAMPLE]))
     data = figures(network, record, clock, found, target_fps, source)
-    plan = Plan(found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock,
-                                    "estimate": data})
+    plan = Plan(
+        found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock, "estimate": data}
+    )
     if output is not None:
         plan.save(output)
     if as_json:
@@ -62,8 +64,10 @@ def _found(network, record, clock, target_fps, unroll, values):
             found = planner.unroll(work, unroll)
             over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
             if over:
-                raise UserError(f"unrolled, {network.name} does not fit {record['title']}: {over[0]} about "
-                                f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit")
+                raise UserError(
+                    f"unrolled, {network.name} does not fit {record['title']}: {over[0]} about "
+                    f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit"
+                )
         else:
             found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
         reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
@@ -75,8 +79,10 @@ def _found(network, record, clock, target_fps, unroll, values):
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
         found = planner.fit(work)
     if target_fps and found.interval > clock * 1e6 / target_fps:
-        raise UserError(f"{target_fps:,.0f} frames/s are out of reach on {record['title']} at {clock:g} MHz: {reason}; "
-                        f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)")
+        raise UserError(
+            f"{target_fps:,.0f} frames/s are out of reach on {record['title']} at {clock:g} MHz: {reason}; "
+            f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)"
+        )
     return found
 
 
@@ -94,16 +100,33 @@ def figures(network, board, clock, found, target, source):
     """Return the JSON-able figures of a :class:`~s2nn_hw.planner.Planned`: the plan's ``estimate``."""
     wanted = clock * 1e6 / target if target else found.interval
     return {
-        "frames": planner.PLANNED_FRAMES, "images": source, "target_frames_per_second": target,
-        "interval_cycles": round(found.interval, 1), "latency_cycles": round(found.latency, 1),
+        "frames": planner.PLANNED_FRAMES,
+        "images": source,
+        "target_frames_per_second": target,
+        "interval_cycles": round(found.interval, 1),
+        "latency_cycles": round(found.latency, 1),
         "frames_per_second": round(clock * 1e6 / found.interval, 1),
         "latency_us": round(found.latency / clock, 2),
-        "resources": {name: {"kind": board["budget"][name]["kind"], "used": round(found.used[name], 1),
-                             "budget": board["budget"][name]["budget"]} for name in planner.RESOURCES},
+        "resources": {
+            name: {
+                "kind": board["budget"][name]["kind"],
+                "used": round(found.used[name], 1),
+                "budget": board["budget"][name]["budget"],
+            }
+            for name in planner.RESOURCES
+        },
         "layers": [
-            {"name": name, "cycles": round(c.cycles), "of_target": round(c.cycles / wanted, 3),
-             "luts": round(c.cost.luts), "ffs": round(c.cost.ffs), "brams": c.cost.brams,
-             "lanes": _lanes(network.layer(name), c.choice)} | c.packing | {"choice": _choice(c.choice)}
+            {
+                "name": name,
+                "cycles": round(c.cycles),
+                "of_target": round(c.cycles / wanted, 3),
+                "luts": round(c.cost.luts),
+                "ffs": round(c.cost.ffs),
+                "brams": c.cost.brams,
+                "lanes": _lanes(network.layer(name), c.choice),
+            }
+            | c.packing
+            | {"choice": _choice(c.choice)}
             for name, c in found.rows
         ],
     }
@@ -115,20 +138,52 @@ def print_plan(network, board, data, console):
     rows = []
     for row in data["layers"]:
         c = row["choice"]
-        rows.append((row["name"], c["engine"], row["lanes"], f"{c['banks']}/{c['taps']}", c["width"], c["groups"],
-                     c["memory"], row["cycles"], percent(row["of_target"]), row["luts"], f"{row['brams']:g}",
-                     percent(row["packing"])))
-    console.print(make_table(
-        f"{network.name} on {board['title']}, estimate",
-        ("layer", "engine", "lanes", "banks/taps", "word", "groups", "memory", "cycles", "of target", kind.lut_kind,
-         kind.bram_kind, "packing"), rows,
-    ))
-    used = ", ".join(f"{row['used']:,.0f} {row['kind']} of {row['budget']:,} ({percent(row['used'] / row['budget'])})"
-                     for row in data["resources"].values())
+        rows.append(
+            (
+                row["name"],
+                c["engine"],
+                row["lanes"],
+                f"{c['banks']}/{c['taps']}",
+                c["width"],
+                c["groups"],
+                c["memory"],
+                row["cycles"],
+                percent(row["of_target"]),
+                row["luts"],
+                f"{row['brams']:g}",
+                percent(row["packing"]),
+            )
+        )
+    console.print(
+        make_table(
+            f"{network.name} on {board['title']}, estimate",
+            (
+                "layer",
+                "engine",
+                "lanes",
+                "banks/taps",
+                "word",
+                "groups",
+                "memory",
+                "cycles",
+                "of target",
+                kind.lut_kind,
+                kind.bram_kind,
+                "packing",
+            ),
+            rows,
+        )
+    )
+    used = ", ".join(
+        f"{row['used']:,.0f} {row['kind']} of {row['budget']:,} ({percent(row['used'] / row['budget'])})"
+        for row in data["resources"].values()
+    )
     console.print(f"with the host link: {used}")
-    console.print(f"interval {data['interval_cycles']:,.0f} cycles, {data['frames_per_second']:,.0f} frames/s; latency "
-                  f"{data['latency_us']:,.1f} us (exact cycles of {data['frames']} typical images: {data['images']})",
-                  markup=False)
+    console.print(
+        f"interval {data['interval_cycles']:,.0f} cycles, {data['frames_per_second']:,.0f} frames/s; latency "
+        f"{data['latency_us']:,.1f} us (exact cycles of {data['frames']} typical images: {data['images']})",
+        markup=False,
+    )
 
 
 def _lanes(layer, choice):
@@ -143,5 +198,7 @@ def _fullest(work, interval, board):
     """Return which resource overflows most, in words, with the plan that overflows least."""
     used = work.least(interval)
     name = max(used, key=lambda r: used[r] / work.budget[r])
-    return (f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
-            f"({100 * work.budget[name] / board['budget'][name]['budget']:.0f} % of the board)")
+    return (
+        f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
+        f"({100 * work.budget[name] / board['budget'][name]['budget']:.0f} % of the board)"
+    )

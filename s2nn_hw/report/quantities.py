@@ -48,8 +48,10 @@ def column(unit, source, by=None, band=None):
 def widest(rows, value="nj", low="low_nj", high="high_nj"):
     """Return the factors ``(low, high)`` that hold the ends of every row, two decimals, for the band of a column."""
     rows = [row for row in rows if row[value]]
-    return (math.floor(100 * min((row[low] / row[value] for row in rows), default=1)) / 100,
-            math.ceil(100 * max((row[high] / row[value] for row in rows), default=1)) / 100)
+    return (
+        math.floor(100 * min((row[low] / row[value] for row in rows), default=1)) / 100,
+        math.ceil(100 * max((row[high] / row[value] for row in rows), default=1)) / 100,
+    )
 
 
 def table(columns, rows):

@@ -3,8 +3,9 @@
 import shlex
 
 
-def commands(path, *, board=None, build=None, plan=None, activity=None, images=None, labels=None, frames=None,
-             readings=None):
+def commands(
+    path, *, board=None, build=None, plan=None, activity=None, images=None, labels=None, frames=None, readings=None
+):
     """Return the lines, in the order to run them.
 
     ``path``: the network's file as it was given; ``board``: its name; ``build``: its ``build.json``; ``plan``: the file
@@ -17,9 +18,17 @@ def commands(path, *, board=None, build=None, plan=None, activity=None, images=N
     lines = []
     if build:
         asked = build.get("options") or {}
-        lines.append(["bitstream", *common, *_option("--freq", asked.get("freq_mhz")),
-                      *_option("--seed", asked.get("seed")), *_option("--baud", asked.get("baud")),
-                      *(["--native"] if asked.get("native") else []), *pictures])
+        lines.append(
+            [
+                "bitstream",
+                *common,
+                *_option("--freq", asked.get("freq_mhz")),
+                *_option("--seed", asked.get("seed")),
+                *_option("--baud", asked.get("baud")),
+                *(["--native"] if asked.get("native") else []),
+                *pictures,
+            ]
+        )
     if activity:
         lines.append(["activity", *common, *_option("--frames", activity.get("frames")), *pictures])
     lines.append(["verify", *common, *judged])

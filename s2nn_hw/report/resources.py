@@ -64,8 +64,7 @@ def frame_cost(family, design):
         return readout + streaming_cost(family, design)
     starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
     forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
-    around = Cost(luts=family.fixed + 2 * forks,
-                  ffs=2 * CYCLE_BITS + 2 * parts.bits_for(design.beats) + 27)
+    around = Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * parts.bits_for(design.beats) + 27)
     return starts + readout + around
 
 
@@ -86,11 +85,19 @@ def estimate(network, plan=None, family="xc7", *, link=False, design=None):
     if link:
         total += link_cost(kind, design)
     return {
-        "luts": ceil(total.luts), "ffs": ceil(total.ffs), "brams": _plain(total.brams), "dsps": 0,
+        "luts": ceil(total.luts),
+        "ffs": ceil(total.ffs),
+        "brams": _plain(total.brams),
+        "dsps": 0,
         "cells": ceil(kind.cells(total)),
-        "source": LABEL, "lut_kind": kind.lut_kind, "bram_kind": kind.bram_kind,
-        "layers": [{"name": stage.name, "luts": ceil(cost.luts), "ffs": ceil(cost.ffs), "brams": _plain(cost.brams)}
-                   | packing(kind, stage) for stage, cost in zip(design.stages, costs, strict=True)],
+        "source": LABEL,
+        "lut_kind": kind.lut_kind,
+        "bram_kind": kind.bram_kind,
+        "layers": [
+            {"name": stage.name, "luts": ceil(cost.luts), "ffs": ceil(cost.ffs), "brams": _plain(cost.brams)}
+            | packing(kind, stage)
+            for stage, cost in zip(design.stages, costs, strict=True)
+        ],
     }
 
 
@@ -101,8 +108,11 @@ def packing(family, stage):
         return {"weight_bits": 0, "weight_brams": 0, "packing": None}
     bits = sum(s.weights.size * s.bits for s in stage.layer.synapses)
     brams = parts.weight_memory(family, stage.engine).brams
-    return {"weight_bits": bits, "weight_brams": _plain(brams),
-            "packing": round(bits / (brams * family.block_bits), 4) if brams else None}
+    return {
+        "weight_bits": bits,
+        "weight_brams": _plain(brams),
+        "packing": round(bits / (brams * family.block_bits), 4) if brams else None,
+    }
 
 
 def _plain(count):

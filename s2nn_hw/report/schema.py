@@ -41,11 +41,14 @@ def check_report(report, what="report"):
     """Raise :class:`UserError` (one line, beginning with ``what``) unless ``report`` is a report of this version."""
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         came = report.get("format") if isinstance(report, dict) else type(report).__name__
-        raise UserError(f"{what}: field format must be {FORMAT!r}, not {_short(repr(came))}; "
-                        "write one with s2nn-hw report")
+        raise UserError(
+            f"{what}: field format must be {FORMAT!r}, not {_short(repr(came))}; write one with s2nn-hw report"
+        )
     if report.get("version") != VERSION or isinstance(report["version"], bool):
-        raise UserError(f"{what}: field version must be {VERSION}, not {_short(repr(report.get('version')))}; "
-                        "make the report again with this s2nn-hw")
+        raise UserError(
+            f"{what}: field version must be {VERSION}, not {_short(repr(report.get('version')))}; "
+            "make the report again with this s2nn-hw"
+        )
     try:
         error = best_match(_validator().iter_errors(report))
     except RecursionError:
@@ -91,8 +94,10 @@ def _mismatches(report):
                 continue
             edges, counts = stats["histogram"]["edges"], stats["histogram"]["counts"]
             if len(edges) != len(counts) + 1:
-                yield f"{name}.{unit}.histogram", f"must have one edge more than counts, not {len(edges)} edges " \
-                    f"and {len(counts)} counts"
+                yield (
+                    f"{name}.{unit}.histogram",
+                    f"must have one edge more than counts, not {len(edges)} edges and {len(counts)} counts",
+                )
             if any(a >= b for a, b in pairwise(edges)):
                 yield f"{name}.{unit}.histogram.edges", "must rise"
     for field, table in _tables(report):
@@ -130,4 +135,4 @@ def _refuse(constant):
 
 def _short(value):
     line = " ".join(str(value).split())
-    return line if len(line) <= MAX_SHOWN else line[:MAX_SHOWN - 3] + "..."
+    return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 3] + "..."

@@ -34,13 +34,18 @@ def fit(report):
     """
     if not report["board"] or report["fits"] is None:
         return None, None
-    over = [(row["used"]["band"][1] / row["budget"]["value"], row) for row in report["resources"].values()
-            if row["used"].get("band") and row["budget"]["value"] and row["used"]["band"][1] > row["budget"]["value"]]
+    over = [
+        (row["used"]["band"][1] / row["budget"]["value"], row)
+        for row in report["resources"].values()
+        if row["used"].get("band") and row["budget"]["value"] and row["used"]["band"][1] > row["budget"]["value"]
+    ]
     if not report["fits"] or not over:
         return report["fits"], ""
     row = max(over, key=lambda pair: pair[0])[1]
-    return None, (f"{number(row['used']['value'])} {plain(row['kind'], 20)} of {number(row['budget']['value'])} is an "
-                  f"estimate, and its band reaches {number(row['used']['band'][1])}")
+    return None, (
+        f"{number(row['used']['value'])} {plain(row['kind'], 20)} of {number(row['budget']['value'])} is an "
+        f"estimate, and its band reaches {number(row['used']['band'][1])}"
+    )
 
 
 def slowest(report):
@@ -63,8 +68,10 @@ def verdict(report):
     """Return the verdict as a list of ``(strong, text)``: strong is True for figures, ``bad`` for what is wrong."""
     parts, board, rate = [], report["board"], report["rate"]
     if report["accuracy"] and report["accuracy"]["value"] is not None:
-        parts += [(True, f"{percent(report['accuracy'])} %"),
-                  (False, f" of {report['images']['count']:,} images right")]
+        parts += [
+            (True, f"{percent(report['accuracy'])} %"),
+            (False, f" of {report['images']['count']:,} images right"),
+        ]
     else:
         parts += [(False, f"{report['images']['count']:,} images without labels")]
     cycles = report["latency"]["cycles"]["mean"]
@@ -91,36 +98,73 @@ def verdict(report):
         parts += [said, (False, f" {plain(board['title'], 40)}{': ' if why else ''}{why}. ")]
     limit = slowest(report)
     if limit:
-        parts += [(True, limit[0]),
-                  (False, f" sets the circuit's rate for {number(limit[1], 'share')} % of the frames.")]
+        parts += [
+            (True, limit[0]),
+            (False, f" sets the circuit's rate for {number(limit[1], 'share')} % of the frames."),
+        ]
     return parts
 
 
 def tile(label, digits, unit, q, note="", bad=False):
-    return {"label": label, "value": digits, "unit": unit, "note": note, "bad": bad,
-            "origin": words.origin(q) if q else "", "band": words.band(q) if q else ""}
+    return {
+        "label": label,
+        "value": digits,
+        "unit": unit,
+        "note": note,
+        "bad": bad,
+        "origin": words.origin(q) if q else "",
+        "band": words.band(q) if q else "",
+    }
 
 
 def tiles(report):
     """Return the headline figures: dictionaries with label, value, unit, note, origin, band."""
     made, rate, clock = [], report["rate"], report["clock"]
     if report["accuracy"] and report["accuracy"]["value"] is not None:
-        made.append(tile("Accuracy", percent(report["accuracy"]), "%", report["accuracy"],
-                         plain(report["images"]["source"] or "images given", 60)))
+        made.append(
+            tile(
+                "Accuracy",
+                percent(report["accuracy"]),
+                "%",
+                report["accuracy"],
+                plain(report["images"]["source"] or "images given", 60),
+            )
+        )
     if rate and rate["circuit"]:
-        made.append(tile("Rate of the circuit", frames(rate["circuit"]), "frames/s", rate["circuit"],
-                         "without the link" if rate["link"] else ""))
+        made.append(
+            tile(
+                "Rate of the circuit",
+                frames(rate["circuit"]),
+                "frames/s",
+                rate["circuit"],
+                "without the link" if rate["link"] else "",
+            )
+        )
         if rate["link"]:
-            made.append(tile("Rate of the board", frames(rate["total"]), "frames/s", rate["total"],
-                             f"the link carries {frames(rate['link'])}, the circuit {frames(rate['circuit'])}"))
+            made.append(
+                tile(
+                    "Rate of the board",
+                    frames(rate["total"]),
+                    "frames/s",
+                    rate["total"],
+                    f"the link carries {frames(rate['link'])}, the circuit {frames(rate['circuit'])}",
+                )
+            )
     stats = report["latency"]["us"] or report["latency"]["cycles"]
     digits, unit = scaled(stats["mean"], stats["unit"])
     at = f", at {quantity(clock['used'])}" if clock and report["latency"]["us"] else ""
     made.append(tile("Latency, mean", digits, unit, stats, f"p99 {scaled(stats['p99'], stats['unit'])[0]}{at}"))
     logic = report.get("logic")
     if logic and logic["initiation_interval"] and logic["lut_ns"]:
-        made.append(tile("Initiation interval", number(logic["initiation_interval"]["value"]), "cycles",
-                         logic["initiation_interval"], f"LUTs x latency {quantity(logic['lut_ns']['total'])}"))
+        made.append(
+            tile(
+                "Initiation interval",
+                number(logic["initiation_interval"]["value"]),
+                "cycles",
+                logic["initiation_interval"],
+                f"LUTs x latency {quantity(logic['lut_ns']['total'])}",
+            )
+        )
     q, what = energy(report)
     digits, unit = scaled(q["value"], q["unit"]) if q else (words.DASH, "")
     measured = measured_energy(report)
@@ -131,8 +175,16 @@ def tiles(report):
         row, part = share
         fits, why = fit(report)
         said = ", may not fit" if why else {None: "", True: ", fits", False: ", does not fit"}[fits]
-        made.append(tile(f"Fullest: {plain(row['kind'], 20)}", number(part, "share"), "%", row["used"],
-                         f"{quantity(row['used'])} of {number(row['budget']['value'])}" + said, bad=part > 1))
+        made.append(
+            tile(
+                f"Fullest: {plain(row['kind'], 20)}",
+                number(part, "share"),
+                "%",
+                row["used"],
+                f"{quantity(row['used'])} of {number(row['budget']['value'])}" + said,
+                bad=part > 1,
+            )
+        )
     limit = slowest(report)
     if limit:
         column = report["limiting"]["columns"]["share"]
@@ -142,8 +194,11 @@ def tiles(report):
 
 def busiest(resources):
     """Return ``(row, share)`` of the resource that is fullest, or None."""
-    rows = [(row, row["used"]["value"] / row["budget"]["value"]) for row in (resources or {}).values()
-            if row["used"]["value"] is not None and row["budget"] and row["budget"]["value"]]
+    rows = [
+        (row, row["used"]["value"] / row["budget"]["value"])
+        for row in (resources or {}).values()
+        if row["used"]["value"] is not None and row["budget"] and row["budget"]["value"]
+    ]
     return max(rows, key=lambda row: row[1], default=None)
 
 
@@ -160,11 +215,21 @@ def network(report):
     table, size = report["layers"], report["network"]["input"]
     nodes, width = graph.draw(table["rows"])
     first = table["rows"][0]
-    rows = [{"node": nodes[0], "shape": "x".join(map(str, size["shape"])), "detail": f"{size['bits']}-bit pixels",
-             "engine": "", "spikes": first.get("active_inputs"), "rate": first.get("active_share"), "cells": []}]
+    rows = [
+        {
+            "node": nodes[0],
+            "shape": "x".join(map(str, size["shape"])),
+            "detail": f"{size['bits']}-bit pixels",
+            "engine": "",
+            "spikes": first.get("active_inputs"),
+            "rate": first.get("active_share"),
+            "cells": [],
+        }
+    ]
     alone = [row.get("alone_interval") or 0 for row in table["rows"]]
-    parts = {row["name"]: row for row in ((report["energy"] or {}).get("device") or {}).get(
-        "layers", {}).get("rows", [])}
+    parts = {
+        row["name"]: row for row in ((report["energy"] or {}).get("device") or {}).get("layers", {}).get("rows", [])
+    }
     for node, row in zip(nodes[1:], table["rows"], strict=True):
         bits = f"{row['bits']}-bit weights" if row.get("bits") else ""
         shared = [f"{row[key]} {key}" for key in ("banks", "lanes", "groups") if (row.get(key) or 0) > 1]
@@ -172,29 +237,61 @@ def network(report):
         cells += [(key, row.get(key), None) for key in ("luts", "brams") if key in table["columns"]]
         if parts:
             cells.append(("nj", (parts.get(row["name"]) or {}).get("nj"), None))
-        rows.append({"node": node, "shape": str(row["shape"]), "engine": row["engine"] or "",
-                     "detail": ", ".join(filter(None, (f"{number(row['synapses'])} synapses" if row["synapses"] else "",
-                                                       bits))),
-                     "plan": ", ".join(shared), "spikes": row.get("spikes_out"), "rate": row.get("spike_rate"),
-                     "cells": cells})
+        rows.append(
+            {
+                "node": node,
+                "shape": str(row["shape"]),
+                "engine": row["engine"] or "",
+                "detail": ", ".join(
+                    filter(None, (f"{number(row['synapses'])} synapses" if row["synapses"] else "", bits))
+                ),
+                "plan": ", ".join(shared),
+                "spikes": row.get("spikes_out"),
+                "rate": row.get("spike_rate"),
+                "cells": cells,
+            }
+        )
     columns = table["columns"]
-    heads = {key: columns.get(name) for key, name in (("spikes", "spikes_out"), ("cycles", "alone_interval"),
-                                                      ("luts", "luts"), ("brams", "brams"))}
+    heads = {
+        key: columns.get(name)
+        for key, name in (("spikes", "spikes_out"), ("cycles", "alone_interval"), ("luts", "luts"), ("brams", "brams"))
+    }
     if parts:
         heads["nj"] = report["energy"]["device"]["layers"]["columns"]["nj"]
-    return {"rail": width, "rows": rows, "heads": heads,
-            "labels": {"cycles": "Cycles alone", "luts": "LUTs", "brams": "Block RAM", "nj": "Energy"}}
+    return {
+        "rail": width,
+        "rows": rows,
+        "heads": heads,
+        "labels": {"cycles": "Cycles alone", "luts": "LUTs", "brams": "Block RAM", "nj": "Energy"},
+    }
 
 
-HEADS = {"accuracy": "Accuracy, %", "luts": "LUT", "brams": "Block RAM", "dsps": "DSP", "latency_us": "Latency",
-         "frames_per_second": "Frames/s", "power_w": "Power", "energy_uj": "Energy a frame"}
+HEADS = {
+    "accuracy": "Accuracy, %",
+    "luts": "LUT",
+    "brams": "Block RAM",
+    "dsps": "DSP",
+    "latency_us": "Latency",
+    "frames_per_second": "Frames/s",
+    "power_w": "Power",
+    "energy_uj": "Energy a frame",
+}
 
 
 def literature(report, rows):
     """Return ``{"heads", "rows"}`` of the literature table: texts; ours first, then others' of the same task."""
-    made = [{"system": plain(row["system"], 120), "device": plain(row["device"], 80), "task": plain(row["task"], 60),
-             "said": row["convention"], "source": f"{row['source']} ({row['read']})", "ours": False,
-             "cells": [figure_text(key, row.get(key)) for key in HEADS]} for row in rows]
+    made = [
+        {
+            "system": plain(row["system"], 120),
+            "device": plain(row["device"], 80),
+            "task": plain(row["task"], 60),
+            "said": row["convention"],
+            "source": f"{row['source']} ({row['read']})",
+            "ours": False,
+            "cells": [figure_text(key, row.get(key)) for key in HEADS],
+        }
+        for row in rows
+    ]
     task = plain(report["network"]["data_set"] or "", 60)
     same = [row for row in made if words.same(row["task"], task)]
     return {"heads": list(HEADS.values()), "rows": [_own(report, task)] + same}
@@ -227,12 +324,18 @@ def point(report, *, others=True):
     q = energy(report)[0]
     milliwatts = device["power"]["total_mw"]["value"] if device else None
     return {
-        "system": plain(report["network"]["name"], 60), "task": plain(report["network"]["data_set"] or "", 60),
+        "system": plain(report["network"]["name"], 60),
+        "task": plain(report["network"]["data_set"] or "", 60),
         "device": plain(report["board"]["device"], 60) if report["board"] else words.DASH,
         "accuracy": None if accuracy is None or (others and sampled(report)) else round(100 * accuracy, 4),
-        "luts": used.get("luts"), "brams": used.get("brams"), "dsps": used.get("dsps"),
-        "latency_us": us["mean"] if us else None, "frames_per_second": circuit.get("value"),
-        "power_w": None if milliwatts is None else milliwatts / 1000, "energy_uj": q["value"] / 1000 if q else None}
+        "luts": used.get("luts"),
+        "brams": used.get("brams"),
+        "dsps": used.get("dsps"),
+        "latency_us": us["mean"] if us else None,
+        "frames_per_second": circuit.get("value"),
+        "power_w": None if milliwatts is None else milliwatts / 1000,
+        "energy_uj": q["value"] / 1000 if q else None,
+    }
 
 
 def _own(report, task):
@@ -247,5 +350,12 @@ def _own(report, task):
     said.append("latency of a frame alone, rate of the circuit without the link (exact formula)")
     if values["energy_uj"] is not None:
         said.append("energy and power of the core (estimate)" if device else "energy of the whole board (measured)")
-    return {"system": values["system"], "device": values["device"], "task": task or words.DASH, "ours": True,
-            "source": "", "said": "; ".join(said) + ".", "cells": [figure_text(key, values[key]) for key in HEADS]}
+    return {
+        "system": values["system"],
+        "device": values["device"],
+        "task": task or words.DASH,
+        "ours": True,
+        "source": "",
+        "said": "; ".join(said) + ".",
+        "cells": [figure_text(key, values[key]) for key in HEADS],
+    }

@@ -10,8 +10,13 @@ SCALES = {
     "W": ((1, "W"), (1e-3, "mW")),
 }
 SOURCES = {
-    "formula": "formula", "simulation": "simulated", "golden model": "golden model", "tool report": "tool report",
-    "estimate": "estimate", "measured": "measured", "setting": "setting",
+    "formula": "formula",
+    "simulation": "simulated",
+    "golden model": "golden model",
+    "tool report": "tool report",
+    "estimate": "estimate",
+    "measured": "measured",
+    "setting": "setting",
 }
 
 

@@ -1,10 +1,10 @@
 """What one stage has to do: connections, additions per spike, and how much of what it reads is active.
 
-    connections            weights, each counted once for every position at which it is used; where they are logic,
-                           those that are not zero
-    active taps            ones of the input, each counted once for every window position that covers it
-    synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
-                           weight is not zero
+connections            weights, each counted once for every position at which it is used; where they are logic,
+                       those that are not zero
+active taps            ones of the input, each counted once for every window position that covers it
+synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
+                       weight is not zero
 """
 
 from math import prod

@@ -45,8 +45,12 @@ def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
     if len(enables) != count:
         raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
     needed = _last_stages(logic, home, count)
-    soon = {bit for node, first in zip(logic.nodes, logic.first_bits, strict=True) for bit in node.bits()
-            if bit >= 0 and home[bit] == home[first]}  # read in the stage in which they are made
+    soon = {
+        bit
+        for node, first in zip(logic.nodes, logic.first_bits, strict=True)
+        for bit in node.bits()
+        if bit >= 0 and home[bit] == home[first]
+    }  # read in the stage in which they are made
     work = [[] for _ in range(count)]
     for number, first in enumerate(logic.first_bits):
         if max(needed[first : first + logic.nodes[number].outputs]) >= 0:

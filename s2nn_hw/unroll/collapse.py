@@ -30,8 +30,9 @@ def collapse(logic, *, limit):
             node = _flat(node, cones, limit)
             cones[first] = node
         else:
-            node = replace(node, right=tuple(_flat(e, cones, limit - 1) if isinstance(e, Table) else e
-                                             for e in node.right))
+            node = replace(
+                node, right=tuple(_flat(e, cones, limit - 1) if isinstance(e, Table) else e for e in node.right)
+            )
         nodes.append(node)
     return pruned(Logic(logic.inputs, tuple(nodes), logic.outputs))
 
@@ -49,8 +50,9 @@ def pruned(logic):
         nodes.append(_renamed(node, numbers))
         numbers |= {first + k: following + k for k in range(node.outputs)}
         following += node.outputs
-    return Logic(logic.inputs, tuple(nodes), tuple(tuple(numbers.get(bit, bit) for bit in result)
-                                                   for result in logic.outputs))
+    return Logic(
+        logic.inputs, tuple(nodes), tuple(tuple(numbers.get(bit, bit) for bit in result) for result in logic.outputs)
+    )
 
 
 def _flat(table, cones, limit):

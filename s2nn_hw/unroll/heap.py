@@ -223,8 +223,9 @@ def construct(classes, start, threshold, fire, price, enough, out):
             if at_place < 0 or most <= top:
                 break
             if classes.inputs > 1:
-                gain, reached = segment(heap, spare, classes, price, at_sign, at_place, True, (0, at_place), best, made,
-                                        trial)
+                gain, reached = segment(
+                    heap, spare, classes, price, at_sign, at_place, True, (0, at_place), best, made, trial
+                )
             else:
                 gain, reached = rows(heap, powers, at_sign, at_place, trial)
             bound[at_place, at_sign] = gain

@@ -67,8 +67,10 @@ class Logic:
         for number, node in enumerate(self.nodes):
             if isinstance(node, Chain):
                 if len(node.left) != len(node.right) or not 0 < node.outputs <= len(node.left) + 1:
-                    raise ValueError(f"node {number}: {len(node.left)} and {len(node.right)} positions can't give "
-                                     f"{node.outputs} bits")
+                    raise ValueError(
+                        f"node {number}: {len(node.left)} and {len(node.right)} positions can't give "
+                        f"{node.outputs} bits"
+                    )
                 tables = [entry for entry in node.right if isinstance(entry, Table)]
             else:
                 tables = [node]
@@ -140,6 +142,8 @@ def _look_up(table, values):
     part = [ones if table.truth >> k & 1 else np.uint64(0) for k in range(1 << size)]
     for bit in table.inputs:
         x = values[bit]
-        part = [low if low is high or (np.isscalar(low) and np.isscalar(high) and low == high)
-                else (x & high) | (~x & low) for low, high in zip(part[::2], part[1::2], strict=True)]
+        part = [
+            low if low is high or (np.isscalar(low) and np.isscalar(high) and low == high) else (x & high) | (~x & low)
+            for low, high in zip(part[::2], part[1::2], strict=True)
+        ]
     return np.broadcast_to(part[0], values.shape[1:])

@@ -51,8 +51,9 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
     """
     weights, offsets = np.asarray(weights), np.asarray(offsets)
     if weights.ndim != 2 or offsets.shape != weights.shape[:1]:
-        raise UserError(f"a layer wants weights (neurons, inputs) and offsets (neurons,), not {weights.shape} and "
-                        f"{offsets.shape}")
+        raise UserError(
+            f"a layer wants weights (neurons, inputs) and offsets (neurons,), not {weights.shape} and {offsets.shape}"
+        )
     if family not in MAPPINGS:
         raise UserError(f"family must be one of {', '.join(MAPPINGS)}, not {family!r}")
     weights, offsets = weights.astype(np.int64), offsets.astype(np.int64)
@@ -69,8 +70,10 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
         moves = int(np.clip(EFFORT // max(1, np.count_nonzero(weights)), *MOVES))
     builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
     keys = [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
-    neurons = {key: Neuron(builder, row, key[1] + constant, fire, width, family)
-               for key, row in zip(keys, weights, strict=True)}
+    neurons = {
+        key: Neuron(builder, row, key[1] + constant, fire, width, family)
+        for key, row in zip(keys, weights, strict=True)
+    }
     alike = {}  # neurons with the same weights, at whatever inputs, are one search
     for neuron in neurons.values():
         alike.setdefault(neuron.likeness(), []).append(neuron)
@@ -135,8 +138,7 @@ class Neuron:
         self.luts = np.full(MOST_LEVELS + 2, 1e18)
         self.prices = np.zeros((len(self.luts), len(self.classes.sizes)))
         self.enoughs = np.zeros((len(self.luts), 2 * PHASES))
-        climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices,
-                     self.enoughs)
+        climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices, self.enoughs)
 
     def make(self, limit):
         """Make the neuron of the fewest LUTs among those of at most ``limit`` levels; return its bits."""
@@ -151,8 +153,9 @@ class Neuron:
         allowed = reached[reached <= limit]
         levels = min(allowed, key=lambda d: (self.luts[d], d)) if len(allowed) else reached[0]
         operations = np.zeros((ROWS, COLUMNS), np.int64)
-        count = construct(self.classes, self.start, -self.offset, self.fire, self.prices[levels],
-                                 self.enoughs[levels], operations)[2]
+        count = construct(
+            self.classes, self.start, -self.offset, self.fire, self.prices[levels], self.enoughs[levels], operations
+        )[2]
         threshold = self.terms.follow(operations[:count].tolist(), -self.offset)
         if not self.fire:
             return self.terms.ripple(-threshold, self.width)

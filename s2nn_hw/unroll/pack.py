@@ -40,8 +40,14 @@ def pack(logic, family):
             carry, old = place[node.carry], list(range(first, first + node.outputs))
             size = len(left) + 1
             subtracts = _subtracts(right, carry)
-            fitting = next((c for c in reversed(open_chains) if c.subtracts == subtracts
-                            and len(c.left) + 1 + size <= LONGEST[family]), None)
+            fitting = next(
+                (
+                    c
+                    for c in reversed(open_chains)
+                    if c.subtracts == subtracts and len(c.left) + 1 + size <= LONGEST[family]
+                ),
+                None,
+            )
             if fitting is None:
                 open_chains.append(_Open(left, right, carry, old, subtracts))
             else:

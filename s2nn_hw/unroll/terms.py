@@ -220,8 +220,14 @@ class Terms:
                     constant -= (digit < 0) << place  # -x = not x - 1
         while True:
             constant &= (1 << width) - 1
-            lowest = next((k for k in range(width) if len(columns[k]) > 1 or (columns[k] and columns[k][0][1])
-                           or constant >> k & 1), width)
+            lowest = next(
+                (
+                    k
+                    for k in range(width)
+                    if len(columns[k]) > 1 or (columns[k] and columns[k][0][1]) or constant >> k & 1
+                ),
+                width,
+            )
             if lowest == width:
                 return tuple(bits[0][0] if bits else ZERO for bits in columns)
             left, right = [], []

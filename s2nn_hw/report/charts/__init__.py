@@ -5,8 +5,21 @@ from .roof import bounds, roofline
 from .space import layer_resources, logic_parts, resources, spikes
 from .time import interval, latency, limiting, timeline
 
-ALL = (timeline, latency, interval, limiting, spikes, resources, layer_resources, logic_parts, device_classes,
-       device_layers, arithmetic, roofline, bounds)
+ALL = (
+    timeline,
+    latency,
+    interval,
+    limiting,
+    spikes,
+    resources,
+    layer_resources,
+    logic_parts,
+    device_classes,
+    device_layers,
+    arithmetic,
+    roofline,
+    bounds,
+)
 
 
 def figures(report):

@@ -26,7 +26,8 @@ def has(table, *names):
     """Return whether the table has all these columns with a number in one of their rows."""
     return table is not None and all(
         name in table["columns"] and any(isinstance(row.get(name), (int, float)) for row in table["rows"])
-        for name in names)
+        for name in names
+    )
 
 
 def names_axis(order, **more):
@@ -72,8 +73,10 @@ def labelled_bars(rows, order, *, title, top=None, track=True, colour=BLUE):
     base = alt.Chart(rows_of(rows)).encode(y=alt.Y("row:N", sort=list(order), axis=None))
     x = along("value", title, alt.Scale(domain=[0, end], nice=False), axis=None)
     bars = base.mark_bar(size=10, yOffset=9, clip=True).encode(
-        x=x, color=alt.Color("colour:N", scale=None) if any("colour" in row for row in rows) else alt.value(colour),
-        tooltip=tooltip(figure="text"))
+        x=x,
+        color=alt.Color("colour:N", scale=None) if any("colour" in row for row in rows) else alt.value(colour),
+        tooltip=tooltip(figure="text"),
+    )
     text = base.mark_text(align="left", baseline="middle", yOffset=-7).encode(x=alt.value(0), text="text:N")
     layers = [bars, text]
     if top and track:
@@ -86,6 +89,9 @@ def with_bands(chart, bands, order):
     """Return labelled bars with a line from ``low`` to ``high`` for each of ``bands`` (``row``, ``low``, ``high``)."""
     if not bands:
         return chart
-    lines = alt.Chart(rows_of(bands)).mark_rule(stroke=INK, strokeWidth=1.5, yOffset=9).encode(
-        y=alt.Y("row:N", sort=list(order), axis=None), x="low:Q", x2="high:Q", tooltip=tooltip(band="text"))
+    lines = (
+        alt.Chart(rows_of(bands))
+        .mark_rule(stroke=INK, strokeWidth=1.5, yOffset=9)
+        .encode(y=alt.Y("row:N", sort=list(order), axis=None), x="low:Q", x2="high:Q", tooltip=tooltip(band="text"))
+    )
     return (chart + lines).properties(height={"step": LABELLED_STEP})

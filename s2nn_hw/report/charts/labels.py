@@ -10,8 +10,16 @@ from ..palette import INK, PAPER
 LETTER, LINE_HEIGHT = 6.2, 14  # px, of a label
 PLOT_HEIGHT, PLOT_WIDTH = 280, 300  # px, the narrowest plot
 # where a label may stand, best first: alignment, dx, dy
-PLACES = (("left", 9, 0), ("right", -9, 0), ("center", 0, -14), ("center", 0, 14), ("left", 9, -12), ("left", 9, 12),
-          ("right", -9, -12), ("right", -9, 12))
+PLACES = (
+    ("left", 9, 0),
+    ("right", -9, 0),
+    ("center", 0, -14),
+    ("center", 0, 14),
+    ("left", 9, -12),
+    ("left", 9, 12),
+    ("right", -9, -12),
+    ("right", -9, 12),
+)
 HOPELESS = 60  # px squared of overlap beyond which a label is left out
 
 
@@ -37,8 +45,10 @@ def labels(points, wide, high, axes, room=PLOT_WIDTH):
         align, dx, dy = PLACES[place]
         base = alt.Chart(rows_of(group)).encode(**axes, text="name:N")
         # a rim in the paper's colour keeps lines away from the letters
-        made += [base.mark_text(align=align, dx=dx, dy=dy, fill=PAPER, stroke=PAPER, strokeWidth=3),
-                 base.mark_text(align=align, dx=dx, dy=dy, fill=ink)]
+        made += [
+            base.mark_text(align=align, dx=dx, dy=dy, fill=PAPER, stroke=PAPER, strokeWidth=3),
+            base.mark_text(align=align, dx=dx, dy=dy, fill=ink),
+        ]
     return made
 
 
@@ -56,5 +66,6 @@ def _box(at, width, place):
 def _overlap(box, taken, room):
     """Return how much of a label's box lies on others (px squared) or outside of the plot."""
     outside = max(0, -box[0], box[2] - room) + max(0, -box[1], box[3] - PLOT_HEIGHT)
-    return 50 * outside + sum(max(0, min(box[2], b[2]) - max(box[0], b[0]))
-                              * max(0, min(box[3], b[3]) - max(box[1], b[1])) for b in taken)
+    return 50 * outside + sum(
+        max(0, min(box[2], b[2]) - max(box[0], b[0])) * max(0, min(box[3], b[3]) - max(box[1], b[1])) for b in taken
+    )

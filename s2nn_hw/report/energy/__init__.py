@@ -6,5 +6,3 @@
 * :mod:`.sanity`: the estimate beside published readings of boards
 * :mod:`.readings`: readings of one's own board
 """
-
-

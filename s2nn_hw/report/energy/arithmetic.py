@@ -22,15 +22,21 @@ from ..quantities import column, significant, table, widest
 
 SOURCE = "M. Horowitz, ISSCC 2014, 45 nm"
 PJ = {
-    "fp32_multiply": 3.7, "fp32_add": 0.9, "int32_multiply": 3.1, "int32_add": 0.1, "int8_multiply": 0.2,
+    "fp32_multiply": 3.7,
+    "fp32_add": 0.9,
+    "int32_multiply": 3.1,
+    "int32_add": 0.1,
+    "int8_multiply": 0.2,
     "int8_add": 0.03,
 }
 SRAM = ((8 * 8192, 10.0), (32 * 8192, 20.0), (1024 * 8192, 100.0))  # (bits, pJ of a 64-bit access)
 WORD = 64
 STEPS = (2, 4, 8)
 COUNTS = ("additions", "multiplications", "bit_operations", "memory_reads", "memory_writes")
-LEFT_OUT = ("clock, leakage, wires between layers, control, tables of thresholds, argmax, links; "
-            "on an FPGA these are most of the power")
+LEFT_OUT = (
+    "clock, leakage, wires between layers, control, tables of thresholds, argmax, links; "
+    "on an FPGA these are most of the power"
+)
 COUNT = PJ["int8_add"] / 8  # one full adder of the 8-bit addition
 # (low, value, high) pJ per bit of an XNOR and its place in a popcount of n bits, which takes fewer than n full adders
 BINARY = (PJ["int32_add"] / 32, 1.5 * COUNT, 3 * COUNT)
@@ -74,8 +80,10 @@ def arithmetic(layers):
         ("float32 ANN", "multiplications and additions, every synapse", _float),
         ("int8 ANN", "8-bit multiplications, additions, every synapse", _integer),
         ("binary network", "XNOR and popcount, a bit per synapse and pixel bit", _binary),
-        *((f"SNN, {steps} steps", "additions, membranes kept from step to step", partial(_spikes, steps=steps))
-          for steps in STEPS),
+        *(
+            (f"SNN, {steps} steps", "additions, membranes kept from step to step", partial(_spikes, steps=steps))
+            for steps in STEPS
+        ),
     ]
     rows = []
     for name, operations, charge in models:
@@ -90,12 +98,18 @@ def arithmetic(layers):
         {"operations": column("", "formula")}
         | {key: column("bits" if key.startswith("memory") else "operations", **counted) for key in COUNTS}
         | _columns(rows)
-        | {key: column("", "estimate", by="over this network", band=widest(rows, "total_nj")) for key in
-           ("to_network", "arithmetic_to_network")}
+        | {
+            key: column("", "estimate", by="over this network", band=widest(rows, "total_nj"))
+            for key in ("to_network", "arithmetic_to_network")
+        }
     )
     return {
-        "constants": {"source": SOURCE, "picojoules": PJ, "binary_bit_pj": list(BINARY),
-                      "sram": [{"bits": bits, "access_bits": WORD, "pj": pj} for bits, pj in SRAM]},
+        "constants": {
+            "source": SOURCE,
+            "picojoules": PJ,
+            "binary_bit_pj": list(BINARY),
+            "sram": [{"bits": bits, "access_bits": WORD, "pj": pj} for bits, pj in SRAM],
+        },
         "left_out": LEFT_OUT,
         "models": table(columns, [{key: row[key] for key in ("name", *columns)} for row in rows]),
         "layers": _layers(layers),
@@ -121,10 +135,19 @@ def _spikes(part, steps=1):
     state = (steps * part.neurons * width, part.neurons * width) if steps > 1 else (0, 0)
     weights, inputs = part.weights * part.bits, part.inputs * part.planes
     return _cost(
-        steps * (part.operations + part.neurons), (PJ["int8_add"], add_pj(width), PJ["int32_add"]),
-        reads=(*(() if part.wired else ((steps * part.operations * part.bits, weights),
-                                        (steps * part.taps * part.planes, inputs))), state),
-        writes=((steps * part.neurons, part.neurons), state), stored=weights)
+        steps * (part.operations + part.neurons),
+        (PJ["int8_add"], add_pj(width), PJ["int32_add"]),
+        reads=(
+            *(
+                ()
+                if part.wired
+                else ((steps * part.operations * part.bits, weights), (steps * part.taps * part.planes, inputs))
+            ),
+            state,
+        ),
+        writes=((steps * part.neurons, part.neurons), state),
+        stored=weights,
+    )
 
 
 def _float(part):
@@ -133,33 +156,44 @@ def _float(part):
 
 def _integer(part):
     # the sum of products of 16 bits is as wide as the fan-in asks for
-    return _numbers(part, 8, PJ["int8_multiply"],
-                    (PJ["int8_add"], add_pj(16 + log2(part.fan_in)), PJ["int32_add"]))
+    return _numbers(part, 8, PJ["int8_multiply"], (PJ["int8_add"], add_pj(16 + log2(part.fan_in)), PJ["int32_add"]))
 
 
 def _numbers(part, width, multiply, each):
     weights, outputs = part.weights * width, part.neurons * width
     return _cost(
-        part.connections + part.neurons, each, multiplications=part.connections, multiply=multiply,
+        part.connections + part.neurons,
+        each,
+        multiplications=part.connections,
+        multiply=multiply,
         reads=((part.connections * width, weights), (part.taps * width, part.inputs * width)),
-        writes=((outputs, outputs),), stored=weights)
+        writes=((outputs, outputs),),
+        stored=weights,
+    )
 
 
 def _binary(part):
     return _cost(
-        part.neurons, (PJ["int8_add"], add_pj(1 + log2(part.fan_in)), PJ["int32_add"]),
+        part.neurons,
+        (PJ["int8_add"], add_pj(1 + log2(part.fan_in)), PJ["int32_add"]),
         pairs=part.connections * part.planes,
         reads=((part.connections, part.weights), (part.taps * part.planes, part.inputs * part.planes)),
-        writes=((part.neurons, part.neurons),), stored=part.weights)
+        writes=((part.neurons, part.neurons),),
+        stored=part.weights,
+    )
 
 
 def _cost(additions, each, *, reads, writes, stored, multiplications=0, multiply=0.0, pairs=0):
     """Return counts, ``(low, value, high)`` pJ of arithmetic, and ``moved``: pairs of bits and size of their memory."""
     fixed = multiplications * multiply
     return {
-        "additions": additions, "multiplications": multiplications, "bit_operations": pairs,
-        "memory_reads": sum(bits for bits, _ in reads), "memory_writes": sum(bits for bits, _ in writes),
-        "stored": stored, "moved": (*reads, *writes),
+        "additions": additions,
+        "multiplications": multiplications,
+        "bit_operations": pairs,
+        "memory_reads": sum(bits for bits, _ in reads),
+        "memory_writes": sum(bits for bits, _ in writes),
+        "stored": stored,
+        "moved": (*reads, *writes),
         "arithmetic": tuple(fixed + additions * a + pairs * b for a, b in zip(each, BINARY, strict=True)),
     }
 
@@ -168,22 +202,32 @@ def _nj(costs, everything):
     """Return nJ of ``costs``; a single memory would hold the weights of ``everything``."""
     whole = sum(cost["stored"] for cost in everything)
     added = [sum(cost["arithmetic"][k] for cost in costs) / 1000 for k in range(3)]
-    moved = [sum(bits / WORD * access_band(size, whole)[k] for cost in costs for bits, size in cost["moved"]) / 1000
-             for k in range(3)]
+    moved = [
+        sum(bits / WORD * access_band(size, whole)[k] for cost in costs for bits, size in cost["moved"]) / 1000
+        for k in range(3)
+    ]
     low, total, high = (significant(a + m) for a, m in zip(added, moved, strict=True))
-    return {"arithmetic_nj": significant(added[1]), "memory_nj": significant(moved[1]), "total_nj": total,
-            "low_nj": low, "high_nj": high}
+    return {
+        "arithmetic_nj": significant(added[1]),
+        "memory_nj": significant(moved[1]),
+        "total_nj": total,
+        "low_nj": low,
+        "high_nj": high,
+    }
 
 
 def _columns(rows):
-    made = column("nJ", "estimate", by=f"{SOURCE}; low and high are the ends of a row's own total",
-                  band=widest(rows, "total_nj"))
+    made = column(
+        "nJ", "estimate", by=f"{SOURCE}; low and high are the ends of a row's own total", band=widest(rows, "total_nj")
+    )
     return dict.fromkeys(("arithmetic_nj", "memory_nj", "total_nj", "low_nj", "high_nj"), made)
 
 
 def _layers(layers):
     costs = [[_spikes(_Part(row))] if row["connections"] else [] for row in layers]
     everything = [cost for several in costs for cost in several]
-    rows = [{"name": row["name"], "synaptic_operations": row["synaptic_operations"]} | _nj(several, everything)
-            for row, several in zip(layers, costs, strict=True)]
+    rows = [
+        {"name": row["name"], "synaptic_operations": row["synaptic_operations"]} | _nj(several, everything)
+        for row, several in zip(layers, costs, strict=True)
+    ]
     return table({"synaptic_operations": column("operations", "golden model")} | _columns(rows), rows)

@@ -113,7 +113,9 @@ def _family(family, path):
     if set(events) != set(NAMES):
         raise UserError(f"{where} must have exactly {', '.join(NAMES)}, not {', '.join(events) or 'none'}")
     return {key: family[key] for key in ("name", "family", "title", "bram_kind", "devices")} | {
-        "events": {key: events[key] for key in NAMES}, "static": static}
+        "events": {key: events[key] for key in NAMES},
+        "static": static,
+    }
 
 
 def _row(row, label, name, where):

@@ -38,8 +38,10 @@ def load_activity(path):
         link = data["link"]["flip_flops"]
         if not (link is None or 0 <= link < float("inf")):
             raise ValueError("flip-flops of the link must be a count")
-        if not all(isinstance(text, str) for text in (
-                data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"])):
+        if not all(
+            isinstance(text, str)
+            for text in (data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"])
+        ):
             raise ValueError("netlist.what, link.by, simulator and saif must be text")
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"activity {path} is damaged ({error}); run `s2nn-hw activity` again") from None
@@ -57,11 +59,19 @@ def device_energy(activity, coefficients, *, clock_mhz, interval_cycles, link_fp
     slow = link_fps is not None and link_fps < circuit
     # a line that is too slow for the circuit's rate can't be at work at it
     here = _Frame(activity, coefficients, interval_cycles, interval_cycles, 0 if slow else reply_bytes)
-    result = {
-        "netlist": activity["netlist"]["what"], "link": activity["link"]["by"], "frames": activity["frames"],
-        "simulator": activity["simulator"],
-        "device": coefficients.device, "family": coefficients.title, "coefficients": coefficients.to_json(),
-    } | here.at(circuit, "circuit") | {"classes": here.classes(), "layers": here.layers(), "at_link": None}
+    result = (
+        {
+            "netlist": activity["netlist"]["what"],
+            "link": activity["link"]["by"],
+            "frames": activity["frames"],
+            "simulator": activity["simulator"],
+            "device": coefficients.device,
+            "family": coefficients.title,
+            "coefficients": coefficients.to_json(),
+        }
+        | here.at(circuit, "circuit")
+        | {"classes": here.classes(), "layers": here.layers(), "at_link": None}
+    )
     if slow:
         there = _Frame(activity, coefficients, 1e6 * clock_mhz / link_fps, interval_cycles, reply_bytes)
         result["at_link"] = there.at(link_fps, "link") | {"classes": there.classes(), "layers": there.layers()}
@@ -85,8 +95,13 @@ class _Frame:
             pins = per_cycle * sum(row[key] for key in PINS)
             self._add(name, "lut", (moved["lut"], lut))
             self._add(name, "ff", (moved["ff"], pj["ff"]))
-            self._add(name, "bram", (share * moved["bram_reads"], pj["bram_read"]),
-                      (share * moved["bram_writes"], pj["bram_write"]), (moved["bram"], pj["ff"], 0))
+            self._add(
+                name,
+                "bram",
+                (share * moved["bram_reads"], pj["bram_read"]),
+                (share * moved["bram_writes"], pj["bram_write"]),
+                (moved["bram"], pj["ff"], 0),
+            )
             self._add(name, "clock", (cycles * pins, pj["clock_load"]))
         self._add(OTHER, "clock", (cycles, pj["clock_tree"], 0))
         self._add(LINK, "clock", (cycles * (activity["link"]["flip_flops"] or 0), pj["clock_load"]))
@@ -119,17 +134,25 @@ class _Frame:
 
     def classes(self):
         """Return the table of classes."""
-        rows = [{"name": group, "events": significant(self.counts[group])} | self._nj(groups=(group,))
-                for group in CLASSES]
-        events = column("events/frame", "simulation",
-                        "toggles (lut, ff), accesses in whole blocks (bram), clock pins times cycles (clock); io: "
-                        "toggles of the line, worked out")
+        rows = [
+            {"name": group, "events": significant(self.counts[group])} | self._nj(groups=(group,)) for group in CLASSES
+        ]
+        events = column(
+            "events/frame",
+            "simulation",
+            "toggles (lut, ff), accesses in whole blocks (bram), clock pins times cycles (clock); io: "
+            "toggles of the line, worked out",
+        )
         return table({"events": events} | _columns(rows), rows)
 
     def layers(self):
         """Return the table of layers, then ``other`` (with the clock's trunk) and ``link``."""
-        rows = [{"name": name} | {group: significant(self.total([name], (group,))[1]) for group in CLASSES}
-                | self._nj([name]) for name in self.parts]
+        rows = [
+            {"name": name}
+            | {group: significant(self.total([name], (group,))[1]) for group in CLASSES}
+            | self._nj([name])
+            for name in self.parts
+        ]
         return table(dict.fromkeys(CLASSES, _columns(rows)["nj"]) | _columns(rows), rows)
 
     def _nj(self, names=None, groups=CLASSES):
@@ -139,8 +162,7 @@ class _Frame:
 
 
 def _columns(rows):
-    made = {"source": "estimate", "by": "dynamic, one frame; low and high are a row's own ends",
-            "band": widest(rows)}
+    made = {"source": "estimate", "by": "dynamic, one frame; low and high are a row's own ends", "band": widest(rows)}
     return dict.fromkeys(("nj", "low_nj", "high_nj"), column("nJ", **made)) | {"share": column("share", **made)}
 
 

@@ -1,8 +1,8 @@
 """Readings of a board: volts and amps by hand (TOML), or what a meter wrote (CSV), as power and energy per frame.
 
-    board power      W = mean over the time of volts * amps, while frames are sent back to back
-    idle power       W_0, the same with the circuit clocked and no frames
-    energy           W / frames/s per frame; (W - W_0) / frames/s is what a frame adds
+board power      W = mean over the time of volts * amps, while frames are sent back to back
+idle power       W_0, the same with the circuit clocked and no frames
+energy           W / frames/s per frame; (W - W_0) / frames/s is what a frame adds
 """
 
 import csv
@@ -38,10 +38,13 @@ def load_readings(path, frames_per_second=None):
     found = readers[path.suffix.lower()](path)
     if frames_per_second is not None:
         found["frames_per_second"] = found["frames_per_second"] or _positive(
-            frames_per_second, f"readings {path}: frames_per_second", math.inf)
+            frames_per_second, f"readings {path}: frames_per_second", math.inf
+        )
     if found["idle_w"] is not None and found["idle_w"] > 1.5 * found["run_w"]:
-        raise UserError(f"readings {path}: idle takes {found['idle_w']:.4g} W and running {found['run_w']:.4g} W; "
-                        "are they the wrong way round?")
+        raise UserError(
+            f"readings {path}: idle takes {found['idle_w']:.4g} W and running {found['run_w']:.4g} W; "
+            "are they the wrong way round?"
+        )
     return {"file": path.name} | found
 
 
@@ -64,13 +67,19 @@ def measured(readings, total_nj=None):
 
     whole, added = frame(run), frame(None if idle is None else run - idle)
     return {
-        "file": readings["file"], "instrument": readings["instrument"], "date": readings["date"],
-        "note": readings["note"], "samples": readings["samples"], "seconds": readings["seconds"],
+        "file": readings["file"],
+        "instrument": readings["instrument"],
+        "date": readings["date"],
+        "note": readings["note"],
+        "samples": readings["samples"],
+        "seconds": readings["seconds"],
         "board_w": quantity(significant(run), "W", "measured", by),
         "idle_w": None if idle is None else quantity(significant(idle), "W", "measured", by),
         "frames_per_second": None if rate is None else quantity(significant(rate), "frames/s", "measured", by),
-        "nj_per_frame": whole, "added_nj_per_frame": added,
-        "to_estimate": ratio(whole), "added_to_estimate": ratio(added),
+        "nj_per_frame": whole,
+        "added_nj_per_frame": added,
+        "to_estimate": ratio(whole),
+        "added_to_estimate": ratio(added),
     }
 
 
@@ -90,8 +99,13 @@ def _by_hand(path):
     run, idle = (_power(data, amps, watts, where) for amps, watts in (("amps", "watts"), ("idle_amps", "idle_watts")))
     if run is None:
         raise UserError(f"{where} needs volts and amps, or watts, of the board at work")
-    return _texts(data, where) | {"run_w": run, "idle_w": idle, "frames_per_second": data.get("frames_per_second"),
-                                  "samples": None, "seconds": None}
+    return _texts(data, where) | {
+        "run_w": run,
+        "idle_w": idle,
+        "frames_per_second": data.get("frames_per_second"),
+        "samples": None,
+        "seconds": None,
+    }
 
 
 def _power(data, amps, watts, where):
@@ -133,8 +147,11 @@ def _from_meter(path):
     head, rows = _rows(lines, where)
     if "watts" not in head and ("amps" not in head or ("volts" not in head and "volts" not in said)):
         raise UserError(f"{where} needs a column watts, or volts and amps; a line '# volts: 5.0' stands for volts")
-    return _texts(said, where) | _means(head, rows, said.get("volts"), where) | {
-        "frames_per_second": said.get("frames_per_second")}
+    return (
+        _texts(said, where)
+        | _means(head, rows, said.get("volts"), where)
+        | {"frames_per_second": said.get("frames_per_second")}
+    )
 
 
 def _rows(lines, where):
@@ -178,8 +195,12 @@ def _means(head, rows, volts, where):
     (run_j, run_s), (idle_j, idle_s) = (spent[state] for state in STATES)
     if not run_j > 0:
         raise UserError(f"{where}: no energy while the board runs; is the column state right?")
-    return {"run_w": run_j / run_s, "idle_w": idle_j / idle_s if idle_s else None,
-            "samples": len(rows), "seconds": significant(run_s + idle_s)}
+    return {
+        "run_w": run_j / run_s,
+        "idle_w": idle_j / idle_s if idle_s else None,
+        "samples": len(rows),
+        "seconds": significant(run_s + idle_s),
+    }
 
 
 def _number(text, what):
@@ -195,6 +216,7 @@ def _number(text, what):
 def _positive(value, what, most):
     number = _number(value, what)
     if not 0 < number <= most:
-        raise UserError(f"{what} must be positive" + (f" and at most {most:g}" if most < math.inf else "")
-                        + f", not {value!r}")
+        raise UserError(
+            f"{what} must be positive" + (f" and at most {most:g}" if most < math.inf else "") + f", not {value!r}"
+        )
     return number

@@ -3,8 +3,12 @@
 from ..quantities import quantity
 
 ANCHORS = (
-    "FINN CNV-W1A1 (MLPerf Tiny)", "hls4ml RN07 (MLPerf Tiny)", "FINN KWS-W3A3 (MLPerf Tiny)",
-    "Spiker+", "Flexi-NeurA", "Syn2Logic",
+    "FINN CNV-W1A1 (MLPerf Tiny)",
+    "hls4ml RN07 (MLPerf Tiny)",
+    "FINN KWS-W3A3 (MLPerf Tiny)",
+    "Spiker+",
+    "Flexi-NeurA",
+    "Syn2Logic",
 )
 REST = "regulators, USB bridge, DDR memory, Ethernet, flash, oscillators, LEDs"
 NEAR = 10  # within this factor a chip of another make is near
@@ -26,8 +30,12 @@ def sanity(rows, device=None):
 
 def _compare(row, power):
     measured = row["power_of"] == "board" or "measured" in row["convention"]
-    value = quantity(row["power_w"], "W", "measured" if measured else "tool report",
-                     by=None if measured else "as the paper gives it; how it was found was not read")
+    value = quantity(
+        row["power_w"],
+        "W",
+        "measured" if measured else "tool report",
+        by=None if measured else "as the paper gives it; how it was found was not read",
+    )
     ratio = plausible = None
     if power:
         low, high = (end / 1000 for end in power["total_mw"]["band"])
@@ -37,8 +45,14 @@ def _compare(row, power):
         elif power["static_mw"]["value"] >= FRUGAL_MW:
             plausible = low <= NEAR * row["power_w"] and high >= row["power_w"] / NEAR
     return {
-        "what": row["system"], "device": row["device"], "of": row["power_of"], "value": value, "to_estimate": ratio,
-        "plausible": plausible, "source": row["source"], "verdict": _verdict(row, ratio, plausible),
+        "what": row["system"],
+        "device": row["device"],
+        "of": row["power_of"],
+        "value": value,
+        "to_estimate": ratio,
+        "plausible": plausible,
+        "source": row["source"],
+        "verdict": _verdict(row, ratio, plausible),
     }
 
 

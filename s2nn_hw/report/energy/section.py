@@ -21,8 +21,11 @@ def energy_section(rows, *, board=None, activity=None, clock_mhz=None, interval_
     if board and activity and clock_mhz and interval_cycles:
         coefficients = find_coefficients(board["device"], board["budget"]["luts"]["budget"])
         if coefficients:
-            given = {"clock_mhz": clock_mhz, "interval_cycles": interval_cycles,
-                     "reply_bytes": link["reply_bytes"] if link else 0}
+            given = {
+                "clock_mhz": clock_mhz,
+                "interval_cycles": interval_cycles,
+                "reply_bytes": link["reply_bytes"] if link else 0,
+            }
             device = device_energy(activity, coefficients, link_fps=link and link["frames_per_second"], **given)
             if readings and readings["frames_per_second"]:
                 same = device_energy(activity, coefficients, link_fps=readings["frames_per_second"], **given)
