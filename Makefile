@@ -75,10 +75,10 @@ bitstream: $(READY) ## network -> Verilog -> routed bitstream and report for BOA
 	    status=$$?; [ $$status -ne 3 ] || echo "make's 'Error 3' below is this status, and no crash: synthesis and report are done" >&2; exit $$status; }
 
 damaged: $(READY) ## read 5,000 damaged files of every kind, drawn from SEED=... (1): refused in one line, or right
-	PYTHONPATH=tests $(VENV)/bin/python tests/damaged.py 5000 $(or $(SEED),1)
+	$(VENV)/bin/python -m tests.support.damaged 5000 $(or $(SEED),1)
 
 soak: $(READY) ## random networks through golden model and Amaranth's simulator, VERILATOR=SHARE also through Verilator; MINUTES=... SEED=...
-	PYTHONPATH=.:tests $(VENV)/bin/python tests/soak_networks.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(VERILATOR),--verilator $(VERILATOR))
+	$(VENV)/bin/python -m tests.soak.networks --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(VERILATOR),--verilator $(VERILATOR))
 
 selftest: $(READY) ## simulate MODEL's self-test at its UART pins, or ask the board at PORT=... for its verdict
 	$(RUN) selftest $(if $(PORT),$(PORT) --network $(NETWORK),$(NETWORK) --simulate $(WITH_PLAN) $(WITH_VECTORS))

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import adders, cycles, generate, golden, page, paths, simulation, statistics, unrolled
+from benchmarks.frame import Setting, find_images, publish
+from benchmarks.growth import Growth, References
+from benchmarks.synthesis import Estimates, Lanes
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
-from s2nn_hw.store import load
-
-from . import adders, cycles, generate, golden, page, paths, simulation, statistics, unrolled
-from .frame import Setting, find_images, publish
-from .growth import Growth, References
-from .synthesis import Estimates, Lanes
+from s2nn_hw.network.store import load
 
 IMAGES = 10_000
 BENCHMARKS = {

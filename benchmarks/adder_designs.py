@@ -5,9 +5,9 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.unroll.circuit import build, stages
-from s2nn_hw.unroll.logic import ZERO, Logic
-from s2nn_hw.unroll.terms import Builder, reduce_table, sums
+from s2nn_hw.circuit.unroll.circuit import build, stages
+from s2nn_hw.circuit.unroll.logic import ZERO, Logic
+from s2nn_hw.circuit.unroll.terms import Builder, reduce_table, sums
 
 TOP = "sums"
 

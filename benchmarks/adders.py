@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.synthesis import COMMANDS
-from hw.toolchain import find_tool, run_tool
-from hw.toolreports import CELLS, nextpnr_report
-from s2nn_hw.store import load
-from s2nn_hw.synapses import Dense
-from s2nn_hw.unroll.cost import FAMILIES, cost, predict_luts
-from s2nn_hw.unroll.mapping import map_layer
-from s2nn_hw.verilog import to_verilog
-
-from . import adder_designs as designs
-from .frame import Row
+from benchmarks import adder_designs as designs
+from benchmarks.frame import Row
+from s2nn_hw.circuit.unroll.cost import FAMILIES, cost, predict_luts
+from s2nn_hw.circuit.unroll.mapping import map_layer
+from s2nn_hw.hw.flow.synthesis import COMMANDS
+from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
+from s2nn_hw.hw.flow.toolreports import CELLS, nextpnr_report
+from s2nn_hw.network.store import load
+from s2nn_hw.network.synapses import Dense
+from s2nn_hw.verilog.convert import to_verilog
 
 TITLE = "sums of constant weights, one frame a cycle: LUTs a non-zero synapse; reference is the best other design"
 TARGETS = {("64x16", "xc7"): 1.0, ("256x32", "xc7"): 1.2, ("64x16", "ecp5"): 2.5, ("256x32", "ecp5"): 2.5}

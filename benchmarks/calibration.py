@@ -13,12 +13,12 @@ from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.toolchain import find_tool, run_tool
-from s2nn_hw.verilog import to_verilog
+from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
+from s2nn_hw.verilog.convert import to_verilog
 
 PERIOD = 256  # cycles after which both counters are back
 CURRENTS, VOLTS, MHZ = (645e-6, 996e-6), 1.219, 12
-CLOCK_LOAD_PJ, GLITCH = 0.0144, 1.29  # s2nn_hw/report/coefficients.toml
+CLOCK_LOAD_PJ, GLITCH = 0.0144, 1.29  # report/coefficients.toml
 NEW_FLIP_FLOPS = 16
 
 

@@ -1,11 +1,10 @@
 """Cycles per frame on real images: each layer alone against its lower bound, the whole against the figures to reach."""
 
+from benchmarks.frame import Row
 from s2nn_hw.accelerator import Design
-from s2nn_hw.plan import default_plan
-from s2nn_hw.report.layers import layer_rows
-from s2nn_hw.report.measure import measure
-
-from .frame import Row
+from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.report.sections.layers import layer_rows
+from s2nn_hw.report.sections.measure import measure
 
 TITLE = "cycles per frame, exact cycle function, default plan"
 RATIO = 1.10

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.files import write_json
-from s2nn_hw.report.tables import make_table, text
+from s2nn_hw.report.show.tables import make_table, text
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Setting:
 
 def find_images(network, count):
     """Return ``count`` images and their source: the test set if it is here, else the shipped sample, else noise."""
-    from quantize.data import load, present, samples, title
+    from s2nn_hw.quantize.data.sets import load, present, samples, title
 
     name = network.provenance.get("data_set")
     if isinstance(name, str) and present(name, "test"):

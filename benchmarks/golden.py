@@ -1,8 +1,7 @@
 """Images per second of the golden model, against the figure to reach and a float network of the same shape."""
 
-from s2nn_hw.synapses import Dense
-
-from .frame import Row, best_seconds
+from benchmarks.frame import Row, best_seconds
+from s2nn_hw.network.synapses import Dense
 
 TITLE = "golden model, exact integers"
 TARGET = 20_000

@@ -5,20 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.synthesis import synthesise
-from hw.toolreports import synthesis_usage
+from benchmarks.frame import Row, find_images
+from benchmarks.networks import make_cnn
+from benchmarks.synthesis import TOLERANCE
 from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.emit import TOP
-from s2nn_hw.plan import default_plan
-from s2nn_hw.report.layers import layer_rows
-from s2nn_hw.report.measure import measure
-from s2nn_hw.report.resources import estimate
-from s2nn_hw.store import load
-from s2nn_hw.verilog import to_verilog
-
-from .frame import Row, find_images
-from .networks import make_cnn
-from .synthesis import TOLERANCE
+from s2nn_hw.hw.flow.synthesis import synthesise
+from s2nn_hw.hw.flow.toolreports import synthesis_usage
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.report.sections.layers import layer_rows
+from s2nn_hw.report.sections.measure import measure
+from s2nn_hw.verilog.convert import to_verilog
 
 MODELS = Path("models")
 LARGEST = 100_000  # synapses of a network that is synthesised here: larger ones take many minutes

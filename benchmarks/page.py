@@ -3,14 +3,13 @@
 import shutil
 import time
 
-from hw.boards import find_board
-from hw.figures import board_figures, link_figures
-from s2nn_hw.plan import default_plan
+from benchmarks.frame import Row
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.facts import board_figures, link_figures
+from s2nn_hw.plan.plan import default_plan
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.literature import load_literature
-from s2nn_hw.report.page import write_page
-
-from .frame import Row
+from s2nn_hw.report.show.page import write_page
 
 TITLE = "report page"
 BOARD = "ulx3s"

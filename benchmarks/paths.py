@@ -8,16 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-from hw.board_netlist import board_netlist
-from hw.boards import find_board
-from hw.fanout import LIMIT, spread
-from hw.flat import FlatNetlist
-from hw.paths import find_paths
-from hw.shorten import shorten
-from s2nn_hw.plan import family_plan
-from s2nn_hw.store import load
-
-from .frame import Row
+from benchmarks.frame import Row
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.board_netlist import board_netlist
+from s2nn_hw.hw.netlist.fanout import LIMIT, spread
+from s2nn_hw.hw.netlist.flat import FlatNetlist
+from s2nn_hw.hw.netlist.paths import find_paths
+from s2nn_hw.hw.netlist.shorten import shorten
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import family_plan
 
 TITLE = "whole designs after synthesis, default plans: loads of a net that is no clock, levels of logic"
 NETWORKS = (

@@ -17,11 +17,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hw.digests import generator_digest
+from benchmarks.worked_out import differences
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
-
-from .worked_out import differences
+from s2nn_hw.hw.flow.digests import generator_digest
 
 BUILDS = Path("docs/figures/builds.json")
 DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))

@@ -7,17 +7,16 @@ import numpy as np
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
 
+from benchmarks.frame import Row
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.emit import pack_beats
-
-from .frame import Row
 
 TITLE = "RTL simulation, frames back to back, one process"
 FRAMES, PEER_FRAMES = 1000, 3
 
 
 def run(setting):
-    from sim.runner import Simulation
+    from s2nn_hw.sim.verilog.runner import Simulation
 
     network = setting.network
     start = time.perf_counter()

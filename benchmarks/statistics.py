@@ -6,11 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.frame import Row, find_images
 from s2nn_hw.accelerator import Design
-from s2nn_hw.report.measure import measure
-from s2nn_hw.store import load
-
-from .frame import Row, find_images
+from s2nn_hw.network.store import load
+from s2nn_hw.report.sections.measure import measure
 
 TITLE = "cycle statistics of test sets, and an activity run (synthesis, compilation, simulation)"
 MODELS = Path(__file__).parents[1] / "models"
@@ -42,7 +41,7 @@ def run(setting):
             [
                 sys.executable,
                 "-c",
-                "from s2nn_hw.cli import main; main()",
+                "from s2nn_hw.cli.main import main; main()",
                 "activity",
                 str(MODELS / f"{NAME}.s2nn"),
                 "--board",

@@ -4,16 +4,15 @@ import json
 
 import numpy as np
 
-from hw.synthesis import synthesise
-from hw.toolreports import CELLS, synthesis_usage
+from benchmarks.frame import Row
+from benchmarks.networks import make_network
 from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.engines.event import EventEngine, EventParams
-from s2nn_hw.plan import default_plan
-from s2nn_hw.report.parts import adder_bits
-from s2nn_hw.report.resources import FAMILIES, estimate
-
-from .frame import Row
-from .networks import make_network
+from s2nn_hw.circuit.engines.event import EventEngine, EventParams
+from s2nn_hw.cost.estimate import FAMILIES, estimate
+from s2nn_hw.cost.parts import adder_bits
+from s2nn_hw.hw.flow.synthesis import synthesise
+from s2nn_hw.hw.flow.toolreports import CELLS, synthesis_usage
+from s2nn_hw.plan.plan import default_plan
 
 # LUTs per lane (a weight added per cycle) of others, 16 neurons x 8 inputs, 4-bit weights, same synthesis tool:
 # FINN's RTL matrix unit 2,769 LUTs; weight registers reset where there is no spike, adder tree behind, 744 LUTs

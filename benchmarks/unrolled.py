@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.synthesis import synthesise
-from hw.toolreports import synthesis_usage
+from benchmarks.frame import Row
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.emit import layer_inputs
-from s2nn_hw.plan import default_plan
-from s2nn_hw.report.resources import estimate
-from s2nn_hw.store import load
-
-from .frame import Row
+from s2nn_hw.hw.flow.synthesis import synthesise
+from s2nn_hw.hw.flow.toolreports import synthesis_usage
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import default_plan
 
 TITLE = "weights in logic, the whole accelerator on xc7: synthesis, cycles, estimate"
 # LUT6 and cycles of the DWN study's networks on an XC7A35T, and the LUTs to stay below

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.boards import BOARDS
-from hw.figures import link_figures
-from quantize import data
 from s2nn_hw.accelerator import Design
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.emit import layer_inputs
-from s2nn_hw.plan import family_plan, load_plan, sparse
-from s2nn_hw.report.resources import estimate
-from s2nn_hw.report.words import number, scaled
-from s2nn_hw.store import load
+from s2nn_hw.hw.board.boards import BOARDS
+from s2nn_hw.hw.facts import link_figures
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import family_plan, load_plan, sparse
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.report.show.words import number, scaled
 
 # of these all test images take seconds; convolutions of colour images take minutes
 QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"}
@@ -60,9 +60,9 @@ class Known:
     def images(self, name):
         """Return ``(images, labels)`` of the test set if it is here and quick, else None."""
         key = self.network(name).provenance.get("data_set")
-        if name not in QUICK or not data.present(key, "test"):
+        if name not in QUICK or not sets.present(key, "test"):
             return None
-        return self.once(("set", key), lambda: data.load(key, "test"))
+        return self.once(("set", key), lambda: sets.load(key, "test"))
 
     def inputs(self, name):
         """Return ``(accuracy in %, tensors by name)`` of all test images."""

@@ -11,15 +11,15 @@ figure ranks plans and is no device's.
 
 import numpy as np
 
-from s2nn_hw.engines.event import EventParams
+from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
-from s2nn_hw.report.work import stage_work
+from s2nn_hw.report.sections.work import stage_work
 
 
 def weight_reads(stage, ones):
     """Return ``[(bits read a frame, bits of the memory)]`` of a stage, mean over frames.
 
-    ``ones``: of this stage, see :meth:`s2nn_hw.timing.Timing.ones`.
+    ``ones``: of this stage, see :meth:`s2nn_hw.cycles.timing.Timing.ones`.
     """
     engine = stage.engine
     if engine is None:

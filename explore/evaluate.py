@@ -4,24 +4,22 @@ A task is a JSON-able mapping; networks and images come beside it as bytes, so a
 result is JSON-able, and the same wherever and whenever it is worked out.
 """
 
-import hashlib
 import io
 import tempfile
 from functools import cache, lru_cache
-from pathlib import Path
 
 import numpy as np
 
 import s2nn_hw
 from s2nn_hw.accelerator import Design
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import ProofError, UserError
-from s2nn_hw.plan import family_plan, parse_plan
-from s2nn_hw.report.resources import estimate
-from s2nn_hw.store import parse
-
-from .energy import frame_energy
-from .space import PACES, layers_plan
+from s2nn_hw.explore.energy import frame_energy
+from s2nn_hw.explore.space import PACES, layers_plan
+from s2nn_hw.hw.flow.digests import generator_digest, sources_digest
+from s2nn_hw.network.store import parse
+from s2nn_hw.plan.plan import family_plan, parse_plan
 
 ROOM = 1.05  # a plan for an interval is looked for a little below it, and nothing is faster than the fastest
 
@@ -44,15 +42,8 @@ def work(task, network, images):
 def code_digest(kind):
     """Return a digest of the source files that decide the result of a task of ``kind``."""
     if kind == "synthesis":
-        from hw.digests import generator_digest
-
         return generator_digest()[:16]
-    state = hashlib.sha256()
-    for root in (Path(s2nn_hw.__file__).parent, Path(__file__).parent):
-        for path in sorted(root.rglob("*.py")):
-            if path.name != "cli.py":
-                state.update(f"{root.name}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    return state.hexdigest()[:16]
+    return sources_digest("cli", "hw", "quantize", "sim")[:16]
 
 
 @lru_cache(maxsize=16)
@@ -74,8 +65,8 @@ def candidate(task, content, images):
     """Return ``{"plan", "figures"}`` of the task's ``parameters``, or ``{"refused": reason}``.
 
     ``figures``: latency and interval are exact cycles, mean over the images, at the ``clock_mhz`` of the parameters;
-    resources are the estimate with the host link; energy see :mod:`explore.energy`. Accuracy is the variant's and
-    not worked out here.
+    resources are the estimate with the host link; energy see :mod:`s2nn_hw.explore.energy`. Accuracy is the variant's
+    and not worked out here.
     """
     network = _network(content)
     try:
@@ -107,7 +98,7 @@ def _plan(task, content, images):
         return family_plan(network, task["board"]["family"])
     if values["plan"] == "layers":
         return layers_plan(network, values, task["board"]["family"])
-    from s2nn_hw.planner import OutOfReach, make_plan
+    from s2nn_hw.plan.planner import OutOfReach, make_plan
 
     board = task["board"]
     planner, fast, slow = _planner(content, images, board["family"], tuple(sorted(board["budget"].items())))
@@ -121,8 +112,8 @@ def _plan(task, content, images):
 @lru_cache(maxsize=8)
 def _planner(content, images, family, budget):
     """Return ``(planner, fastest interval, slowest)`` of the network in ``content``, in cycles a frame."""
-    from s2nn_hw.planner import Planner, span
-    from s2nn_hw.report.planning import typical
+    from s2nn_hw.cli.planning import typical
+    from s2nn_hw.plan.planner import Planner, span
 
     network = _network(content)
     planner = Planner(network, family, dict(budget), typical(network, _images(images)))
@@ -131,7 +122,7 @@ def _planner(content, images, family, budget):
 
 def synthesis(task, content):
     """Return ``{"used": counts by resource, "source", "detail"}`` of the task's ``plan``, or ``{"failed": reason}``."""
-    from hw.synthesis import synthesise_for_link
+    from s2nn_hw.hw.flow.synthesis import synthesise_for_link
 
     board, network = task["board"], _network(content)
     try:

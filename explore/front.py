@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from s2nn_hw import __version__
+from s2nn_hw.explore.objectives import FIGURES, RESOURCES, dominates
 from s2nn_hw.files import write_json, write_text
-
-from .figures import FIGURES, RESOURCES, dominates
 
 FORMAT, VERSION = "s2nn-exploration", 1
 COMPARED = ("luts", "brams")  # those whose error is told
@@ -196,7 +195,7 @@ def write(folder, data):
 
 def show(data, board, console):
     """Print the front of a :func:`report` as a table, and what its estimates are worth."""
-    from s2nn_hw.report.tables import make_table
+    from s2nn_hw.report.show.tables import make_table
 
     axes = [axis["figure"] for axis in data["objectives"]]
     wide = console.width >= WIDE

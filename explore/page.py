@@ -3,11 +3,10 @@
 from itertools import combinations
 from pathlib import Path
 
+from s2nn_hw.explore.objectives import FIGURES
 from s2nn_hw.files import write_text
-from s2nn_hw.report.charts.pareto import AXES, pareto
-from s2nn_hw.report.page import render
-
-from .figures import FIGURES
+from s2nn_hw.report.show.charts.pareto import AXES, pareto
+from s2nn_hw.report.show.page import render
 
 # names and factors of the report's plots
 PLOTTED = {

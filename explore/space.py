@@ -16,12 +16,12 @@ when the plan is lowered, and the candidate is refused with that reason.
 from dataclasses import asdict, dataclass, replace
 from math import prod
 
-from s2nn_hw.buffers import safe_buffers
+from s2nn_hw.circuit.lower import with_buffers
+from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
-from s2nn_hw.lower import with_buffers
-from s2nn_hw.network import INPUT, INPUT_BITS
-from s2nn_hw.plan import Plan, family_plan
-from s2nn_hw.synapses import Conv2d
+from s2nn_hw.network.network import INPUT, INPUT_BITS
+from s2nn_hw.network.synapses import Conv2d
+from s2nn_hw.plan.plan import Plan, family_plan
 
 PACES = 20
 PLANS = ("default", "planner", "layers")
@@ -131,7 +131,7 @@ def bits_options(wanted_input, wanted_weights, own):
 
 
 def layers_plan(network, values, family):
-    """Return the :class:`~s2nn_hw.plan.Plan` that the ``LAYER.*`` of ``values`` say for ``family``;
+    """Return the :class:`~s2nn_hw.plan.plan.Plan` that the ``LAYER.*`` of ``values`` say for ``family``;
     :class:`UserError` if none."""
     choices = []
     for choice in family_plan(network, family).layers:

@@ -14,9 +14,8 @@ import warnings
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.explore.objectives import FIGURES, excess
 from s2nn_hw.files import write_json
-
-from .figures import FIGURES, excess
 
 STUDY = "s2nn-exploration"
 VERSION = 1

@@ -17,12 +17,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from quantize.convert import MAX_THRESHOLD, clip_search, windows_of
-from quantize.graph import Tap
 from s2nn_hw.errors import UserError
-from s2nn_hw.network import INPUT, Input, Network
-from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.synapses import Conv2d, PooledDense, image_shape, weight_limit
+from s2nn_hw.network.network import INPUT, Input, Network
+from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.synapses import Conv2d, PooledDense, image_shape, weight_limit
+from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search, windows_of
+from s2nn_hw.quantize.graph import Tap
 
 CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
 
@@ -159,7 +159,7 @@ def _search(synapse, weight, bits, shape, values, shared):
 
 
 def _windows(synapse, shape, values):
-    """Return what each group's neurons see on ``values``, see :func:`quantize.convert.windows_of`."""
+    """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.convert.windows_of`."""
     if not isinstance(synapse, Conv2d | PooledDense):
         return [values.double()]
     rows, columns, channels = image_shape(shape)

@@ -202,7 +202,7 @@ def _probe(address):
         except OSError as error:
             raise UserError(f"nothing answers at {address} ({error.strerror or error}); {advice}") from None
     script = (
-        f"import ray; from explore.workers import _ray_options; ray.init(**_ray_options({address!r})); "
+        f"import ray; from s2nn_hw.explore.workers import _ray_options; ray.init(**_ray_options({address!r})); "
         "print('nodes', len(ray.nodes()))"
     )
     try:

@@ -10,10 +10,9 @@ import torch
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_npy
-from s2nn_hw.labels import checked_labels
-
-from . import data
-from .train import batch_size, encode
+from s2nn_hw.network.labels import checked_labels
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.train import batch_size, encode
 
 LEAST_AGREEMENT = 0.99  # of the float model with its owner's
 ROUNDED = 0.02  # of the images may change their class by rounding without a warning
@@ -23,7 +22,7 @@ NEAR_CHANCE = 0.1  # of the way from guessing to perfect
 
 def read_check(images, outputs, recipe):
     """Return the arrays of two ``.npy`` files: uint8 pictures, and the owner's scores or classes for them."""
-    info = data.data_set(recipe.data.set)
+    info = sets.data_set(recipe.data.set)
     pictures, given = np.array(read_npy(images)), np.array(read_npy(outputs, what="outputs"))
     if (
         pictures.dtype != np.uint8
@@ -66,7 +65,7 @@ def compare(checkpoint, network, images, outputs):
             f"the weights as the recipe reads them give the owner's class for {100 * result['float']:.1f} % of "
             f"{len(images):,} images, {100 * LEAST_AGREEMENT:.0f} % are wanted: look at keys 'weights.flatten', "
             "'weights.input_scale', 'weights.input_mean', 'weights.input_std', 'neuron.threshold' and "
-            "'data.pixel_bits' (docs/recipe.md)"
+            "'sets.pixel_bits' (docs/recipe.md)"
         )
     return result
 

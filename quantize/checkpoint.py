@@ -1,6 +1,6 @@
 """Float checkpoints: the safetensors file of a training, or weights of another program with a recipe for them.
 
-What another program trained is brought into the form of :mod:`quantize.layers`, in float64:
+What another program trained is brought into the form of :mod:`s2nn_hw.quantize.layers`, in float64:
 
     flatten       columns of dense weights behind an image are put into the order row, column, channel
     input         the owner's model saw ``x = (q scale / (2^k - 1) - mean) / std`` where ours sees the pixel ``q``, so
@@ -14,11 +14,10 @@ import torch
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import is_pickle, read_bytes
+from s2nn_hw.quantize.graph import INPUT
+from s2nn_hw.quantize.recipe import from_dict
+from s2nn_hw.quantize.train import KEY, build
 from s2nn_hw.texts import parse_json
-
-from .graph import INPUT
-from .recipe import from_dict
-from .train import KEY, build
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 COUNTER, BIAS = "num_batches_tracked", ("linear.bias", "shortcut.bias")

@@ -21,14 +21,13 @@ import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network import Input, Layer, Network
-from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit
-
-from . import data
-from .graph import INPUT
-from .layers import max_pool, raster, union, weight_levels
-from .train import batch_size, encode
+from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.graph import INPUT
+from s2nn_hw.quantize.layers import max_pool, raster, union, weight_levels
+from s2nn_hw.quantize.train import batch_size, encode
 
 CLIPS = np.linspace(0.15, 1.0, 35)  # shares of the largest |w| that the clip search tries
 MAX_THRESHOLD = 2**30
@@ -42,7 +41,7 @@ def convert(checkpoint, *, bits=None, calibration=None):
     images ``(count, rows, columns[, channels])``, wanted only where :func:`needs_calibration`.
     """
     recipe, model = checkpoint.recipe, checkpoint.model
-    info, bits = data.data_set(recipe.data.set), list(bits or recipe.bits)
+    info, bits = sets.data_set(recipe.data.set), list(bits or recipe.bits)
     if len(bits) != len(recipe.bits):
         raise UserError(f"bits must name {len(recipe.bits)} layers, not {len(bits)}")
     inputs = Input(info.shape, recipe.data.pixel_bits)

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 
 from s2nn_hw.errors import UserError, quoted
-
-from . import data
+from s2nn_hw.quantize.data import sets
 
 INPUT, READOUT = "input", "readout"
 STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
@@ -93,7 +92,7 @@ class Node:
 
 def nodes(recipe):
     """Return the :class:`Node` list of ``recipe`` in order, the readout last; an error names the layer."""
-    info = data.data_set(recipe.data.set)
+    info = sets.data_set(recipe.data.set)
     shape = info.shape if len(info.shape) != 2 else (*info.shape, 1)
     shapes, found, counts, last = {INPUT: shape}, [], {}, INPUT
     for layer in recipe.layers:

@@ -11,8 +11,8 @@ of one scale, which the main weights set. Weight gradients pass through the roun
 and stop where the clip bites. The product runs on integers in float32, exact below 2^24; the scale is applied
 afterwards. Under autocast (training only) the product is rounded to bfloat16 and the scale is in the weights.
 
-A synapse with a ``fan_in`` multiplies its weights by a mask of 0 and 1 that :mod:`quantize.sparse` chooses; its scale
-gives the largest live weight of a neuron the largest level.
+A synapse with a ``fan_in`` multiplies its weights by a mask of 0 and 1 that :mod:`s2nn_hw.quantize.sparse` chooses;
+its scale gives the largest live weight of a neuron the largest level.
 
 Images are torch's ``(batch, channel, row, column)``, in channels-last memory; a flat value of one is in raster order
 (row, column, channel), as everywhere else.
@@ -24,10 +24,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from s2nn_hw.synapses import weight_limit
-
-from .graph import INPUT
-from .sparse import windows
+from s2nn_hw.network.synapses import weight_limit
+from s2nn_hw.quantize.graph import INPUT
+from s2nn_hw.quantize.sparse import windows
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
 # below, which rounds more weights to 0: that trained to a lower loss on MNIST. A checkpoint keeps its own.
@@ -88,12 +87,13 @@ class _Live(torch.autograd.Function):
 
 
 class Synapse(nn.Module):
-    """Fake-quantised synapses of one :class:`quantize.graph.Tap`; ``quantised=False`` leaves weights float.
+    """Fake-quantised synapses of one :class:`s2nn_hw.quantize.graph.Tap`; ``quantised=False`` leaves weights float.
 
     ``weight``: ``tap.weight_shape``, that is ``(neurons, inputs)`` or ``(channels, inputs / groups, row, column)``.
     ``shared``: one scale for all neurons. With ``tap.fan_in``, ``mask`` of the same shape holds 1 where a synapse is
     live, ``spread`` ``(inputs,)`` how much each input varies, and ``live`` ``(neurons, fan_in)`` the inputs of a
-    choice that is final, None before (:mod:`quantize.sparse` sets all three). ``within``: bool, what the window has.
+    choice that is final, None before (:mod:`s2nn_hw.quantize.sparse` sets all three). ``within``: bool, what the
+    window has.
     """
 
     def __init__(self, tap, *, shared=False, quantised=True):
@@ -273,7 +273,7 @@ class Readout(nn.Module):
 
 
 class SpikingNetwork(nn.Module):
-    """The graph of ``nodes`` (:func:`quantize.graph.nodes`); ``forward`` takes raw pixels ``(batch, pixels)``.
+    """The graph of ``nodes`` (:func:`s2nn_hw.quantize.graph.nodes`); ``forward`` takes raw pixels ``(batch, pixels)``.
 
     ``neuron``: what stands behind each batch norm, for the float teacher a ReLU.
     """

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2nn_hw.errors import UserError, listed, quoted
-from s2nn_hw.network import INPUT_BITS
+from s2nn_hw.network.network import INPUT_BITS
+from s2nn_hw.quantize.data.sets import SETS
+from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.quantize.neuron import SURROGATES
+from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.texts import read_toml
-
-from .data import SETS
-from .graph import nodes
-from .neuron import SURROGATES
-from .shapes import check_shapes
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -52,7 +51,7 @@ class Augment:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One layer of the graph; :mod:`quantize.graph` says what each kind wants and checks it.
+    """One layer of the graph; :mod:`s2nn_hw.quantize.graph` says what each kind wants and checks it.
 
     ``dense``: ``neurons``, ``bits``, ``fan_in`` (live inputs of each neuron, see :class:`Sparse`) and with it
     ``window`` (side of the square of the image that they are in). ``conv``: ``channels``, ``kernel``, ``stride``,
@@ -98,7 +97,8 @@ class Readout:
 
 @dataclass(frozen=True, kw_only=True)
 class Neuron:
-    """Surrogate gradient and threshold; see :mod:`quantize.neuron`. ``alpha`` left out means the surrogate's own."""
+    """Surrogate gradient and threshold; see :mod:`s2nn_hw.quantize.neuron`. ``alpha`` left out means the surrogate's
+    own."""
 
     surrogate: str = _within("s2nn", choices=tuple(SURROGATES))
     alpha: float | None = _within(None, 1e-3, 1e3)
@@ -159,7 +159,7 @@ class Teacher:
 
 @dataclass(frozen=True, kw_only=True)
 class Sparse:
-    """How layers with ``fan_in`` choose their connections; see :mod:`quantize.sparse`.
+    """How layers with ``fan_in`` choose their connections; see :mod:`s2nn_hw.quantize.sparse`.
 
     All are live at first. From there to the share ``reach`` of the epochs the number falls to ``fan_in``; to the share
     ``fix`` the choice is made anew every ``every`` steps, then it stays.

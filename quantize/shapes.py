@@ -5,17 +5,16 @@ import math
 import numpy as np
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network import Input, Layer, Network
-from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.store import MAX_TABLE_BYTES
-from s2nn_hw.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
-
-from . import data
+from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.store import MAX_TABLE_BYTES
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
+from s2nn_hw.quantize.data import sets
 
 
 def check_shapes(recipe, nodes):
     """Raise :class:`UserError`, naming the layer, where the network of ``nodes`` of ``recipe`` can't be built."""
-    info, layers, room = data.data_set(recipe.data.set), [], MAX_TABLE_BYTES
+    info, layers, room = sets.data_set(recipe.data.set), [], MAX_TABLE_BYTES
     for node in nodes:
         room -= sum(math.prod(tap.weight_shape) for tap in node.taps) + 4 * (node.shape[-1] if node.taps else 0)
         if room < 0:

@@ -20,7 +20,7 @@ LUTs (six-input tables of a circuit in which each neuron is logic of its own), a
 
 import torch
 
-from .graph import INPUT
+from s2nn_hw.quantize.graph import INPUT
 
 TABLE = 6  # inputs of a table
 TERM = 0.65  # of a sum, per bit of small weight: sums of 62 to 95 spikes map to 0.64 or 0.65 each on 7-series devices
@@ -30,7 +30,7 @@ SOFTNESS = 0.1  # of the soft choice, in units of the least live weight
 
 
 def sparse_synapses(model):
-    """Return the :class:`quantize.layers.Synapse` modules of ``model`` that have a ``fan_in``."""
+    """Return the :class:`s2nn_hw.quantize.layers.Synapse` modules of ``model`` that have a ``fan_in``."""
     return [s for layer in [*model.hidden, model.readout] for s in layer.synapses if s.tap.fan_in]
 
 
@@ -66,7 +66,7 @@ def live_inputs(inputs, fan_in, progress, reach):
 
 @torch.no_grad()
 def choose(model, options, progress):
-    """Set the masks of ``model`` for the share ``progress``; ``options`` is :class:`quantize.recipe.Sparse`."""
+    """Set the masks of ``model`` for the share ``progress``; ``options`` is :class:`s2nn_hw.quantize.recipe.Sparse`."""
     for synapse in sparse_synapses(model):
         mask, final = synapse.mask, progress >= options.fix
         if synapse.live is None:

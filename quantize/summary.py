@@ -7,15 +7,14 @@ import torch
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.network import INPUT
-from s2nn_hw.neurons import Fire
-from s2nn_hw.synapses import Conv2d, image_shape
-
-from . import data
-from .check import compare, warnings
-from .convert import convert, needs_calibration
-from .recipe import as_dict
-from .train import evaluate
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.neurons import Fire
+from s2nn_hw.network.synapses import Conv2d, image_shape
+from s2nn_hw.quantize.check import compare, warnings
+from s2nn_hw.quantize.convert import convert, needs_calibration
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.train import evaluate
 
 CALIBRATION_IMAGES = 4000
 CALIBRATION_VALUES = 1 << 25  # of the largest layer, on all calibration images
@@ -63,9 +62,9 @@ def quantize(checkpoint, *, bits=None, console=None, check=None):
 
 def _images(name, split, console):
     try:
-        return data.load(name, split)
+        return sets.load(name, split)
     except UserError as error:
-        sample = data.samples(name)
+        sample = sets.samples(name)
         if console is not None:
             console.print(f"{error}\nusing the {len(sample[0])} sample images instead")
         return sample
@@ -91,7 +90,7 @@ def report(checkpoint, network, images, labels):
     return {
         "name": network.name,
         "digest": network.digest,
-        "data_set": data.title(checkpoint.recipe.data.set),
+        "data_set": sets.title(checkpoint.recipe.data.set),
         "images": count,
         "accuracy_float": round(float_accuracy, 6),
         "accuracy_integer": round(right / count, 6),

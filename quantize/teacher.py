@@ -8,10 +8,9 @@ from torch.nn import functional
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes, write_bytes
-
-from .augment import augment
-from .graph import nodes
-from .layers import SpikingNetwork
+from s2nn_hw.quantize.data.augment import augment
+from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.quantize.layers import SpikingNetwork
 
 DROPOUT = 0.3
 
@@ -68,7 +67,7 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
     from safetensors import SafetensorError
     from safetensors.torch import load, save
 
-    from .train import mixed
+    from s2nn_hw.quantize.train import mixed
 
     options = recipe.teacher
     torch.manual_seed(recipe.training.seed)

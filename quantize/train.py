@@ -17,16 +17,15 @@ from torch.nn import functional
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_bytes, write_json
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data.augment import augment
+from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.quantize.layers import SpikingNetwork
+from s2nn_hw.quantize.neuron import Neuron, Surrogate
+from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.sparse import choose, measure_inputs, predict_luts, soft_luts, sparse_synapses
+from s2nn_hw.quantize.teacher import distil, make_teacher
 from s2nn_hw.terminal import terminal
-
-from . import data
-from .augment import augment
-from .graph import nodes
-from .layers import SpikingNetwork
-from .neuron import Neuron, Surrogate
-from .recipe import as_dict
-from .sparse import choose, measure_inputs, predict_luts, soft_luts, sparse_synapses
-from .teacher import distil, make_teacher
 
 KEY = "s2nn-checkpoint"
 EVALUATE_BATCH = 2000
@@ -225,7 +224,7 @@ def train(recipe, folder, *, fresh=False, console=None):
     choose(model, recipe.sparse, 1.0)
     settle(model, sets["train"][0], recipe)
     accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
-    result = {"data_set": data.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
+    result = {"data_set": sets.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
     result |= activity_report(model, spikes) | area_report(model, recipe)
     save_checkpoint(checkpoint, model, recipe, result)
     write_json(
@@ -278,8 +277,8 @@ def _split(recipe, device):
     def place(images, labels):
         return torch.tensor(images, device=device), torch.tensor(labels, device=device).long()
 
-    images, labels = place(*data.load(recipe.data.set, "train"))
-    test, held = place(*data.load(recipe.data.set, "test")), recipe.data.validation
+    images, labels = place(*sets.load(recipe.data.set, "train"))
+    test, held = place(*sets.load(recipe.data.set, "test")), recipe.data.validation
     if not held:
         return {"train": (images, labels), "check": test, "test": test}
     return {"train": (images[:-held], labels[:-held]), "check": (images[-held:], labels[-held:]), "test": test}

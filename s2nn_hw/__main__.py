@@ -6,7 +6,7 @@ import sys
 def main():
     """Run the command; Ctrl-C while its modules are read ends as it does later."""
     try:
-        from .cli import main as run
+        from s2nn_hw.cli.main import main as run
     except KeyboardInterrupt:
         print("error: interrupted; nothing had begun", file=sys.stderr)
         sys.exit(2)

@@ -4,19 +4,19 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .argmax import Winner, winner_registers
-from .engines.accumulate import credit
-from .engines.event import EventEngine, EventParams
-from .engines.parallel import ParallelEngine
-from .engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
-from .fifo import Queue
-from .join import Fork, Merge, OrWords
-from .lower import lower
-from .network import INPUT
-from .neurons import FireUnit, ReadoutUnit
-from .plan import default_plan
-from .timing import Timing
-from .windows import Window
+from s2nn_hw.circuit.argmax import Winner, winner_registers
+from s2nn_hw.circuit.engines.accumulate import credit
+from s2nn_hw.circuit.engines.event import EventEngine, EventParams
+from s2nn_hw.circuit.engines.parallel import ParallelEngine
+from s2nn_hw.circuit.engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
+from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.circuit.join import Fork, Merge, OrWords
+from s2nn_hw.circuit.lower import lower
+from s2nn_hw.circuit.windows import Window
+from s2nn_hw.cycles.timing import Timing
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.neurons import FireUnit, ReadoutUnit
+from s2nn_hw.plan.plan import default_plan
 
 CYCLE_BITS = 32
 TAG_BITS = 16  # of the cycle count where it rides along with the frames
@@ -25,9 +25,10 @@ TAG_BITS = 16  # of the cycle count where it rides along with the frames
 class Design:
     """What is known of the circuit of ``network`` under ``plan`` without building it.
 
-    ``stages``: one :class:`~s2nn_hw.stage.Stage` a layer (a fused pooling has none); ``timing``: the exact cycle
-    model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits, signed),
-    ``result_layout``: the ports, see :class:`Accelerator`; ``streaming``: whether it takes a frame every cycle.
+    ``stages``: one :class:`~s2nn_hw.circuit.stage.Stage` a layer (a fused pooling has none); ``timing``: the exact
+    cycle model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits,
+    signed), ``result_layout``: the ports, see :class:`Accelerator`; ``streaming``: whether it takes a frame every
+    cycle.
     """
 
     def __init__(self, network, plan=None):

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__, testbench
-from .accelerator import Accelerator
-from .engines.event import EventParams
-from .errors import UserError
-from .files import write_json, write_npz, write_text
-from .identifiers import check_name
-from .network import INPUT
-from .plan import default_plan
-from .verilog import to_verilog
+from s2nn_hw import __version__
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.engines.event import EventParams
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import write_json, write_npz, write_text
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.verilog import testbench
+from s2nn_hw.verilog.convert import to_verilog
+from s2nn_hw.verilog.identifiers import check_name
 
 TOP = "accelerator"
 TOOL = f"s2nn-hw {__version__}"
@@ -62,7 +63,7 @@ def interface(design, name=TOP):
             "first offered" + (", modulo 2^16" if design.streaming else ""),
         },
         "cycles": {
-            "exact": "s2nn_hw.timing.Timing.schedule; test vectors carry its result",
+            "exact": "s2nn_hw.cycles.timing.Timing.schedule; test vectors carry its result",
             "event": "sum over the passes of a frame of max(1, max over banks of the ones in the bank's share), unless "
             "words or a neighbour hold the layer up",
             "parallel": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",

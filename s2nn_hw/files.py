@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import UserError, listed, one_line, quoted
+from s2nn_hw.errors import UserError, listed, one_line, quoted
 
 MAX_ARRAY_BYTES = 1 << 31
 MAX_HEADER_BYTES = 1 << 14  # of a .npy file

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from .errors import readable
+from s2nn_hw.errors import readable
 
 WIDTH = 120  # of tables where standard output is no terminal
 

@@ -8,8 +8,8 @@ import math
 import re
 import tomllib
 
-from .errors import UserError, quoted
-from .files import read_bytes
+from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.files import read_bytes
 
 DEPTH = 32  # of lists and objects within each other
 LARGEST = 1 << 63

@@ -1,27 +1,23 @@
 """The generated Verilog under cocotb: every spike, score, class and cycle count is the golden model's."""
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from conftest import random_images, random_network
-from graphs import build
-from test_graphs import CASES, plan_of
-
-from quantize.data import samples
 from s2nn_hw.accelerator import Design
-from s2nn_hw.lower import with_buffers
-from s2nn_hw.plan import LayerPlan, Plan
-from s2nn_hw.store import load
-from s2nn_hw.timing import Deadlock
-from sim.runner import Simulation
-from sim.verify import Mismatch, compare, expect, run_checked
+from s2nn_hw.circuit.lower import with_buffers
+from s2nn_hw.cycles.timing import Deadlock
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import LayerPlan, Plan
+from s2nn_hw.quantize.data.sets import samples
+from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.verify import Mismatch, compare, expect, run_checked
+from tests.support.edge_cases import CASES, plan_of
+from tests.support.graphs import build
+from tests.support.networks import random_images, random_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +31,7 @@ NETWORKS = {
     "lowest_weights": ((33, 9, 4), 8, 8, "low", 2, 8, 2),
 }
 
-# of tests/test_graphs.py: every engine, window and join between them, and rows that no result needs
+# of tests/network/test_graphs.py: every engine, window and join between them, and rows that no result needs
 GRAPHS = (
     "grouped, parallel",
     "projection with stride",

@@ -7,20 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from conftest import random_images, random_network
 from rich.console import Console
 
-from hw.boards import find_board
-from hw.netlist import NetlistFlow
-from s2nn_hw import cli
-from s2nn_hw.plan import Plan, default_plan
-from s2nn_hw.store import save
-from sim.activity import circuit_identity, make_circuit, run, tables
-from sim.measure import _stage
-from sim.verify import Mismatch
+from s2nn_hw.cli import main
+from s2nn_hw.cli.activity import _stage
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
+from s2nn_hw.network.store import save
+from s2nn_hw.plan.plan import Plan, default_plan
+from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run, tables
+from s2nn_hw.sim.verilog.verify import Mismatch
+from tests.support.networks import random_images, random_network
 
 FRAMES = 6
 
@@ -73,7 +70,7 @@ def quiet(text):
 def command(monkeypatch, capsys, *arguments):
     monkeypatch.setattr(sys, "argv", ["s2nn-hw", "activity", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main.main()
     assert stop.value.code == 0
     return capsys.readouterr()
 

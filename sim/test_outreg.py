@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,17 +10,15 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from hw.boards import find_board
-from hw.flat import FlatNetlist
-from hw.levels import starts
-from hw.netlist import NetlistFlow
-from hw.outreg import MEMORIES, absorb_file
 from s2nn_hw import emit
-from s2nn_hw.verilog import to_verilog
-from sim.counting import compile_bench
-from sim.netlist import Netlist, Probed
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
+from s2nn_hw.hw.netlist.flat import FlatNetlist
+from s2nn_hw.hw.netlist.levels import starts
+from s2nn_hw.hw.netlist.output_registers import MEMORIES, absorb_file
+from s2nn_hw.sim.netlist.counting import compile_bench
+from s2nn_hw.sim.netlist.netlist import Netlist, Probed
+from s2nn_hw.verilog.convert import to_verilog
 
 BEATS = 600
 # width, depth, read ports, written, clock enable of the registers

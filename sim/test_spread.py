@@ -1,30 +1,26 @@
 """A synthesised netlist whose drivers were copied still computes the golden model's results, bits and cycles."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from conftest import random_images, random_network
-from graphs import build, convolution, identity, joined, pooled
 from rich.console import Console
 
-from hw.boards import find_board
-from hw.fanout import spread_file
-from hw.flat import FlatNetlist
-from hw.netlist import NetlistFlow
-from hw.shorten import shorten_file
-from s2nn_hw.lower import with_buffers
-from s2nn_hw.plan import default_plan
-from s2nn_hw.synapses import MaxPool
-from sim.activity import circuit_identity, make_circuit, run
-from sim.measure import _stage
-from sim.runner import Simulation
-from sim.verify import run_checked
+from s2nn_hw.circuit.lower import with_buffers
+from s2nn_hw.cli.activity import _stage
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
+from s2nn_hw.hw.netlist.fanout import spread_file
+from s2nn_hw.hw.netlist.flat import FlatNetlist
+from s2nn_hw.hw.netlist.shorten import shorten_file
+from s2nn_hw.network.synapses import MaxPool
+from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run
+from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.verify import run_checked
+from tests.support.graphs import build, convolution, identity, joined, pooled
+from tests.support.networks import random_images, random_network
 
 ROOT = Path(__file__).parents[1]
 FRAMES = 10

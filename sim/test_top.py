@@ -5,15 +5,14 @@ import random
 import numpy as np
 from amaranth.back import verilog
 
-from hw import protocol
-from hw.protocol import ErrorCode, Packet, Reply, Request, Splitter
-from hw.top import LinkTop
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.network import Input, Layer, Network
-from s2nn_hw.neurons import Fire, Readout
-from s2nn_hw.synapses import Dense
-
-from .pins import exchange
+from s2nn_hw.hw.link import protocol
+from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Splitter
+from s2nn_hw.hw.link.top import LinkTop
+from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.synapses import Dense
+from s2nn_hw.sim.verilog.pins import exchange
 
 CLOCKS_PER_BIT = 4
 

@@ -1,0 +1,82 @@
+"""What ``s2nn-hw train`` and ``s2nn-hw quantize`` do with their options: files in, files and text out."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import checked_place, write_json
+from s2nn_hw.network.store import save
+from s2nn_hw.quantize.recipe import load_recipe
+from s2nn_hw.terminal import next_step, terminal
+
+
+def train_recipe(path, folder=None, *, epochs=None, fresh=False):
+    """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
+    from s2nn_hw.quantize.train import train
+
+    recipe, console = load_recipe(path), terminal()
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
+    checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
+    log = checkpoint.with_suffix(".log.json")
+    result = json.loads(log.read_text(encoding="utf-8"))["test"]
+    for name, spikes, rate in zip(result["names"], result["spikes"], result["spike_rates"], strict=True):
+        console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
+    console.print(
+        f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
+        f"{result['data_set']}; checkpoint {checkpoint}, log {log}"
+    )
+    budget = recipe.area.lut_budget
+    if "luts" in result:
+        against = f", the budget is {budget:,}" if budget else ""
+        console.print(f"about {result['luts']:,} LUTs (an estimate){against}")
+    if budget and result["luts"] > budget:
+        console.print(
+            f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
+            "key 'area.weight' bring it down"
+        )
+    next_step("quantize", checkpoint, "-o", f"{recipe.name}.s2nn")
+
+
+def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_json=False):
+    """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``.
+
+    ``check``: two ``.npy`` files, images and what the owner's model gave for them.
+    """
+    from s2nn_hw.quantize.check import read_check
+    from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
+    from s2nn_hw.quantize.summary import quantize, show
+
+    output = Path(output)
+    if output.suffix != ".s2nn":
+        raise UserError(f"output {output} must end in .s2nn")
+    checked_place(output)
+    checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
+    console = terminal(stderr=as_json)
+    if checkpoint.foreign:
+        console.print(meaning(checkpoint.recipe))
+    pair = read_check(*check, checkpoint.recipe) if check else None
+    network, report = quantize(
+        checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console, check=pair
+    )
+    save(network, output)
+    write_json(output.with_suffix(".json"), report)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        show(report, console)
+        console.print(f"network {output}, figures {output.with_suffix('.json')}")
+        next_step("verify", output)
+    for text in report["warnings"]:
+        console.print(f"WARNING: {text}", style="bold red")
+
+
+def parse_bits(text, layers):
+    """Return the weight bits of each of ``layers`` from ``"N"`` or ``"N,N,.."``; None stays None."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip() in set("12345678") for part in parts) or len(parts) not in (1, layers):
+        raise UserError(f"--bits must be one number from 1 to 8, or {layers} of them with commas, not {text!r}")
+    return [int(part) for part in parts] * (layers if len(parts) == 1 else 1)

@@ -1,0 +1,219 @@
+"""Networks of other bits, each made once and kept in the exploration's folder, and the images they are measured on."""
+
+import dataclasses
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.explore.space import INPUT_BITS, bits_options, network_layers, parse_numbers
+from s2nn_hw.explore.variants import CALIBRATION, make_variant, own_bits
+from s2nn_hw.files import atomic_path, write_json
+from s2nn_hw.network.labels import checked_labels
+from s2nn_hw.network.store import load, save
+
+FORMAT = "s2nn-variant"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Test images, uint8 ``(count, *shape)``, their ``labels`` ``(count,)`` or None, and where they are from."""
+
+    images: np.ndarray
+    labels: object
+    source: str
+
+    @property
+    def digest(self):
+        state = hashlib.sha256(f"{self.images.shape}".encode() + np.ascontiguousarray(self.images).tobytes())
+        if self.labels is not None:
+            state.update(np.asarray(self.labels).astype("<i8").tobytes())
+        return state.hexdigest()[:16]
+
+    def save_first(self, count, path):
+        """Write the first ``count`` images to ``path`` (``.npy``)."""
+        content = io.BytesIO()
+        np.save(content, np.ascontiguousarray(self.images[:count]), allow_pickle=False)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content.getvalue())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network: its file, its name and digest, and its ``accuracy`` on all test images (None without labels)."""
+
+    path: Path
+    name: str
+    digest: str
+    accuracy: float | None
+
+
+class Networks:
+    """The variants of a network, kept in ``folder``, which the owner sets: ``get(input_bits, weight_bits)``.
+
+    Subclasses say what is explored (``identity``), what bits there are to choose from (``bits``), and ``make`` one.
+    """
+
+    def __init__(self, pictures, console):
+        self.pictures, self.console, self.folder, self.known = pictures, console, Path(), {}
+
+    def has(self, input_bits, weight_bits):
+        """Return whether :meth:`get` gives this one at once."""
+        return f"i{input_bits}w{weight_bits}" in self.known
+
+    def get(self, input_bits, weight_bits):
+        """Return the :class:`Variant`; it is made, and its accuracy measured, if it is not in the folder."""
+        key = f"i{input_bits}w{weight_bits}"
+        if key not in self.known:
+            self.known[key] = self._kept(key) or self._made(key, input_bits, weight_bits)
+        return self.known[key]
+
+    def _kept(self, key):
+        path = self.folder / f"{key}.s2nn"
+        try:
+            note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            network = load(path)
+        except (OSError, ValueError, UserError):
+            return None
+        if not isinstance(note, dict) or note.get("of") != self._note(network)["of"]:
+            return None
+        return Variant(path, network.name, network.digest, note.get("accuracy"))
+
+    def _made(self, key, input_bits, weight_bits):
+        network = self.make(input_bits, weight_bits)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, accuracy = self.folder / f"{key}.s2nn", None
+        if self.pictures.labels is not None:
+            classes = network.forward(self.pictures.images).classes.numpy()
+            accuracy = round(float((classes == self.pictures.labels).mean()), 6)
+        save(network, path)
+        write_json(path.with_suffix(".json"), self._note(network) | {"accuracy": accuracy})
+        said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
+        self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
+        return Variant(path, network.name, network.digest, accuracy)
+
+    def _note(self, network):
+        of = self.identity() | {"images": self.pictures.digest, "network": network.digest}
+        return {"format": FORMAT, "version": 1, "of": of}
+
+
+class FromNetwork(Networks):
+    """Variants of the integer network in file ``path``, rounded anew on training images if they are here."""
+
+    def __init__(self, path, pictures, console):
+        super().__init__(pictures, console)
+        self.network = load(path)
+        if pictures.labels is not None:
+            checked_labels(pictures.labels, len(pictures.images), len(self.network.classes))
+        self.calibration = calibration_images(self.network, CALIBRATION)
+
+    @property
+    def name(self):
+        return self.network.name
+
+    @property
+    def layers(self):
+        return network_layers(self.network)
+
+    def identity(self):
+        count = 0 if self.calibration is None else len(self.calibration)
+        return {"kind": "network", "name": self.name, "digest": self.network.digest, "calibration_images": count}
+
+    def bits(self, input_bits, weight_bits):
+        """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""
+        return bits_options(input_bits, weight_bits, own_bits(self.network))
+
+    def make(self, input_bits, weight_bits):
+        return make_variant(self.network, input_bits=input_bits, weight_bits=weight_bits, calibration=self.calibration)
+
+
+class FromRecipe(Networks):
+    """Networks trained by the recipe in file ``path`` with other bits, each in a folder of its own below ``folder``.
+
+    Weight bits are those of hidden layers; readout and shortcuts keep what the recipe says. An interrupted training
+    goes on.
+    """
+
+    def __init__(self, path, pictures, console, epochs=None):
+        from s2nn_hw.quantize.recipe import load_recipe
+
+        super().__init__(pictures, console)
+        recipe = load_recipe(path)
+        if epochs is not None:
+            recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
+        self.recipe = recipe
+
+    @property
+    def name(self):
+        return self.recipe.name
+
+    @property
+    def layers(self):
+        from s2nn_hw.quantize.graph import nodes
+
+        return tuple(
+            (node.name, *((node.taps[0].kernel,) * 2 if node.taps[0].kind == "conv" else (0, 0)))
+            for node in nodes(self.recipe)
+            if node.taps
+        )
+
+    def identity(self):
+        from s2nn_hw.quantize.recipe import as_dict
+
+        text = json.dumps(as_dict(self.recipe), sort_keys=True)
+        return {"kind": "recipe", "name": self.name, "digest": hashlib.sha256(text.encode()).hexdigest()}
+
+    def bits(self, input_bits, weight_bits):
+        """Return the bits to choose from: those given, else the recipe's own first and then 1, 2, 4 and 2, 3, 4."""
+        own = [self.recipe.data.pixel_bits, max(self.recipe.bits[:-1])]
+        given = (
+            parse_numbers(input_bits, "--input-bits", (own[0], 1, 2, 4), INPUT_BITS),
+            parse_numbers(weight_bits, "--weight-bits", (own[1], 2, 3, 4), range(1, 9)),
+        )
+        return tuple(tuple(dict.fromkeys(values)) for values in given)
+
+    def make(self, input_bits, weight_bits):
+        from s2nn_hw.quantize.checkpoint import read_checkpoint
+        from s2nn_hw.quantize.summary import quantize
+        from s2nn_hw.quantize.train import train
+
+        recipe, name = self.recipe, f"{self.name[:48]}-i{input_bits}w{weight_bits}"
+        layers = tuple(
+            dataclasses.replace(
+                layer, bits=weight_bits, shortcut_bits=layer.shortcut and (layer.shortcut_bits or layer.bits)
+            )
+            if layer.bits is not None
+            else layer
+            for layer in recipe.layers
+        )
+        recipe = dataclasses.replace(
+            recipe, name=name, layers=layers, data=dataclasses.replace(recipe.data, pixel_bits=input_bits)
+        )
+        self.console.print(f"training {name}, {recipe.training.epochs} epochs")
+        checkpoint = train(recipe, self.folder / name, console=self.console)
+        return quantize(read_checkpoint(checkpoint), console=self.console)[0]
+
+
+def calibration_images(network, count):
+    """Return the first ``count`` training images of the data set that ``network`` names, None if they are not here."""
+    from s2nn_hw.quantize.data.sets import SETS, present
+    from s2nn_hw.quantize.data.sets import load as load_set
+
+    name = network.provenance.get("data_set")
+    if name not in SETS or not present(name, "train"):
+        return None
+    images = load_set(name, "train")[0][:count]
+    return images if images.shape[1:] == network.input.shape else None
+
+
+def recipe_images(path):
+    """Return ``(images, labels, source)``: the test set of the data set that the recipe in file ``path`` is for."""
+    from s2nn_hw.quantize.data.sets import load as load_set
+    from s2nn_hw.quantize.recipe import load_recipe
+
+    name = load_recipe(path).data.set
+    return *load_set(name, "test"), f"{name} test set"

@@ -1,0 +1,1 @@
+"""Boards and their FPGAs: pins, clocks, budgets."""

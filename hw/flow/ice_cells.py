@@ -1,0 +1,35 @@
+"""How many logic cells nextpnr-ice40 makes of a netlist at least, counted before it runs.
+
+A cell holds a look-up table and a flip-flop, together only where the table drives nothing but that flip-flop's data
+(``pack_lut_lutffs`` of nextpnr-ice40's ``pack.cc``). Carries that find no table, and what legalises their chains, come
+on top: 0.7 to 1.6 % in the networks tried.
+"""
+
+from collections import Counter
+
+from s2nn_hw.hw.flow.toolreports import netlist_cells
+
+TABLE, FLIP_FLOP = "SB_LUT4", "SB_DFF"
+
+
+def count_logic_cells(path, top="top"):
+    """Return the least count of logic cells of module ``top`` in yosys's JSON netlist ``path``, mapped to iCE40."""
+    return of_cells(netlist_cells(path, top))
+
+
+def of_cells(cells):
+    """Return the count of ``{name: cell}`` in yosys's JSON form."""
+    loads = Counter(
+        bit
+        for cell in cells.values()
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "input"
+        for bit in bits
+    )
+    tables = {cell["connections"]["O"][0] for cell in cells.values() if cell["type"] == TABLE}
+    count = len(tables)
+    for cell in cells.values():
+        if cell["type"].startswith(FLIP_FLOP):
+            (data,) = cell["connections"]["D"]
+            count += not (data in tables and loads[data] == 1)
+    return count

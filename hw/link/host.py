@@ -1,0 +1,290 @@
+"""The host's end of the link: identity check, images in and results out, and the ``run`` command."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link import older_protocols
+from s2nn_hw.hw.link.line import SerialLine
+from s2nn_hw.hw.link.protocol import (
+    DELIMITER,
+    SEQUENCES,
+    VERSION,
+    Damaged,
+    ErrorCode,
+    Identity,
+    Reply,
+    Splitter,
+    digest_of,
+    encode,
+    identity_request,
+)
+from s2nn_hw.hw.link.transfer import RETRIES, Transfer
+from s2nn_hw.hw.link.verdict import SelfTestPackets, self_test_request
+from s2nn_hw.network.network import Input
+
+QUIET_POLLS = 4
+ASKS, ASK_OLDER_FROM = 20, 2
+IDENTITY_PIECE = len(encode(identity_request(1))) - 2 + Identity.FORMAT.size  # bytes between the delimiters of a reply
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Per image: ``classes`` int64 ``(count,)``, ``scores`` int64 ``(count, classes)``, ``cycles`` int64 ``(count,)``.
+
+    ``seconds``: wall time for all of them; ``repeats``: frames that were sent again.
+    """
+
+    classes: np.ndarray
+    scores: np.ndarray
+    cycles: np.ndarray
+    seconds: float
+    repeats: int
+
+
+def open_device(port, baud, network=None, **options):
+    """Return the :class:`Device` behind serial ``port``; ``options`` as of that."""
+    return Device(SerialLine(port, baud), network, **options)
+
+
+class Device:
+    """The board at the far end of ``line`` (a :class:`~s2nn_hw.hw.link.line.SerialLine`), closed with it; a context
+    manager.
+
+    ``network``: what it must hold, checked by digest; None takes the board's word for what it is, and images may
+    then have any shape of as many pixels.
+    ``timeout``: seconds to wait for an answer beyond the time it needs on the line; ``retries``: how often a
+    frame is sent again before giving up. Every failure is a :class:`UserError` that names the port.
+    """
+
+    def __init__(self, line, network=None, *, timeout=1.0, retries=RETRIES):
+        self.line, self.network, self.timeout, self.retries = line, network, timeout, retries
+        self._sequence = 0
+        self._splitter, self._nearly = Splitter(), False
+        try:
+            self.identity = self._ask_identity()
+            self._check_identity()
+            self._drain()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    @property
+    def name(self):
+        """The port's."""
+        return self.line.name
+
+    def close(self):
+        """Release the port."""
+        self.line.close()
+
+    def _read(self):
+        """Return the packets that have come, after at most a short wait."""
+        return self._splitter.feed(self.line.read())
+
+    def _ask(self, request, answers, also=lambda number: b""):
+        """Send ``request(number)``, :data:`ASKS` times at most; return the first packet that is a reply to one of them.
+
+        ``answers(packet, sent)``: whether it is, ``sent`` being the requests by number. ``also(ask)``: bytes that are
+        sent along. None if nothing comes in time.
+        """
+        sent = {}
+        for ask in range(ASKS):
+            self._sequence = (self._sequence + 1) % SEQUENCES
+            asked = sent[self._sequence] = request(self._sequence)
+            # the delimiters end whatever was left on the line
+            self.line.write(bytes((DELIMITER, DELIMITER)) + encode(asked) + also(ask))
+            deadline = self.line.now() + self.timeout / 4
+            while self.line.now() < deadline:
+                for packet in self._read():
+                    known = packet.sequence in sent
+                    if known and (packet.error == ErrorCode.UNKNOWN or answers(packet, sent)):
+                        return packet
+                self._refuse_older()
+        return None
+
+    def _ask_identity(self):
+        packet = self._ask(
+            identity_request,
+            lambda packet, sent: packet.type == Reply.IDENTITY,
+            lambda ask: older_protocols.identity_request() if ask >= ASK_OLDER_FROM else b"",
+        )
+        if packet is not None and packet.error is None:
+            return Identity.unpack(packet.payload)
+        seen = self._splitter
+        if not seen.bytes:
+            raise UserError(f"{self.name} answers nothing: is the board configured, and is this its UART port?")
+        if seen.whole or self._nearly:
+            raise UserError(
+                f"{self.name} answers, but its identity did not come through in {ASKS} tries: "
+                f"{seen.damaged} of {seen.damaged + seen.whole} packets were damaged on the way; check "
+                "cable and ground"
+            )
+        raise UserError(
+            f"{self.name} answers {seen.bytes} bytes, but no identity packet among them: another device, "
+            f"or another baud rate than {self.line.baud}"
+        )
+
+    def _refuse_older(self):
+        """Refuse a device of an older version; note answers of an identity's length that were damaged."""
+        for piece in self._splitter.rejected:
+            version = older_protocols.version_of(piece)
+            if version is not None:
+                raise UserError(
+                    f"{self.name}: the device speaks protocol version {version}, this tool version "
+                    f"{VERSION}; build the bitstream anew"
+                )
+            self._nearly |= len(piece) == IDENTITY_PIECE and piece[1] == Reply.IDENTITY
+
+    def _check_identity(self):
+        found, network = self.identity, self.network
+        if network is None:
+            return
+        if found.digest != digest_of(network):
+            raise UserError(
+                f"{self.name} holds another network: digest {found.digest.hex()}, while {network.name} has "
+                f"{digest_of(network).hex()}; load the bitstream built from this file"
+            )
+        wanted = (network.input.size, network.input.bits, len(network.classes))
+        if (found.pixels, found.bits, found.classes) != wanted:
+            raise UserError(
+                f"{self.name} reports pixels, bits, classes {found.pixels, found.bits, found.classes}, "
+                f"the network has {wanted}"
+            )
+
+    def self_test(self, command=0):
+        """Return the :class:`~s2nn_hw.hw.link.verdict.Verdict` of the self-test on the board, after it got ``command``.
+
+        :class:`UserError` if the board holds none.
+        """
+        packets = SelfTestPackets(self.identity)
+        packet = self._ask(lambda number: self_test_request(number, command), _is_verdict_of)
+        if packet is None:
+            raise UserError(f"{self.name} does not answer for its self-test in {ASKS} tries; check cable and baud rate")
+        if packet.error is not None:
+            raise UserError(
+                f"{self.name} holds an accelerator, but no self-test; build one with `s2nn-hw bitstream --self-test`"
+            )
+        try:
+            return packets.unpack_verdict(packet.payload)
+        except Damaged:
+            raise UserError(f"{self.name}: the self-test's verdict does not fit the device's own identity") from None
+
+    def encode(self, images):
+        """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``."""
+        if self.network is not None:
+            return self.network.encode(images)
+        images = np.asarray(images)
+        flat = images.reshape(len(images), int(np.prod(images.shape[1:]))) if images.ndim > 1 else images
+        return Input((self.identity.pixels,), self.identity.bits).encode(flat)
+
+    @property
+    def classes(self):
+        """Names of the classes, or their numbers where only the board is known."""
+        return tuple(map(str, range(self.identity.classes))) if self.network is None else self.network.classes
+
+    def _drain(self):
+        """Wait until the line is quiet: what another host asked for must be out of the way."""
+        deadline, quiet = self.line.now() + self.timeout, 0
+        while quiet < QUIET_POLLS and self.line.now() < deadline:
+            before = self._splitter.bytes
+            self._read()
+            quiet = quiet + 1 if self._splitter.bytes == before else 0
+
+    def classify(self, images, *, progress=None, limit=None):
+        """Return the :class:`Answers` of uint8 ``images`` ``(count, *shape)``; ``progress(done, repeats)`` is called.
+
+        ``limit``: seconds for all of them, None as of :class:`~s2nn_hw.hw.link.transfer.Transfer`, which see for the
+        rest.
+        """
+        pixels, start = self.encode(images), self.line.now()
+        transfer = Transfer(
+            self.line, self._read, self.identity, pixels, timeout=self.timeout, retries=self.retries, limit=limit
+        )
+        results = transfer.run(progress)
+        return Answers(
+            np.array([r.index for r in results], np.int64),
+            np.array([r.scores for r in results], np.int64).reshape(len(pixels), self.identity.classes),
+            np.array([r.cycles for r in results], np.int64),
+            self.line.now() - start,
+            transfer.repeats,
+        )
+
+
+def _is_verdict_of(packet, sent):
+    """Return whether ``packet`` answers one of the SELF_TEST requests in ``sent``."""
+    number, check = packet.answered
+    return packet.type == Reply.SELF_TEST and check == sent[number].check
+
+
+def run(images, port, output=None, *, baud, network=None, limit=None):
+    """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``.
+
+    ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
+    images, None as of :meth:`Device.classify`.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from s2nn_hw.files import read_images, write_npz
+    from s2nn_hw.network.store import load
+    from s2nn_hw.terminal import Terminal, next_step
+
+    pixels = read_images(images)[0]
+    path = network
+    if network is not None:
+        network = load(network)
+        network.encode(pixels)  # shape and type are judged before the board is asked
+    if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
+        raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
+    console = Terminal()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with open_device(port, baud, network) as device:
+        device.encode(pixels)
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+            task = bar.add_task("images", total=len(pixels))
+
+            def progress(done, repeats):
+                again = f" ({repeats:,} sent again)" if repeats else ""
+                bar.update(task, completed=done, description=f"images{again}")
+
+            answers = device.classify(pixels, progress=progress, limit=limit)
+        classes, identity = device.classes, device.identity
+    if output is not None:
+        write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})
+    for table in tables(classes, answers, identity.clock_hz):
+        console.print(table)
+    if network is None:
+        digest = identity.digest.hex()
+        console.print(f"the board's network has digest {digest}; --network NAME.s2nn checks it", soft_wrap=True)
+    if output is not None:
+        console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
+    if network is not None:
+        next_step("report", path, "--html")
+
+
+def tables(classes, answers, clock_hz):
+    """Return what `run` prints: images by class; cycles, time and rate."""
+    from rich.table import Table
+
+    counts = Table(title="Images by class")
+    counts.add_column("class")
+    counts.add_column("images", justify="right")
+    for index, name in enumerate(classes):
+        counts.add_row(name, str(int((answers.classes == index).sum())))
+    figures = Table(title=f"On the board, {clock_hz / 1e6:g} MHz")
+    for column in ("", "min", "mean", "max"):
+        figures.add_column(column, justify="right" if column else "left")
+    if len(answers.cycles):
+        cycles = (answers.cycles.min(), answers.cycles.mean(), answers.cycles.max())
+        figures.add_row("cycles", *(f"{c:,.6g}" for c in cycles))
+        figures.add_row("microseconds", *(f"{c * 1e6 / clock_hz:,.1f}" for c in cycles))
+        figures.add_row("frames/s over the link", "", f"{len(answers.cycles) / max(answers.seconds, 1e-9):,.1f}", "")
+        figures.add_row("frames sent again", "", str(answers.repeats), "")
+    return counts, figures

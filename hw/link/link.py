@@ -1,0 +1,160 @@
+"""The device's end of the host link, without the UART: bytes in, bytes out, accelerator between."""
+
+from amaranth.hdl import Cat, Const, Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.hw.link.protocol import Identity
+from s2nn_hw.hw.link.receive import PacketReader, Token, Unstuffer
+from s2nn_hw.hw.link.respond import Responder, score_bytes
+from s2nn_hw.hw.link.selftest import state_layout
+from s2nn_hw.hw.link.verdict import Command, SelfTestPackets
+
+WINDOW = 4
+
+
+def identity_of(accelerator, *, clock_hz, window=WINDOW):
+    """Return the :class:`Identity` of ``accelerator``; :class:`ValueError` if its attributes contradict each other."""
+    identity = Identity.of(accelerator, window=window, clock_hz=clock_hz)
+    if identity.beats != accelerator.beats:
+        raise ValueError(
+            f"the accelerator takes {accelerator.beats} beats a frame, not {identity.beats}: its "
+            "pixels_per_group or pixels_per_beat is wrong"
+        )
+    return identity
+
+
+class Link(wiring.Component):
+    """Answers the packets of ``docs/protocol.md`` with the help of an accelerator outside.
+
+    ``i``, ``o``: bytes from and to the line. Beside them ``frames`` goes to the accelerator's ``i`` (a beat per
+    cycle, whole frames with a right checksum only) and ``results`` comes from its ``o``, results in frame order.
+    """
+
+    def __init__(self, identity, result_layout):
+        self.identity = identity
+        self.reader = PacketReader(identity)
+        self.responder = Responder(identity, result_layout)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "frames": Out(self.reader.o.signature),
+                "results": In(stream.Signature(result_layout)),
+            }
+        )
+
+    @classmethod
+    def of(cls, accelerator, *, clock_hz, window=WINDOW):
+        """Return the link that fits ``accelerator``, a component with the attributes of :meth:`Identity.of`."""
+        return cls(identity_of(accelerator, clock_hz=clock_hz, window=window), accelerator.o.payload.shape())
+
+    def elaborate(self, platform):
+        m = Module()
+        _packets(m, self)
+        connect(m, self.reader.o, flipped(self.frames))
+        connect(m, flipped(self.results), self.responder.results)
+        return m
+
+
+class SelfTestLink(wiring.Component):
+    """Answers for a self-test: identity and verdict, frames are an unknown request.
+
+    ``i``, ``o``: bytes from and to the line. Beside them ``restart``, ``fault`` and ``state`` belong to those of
+    :class:`~s2nn_hw.hw.link.selftest.SelfTest`. A reply carries the state of the cycle in which its request is taken
+    up; after a restart that is the old one, no longer running.
+    """
+
+    def __init__(self, identity, result_layout, *, vectors, rounds_log2):
+        self.identity, self.vectors, self.rounds_log2 = identity, vectors, rounds_log2
+        self.packets = packets = SelfTestPackets(identity)
+        self.reader = PacketReader(packets)
+        layout = data.StructLayout({"state": state_layout(result_layout, vectors), "fault": 1})
+        self.responder = Responder(packets, layout, self._payload)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "restart": Out(1),
+                "fault": Out(1),
+                "state": In(layout["state"].shape),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        _packets(m, self)
+        reader, reply = self.reader, self.responder.results
+        # the state must not change while it is sent, as its bytes are read twice
+        command = reader.o.payload[0]
+        with m.FSM():
+            with m.State("ASK"):
+                m.d.comb += reader.o.ready.eq(1)
+                with m.If(reader.o.valid):
+                    restart = (command & Command.RESTART.value).any()
+                    m.d.sync += self.restart.eq(restart)
+                    with m.If(restart):
+                        m.d.sync += self.fault.eq((command & Command.FAULT.value).any())
+                    m.next = "OBEY"
+            with m.State("OBEY"):
+                m.d.sync += self.restart.eq(0)
+                m.next = "LOOK"
+            with m.State("LOOK"):
+                now = reply.payload.state
+                m.d.sync += [now.eq(self.state), reply.payload.fault.eq(self.fault), reply.valid.eq(1)]
+                with m.If(~self.state.failed):
+                    m.d.sync += [now.vector.eq(0), now.wanted.as_value().eq(0), now.came.as_value().eq(0)]
+                m.next = "TELL"
+            with m.State("TELL"), m.If(reply.ready):
+                m.d.sync += reply.valid.eq(0)
+                m.next = "ASK"
+        return m
+
+    def _payload(self, packets, reply):
+        """Return the SELF_TEST payload as one value, in the order of ``SelfTestPackets.pack_verdict``."""
+        state = reply.state
+
+        def answer(of):
+            return Cat(of["class"], Const(0, 16 - len(of["class"])), score_bytes(packets, of.scores))
+
+        flags = Cat(state.running, state.passed, state.failed, reply.fault, Const(0, 4))
+        head = Cat(
+            flags,
+            Const(self.rounds_log2, 8),
+            Const(self.vectors, 16),
+            state.frames,
+            Const(0, 64 - len(state.frames)),
+            state.mismatches,
+            state.round_cycles,
+            state.span_cycles,
+            state.latency_cycles,
+            state.vector,
+            Const(0, 16 - len(state.vector)),
+        )
+        return Cat(head, answer(state.wanted), answer(state.came))
+
+
+def _packets(m, link):
+    """Add what both links have: packets in, answers out, all but what the reader hands on and the responder sends."""
+    m.submodules.unstuffer = unstuffer = Unstuffer()
+    m.submodules.reader = reader = link.reader
+    m.submodules.responder = responder = link.responder
+    # registers between what is read off the line and what judges it
+    m.submodules.tokens = tokens = Queue(width=Token.size, depth=2)
+    connect(m, flipped(link.i), unstuffer.i)
+    m.d.comb += [
+        tokens.i.payload.eq(unstuffer.o.payload.as_value()),
+        tokens.i.valid.eq(unstuffer.o.valid),
+        unstuffer.o.ready.eq(tokens.i.ready),
+        reader.i.payload.eq(tokens.o.payload),
+        reader.i.valid.eq(tokens.o.valid),
+        tokens.o.ready.eq(reader.i.ready),
+    ]
+    connect(m, reader.answers, responder.answers)
+    connect(m, responder.o, flipped(link.o))
+    m.d.comb += [
+        reader.number.eq(responder.number),
+        responder.origin.eq(reader.origin),
+        reader.finish.eq(responder.finish),
+    ]

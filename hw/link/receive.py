@@ -1,0 +1,253 @@
+"""From received bytes to frames for the accelerator: unstuffing, checksum, judgement, frame buffer."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.crc import Algorithm
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link import protocol
+from s2nn_hw.hw.link.protocol import ErrorCode, Request
+
+# one decoded byte, or the end of a packet; ``whole``: the end came at the end of a block
+Token = data.StructLayout({"byte": 8, "end": 1, "whole": 1})
+# what is to be told to the host besides results: an error code, or 0 for the identity
+Answer = data.StructLayout({"code": 3, "sequence": 8})
+ORIGIN_BYTES = protocol.CHECK_BYTES + 1  # by which a result says what it answers: checksum from its end on, then number
+
+
+class Stage(enum.Enum, shape=3):
+    """Which byte of a packet comes next."""
+
+    TYPE = 0
+    SEQUENCE = 1
+    PAYLOAD = 2
+    CHECK = 3
+    DONE = 4
+
+
+SHORTEST_REQUEST = len(protocol.encode(protocol.identity_request(0)))
+
+
+def slot_bits(window):
+    """Return the bits that number the frames of ``window``, a power of two from 2 to 16."""
+    if window not in (2, 4, 8, 16):
+        raise UserError(f"link: window must be 2, 4, 8 or 16 frames, not {window!r}")
+    return window.bit_length() - 1
+
+
+class Unstuffer(wiring.Component):
+    """COBS decoder: ``i`` bytes from the line, ``o`` tokens, in the same cycle, at most one for each byte.
+
+    Empty packets (delimiters in a row) give no token. After a delimiter, wherever it stands, a packet begins. Bytes
+    that give no token wait, too, while ``o`` is not ready: so none of their bits stands before ``i.ready``.
+    """
+
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Token))})
+
+    def elaborate(self, platform):
+        m = Module()
+        left = Signal(8)  # bytes of the block still to come, and one
+        first, full = Signal(init=1), Signal()  # no code of this packet yet; the block has no zero behind it
+        byte, token = self.i.payload, self.o.payload
+        code, delimiter = Signal(init=1), Signal()  # a code comes next: `left` is 1
+        m.d.comb += [
+            delimiter.eq(byte == protocol.DELIMITER),
+            token.end.eq(delimiter),
+            token.whole.eq(code),
+            token.byte.eq(Mux(code, 0, byte)),
+            self.o.valid.eq(self.i.valid & ~(first & (delimiter | code)) & (delimiter | ~code | ~full)),
+            self.i.ready.eq(self.o.ready),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [first.eq(delimiter), left.eq(left - 1), code.eq(left == 2)]
+            with m.If(delimiter):
+                m.d.sync += [code.eq(1), full.eq(0)]
+            with m.Elif(code):
+                m.d.sync += [left.eq(byte), code.eq(byte == 1), full.eq(byte == protocol.FULL_BLOCK)]
+        return m
+
+
+class PacketReader(wiring.Component):
+    """Judges packets; keeps frames until their checksum is right, then hands them over.
+
+    ``i``: tokens. ``o``: beats for the accelerator, one per cycle as long as it takes them, frame by frame.
+    ``answers``: refusals, and code 0 where the identity is asked for. Beside the streams: ``origin`` is byte
+    ``number`` of where the oldest frame without an answer is from (:data:`ORIGIN_BYTES`), ``finish`` (one cycle) says
+    that it has its answer now.
+
+    ``identity``: an :class:`~s2nn_hw.hw.link.protocol.Identity`, or what has its attributes for requests of another
+    type.
+
+    A frame is refused as BUSY when ``identity.window`` frames wait for their answers as its header comes. An
+    answer waits in a queue deep enough that a request with a right checksum and the length it needs is never
+    without one: the shortest request takes longer on the line than an ERROR reply, and the queue holds what comes
+    in while the two longest replies go out. Line noise can't fill it: answers to damaged packets enter
+    it only when it is empty. The identity, too, is refused as BUSY unless it is empty.
+    """
+
+    def __init__(self, identity):
+        self.identity, self._slot_bits = identity, slot_bits(identity.window)
+        pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
+        super().__init__(
+            {
+                "i": In(stream.Signature(Token)),
+                "o": Out(stream.Signature(pixels)),
+                "answers": Out(stream.Signature(Answer)),
+                "number": In(range(ORIGIN_BYTES)),
+                "origin": Out(8),
+                "finish": In(1),
+            }
+        )
+
+    @property
+    def queue_depth(self):
+        """Answers that can wait: what arrives while a RESULT and an IDENTITY go out, one noise answer, and spares."""
+        payloads = (self.identity.result_bytes, self.identity.FORMAT.size)
+        line = sum(n + protocol.HEADER_BYTES + protocol.CHECK_BYTES + 2 + n // 254 for n in payloads)
+        return 1 << (line // SHORTEST_REQUEST + 4 - 1).bit_length()
+
+    def elaborate(self, platform):
+        m = Module()
+        of, token = self.identity, self.i.payload
+        slot_bits = self._slot_bits
+        m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
+        m.submodules.queue = queue = Queue(width=Answer.size, depth=self.queue_depth)
+
+        # slots: [finished, handed) are in the accelerator, [handed, filled) wait for it, `filled` is being written
+        filled, handed, finished = (Signal(slot_bits + 1, name=n) for n in ("filled", "handed", "finished"))
+        sequence, is_frame, is_identity, room = Signal(8), Signal(), Signal(), Signal()
+        # a slot is, as of the cycle before; ``room``: one was as the header came
+        vacant, free = (filled ^ finished) != of.window, Signal()
+        # bytes of payload or checksum due behind this one
+        left = Signal(range(max(protocol.CHECK_BYTES, of.frame_bytes)))
+        stage, judge, whole, extra = Signal(Stage), Signal(), Signal(), Signal()
+        take, payload_byte = Signal(), Signal()
+        # the checksum takes a bit a cycle: a byte is on the line for longer, and taken whole it would cost more LUTs
+        bit, eighth, summing = Signal(3), Signal(), Signal()
+        # what the next byte is for: settled long before it is taken, so it is looked at a cycle late, in registers
+        to_buffer, to_origins = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~judge & (token.end | eighth)),
+            summing.eq(self.i.valid & ~judge & ~token.end),
+            take.eq(summing & eighth),
+            check.data.eq(token.byte.bit_select(bit, 1)),
+            check.valid.eq(summing),
+            check.start.eq(judge),
+            payload_byte.eq(take & to_buffer),
+        ]
+        m.d.sync += [
+            bit.eq(bit + summing),
+            eighth.eq(Mux(summing, bit == 6, eighth)),
+            judge.eq(self.i.valid & ~judge & token.end),
+            whole.eq(token.whole),
+            free.eq(vacant),
+            to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
+            to_origins.eq(((stage == Stage.SEQUENCE) & vacant) | ((stage == Stage.CHECK) & room)),
+        ]
+        with m.If(take), m.Switch(stage):
+            with m.Case(Stage.TYPE):
+                m.d.sync += [
+                    is_frame.eq(token.byte == of.request),
+                    is_identity.eq(token.byte == Request.IDENTITY),
+                    stage.eq(Stage.SEQUENCE),
+                ]
+            with m.Case(Stage.SEQUENCE):
+                m.d.sync += [
+                    sequence.eq(token.byte),
+                    room.eq(free),
+                    left.eq(Mux(is_frame, of.frame_bytes - 1, 0)),
+                    stage.eq(Stage.PAYLOAD),
+                ]
+            with m.Case(Stage.PAYLOAD):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.d.sync += [left.eq(protocol.CHECK_BYTES - 1), stage.eq(Stage.CHECK)]
+            with m.Case(Stage.CHECK):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.d.sync += stage.eq(Stage.DONE)
+            with m.Case(Stage.DONE):
+                m.d.sync += extra.eq(1)
+
+        # the judgement, one cycle after the end
+        code, sound, accept = Signal(3), Signal(), Signal()
+        empty, matched = Signal(), Signal()  # the checksum, as of the end
+        m.d.sync += matched.eq(check.match_detected)
+        m.d.comb += [
+            empty.eq(~queue.o.valid),
+            sound.eq((stage == Stage.DONE) & whole & matched),
+            accept.eq(judge & sound & ~extra & is_frame & room),
+        ]
+        with m.If(stage != Stage.DONE):
+            m.d.comb += code.eq(ErrorCode.SHORT)
+        with m.Elif(extra & (is_frame | is_identity)):
+            m.d.comb += code.eq(ErrorCode.LONG)
+        with m.Elif(~sound):
+            m.d.comb += code.eq(ErrorCode.CHECKSUM)
+        with m.Elif(is_frame | (is_identity & ~empty)):
+            m.d.comb += code.eq(ErrorCode.BUSY)
+        with m.Elif(~is_identity):
+            m.d.comb += code.eq(ErrorCode.UNKNOWN)
+        m.d.comb += [
+            queue.i.payload.eq(Cat(code, sequence)),
+            queue.i.valid.eq(judge & ~accept & (sound | empty)),
+            self.answers.payload.as_value().eq(queue.o.payload),
+            self.answers.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.answers.ready),
+        ]
+        with m.If(judge):
+            m.d.sync += [stage.eq(Stage.TYPE), sequence.eq(0), extra.eq(0)]
+
+        # where the frames in the slots are from
+        m.submodules.origins = origins = Memory(shape=8, depth=of.window * ORIGIN_BYTES, init=[])
+        note, recall = origins.write_port(), origins.read_port(domain="comb")
+        numbered = stage == Stage.SEQUENCE
+        m.d.comb += [
+            note.addr.eq(Cat(filled[:slot_bits], Mux(numbered, ORIGIN_BYTES - 1, left[:2]))),
+            note.data.eq(token.byte),
+            note.en.eq(take & to_origins),
+            recall.addr.eq(Cat(finished[:slot_bits], self.number)),
+            self.origin.eq(recall.data),
+        ]
+        with m.If(accept):
+            m.d.sync += filled.eq(filled + 1)
+        m.d.sync += finished.eq(finished + self.finish)
+        self._buffer(m, filled[:slot_bits], handed, filled != handed, payload_byte, judge)
+        return m
+
+    def _buffer(self, m, writing, handed, waiting, payload_byte, restart):
+        """Add the frame memory: bytes gathered into beats and written, whole frames read a beat per cycle."""
+        of, slot = self.identity, handed[:-1]
+        width = of.pixels_per_beat * of.bits
+        beat_bits = (of.beats - 1).bit_length()
+        m.submodules.memory = memory = Memory(shape=width, depth=1 << len(slot) + beat_bits, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        beat_in, beat_out = Signal(beat_bits), Signal(beat_bits)
+        gathered = Signal(8 * (of.beat_bytes - 1))
+        byte_in, whole = Signal(range(of.beat_bytes)), Signal()  # the next byte makes a beat whole
+        word = Cat(gathered, self.i.payload.byte)
+        m.d.comb += [
+            write.addr.eq(Cat(beat_in, writing)),
+            write.data.eq(word[:width]),
+            write.en.eq(payload_byte & whole),
+            read.addr.eq(Cat(beat_out, slot)),
+            read.en.eq(~self.o.valid | self.o.ready),
+            self.o.payload.as_value().eq(read.data),
+        ]
+        m.d.sync += whole.eq(byte_in == of.beat_bytes - 1)
+        with m.If(payload_byte):
+            m.d.sync += [gathered.eq(word[8:]), byte_in.eq(byte_in + 1)]
+            with m.If(whole):
+                m.d.sync += [byte_in.eq(0), beat_in.eq(beat_in + 1)]
+        with m.If(restart):
+            m.d.sync += [byte_in.eq(0), beat_in.eq(0)]
+        with m.If(read.en):
+            m.d.sync += self.o.valid.eq(waiting)
+            with m.If(waiting):
+                m.d.sync += beat_out.eq(beat_out + 1)
+                with m.If(beat_out == of.beats - 1):
+                    m.d.sync += [beat_out.eq(0), handed.eq(handed + 1)]

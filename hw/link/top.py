@@ -1,0 +1,97 @@
+"""Everything on the chip but clock and pins: UART, link and accelerator; or a self-test in the frames' place."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.hw.link.link import WINDOW, Link, SelfTestLink, identity_of
+from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, SelfTest
+from s2nn_hw.hw.link.uart import UartReceiver, UartTransmitter, clocks_per_bit
+
+BAUD = 1_000_000
+
+
+class LinkTop(wiring.Component):
+    """An accelerator behind a UART: pins ``rx`` and ``tx``, one clock domain of ``clock_hz``.
+
+    ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
+    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``.
+    :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
+    """
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+
+    def __init__(self, accelerator, *, clock_hz, baud=BAUD, window=WINDOW):
+        self.clocks = clocks_per_bit(clock_hz, baud)
+        self.accelerator = accelerator
+        self.link = Link.of(accelerator, clock_hz=clock_hz, window=window)
+        super().__init__()
+
+    @property
+    def identity(self):
+        """What the device says about itself; the layout of its packets."""
+        return self.link.identity
+
+    def elaborate(self, platform):
+        m = Module()
+        link = _line(m, self, self.link)
+        m.submodules.accelerator = accelerator = self.accelerator
+        connect(m, link.frames, accelerator.i)
+        connect(m, accelerator.o, link.results)
+        return m
+
+
+class SelfTestTop(wiring.Component):
+    """An accelerator that tests itself: pins ``rx`` and ``tx`` for the verdict, and three LEDs.
+
+    ``accelerator``: as for :class:`LinkTop`, and ``beat_pixels``; ``vectors``:
+    :class:`s2nn_hw.hw.link.selftest.Vectors`. ``leds``: bit 0 passed, bit 1 failed, bit 2 the heartbeat, which changes
+    each half second if a result came in it. :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
+    """
+
+    def __init__(self, accelerator, vectors, *, clock_hz, baud=BAUD, rounds_log2=ROUNDS_LOG2):
+        self.clocks, self.half_second = clocks_per_bit(clock_hz, baud), max(2, clock_hz // 2)
+        self.test = SelfTest(accelerator, vectors, rounds_log2=rounds_log2)
+        self.link = SelfTestLink(
+            identity_of(accelerator, clock_hz=clock_hz),
+            accelerator.o.payload.shape(),
+            vectors=self.test.count,
+            rounds_log2=rounds_log2,
+        )
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(3)})
+
+    @property
+    def identity(self):
+        """What the device says about itself."""
+        return self.link.identity
+
+    def elaborate(self, platform):
+        m = Module()
+        link = _line(m, self, self.link)
+        m.submodules.test = test = self.test
+        m.d.comb += [test.restart.eq(link.restart), test.fault.eq(link.fault), link.state.eq(test.state)]
+
+        timer, moved, beat = Signal(range(self.half_second)), Signal(), Signal()
+        m.d.sync += timer.eq(timer - 1)
+        with m.If(test.moving):
+            m.d.sync += moved.eq(1)
+        with m.If(timer == 0):
+            m.d.sync += [timer.eq(self.half_second - 1), beat.eq(beat ^ moved), moved.eq(0)]
+        m.d.sync += self.leds.eq(Cat(test.state.passed, test.state.failed, beat))
+        return m
+
+
+def _line(m, top, link):
+    """Add ``link`` behind a UART at the pins of ``top``; return it."""
+    m.submodules.receiver = receiver = UartReceiver(top.clocks)
+    m.submodules.transmitter = transmitter = UartTransmitter(top.clocks)
+    m.submodules.link = link
+    m.d.comb += [receiver.rx.eq(top.rx), top.tx.eq(transmitter.tx)]
+    # bytes are slow: registers on both sides keep UART, link and accelerator out of each other's paths
+    m.submodules.heard = heard = Queue(width=8, depth=2)
+    m.submodules.said = said = Queue(width=8, depth=2)
+    for source, sink in ((receiver.o, heard.i), (heard.o, link.i), (link.o, said.i), (said.o, transmitter.i)):
+        connect(m, source, sink)
+    return link

@@ -1,0 +1,1 @@
+"""Synthesised netlists read, measured and improved before placement."""

@@ -1,0 +1,212 @@
+"""The flattened, mapped netlist that yosys writes as JSON: who drives and who reads each net, and what nets are called.
+
+A *net* is one bit, an integer in the file; the strings "0", "1", "x" and "z" are constants. A *pin* is a tuple
+``(cell, port, index)``; the ports of the design itself are pins of the cell ``""``.
+"""
+
+import json
+from pathlib import Path
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import read_bytes, write_text
+from s2nn_hw.hw.netlist.primitives import PRIMITIVES, pin_kind
+
+DESIGN = ""  # the cell whose pins are the design's own ports
+
+
+class FlatNetlist:
+    """The top module of ``design`` (yosys's JSON) for device ``family``.
+
+    ``drivers`` and ``loads``: by net, its pins in the order of the file; an inout pin is in ``inout`` alone.
+    :class:`UserError` if it is no flat netlist of a known family; ``what`` is how that calls it.
+    """
+
+    def __init__(self, design, family, what="netlist"):
+        if family not in PRIMITIVES:
+            raise UserError(f"device family {family!r} is unknown; known: {', '.join(PRIMITIVES)}")
+        self.design, self.family, self.primitives = design, family, PRIMITIVES[family]
+        self.module = _top(design, what)
+        self.cells, self.ports = self.module["cells"], self.module["ports"]
+        self.drivers, self.loads, self.inout = {}, {}, {}
+        self._wire(what)
+        self._names = None
+
+    @classmethod
+    def read(cls, path, family):
+        """Return the netlist in the file ``path``; :class:`UserError` if there is none."""
+        try:
+            design = json.loads(read_bytes(path, what="netlist"))
+        except ValueError as error:
+            raise UserError(f"netlist {path} is not JSON ({error}); it is what yosys's write_json writes") from None
+        return cls(design, family, f"netlist {Path(path)}")
+
+    def write(self, path):
+        """Write the whole design as JSON to ``path``, or nothing."""
+        write_text(path, json.dumps(self.design, separators=(",", ":")) + "\n")
+
+    def primitive(self, cell):
+        """Return the :class:`~s2nn_hw.hw.netlist.primitives.Primitive` of the cell called ``cell``, None if its type
+        is not known."""
+        return self.primitives.get(self.cells[cell]["type"]) if cell != DESIGN else None
+
+    def kind(self, cell):
+        """Return the kind of the cell called ``cell``: that of its primitive, "port" or "other"."""
+        if cell == DESIGN:
+            return "port"
+        primitive = self.primitive(cell)
+        return primitive.kind if primitive else "other"
+
+    def pin_kind(self, pin):
+        """Return in a word what an input ``pin`` is."""
+        cell, port, _ = pin
+        return "port" if cell == DESIGN else pin_kind(self.primitive(cell), port)
+
+    def nets(self, cell, direction):
+        """Yield ``(port, index, net)`` of the connected pins of ``cell`` in ``direction`` ("input", "output")."""
+        data = self.cells[cell]
+        directions = data["port_directions"]
+        for port, bits in data["connections"].items():
+            if directions[port] == direction:
+                for index, net in enumerate(bits):
+                    if isinstance(net, int):
+                        yield port, index, net
+
+    def is_clock(self, net):
+        """Whether ``net`` drives a clock pin or comes from a clock buffer, a PLL's clock output or an oscillator."""
+        for cell, port, _ in self.drivers.get(net, ()):
+            primitive = self.primitive(cell)
+            if primitive and primitive.gives and port.startswith(primitive.gives):
+                return True
+        for cell, port, _ in self.loads.get(net, ()):
+            primitive = self.primitive(cell)
+            if primitive and port in primitive.clocks:
+                return True
+        return False
+
+    def name(self, net):
+        """Return the name of ``net``, ``word[3]`` if it is a bit of several; names that people gave come first."""
+        if self._names is None:
+            self._names = {}
+            for name, entry in self.module["netnames"].items():
+                bits = entry["bits"]
+                hidden = bool(entry.get("hide_name")) or name.startswith("$")
+                for index, bit in enumerate(bits):
+                    if isinstance(bit, int):
+                        full = f"{name}[{index}]" if len(bits) > 1 else name
+                        rank = (hidden, len(full), full)
+                        if bit not in self._names or rank < self._names[bit]:
+                            self._names[bit] = rank
+        return self._names[net][2] if net in self._names else f"net {net}"
+
+    def highest(self):
+        """Return the highest number of a net."""
+        named = (net for entry in self.module["netnames"].values() for net in entry["bits"] if isinstance(net, int))
+        return max((*self.drivers, *self.loads, *self.inout, *named), default=1)
+
+    def taken(self, name):
+        """Whether a cell or a net is called ``name``; yosys wants them apart."""
+        return name in self.cells or name in self.module["netnames"]
+
+    def add_name(self, net, name):
+        """Call ``net`` ``name``, with a number behind it if something is called so."""
+        free, number = name, 1
+        while self.taken(free):
+            number += 1
+            free = f"{name}_{number}"
+        hidden = int(free.startswith("$"))
+        self.module["netnames"][free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
+        if self._names is not None:
+            self._names[net] = (bool(hidden), len(free), free)
+
+    def remove(self, cell):
+        """Take the cell called ``cell`` away; nets that it drove have no driver then."""
+        for direction, side in (("input", self.loads), ("output", self.drivers)):
+            for port, index, net in self.nets(cell, direction):
+                side[net].remove((cell, port, index))
+        del self.cells[cell]
+
+    def connect(self, cell, port, net):
+        """Connect the one input pin ``port`` of ``cell`` to ``net``, a net or a constant."""
+        data, pin = self.cells[cell], (cell, port, 0)
+        (before,) = data["connections"].get(port, ["x"])
+        if isinstance(before, int):
+            self.loads[before].remove(pin)
+        data["connections"][port], data["port_directions"][port] = [net], "input"
+        if isinstance(net, int):
+            self.loads.setdefault(net, []).append(pin)
+
+    def forget(self, nets):
+        """Take ``nets`` out of the names: a name of theirs alone goes, in others their bits become "x"."""
+        names = self.module["netnames"]
+        for name, entry in list(names.items()):
+            kept = ["x" if net in nets else net for net in entry["bits"]]
+            if kept != entry["bits"]:
+                entry["bits"] = kept
+                if not any(isinstance(net, int) for net in kept):
+                    del names[name]
+        self._names = None
+
+    def marked(self, attribute):
+        """Return the set of nets of which a name has ``attribute``."""
+        return {
+            net
+            for entry in self.module["netnames"].values()
+            if attribute in entry.get("attributes", {})
+            for net in entry["bits"]
+        }
+
+    def _wire(self, what):
+        try:
+            for name, port in self.ports.items():
+                side = {"input": self.drivers, "output": self.loads}.get(port["direction"], self.inout)
+                self._add(side, DESIGN, name, port["bits"])
+            for cell, data in self.cells.items():
+                directions = data["port_directions"]
+                for port, bits in data["connections"].items():
+                    side = {"output": self.drivers, "input": self.loads}.get(directions[port], self.inout)
+                    self._add(side, cell, port, bits)
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(
+                f"{what} has cells without connections or directions; it must be what yosys's write_json "
+                "writes after a synth_... command"
+            ) from None
+
+    @staticmethod
+    def _add(side, cell, port, bits):
+        for index, net in enumerate(bits):
+            if isinstance(net, int):
+                if net in side:
+                    side[net].append((cell, port, index))
+                else:
+                    side[net] = [(cell, port, index)]
+
+
+def _top(design, what):
+    """Return the top module of ``design`` if it is flat."""
+    modules = design.get("modules") if isinstance(design, dict) else None
+    if not isinstance(modules, dict) or not all(isinstance(module, dict) for module in modules.values()):
+        raise UserError(f"{what} has no modules; it must be what yosys's write_json writes")
+    tops = [name for name, module in modules.items() if _flag(module, "top")]
+    if len(tops) != 1:
+        raise UserError(f"{what} has {len(tops)} top modules, one is wanted; synthesise with `-top`")
+    top = modules[tops[0]]
+    if not all(isinstance(top.get(part), dict) for part in ("ports", "cells", "netnames")):
+        raise UserError(
+            f"{what}: module {tops[0]} has no ports, cells or netnames; it must be what yosys's write_json writes"
+        )
+    if top.get("processes") or top.get("memories"):
+        raise UserError(f"{what}: module {tops[0]} has processes or memories; run yosys's synth_... command first")
+    for name, cell in top["cells"].items():
+        kind = str(cell.get("type")) if isinstance(cell, dict) else ""
+        module = modules.get(kind)
+        if kind.startswith("$") and kind != "$scopeinfo":
+            raise UserError(f"{what} is not mapped: cell {name} is a {kind}; run yosys's synth_... command first")
+        if module is not None and not any(_flag(module, mark) for mark in ("blackbox", "whitebox")):
+            raise UserError(f"{what} is not flat: cell {name} is a module, {kind}; synthesise with `-flatten`")
+    return top
+
+
+def _flag(module, name):
+    """Whether attribute ``name`` of ``module`` is set; yosys writes numbers as strings of bits."""
+    value = module.get("attributes", {}).get(name, 0)
+    return bool(int(value, 2) if isinstance(value, str) and set(value) <= set("01") and value else value)

@@ -1,0 +1,222 @@
+"""Fan-out and depth of a synthesised netlist: which nets have the most loads, which registers the most levels between.
+
+``python -m s2nn_hw.hw.netlist.paths top.json xc7`` prints both; ``--json`` for programs. How levels are counted:
+:mod:`s2nn_hw.hw.netlist.levels`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.hw.netlist.flat import FlatNetlist
+from s2nn_hw.hw.netlist.levels import REGISTERS, arrivals
+from s2nn_hw.hw.netlist.primitives import PRIMITIVES
+from s2nn_hw.terminal import terminal
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net, the type of the cell that drives it (None: a port of the design), its loads, and these by kind of pin."""
+
+    name: str
+    driver: str
+    loads: int
+    pins: dict
+
+
+@dataclass(frozen=True)
+class Path:
+    """The deepest way from one register to another.
+
+    ``levels``: LUTs and carry chains; ``multiplexers``: those of slices on the way, which ``levels`` leaves out.
+    ``start`` and ``end``: the nets or pins of the registers; ``through``: ``(type of cell, net behind it)`` on the way.
+    ``alike``: how many pins end paths of this depth between registers of these names.
+    """
+
+    levels: int
+    multiplexers: int
+    start: str
+    end: str
+    through: tuple
+    alike: int
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What is read from a netlist. ``levels``: those of the deepest path, ``levels_with_multiplexers``: with those of
+    slices as one each. ``nets``: by loads, the most first, clocks apart; ``paths``: the deepest first."""
+
+    family: str
+    highest: int
+    levels: int
+    levels_with_multiplexers: int
+    nets: tuple
+    clocks: tuple
+    paths: tuple
+    cells: dict
+
+    def to_json(self):
+        return {"format": "s2nn-paths", "version": 1, **asdict(self)}
+
+
+def read_paths(path, family, *, shown=SHOWN):
+    """Return :class:`Paths` of the netlist in file ``path``, with ``shown`` nets and paths at most."""
+    return find_paths(FlatNetlist.read(path, family), shown=shown)
+
+
+def find_paths(netlist, *, shown=SHOWN):
+    """Return :class:`Paths` of ``netlist`` (:class:`~s2nn_hw.hw.netlist.flat.FlatNetlist`)."""
+    before = arrivals(netlist)
+    ends = list(_ends(netlist, before))
+    counted = arrivals(netlist, multiplexers=1)
+    by_loads = sorted(netlist.loads, key=lambda net: (-len(netlist.loads[net]), net))
+    clocks = [net for net in by_loads if netlist.is_clock(net)]
+    apart = set(clocks)
+    data = [net for net in by_loads if net not in apart]
+    cells = Counter(cell["type"] for cell in netlist.cells.values())
+    return Paths(
+        family=netlist.family,
+        highest=len(netlist.loads[data[0]]) if data else 0,
+        levels=max((before[net][0] for _, net in ends), default=0),
+        levels_with_multiplexers=max((counted[net][0] for _, net in ends), default=0),
+        nets=tuple(_net(netlist, net) for net in data[:shown]),
+        clocks=tuple(_net(netlist, net) for net in clocks),
+        paths=tuple(_deepest(netlist, before, ends, shown)),
+        cells=dict(sorted(cells.items(), key=lambda item: (-item[1], item[0]))),
+    )
+
+
+def _net(netlist, net):
+    drivers = netlist.drivers.get(net, [("", "", 0)])
+    kinds = Counter(netlist.pin_kind(pin) for pin in netlist.loads[net])
+    driver = netlist.cells[drivers[0][0]]["type"] if drivers[0][0] else None
+    return Net(netlist.name(net), driver, len(netlist.loads[net]), dict(kinds.most_common()))
+
+
+def _ends(netlist, before):
+    """Yield ``(pin, net)`` of every input of a register that another register reaches; no clocks."""
+    for cell in netlist.cells:
+        if netlist.kind(cell) in REGISTERS:
+            for port, index, net in netlist.nets(cell, "input"):
+                if net in before and netlist.pin_kind((cell, port, index)) != "clock":
+                    yield (cell, port, index), net
+
+
+def _deepest(netlist, before, ends, shown):
+    """Yield the deepest :class:`Path` of each pair of registers, bits and copies of one name taken together."""
+    found, alike = {}, Counter()
+    for pin, net in sorted(ends, key=lambda end: (-before[end[1]][0], end)):
+        levels = before[net][0]
+        if levels == 0 or (len(found) >= shown and levels < min(before[other][0] for _, other in found.values())):
+            break
+        way = _way(before, net)
+        key = (_word(_start(netlist, way[0][0])), _word(_end(netlist, pin)))
+        if key not in found and len(found) < shown:
+            found[key] = pin, net
+        if key in found and before[found[key][1]][0] == levels:
+            alike[key] += 1
+    for key, (pin, net) in found.items():
+        way = _way(before, net)
+        kinds = [netlist.kind(cell) for _, cell in way[1:]]
+        yield Path(
+            before[net][0],
+            kinds.count("mux"),
+            _start(netlist, way[0][0]),
+            _end(netlist, pin),
+            tuple(_through(netlist, way[1:])),
+            alike[key],
+        )
+
+
+def _way(before, net):
+    """Return the way to ``net`` as ``(net, cell that drives it)``, from the register's output (cell None) on."""
+    way = []
+    while net is not None:
+        _, source, cell = before[net]
+        way.append((net, cell))
+        net = source
+    return way[::-1]
+
+
+def _through(netlist, way):
+    """Yield ``(type, name of the net behind)`` of the cells on ``way``, of a carry chain its last alone."""
+    for place, (net, cell) in enumerate(way):
+        following = netlist.kind(way[place + 1][1]) if place + 1 < len(way) else None
+        if not (netlist.kind(cell) == "carry" and following == "carry"):
+            yield netlist.cells[cell]["type"], netlist.name(net)
+
+
+def _start(netlist, net):
+    cell = netlist.drivers[net][0][0]
+    return netlist.name(net) if netlist.kind(cell) == "ff" else f"{cell} ({netlist.cells[cell]['type']})"
+
+
+def _end(netlist, pin):
+    cell, port, index = pin
+    if netlist.kind(cell) == "ff":
+        outputs = [net for _, _, net in netlist.nets(cell, "output")]
+        return f"{netlist.name(outputs[0]) if outputs else cell}, {port}"
+    wide = len(netlist.cells[cell]["connections"][port]) > 1
+    return f"{cell} ({netlist.cells[cell]['type']}), {port}" + (f"[{index}]" if wide else "")
+
+
+def _word(name):
+    return re.sub(r"_copy\d+|\[\d+\]|\d+(?=\D*$)", "", name)
+
+
+def print_paths(paths, console):
+    """Print ``paths`` as tables on a :class:`~s2nn_hw.terminal.Terminal`."""
+    from s2nn_hw.report.show.tables import make_table
+
+    console.print(
+        make_table(
+            f"highest fan-out: {paths.highest:,} loads",
+            ("net", "loads", "driver", "pins"),
+            [
+                (net.name, net.loads, net.driver, ", ".join(f"{count:,} {kind}" for kind, count in net.pins.items()))
+                for net in paths.nets
+            ],
+        )
+    )
+    for clock in paths.clocks:
+        console.print(f"clock {clock.name}: {clock.loads:,} loads, from {clock.driver or 'a port'}")
+    console.print(
+        make_table(
+            f"deepest path: {paths.levels} levels, {paths.levels_with_multiplexers} with the slices' multiplexers",
+            ("from", "to", "levels", "multiplexers", "alike"),
+            [(path.start, path.end, path.levels, path.multiplexers, path.alike) for path in paths.paths],
+        )
+    )
+    if paths.paths:
+        way = " > ".join(f"{kind} {name}" for kind, name in paths.paths[0].through)
+        console.print(f"on the way of the first: {way}")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m s2nn_hw.hw.netlist.paths", description="Fan-out and depth of a netlist."
+    )
+    parser.add_argument("netlist", help="what yosys's write_json wrote")
+    parser.add_argument("family", choices=list(PRIMITIVES))
+    parser.add_argument("--shown", type=int, default=SHOWN, help="how many nets and paths")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    options = parser.parse_args(arguments)
+    paths = read_paths(options.netlist, options.family, shown=options.shown)
+    if options.json:
+        print(json.dumps(paths.to_json(), indent=2))
+        return
+    print_paths(paths, terminal(tables=True))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,73 @@
+"""What one stage has to do: connections, additions per spike, and how much of what it reads is active.
+
+connections            weights, each counted once for every position at which it is used; where they are logic,
+                       those that are not zero
+active taps            ones of the input, each counted once for every window position that covers it
+synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
+                       weight is not zero
+"""
+
+from math import prod
+
+import numpy as np
+
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape
+
+
+def uses(synapse, shape, positions):
+    """Return how often each input of ``shape`` is read, int64 ``(inputs,)``, by windows at output ``positions``.
+
+    ``positions``: int64 ``(n, 2)``, a full grid of (row, column); those of a dense layer do not matter.
+    """
+    if not isinstance(synapse, Conv2d):
+        return np.ones(prod(shape), np.int64)
+    rows, columns, channels = image_shape(shape)
+    along = []
+    for axis, size in enumerate((rows, columns)):
+        start = np.unique(positions[:, axis]) * synapse.stride - synapse.padding
+        read = (start[:, None] + np.arange(synapse.kernel[axis])).reshape(-1)
+        along.append(np.bincount(read[(read >= 0) & (read < size)], minlength=size))
+    return np.repeat(np.outer(*along).reshape(-1), channels)
+
+
+def fan_out(synapse):
+    """Return to how many output channels an input of ``synapse`` is connected."""
+    return synapse.neurons // synapse.groups if isinstance(synapse, Conv2d) else synapse.neurons
+
+
+def connections(network, layer, *, wired=False):
+    """Return the connections of ``layer``; 0 where spikes are only joined.
+
+    ``wired``: weights are logic, so that those of a dense layer that are 0 do not exist.
+    """
+    if not layer.accumulates:
+        return 0
+    if wired and all(isinstance(s, Dense) for s in layer.synapses):
+        return sum(int(np.count_nonzero(s.weights)) for s in layer.synapses)
+    return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
+
+
+def stage_work(network, stage, ones):
+    """Return ``active_inputs``, ``active_share``, ``active_taps``, ``synaptic_operations`` of a stage per image.
+
+    ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
+    """
+    sources = stage.layers[0].sources
+    active = sum(float(ones[source].sum()) for source in sources)
+    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in sources)
+    taps = additions = 0.0
+    for layer in stage.layers if stage.layer.accumulates else ():
+        for synapse, source in zip(layer.synapses, layer.sources, strict=True):
+            read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
+            taps += float(read.sum())
+            if stage.engine.kind == "unrolled" and not isinstance(synapse, Conv2d | PooledDense):
+                additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
+            else:
+                additions += float(read.sum()) * fan_out(synapse)
+    return {
+        "active_inputs": round(active, 3),
+        "active_share": round(active / places, 5),
+        "active_taps": round(taps, 1),
+        "synaptic_operations": round(additions, 1),
+    }

@@ -1,0 +1,102 @@
+"""The report as one HTML file: no network, no other file, the same bytes for the same report."""
+
+import base64
+import json
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from s2nn_hw.files import write_text
+from s2nn_hw.report.show import summary, words
+from s2nn_hw.report.show.charts import figures, pareto
+from s2nn_hw.report.show.figure import runtime, vega
+from s2nn_hw.report.show.palette import DARK, LIGHT, style_variables
+
+SECTIONS = {
+    "network": ("spikes", "limiting"),
+    "time": ("timeline", "latency", "interval"),
+    "space": ("resources", "layer-resources", "logic-parts"),
+    "energy": ("energy-classes", "energy-layers", "arithmetic"),
+    "roof": ("roofline", "bounds"),
+    "literature": ("luts-accuracy", "energy-accuracy"),
+}
+
+
+def write_page(report, path, *, literature=()):
+    """Write the page of ``report`` (as :func:`~.schema.read_report` gives it) to the HTML file ``path``, whole or not.
+
+    ``literature``: rows of other systems, as ``literature.load_literature`` gives them: texts ``system``, ``device``,
+    ``task``, ``convention``, ``source``, ``read``; numbers or None ``accuracy`` (%), ``luts``, ``brams``, ``dsps``,
+    ``latency_us``, ``frames_per_second``, ``power_w``, ``energy_uj``.
+    """
+    write_text(path, render_page(report, literature=literature))
+
+
+def render_page(report, *, literature=()):
+    """Return the HTML text of :func:`write_page`."""
+    drawn = figures(report)
+    drawn |= pareto.beside([summary.point(report)], literature)
+    return render(
+        "report.html",
+        drawn,
+        report=report,
+        title=words.plain(report["network"]["name"]),
+        verdict=summary.verdict(report),
+        tiles=summary.tiles(report),
+        network=summary.network(report),
+        times=summary.times(report),
+        literature=summary.literature(report, literature),
+        sections={key: [drawn[name] for name in names if name in drawn] for key, names in SECTIONS.items()},
+        download=data_url(report),
+    )
+
+
+def render(template, drawn, **context):
+    """Return the page made of ``template`` and ``drawn`` (name -> Figure)."""
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "quantity": words.quantity,
+        "band": words.band,
+        "origin": words.origin,
+        "unit": words.unit_text,
+        "plain": words.plain,
+        "factors": words.factors,
+    }
+    specs = {name: vega(figure) for name, figure in drawn.items()}
+    part = environment.loader.get_source
+    return environment.get_template(template).render(
+        style=Markup(
+            part(environment, "page.css")[0]
+            .replace("LIGHT;", style_variables(LIGHT))
+            .replace("DARK;", style_variables(DARK))
+        ),
+        script=script(part(environment, "page.js")[0]),
+        vega=script(runtime()),
+        charts=data_script(specs),
+        **context,
+    )
+
+
+def script(text):
+    """Return JavaScript as it may stand in a script element."""
+    return Markup(re.sub(r"</(?=script)", r"<\\/", text, flags=re.IGNORECASE).replace("<!--", "<\\!--"))
+
+
+def data_script(data):
+    """Return JSON as it may stand in a script element: nothing in it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def data_url(data):
+    """Return ``data`` as indented JSON in a data URL."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return "data:application/json;base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

@@ -1,0 +1,266 @@
+"""The event engine: every active input costs one cycle and adds its row of weights to all lanes.
+
+``a[m] <- a[m] + sum over banks r of W[row_r, m]``, and between the bit planes of pixels ``a[m] <- 2 a[m] + ...``
+
+    word    ``width`` spikes, ``taps`` segments of them; a segment is shared out among ``banks / taps`` banks:
+            input j of segment t lies in bank ``t * (banks / taps) + j % (banks / taps)``
+    row     a bank's memory holds one row of all lanes per word and input of its own
+    source  a layer may add up several sources, whose words follow each other in a pass; each has its own banks, and
+            weights of its own number of bits
+    slot    one cycle of the row pipeline: a row per bank, or zeros, which the register behind the memory gives
+
+Each bank scans its own share of a pass, ahead of the others if it can; a pass ends when all have come to its end.
+Interval: ``sum over passes of max over banks of ones, at least 1``, unless words or the neurons hold it up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import memory, wiring
+
+from s2nn_hw.circuit.engines.accumulate import (
+    FrameCount,
+    RowIndex,
+    accumulate,
+    credit,
+    delayed,
+    engine_ports,
+    signed_weight,
+    tree_levels,
+)
+from s2nn_hw.circuit.engines.params import Cells, EngineParams, memory_columns, pack_rows
+from s2nn_hw.circuit.engines.scan import Scanner
+from s2nn_hw.errors import UserError
+
+MIN_DEPTH = 2
+ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
+
+
+@dataclass(frozen=True)
+class Section:
+    """The banks of one source: its words of a pass (``cells``) from number ``begin`` on, their rows of weights from
+    number ``row`` on; ``taps`` segments of ``width`` inputs in all, ``banks``, ``bits``."""
+
+    cells: Cells
+    begin: int
+    row: int
+    width: int
+    taps: int
+    banks: int
+    bits: int
+
+    @property
+    def words(self):
+        """Words of a pass."""
+        return self.cells.frame_words
+
+    @property
+    def rows(self):
+        """Words of weights."""
+        return self.cells.rows
+
+    @property
+    def share(self):
+        """Inputs of a word that belong to one bank."""
+        return self.width // self.banks
+
+    def lanes_of_bank(self, bank):
+        """Return which inputs of a word belong to ``bank``, lowest first."""
+        each, segment = self.banks // self.taps, self.width // self.taps
+        return [(bank // each) * segment + k * each + bank % each for k in range(self.share)]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EventParams(EngineParams):
+    """One layer on the event engine.
+
+    ``banks``: rows a cycle; ``taps``: segments of a word, each with its own banks; ``depth``: words that wait in each
+    bank's queue; ``tag_bits``: the input may run ``2^tag_bits - 1`` passes ahead of the scan. Inputs a bank has of a
+    word must be a power of two. ``shortcuts``: (inputs of a word, bits) of each further source; it has one bank.
+    """
+
+    banks: int = 1
+    taps: int = 1
+    depth: int = 8
+    tag_bits: int = 2
+    shortcuts: tuple = ()
+
+    kind = "event"
+
+    def __post_init__(self):
+        self.check(
+            "event",
+            (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8), ("tag_bits", 1, 5)),
+        )
+        for section in self.sections:
+            share = section.share
+            if section.banks % section.taps or section.width % section.banks or share & (share - 1):
+                raise UserError(
+                    f"event engine: width must be a power of two times the banks, and banks a multiple of the taps, "
+                    f"not {section.width} inputs a word, {section.banks} banks and {section.taps} taps"
+                )
+
+    @property
+    def sections(self):
+        """The :class:`Section` of each source."""
+        found, begin, row = [], 0, 0
+        banks = [(self.width, self.taps, self.banks, self.bits), *((w, 1, 1, b) for w, b in self.shortcuts)]
+        for cells, numbers in zip(self.parts, banks, strict=True):
+            found.append(Section(cells, begin, row, *numbers))
+            begin, row = begin + cells.frame_words, row + cells.rows
+        return found
+
+    @property
+    def all_banks(self):
+        """Banks of all sources."""
+        return self.banks + len(self.shortcuts)
+
+    @property
+    def ahead(self):
+        """Passes that the input may run ahead of the scan: what the tags can tell apart."""
+        return 2**self.tag_bits - 1
+
+    @property
+    def memories(self):
+        """``(count, rows, bits of a row)`` of the memories of weights, by source."""
+        return [(s.banks, self.groups * s.rows * s.share, self.lanes * s.bits) for s in self.sections]
+
+    @property
+    def capture_cycles(self):
+        """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
+        return ROW_CYCLES + tree_levels(self.all_banks) + 1
+
+    def row_contents(self):
+        """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
+        banks = []
+        for section in self.sections:
+            words = self.weights[:, :, section.row : section.row + section.rows]
+            for bank in range(section.banks):
+                mine = words[..., section.lanes_of_bank(bank)]  # (groups, lanes, words, share)
+                banks.append(pack_rows(mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes), section.bits))
+        return banks
+
+    def ones(self, words):
+        """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
+        counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.all_banks), np.uint16)
+        first = 0
+        for section in self.sections:
+            end = section.begin + section.words
+            mine = words[..., section.begin : end, :]
+            mine = mine[..., [section.lanes_of_bank(bank) for bank in range(section.banks)]]
+            found = np.moveaxis(self.planes_of(mine).sum(axis=-1, dtype=np.uint16), 0, -3)
+            counts[..., section.begin : end, first : first + section.banks] = found
+            first += section.banks
+        return counts
+
+
+class EventEngine(wiring.Component):
+    """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
+
+    def __init__(self, params):
+        self.params = params
+        super().__init__(engine_ports(params))
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.params
+        index = RowIndex(p)
+
+        # input: number the words, give each bank its share
+        incoming = Signal(p.tag_bits)
+        current, following = Signal(p.tag_bits), Signal(p.tag_bits, init=1)
+        after = Signal(p.tag_bits, init=2 % (1 << p.tag_bits))
+        advance = Signal()
+        room = Signal()
+        taken = self.i.valid & room
+        scanners, weights_of = [], []
+        for section, (mine, number) in zip(p.sections, index.build(m, taken, p.sections), strict=True):
+            for bank in range(section.banks):
+                scanner = Scanner(section.share, len(number), p.depth, p.tag_bits)
+                m.submodules[f"scan{len(scanners)}"] = scanner
+                bits = Cat(self.i.payload[k] for k in section.lanes_of_bank(bank))
+                m.d.comb += [
+                    scanner.i.payload.bits.eq(bits),
+                    scanner.i.payload.index.eq(number),
+                    scanner.i.payload.tag.eq(incoming),
+                    scanner.i.valid.eq(taken & mine & bits.any()),
+                    scanner.current.eq(current),
+                    scanner.following.eq(following),
+                    scanner.after.eq(after),
+                    scanner.advance.eq(advance),
+                ]
+                scanners.append(scanner)
+                weights_of.append(section.bits)
+        # passes that have come in and are not scanned yet: none, or as many as the tags can tell apart
+        ahead, some, full, entered = Signal(p.tag_bits), Signal(), Signal(), Signal()
+        m.d.comb += [
+            room.eq(Cat(s.i.ready for s in scanners).all() & ~full),
+            self.i.ready.eq(room),
+            entered.eq(taken & index.pass_end),
+        ]
+        m.d.sync += [
+            ahead.eq(ahead + entered - advance),
+            some.eq(entered | (some & ~(advance & (ahead == 1)))),
+            full.eq(~advance & (full | (entered & (ahead == p.ahead - 1)))),
+        ]
+        with m.If(entered):
+            m.d.sync += incoming.eq(incoming + 1)
+
+        # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
+        first = Signal(init=1)
+        count = FrameCount(m, p, advance)
+        room_behind = credit(m, p.slots, advance & count.final, self.release)
+        idle = Cat(s.idle for s in scanners).all()
+        m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
+        m.d.sync += first.eq(advance)
+        with m.If(advance):
+            m.d.sync += [current.eq(following), following.eq(after), after.eq(after + 1)]
+
+        # rows: number, memory, the memory's register
+        terms = [[] for _ in range(p.lanes)]
+        for bank, (scanner, bits, contents) in enumerate(zip(scanners, weights_of, p.row_contents(), strict=True)):
+            width, rows = p.lanes * bits, len(contents)
+            weights = Signal(width, name=f"weights{bank}", reset_less=True)
+            number = Signal(range(max(2, rows)), name=f"row{bank}")
+            # a memory that is read without need would take most of an idle circuit's power
+            wanted = delayed(m, scanner.active, 1, f"wanted{bank}")
+            # the reset of the weights, as a register of its own: no inverter in between
+            blank = delayed(m, ~wanted, ROW_CYCLES - 2, f"blank{bank}", init=1)
+            # block RAM is so late that its word reaches a register at best, on some devices that of the block itself
+            raw = Signal(width, name=f"raw{bank}", reset_less=True)
+            data = self._rows(m, bank, contents, width, number, wanted)
+            m.d.sync += [number.eq(scanner.row), raw.eq(data), weights.eq(raw)]
+            with m.If(blank):
+                m.d.sync += weights.eq(0)
+            active = delayed(m, ~blank, 1, f"active{bank}") if bits == 1 else None
+            for lane in range(p.lanes):
+                terms[lane].append(signed_weight(weights, lane, bits, active))
+
+        m.d.comb += self.capture.eq(
+            accumulate(
+                m,
+                p,
+                terms,
+                self.accumulators,
+                late=ROW_CYCLES,
+                first=first,
+                plane=count.plane,
+                group=count.group,
+                close=advance & count.frame_end,
+            )
+        )
+        return m
+
+    def _rows(self, m, bank, contents, width, number, wanted):
+        """Add the memory of a bank's rows; return the row ``number`` of the cycle before, if it was ``wanted``."""
+        columns, at = [], 0
+        for k, bits in enumerate(memory_columns(len(contents), width)):
+            init = [row >> at & ((1 << bits) - 1) for row in contents]
+            rom = memory.Memory(shape=bits, depth=len(contents), init=init, attrs=self.params.memory_attributes)
+            m.submodules[f"rows{bank}_{k}" if k else f"rows{bank}"] = rom
+            port = rom.read_port()
+            m.d.comb += [port.addr.eq(number), port.en.eq(wanted)]
+            columns.append(port.data)
+            at += bits
+        return Cat(columns)

@@ -1,0 +1,146 @@
+"""The parallel engine: a word of P inputs for Q lanes every cycle, whatever the spikes.
+
+``a[m] <- a[m] + sum over the word's inputs j of s_j W[m, j]``; a spike clears the register of the weights that it
+does not add, so that nothing but registers lies between memory and adder tree, and a register follows every level.
+
+With ``diagonal`` lanes (depthwise convolutions) lane m sees the inputs ``t * lanes + m`` alone.
+Interval: ``planes * words`` cycles a frame, unless the neurons hold it up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
+
+from s2nn_hw.circuit.engines.accumulate import (
+    FrameCount,
+    RowIndex,
+    accumulate,
+    credit,
+    delayed,
+    engine_ports,
+    signed_weight,
+    tree_levels,
+)
+from s2nn_hw.circuit.engines.params import EngineParams, pack_rows
+from s2nn_hw.errors import UserError
+
+GATE_CYCLES = 3  # from a word to its gated weights: memory, the memory's own register, gated weights
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ParallelParams(EngineParams):
+    """One layer on the parallel engine; ``diagonal``: lane m sees only every ``lanes``-th input, from m on."""
+
+    diagonal: bool = False
+
+    kind = "parallel"
+
+    def __post_init__(self):
+        self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
+        if self.diagonal and self.width % self.lanes:
+            raise UserError(
+                f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
+                "of a depthwise convolution"
+            )
+
+    @property
+    def inputs_of_lane(self):
+        """Inputs of a word that each lane adds, int ``(lanes, terms)``."""
+        if self.diagonal:
+            return np.arange(self.lanes)[:, None] + self.lanes * np.arange(self.width // self.lanes)
+        return np.broadcast_to(np.arange(self.width), (self.lanes, self.width))
+
+    @property
+    def terms(self):
+        """Inputs that a lane adds in one cycle."""
+        return self.inputs_of_lane.shape[1]
+
+    @property
+    def rows(self):
+        return self.groups * self.table_words
+
+    @property
+    def row_bits(self):
+        return self.lanes * self.terms * self.bits
+
+    @property
+    def memories(self):
+        """``(count, rows, bits of a row)`` of the memories of weights."""
+        return [(1, self.rows, self.row_bits)]
+
+    @property
+    def capture_cycles(self):
+        """Cycles from a frame's last word to the one in which the accumulators hold its sums."""
+        return GATE_CYCLES + tree_levels(self.terms) + 1
+
+    def row_contents(self):
+        """Return the memory's words as integers: weight k of lane m at bit ``(m * terms + k) * bits``."""
+        lanes = np.arange(self.lanes)[:, None]
+        mine = self.weights.transpose(0, 2, 1, 3)[:, :, lanes, self.inputs_of_lane]  # (groups, words, lanes, terms)
+        return pack_rows(mine.reshape(self.rows, -1), self.bits)
+
+
+class ParallelEngine(wiring.Component):
+    """Words of spikes in, accumulators out; ports: :func:`engine_ports`."""
+
+    def __init__(self, params):
+        self.params = params
+        super().__init__(engine_ports(params))
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.params
+        index, taken = RowIndex(p), Signal()
+        count = FrameCount(m, p, taken & index.pass_end)
+        index.build(m, taken)
+        full = index.pass_end & count.final
+        room_behind = credit(m, p.slots, taken & full, self.release)
+        m.d.comb += [self.i.ready.eq(room_behind | ~full), taken.eq(self.i.valid & self.i.ready)]
+        begun = Signal(init=1)  # the next word is the first of its pass
+        with m.If(taken):
+            m.d.sync += begun.eq(index.pass_end)
+
+        rom = memory.Memory(shape=p.row_bits, depth=p.rows, init=p.row_contents(), attrs=p.memory_attributes)
+        m.submodules.rows = rom
+        port = rom.read_port()
+        # a single row must stay a constant
+        m.d.comb += [port.addr.eq(index.index), port.en.eq(taken if p.rows > 1 else 1)]
+        # block RAM is so late that its word reaches a register at best, on some devices that of the block itself
+        raw = Signal(p.row_bits, reset_less=True) if p.rows > 1 else port.data
+        if p.rows > 1:
+            m.d.sync += raw.eq(port.data)
+        # 1 where there is no spike: the reset of a weight's register, without an inverter in between
+        blank = Signal(p.width, init=-1)
+        m.d.sync += blank.eq(-1)
+        with m.If(taken):
+            m.d.sync += blank.eq(~self.i.payload)
+        blank = delayed(m, blank, GATE_CYCLES - 2, "blank", init=-1)
+        terms = []
+        for lane, inputs in enumerate(p.inputs_of_lane.tolist()):
+            row = []
+            for k, number in enumerate(inputs):
+                place = lane * p.terms + k
+                weight = signed_weight(raw, place, p.bits, ~blank[number])
+                gated = Signal(weight.shape(), name=f"weight{lane}_{k}", reset_less=True)
+                m.d.sync += gated.eq(weight)
+                with m.If(blank[number]):
+                    m.d.sync += gated.eq(0)
+                row.append(gated)
+            terms.append(row)
+
+        m.d.comb += self.capture.eq(
+            accumulate(
+                m,
+                p,
+                terms,
+                self.accumulators,
+                late=GATE_CYCLES,
+                first=taken & begun,
+                plane=count.plane,
+                group=count.group,
+                close=taken & index.pass_end & count.frame_end,
+            )
+        )
+        return m

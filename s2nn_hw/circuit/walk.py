@@ -1,0 +1,185 @@
+"""The order in which a window reads its ring: nested counters, and how far everything moves from a word to the next.
+
+The order is fixed, the stream only sets its pace. So all that depends on the place within it (how far the address, the
+last word that is needed and the oldest that is kept move) is a table over the few different moves, whose number is a
+register one word ahead of where it is used: behind it stands one adder, never two in a row.
+
+    word < step < plane < group < inner < column < row      from the innermost counter to the outermost
+
+    word   of the group's share of a pixel           inner        position of a pooling cell
+    step   of the ports over the kernel's taps       column, row  of the cell
+    plane, group
+"""
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.circuit.mux import choose
+
+
+class Move(NamedTuple):
+    """How far it is from a word to the next: ``address`` of port 0 (modulo the ring), last word that is needed
+    (``reach``, not clipped at the image's end), ``oldest`` word that is kept, and of the image being read (``image``:
+    its words, or 0)."""
+
+    address: int
+    reach: int
+    oldest: int
+    image: int
+
+
+def level_sizes(p):
+    """Return ``{counter: size}`` for window ``p``, the innermost first."""
+    return {
+        "word": p.words // p.splits,
+        "step": p.steps,
+        "plane": p.planes,
+        "group": p.groups,
+        "inner": p.pool**2,
+        "column": p.cells[1],
+        "row": p.cells[0],
+    }
+
+
+def level_moves(p):
+    """Return ``{counter: (counter that chooses, its moves)}``: when a counter of window ``p`` goes on and those before
+    it start again. The last entry, None, is from an image to the next."""
+    part, taps = p.words // p.splits, p.tap_offsets
+    stepped = p.pool * p.stride * p.words
+    adds = {  # what each value of a counter adds to (address, reach)
+        "word": [(n, n) for n in range(part)],
+        "step": [(offsets[0], max(offsets)) for offsets in taps],
+        "plane": [(0, 0)] * p.planes,
+        "group": [(g * p.splits // p.groups * part,) * 2 for g in range(p.groups)],
+        "inner": [(corner,) * 2 for corner in p.corner_offsets],
+        "column": [(c * stepped,) * 2 for c in range(p.cells[1])],
+        "row": [(r * stepped * p.columns,) * 2 for r in range(p.cells[0])],
+    }
+    oldest = p.oldest.reshape(p.cells)
+    frees = {  # by row
+        "column": (oldest[:, 1:2] - oldest[:, :1]).reshape(-1),
+        "row": oldest[1:, 0] - oldest[:-1, -1],
+    }
+    back, found, ring = np.zeros(2, np.int64), {}, 1 << p.address_bits
+    for name, values in adds.items():
+        values = np.array(values)
+        steps = (np.diff(values, axis=0) + back).tolist()
+        if name in frees and steps:
+            found[name] = "row", [Move(steps[0][0] % ring, steps[0][1], int(f), 0) for f in frees[name]]
+        else:
+            found[name] = name, [Move(address % ring, reach, 0, 0) for address, reach in steps]
+        back += values[0] - values[-1]
+    address, reach = (back + p.frame_words).tolist()
+    found[None] = None, [Move(address % ring, reach, p.frame_words + int(oldest[0, 0] - oldest[-1, -1]), p.frame_words)]
+    return found
+
+
+def inside_tables(p, axis):
+    """Return by row (``axis`` 0) or column (1) of the taps of a cell whether it lies in the image: a bit per row or
+    column of cells."""
+    size, reach = (p.rows, p.columns)[axis], (p.pool - 1) * p.stride + p.kernel[axis]
+    first = np.arange(p.cells[axis]) * p.pool * p.stride - p.padding
+    return [tuple(map(int, (first + n >= 0) & (first + n < size))) for n in range(reach)]
+
+
+class Walk(wiring.Component):
+    """Where window ``params`` reads: the numbers of a word, until ``step`` goes on to the next.
+
+    ``following``: once ``step`` was high, ``moves[following]`` leads from that word to the next (``moves[first]`` from
+    the first one to the second): for registers of its numbers. ``plane``, ``tap`` (step over the kernel), ``inner``
+    (position of the cell); ``last``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks
+    at. All but ``following`` are registers.
+    """
+
+    def __init__(self, params):
+        self.params = p = params
+        self.sizes = level_sizes(p)
+        levels = level_moves(p)
+        self.moves = sorted({move for _, moves in levels.values() for move in moves})
+        self.codes = {
+            name: (chooser, [self.moves.index(move) for move in moves])
+            for name, (chooser, moves) in levels.items()
+            if moves
+        }
+        self.tables = [inside_tables(p, axis) for axis in (0, 1)]
+        self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
+        self.first = next(iter(self.codes.values()))[1][0]
+        ports = {  # name: (numbers, the first)
+            "following": (len(self.moves), 0),
+            "plane": (p.planes, 0),
+            "tap": (p.steps, 0),
+            "inner": (p.pool**2, 0),
+            "last": (2, int(p.pixel_words == 1)),
+        }
+        for name, flags in zip(("rows", "columns"), self.flags, strict=True):
+            ports[name] = 1 << len(flags), sum(table[0] << n for n, table in enumerate(flags))
+        super().__init__(
+            {"step": In(1)} | {name: Out(range(max(2, size)), init=first) for name, (size, first) in ports.items()}
+        )
+
+    def inside(self, port):
+        """Return whether the tap of ``port`` lies in the image."""
+        p, table = self.params, []
+        for corner in np.ndindex(p.pool, p.pool):
+            taps = [
+                self._inside(*(tap + np.array(corner) * p.stride)) if tap[0] >= 0 else 0 for tap in p.tap_table[:, port]
+            ]
+            table.append(choose(taps, self.tap))
+        return choose(table, self.inner)
+
+    def _inside(self, row, column):
+        """Return whether the image has ``row`` and ``column``, counted from the cell's corner."""
+        found = C(1)
+        for axis, (n, bits) in enumerate(((row, self.rows), (column, self.columns))):
+            table, flags = self.tables[axis][n], self.flags[axis]
+            found = found & (bits[flags.index(table)] if table in flags else C(table[0]))
+        return found
+
+    def elaborate(self, platform):
+        m = Module()
+        p, counts, ends, on = self.params, {}, {}, self.step
+        second = 1 % prod(self.sizes.values())  # the counters are a word ahead
+        for name, size in self.sizes.items():
+            second, digit = divmod(second, size)
+            counts[name], ends[name] = _counter(m, name, size, digit, on)
+            on = on & ends[name]
+        kind = C(self.codes[None][1][0])
+        for name in reversed(self.sizes):
+            if name in self.codes:
+                chooser, codes = self.codes[name]
+                kind = Mux(ends[name], kind, choose(codes, counts[chooser]))
+        m.d.comb += self.following.eq(kind)
+        last = ends["word"]
+        if p.spare and p.pixel_words < p.words:
+            _, last = _counter(m, "pixel_word", p.pixel_words, 1 % p.pixel_words, self.step)
+        split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counts["group"])
+        with m.If(self.step):
+            m.d.sync += [
+                self.plane.eq(counts["plane"]),
+                self.tap.eq(counts["step"]),
+                self.inner.eq(counts["inner"]),
+                self.last.eq(last & split),
+            ]
+            for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):
+                m.d.sync += bits.eq(Cat(choose(table, counts[name]) for table in flags))
+        return m
+
+
+def _counter(m, name, size, init, step):
+    """Return a counter ``0 .. size - 1`` that goes on with ``step``, and whether it is at its end: a register too."""
+    if size == 1:
+        return C(0, 1), C(1, 1)
+    count = Signal(range(size), name=f"{name}_count", init=init)
+    end = count if size == 2 else Signal(name=f"{name}_end", init=int(init == size - 1))
+    # one more, without a carry chain: a bit changes when all below it are set
+    following = Cat(bit ^ Cat(count[:n]).all() for n, bit in enumerate(count))
+    with m.If(step):
+        m.d.sync += count.eq(Mux(end, 0, following))
+        if size > 2:
+            m.d.sync += end.eq(count == size - 2)
+    return count, end

@@ -1,0 +1,1 @@
+"""How much it takes: LUTs, flip-flops and block RAMs before any synthesis."""

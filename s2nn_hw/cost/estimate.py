@@ -1,0 +1,119 @@
+"""LUTs, flip-flops, block RAMs of the circuit before any synthesis: an estimate from the plan and the tables' shapes.
+
+Memories follow the synthesis tool's own rule (``families``). Everything else is counted from the circuit: a LUT per
+accumulator and tree bit, a flip-flop per register, and measured prices for control (``docs/report.md`` has them
+against synthesis).
+"""
+
+from math import ceil
+
+from s2nn_hw.accelerator import CYCLE_BITS, TAG_BITS, Design
+from s2nn_hw.circuit.argmax import winner_registers
+from s2nn_hw.cost import parts
+from s2nn_hw.cost.memory import ECP5, FAMILIES, GOWIN, ICE40, XC7, Cost, ram, rom
+from s2nn_hw.errors import UserError
+
+__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "XC7", "estimate", "link_cost", "ram", "rom", "stage_cost"]
+
+LABEL = "estimate"
+LINK_FRAMES = 4  # what the link buffers
+
+
+def stage_cost(family, stage, width, *, predicted=False):
+    """Return the :class:`Cost` of one stage: windows, joins, engine, neurons that give words of ``width`` spikes.
+
+    ``predicted``: logic is not searched for, see :func:`~s2nn_hw.cost.parts.engine`.
+
+    The argmax behind a readout is not in it.
+    """
+    cost = sum((parts.window(family, r.window) for r in stage.readers if r.window), Cost())
+    cost += parts.joining(family, stage)
+    if stage.engine is not None:
+        cost += parts.engine(family, stage.engine, predicted=predicted)
+        if not stage.is_readout:
+            cost += parts.fire_unit(family, stage, width)
+    return cost
+
+
+def link_cost(family, design):
+    """Return the :class:`Cost` of the UART host link: packets, and a buffer of :data:`LINK_FRAMES` frames."""
+    words = LINK_FRAMES << (design.beats - 1).bit_length()
+    bits = design.pixels_per_beat * design.network.input.bits
+    luts, ffs, luts_bit, ffs_bit = family.link
+    return Cost(luts + luts_bit * bits, ffs + ffs_bit * bits, ram(family, words, bits, registered=True).brams)
+
+
+def streaming_cost(family, design):
+    """Return the :class:`Cost` of the results' queue where frames never wait, and of the cycle that rides along."""
+    width = len(design.network.classes) * design.score_width + TAG_BITS
+    queue = ram(family, design.frames_under_way - 1, width, registered=False)
+    counters, rides = Cost(luts=3 * TAG_BITS, ffs=3 * TAG_BITS), design.frames_under_way - 2
+    shifted = 0 < family.shift <= rides
+    return queue + counters + Cost(luts=width + TAG_BITS * shifted, ffs=width + TAG_BITS * (2 if shifted else rides))
+
+
+def frame_cost(family, design):
+    """Return the :class:`Cost` of what stands around the stages: argmax, cycle counters, input."""
+    classes, last = len(design.network.classes), design.stages[-1]
+    if last.engine.kind == "unrolled":
+        registers = winner_registers(classes, last.engine.levels) - design.streaming
+        readout = parts.winner(family, classes, design.score_width, registers)
+    else:
+        readout = parts.readout_unit(family, classes, design.score_width, last)
+    if design.streaming:
+        return readout + streaming_cost(family, design)
+    starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
+    forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
+    around = Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * parts.bits_for(design.beats) + 27)
+    return starts + readout + around
+
+
+def estimate(network, plan=None, family="xc7", *, link=False, design=None):
+    """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
+
+    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do. ``design``:
+    of this network and plan, if there is one already. The result also says ``source`` (:data:`LABEL`), the kinds that
+    are counted, ``cells``: the LUTs with what else takes a logic cell once placed, and ``layers``: a row per stage,
+    with what its weights take.
+    """
+    if family not in FAMILIES:
+        raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
+    kind, design = FAMILIES[family], design or Design(network, plan)
+    widths = {name: tensor.width for name, tensor in design.tensors.items()}
+    costs = [stage_cost(kind, stage, widths.get(stage.output)) for stage in design.stages]
+    total = sum(costs, frame_cost(kind, design))
+    if link:
+        total += link_cost(kind, design)
+    return {
+        "luts": ceil(total.luts),
+        "ffs": ceil(total.ffs),
+        "brams": _plain(total.brams),
+        "dsps": 0,
+        "cells": ceil(kind.cells(total)),
+        "source": LABEL,
+        "lut_kind": kind.lut_kind,
+        "bram_kind": kind.bram_kind,
+        "layers": [
+            {"name": stage.name, "luts": ceil(cost.luts), "ffs": ceil(cost.ffs), "brams": _plain(cost.brams)}
+            | packing(kind, stage)
+            for stage, cost in zip(design.stages, costs, strict=True)
+        ],
+    }
+
+
+def packing(family, stage):
+    """Return ``weight_bits`` (of the network), ``weight_brams`` and ``packing``: bits stored over the bits of these
+    block RAMs; None where weights are in logic."""
+    if stage.engine is None:
+        return {"weight_bits": 0, "weight_brams": 0, "packing": None}
+    bits = sum(s.weights.size * s.bits for s in stage.layer.synapses)
+    brams = parts.weight_memory(family, stage.engine).brams
+    return {
+        "weight_bits": bits,
+        "weight_brams": _plain(brams),
+        "packing": round(bits / (brams * family.block_bits), 4) if brams else None,
+    }
+
+
+def _plain(count):
+    return int(count) if count == int(count) else count

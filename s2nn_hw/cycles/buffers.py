@@ -1,0 +1,137 @@
+"""How many words the windows in front of joins must hold: too few and the circuit stops for ever, or loses time.
+
+A join (a layer with several sources) waits for the source that comes last; what the others send meanwhile must lie in
+their windows, or the fork that feeds both ways stops, and with it the way that is waited for. Whether a circuit stops
+does not depend on the spikes; how fast it is does.
+
+    safe    a bound from the geometry alone, at once: lag of the source behind the last one, and two rows
+    sized   the least with which a sequence of real frames ends in the same cycle as with ample room
+"""
+
+from dataclasses import replace
+from math import ceil
+
+from s2nn_hw.circuit.lower import lower
+from s2nn_hw.cycles.timing import Deadlock, Timing
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.synapses import Conv2d, MaxPool, image_shape
+
+MARGIN_ROWS = 2
+
+
+def joins(network):
+    """Return the layers with several sources."""
+    return [layer for layer in network.layers if len(layer.sources) > 1]
+
+
+def lags(network):
+    """Return by tensor name how far it comes behind the input, in frames: kernel rows that must have come, over all."""
+    late = {INPUT: 0.0}
+    for layer in network.layers:
+        came = []
+        for synapse, source in zip(layer.synapses * len(layer.sources), layer.sources, strict=False):
+            shape = network.shapes[source]
+            rows = image_shape(shape)[0] if len(shape) > 1 else 1
+            wait = 0
+            if isinstance(synapse, Conv2d | MaxPool):
+                kernel = synapse.size if isinstance(synapse, MaxPool) else synapse.kernel[0]
+                wait = kernel - synapse.padding if kernel > 1 or synapse.stride > 1 else 0
+            elif layer.accumulates:
+                wait = rows  # a dense layer has its sums when the whole frame is there
+            came.append(late[source] + (wait + (synapse.stride if wait and hasattr(synapse, "stride") else 0)) / rows)
+        late[layer.name] = max(came)
+    return late
+
+
+def safe_buffers(network, plan):
+    """Return ``{layer name: (words per source, ...)}`` for each join of ``network`` with which no circuit stops."""
+    late, buffers = lags(network), {}
+    if not joins(network):
+        return buffers
+    for stage in lower(network, plan):
+        if len(stage.readers) < 2:
+            continue
+        last = max(late[reader.source] for reader in stage.readers)
+        depths = []
+        for reader in stage.readers:
+            tensor, window = reader.tensor, reader.window
+            row = tensor.columns * tensor.pixel_words
+            frames = last - late[reader.source]
+            depths.append(window.default_depth + ceil(frames * tensor.words) + MARGIN_ROWS * row)
+        buffers[stage.name] = tuple(depths)
+    return buffers
+
+
+def size_buffers(network, plan, values, *, length=3, exact=True):
+    """Return ``{layer name: (words per source, ...)}`` for the joins: the least that cost no cycle.
+
+    ``values``: of every tensor by name (:func:`s2nn_hw.emit.layer_inputs`), at least ``length`` frames, which follow
+    each other without a gap. One word less in any one of them, and their last result comes later or never. Not
+    ``exact``: powers of two, since memories are, from the bound of :func:`safe_buffers` on: a large
+    network takes a second or more a schedule, and this needs few of them.
+    """
+    stages = lower(network, plan)
+    timing = Timing(stages, classes=len(network.classes), frames_under_way=len(stages) + 3)
+    ones = timing.ones({name: x[:length] for name, x in values.items()})
+    places = [
+        (k, q)
+        for k, stage in enumerate(stages)
+        for q, reader in enumerate(stage.readers)
+        if len(stage.readers) > 1 and reader.window
+    ]
+    if not places:
+        return {}
+    least = {(k, q): stages[k].readers[q].window.least_depth for k, q in places}
+    safe = safe_buffers(network, plan)
+    if exact:
+        depths = {(k, q): _ample(stages[k].readers[q]) for k, q in places}
+    else:
+        depths = {(k, q): 1 << (safe[stages[k].name][q] - 1).bit_length() for k, q in places}
+
+    def ends(chosen):
+        timing.stages = _with_depths(stages, chosen)
+        try:
+            return int(timing.schedule(ones, length=length).offered[0, -1])
+        except Deadlock:
+            return None
+
+    best = ends(depths)
+    while best is None:  # the bound has never been too small; if it is, room grows until it is enough
+        depths = {place: 2 * words for place, words in depths.items()}
+        best = ends(depths)
+    for place in places:
+        if exact:
+            depths[place] = _least(lambda n, at=place: ends(depths | {at: n}) == best, least[place], depths[place])
+            continue
+        while depths[place] // 2 >= least[place] and ends(depths | {place: depths[place] // 2}) == best:
+            depths[place] //= 2
+    return {
+        stage.name: tuple(depths[k, q] for q in range(len(stage.readers)))
+        for k, stage in enumerate(stages)
+        if (k, 0) in depths
+    }
+
+
+def _least(enough, low, high):
+    """Return the least number from ``low`` to ``high`` that is ``enough``; ``high`` is."""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
+
+
+def _ample(reader):
+    """Return words enough for a whole frame beside what the window needs."""
+    return reader.window.default_depth + reader.window.frame_words
+
+
+def _with_depths(stages, depths):
+    """Return ``stages`` with the windows' ``depths`` ``{(stage, reader): words}``."""
+    changed = []
+    for k, stage in enumerate(stages):
+        readers = tuple(
+            replace(r, window=replace(r.window, depth=depths[k, q])) if (k, q) in depths else r
+            for q, r in enumerate(stage.readers)
+        )
+        changed.append(replace(stage, readers=readers))
+    return tuple(changed)

@@ -1,0 +1,1 @@
+"""What is computed: the integer network, its golden model, its file."""

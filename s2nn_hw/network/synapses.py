@@ -1,0 +1,339 @@
+"""What is added: integer weight tables and the golden accumulation over them; and what merely joins spikes.
+
+    Dense        ``a[m] = sum over n of W[m, n] x[n]``
+    Conv2d       ``a[r, c, m] = sum over i, j, n of W[m, i, j, n] x[r s + i - p, c s + j - p, n]``, 0 outside
+    PooledDense  ``a[m] = sum over r, c, n of W[m, cell(r, c), n] x[r, c, n]``
+    MaxPool      ``s[r, c, n] = OR over i, j of x[r s + i - p, c s + j - p, n]``
+    Or           ``s[n] = x1[n] OR x2[n] OR ...``
+
+    x   input, a spike {0, 1} or a k-bit pixel 0 .. 2^k-1 (first layer)     W   integer weight
+    a   accumulator      s (left)   spike      s (index)   stride      p   zero padding      m   output channel
+
+A tensor with axes (row, column, channel) is kept flat, in raster order; two axes are an image of one channel.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from s2nn_hw.errors import UserError, quoted
+
+MAX_KERNEL = 7
+
+
+def weight_limit(bits):
+    """Return the largest magnitude of a ``bits``-bit weight: symmetric range, 1 for one bit (+-1) and two (ternary)."""
+    return 1 if bits == 1 else 2 ** (bits - 1) - 1
+
+
+def image_shape(shape):
+    """Return ``shape`` as (rows, columns, channels): an image without a channel axis has one channel."""
+    if len(shape) == 1:
+        raise UserError(f"an image (rows, columns[, channels]) is wanted, not a tensor of shape {list(shape)}")
+    return (*shape, 1) if len(shape) == 2 else tuple(shape)
+
+
+def output_size(size, kernel, stride, padding):
+    """Return how many positions a kernel takes along one axis; :class:`UserError` if it does not fit."""
+    if kernel > size + 2 * padding:
+        raise UserError(f"the kernel ({kernel}) is larger than the padded image ({size} + 2 x {padding})")
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def _integer(what, value, low, high):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise UserError(f"{what} must be an integer from {low} to {high}, not {quoted(value)}")
+
+
+def _frozen(weights, bits, axes):
+    """Return a read-only copy of ``weights`` after checking type, ``axes`` (their names) and the range of ``bits``."""
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.int8:
+        raise UserError(f"weights must be an int8 array, not {getattr(weights, 'dtype', type(weights).__name__)}")
+    if weights.ndim != len(axes) or 0 in weights.shape:
+        many = "both" if len(axes) == 2 else "all"
+        raise UserError(f"weights must have shape ({', '.join(axes)}), {many} at least 1, not {weights.shape}")
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
+        raise UserError(f"weight bits must be an integer from 1 to 8, not {quoted(bits)}")
+    limit = weight_limit(bits)
+    low, high = int(weights.min()), int(weights.max())
+    if low < -limit or high > limit:
+        raise UserError(f"{bits}-bit weights must lie in {-limit} .. {limit}, not {low} .. {high}")
+    if bits == 1 and not weights.all():
+        raise UserError("1-bit weights must be -1 or +1, not 0; use 2 bits for ternary weights")
+    frozen = weights.copy()
+    frozen.setflags(write=False)
+    return frozen
+
+
+def _bounds(weights, most):
+    """Return the reachable accumulator range per row of ``weights`` when each weight counts ``0 .. most`` times."""
+    wide = weights.reshape(len(weights), -1).astype(np.int64)
+    return most * wide.clip(max=0).sum(axis=1), most * wide.clip(min=0).sum(axis=1)
+
+
+def _exact(weights, most):
+    """Return the float type in which sums of ``weights``, each counted ``0 .. most`` times, are exact, and the table.
+
+    Every partial sum is an integer below the mantissa's reach: ``most * sum |W| < 2^24`` takes float32, anything
+    larger float64 (int8 weights and 8-bit pixels stay below 2^53 up to 2^37 inputs).
+    """
+    import torch
+
+    reach = most * int(np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(axis=1).max())
+    kind = torch.float32 if reach < 2**24 else torch.float64
+    return kind, torch.tensor(weights, dtype=kind)
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Every input reaches every neuron.
+
+    ``weights``: int8 ``(neurons, inputs)``, inputs in raster order (row, column, channel);
+    ``bits``: 1 (values -1, +1), or 2 to 8 (values ``-(2^(bits-1)-1) .. 2^(bits-1)-1``).
+    """
+
+    weights: np.ndarray
+    bits: int
+    kind = "dense"
+
+    def __post_init__(self):
+        object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "inputs")))
+
+    @property
+    def neurons(self):
+        return self.weights.shape[0]
+
+    @property
+    def inputs(self):
+        return self.weights.shape[1]
+
+    @property
+    def settings(self):
+        """What the file says of this synapse besides kind, bits and weights."""
+        return {}
+
+    def output_shape(self, shape):
+        """Return ``(neurons,)``; :class:`UserError` if an input of ``shape`` does not fit."""
+        if prod(shape) != self.inputs:
+            raise UserError(f"the weights take {self.inputs} inputs, but {{source}} gives {prod(shape)}")
+        return (self.neurons,)
+
+    def bounds(self, peak=1):
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range for inputs ``0 .. peak``."""
+        return _bounds(self.weights, peak)
+
+    def accumulate(self, inputs, shape=None, peak=1):
+        """Return the exact accumulators, int64 tensor ``(batch, neurons)``, of integer ``inputs`` ``(batch, inputs)``.
+
+        ``shape`` of the input does not matter here.
+        """
+        import torch
+
+        kind, table = _exact(self.weights, peak)
+        return (inputs.to(kind) @ table.T).to(torch.int64)
+
+    def operations(self, shape):
+        """Return the synapses of a frame: weights times the positions at which each is used."""
+        return self.weights.size
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2d:
+    """A kernel slides over an image; zero padding; output channel m sees the inputs of its own group.
+
+    ``weights``: int8 ``(channels, kernel rows, kernel columns, input channels / groups)``; ``bits`` as in
+    :class:`Dense`; ``stride``, ``padding``: the same along rows and columns. ``groups`` = input channels = output
+    channels is a depthwise convolution, with a kernel of 1 x 1 an identity shortcut with a weight per channel.
+    """
+
+    weights: np.ndarray
+    bits: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    kind = "conv2d"
+
+    def __post_init__(self):
+        axes = ("channels", "kernel rows", "kernel columns", "input channels / groups")
+        object.__setattr__(self, "weights", _frozen(self.weights, self.bits, axes))
+        if max(self.kernel) > MAX_KERNEL:
+            raise UserError(f"kernel must be 1 to {MAX_KERNEL} rows and columns, not {self.kernel}")
+        _integer("stride", self.stride, 1, 64)
+        _integer("padding", self.padding, 0, min(self.kernel) - 1)  # more, and a window could lie outside the image
+        _integer("groups", self.groups, 1, 1 << 16)
+        if self.neurons % self.groups:
+            raise UserError(f"groups ({self.groups}) must divide the {self.neurons} output channels")
+
+    @property
+    def neurons(self):
+        """Output channels: neurons at one position, which share a threshold per channel."""
+        return self.weights.shape[0]
+
+    @property
+    def kernel(self):
+        return self.weights.shape[1:3]
+
+    @property
+    def channels_in(self):
+        return self.weights.shape[3] * self.groups
+
+    @property
+    def settings(self):
+        return {"stride": self.stride, "padding": self.padding, "groups": self.groups}
+
+    def output_shape(self, shape):
+        """Return (rows, columns, channels) of the output; :class:`UserError` if an input of ``shape`` does not fit."""
+        rows, columns, channels = image_shape(shape)
+        if channels != self.channels_in:
+            raise UserError(
+                f"the weights take {self.channels_in} input channels ({self.groups} groups of "
+                f"{self.weights.shape[3]}), but {{source}} gives {channels}"
+            )
+        sizes = (
+            output_size(n, k, self.stride, self.padding) for n, k in zip((rows, columns), self.kernel, strict=True)
+        )
+        return (*sizes, self.neurons)
+
+    def bounds(self, peak=1):
+        """Return ``(low, high)``, int64 ``(channels,)``: at the border fewer inputs count, so the range holds there."""
+        return _bounds(self.weights, peak)
+
+    def accumulate(self, inputs, shape, peak=1):
+        """Return the exact accumulators, int64 ``(batch, rows * columns * channels)`` in raster order."""
+        import torch
+
+        kind, table = _exact(self.weights, peak)
+        image = inputs.reshape(len(inputs), *image_shape(shape)).permute(0, 3, 1, 2).to(kind)
+        total = torch.nn.functional.conv2d(
+            image, table.permute(0, 3, 1, 2), stride=self.stride, padding=self.padding, groups=self.groups
+        )
+        return total.permute(0, 2, 3, 1).reshape(len(inputs), -1).to(torch.int64)
+
+    def operations(self, shape):
+        return self.weights.size * prod(self.output_shape(shape)[:2])
+
+
+@dataclass(frozen=True, eq=False)
+class PooledDense:
+    """Average pooling and a dense layer in one: a spike adds the row of its channel and cell, wherever in the cell.
+
+    ``weights``: int8 ``(neurons, cells * channels)``, cells in raster order, channel last; ``pool``: (rows, columns)
+    of a cell, which must divide the image. The division by the cell's area is the scale's, so no counter and no
+    divider is needed. A cell of the size of the image is global average pooling.
+    """
+
+    weights: np.ndarray
+    bits: int
+    pool: tuple
+    kind = "pooled_dense"
+
+    def __post_init__(self):
+        object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "cells * channels")))
+        if not isinstance(self.pool, tuple | list) or len(self.pool) != 2:
+            raise UserError(f"pool must be (rows, columns), not {quoted(self.pool)}")
+        for size in self.pool:
+            _integer("pool", size, 1, 1 << 10)
+        object.__setattr__(self, "pool", tuple(int(n) for n in self.pool))
+
+    @property
+    def neurons(self):
+        return self.weights.shape[0]
+
+    @property
+    def settings(self):
+        return {"pool": list(self.pool)}
+
+    def cells(self, shape):
+        """Return (rows, columns) of cells in an image of ``shape``."""
+        rows, columns, channels = image_shape(shape)
+        if rows % self.pool[0] or columns % self.pool[1]:
+            raise UserError(f"pooling cells of {self.pool} do not divide the image {rows} x {columns} of {{source}}")
+        cells = rows // self.pool[0], columns // self.pool[1]
+        if prod(cells) * channels != self.weights.shape[1]:
+            raise UserError(
+                f"the weights take {self.weights.shape[1]} pooled inputs, but {{source}} gives "
+                f"{prod(cells)} cells x {channels} channels"
+            )
+        return cells
+
+    def output_shape(self, shape):
+        """Return ``(neurons,)``; :class:`UserError` if an input of ``shape`` does not fit."""
+        self.cells(shape)
+        return (self.neurons,)
+
+    def bounds(self, peak=1):
+        """Return ``(low, high)``, int64 ``(neurons,)``: every input of a cell may count."""
+        return _bounds(self.weights, peak * prod(self.pool))
+
+    def accumulate(self, inputs, shape, peak=1):
+        """Return the exact accumulators, int64 ``(batch, neurons)``."""
+        import torch
+
+        rows, columns = self.cells(shape)
+        kind, table = _exact(self.weights, peak * prod(self.pool))
+        image = inputs.reshape(len(inputs), rows, self.pool[0], columns, self.pool[1], -1).to(kind)
+        return (image.sum(dim=(2, 4)).reshape(len(inputs), -1) @ table.T).to(torch.int64)
+
+    def operations(self, shape):
+        return self.weights.size * prod(self.pool)
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest of binary spikes is their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
+
+    size: int
+    stride: int | None = None
+    padding: int = 0
+    kind = "maxpool"
+
+    def __post_init__(self):
+        _integer("pool size", self.size, 1, MAX_KERNEL)
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.size)
+        _integer("stride", self.stride, 1, 64)
+        _integer("padding", self.padding, 0, self.size // 2)
+
+    @property
+    def settings(self):
+        return {"size": self.size, "stride": self.stride, "padding": self.padding}
+
+    def output_shape(self, *shapes):
+        """Return (rows, columns, channels) of the output; :class:`UserError` unless one image that fits comes."""
+        if len(shapes) != 1:
+            raise UserError(f"max pooling takes one source, not {len(shapes)}")
+        rows, columns, channels = image_shape(shapes[0])
+        return (*(output_size(n, self.size, self.stride, self.padding) for n in (rows, columns)), channels)
+
+    def join(self, inputs, shape):
+        """Return the spikes, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
+        import torch
+
+        image = inputs[0].reshape(len(inputs[0]), *image_shape(shape)).permute(0, 3, 1, 2).float()
+        pooled = torch.nn.functional.max_pool2d(image, self.size, self.stride, self.padding)
+        return pooled.permute(0, 2, 3, 1).reshape(len(image), -1).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Or:
+    """A spike where any of two or more sources of one shape spikes."""
+
+    kind = "or"
+    settings = {}
+
+    def output_shape(self, *shapes):
+        """Return the common shape; :class:`UserError` if the sources differ or are fewer than two."""
+        if len(shapes) < 2:
+            raise UserError("an OR takes two sources or more, not 1")
+        if len(set(shapes)) > 1:
+            came = " and ".join(str(list(shape)) for shape in shapes)
+            raise UserError(f"the sources of an OR must have one shape, not {came[:200]}")
+        return shapes[0]
+
+    def join(self, inputs, shape):
+        """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, size)``."""
+        result = inputs[0]
+        for other in inputs[1:]:
+            result = result | other
+        return result

@@ -1,0 +1,1 @@
+"""How much parallelism each layer gets: the record, the defaults, the search."""

@@ -1,0 +1,408 @@
+"""Choose a plan: for each layer the cheapest way that is fast enough, from real spikes and a board's budget.
+
+per layer    candidates (engine, word, taps, banks, groups, memory) -> cycles a frame, LUTs, flip-flops, block RAMs
+choice       the candidate with ``cycles <= interval`` and the least ``sum over r of weight_r used_r / budget_r``
+weights      those of resources that overflow grow until all fit (Lagrange multipliers), or it does not fit
+fit          the shortest interval that fits, by bisection
+exact        buffers are sized and the interval is measured by the exact cycle model on sample frames; if it misses
+             the target, the interval asked of the layers shrinks by what is missing
+"""
+
+from dataclasses import dataclass, replace
+from math import inf, prod
+
+import numpy as np
+
+from s2nn_hw.accelerator import Design
+from s2nn_hw.circuit.lower import fusible, lower, with_buffers
+from s2nn_hw.cost.estimate import frame_cost, link_cost, packing, stage_cost
+from s2nn_hw.cost.memory import FAMILIES, Cost
+from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.synapses import Conv2d, MaxPool
+from s2nn_hw.plan.plan import (
+    MAX_WIDTH,
+    UNROLLED_LEVELS,
+    UNROLLED_SYNAPSES,
+    LayerPlan,
+    Plan,
+    event_plan,
+    power_of_two_at_least,
+    unrolled_plan,
+    word_widths,
+)
+
+QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits
+PLANNED_FRAMES = 3
+RESOURCES = ("luts", "ffs", "brams")
+WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
+LANES_LEAST = 2
+ROUNDS = 14
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to build one layer: its :class:`LayerPlan`, estimated ``cycles`` a frame, :class:`Cost`, stage."""
+
+    choice: LayerPlan
+    cycles: float
+    cost: Cost
+    packing: dict
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, its candidates by layer, and what is known of it: the measured ``interval``, ``latency``, ``used``."""
+
+    plan: Plan
+    rows: tuple
+    interval: float
+    latency: float
+    used: dict
+
+
+class OutOfReach(UserError):
+    """No plan meets the target; the message names what limits it."""
+
+
+class Planner:
+    """Plans of ``network`` for a device ``family`` with a ``budget`` ``{luts, ffs, brams}``.
+
+    ``values``: of every tensor by name, a few real frames (:func:`s2nn_hw.emit.layer_inputs`).
+    """
+
+    def __init__(self, network, family, budget, values, *, wide=WIDE):
+        self.network, self.family = network, FAMILIES[family]
+        self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
+        self.base = event_plan(network)
+        widths = word_widths(network, most=wide)
+        self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
+        self.base = replace(
+            self.base,
+            layers=tuple(
+                c
+                if self.free[c.name] or (c.engine == "parallel" and layer.sources == (INPUT,))
+                else replace(
+                    c,
+                    engine=c.engine if c.engine in ("or", "fused") else "event",
+                    banks=1,
+                    taps=1,
+                    groups=1,
+                    width=widths[layer.sources[0]],
+                    buffers=(),
+                )
+                for c, layer in zip(self.base.layers, network.layers, strict=True)
+            ),
+        )
+        self.fused = {c.name for c in self.base.layers if c.engine == "fused"}
+        design = Design(network, with_buffers(self.base, {}))
+        self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
+        self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
+        self.depth = QUEUE
+        self.layers = [layer for layer in network.layers if layer.name not in self.fused]
+        self.made, self.slots = {}, {}
+
+    def plan(self, interval):
+        """Return ``{layer name: Candidate}`` for at most ``interval`` cycles a frame, or None if it does not fit.
+
+        :class:`OutOfReach` if a layer can't be so fast.
+        """
+        chosen, used = self._cheapest(interval)
+        return chosen if self._fullness(used) <= 1 else None
+
+    def least(self, interval):
+        """Return the resources, by name, of the plan for ``interval`` cycles that overflows the budget least."""
+        return self._cheapest(interval)[1]
+
+    def _fullness(self, used):
+        return max(used[r] / self.budget[r] for r in RESOURCES)
+
+    def _cheapest(self, interval):
+        """Return the chosen candidates and what they use: the first that fit, else those that overflow least."""
+        options = {layer.name: self.candidates(layer, interval) for layer in self.layers}
+        for name, found in options.items():
+            if not found:
+                raise OutOfReach(f"layer {name} can't take {interval:,.0f} cycles a frame or less")
+        weights, best = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}, None
+        for _ in range(ROUNDS):
+            chosen = {name: min(found, key=lambda c: self._price(c.cost, weights)) for name, found in options.items()}
+            used = self.used(chosen)
+            if best is None or self._fullness(used) < self._fullness(best[1]):
+                best = chosen, used
+            if self._fullness(used) <= 1:
+                break
+            weights = {r: w * (used[r] / self.budget[r]) ** 2 for r, w in weights.items()}
+        return best
+
+    def used(self, chosen):
+        """Return the resources of ``chosen`` candidates and what stands around them."""
+        return self._counted(sum((c.cost for c in chosen.values()), self.fixed))
+
+    def _counted(self, cost):
+        return {"luts": self.family.cells(cost), "ffs": cost.ffs, "brams": cost.brams}
+
+    def _price(self, cost, weights):
+        return sum(weights[r] * count / self.budget[r] for r, count in self._counted(cost).items())
+
+    def shorten(self):
+        """Plan with the shortest queues from now on; return whether they were longer."""
+        longer, self.depth = self.depth > SHORT_QUEUE, SHORT_QUEUE
+        self.made, self.slots = {}, {}
+        return longer
+
+    def candidates(self, layer, interval):
+        """Return the :class:`Candidate` list of ``layer`` that meet ``interval``: for each shape the fewest lanes."""
+        found = []
+        for choice, once in self._shapes(layer):
+            groups = 1
+            if choice.engine == "unrolled":
+                if once > interval:
+                    continue
+            elif layer.accumulates:
+                allowed = [g for g in _divisors(layer.neuron.size) if g * once <= interval]
+                if layer.sources == (INPUT,) and not isinstance(layer.synapses[0], Conv2d):
+                    allowed = allowed[:1]
+                if not allowed or once > interval:
+                    continue
+                groups = max(g for g in allowed if g == 1 or layer.neuron.size // g >= LANES_LEAST)
+            elif once > interval:
+                continue
+            found += self._made(layer, replace(choice, groups=groups), once * groups)
+        return found
+
+    def fastest(self, layer):
+        """Return the fewest cycles that any shape of ``layer`` takes."""
+        return min(once for _, once in self._shapes(layer))
+
+    def _made(self, layer, choice, cycles):
+        key = (layer.name, choice)
+        if key not in self.made:
+            self.made[key] = []
+            plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+            try:
+                (stage,) = lower(self.network, plan, only=layer.name)
+            except UserError:
+                return []
+            width = self._output_width(stage.output)
+            kinds = ("auto",)
+            if stage.engine is not None and max((rows for _, rows, _ in stage.engine.memories), default=1) > 1:
+                kinds = ("block", "distributed")
+            for memory in kinds:
+                one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
+                self.made[key].append(
+                    Candidate(
+                        replace(choice, memory=memory),
+                        cycles,
+                        stage_cost(self.family, one, width, predicted=True),
+                        packing(self.family, one),
+                    )
+                )
+        return self.made[key]
+
+    def _output_width(self, name):
+        readers = self.network.readers(name)
+        return next((c.width for c in self.base.layers for r in readers if c.name == r.name), 1)
+
+    def _shapes(self, layer):
+        """Return ``(LayerPlan with one group, cycles of one group)`` of every engine, word, taps and banks."""
+        if layer.name not in self.slots:
+            self.slots[layer.name] = list(self._all_shapes(layer))
+        return self.slots[layer.name]
+
+    def _all_shapes(self, layer):
+        base = next(c for c in self.base.layers if c.name == layer.name)
+        kernels = [kernel_of(s) for s in layer.synapses]
+        taps = sorted({1, *(columns for _, columns in kernels), *(rows * columns for rows, columns in kernels)})
+        channels = self._channels(layer)
+        widths = [base.width]
+        if self.free[layer.name]:
+            widths = sorted({min(w, power_of_two_at_least(channels)) for w in WIDTHS})
+        for width in widths:
+            for tap in taps:
+                if not layer.accumulates:
+                    yield from self._joined(layer, replace(base, width=width, taps=tap))
+                    continue
+                yield from self._accumulated(layer, base, width, tap)
+        if layer.accumulates:
+            yield from self._unrolled(layer, widths)
+
+    def _unrolled(self, layer, widths):
+        """Yield the unrolled engine, also with a whole frame in one word where the word is the layer's own affair."""
+        synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
+        if synapses > UNROLLED_SYNAPSES or any(
+            c.name in self.fused and layer.name in self.network.layer(c.name).sources for c in self.base.layers
+        ):
+            return
+        whole = self.network.size(layer.sources[0])
+        if self.free[layer.name] and whole <= MAX_WIDTH:
+            widths = sorted({*widths, whole})
+        for width in widths:
+            choice = LayerPlan(
+                layer.name,
+                width=width,
+                engine="unrolled",
+                levels=UNROLLED_LEVELS[self.family.inputs],
+                lut=self.family.inputs,
+            )
+            yield from self._joined(layer, choice)
+
+    def _joined(self, layer, choice):
+        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+        try:
+            (stage,) = lower(self.network, plan, only=layer.name)
+        except UserError:
+            return
+        yield choice, max(sum(r.frame_words for r in stage.readers), max(r.tensor.words for r in stage.readers))
+
+    def _accumulated(self, layer, base, width, taps):
+        """Yield the parallel engine and the event engine with 1, 2, ... banks a tap, for one group of lanes."""
+        choice = LayerPlan(layer.name, banks=taps, width=width, taps=taps, engine="parallel")
+        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+        try:
+            (stage,) = lower(self.network, plan, only=layer.name)
+        except UserError:
+            return
+        words = sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
+        entering = max(r.tensor.words for r in stage.readers)
+        yield replace(choice, banks=1), max(words, entering)
+        if taps > prod(kernel_of(layer.synapses[0])):
+            return  # further sources have one tap on the event engine
+        gathered = stage.words([self.values[r.source] for r in stage.readers])
+        spikes = np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
+        segment = spikes.shape[-1] // taps
+        split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
+        for each in (1, 2, 4, 8):
+            if segment % each or (segment // each) & (segment // each - 1) or taps * each > 64 or segment // each > 64:
+                continue
+            ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
+            slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
+            mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
+            yield (replace(choice, engine="event", banks=taps * each, depth=self.depth), max(mean, words, entering))
+
+    def _channels(self, layer):
+        shape = self.network.shapes[layer.sources[0]]
+        if len(shape) == 1 or (layer.sources[0] == INPUT and not isinstance(layer.synapses[0], Conv2d)):
+            return 1 << 30
+        return shape[-1] if len(shape) == 3 else 1
+
+
+def kernel_of(synapse):
+    """Return ``(rows, columns)`` of the positions that ``synapse`` reads at once."""
+    if isinstance(synapse, MaxPool):
+        return (synapse.size, synapse.size)
+    return tuple(synapse.kernel) if isinstance(synapse, Conv2d) else (1, 1)
+
+
+def _free_width(network, layer):
+    """Return whether the word of what ``layer`` reads is its own affair: one source, nobody else reads it."""
+    if not layer.accumulates or len(layer.sources) > 1:
+        return False
+    (source,) = layer.sources
+    if len(network.readers(source)) > 1:
+        return False
+    if source == INPUT:
+        return not isinstance(layer.synapses[0], Conv2d)
+    before = network.layer(source)
+    return before.accumulates or bool(before.synapses[0].kind == "maxpool" and fusible(network, before))
+
+
+def _divisors(n):
+    return [g for g in range(1, n + 1) if n % g == 0]
+
+
+def make_plan(planner, interval):
+    """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if it does not fit."""
+    asked, best = interval * 0.97, None
+    for _ in range(4):
+        chosen = planner.plan(asked)
+        if chosen is None:
+            break
+        planned = measure(planner, chosen)
+        if best is None or planned.interval < best.interval:
+            best = planned
+        if best.interval <= interval:
+            return sized(planner, best)
+        asked *= min(0.97, interval / planned.interval)
+    return None
+
+
+def unroll(planner, levels):
+    """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers (0: the default)."""
+    network, family = planner.network, planner.family
+    plan = unrolled_plan(network, lut=family.inputs, levels=levels)
+    design, rows, total = Design(network, plan), [], Cost()
+    choices = {choice.name: choice for choice in plan.layers}
+    for stage in design.stages:
+        width = design.tensors[stage.output].width if stage.output in design.tensors else 1
+        cost, cycles = stage_cost(family, stage, width), max(r.frame_words for r in stage.readers)
+        rows.append((stage.name, Candidate(choices[stage.name], cycles, cost, packing(family, stage))))
+        total += cost
+    total += frame_cost(family, design) + link_cost(family, design)
+    return _measured(planner, design, tuple(rows), planner._counted(total))
+
+
+def measure(planner, chosen):
+    """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
+    network = planner.network
+    base = {c.name: c for c in planner.base.layers}
+    plan = Plan(
+        tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name] for layer in network.layers)
+    )
+    plan = with_buffers(plan, safe_buffers(network, plan))
+    design = Design(network, plan)
+    widths = {name: tensor.width for name, tensor in design.tensors.items()}
+    total = sum(
+        (stage_cost(planner.family, stage, widths.get(stage.output, 1), predicted=True) for stage in design.stages),
+        frame_cost(planner.family, design) + link_cost(planner.family, design),
+    )
+    return _measured(planner, design, tuple(chosen.items()), planner._counted(total))
+
+
+def _measured(planner, design, rows, used):
+    ones = design.timing.ones(planner.values)
+    schedule = design.timing.schedule(ones, length=len(ones[0]))
+    interval = float(np.diff(schedule.offered, axis=1).mean()) if len(ones[0]) > 1 else float(schedule.cycles[0, 0])
+    return Planned(design.plan, rows, interval, float(schedule.cycles[0, 0]), used)
+
+
+def sized(planner, planned):
+    """Return ``planned`` with the least buffers before joins that cost no cycle on the sample frames."""
+    buffers = size_buffers(planner.network, planned.plan, planner.values, length=2, exact=False)
+    return replace(planned, plan=with_buffers(planned.plan, buffers))
+
+
+def span(planner):
+    """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
+    low = max(planner.fastest(layer) for layer in planner.layers)
+    high = max(
+        max(
+            once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
+            for choice, once in planner._shapes(layer)
+        )
+        for layer in planner.layers
+    )
+    return low, high
+
+
+def fit(planner):
+    """Return :class:`Planned` with the shortest interval that fits the budget, within 3 %."""
+    low, high = span(planner)
+    best = None
+    while high > 1.03 * low:
+        middle = (low * high) ** 0.5
+        try:
+            chosen = planner.plan(middle)
+        except OutOfReach:
+            chosen = None
+        low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
+    if best is None and planner.shorten():
+        return fit(planner)
+    if best is None:
+        used = planner.least(inf)
+        what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])
+        raise OutOfReach(
+            f"even the slowest plan does not fit: {what} {used[what]:,.0f} of "
+            f"{planner.budget[what]:,.0f}; take a larger board or a smaller network"
+        )
+    return sized(planner, measure(planner, best))

@@ -1,0 +1,1 @@
+"""Verilog that stands alone: legal names, equal widths, a bench beside it."""

@@ -1,0 +1,1 @@
+"""Synthesised netlists in a simulator: toggles by cell and by layer."""

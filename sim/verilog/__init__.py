@@ -1,0 +1,1 @@
+"""The generated Verilog in a simulator, compared with the golden model."""

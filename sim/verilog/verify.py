@@ -1,0 +1,157 @@
+"""Images through the generated Verilog, everything compared with the golden model: spikes, scores, class, cycles."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw.emit import layer_inputs
+from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.network.network import INPUT
+from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Outcome, image_axes
+
+SEQUENCE = 100
+
+
+class Mismatch(ProofError):
+    """The circuit and the golden model differ: this names the first place."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The golden answer, in the form of :class:`~s2nn_hw.sim.verilog.runner.Outcome`; ``pixels`` is what to send.
+
+    ``patience``: cycles within which a result must come; ``drain``: those that the circuit works on after the last.
+    """
+
+    pixels: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    cycles: np.ndarray
+    spikes: dict
+    patience: int
+    drain: int
+
+
+def expect(design, images, *, length=1):
+    """Run golden model and cycle model on uint8 ``images``; ``length`` frames follow each other without a gap."""
+    network = design.network
+    output, values = layer_inputs(network, images)
+    schedule = design.timing.schedule(design.timing.ones(values), length=length)
+    spikes = {}
+    for stage in design.stages:
+        if stage.engine and not stage.is_readout:
+            shape = network.shapes[stage.name]
+            table = values[stage.name].reshape(len(images), *image_axes(shape))
+            spikes[stage.name] = np.full_like(table, NOT_COMPUTED)
+            rows, columns = stage.positions.T
+            spikes[stage.name][:, rows, columns] = table[:, rows, columns]
+            spikes[stage.name] = spikes[stage.name].reshape(len(images), *shape)
+    return Expected(
+        values[INPUT],
+        output.classes.numpy(),
+        output.scores.numpy(),
+        schedule.cycles.reshape(-1),
+        spikes,
+        patience=int(schedule.cycles.max()) + 1000,
+        drain=schedule.drain,
+    )
+
+
+def compare(outcome, expected, *, first_frame=0, cycles=True):
+    """Raise :class:`Mismatch` naming the first layer, neuron and frame in which ``outcome`` is not ``expected``.
+
+    Layers that were not probed and, without ``cycles``, the cycle counts are left out. If all that came is right but
+    not all came, the first layer with the fewest frames is named: those before wait for it, those behind get no more.
+    """
+    frames = {}
+    for name, wanted in expected.spikes.items():
+        if name in outcome.spikes:
+            image = wanted.ndim > 2
+            what = "spike at (row, column, channel)" if image else "spike of neuron"
+            frames[f"layer {name}: spikes"] = outcome.seen.get(name, len(outcome.spikes[name]))
+            _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame)
+    frames["readout"] = len(outcome.scores)
+    _same(outcome.scores, expected.scores, "readout: score of class", first_frame)
+    _same(outcome.classes, expected.classes, "class", first_frame)
+    if cycles:
+        _same(outcome.cycles, expected.cycles, "cycle count", first_frame)
+    where = min(frames, key=frames.get)
+    if set(frames.values()) != {len(expected.scores)}:
+        if frames[where] == len(expected.scores):
+            where = max(frames, key=frames.get)
+        raise Mismatch(f"{where}: {len(expected.scores)} frames were sent, {int(frames[where])} came back")
+
+
+def _same(came, wanted, what, first_frame):
+    """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others."""
+    common = min(len(came), len(wanted))
+    differ = np.argwhere(came[:common] != wanted[:common])
+    if len(differ):
+        frame, *place = differ[0].tolist()
+        where = f" {place[0]}" if len(place) == 1 else f" {tuple(place)}" if place else ""
+        raise Mismatch(
+            f"{what}{where} in frame {first_frame + frame}: golden model {wanted[frame, *place]}, circuit "
+            f"{came[frame, *place]} ({len(differ):,} such differences in {len(np.unique(differ[:, 0]))} of "
+            f"{len(wanted)} frames)"
+        )
+
+
+def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None, probe=True):
+    """Send ``images`` through ``simulation`` and compare; return ``(outcome, expected)``.
+
+    ``probe``: look into the layers too. ``jobs`` simulators share the frames; ``progress(done)`` is called now and
+    then. Without stalls every cycle count is compared too.
+    """
+    count = len(images)
+    padded = -count % length
+    filled = np.concatenate([images, images[:padded]]) if padded else images
+    if padded > count:
+        raise UserError(f"{count} images can't fill a sequence of {length}")
+    expected = expect(simulation.design, filled, length=length)
+    sequences = len(filled) // length
+    jobs = max(1, min(jobs, sequences))
+    cuts = [length * (sequences * k // jobs) for k in range(jobs + 1)]
+    with tempfile.TemporaryDirectory(prefix="s2nn-sim-") as folder, ThreadPoolExecutor(jobs) as pool:
+        parts = []
+        for k, (begin, end) in enumerate(pairwise(cuts)):
+            work = Path(folder) / f"part{k}"
+            work.mkdir()
+            parts.append(
+                pool.submit(
+                    simulation.run,
+                    expected.pixels[begin:end],
+                    work=work,
+                    length=length,
+                    stall=stall,
+                    waves=waves if k == 0 else None,
+                    probe=probe,
+                    patience=expected.patience,
+                    drain=expected.drain,
+                )
+            )
+        pending = set(parts)
+        while pending:
+            pending = wait(pending, timeout=0.3).not_done
+            if progress:
+                progress(sum(_done(Path(folder) / f"part{k}") for k in range(jobs)))
+        outcomes = [part.result() for part in parts]
+    outcome = Outcome(
+        np.concatenate([o.classes for o in outcomes]),
+        np.concatenate([o.scores for o in outcomes]),
+        np.concatenate([o.cycles for o in outcomes]),
+        {name: np.concatenate([o.spikes[name] for o in outcomes]) for name in outcomes[0].spikes},
+        {name: sum(o.seen[name] for o in outcomes) for name in outcomes[0].seen},
+    )
+    compare(outcome, expected, cycles=not any(stall))
+    return outcome, expected
+
+
+def _done(work):
+    try:
+        return int((work / "progress").read_text() or 0)
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,104 @@
+"""Figures of the documents: builds recorded with their commit, tables written from them, differences named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import recorded
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs" / "figures").mkdir(parents=True)
+    (tmp_path / "README.md").write_text("before\n<!-- recorded:builds -->\nold\n<!-- /recorded:builds -->\nafter\n")
+    monkeypatch.setattr(recorded, "DOCUMENTS", (Path("README.md"),))
+    return recorded
+
+
+def finished(place, generator, **changes):
+    row = {"used": 12, "kind": "LUT4", "budget": 24}
+    folder = place / "build" / f"b{len(list(place.glob('build/*')))}"
+    folder.mkdir(parents=True)
+    (folder / "build.json").write_text(
+        json.dumps(
+            {
+                "options": {"freq_mhz": 120.0, "seed": 6},
+                "network": {"name": "net"},
+                "self_test": None,
+                "board": {"name": "ulx3s", "title": "ULX3S (85F)"},
+                "generator": generator,
+                "tools": {},
+                "bitstream": "top.bit",
+                "clock": {"wanted_mhz": 120.0, "reached_mhz": 124.25, "clock_mhz": 120.0},
+                "seconds": {"place": 1.26},
+                "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row),
+                "resources_source": "nextpnr",
+            }
+            | changes
+        )
+    )
+
+
+def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsys):
+    finished(tmp_path, recorded.generator_digest()[:16])
+    finished(tmp_path, "older", network={"name": "old"})
+    recorded.main(["builds"])
+    (entry,) = recorded.read_builds()
+    assert entry["command"] == "make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6"
+    assert (
+        "| `ulx3s` | `net` | `make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6` | 12 LUT4 | 12 | 12 LUT4 | "
+        "124.2 (120) |" in Path("README.md").read_text()
+    )
+    assert Path("README.md").read_text().startswith("before\n")
+    assert recorded.main(["check"]) == 0
+    Path("README.md").write_text(Path("README.md").read_text().replace("124.2", "125.2"))
+    assert recorded.main(["check"]) == 1
+    assert "README.md: the recorded tables are not those of docs/figures/builds.json" in capsys.readouterr().out
+
+
+def test_fan_outs_and_levels_are_recorded(recorded, tmp_path):
+    Path("README.md").write_text("<!-- recorded:paths -->\n<!-- /recorded:paths -->\n<!-- recorded:builds -->\nold")
+    rows = [
+        {"what": f"net, xc7: {figure}", "measured": 1000.0 + k}
+        for k, figure in enumerate((*recorded.PATH_FIGURES, "with multiplexers"))
+    ]
+    with pytest.raises(recorded.UserError, match="make it with: python -m benchmarks paths"):
+        recorded.main(["paths"])
+    (tmp_path / "build" / "bench").mkdir(parents=True)
+    (tmp_path / "build" / "bench" / "paths.json").write_text(json.dumps({"rows": rows}))
+    recorded.main(["paths"])
+    assert "| `net`, xc7 | 1,000 | 1,001 | 1,002 | 1,003 | 1,004 | 1,005 |" in Path("README.md").read_text()
+
+
+def test_a_release_wants_builds_of_these_sources(recorded, tmp_path, monkeypatch, capsys):
+    finished(tmp_path, recorded.generator_digest()[:16])
+    recorded.main(["builds"])
+    monkeypatch.setattr(recorded, "generator_digest", lambda: "0" * 64)
+    assert recorded.main(["check"]) == 0
+    assert "note: recorded with other sources than these: make bitstream MODEL=net" in capsys.readouterr().out
+    assert recorded.main(["check", "--strict"]) == 1
+
+
+def test_figures_of_readme_that_differ_are_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.worked_out import differences
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S2NN_DATA", str(tmp_path / "nothing"))
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    row = "| `mnist-tiny` | MNIST | 784-48-10 | 1 bit | 2/4 | 96.20 % | 38 k |"
+    cases = (
+        (row, []),
+        (row.replace("96.20", "96.30"), ["mnist-tiny, accuracy: 96.30 % written, 96.20 % now"]),
+        (row.replace("1 bit", "2 bits").replace("38 k", "39 k"), ["pixel: 2 written, 1", "39 k written, 38 k"]),
+    )
+    for line, wrong in cases:
+        Path("README.md").write_text(line + "\n")
+        found, _ = differences(Path("README.md"), [])
+        assert len(found) == len(wrong)
+        assert all(text in said for text, said in zip(wrong, found, strict=True))

@@ -1,0 +1,229 @@
+"""Plans: they meet their target, fit their budget, name what limits, and every command takes them."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.emit import layer_inputs
+from s2nn_hw.network.store import save
+from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
+from tests.support.graphs import build, convolution, dense
+from tests.support.networks import random_images, residual
+from tests.support.streams import check_accelerator, read_result, run_stream
+
+BUDGET = {"luts": 20_800, "ffs": 41_600, "brams": 50}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return residual(np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def values(network):
+    return layer_inputs(network, random_images(network, 3))[1]
+
+
+def test_a_target_is_met_with_less_than_the_fastest_plan_takes(network, values):
+    work = Planner(network, "xc7", BUDGET, values)
+    fastest = fit(work)
+    slow = make_plan(work, 4 * fastest.interval)
+    assert fastest.interval < slow.interval <= 4 * fastest.interval
+    assert slow.used["luts"] < fastest.used["luts"]
+    assert all(fastest.used[r] <= BUDGET[r] for r in RESOURCES)
+    guess = estimate(network, slow.plan, "xc7", link=True)
+    assert guess["luts"] == pytest.approx(slow.used["luts"], rel=0.1)
+
+
+def test_what_was_predicted_is_what_the_circuit_does(network, values):
+    planned = make_plan(Planner(network, "xc7", BUDGET, values), 3000)
+    images = random_images(network, 3)
+    output, _ = layer_inputs(network, images)
+    accelerator = Accelerator(network, planned.plan)
+    beats = [
+        [int(frame[k]) if k >= 0 else 0 for k in row]
+        for frame in values["input"]
+        for row in accelerator.design.beat_pixels
+    ]
+    got = run_stream(accelerator, beats, results=3, read=read_result)
+    classes, scores, _ = zip(*(result for result, _ in got), strict=True)
+    assert list(classes) == output.classes.tolist()
+    assert list(scores) == output.scores.tolist()
+    cycles = [cycle for _, cycle in got]
+    assert np.diff(cycles).mean() == pytest.approx(planned.interval)
+
+
+def test_words_of_an_identity_beside_a_convolution_are_all_seen(network):
+    # the identity needs one word of each pixel per group of lanes, the convolution all of them
+    images = random_images(network, 3)
+    output, values = layer_inputs(network, images)
+    plan = Planner(network, "xc7", BUDGET, values, wide=4).base
+    plan = replace(
+        plan, layers=tuple(replace(c, groups=2, buffers=(100, 100)) if c.name == "b" else c for c in plan.layers)
+    )
+    accelerator = Accelerator(network, plan)
+    beats = [
+        [int(frame[k]) if k >= 0 else 0 for k in row]
+        for frame in values["input"]
+        for row in accelerator.design.beat_pixels
+    ]
+    got = run_stream(accelerator, beats, results=3, read=read_result)
+    assert [scores for (_, scores, _), _ in got] == output.scores.tolist()
+
+
+def test_taps_of_every_source_of_a_join_are_tried():
+    network = build(
+        (8, 8, 2),
+        1,
+        [
+            convolution(8, 3, padding=1),
+            convolution(8, 3, padding=1),
+            [convolution(8, 1, source="layer0"), convolution(8, 3, padding=1, source="layer1")],
+            dense(4),
+        ],
+    )
+    _, values = layer_inputs(network, random_images(network, 3))
+    work = Planner(network, "xc7", BUDGET, values)
+    tried = {(choice.engine, choice.taps): cycles for choice, cycles in work._shapes(network.layers[2])}
+    assert (tried["parallel", 1], tried["parallel", 3], tried["parallel", 9]) == (640, 256, 128)
+    assert ("event", 9) not in tried  # further sources have one tap there
+    plan = fit(work).plan
+    plan = replace(
+        plan, layers=tuple(replace(c, engine="parallel", taps=9) if c.name == "layer2" else c for c in plan.layers)
+    )
+    check_accelerator(Accelerator(network, plan), random_images(network, 2))
+
+
+def test_limits_are_named(network, values):
+    work = Planner(network, "xc7", BUDGET, values)
+    with pytest.raises(OutOfReach, match="layer stem can't take 5 cycles"):
+        work.plan(5)
+    with pytest.raises(OutOfReach, match="even the slowest plan does not fit: luts"):
+        fit(Planner(network, "xc7", BUDGET | {"luts": 100}, values))
+    assert Planner(network, "xc7", BUDGET | {"luts": 100}, values).plan(1e6) is None
+
+
+def call(monkeypatch, capsys, folder, *arguments):
+    from s2nn_hw.cli import main
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["s2nn-hw", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main.main()
+    out, err = capsys.readouterr()
+    return stop.value.code, out, err
+
+
+@pytest.fixture
+def folder(tmp_path, network):
+    save(network, tmp_path / "net.s2nn")
+    np.save(tmp_path / "x.npy", random_images(network, 5))
+    return tmp_path
+
+
+def test_the_command_writes_a_plan_that_the_others_take(folder, monkeypatch, capsys):
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "plan",
+        "net.s2nn",
+        "-b",
+        "arty_a7",
+        "--target-fps",
+        20000,
+        "--images",
+        "x.npy",
+        "-o",
+        "plan.json",
+    )
+    assert status == 0
+    assert "frames/s" in out
+    plan = json.loads((folder / "plan.json").read_text())
+    assert (plan["network"], plan["board"], plan["clock_mhz"]) == ("residual", "arty_a7", 100.0)
+    assert plan["estimate"]["frames_per_second"] >= 20000
+    assert [row["name"] for row in plan["layers"]] == ["stem", "a", "b", "readout"]
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--board",
+        "arty_a7",
+        "--images",
+        "x.npy",
+        "--plan",
+        "plan.json",
+        "--json",
+    )
+    assert status == 0
+    assert json.loads(out)["plan"] == plan
+    status, _, _ = call(monkeypatch, capsys, folder, "verilog", "net.s2nn", "--plan", "plan.json", "-o", "out")
+    assert status == 0
+    assert (folder / "out" / "accelerator.v").exists()
+
+
+def test_unroll_puts_all_weights_in_logic(folder, monkeypatch, capsys):
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "plan",
+        "net.s2nn",
+        "-b",
+        "ulx3s",
+        "--unroll",
+        "--levels",
+        2,
+        "--images",
+        "x.npy",
+        "-o",
+        "plan.json",
+    )
+    assert status == 0
+    assert "unrolled" in out
+    plan = json.loads((folder / "plan.json").read_text())
+    assert [(row["engine"], row["levels"], row["lut"]) for row in plan["layers"]] == [("unrolled", 2, 4)] * 4
+    pixels = plan["estimate"]["interval_cycles"]
+    status, out, _ = call(
+        monkeypatch,
+        capsys,
+        folder,
+        "report",
+        "net.s2nn",
+        "--board",
+        "ulx3s",
+        "--images",
+        "x.npy",
+        "--plan",
+        "plan.json",
+        "--json",
+    )
+    assert status == 0
+    assert json.loads(out)["logic"]["initiation_interval"]["value"] == pixels
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--target-fps", 1e9], "frames/s are out of reach on Arty A7-35T at 100 MHz: layer"),
+        (["--target-fps", 5, "--fit"], "only one of --target-fps, --fit, --unroll"),
+        (["--unroll", "--fit"], "only one of --target-fps, --fit, --unroll"),
+        (["--clock", -5], "clock must be positive, not -5"),
+        (["-o", "plan.txt"], "output plan.txt must end in .json"),
+    ],
+)
+def test_bad_requests_are_one_line_and_status_2(folder, monkeypatch, capsys, arguments, text):
+    status, _, err = call(
+        monkeypatch, capsys, folder, "plan", "net.s2nn", "-b", "arty_a7", "--images", "x.npy", *arguments
+    )
+    assert status == 2
+    assert err.startswith("error: ")
+    assert text in err
+    assert err.count("\n") == 1

@@ -1,0 +1,261 @@
+"""Energy of a frame in the device: by hand on a tiny activity record; bad records are refused in one line."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.report.energy.coefficients import NAMES, Coefficient, Coefficients
+from s2nn_hw.report.energy.device import device_energy, load_activity
+from s2nn_hw.report.energy.section import energy_section
+from s2nn_hw.report.show.tables import print_energy
+
+COUNTS = (
+    "lut",
+    "carry",
+    "ff",
+    "bram",
+    "bram_reads",
+    "bram_writes",
+    "clock_ff",
+    "clock_ff_enabled",
+    "clock_bram",
+    "clock_lutram",
+    "io",
+)
+PJ = dict(zip(NAMES, (0.2, 0.1, 0.01, 3.0, 20.0, 30.0, 80.0, 1.5), strict=True))
+ROW = {
+    "name": "fc",
+    "connections": 32,
+    "synapses": 32,
+    "synaptic_operations": 20.0,
+    "active_taps": 5.0,
+    "shape": [4],
+    "inputs": 8,
+    "bits": 2,
+    "accumulator_bits": [4, 5],
+    "bit_planes": 1,
+}
+
+
+def row(name, **counts):
+    return {"name": name} | dict.fromkeys(COUNTS, 0.0) | counts
+
+
+def record(**changes):
+    """Return activity of 10 frames of 50 cycles: a layer, and the rest."""
+    busy = [
+        row("fc", lut=100.0, ff=40.0, bram=12.0, bram_reads=6.0, bram_writes=1.0, clock_ff=1000.0, clock_bram=100.0),
+        row("other", lut=20.0, ff=10.0, clock_ff=500.0, clock_lutram=50.0),
+    ]
+    idle = [row("fc", clock_ff=20.0, clock_bram=2.0), row("other", lut=0.5, ff=1.0, clock_ff=10.0, clock_lutram=1.0)]
+    return {
+        "format": "s2nn-activity",
+        "version": 1,
+        "frames": 10,
+        "simulator": "S 1",
+        "saif": "activity.saif",
+        "cycles": {"busy": 500, "per_frame": 50.0, "idle": 64},
+        "link": {"flip_flops": 100, "by": "build"},
+        "netlist": {"what": "netlist", "cells": {"RAMB18E1": 2, "RAMB36E1": 2, "LUT4": 9}},
+        "vivado": None,
+        "frame": {"columns": {}, "rows": busy},
+        "idle": {"columns": {}, "rows": idle},
+    } | changes
+
+
+def prices(spread=1.0, static=100.0):
+    def made(name, value, unit="pJ"):
+        return Coefficient(name, unit, value / spread, value, value * spread, "measured", "here")
+
+    return Coefficients(
+        "D1", "family", "RAMB36", {name: made(name, value) for name, value in PJ.items()}, made("static", static, "mW")
+    )
+
+
+def energy(**given):
+    return device_energy(
+        record(),
+        prices(given.pop("spread", 1.0)),
+        **({"clock_mhz": 100, "interval_cycles": 40, "reply_bytes": 10} | given),
+    )
+
+
+def test_frame_is_counts_times_prices():
+    made = energy()
+    rows = {r["name"]: r for r in made["classes"]["rows"]}
+    assert rows["lut"]["nj"] == pytest.approx(1.5 * 0.2 * 120 / 1000)
+    assert rows["ff"]["nj"] == pytest.approx(0.1 * 50 / 1000)
+    # half of the blocks are halves of the priced one: 0.75 of an access each
+    assert rows["bram"]["nj"] == pytest.approx((0.75 * (6 * 20 + 1 * 30) + 12 * 0.1) / 1000)
+    # 30 flip-flops, 2 block RAM ports, one LUT memory and the link's 100 for 40 cycles, and the trunk
+    assert rows["clock"]["events"] == pytest.approx(40 * (33 + 100))
+    assert rows["clock"]["nj"] == pytest.approx(40 * (133 * 0.01 + 3) / 1000)
+    assert rows["io"]["nj"] == pytest.approx(50 * 80 / 1000)  # ten bytes, every second of 100 bits
+    dynamic = sum(r["nj"] for r in rows.values())
+    assert made["frame"]["dynamic_nj"]["value"] == pytest.approx(dynamic, rel=1e-5)
+    assert sum(r["share"] for r in rows.values()) == pytest.approx(1, abs=1e-3)
+    assert made["rate"]["value"] == pytest.approx(2.5e6)
+    assert made["frame"]["static_nj"]["value"] == pytest.approx(100 * 1e6 / 2.5e6)
+    assert made["power"]["static_mw"]["value"] == 100
+    assert made["power"]["dynamic_mw"]["value"] == pytest.approx(dynamic * 2.5, rel=1e-5)
+    assert made["at_link"] is None
+
+
+def test_layers_add_up_to_the_frame():
+    made = energy()
+    rows = {r["name"]: r for r in made["layers"]["rows"]}
+    assert list(rows) == ["fc", "other", "link"]
+    assert sum(r["nj"] for r in rows.values()) == pytest.approx(made["frame"]["dynamic_nj"]["value"], rel=1e-4)
+    assert rows["fc"]["lut"] == pytest.approx(1.5 * 0.2 * 100 / 1000)
+    assert rows["fc"]["clock"] == pytest.approx(40 * 22 * 0.01 / 1000)
+    assert rows["other"]["clock"] == pytest.approx(40 * (11 * 0.01 + 3) / 1000)
+    assert rows["link"]["io"] == pytest.approx(4)
+    for r in rows.values():
+        assert sum(r[name] for name in ("lut", "ff", "bram", "clock", "io")) == pytest.approx(r["nj"], rel=1e-4)
+
+
+def test_a_slow_link_clocks_on():
+    made = energy(link_fps=1e6)["at_link"]  # 100 cycles a frame, 60 of them idle
+    rows = {r["name"]: r for r in made["classes"]["rows"]}
+    assert rows["lut"]["nj"] == pytest.approx(1.5 * 0.2 * (120 + 60 * 0.5) / 1000)
+    assert rows["ff"]["nj"] == pytest.approx(0.1 * (50 + 60) / 1000)
+    assert rows["clock"]["nj"] == pytest.approx(100 * (133 * 0.01 + 3) / 1000)
+    assert made["cycles"]["value"] == 100
+    assert made["frame"]["static_nj"]["value"] == pytest.approx(100)
+    assert energy(link_fps=1e9)["at_link"] is None
+
+
+def test_every_estimate_has_a_band():
+    made = energy(spread=2.0, link_fps=1e6)
+    for part in (made, made["at_link"]):
+        for name, value in {**part["frame"], **part["power"]}.items():
+            low, high = value["band"]
+            assert value["source"] == "estimate"
+            assert low < value["value"] < high, name
+    low, high = made["frame"]["static_nj"]["band"]
+    assert (low, high) == (pytest.approx(20), pytest.approx(80))
+    lut = made["classes"]["rows"][0]  # the price and the glitches have a spread each
+    assert (lut["nj"] / lut["low_nj"], lut["high_nj"] / lut["nj"]) == (pytest.approx(4, rel=1e-4),) * 2
+    assert [row["name"] for row in made["coefficients"]] == [*NAMES, "static"]
+    json.dumps(made, allow_nan=False)
+
+
+def test_record_round_trip(tmp_path):
+    path = tmp_path / "activity.json"
+    path.write_text(json.dumps(record()))
+    assert load_activity(path) == record()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "x"}, "must have format"),
+        ({"version": 2}, "version 1"),
+        ({"frames": 0}, "damaged"),
+        ({"cycles": {}}, "per_frame"),
+        ({"link": None}, "damaged"),
+        ({"link": {"flip_flops": -1, "by": ""}}, "count"),
+        ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
+        ({"saif": None, "idle": {"rows": []}}, "damaged"),
+        ({"idle": {"rows": [row("fc")]}}, "the same rows"),
+        ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
+        ({"frame": {"rows": [{"name": "fc"}, row("other")]}}, "'lut'"),
+        ({"frame": {"rows": [row("fc", lut="many"), row("other")]}}, "damaged"),
+        ({"netlist": {"what": "x"}}, "'cells'"),
+    ],
+)
+def test_bad_records_are_refused(tmp_path, change, said):
+    path = tmp_path / "activity.json"
+    path.write_text(json.dumps(record(**change)))
+    with pytest.raises(UserError, match=said) as caught:
+        load_activity(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_records_that_are_no_json(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        load_activity(tmp_path / "none.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UserError, match="not JSON"):
+        load_activity(tmp_path / "a.json")
+
+
+def test_section_of_a_report():
+    board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
+    link = {"frames_per_second": 1000.0, "reply_bytes": 20}
+    readings = {
+        "file": "r.toml",
+        "instrument": None,
+        "date": None,
+        "note": None,
+        "run_w": 2.0,
+        "idle_w": 1.9,
+        "frames_per_second": 1000.0,
+        "samples": None,
+        "seconds": None,
+    }
+    made = energy_section(
+        [ROW], board=board, activity=record(), clock_mhz=100, interval_cycles=40, link=link, readings=readings
+    )
+    assert made["device"]["family"].startswith("Artix-7")
+    total = made["device"]["at_link"]["frame"]["total_nj"]["value"]
+    assert made["measured"]["to_estimate"] == pytest.approx(2e6 / total, rel=1e-3)
+    assert all(row["plausible"] for row in made["sanity"] if row["of"] == "board")
+    alone = energy_section([ROW])
+    assert (alone["device"], alone["measured"]) == (None, None)
+    assert alone["arithmetic"]["models"]["rows"][0]["additions"] == 24
+    other = energy_section(
+        [ROW],
+        board={"device": "GW2A-18", "budget": board["budget"]},
+        activity=record(),
+        clock_mhz=50,
+        interval_cycles=40,
+    )
+    assert other["device"] is None
+
+
+def printed(energy):
+    console = Console(file=io.StringIO(), width=160, highlight=False, soft_wrap=True)
+    print_energy(energy, console)
+    return console.file.getvalue()
+
+
+def test_tables_say_what_is_there():
+    board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
+    readings = {
+        "file": "r.toml",
+        "instrument": None,
+        "date": None,
+        "note": None,
+        "run_w": 2.0,
+        "idle_w": None,
+        "frames_per_second": None,
+        "samples": None,
+        "seconds": None,
+    }
+    text = printed(
+        energy_section(
+            [ROW],
+            board=board,
+            activity=record(),
+            clock_mhz=100,
+            interval_cycles=40,
+            link={"frames_per_second": 1000.0, "reply_bytes": 20},
+            readings=readings,
+        )
+    )
+    for said in (
+        "float32 ANN",
+        "XC7A35T per frame",
+        "1,000 frames/s (the link's)",
+        "board 2 W",
+        "Arty A7-100T",
+        "plausible",
+    ):
+        assert said in text
+    text = printed(energy_section([ROW]))
+    assert "float32 ANN" in text
+    assert "per frame, estimate from the activity" not in text

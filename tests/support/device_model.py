@@ -1,0 +1,58 @@
+"""The device's end of the link in plain Python: what the circuit must answer, and what the host talks to in tests."""
+
+from s2nn_hw.hw.link import protocol
+from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Result
+from s2nn_hw.hw.link.verdict import SelfTestPackets
+
+
+class DeviceModel:
+    """Answers one packet after the other, none of them BUSY; ``network`` computes the results.
+
+    ``self_test``: a function ``command -> Verdict`` that answers in their place.
+    """
+
+    def __init__(self, identity, network, cycles=3, self_test=None):
+        self.identity, self.network, self.cycles = identity, network, cycles
+        self.self_test = self_test
+        self.packets = SelfTestPackets(identity) if self_test else identity
+
+    def reply(self, data):
+        """Return the reply to the piece ``data`` between two delimiters."""
+        try:
+            body, whole = protocol.unstuff(data), True
+        except protocol.Damaged:
+            body, whole = _unstuff_part(data), False
+        kind, number = (*body, 0, 0)[:2] if len(body) > 1 else (body[0] if body else 0, 0)
+        around = protocol.HEADER_BYTES + protocol.CHECK_BYTES
+        due = {self.packets.request: self.packets.frame_bytes}.get(kind, 1) + around
+        if len(body) < due:
+            return protocol.error_reply(ErrorCode.SHORT, number)
+        if len(body) > due and kind in (self.packets.request, Request.IDENTITY):
+            return protocol.error_reply(ErrorCode.LONG, number)
+        if not whole or protocol.checksum(body) != protocol.RESIDUE:
+            return protocol.error_reply(ErrorCode.CHECKSUM, number)
+        if kind == Request.IDENTITY:
+            return Packet(Reply.IDENTITY, number, self.identity.pack())
+        if kind != self.packets.request:
+            return protocol.error_reply(ErrorCode.UNKNOWN, number)
+        payload, check = body[protocol.HEADER_BYTES : -protocol.CHECK_BYTES], body[-protocol.CHECK_BYTES :]
+        if self.self_test:
+            return Packet(Reply.SELF_TEST, number, self.packets.pack_verdict(self.self_test(payload[0]), check))
+        return Packet(Reply.RESULT, number, self.identity.pack_result(self.classify(payload), check))
+
+    def classify(self, payload):
+        """Return the golden result of a FRAME payload."""
+        bits = self.network.input.bits
+        image = (self.identity.unpack_frame(payload) << (8 - bits)).reshape(1, *self.network.input.shape)
+        out = self.network.forward(image)
+        return Result(int(out.classes[0]), tuple(out.scores[0].tolist()), self.cycles)
+
+
+def _unstuff_part(data):
+    """Return what a decoder has given out when ``data`` ends inside a block."""
+    for cut in range(1, 256):
+        try:
+            return protocol.unstuff(data + b"\x01" * cut)[:-cut]
+        except protocol.Damaged:
+            continue
+    return b""
