@@ -1,8 +1,8 @@
 """Cycles per frame on real images: each layer alone against its lower bound, the whole against the figures to reach."""
 
 from benchmarks.frame import Row
-from s2nn_hw.accelerator import Design
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.design import Design
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.layers import layer_rows
 from s2nn_hw.report.sections.measure import measure
 
@@ -13,7 +13,7 @@ MEAN_LATENCY, MEAN_INTERVAL = 320, 230
 
 def run(setting):
     network = setting.network
-    design = Design(network, default_plan(network))
+    design = Design(network, default_plan(network, "xc7"))
     measured = measure(design, setting.images)
     rows = [
         Row("mean latency", float(measured.alone.mean()), "cycles", MEAN_LATENCY, "figure to reach", binding=True),

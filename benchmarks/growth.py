@@ -8,13 +8,14 @@ import numpy as np
 from benchmarks.frame import Row, find_images
 from benchmarks.networks import make_cnn
 from benchmarks.synthesis import TOLERANCE
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.design import Design
 from s2nn_hw.emit import TOP
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.layers import layer_rows
 from s2nn_hw.report.sections.measure import measure
 from s2nn_hw.verilog.convert import to_verilog
@@ -35,10 +36,10 @@ class References:
         for path in sorted(MODELS.glob("*.s2nn")):
             network = load(path)
             images, _ = find_images(network, TIMED)
-            design = Design(network)
+            design = Design(network, default_plan(network, "xc7"))
             layers = [row for row in layer_rows(design, measure(design, images)) if row["alone_interval"]]
             slowest = max(layers, key=lambda row: row["alone_interval"])
-            guess = estimate(network, None, "xc7")
+            guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
             blocks = sum(row["weight_brams"] for row in guess["layers"])
             held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
             rows += [
@@ -97,11 +98,11 @@ class Growth:
         for name, case in cases.items():
             network = make_cnn(case["channels"], image=(case["side"], case["side"], 3))
             images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
-            measured = measure(Design(network, default_plan(network)), images)
+            measured = measure(Design(network, default_plan(network, "xc7")), images)
             start = time.perf_counter()
             to_verilog(Accelerator(network), TOP)
             seconds = time.perf_counter() - start
-            guess = estimate(network, None, "xc7", design=Design(network))
+            guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
             values = {
                 "cycles": float(measured.intervals.mean()),
                 "LUT6": guess["luts"],

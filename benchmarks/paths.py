@@ -16,7 +16,7 @@ from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.paths import find_paths
 from s2nn_hw.hw.netlist.shorten import shorten
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import family_plan
+from s2nn_hw.plan.defaults import default_plan
 
 TITLE = "whole designs after synthesis, default plans: loads of a net that is no clock, levels of logic"
 NETWORKS = (
@@ -56,7 +56,7 @@ def run(setting):
 
 def measure(network, board, output):
     """Return the rows of ``network`` on ``board``: fan-out before and after, copies, levels."""
-    plan = family_plan(network, board.family)
+    plan = default_plan(network, board.family)
     netlist = FlatNetlist.read(board_netlist(network, plan, board, output), board.family)
     cells = len(netlist.cells)
     shortened = shorten(netlist)

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 from benchmarks.frame import Row, find_images
-from s2nn_hw.accelerator import Design
+from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.measure import measure
 
 TITLE = "cycle statistics of test sets, and an activity run (synthesis, compilation, simulation)"
@@ -24,7 +25,7 @@ def run(setting):
     for name in (NAME, "mnist-cnn"):
         network = load(MODELS / f"{name}.s2nn")
         images, _ = find_images(network, IMAGES)
-        design = Design(network)
+        design = Design(network, default_plan(network, "xc7"))
         measure(design, images[:100])  # compiles the recurrences
         start = time.perf_counter()
         found = measure(design, images)

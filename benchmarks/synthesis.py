@@ -6,13 +6,15 @@ import numpy as np
 
 from benchmarks.frame import Row
 from benchmarks.networks import make_network
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.engines.event import EventEngine, EventParams
-from s2nn_hw.cost.estimate import FAMILIES, estimate
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.cost.parts import adder_bits
+from s2nn_hw.design import Design
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import CELLS, synthesis_usage
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.plan.defaults import default_plan
 
 # LUTs per lane (a weight added per cycle) of others, 16 neurons x 8 inputs, 4-bit weights, same synthesis tool:
 # FINN's RTL matrix unit 2,769 LUTs; weight registers reset where there is no spike, adder tree behind, 744 LUTs
@@ -49,7 +51,7 @@ class Lanes:
     def run(setting):
         network = setting.network
         rows = []
-        for stage in Design(network, default_plan(network)).stages[:-1]:
+        for stage in Design(network, default_plan(network, "xc7")).stages[:-1]:
             if isinstance(stage.engine, EventParams):
                 params = stage.engine
                 rows += lane_rows(f"{stage.name} {params.lanes} x {params.banks}, {params.bits}-bit", params, setting)
@@ -73,7 +75,8 @@ class Estimates:
             network = make_network(sizes, input_bits=input_bits, bits=bits)
             for family, kind in FAMILIES.items():
                 path = synthesise(Accelerator(network), "accelerator", family, setting.output / "synthesis")
-                usage, guess = synthesis_usage(family, path), estimate(network, None, family)
+                design = Design(network, default_plan(network, "xc7"))
+                usage, guess = synthesis_usage(family, path), estimate(design, family)
                 titles = {"luts": kind.lut_kind, "ffs": "FF", "brams": kind.bram_kind}
                 rows += [
                     Row(

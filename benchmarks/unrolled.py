@@ -7,11 +7,11 @@ import numpy as np
 from benchmarks.frame import Row
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.emit import layer_inputs
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
 
 TITLE = "weights in logic, the whole accelerator on xc7: synthesis, cycles, estimate"
 # LUT6 and cycles of the DWN study's networks on an XC7A35T, and the LUTs to stay below
@@ -24,7 +24,7 @@ def run(setting):
     rows = []
     for name, (luts, latency) in PEERS.items():
         network = load(Path("models") / f"{name}.s2nn")
-        plan = default_plan(network)
+        plan = default_plan(network, "xc7")
         accelerator = Accelerator(network, plan)
         usage = synthesis_usage("xc7", synthesise(accelerator, "accelerator", "xc7", setting.output / "synthesis"))
         images = np.zeros((16, *network.input.shape), np.uint8)
@@ -50,7 +50,7 @@ def run(setting):
             ),
             Row(
                 f"{name}: estimate",
-                estimate(network, plan, "xc7", design=accelerator.design)["luts"],
+                estimate(accelerator.design, "xc7")["luts"],
                 "LUT6",
                 usage.luts,
                 "yosys after synthesis",

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.hw.board.boards import BOARDS
 from s2nn_hw.hw.facts import link_figures
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import family_plan, load_plan, sparse
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan, sparse
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.report.show.words import number, scaled
 
@@ -81,7 +82,7 @@ class Known:
             network, plan = self.network(name), None
             if board:
                 shipped = Path(f"models/{name}.{board.name}.plan.json")
-                plan = load_plan(shipped, network) if shipped.is_file() else family_plan(network, board.family)
+                plan = load_plan(shipped, network) if shipped.is_file() else default_plan(network, board.family)
             design = Design(network, plan)
             ones = design.timing.ones(self.inputs(name)[1])
             alone, queued = design.timing.schedule(ones), design.timing.schedule(ones, length=100)
@@ -125,12 +126,12 @@ class Known:
         if board is None:
             return
         network, shipped = self.network(name), Path(f"models/{name}.{board.name}.plan.json")
-        plan = load_plan(shipped, network) if shipped.is_file() else family_plan(network, board.family)
+        plan = load_plan(shipped, network) if shipped.is_file() else default_plan(network, board.family)
         built = next((entry for entry in builds if (entry["network"], entry["board"]) == (name, board.name)), None)
         for what, cell, key in (("LUTs", cells[4], "luts"), ("block RAMs", cells[5], "brams")):
             if cell.startswith("~"):
                 guess = self.once(
-                    ("estimate", name, board.name), lambda: estimate(network, plan, board.family, link=True)
+                    ("estimate", name, board.name), lambda: estimate(Design(network, plan), board.family, link=True)
                 )
                 used = guess["cells" if key == "luts" else key]
                 yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"

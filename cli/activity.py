@@ -13,7 +13,8 @@ from rich.table import Table
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.flow.build_record import running_mhz
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import family_plan, load_plan, parse_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan, parse_plan
 from s2nn_hw.sim.netlist.activity import (
     NETLIST,
     RECORD,
@@ -152,7 +153,7 @@ def _plan(network, plan, record, source, board):
         if chosen and record["plan"] != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
         return chosen or parse_plan(record["plan"], network, f"build {source}")
-    return chosen or family_plan(network, board.family)
+    return chosen or default_plan(network, board.family)
 
 
 def _plain(name):

@@ -4,13 +4,15 @@ import hashlib
 import shlex
 
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.build import NETWORK_FILE, Options, build, self_test_design, table
 from s2nn_hw.hw.flow.lowering import lowered_text
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, Vectors
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import family_plan, load_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.report.sections.layers import CELL_BAND
 from s2nn_hw.terminal import Terminal
 
@@ -25,13 +27,13 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     options = Options(**options)
     network = load(path)
     console = Terminal()
-    chosen = load_plan(plan, network, board=board.name) if plan else family_plan(network, board.family)
+    chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, board.family)
     instead = {}
     if vectors is not None and not self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if self_test:
         instead = _self_test(network, chosen, vectors, test_images)
-    guess = estimate(network, chosen, board.family, link=not self_test)
+    guess = estimate(Design(network, chosen), board.family, link=not self_test)
     low, high = (round(guess["cells"] * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
         console.print(

@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import GENERAL
 from s2nn_hw.files import write_json
 from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, find_build, read_build, running_mhz
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import default_plan, family_plan, load_plan, parse_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan, parse_plan
 from s2nn_hw.report.energy.device import load_activity
 from s2nn_hw.report.energy.readings import load_readings
 from s2nn_hw.report.full import build_report
@@ -134,7 +136,7 @@ def report_network(
 
 def _plan_file(given, folder, plan, network, record):
     """Return the file that holds ``plan``, None if it is the default one; a build's is written into its folder."""
-    if given is not None or plan == (family_plan(network, record["family"]) if record else default_plan(network)):
+    if given is not None or plan == default_plan(network, record["family"] if record else GENERAL):
         return given
     path = Path(folder) / PLAN
     if not path.is_file():
@@ -158,7 +160,7 @@ def _setting(network, board, build, plan, find_board):
     elif built and built.get("plan"):
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
-        chosen = family_plan(network, record["family"]) if record else default_plan(network)
+        chosen = default_plan(network, record["family"] if record else GENERAL)
     if record and built is None:
         build, built = find_build(BUILDS, network, board, chosen) or (None, None)
     return build, built, chosen, record

@@ -6,9 +6,10 @@ import time
 import numpy as np
 from rich.table import Table
 
-from s2nn_hw.accelerator import Accelerator, Design
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.family import GENERAL
 from s2nn_hw.files import write_json
 from s2nn_hw.hw.link.host import open_device
 from s2nn_hw.hw.link.protocol import Reply, Splitter, encode
@@ -17,7 +18,9 @@ from s2nn_hw.hw.link.top import SelfTestTop
 from s2nn_hw.hw.link.uart import clocks_per_bit
 from s2nn_hw.hw.link.verdict import COUNT_BITS, FRAME_BITS, Command, self_test_request
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import default_plan, load_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.terminal import Terminal, next_step
 from s2nn_hw.verilog.convert import to_verilog
 
@@ -66,7 +69,7 @@ def simulate_self_test(
     ``folder``. Returns the exit status.
     """
     network = load(path)
-    chosen = load_plan(plan, network) if plan else default_plan(network)
+    chosen = load_plan(plan, network) if plan else default_plan(network, GENERAL)
     pictures, _, where = images()
     vectors = Vectors.of(network, pictures, count)
     clock_hz = SIMULATED_BAUD * SIMULATED_CLOCKS_PER_BIT

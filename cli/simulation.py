@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from s2nn_hw.accelerator import Design
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
+from s2nn_hw.family import GENERAL
 from s2nn_hw.files import checked_npz, checked_place, read_images, write_json, write_npz
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import family_plan, load_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import NOT_COMPUTED, SEQUENCE, run_checked
 from s2nn_hw.terminal import Terminal, next_step, terminal
@@ -112,7 +114,7 @@ def verify(
     """
     console = Terminal(stderr=True)
     network = load(network_path)
-    chosen = load_plan(plan, network) if plan else family_plan(network, board.family) if board else None
+    chosen = load_plan(plan, network) if plan else default_plan(network, board.family if board else GENERAL)
     network.encode(images)
     labels = None if labels is None else checked_labels(labels, len(images), len(network.classes))
     limit = limit or affordable(network, chosen, images)

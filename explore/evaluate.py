@@ -11,15 +11,16 @@ from functools import cache, lru_cache
 import numpy as np
 
 import s2nn_hw
-from s2nn_hw.accelerator import Design
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.explore.energy import frame_energy
 from s2nn_hw.explore.space import PACES, layers_plan
 from s2nn_hw.hw.flow.digests import generator_digest, sources_digest
 from s2nn_hw.network.store import parse
-from s2nn_hw.plan.plan import family_plan, parse_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import parse_plan
 
 ROOM = 1.05  # a plan for an interval is looked for a little below it, and nothing is faster than the fastest
 
@@ -79,7 +80,7 @@ def candidate(task, content, images):
     except (UserError, ProofError) as reason:  # ProofError: words that can't all pass a join
         return {"refused": " ".join(str(reason).split())}
     clock = task["parameters"]["clock_mhz"]
-    guess = estimate(network, plan, task["board"]["family"], link=True, design=design)
+    guess = estimate(design, task["board"]["family"], link=True)
     latency, interval = float(alone.cycles.mean()), float(np.diff(queued.offered, axis=1).mean())
     figures = {
         "latency_cycles": round(latency, 3),
@@ -95,7 +96,7 @@ def candidate(task, content, images):
 def _plan(task, content, images):
     values, network = task["parameters"], _network(content)
     if values["plan"] == "default":
-        return family_plan(network, task["board"]["family"])
+        return default_plan(network, task["board"]["family"])
     if values["plan"] == "layers":
         return layers_plan(network, values, task["board"]["family"])
     from s2nn_hw.plan.planner import OutOfReach, make_plan
@@ -112,7 +113,7 @@ def _plan(task, content, images):
 @lru_cache(maxsize=8)
 def _planner(content, images, family, budget):
     """Return ``(planner, fastest interval, slowest)`` of the network in ``content``, in cycles a frame."""
-    from s2nn_hw.cli.planning import typical
+    from s2nn_hw.plan.for_board import typical
     from s2nn_hw.plan.planner import Planner, span
 
     network = _network(content)

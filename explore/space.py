@@ -21,7 +21,8 @@ from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT, INPUT_BITS
 from s2nn_hw.network.synapses import Conv2d
-from s2nn_hw.plan.plan import Plan, family_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 
 PACES = 20
 PLANS = ("default", "planner", "layers")
@@ -134,7 +135,7 @@ def layers_plan(network, values, family):
     """Return the :class:`~s2nn_hw.plan.plan.Plan` that the ``LAYER.*`` of ``values`` say for ``family``;
     :class:`UserError` if none."""
     choices = []
-    for choice in family_plan(network, family).layers:
+    for choice in default_plan(network, family).layers:
         layer = network.layer(choice.name)
         if not layer.accumulates:
             choices.append(choice)

@@ -19,7 +19,8 @@ import torch
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT, Input, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, PooledDense, image_shape, weight_limit
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search, windows_of
 from s2nn_hw.quantize.graph import Tap

@@ -1,6 +1,6 @@
 """What the report needs to know of a board and its link, as plain data."""
 
-from s2nn_hw.accelerator import Design
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.devices import RESOURCES
 from s2nn_hw.hw.link.link import WINDOW

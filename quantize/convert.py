@@ -22,7 +22,8 @@ import torch
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.graph import INPUT

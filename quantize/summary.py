@@ -8,7 +8,7 @@ import torch
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.neurons import Fire
+from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.synapses import Conv2d, image_shape
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.convert import convert, needs_calibration

@@ -11,6 +11,7 @@ from s2nn_hw.files import read_bytes, write_bytes
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
+from s2nn_hw.quantize.precision import mixed
 
 DROPOUT = 0.3
 
@@ -66,8 +67,6 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
     """Return a function from uint8 images to the teacher's scores; trained unless ``path`` holds it already."""
     from safetensors import SafetensorError
     from safetensors.torch import load, save
-
-    from s2nn_hw.quantize.train import mixed
 
     options = recipe.teacher
     torch.manual_seed(recipe.training.seed)

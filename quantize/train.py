@@ -22,6 +22,7 @@ from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.neuron import Neuron, Surrogate
+from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.sparse import choose, measure_inputs, predict_luts, soft_luts, sparse_synapses
 from s2nn_hw.quantize.teacher import distil, make_teacher
@@ -38,19 +39,6 @@ def build(recipe):
     neuron = recipe.neuron
     surrogate = Surrogate(neuron.surrogate, neuron.alpha, neuron.beta)
     return SpikingNetwork(nodes(recipe), Neuron(surrogate, neuron.threshold), quantised=recipe.training.fake_quantise)
-
-
-def mixed(recipe, device):
-    """Return the autocast context of a training step: bfloat16 where convolutions gain by it, else nothing.
-
-    Levels, spikes and pixels are small integers, exact in bfloat16; evaluation and batch norm's final statistics
-    are always in float32, where the float network's spikes are the integer network's.
-    """
-    chosen = recipe.training.precision
-    fast = device.type == "cuda" or getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
-    if chosen == "auto":
-        chosen = "bfloat16" if fast and any(layer.kind == "conv" for layer in recipe.layers) else "float32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=chosen == "bfloat16")
 
 
 def encode(images, bits):

@@ -4,7 +4,7 @@
 """
 
 from s2nn_hw import __version__
-from s2nn_hw.accelerator import Design
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.flow.build_record import packed_luts, running_mhz
 from s2nn_hw.network.labels import checked_labels

@@ -1,80 +1,27 @@
 """The whole network as one Component: pixels in, results out."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.circuit.argmax import Winner, winner_registers
+from s2nn_hw.circuit.argmax import Winner
 from s2nn_hw.circuit.engines.accumulate import credit
 from s2nn_hw.circuit.engines.event import EventEngine, EventParams
 from s2nn_hw.circuit.engines.parallel import ParallelEngine
 from s2nn_hw.circuit.engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
-from s2nn_hw.circuit.lower import lower
 from s2nn_hw.circuit.windows import Window
-from s2nn_hw.cycles.timing import Timing
+from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
+from s2nn_hw.family import GENERAL
 from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.neurons import FireUnit, ReadoutUnit
-from s2nn_hw.plan.plan import default_plan
-
-CYCLE_BITS = 32
-TAG_BITS = 16  # of the cycle count where it rides along with the frames
-
-
-class Design:
-    """What is known of the circuit of ``network`` under ``plan`` without building it.
-
-    ``stages``: one :class:`~s2nn_hw.circuit.stage.Stage` a layer (a fused pooling has none); ``timing``: the exact
-    cycle model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits,
-    signed), ``result_layout``: the ports, see :class:`Accelerator`; ``streaming``: whether it takes a frame every
-    cycle.
-    """
-
-    def __init__(self, network, plan=None):
-        self.network, self.plan = network, plan or default_plan(network)
-        self.stages = lower(network, self.plan)
-        self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
-        classes = len(network.classes)
-        registers = sum(s.engine.registers for s in self.stages if isinstance(s.engine, UnrolledParams))
-        if isinstance(self.stages[-1].engine, UnrolledParams):
-            registers += winner_registers(classes, self.stages[-1].engine.levels)
-        # a frame a cycle: nothing is ever collected, cut into words or kept in a window
-        self.streaming = all(
-            isinstance(stage.engine, UnrolledParams)
-            and len(stage.readers) == 1
-            and stage.readers[0].window is None
-            and stage.readers[0].frame_words == 1
-            for stage in self.stages
-        )
-        self.frames_under_way = registers + 1 if self.streaming else len(self.stages) + 3 + registers
-        self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
-        self.input = self.tensors[INPUT]
-        self.pixels_per_beat, self.beats = self.input.width, self.input.words
-        self.score_width = self.stages[-1].engine.score_width
-        self.result_layout = data.StructLayout(
-            {
-                "class": max(1, (classes - 1).bit_length()),
-                "scores": data.ArrayLayout(signed(self.score_width), classes),
-                "cycles": CYCLE_BITS,
-            }
-        )
-
-    @property
-    def pixels_per_group(self):
-        """Pixels after which a new beat begins: the channels of an image position, or all of a frame."""
-        return self.input.channels
-
-    @property
-    def beat_pixels(self):
-        """Pixel number in each place of each beat of a frame, int64 ``(beats, pixels_per_beat)``; -1 where ignored."""
-        import numpy as np
-
-        return self.input.stream(np.arange(1, self.network.input.size + 1)[None])[0] - 1
+from s2nn_hw.network.neurons.fire import FireUnit
+from s2nn_hw.network.neurons.readout import ReadoutUnit
+from s2nn_hw.plan.defaults import default_plan
 
 
 class Accelerator(wiring.Component):
-    """``network`` under ``plan`` (default: :func:`default_plan`).
+    """``network`` under ``plan`` (default: :func:`default_plan` for :data:`GENERAL`).
 
     ``i``: beats of ``pixels_per_beat`` pixels of ``network.input.bits`` bits, pixel 0 in the low bits, ``beats`` a
     frame, raster order; before a convolution each image position begins a new beat. Places without a pixel are
@@ -83,12 +30,12 @@ class Accelerator(wiring.Component):
     cycle in which the frame's first beat was taken to the one in which this result is first offered.
 
     ``timing.schedule(timing.ones(values))`` gives those cycles exactly, for frames alone and back to back; ``values``:
-    :func:`~s2nn_hw.emit.layer_inputs` of network and images, its second part. A streaming accelerator
+    :func:`~s2nn_hw.network.trace.layer_inputs` of network and images, its second part. A streaming accelerator
     (``Design.streaming``) counts modulo 2^16: no frame is longer under way unless its result is refused.
     """
 
     def __init__(self, network, plan=None):
-        self.design = design = Design(network, plan)
+        self.design = design = Design(network, plan or default_plan(network, GENERAL))
         self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
         self.pixels_per_group, self.beat_pixels = design.pixels_per_group, design.beat_pixels

@@ -12,7 +12,7 @@ from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_npz, write_text
 from s2nn_hw.network.network import INPUT
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.identifiers import check_name
@@ -131,12 +131,6 @@ def _describe_reader(reader):
     }
 
 
-def layer_inputs(network, images):
-    """Return ``(output, values)``: the golden output with spikes, and every tensor's values ``(frames, n)`` by name."""
-    output = network.forward(images, trace="spikes")
-    return output, {INPUT: network.encode(images)} | {name: s.numpy() for name, s in output.spikes.items()}
-
-
 def vectors(accelerator, count=VECTOR_COUNT, seed=0):
     """Return test vectors, ``(arrays, drain)``: ``count`` random frames, each sent when the circuit is idle.
 
@@ -187,7 +181,7 @@ def write(network, folder, plan=None, *, name=TOP):
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"output folder {folder} is a file")
-    accelerator = Accelerator(network, plan or default_plan(network))
+    accelerator = Accelerator(network, plan)
     design = accelerator.design
     text = testbench.header(design, name, TOOL) + to_verilog(accelerator, name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock
+from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.quantize.data.sets import samples

@@ -14,7 +14,8 @@ from s2nn_hw.cli.activity import _stage
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.network.store import save
-from s2nn_hw.plan.plan import Plan, default_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run, tables
 from s2nn_hw.sim.verilog.verify import Mismatch
 from tests.support.networks import random_images, random_network
@@ -25,7 +26,7 @@ FRAMES = 6
 def small():
     """Return a network of two layers and a plan that puts its weights into block RAM."""
     network = random_network((40, 9, 3), input_bits=2, bits=3, seed=7)
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     return network, Plan(tuple(replace(layer, memory="block") for layer in plan.layers))
 
 

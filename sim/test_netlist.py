@@ -11,7 +11,7 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.hw.flow.toolchain import find_tool
 from s2nn_hw.network.synapses import MaxPool
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked
 from s2nn_hw.verilog.convert import to_verilog
@@ -65,7 +65,7 @@ def test_synthesised_graph_equals_golden(tmp_path):
             pooled(3, (3, 3)),
         ],
     )
-    plan = with_buffers(default_plan(network), {"layer2": (0, 32)})
+    plan = with_buffers(default_plan(network, "xc7"), {"layer2": (0, 32)})
     simulation = Simulation(network, plan, circuit=netlist(network, tmp_path, plan), folder=ROOT / "build" / "sim")
     images = random_images(network, 12)
     run_checked(simulation, images, length=1, probe=False)

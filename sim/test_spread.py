@@ -15,7 +15,7 @@ from s2nn_hw.hw.netlist.fanout import spread_file
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.shorten import shorten_file
 from s2nn_hw.network.synapses import MaxPool
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked
@@ -70,14 +70,14 @@ def test_spread_netlist_equals_golden(board, tmp_path):
             pooled(3, (2, 2)),
         ],
     )
-    plan = with_buffers(default_plan(network), {"layer1": (0, 32)})
+    plan = with_buffers(default_plan(network, "xc7"), {"layer1": (0, 32)})
     circuit, _ = make(network, plan, board, tmp_path)
     run(circuit, random_images(network, FRAMES), idle=20)
 
 
 def test_spread_netlist_equals_golden_with_stalls(tmp_path):
     network = random_network((40, 9, 3), input_bits=2, bits=3, seed=7)
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     plan = type(plan)(tuple(replace(layer, memory="block") for layer in plan.layers))
     circuit, flow = make(network, plan, "icebreaker", tmp_path)
     _, models, definitions = flow.models()

@@ -10,7 +10,8 @@ from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Splitter
 from s2nn_hw.hw.link.top import LinkTop
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.sim.verilog.pins import exchange
 

@@ -146,9 +146,9 @@ def build(
     options = options or Options()
     narrator = Narrator(console or _console())
     if plan is None and design is None:
-        from s2nn_hw.plan.plan import family_plan
+        from s2nn_hw.plan.defaults import default_plan
 
-        plan = family_plan(network, board.family)
+        plan = default_plan(network, board.family)
     build_clock(board, options)
     if estimate is not None:
         check_budget(estimate, board)

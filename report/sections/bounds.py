@@ -8,7 +8,7 @@ Weights that are constants in logic are read from no memory.
 """
 
 from s2nn_hw.circuit.engines.event import EventParams
-from s2nn_hw.cost.memory import FAMILIES
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.report.quantities import column, quantity, significant, table
 from s2nn_hw.report.sections.work import stage_work
 

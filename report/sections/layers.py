@@ -86,4 +86,4 @@ def _plain(value, name):
 
 def board_estimate(design, family):
     """Return the estimate of ``design`` with its host link, see :func:`s2nn_hw.cost.estimate.estimate`."""
-    return estimate(design.network, design.plan, family, link=True, design=design)
+    return estimate(design, family, link=True)

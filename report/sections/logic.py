@@ -7,8 +7,8 @@ import numpy as np
 from s2nn_hw.circuit.unroll.cost import cost
 from s2nn_hw.cost import parts
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.cost.memory import FAMILIES
-from s2nn_hw.plan.plan import encodes
+from s2nn_hw.family import FAMILIES
+from s2nn_hw.plan.defaults import encodes
 from s2nn_hw.report.quantities import column, quantity, significant, table
 from s2nn_hw.report.sections.layers import LUT_BAND
 
@@ -24,7 +24,7 @@ PARTS = ("encoder", "tables", "trees", "readout", "argmax", "rest")
 
 
 def encoder(stage):
-    """Return whether ``stage`` is a layer that only encodes pixels (:func:`s2nn_hw.plan.plan.encodes`)."""
+    """Return whether ``stage`` is a layer that only encodes pixels (:func:`s2nn_hw.plan.defaults.encodes`)."""
     return not stage.fused and not stage.is_readout and encodes(stage.layer)
 
 
@@ -58,7 +58,7 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     }
     if not board:
         return result
-    family, guess = FAMILIES[board["family"]], estimate(design.network, family=board["family"], design=design)
+    family, guess = FAMILIES[board["family"]], estimate(design, board["family"])
     luts, rows = dict.fromkeys(PARTS, 0), []
     for stage in unrolled:
         found = cost(stage.engine.logic, board["family"], levels=stage.engine.levels, chain=stage.engine.chain)

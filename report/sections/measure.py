@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from s2nn_hw.cycles.timing import engine_alone
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.network.trace import layer_inputs
 
 SEQUENCE = 100
 TIMED_WORDS = 500_000_000  # words whose cycles are worked out, some two minutes

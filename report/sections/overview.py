@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from math import prod
 
-from s2nn_hw.accelerator import Design
-from s2nn_hw.cost.estimate import FAMILIES, estimate
+from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.design import Design
+from s2nn_hw.family import FAMILIES, GENERAL
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.work import connections
 
 
@@ -76,7 +78,7 @@ def window_overview(reader):
 
 def overview(network, plan=None):
     """Return the JSON-able description of ``network``: input, layers, classes, provenance, plan, estimates."""
-    design = Design(network, plan)
+    design = Design(network, plan or default_plan(network, GENERAL))
     rows = [stage_overview(network, stage) for stage in design.stages]
     return {
         "format": "s2nn-overview",
@@ -91,5 +93,5 @@ def overview(network, plan=None):
         "classes": list(network.classes),
         "provenance": network.provenance,
         "plan": [asdict(choice) | {"buffers": list(choice.buffers)} for choice in design.plan.layers],
-        "estimates": {family: estimate(network, design.plan, family, design=design) for family in FAMILIES},
+        "estimates": {family: estimate(design, family) for family in FAMILIES},
     }

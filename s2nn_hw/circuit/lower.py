@@ -18,7 +18,7 @@ from s2nn_hw.circuit.stage import Reader, Stage, Tensor
 from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.neurons import Readout
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense, image_shape
 
 MAX_SLOTS = 16

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from s2nn_hw.circuit.windows import WindowParams
-from s2nn_hw.network.neurons import Readout
+from s2nn_hw.network.neurons.readout import Readout
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ against synthesis).
 
 from math import ceil
 
-from s2nn_hw.accelerator import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.circuit.argmax import winner_registers
 from s2nn_hw.cost import parts
-from s2nn_hw.cost.memory import ECP5, FAMILIES, GOWIN, ICE40, XC7, Cost, ram, rom
+from s2nn_hw.cost.memory import Cost, ram
+from s2nn_hw.design import CYCLE_BITS, TAG_BITS
 from s2nn_hw.errors import UserError
-
-__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "XC7", "estimate", "link_cost", "ram", "rom", "stage_cost"]
+from s2nn_hw.family import FAMILIES
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
@@ -68,17 +67,16 @@ def frame_cost(family, design):
     return starts + readout + around
 
 
-def estimate(network, plan=None, family="xc7", *, link=False, design=None):
+def estimate(design, family, *, link=False):
     """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
 
-    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do. ``design``:
-    of this network and plan, if there is one already. The result also says ``source`` (:data:`LABEL`), the kinds that
-    are counted, ``cells``: the LUTs with what else takes a logic cell once placed, and ``layers``: a row per stage,
-    with what its weights take.
+    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do.
+    The result also says ``source`` (:data:`LABEL`), the kinds that are counted, ``cells``: the LUTs with what else
+    takes a logic cell once placed, and ``layers``: a row per stage, with what its weights take.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
-    kind, design = FAMILIES[family], design or Design(network, plan)
+    kind = FAMILIES[family]
     widths = {name: tensor.width for name, tensor in design.tensors.items()}
     costs = [stage_cost(kind, stage, widths.get(stage.output)) for stage in design.stages]
     total = sum(costs, frame_cost(kind, design))

@@ -65,8 +65,8 @@ def safe_buffers(network, plan):
 def size_buffers(network, plan, values, *, length=3, exact=True):
     """Return ``{layer name: (words per source, ...)}`` for the joins: the least that cost no cycle.
 
-    ``values``: of every tensor by name (:func:`s2nn_hw.emit.layer_inputs`), at least ``length`` frames, which follow
-    each other without a gap. One word less in any one of them, and their last result comes later or never. Not
+    ``values``: of every tensor by name (:func:`s2nn_hw.network.trace.layer_inputs`), at least ``length`` frames, which
+    follow each other without a gap. One word less in any one of them, and their last result comes later or never. Not
     ``exact``: powers of two, since memories are, from the bound of :func:`safe_buffers` on: a large
     network takes a second or more a schedule, and this needs few of them.
     """

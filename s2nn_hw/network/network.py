@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from s2nn_hw.errors import UserError, listed, quoted
-from s2nn_hw.network.neurons import Readout
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
 
 INPUT = "input"

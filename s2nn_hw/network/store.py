@@ -13,7 +13,7 @@ import numpy as np
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import is_pickle, read_bytes, write_bytes
 from s2nn_hw.network.network import MAX_VALUES, Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons import NEURONS
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 from s2nn_hw.texts import parse_json
 
@@ -34,7 +34,6 @@ SYNAPSES = {
     "maxpool": (MaxPool, ("size", "stride", "padding")),
     "or": (Or, ()),
 }
-NEURONS = {"fire": Fire, "readout": Readout}
 
 
 def save(network, path):

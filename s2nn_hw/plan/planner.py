@@ -13,25 +13,24 @@ from math import inf, prod
 
 import numpy as np
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.cost.estimate import frame_cost, link_cost, packing, stage_cost
-from s2nn_hw.cost.memory import FAMILIES, Cost
+from s2nn_hw.cost.memory import Cost
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.network.network import INPUT
 from s2nn_hw.network.synapses import Conv2d, MaxPool
-from s2nn_hw.plan.plan import (
-    MAX_WIDTH,
+from s2nn_hw.plan.defaults import (
     UNROLLED_LEVELS,
     UNROLLED_SYNAPSES,
-    LayerPlan,
-    Plan,
     event_plan,
     power_of_two_at_least,
     unrolled_plan,
     word_widths,
 )
+from s2nn_hw.plan.plan import MAX_WIDTH, LayerPlan, Plan
 
 QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits
 PLANNED_FRAMES = 3
@@ -69,7 +68,7 @@ class OutOfReach(UserError):
 class Planner:
     """Plans of ``network`` for a device ``family`` with a ``budget`` ``{luts, ffs, brams}``.
 
-    ``values``: of every tensor by name, a few real frames (:func:`s2nn_hw.emit.layer_inputs`).
+    ``values``: of every tensor by name, a few real frames (:func:`s2nn_hw.network.trace.layer_inputs`).
     """
 
     def __init__(self, network, family, budget, values, *, wide=WIDE):

@@ -13,7 +13,7 @@ from s2nn_hw.verilog.naming import named
 from s2nn_hw.verilog.rtlil import read, write
 from s2nn_hw.verilog.widths import explain_selections, fit_widths
 
-OBSERVED = ("seen", "seen_count")  # read by simulators alone (s2nn_hw.network.neurons); kept although nothing else does
+OBSERVED = ("seen", "seen_count")  # read by simulators alone; kept although nothing else does
 TIDY = (
     "proc -norom",
     "opt_clean -purge",

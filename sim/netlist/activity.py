@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw import __version__, emit
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.sim.netlist.counting import cells_folder, compile_bench, run_bench, simulator_version
 from s2nn_hw.sim.netlist.layer_of_cell import Homes, rows

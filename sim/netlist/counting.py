@@ -51,7 +51,7 @@ def simulator_version():
 def compile_bench(verilog, design, family, models, folder):
     """Compile the netlist in file ``verilog`` with the bench in ``folder``; return the program's path.
 
-    ``design``: the :class:`~s2nn_hw.accelerator.Design`; ``models``: ``(include folder, file, definitions)`` of the
+    ``design``: the :class:`~s2nn_hw.design.Design`; ``models``: ``(include folder, file, definitions)`` of the
     family's cells. :class:`UserError` if the simulator or the compiler can't do it; their log is in ``folder``.
     """
     folder, ours = Path(folder), cells_folder()

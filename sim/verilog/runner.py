@@ -18,12 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw import emit
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.compiled import private_folder
+from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.family import GENERAL
 from s2nn_hw.files import atomic_path
 from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.sim.verilog.folders import buildable, building, check_tool_folder, finished, fresh, mark
 from s2nn_hw.sim.verilog.harness import Harness
 from s2nn_hw.verilog.convert import to_verilog
@@ -309,7 +312,7 @@ class Simulation:
         optimise=False,
         circuit=None,
     ):
-        self.design = Design(network, plan)
+        self.design = Design(network, plan or default_plan(network, GENERAL))
         self.simulator, self.waves = simulator, waves
         beat_bits = self.design.pixels_per_beat * network.input.bits
         harness = Harness(beats=self.design.beats, beat_bits=beat_bits, result_bits=self.design.result_layout.size)

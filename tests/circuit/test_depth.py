@@ -3,8 +3,8 @@
 import pytest
 
 from s2nn_hw.circuit.lower import with_buffers
-from s2nn_hw.cost.memory import FAMILIES
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.board_netlist import board_netlist
 from s2nn_hw.hw.netlist.fanout import LIMIT, spread
@@ -12,7 +12,8 @@ from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.paths import find_paths
 from s2nn_hw.hw.netlist.shorten import shorten
 from s2nn_hw.network.synapses import MaxPool
-from s2nn_hw.plan.plan import LayerPlan, Plan, default_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_network
 
@@ -48,7 +49,7 @@ def network_and_plan(kind, lut):
                 dense(5),
             ],
         )
-        return network, with_buffers(default_plan(network, lut=lut), {"layer2": (0, 64)})
+        return network, with_buffers(default_plan(network, {4: "ecp5", 6: "xc7"}[lut]), {"layer2": (0, 64)})
     else:
         network = random_network((40, 30, 4), bits=2)
         return network, Plan(
@@ -57,7 +58,7 @@ def network_and_plan(kind, lut):
                 for layer in network.layers
             )
         )
-    return network, default_plan(network, lut=lut)
+    return network, default_plan(network, {4: "ecp5", 6: "xc7"}[lut])
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +100,9 @@ def test_few_levels_lie_between_registers(kind, netlists):
 def test_a_netlist_is_made_once_and_other_families_are_refused(tmp_path):
     network = random_network((6, 3), bits=2)
     board = find_board("ulx3s_25")
-    path = board_netlist(network, default_plan(network), board, tmp_path)
+    path = board_netlist(network, default_plan(network, "xc7"), board, tmp_path)
     stamp = path.stat().st_mtime_ns
-    assert board_netlist(network, default_plan(network), board, tmp_path) == path
+    assert board_netlist(network, default_plan(network, "xc7"), board, tmp_path) == path
     assert path.stat().st_mtime_ns == stamp
     with pytest.raises(UserError, match="is ice40"):
-        board_netlist(network, default_plan(network), find_board("icebreaker"), tmp_path)
+        board_netlist(network, default_plan(network, "xc7"), find_board("icebreaker"), tmp_path)

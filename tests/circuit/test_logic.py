@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.design import Design
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_figures
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Fire
+from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.synapses import Dense
-from s2nn_hw.plan.plan import default_plan, unrolled_plan
+from s2nn_hw.plan.defaults import default_plan, unrolled_plan
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.logic import PARTS, encoder
@@ -35,7 +35,7 @@ def thermometer(network):
 
 def section(network, plan=None, board=BOARD, **options):
     report = build_report(
-        network, plan or default_plan(network), random_images(network, 8), None, board=board, **options
+        network, plan or default_plan(network, "xc7"), random_images(network, 8), None, board=board, **options
     )
     check_report(report)
     return report["logic"]
@@ -47,10 +47,10 @@ def test_no_section_without_logic():
 
 def test_every_lut_is_somewhere():
     network = thermometer(small_network(np.random.default_rng(1), inner=3))
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     found = section(network, plan)
     parts = {row["name"]: row["luts"] for row in found["parts"]["rows"]}
-    total = estimate(network, plan, "xc7")["luts"]
+    total = estimate(Design(network, plan), "xc7")["luts"]
     assert tuple(parts) == PARTS
     assert sum(parts.values()) == total == found["luts"]["total"]["value"]
     assert 0 < parts["encoder"] <= 40
@@ -71,5 +71,5 @@ def test_without_a_board_there_are_cycles_alone():
 
 def test_what_is_an_encoder():
     network = thermometer(small_network(np.random.default_rng(1)))
-    stages = Design(network, unrolled_plan(network)).stages
+    stages = Design(network, unrolled_plan(network, lut=6)).stages
     assert [encoder(stage) for stage in stages] == [True] + [False] * (len(stages) - 1)

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import lower
+from s2nn_hw.design import Design
 from s2nn_hw.emit import pack_beats, place_pixels
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Layer, Network
 from s2nn_hw.network.synapses import Conv2d, MaxPool, Or, PooledDense
-from s2nn_hw.plan.plan import LayerPlan, Plan, default_plan, load_plan, parse_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import LayerPlan, Plan, load_plan, parse_plan
 from tests.support.graphs import build, convolution, dense, identity, joined
 from tests.support.networks import random_images
 
@@ -32,7 +33,7 @@ def network():
 
 
 def changed(network, **changes):
-    return Plan(tuple(replace(c, **changes.get(c.name, {})) for c in default_plan(network).layers))
+    return Plan(tuple(replace(c, **changes.get(c.name, {})) for c in default_plan(network, "xc7").layers))
 
 
 def refused(call, text):
@@ -93,15 +94,15 @@ def test_fusing_wants_the_only_reader():
     ],
 )
 def test_plan_files_that_do_not_fit(network, change, text):
-    content = default_plan(network).to_json()
-    assert parse_plan(content, network, "plan x") == default_plan(network)
+    content = default_plan(network, "xc7").to_json()
+    assert parse_plan(content, network, "plan x") == default_plan(network, "xc7")
     change(content)
     refused(lambda: parse_plan(content, network, "plan x", board="icebreaker"), "^plan x.*" + text)
 
 
 def test_a_plan_of_another_network_is_refused(tmp_path, network):
     other = build((6, 6, 2), 2, [convolution(4, 3), dense(2)])
-    default_plan(other).save(tmp_path / "plan.json")
+    default_plan(other, "xc7").save(tmp_path / "plan.json")
     refused(lambda: load_plan(tmp_path / "plan.json", network), "must list the network's layers")
 
 

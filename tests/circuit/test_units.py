@@ -6,7 +6,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from s2nn_hw.network.neurons import FireUnit, ReadoutUnit
+from s2nn_hw.network.neurons.fire import FireUnit
+from s2nn_hw.network.neurons.readout import ReadoutUnit
 from tests.support.streams import run_stream, word_numbers
 
 

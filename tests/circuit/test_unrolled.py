@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.logic import Table
 from s2nn_hw.circuit.unroll.mapping import map_layer
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.synapses import Dense, MaxPool
-from s2nn_hw.plan.plan import LayerPlan, Plan, collapsible, default_plan, sparse, unrolled_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import collapsible, default_plan, sparse, unrolled_plan
+from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.plan.planner import Planner, fit, make_plan, unroll
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_images, random_network, small_network
@@ -84,7 +86,7 @@ def test_engines_mix(engines, stall):
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 1, 1), (7, 3, 1), (3, 2, 2), (30, 1, 9)])
 def test_degenerate_networks(weights, sizes):
     network = random_network(sizes, input_bits=2, weights=weights)
-    check_accelerator(Accelerator(network, unrolled_plan(network, levels=1)), random_images(network, 6))
+    check_accelerator(Accelerator(network, unrolled_plan(network, levels=1, lut=6)), random_images(network, 6))
 
 
 CASES = {
@@ -109,7 +111,7 @@ CASES = {
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_windows(name, stall):
     network = build(*CASES[name], seed=len(name))
-    accelerator = Accelerator(network, unrolled_plan(network))
+    accelerator = Accelerator(network, unrolled_plan(network, lut=6))
     check_accelerator(accelerator, random_images(network, 4), stall=stall)
     first = accelerator.stages[0]
     assert first.readers[0].frame_words == len(first.positions)
@@ -118,7 +120,7 @@ def test_windows(name, stall):
 @pytest.mark.parametrize("bits", [1, 2])
 def test_sub_networks_of_six_bits_are_one_table_each(bits):
     network = small_network(np.random.default_rng(2), bits=bits, inner=4)
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     assert [choice.engine for choice in plan.layers] == ["fused", "unrolled", "fused", "unrolled", "unrolled"]
     accelerator = Accelerator(network, plan)
     assert [stage.name for stage in accelerator.stages] == ["outer0", "outer1", "readout"]
@@ -140,7 +142,7 @@ def test_a_layer_is_fused_only_where_every_cone_is_a_table():
         layers=(network.layers[0], replace(network.layers[1], synapses=(Dense(table, 3),)), *network.layers[2:]),
     )
     assert not collapsible(wide, wide.layers[0])
-    plan = Plan((replace(default_plan(wide).layers[0], engine="fused"), *default_plan(wide).layers[1:]))
+    plan = Plan((replace(default_plan(wide, "xc7").layers[0], engine="fused"), *default_plan(wide, "xc7").layers[1:]))
     check_accelerator(Accelerator(wide, plan), random_images(wide, 10))  # it may be fused all the same
 
 
@@ -167,11 +169,11 @@ def test_composed_and_collapsed_logic_is_the_same_function(seed):
 def test_sparse_networks_are_unrolled_unless_a_plan_says_otherwise():
     network = small_network(np.random.default_rng(4))
     assert sparse(network)
-    assert {choice.engine for choice in default_plan(network).layers} <= {"unrolled", "fused"}
-    assert {choice.lut for choice in default_plan(network, lut=4).layers} == {4}
+    assert {choice.engine for choice in default_plan(network, "xc7").layers} <= {"unrolled", "fused"}
+    assert {choice.lut for choice in default_plan(network, "ecp5").layers} == {4}
     dense_one = random_network((20, 9, 3))
     assert not sparse(dense_one)
-    assert {choice.engine for choice in default_plan(dense_one).layers} == {"event"}
+    assert {choice.engine for choice in default_plan(dense_one, "xc7").layers} == {"event"}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_a_fused_layer_has_the_levels_and_tables_of_the_one_behind(change):
 def test_a_layer_can_not_be_fused_into_a_join():
     join = [dense(4, source="layer0"), dense(4, source="layer1")]
     network = build((6,), 1, [dense(4), dense(4, source="input"), join, dense(2)])
-    plan = unrolled_plan(network, levels=2)
+    plan = unrolled_plan(network, levels=2, lut=6)
     plan = Plan(tuple(replace(c, engine="fused") if c.name == "layer0" else c for c in plan.layers))
     with pytest.raises(UserError, match="which reads nothing else; take engine 'unrolled'"):
         lower(network, plan)
@@ -227,7 +229,7 @@ def test_a_layer_can_not_be_fused_into_a_join():
 
 def test_pooling_can_not_be_fused_into_an_unrolled_convolution():
     network = build((6, 6, 1), 1, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)])
-    plan = unrolled_plan(network)
+    plan = unrolled_plan(network, lut=6)
     fused = Plan(tuple(replace(c, engine="fused") if c.engine == "or" else c for c in plan.layers))
     with pytest.raises(UserError, match="max pooling layer1 can't be fused into an unrolled layer; take engine 'or'"):
         lower(network, fused)
@@ -235,7 +237,7 @@ def test_pooling_can_not_be_fused_into_an_unrolled_convolution():
 
 def test_frames_that_are_too_wide_are_refused():
     with pytest.raises(UserError, match="5,000 inputs are too many for one word of 4,096"):
-        unrolled_plan(random_network((5000, 2)))
+        unrolled_plan(random_network((5000, 2)), lut=6)
 
 
 def test_the_planner_mixes_engines():

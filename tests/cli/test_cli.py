@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from s2nn_hw.network.store import save
+from s2nn_hw.plan.defaults import default_plan
 from tests.support.commands import refused
 from tests.support.networks import random_images, random_network
 
@@ -296,10 +297,14 @@ def test_verify_without_the_test_set_takes_the_shipped_sample_and_says_so(place,
 
 
 def test_the_accelerators_docstring_says_a_call_that_works():
-    from s2nn_hw.accelerator import Accelerator, Design
-    from s2nn_hw.emit import layer_inputs
+    from s2nn_hw.accelerator import Accelerator
+    from s2nn_hw.design import Design
+    from s2nn_hw.network.trace import layer_inputs
 
     network = random_network((20, 9, 3), input_bits=2)
-    timing, values = Design(network).timing, layer_inputs(network, random_images(network, 5))[1]
+    timing, values = (
+        Design(network, default_plan(network, "xc7")).timing,
+        layer_inputs(network, random_images(network, 5))[1],
+    )
     assert "timing.schedule(timing.ones(values))" in Accelerator.__doc__
     assert timing.schedule(timing.ones(values)).cycles.shape == (5, 1)

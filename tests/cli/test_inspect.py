@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
-from s2nn_hw.cost.memory import FAMILIES
+from s2nn_hw.design import Design
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.network.store import save
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.overview import overview
 from tests.support.networks import random_network, residual, small_network
 from tests.support.random_networks import random_graph
@@ -30,7 +31,9 @@ def test_figures_are_those_of_the_tables(network):
     assert data["digest"] == network.digest
     assert data["synapses"] == 20 * 9 + 9 * 3
     assert data["memory_bits"] == 4 * (20 * 9 + 9 * 3)
-    for row, layer, stage in zip(data["layers"], network.layers, Design(network).stages, strict=True):
+    for row, layer, stage in zip(
+        data["layers"], network.layers, Design(network, default_plan(network, "xc7")).stages, strict=True
+    ):
         weights = layer.synapses[0].weights
         assert row["weight_range"] == [weights.min(), weights.max()]
         assert row["sparsity"] == pytest.approx(np.count_nonzero(weights == 0) / weights.size, abs=1e-5)

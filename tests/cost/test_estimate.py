@@ -6,11 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2nn_hw.cost.estimate import ECP5, FAMILIES, ICE40, XC7, estimate, ram, rom
+from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.cost.memory import ram, rom
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
+from s2nn_hw.family.ecp5 import ECP5
+from s2nn_hw.family.ice40 import ICE40
+from s2nn_hw.family.xc7 import XC7
 from s2nn_hw.hw.board.boards import BOARDS
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import event_plan, family_plan, load_plan
+from s2nn_hw.plan.defaults import default_plan, event_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.report.sections.layers import CELL_BAND
 from tests.support.networks import random_network
 
@@ -62,7 +69,8 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
         if name == "tiny"
         else random_network((196, 64, 32, 10), input_bits=2, bits=4, seed=1)
     )
-    guess, (luts, ffs, brams) = estimate(network, None, family), SYNTHESISED[name, family]
+    design = Design(network, default_plan(network, "xc7"))
+    guess, (luts, ffs, brams) = (estimate(design, family), SYNTHESISED[name, family])
     assert guess["luts"] == pytest.approx(luts, rel=0.15)
     assert guess["ffs"] == pytest.approx(ffs, rel=0.15)
     assert guess["brams"] == brams
@@ -82,7 +90,7 @@ LINKS = {
 def test_the_host_link_adds_what_it_takes(pixels, family):
     network = random_network((pixels[0], 4, 10), input_bits=pixels[1])
     plan = event_plan(network, input_banks=pixels[2])
-    bare, whole = estimate(network, plan, family), estimate(network, plan, family, link=True)
+    bare, whole = estimate(Design(network, plan), family), estimate(Design(network, plan), family, link=True)
     luts, ffs, brams = LINKS[pixels][family]
     assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.05)
     assert whole["ffs"] - bare["ffs"] == pytest.approx(ffs, rel=0.05)
@@ -111,15 +119,16 @@ def test_logic_cells_of_an_ice40_are_estimated_as_they_are_packed(name):
     else:
         bits, seed = {"196-64-32-10": ((2, 4), 1), "100-40-10": ((1, 3), 3), "64-16-8-5": ((4, 3), 4)}[name]
         network = random_network(tuple(map(int, name.split("-"))), input_bits=bits[0], bits=bits[1], seed=seed)
-    guess = estimate(network, plan or family_plan(network, "ice40"), "ice40", link=True)
+    guess = estimate(Design(network, plan or default_plan(network, "ice40")), "ice40", link=True)
     cells, blocks = PACKED[name]
     assert guess["brams"] == blocks
     assert CELL_BAND[0] <= cells / guess["cells"] <= CELL_BAND[1]
 
 
 def test_unknown_family():
+    tiny = random_network((2, 2))
     with pytest.raises(UserError, match="family 'z80' is unknown; known: xc7, ecp5, ice40"):
-        estimate(random_network((2, 2)), None, "z80")
+        estimate(Design(tiny, default_plan(tiny, "xc7")), "z80")
 
 
 def test_families_cover_the_boards():
@@ -168,8 +177,8 @@ def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it(
 
 
 def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds_have():
-    from s2nn_hw.cli.planning import typical
     from s2nn_hw.hw.facts import board_figures
+    from s2nn_hw.plan.for_board import typical
     from s2nn_hw.plan.planner import RESOURCES, SHORT_QUEUE, Planner, fit
     from s2nn_hw.quantize.data.sets import samples
 
@@ -179,5 +188,5 @@ def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds
     assert all(found.used[name] <= budget[name] for name in RESOURCES)
     assert found.used["brams"] > 0.9 * budget["brams"]
     assert {choice.depth for choice in found.plan.layers} <= {8, SHORT_QUEUE}
-    guess = estimate(network, found.plan, "ice40", link=True)
+    guess = estimate(Design(network, found.plan), "ice40", link=True)
     assert (guess["cells"], guess["brams"]) == (ceil(found.used["luts"]), found.used["brams"])

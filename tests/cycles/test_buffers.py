@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.cycles.timing import Deadlock
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
 from tests.support.networks import random_images, residual
 from tests.support.random_networks import random_graph
 
@@ -31,7 +31,7 @@ def last_result(network, plan, values):
 def test_the_chosen_depth_costs_nothing_and_one_word_less_does(seed):
     network = residual(np.random.default_rng(seed))
     _, values = layer_inputs(network, random_images(network, 3, seed))
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     chosen = size_buffers(network, plan, values)
     assert set(chosen) == {"b"}
     ample = {"b": tuple(4 * words + 400 for words in safe_buffers(network, plan)["b"])}
@@ -50,7 +50,7 @@ def test_the_chosen_depth_costs_nothing_and_one_word_less_does(seed):
 def test_powers_of_two_cost_no_more_cycles_than_the_bound():
     network = residual(np.random.default_rng(5))
     _, values = layer_inputs(network, random_images(network, 3))
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     chosen = size_buffers(network, plan, values, exact=False)
     assert all(words & (words - 1) == 0 for words in chosen["b"])
     rounded = {"b": tuple(1 << (n - 1).bit_length() for n in safe_buffers(network, plan)["b"])}
@@ -70,14 +70,14 @@ def test_the_default_plan_of_a_graph_never_stops():
         for level in (0, 255):
             images = np.full((2, *network.input.shape), level, np.uint8)
             _, values = layer_inputs(network, images)
-            assert last_result(network, None, values) is not None
+            assert last_result(network, default_plan(network, "xc7"), values) is not None
     assert joined >= 3
 
 
 def test_too_small_a_buffer_stops_for_ever():
     network = residual(np.random.default_rng(0))
     _, values = layer_inputs(network, random_images(network, 3))
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     plan = replace(plan, layers=tuple(replace(c, buffers=(0, 1)) if c.name == "b" else c for c in plan.layers))
     assert last_result(network, plan, values) is None
 
@@ -88,5 +88,5 @@ def test_a_chain_has_no_buffers_to_size():
         "chain", network.input, (*network.layers[:2], replace(network.layers[3], sources=("a",))), network.classes
     )
     _, values = layer_inputs(chain, random_images(chain, 3))
-    assert size_buffers(chain, default_plan(chain), values) == {}
-    assert safe_buffers(chain, default_plan(chain)) == {}
+    assert size_buffers(chain, default_plan(chain, "xc7"), values) == {}
+    assert safe_buffers(chain, default_plan(chain, "xc7")) == {}

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock, engine_alone, lower_bound
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.network.network import INPUT
-from s2nn_hw.plan.plan import LayerPlan, Plan, default_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.graphs import build, convolution, dense, identity
 from tests.support.networks import random_images, random_network
 from tests.support.streams import check_accelerator, pixel_beats, read_result, run_accelerator, run_stream
@@ -24,8 +26,8 @@ def ones_of(design, images):
 def test_frames_alone_and_in_sequence_have_the_stated_cycles():
     network = random_network((60, 20, 4), input_bits=4, seed=3)
     images = random_images(network, 6, seed=3)
-    timing = Design(network).timing
-    ones = ones_of(Design(network), images)
+    timing = Design(network, default_plan(network, "xc7")).timing
+    ones = ones_of(Design(network, default_plan(network, "xc7")), images)
     alone, pairs = timing.schedule(ones).cycles[:, 0], timing.schedule(ones, length=2).cycles
     for index in range(6):
         assert check_accelerator(Accelerator(network), images[index : index + 1])[0] == alone[index]
@@ -86,7 +88,7 @@ def residual(depth):
             dense(3),
         ],
     )
-    return network, with_buffers(default_plan(network), {"layer2": (0, depth)})
+    return network, with_buffers(default_plan(network, "xc7"), {"layer2": (0, depth)})
 
 
 def stops(depth, images):
@@ -115,6 +117,6 @@ def test_a_buffer_that_is_too_small_stops_model_and_circuit_alike():
 
 def test_the_model_needs_values_of_every_source():
     network = random_network((4, 3, 2))
-    design = Design(network)
+    design = Design(network, default_plan(network, "xc7"))
     with pytest.raises(KeyError):
         design.timing.ones({INPUT: network.encode(random_images(network, 1))})

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.cli import exploration
 from s2nn_hw.cli.exploration import Options, explore_designs
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.explore import front
 from s2nn_hw.explore.energy import frame_energy, weight_reads
@@ -32,7 +31,9 @@ from s2nn_hw.files import held
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_figures
 from s2nn_hw.network.store import load, save
-from s2nn_hw.plan.plan import default_plan, family_plan, load_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan
 from tests.support.commands import refused
 from tests.support.networks import random_images, random_network
 from tests.support.ray_loss import die_once
@@ -183,7 +184,7 @@ def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch,
     asked["board"]["family"] = family
     plan = work(asked, content, images.getvalue())["plan"]
     assert {(c["lut"], c["levels"]) for c in plan["layers"]} == {(inputs, levels)}
-    assert plan == family_plan(network, family).to_json()
+    assert plan == default_plan(network, family).to_json()
     board = next(board for board in BOARDS.values() if board.family == family)
     reported = _setting(network, board.name, None, None, lambda _: board_figures(board))[2]
     assert reported.to_json() == plan
@@ -205,8 +206,8 @@ def contents(place):
 def test_figures_are_those_of_the_exact_cycle_model_and_the_estimate(place, contents):
     network, images = load("tiny.s2nn"), np.load("x.npy")
     result = work(task(), *contents)
-    latency, interval = cycles(network, default_plan(network), images)
-    assert result["plan"] == default_plan(network).to_json()
+    latency, interval = cycles(network, default_plan(network, "xc7"), images)
+    assert result["plan"] == default_plan(network, "xc7").to_json()
     figures = result["figures"]
     assert figures["latency_cycles"] == pytest.approx(latency, abs=1e-3)
     assert figures["interval_cycles"] == pytest.approx(interval, abs=1e-3)
@@ -216,7 +217,7 @@ def test_figures_are_those_of_the_exact_cycle_model_and_the_estimate(place, cont
 
 def test_energy_reads_a_row_for_each_spike_and_a_table_for_each_pass_of_the_parallel_engine(place):
     network, images = load("tiny.s2nn"), np.load("x.npy")
-    design = Design(network, default_plan(network))
+    design = Design(network, default_plan(network, "xc7"))
     values = layer_inputs(network, images)[1]
     ones = design.timing.ones(values)
     spikes = int(np.bitwise_count(values["input"]).sum())

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2nn_hw.accelerator import Design
+from s2nn_hw.design import Design
 from s2nn_hw.emit import pack_beats
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Identity, Packet, Reply, Result, Splitter
+from s2nn_hw.plan.defaults import default_plan
 from tests.support.networks import random_network
 from tests.support.random_plans import random_case
 from tests.support.standin import tiny_network
@@ -145,7 +146,8 @@ def test_groups_start_in_a_new_beat():
 def test_frames_carry_the_beats_that_the_accelerator_takes(seed):
     """Of a dense network, and of random graphs whose first convolution takes channels by position."""
     rng = np.random.default_rng(seed or 0)
-    design = Design(random_network((37, 5), input_bits=2)) if seed is None else Design(*random_case(rng))
+    small = random_network((37, 5), input_bits=2)
+    design = Design(small, default_plan(small, "xc7")) if seed is None else Design(*random_case(rng))
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     assert identity.beats == design.beats
     assert identity.beat_pixels.tolist() == design.beat_pixels.tolist()

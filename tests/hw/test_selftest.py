@@ -9,12 +9,12 @@ from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.sim import Simulator
 
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.emit import layer_inputs
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link.protocol import Damaged, Identity
 from s2nn_hw.hw.link.selftest import SelfTest, Vectors
 from s2nn_hw.hw.link.verdict import Flag, Mismatch, SelfTestPackets, Verdict, self_test_request
-from s2nn_hw.plan.plan import unrolled_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import unrolled_plan
 from tests.support.networks import random_images, random_network
 from tests.support.standin import StandIn, tiny_network
 
@@ -237,7 +237,7 @@ class EveryClock(StandIn):
 def test_an_unrolled_network_passes_at_a_frame_a_clock(sizes, bits, count):
     network = random_network(sizes, input_bits=bits)
     images = random_images(network, count, seed=3)
-    accelerator = Accelerator(network, unrolled_plan(network))
+    accelerator = Accelerator(network, unrolled_plan(network, lut=6))
     dut = SelfTest(accelerator, Vectors.of(network, images, count), rounds_log2=3)
 
     async def drive(ctx):

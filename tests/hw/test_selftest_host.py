@@ -11,10 +11,10 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cli import main
 from s2nn_hw.cli.selftest import simulate_self_test
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.host import open_device
@@ -24,6 +24,8 @@ from s2nn_hw.hw.link.selftest import Vectors
 from s2nn_hw.hw.link.top import SelfTestTop
 from s2nn_hw.hw.link.verdict import Command, Mismatch, Verdict, self_test_request
 from s2nn_hw.network.store import save
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.sim.verilog.pins import exchange
 from s2nn_hw.verilog.convert import to_verilog
 from tests.support.device_model import DeviceModel
@@ -320,7 +322,7 @@ def test_simulated_command(tmp_path, monkeypatch, capsys):
     def chip(text, top, phases, *, clocks, folder):
         assert "module self_test_top" in text
         sent.append([p["send"] for p in phases])
-        identity = Identity.of(Design(network), window=4, clock_hz=4_000_000)
+        identity = Identity.of(Design(network, default_plan(network, "xc7")), window=4, clock_hz=4_000_000)
         model = DeviceModel(identity, network, self_test=Board(WRONG))
         return [protocol.encode(model.reply(p["send"][:-1])) for p in phases]
 

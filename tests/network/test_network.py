@@ -6,7 +6,8 @@ import torch
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense
 from tests.support.networks import random_images, random_network
 

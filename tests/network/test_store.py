@@ -10,7 +10,8 @@ from safetensors.numpy import save as pack
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import KEY, load, save
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.quantize.checkpoint import read_checkpoint

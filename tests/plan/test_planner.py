@@ -9,8 +9,9 @@ import pytest
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.network.store import save
+from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
 from tests.support.graphs import build, convolution, dense
 from tests.support.networks import random_images, residual
@@ -36,7 +37,7 @@ def test_a_target_is_met_with_less_than_the_fastest_plan_takes(network, values):
     assert fastest.interval < slow.interval <= 4 * fastest.interval
     assert slow.used["luts"] < fastest.used["luts"]
     assert all(fastest.used[r] <= BUDGET[r] for r in RESOURCES)
-    guess = estimate(network, slow.plan, "xc7", link=True)
+    guess = estimate(Design(network, slow.plan), "xc7", link=True)
     assert guess["luts"] == pytest.approx(slow.used["luts"], rel=0.1)
 
 

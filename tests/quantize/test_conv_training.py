@@ -15,9 +15,10 @@ from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.layers import raster
+from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import Augment, from_dict
 from s2nn_hw.quantize.summary import quantize, times_read
-from s2nn_hw.quantize.train import activity, build, encode, mixed, save_checkpoint, settle, train
+from s2nn_hw.quantize.train import activity, build, encode, save_checkpoint, settle, train
 
 
 def conv(channels, bits=4, **keys):

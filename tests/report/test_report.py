@@ -7,15 +7,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import BOARDS
 from s2nn_hw.hw.facts import board_figures, link_figures
 from s2nn_hw.hw.flow.build_record import read_build
 from s2nn_hw.network.store import save
-from s2nn_hw.plan.plan import LayerPlan, default_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import LayerPlan
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.sections.latency import limiting, rate, statistics, timeline, times
 from s2nn_hw.report.sections.layers import layer_rows
@@ -28,21 +30,21 @@ AHEAD = LayerPlan("any").depth  # cycles that a scanner may be ahead in the next
 
 
 def rows_of(network, images, **options):
-    design = Design(network, None)
+    design = Design(network, default_plan(network, "xc7"))
     return layer_rows(design, measure(design, images, **options))
 
 
 def test_latency_is_what_the_circuit_counts():
     network = random_network((40, 12, 5), input_bits=2, seed=6)
     images = random_images(network, 6, seed=6)
-    measured = measure(Design(network, None), images, sequence=6)
+    measured = measure(Design(network, default_plan(network, "xc7")), images, sequence=6)
     _, inputs = layer_inputs(network, images)
     alone = [int(run_accelerator(Accelerator(network), inputs["input"][k : k + 1])[2][0]) for k in range(6)]
     assert measured.alone.tolist() == alone
     latency = times(measured.alone, 50.0)
     assert latency["us"]["max"] == max(alone) / 50
     assert latency["cycles"]["source"] == "formula"
-    timing = Design(network).timing
+    timing = Design(network, default_plan(network, "xc7")).timing
     offered = timing.schedule(timing.ones(inputs), length=6).offered[0]
     assert measured.intervals.mean() == pytest.approx((offered[-1] - offered[0]) / 5)
     found = rate(measured.intervals, 50.0, {"frames_per_second": 10.0})
@@ -69,7 +71,7 @@ def test_statistics_are_those_of_the_values():
 def test_layers_are_at_work_when_the_timeline_says_so():
     """Each layer begins no earlier than the one before it and ends before the result; frames in order."""
     network = residual(np.random.default_rng(3))
-    design = Design(network, None)
+    design = Design(network, default_plan(network, "xc7"))
     measured = measure(design, random_images(network, 5), sequence=5)
     data = timeline(design, measured)
     assert data["frames"] == 4
@@ -83,7 +85,7 @@ def test_layers_are_at_work_when_the_timeline_says_so():
 
 def test_the_rate_is_set_by_the_slowest_layer_of_each_frame():
     network = random_network((60, 20, 20, 4), input_bits=4, seed=3)
-    design = Design(network, None)
+    design = Design(network, default_plan(network, "xc7"))
     measured = measure(design, random_images(network, 12, seed=3), sequence=4)
     table = limiting(design, measured)
     shares = {row["name"]: row["frames"] for row in table["rows"]}
@@ -132,12 +134,12 @@ def test_images_in_parts_give_the_same_figures(monkeypatch):
     network = residual(np.random.default_rng(3))
     images = random_images(network, 9)
     whole, done = rows_of(network, images, sequence=3), []
-    assert module.measure(Design(network), images, frames=5).frames == 5
+    assert module.measure(Design(network, default_plan(network, "xc7")), images, frames=5).frames == 5
     monkeypatch.setattr(module, "PART_BYTES", 1)
     assert rows_of(network, images, sequence=3, progress=done.append) == whole
     assert done == [3, 6, 9]
     monkeypatch.setattr(module, "LEAST_TIMED", 3)
-    few = module.measure(Design(network), images, sequence=3, timed_words=1)
+    few = module.measure(Design(network, default_plan(network, "xc7")), images, sequence=3, timed_words=1)
     assert (few.frames, len(few.classes), few.intervals.shape) == (3, 9, (1, 2))
 
 
@@ -173,14 +175,17 @@ def test_link_rate_is_the_longer_packet():
     # 1 beat of 16 + 1 of 14 pixels, 2 bits each, or 32 in one beat: 8 bytes; type, sequence, check; COBS; delimiter
     assert link["request_bytes"] == 8 + 2 + 4 + 1 + 1
     # the request's checksum, class, cycles, scores
-    assert link["reply_bytes"] == 4 + 2 + 4 + 4 * -(-Design(network).score_width // 8) + 2 + 4 + 1 + 1
+    assert (
+        link["reply_bytes"]
+        == 4 + 2 + 4 + 4 * -(-Design(network, default_plan(network, "xc7")).score_width // 8) + 2 + 4 + 1 + 1
+    )
     assert link["frames_per_second"] == pytest.approx(1e5 / max(link["request_bytes"], link["reply_bytes"]), abs=0.1)
 
 
 def make_report(network, **options):
     images = random_images(network, 8)
     labels = network.forward(images).classes.numpy()
-    return build_report(network, default_plan(network), images, labels, source="random", **options)
+    return build_report(network, default_plan(network, "xc7"), images, labels, source="random", **options)
 
 
 def test_report_is_json_and_labels_its_estimates(network):
@@ -193,7 +198,7 @@ def test_report_is_json_and_labels_its_estimates(network):
     assert (data["clock"]["used"]["value"], data["clock"]["reached"]) == (100.0, None)
     luts = data["resources"]["luts"]
     assert (luts["kind"], luts["used"]["source"], luts["budget"]["value"]) == ("LUT6", "estimate", 20_800)
-    assert luts["used"]["value"] == estimate(network, None, "xc7", link=True)["luts"]
+    assert luts["used"]["value"] == estimate(Design(network, default_plan(network, "xc7")), "xc7", link=True)["luts"]
     assert luts["used"]["band"][0] < luts["used"]["value"] < luts["used"]["band"][1]
     assert data["fits"] is True
     assert [row["name"] for row in data["layers"]["rows"]] == ["layer0", "layer1"]
@@ -236,7 +241,7 @@ def test_simulation_counts_only_if_it_agrees(network):
 )
 def test_bad_labels(network, labels, text):
     with pytest.raises(UserError, match=text):
-        build_report(network, default_plan(network), random_images(network, 3), labels)
+        build_report(network, default_plan(network, "xc7"), random_images(network, 3), labels)
 
 
 def build_record(network, changes=()):
@@ -245,7 +250,7 @@ def build_record(network, changes=()):
         "format": "s2nn-build",
         "version": 1,
         "board": {"name": "ulx3s"},
-        "plan": default_plan(network).to_json(),
+        "plan": default_plan(network, "xc7").to_json(),
         "network": {"name": network.name, "digest": network.digest},
         "link": {"baud": 500_000},
         "clock": {"wanted_mhz": 80.0, "reached_mhz": 93.5},

@@ -15,7 +15,7 @@ from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.hw.flow.power import CHECKPOINT, parse_power, vivado_power
 from s2nn_hw.network.store import save
-from s2nn_hw.plan.plan import default_plan
+from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.sim.netlist.activity import Circuit, link_load, make_circuit, tables
 from s2nn_hw.sim.netlist.counting import Counts, write_frames
 from s2nn_hw.sim.netlist.layer_of_cell import Homes
@@ -206,7 +206,9 @@ def test_a_circuit_is_made_by_one_run_at_a_time(tmp_path):
     network = tiny_network()
 
     def make(error):
-        make_circuit(network, default_plan(network), Broken(error), {"a": 1}, tmp_path, say=lambda _: nullcontext(None))
+        make_circuit(
+            network, default_plan(network, "xc7"), Broken(error), {"a": 1}, tmp_path, say=lambda _: nullcontext(None)
+        )
 
     with pytest.raises(UserError, match="no synthesis"):
         make(UserError("no synthesis"))

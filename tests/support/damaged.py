@@ -26,7 +26,8 @@ from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Layer, Network
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
-from s2nn_hw.plan.plan import Plan, default_plan, load_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan, load_plan
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.recipe import as_dict, from_dict, load_recipe
 from tests.support import outsider
@@ -404,7 +405,7 @@ class Plans:
     def __init__(self, folder):
         self.network = build((6, 6, 2), 2, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(6), dense(3)])
         plan = Plan(
-            default_plan(self.network).layers,
+            default_plan(self.network, "xc7").layers,
             {"network": "graph", "board": "ulx3s", "clock_mhz": 50.0, "estimate": {"luts": 3}},
         )
         self.plan = plan.to_json()

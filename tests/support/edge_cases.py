@@ -3,13 +3,14 @@
 import contextlib
 from dataclasses import replace
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.synapses import MaxPool, Or
-from s2nn_hw.plan.plan import Plan, default_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 from tests.support.graphs import convolution, dense, identity, joined, pooled
 
 # shape of the image, bits of a pixel, layers, changes to the default plan by layer
@@ -275,7 +276,7 @@ def settle(network, plan, images):
 def plan_of(network, changes, images):
     """Return the default plan with ``changes`` by layer; where they say no banks there are as many as taps."""
     layers = []
-    for choice in default_plan(network).layers:
+    for choice in default_plan(network, "xc7").layers:
         change = changes.get(choice.name, {})
         layers.append(replace(choice, **{"banks": change.get("taps", choice.banks)} | change))
     return settle(network, Plan(tuple(layers)), images)

@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 
 from s2nn_hw.network.network import INPUT, INPUT_BITS, Input, Layer, Network
-from s2nn_hw.network.neurons import Fire, Readout
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shape, weight_limit
 
 # so small that a simulator made of Python objects is through in a second

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from s2nn_hw.accelerator import Design
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.cycles.timing import Deadlock, Timing
-from s2nn_hw.emit import layer_inputs
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
-from s2nn_hw.plan.plan import LayerPlan, Plan, default_plan, power_of_two_at_least, unrolled_plan
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import default_plan, power_of_two_at_least, unrolled_plan
+from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.random_networks import random_graph
 
 # so small that a simulator made of Python objects is through in a second
@@ -23,7 +24,7 @@ MOST_CYCLES = 1200  # of three white frames
 def random_plan(rng, network):
     """Return a random valid plan of ``network``: widths, engines, taps, banks, groups, memories, fusing, buffers."""
     if rng.random() < 0.1:
-        return default_plan(network)
+        return default_plan(network, "xc7")
     if rng.random() < 0.1:
         return unrolled_plan(network, lut=int(rng.choice([4, 6])), levels=int(rng.integers(1, 7)))
     widths = _random_widths(rng, network)

@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.network.network import Input, Layer, Network
-from s2nn_hw.network.neurons import Readout
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense
 
 

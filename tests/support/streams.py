@@ -8,8 +8,9 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from s2nn_hw.emit import layer_inputs, place_pixels
+from s2nn_hw.emit import place_pixels
 from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.trace import layer_inputs
 
 
 class Clocked(Elaboratable):

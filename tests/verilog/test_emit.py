@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from s2nn_hw import emit
-from s2nn_hw.accelerator import Accelerator, Design
+from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapses import MaxPool
-from s2nn_hw.plan.plan import default_plan, load_plan
+from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.verilog.convert import to_verilog
 from tests.support.graphs import build, convolution, joined, pooled
 from tests.support.networks import random_network
@@ -83,7 +85,7 @@ def test_stages_are_described():
             pooled(3, (3, 1)),
         ],
     )
-    described = emit.interface(Design(network))
+    described = emit.interface(Design(network, default_plan(network, "xc7")))
     assert described["version"] == 3
     beats = {"pixels_per_beat": 4, "pixels_per_group": 3, "beats_per_frame": 36}
     assert described["input"] | beats == described["input"]
@@ -107,7 +109,7 @@ def test_any_layer_name_makes_a_circuit(names):
 
 
 def test_plan_round_trip_and_refusals(tmp_path, network):
-    plan = default_plan(network)
+    plan = default_plan(network, "xc7")
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan.to_json()))
     assert load_plan(path, network) == plan

@@ -14,7 +14,8 @@ from s2nn_hw import emit
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapses import MaxPool
-from s2nn_hw.plan.plan import load_plan, unrolled_plan
+from s2nn_hw.plan.defaults import unrolled_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.sim.verilog.runner import environment, simulator_environment
 from s2nn_hw.verilog.identifiers import VERILOG, VHDL, Names, check_name, plain
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
@@ -51,7 +52,7 @@ def network(kind):
 
 def written(kind, folder, name="net"):
     made = network("dense" if kind == "unrolled" else kind)
-    emit.write(made, folder, unrolled_plan(made) if kind == "unrolled" else None, name=name)
+    emit.write(made, folder, unrolled_plan(made, lut=6) if kind == "unrolled" else None, name=name)
     return folder
 
 

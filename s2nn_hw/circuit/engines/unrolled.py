@@ -163,7 +163,7 @@ class UnrolledEngine(wiring.Component):
 class SpikeWords(wiring.Component):
     """Spikes of one position at a time in, words of ``width`` out, spike 0 in bit 0, unused bits of the last word 0.
 
-    ``seen``, ``seen_count``: as :class:`~s2nn_hw.network.neurons.FireUnit`'s.
+    ``seen``, ``seen_count``: as :class:`~s2nn_hw.network.neurons.fire.FireUnit`'s.
     """
 
     def __init__(self, *, neurons, width):

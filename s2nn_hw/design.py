@@ -1,0 +1,66 @@
+"""What is known of a circuit without building it: stages, ports, cycles."""
+
+from amaranth.hdl import signed
+from amaranth.lib import data
+
+from s2nn_hw.circuit.argmax import winner_registers
+from s2nn_hw.circuit.engines.unrolled import UnrolledParams
+from s2nn_hw.circuit.lower import lower
+from s2nn_hw.cycles.timing import Timing
+from s2nn_hw.network.network import INPUT
+
+CYCLE_BITS = 32
+
+
+TAG_BITS = 16  # of the cycle count where it rides along with the frames
+
+
+class Design:
+    """What is known of the circuit of ``network`` under ``plan`` without building it.
+
+    ``stages``: one :class:`~s2nn_hw.circuit.stage.Stage` a layer (a fused pooling has none); ``timing``: the exact
+    cycle model; ``pixels_per_beat``, ``beats`` (a frame), ``frames_under_way`` (at most), ``score_width`` (bits,
+    signed), ``result_layout``: the ports, see :class:`Accelerator`; ``streaming``: whether it takes a frame every
+    cycle.
+    """
+
+    def __init__(self, network, plan):
+        self.network, self.plan = network, plan
+        self.stages = lower(network, self.plan)
+        self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
+        classes = len(network.classes)
+        registers = sum(s.engine.registers for s in self.stages if isinstance(s.engine, UnrolledParams))
+        if isinstance(self.stages[-1].engine, UnrolledParams):
+            registers += winner_registers(classes, self.stages[-1].engine.levels)
+        # a frame a cycle: nothing is ever collected, cut into words or kept in a window
+        self.streaming = all(
+            isinstance(stage.engine, UnrolledParams)
+            and len(stage.readers) == 1
+            and stage.readers[0].window is None
+            and stage.readers[0].frame_words == 1
+            for stage in self.stages
+        )
+        self.frames_under_way = registers + 1 if self.streaming else len(self.stages) + 3 + registers
+        self.timing = Timing(self.stages, classes=classes, frames_under_way=self.frames_under_way)
+        self.input = self.tensors[INPUT]
+        self.pixels_per_beat, self.beats = self.input.width, self.input.words
+        self.score_width = self.stages[-1].engine.score_width
+        self.result_layout = data.StructLayout(
+            {
+                "class": max(1, (classes - 1).bit_length()),
+                "scores": data.ArrayLayout(signed(self.score_width), classes),
+                "cycles": CYCLE_BITS,
+            }
+        )
+
+    @property
+    def pixels_per_group(self):
+        """Pixels after which a new beat begins: the channels of an image position, or all of a frame."""
+        return self.input.channels
+
+    @property
+    def beat_pixels(self):
+        """Pixel number in each place of each beat of a frame, int64 ``(beats, pixels_per_beat)``; -1 where ignored."""
+        import numpy as np
+
+        return self.input.stream(np.arange(1, self.network.input.size + 1)[None])[0] - 1

@@ -1,0 +1,40 @@
+"""Xilinx 7 series."""
+
+from s2nn_hw.family.record import Family
+
+XC7 = Family(
+    "Xilinx 7 series",
+    "LUT6",
+    "RAMB36",
+    36 * 1024,
+    blocks=(
+        (0.5, 129, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        (1.0, 257, ((512, 72), (1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1))),
+    ),
+    rom_bit=1 / 64,
+    lutram=(8, 4, ((32, 6), (64, 3))),
+    lutram_ports=((32, 2), (64, 1)),
+    rom_rows=64,
+    rom_mux=1,
+    inputs=6,
+    carry=1,
+    double=0.0,
+    reload=0.0,
+    start=0.35,
+    preset=0.0,
+    queue=0.0,
+    scan=6.0,
+    fire=0.35,
+    argmax=1.7,
+    winner=2.1,
+    pixel=1.0,
+    layer=25,
+    fixed=160,
+    window=(20, 54, 25),
+    gate=1.0,
+    link=(542, 344, 0.4, 1.0),
+    name="xc7",
+    shift=3,
+    # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
+    rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
+)

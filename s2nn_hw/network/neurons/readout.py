@@ -1,0 +1,101 @@
+"""The readout, golden step first, circuit below: ``y = a + B``; class = argmax y, ties to the lowest.
+
+a   accumulator      B   integer bias      y   score
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.network.neurons.collect import collected
+from s2nn_hw.network.neurons.tables import checked_table
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Scores without a spike; ``bias``: int32 ``(classes,)`` in units of the one scale that all classes share."""
+
+    bias: np.ndarray
+    kind = "readout"
+    table_name = "bias"
+
+    def __post_init__(self):
+        object.__setattr__(self, "bias", checked_table(self.bias, "bias"))
+
+    @property
+    def table(self):
+        return self.bias
+
+    @property
+    def size(self):
+        return len(self.bias)
+
+    def step(self, accumulators):
+        """Return scores, int64 ``(batch, classes)``, of int64 ``accumulators`` ``(batch, classes)``."""
+        import torch
+
+        return accumulators + torch.tensor(self.bias, dtype=torch.int64)
+
+    def offsets(self, low, high):
+        """Return what the circuit adds to the accumulators, int64 ``(classes,)``: the bias."""
+        return self.bias.astype(np.int64)
+
+
+class ReadoutUnit(wiring.Component):
+    """Scores and their argmax, ties to the lowest class.
+
+    ``values``, ``capture``: ``lanes`` scores, taken in a cycle in which ``capture`` is high; ``groups`` of them make
+    all the scores (those past the last class are dropped). ``o``: one beat a frame, offered ``1 + levels`` cycles
+    after the last capture: a comparison per register. ``release``: high when the beat is taken.
+    """
+
+    def __init__(self, *, classes, score_width, lanes=None, groups=1):
+        self.classes, self.score_width = classes, score_width
+        self.lanes, self.groups = lanes or classes, groups
+        self.levels = (classes - 1).bit_length()
+        scores = data.ArrayLayout(signed(score_width), classes)
+        super().__init__(
+            {
+                "values": In(data.ArrayLayout(signed(score_width), self.lanes)),
+                "capture": In(1),
+                "o": Out(stream.Signature(data.StructLayout({"class": max(1, self.levels), "scores": scores}))),
+                "release": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        scores = Signal(self.o.payload.scores.shape())
+        whole, complete = collected(m, self.values.as_value(), self.capture, groups=self.groups)
+        m.d.comb += [self.release.eq(self.o.valid & self.o.ready), self.o.payload.scores.eq(scores)]
+        with m.If(complete):
+            m.d.sync += scores.eq(whole)
+        with m.If(self.release):
+            m.d.sync += self.o.valid.eq(0)
+
+        arrived = Signal(max(1, self.levels))
+        m.d.sync += arrived.eq(Cat(complete, arrived))
+        with m.If(arrived[-1] if self.levels else complete):
+            m.d.sync += self.o.valid.eq(1)
+
+        best = [(scores[k], C(k, max(1, self.levels))) for k in range(self.classes)]
+        for level in range(self.levels):
+            winners = []
+            for k, ((left, here), (right, there)) in enumerate(zip(best[::2], best[1::2], strict=False)):
+                value = Signal(signed(self.score_width), name=f"best{level}_{k}", reset_less=True)
+                number = Signal(self.levels, name=f"class{level}_{k}", reset_less=True)
+                wins = right > left
+                m.d.sync += [value.eq(Mux(wins, right, left)), number.eq(Mux(wins, there, here))]
+                winners.append((value, number))
+            if len(best) % 2:
+                # with a reset: a shift register in a look-up table would be late for the comparison behind it
+                value = Signal(signed(self.score_width), name=f"best{level}_last")
+                number = Signal(self.levels, name=f"class{level}_last")
+                m.d.sync += [value.eq(best[-1][0]), number.eq(best[-1][1])]
+                winners.append((value, number))
+            best = winners
+        m.d.comb += self.o.payload["class"].eq(best[0][1])
+        return m
