@@ -8,7 +8,7 @@ import numpy as np
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.hw.board.boards import BOARDS
-from s2nn_hw.hw.facts import link_figures
+from s2nn_hw.hw.facts import link_facts
 from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, sparse
@@ -142,7 +142,7 @@ class Known:
             yield "latency and frames/s", "", None
             return
         latency, interval = self.cycles(name, board)
-        link = link_figures(network, plan, clock_hz=mhz * 1e6, baud=board.baud)["frames_per_second"]
+        link = link_facts(network, plan, clock_hz=mhz * 1e6, baud=board.baud).frames_per_second
         circuit = 1e6 * mhz / interval
         yield "latency, mean", cells[7], " ".join(scaled(latency / mhz, "us"))
         yield "frames/s, circuit", cells[9], number(round(circuit))

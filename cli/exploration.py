@@ -21,7 +21,7 @@ from s2nn_hw.explore.workers import HereWorkers, LocalWorkers, RayWorkers, usabl
 from s2nn_hw.files import held
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.board.clocking import system_clock
-from s2nn_hw.hw.facts import board_figures
+from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.terminal import Terminal
 
 POPULATION = 16
@@ -61,8 +61,8 @@ def explore_designs(source, board, options, *, test_images=None):
     # the file is named: Ray's workers take standard output for themselves
     console = Terminal(file=sys.stdout, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
     limits, objectives = parse_budget(options.budget), parse_objectives(options.objectives)
-    record = board_figures(find_board(board))
-    clocks = parse_numbers(options.clocks, "--clocks", (record["clock_mhz"],))
+    record = board_facts(find_board(board))
+    clocks = parse_numbers(options.clocks, "--clocks", (record.clock_mhz,))
     for mhz in clocks:
         system_clock(find_board(board), round(mhz * 1e6))
     budget = with_board(limits, record)
@@ -81,7 +81,7 @@ def explore_designs(source, board, options, *, test_images=None):
         "version": VERSION,
         "tool": __version__,
         "source": networks.identity(),
-        "board": record["name"],
+        "board": record.name,
         "objectives": objectives,
         "budget": budget,
         "space": space.to_json(),
@@ -104,7 +104,7 @@ def explore_designs(source, board, options, *, test_images=None):
         exploration = Exploration(study, networks, record, folder, console)
         with _workers(options) as workers:
             console.print(
-                f"exploring {networks.name} for {record['title']} in {folder}, {workers.title}: "
+                f"exploring {networks.name} for {record.title} in {folder}, {workers.title}: "
                 f"{len(study.trials())} of {options.trials} trials done"
             )
             try:
@@ -213,8 +213,8 @@ class Exploration:
 
     def _task(self, kind, variant, **more):
         board = {
-            "family": self.board["family"],
-            "baud": self.board["baud"],
+            "family": self.board.family,
+            "baud": self.board.baud,
             "budget": {name: self.study.settings["budget"][name] for name in front.RESOURCES},
         }
         images = self.study.settings["images"]
@@ -269,7 +269,7 @@ class Exploration:
         created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         data = front.report(self.study, rows, best, results, created=created)
         front.write(self.folder, data)
-        write_page(self.folder, data, self.board["title"])
+        write_page(self.folder, data, self.board.title)
         return data
 
 

@@ -136,14 +136,14 @@ def plan(
     """Choose engines, parallelism and buffers for a board, from real spikes and the estimate of resources."""
     from s2nn_hw.cli.planning import plan_network
     from s2nn_hw.hw.board.boards import find_board
-    from s2nn_hw.hw.facts import board_figures
+    from s2nn_hw.hw.facts import board_facts
 
     if bool(target) + fit + unroll > 1:
         raise UserError("only one of --target-fps, --fit, --unroll")
     plan_network(
         network,
         board=board,
-        find_board=lambda name: board_figures(find_board(name)),
+        find_board=lambda name: board_facts(find_board(name)),
         target_fps=target,
         clock_mhz=clock,
         unroll=(levels or 0) if unroll else None,
@@ -334,13 +334,13 @@ def report(
 def _report(source, *, images=None, labels=None, **options):
     from s2nn_hw.cli.reporting import report_network
     from s2nn_hw.hw.board.boards import find_board
-    from s2nn_hw.hw.facts import board_figures, link_figures
+    from s2nn_hw.hw.facts import board_facts, link_facts
     from s2nn_hw.quantize.data.sets import known_title
 
     report_network(
         source,
-        find_board=lambda name: board_figures(find_board(name)),
-        link_figures=link_figures,
+        find_board=lambda name: board_facts(find_board(name)),
+        link_facts=link_facts,
         test_images=lambda path, _: _test_images(path, images, labels, download=False),
         data_set_title=known_title,
         pictures=images,

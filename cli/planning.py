@@ -25,16 +25,16 @@ def plan_network(
     if output is not None and Path(output).suffix != ".json":
         raise UserError(f"output {output} must end in .json")
     network, record = load(path), find_board(board)
-    clock = clock_mhz or record["clock_mhz"]
+    clock = clock_mhz or record.clock_mhz
     for name, value in (("clock", clock_mhz), ("target", target_fps)):
         if value is not None and not value > 0:
             raise UserError(f"{name} must be positive, not {value:g}")
     images, _, source = test_images(network)
-    with working(f"planning {network.name} for {record['title']}"):
+    with working(f"planning {network.name} for {record.title}"):
         found = _found(network, record, clock, target_fps, unroll, typical(network, images[:SAMPLE]))
     data = figures(network, record, clock, found, target_fps, source)
     plan = Plan(
-        found.plan.layers, {"network": network.name, "board": record["name"], "clock_mhz": clock, "estimate": data}
+        found.plan.layers, {"network": network.name, "board": record.name, "clock_mhz": clock, "estimate": data}
     )
     if output is not None:
         plan.save(output)
@@ -52,7 +52,7 @@ def plan_network(
 
 def print_plan(network, board, data, console):
     """Print what :func:`figures` returned."""
-    kind = FAMILIES[board["family"]]
+    kind = FAMILIES[board.family]
     rows = []
     for row in data["layers"]:
         c = row["choice"]
@@ -74,7 +74,7 @@ def print_plan(network, board, data, console):
         )
     console.print(
         make_table(
-            f"{network.name} on {board['title']}, estimate",
+            f"{network.name} on {board.title}, estimate",
             (
                 "layer",
                 "engine",

@@ -52,7 +52,7 @@ def report_network(
     frames=None,
     readings=None,
     find_board=None,
-    link_figures=None,
+    link_facts=None,
     data_set_title=None,
     pictures=None,
     labels=None,
@@ -61,7 +61,7 @@ def report_network(
 
     It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
     it, and without either place both go to ``build/``. ``test_images``: a function ``(network file, network) ->
-    (images, labels or None, where they are from)``. ``find_board``: a function ``(name) -> figures``, ``link_figures``:
+    (images, labels or None, where they are from)``. ``find_board``: a function ``(name) -> figures``, ``link_facts``:
     one ``(network, plan, clock_hz=, baud=) -> figures``; they come from :mod:`hw`, which this package does not import.
     ``data_set_title``: a function from a data set's key to what results on it are called.
     ``build``: the folder of a finished build; with a board and without one, the newest matching build under ``build/``
@@ -82,13 +82,13 @@ def report_network(
     target = _target(network, record, output, build, html)
     link = None
     if record:
-        clock = running_mhz(built) if built else record["clock_mhz"]
-        baud = ((built.get("link") or {}).get("baud") if built else None) or record["baud"]
-        link = link_figures(network, chosen, clock_hz=clock * 1e6, baud=baud)
+        clock = running_mhz(built) if built else record.clock_mhz
+        baud = ((built.get("link") or {}).get("baud") if built else None) or record.baud
+        link = link_facts(network, chosen, clock_hz=clock * 1e6, baud=baud)
     activity = _activity(folder, network, chosen, board)
     measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
-    common = {"board": record and record["name"], "plan": _plan_file(plan, folder, chosen, network, record)}
+    common = {"board": record and record.name, "plan": _plan_file(plan, folder, chosen, network, record)}
     again = commands(
         path, build=built, activity=activity, images=pictures, labels=labels, frames=frames, readings=readings, **common
     )
@@ -126,7 +126,7 @@ def report_network(
     _show(data, as_json, tables.print_report)
     if not as_json:
         terminal().print("\n".join(written))
-        if record and data["energy"]["device"] is None and record["family"] != "gowin":
+        if record and data["energy"]["device"] is None and record.family != "gowin":
             next_step("activity", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
         elif record and built is None:
             next_step("bitstream", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
@@ -136,7 +136,7 @@ def report_network(
 
 def _plan_file(given, folder, plan, network, record):
     """Return the file that holds ``plan``, None if it is the default one; a build's is written into its folder."""
-    if given is not None or plan == default_plan(network, record["family"] if record else GENERAL):
+    if given is not None or plan == default_plan(network, record.family if record else GENERAL):
         return given
     path = Path(folder) / PLAN
     if not path.is_file():
@@ -160,7 +160,7 @@ def _setting(network, board, build, plan, find_board):
     elif built and built.get("plan"):
         chosen = parse_plan(built["plan"], network, f"build {build}")
     else:
-        chosen = default_plan(network, record["family"] if record else GENERAL)
+        chosen = default_plan(network, record.family if record else GENERAL)
     if record and built is None:
         build, built = find_build(BUILDS, network, board, chosen) or (None, None)
     return build, built, chosen, record
@@ -172,7 +172,7 @@ def _target(network, record, output, build, html):
         return Path(output)
     if build:
         return Path(build) / "report.json"
-    where = f"-{record['name'].replace(':', '.')}" if record else ""
+    where = f"-{record.name.replace(':', '.')}" if record else ""
     return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
 
 

@@ -97,7 +97,7 @@ def save_files(row, folder, network_file, network_name, board):
         row["plan"]
         | {
             "network": network_name,
-            "board": board["name"],
+            "board": board.name,
             "clock_mhz": row["parameters"]["clock_mhz"],
             "estimate": figures,
         },
@@ -201,7 +201,7 @@ def show(data, board, console):
     wide = console.width >= WIDE
     others = [name for name in ("accuracy", "latency_us", "frames_per_second", "energy_nj") if name not in axes]
     names = [name for name in axes + (others if wide else []) if name not in COMPARED]
-    lut, block = (board["budget"][name]["kind"] for name in COMPARED)
+    lut, block = (board.budget[name].kind for name in COMPARED)
     columns = ["trial", "bits", "plan", "MHz", *(FIGURES[name].title for name in names)]
     for kind in (lut, block):
         columns += [kind, "yosys", "error"] if wide else [kind, "error"]
@@ -224,7 +224,7 @@ def show(data, board, console):
             ]
         rows.append(row)
     name, counts = data["settings"]["source"]["name"], data["counts"]
-    console.print(make_table(f"{name} on {board['title']}: the front (bits: of pixels / weights)", columns, rows))
+    console.print(make_table(f"{name} on {board.title}: the front (bits: of pixels / weights)", columns, rows))
     total = sum(counts.values())
     console.print(
         f"{total} trials: {counts['fits']} within the budget, {counts['over budget']} beyond it, "

@@ -62,8 +62,8 @@ def parse_budget(text):
 
 
 def with_board(limits, board):
-    """Return ``limits`` with those of ``board`` (:func:`s2nn_hw.hw.facts.board_figures`): the smaller of both."""
-    own = {name: float(board["budget"][name]["budget"]) for name in RESOURCES}
+    """Return ``limits`` with those of ``board`` (:func:`s2nn_hw.hw.facts.board_facts`): the smaller of both."""
+    own = {name: float(board.budget[name].budget) for name in RESOURCES}
     return limits | {name: min(value, limits.get(name, value)) for name, value in own.items()}
 
 

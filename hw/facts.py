@@ -1,7 +1,10 @@
 """What the report needs to know of a board and its link, as plain data."""
 
+from dataclasses import dataclass
+
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.board import BoardFacts, Budget
 from s2nn_hw.hw.board.devices import RESOURCES
 from s2nn_hw.hw.link.link import WINDOW
 from s2nn_hw.hw.link.protocol import Identity, Packet, Reply, encode, frame_request
@@ -9,22 +12,25 @@ from s2nn_hw.hw.link.protocol import Identity, Packet, Reply, encode, frame_requ
 BITS_PER_BYTE = 10  # start, eight data, stop
 
 
-def board_figures(board):
-    """Return name, device, family, system clock, baud rate and budget of ``board``, JSON-able."""
-    return {
-        "name": board.name,
-        "title": board.title,
-        "device": board.device,
-        "family": board.family,
-        "clock_mhz": board.clock_hz / 1e6,
-        "baud": board.baud,
-        "budget": {
-            name: {"kind": board.budget.title(name), "budget": getattr(board.budget, name)} for name in RESOURCES
-        },
-    }
+def board_facts(board):
+    """Return what planning and reports need of ``board``."""
+    budget = {name: Budget(board.budget.title(name), getattr(board.budget, name)) for name in RESOURCES}
+    return BoardFacts(board.name, board.title, board.device, board.family, board.clock_hz / 1e6, board.baud, budget)
 
 
-def link_figures(network, plan, *, clock_hz, baud):
+@dataclass(frozen=True)
+class LinkFacts:
+    """What a frame takes on the line, in bytes, and the frames a second that it allows."""
+
+    kind: str
+    baud: int
+    bits_per_byte: int
+    request_bytes: int
+    reply_bytes: int
+    frames_per_second: float
+
+
+def link_facts(network, plan, *, clock_hz, baud):
     """Return the bytes on the line per frame and result and the frames/s that ``baud`` allows.
 
     Requests and results travel at once, one direction each, several frames under way, so the longer packet sets
@@ -36,11 +42,5 @@ def link_figures(network, plan, *, clock_hz, baud):
     identity = Identity.of(design, window=WINDOW, clock_hz=max(1, round(clock_hz)))
     request = len(encode(frame_request(1, b"\x01" * identity.frame_bytes)))
     reply = len(encode(Packet(Reply.RESULT, 1, b"\x01" * identity.result_bytes)))
-    return {
-        "kind": "UART, 8N1",
-        "baud": baud,
-        "bits_per_byte": BITS_PER_BYTE,
-        "request_bytes": request,
-        "reply_bytes": reply,
-        "frames_per_second": round(baud / BITS_PER_BYTE / max(request, reply), 1),
-    }
+    rate = round(baud / BITS_PER_BYTE / max(request, reply), 1)
+    return LinkFacts("UART, 8N1", baud, BITS_PER_BYTE, request, reply, rate)

@@ -25,6 +25,7 @@ from s2nn_hw.report.sections.logic import logic_section
 from s2nn_hw.report.sections.measure import SEQUENCE, measure
 
 FORMAT, VERSION = "s2nn-report", 2
+BOARD_KEYS = ("name", "title", "device", "family")
 PACKED_BAND = (0.98, 1.02)  # the one netlist that was packed with the real tool was counted exactly (docs/boards.md)
 PACKED_BY = "nextpnr-xilinx, half-LUTs / 2, from the netlist"
 CELLS_BY = "logic cells once placed: LUTs, and flip-flops that share none"
@@ -55,9 +56,9 @@ def build_report(
 ):
     """Return the JSON-able report of ``network`` under ``plan`` on uint8 ``images`` and ``labels`` (or None).
 
-    ``board``: name, title, device, family, clock_mhz, budget (:func:`s2nn_hw.hw.facts.board_figures`), or None;
+    ``board``: name, title, device, family, clock_mhz, budget (:func:`s2nn_hw.hw.facts.board_facts`), or None;
     ``build``: its ``build.json``, ``folder`` that one's name; ``link``: bytes and frames/s of the host link
-    (:func:`s2nn_hw.hw.facts.link_figures`); ``source``: where the images are from; ``checked``: see :func:`verified`;
+    (:func:`s2nn_hw.hw.facts.link_facts`); ``source``: where the images are from; ``checked``: see :func:`verified`;
     ``clock_mhz``: instead of the build's or the board's; ``frames``: of how many images cycles are worked out, None
     for as many as take minutes; ``data_set``: its title, None for the network's word; ``activity``: an
     ``activity.json``; ``readings``: of a meter; ``created``: time stamp; ``reproduce``: the commands for it
@@ -71,7 +72,7 @@ def build_report(
     clock = _clock(board, build, clock_mhz)
     mhz = clock and clock["used"]["value"]
     measured = measure(design, images, sequence=sequence, frames=frames, progress=progress)
-    guess = board_estimate(design, board["family"]) if board else None
+    guess = board_estimate(design, board.family) if board else None
     rows = layer_rows(design, measured, guess)
     interval = float(measured.intervals.mean()) if measured.intervals.size else None
     used = resources(board, build, guess) if board else None
@@ -91,7 +92,8 @@ def build_report(
             f"{len(images)} images; the circuit's classes are the same",
         ),
         "plan": design.plan.to_json(),
-        "board": {name: board[name] for name in ("name", "title", "device", "family")} | {"synthesised": bool(build)}
+        "board": {name: getattr(board, name) for name in ("name", "title", "device", "family")}
+        | {"synthesised": bool(build)}
         if board
         else None,
         "clock": clock,
@@ -130,7 +132,7 @@ def _network(network, rows, data_set):
 
 def _clock(board, build, clock_mhz):
     """Return wanted, reached and used MHz: what the circuit runs at; reached is what it could do."""
-    wanted = build["clock"].get("wanted_mhz") if build else board["clock_mhz"] if board else clock_mhz
+    wanted = build["clock"].get("wanted_mhz") if build else board.clock_mhz if board else clock_mhz
     if wanted is None:
         return None
     reached = build["clock"].get("reached_mhz") if build else None
@@ -152,10 +154,10 @@ def resources(board, build, guess):
     """
     result, synthesised = {}, (build or {}).get("synthesis")
     packed, by, band_packed = packed_luts(build) if build else None, PACKED_BY, PACKED_BAND
-    if board["family"] == "ice40" and not build:
+    if board.family == "ice40" and not build:
         packed, by, band_packed = guess["cells"], CELLS_BY, CELL_BAND
     for name, band in BANDS.items():
-        kind, budget = board["budget"][name]["kind"], board["budget"][name]["budget"]
+        kind, budget = board.budget[name].kind, board.budget[name].budget
         value = guess[name]
         estimated = quantity(
             value, kind, "estimate", "accelerator and host link", [significant(value * end) for end in band]
@@ -171,7 +173,7 @@ def resources(board, build, guess):
         result[name] = {
             "kind": kind,
             "used": counted,
-            "budget": quantity(budget, kind, "setting", board["device"]),
+            "budget": quantity(budget, kind, "setting", board.device),
             "synthesised": quantity(synthesised[name], kind, "tool report", "after synthesis") if synthesised else None,
             "packed": placed,
             "estimated": estimated,
@@ -201,11 +203,11 @@ def _link(link):
     if link is None:
         return None
     return {
-        "kind": link["kind"],
-        "baud": quantity(link["baud"], "baud", "setting"),
-        "request_bytes": quantity(link["request_bytes"], "bytes", "formula", "header, checksum and stuffing included"),
-        "reply_bytes": quantity(link["reply_bytes"], "bytes", "formula", "header, checksum and stuffing included"),
-        "rate": quantity(link["frames_per_second"], "frames/s", "formula", "baud / 10 / bytes of the longer packet"),
+        "kind": link.kind,
+        "baud": quantity(link.baud, "baud", "setting"),
+        "request_bytes": quantity(link.request_bytes, "bytes", "formula", "header, checksum and stuffing included"),
+        "reply_bytes": quantity(link.reply_bytes, "bytes", "formula", "header, checksum and stuffing included"),
+        "rate": quantity(link.frames_per_second, "frames/s", "formula", "baud / 10 / bytes of the longer packet"),
     }
 
 

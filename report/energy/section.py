@@ -12,21 +12,21 @@ def energy_section(rows, *, board=None, activity=None, clock_mhz=None, interval_
     """Return ``{"arithmetic", "device", "sanity", "measured"}``.
 
     ``rows``: a dictionary per layer (:func:`s2nn_hw.report.sections.layers.layer_rows`). ``board``: device and budget
-    (:func:`s2nn_hw.hw.facts.board_figures`); ``activity``: an ``activity.json``; ``clock_mhz`` and ``interval_cycles``
-    (mean, back to back); ``link``: ``frames_per_second`` and ``reply_bytes`` (:func:`s2nn_hw.hw.facts.link_figures`);
+    (:func:`s2nn_hw.hw.facts.board_facts`); ``activity``: an ``activity.json``; ``clock_mhz`` and ``interval_cycles``
+    (mean, back to back); ``link``: ``frames_per_second`` and ``reply_bytes`` (:func:`s2nn_hw.hw.facts.link_facts`);
     ``readings``: of :func:`.readings.load_readings`. Without board, activity, clock and interval, or without
     coefficients for the device, ``device`` is None.
     """
     device = total = None
     if board and activity and clock_mhz and interval_cycles:
-        coefficients = find_coefficients(board["device"], board["budget"]["luts"]["budget"])
+        coefficients = find_coefficients(board.device, board.budget["luts"].budget)
         if coefficients:
             given = {
                 "clock_mhz": clock_mhz,
                 "interval_cycles": interval_cycles,
-                "reply_bytes": link["reply_bytes"] if link else 0,
+                "reply_bytes": link.reply_bytes if link else 0,
             }
-            device = device_energy(activity, coefficients, link_fps=link and link["frames_per_second"], **given)
+            device = device_energy(activity, coefficients, link_fps=link and link.frames_per_second, **given)
             if readings and readings["frames_per_second"]:
                 same = device_energy(activity, coefficients, link_fps=readings["frames_per_second"], **given)
                 total = (same["at_link"] or same)["frame"]["total_nj"]["value"]

@@ -64,10 +64,10 @@ def _per_cycle(count, interval):
 
 def _device(design, additions, weights, width, interval, board):
     """Return what the device could give a cycle, what a frame needs, and the bounds that follow."""
-    family, budget = FAMILIES[board["family"]], board["budget"]
+    family, budget = FAMILIES[board.family], board.budget
     port = max(wide / share for share, _, shapes in family.blocks for _, wide in shapes)
-    bits = budget["brams"]["budget"] * port
-    adders = budget["luts"]["budget"] / (width / additions) if additions else None
+    bits = budget["brams"].budget * port
+    adders = budget["luts"].budget / (width / additions) if additions else None
     needed = {"words": design.beats, "adders": additions / adders if adders else 0.0, "memory": weights / bits}
     least = max(needed.values())
 

@@ -50,12 +50,12 @@ def times(values, clock_mhz):
 def rate(intervals, clock_mhz, link=None):
     """Return frames/s of the circuit, the link and both, and which limits; None without a clock or intervals.
 
-    ``link``: figures with ``frames_per_second`` (:func:`s2nn_hw.hw.facts.link_figures`), or None.
+    ``link``: figures with ``frames_per_second`` (:func:`s2nn_hw.hw.facts.link_facts`), or None.
     """
     if not clock_mhz or not np.size(intervals):
         return None
     circuit = 1e6 * clock_mhz / float(np.mean(intervals))
-    bound = link and link["frames_per_second"]
+    bound = link and link.frames_per_second
     total = min(circuit, bound or circuit)
 
     def frames(value, by):

@@ -58,10 +58,10 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     }
     if not board:
         return result
-    family, guess = FAMILIES[board["family"]], estimate(design, board["family"])
+    family, guess = FAMILIES[board.family], estimate(design, board.family)
     luts, rows = dict.fromkeys(PARTS, 0), []
     for stage in unrolled:
-        found = cost(stage.engine.logic, board["family"], levels=stage.engine.levels, chain=stage.engine.chain)
+        found = cost(stage.engine.logic, board.family, levels=stage.engine.levels, chain=stage.engine.chain)
         if stage.is_readout:
             luts["readout"] += found.luts
             luts["argmax"] = ceil(parts.winner(family, stage.neurons, stage.engine.score_width, 0).luts)
@@ -73,7 +73,7 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
         synapses = sum(int(np.count_nonzero(s.weights)) for one in stage.layers for s in one.synapses)
         rows.append(_row(stage.name, found.luts, guess["luts"], synapses, stage.engine))
     luts["rest"] = guess["luts"] - sum(luts.values())
-    kind, total = board["budget"]["luts"]["kind"], guess["luts"]
+    kind, total = board.budget["luts"].kind, guess["luts"]
     counts = {"total": total, "without_encoder": total - luts["encoder"], "encoder": luts["encoder"]}
 
     def lut(value, by):

@@ -11,15 +11,15 @@ SAMPLE = 48  # images of which the typical ones are planned for
 
 def _found(network, record, clock, target_fps, unroll, values):
     """Return the :class:`~s2nn_hw.plan.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
-    budget = {name: record["budget"][name]["budget"] for name in planner.RESOURCES}
-    work = planner.Planner(network, record["family"], budget, values)
+    budget = {name: record.budget[name].budget for name in planner.RESOURCES}
+    work = planner.Planner(network, record.family, budget, values)
     try:
         if unroll is not None:
             found = planner.unroll(work, unroll)
             over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
             if over:
                 raise UserError(
-                    f"unrolled, {network.name} does not fit {record['title']}: {over[0]} about "
+                    f"unrolled, {network.name} does not fit {record.title}: {over[0]} about "
                     f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit"
                 )
         else:
@@ -27,14 +27,14 @@ def _found(network, record, clock, target_fps, unroll, values):
         reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
     except planner.OutOfReach as limit:
         if not target_fps:
-            raise UserError(f"network {network.name} on {record['title']}: {limit}") from None
+            raise UserError(f"network {network.name} on {record.title}: {limit}") from None
         found, reason = None, str(limit)
     if found is None:
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
         found = planner.fit(work)
     if target_fps and found.interval > clock * 1e6 / target_fps:
         raise UserError(
-            f"{target_fps:,.0f} frames/s are out of reach on {record['title']} at {clock:g} MHz: {reason}; "
+            f"{target_fps:,.0f} frames/s are out of reach on {record.title} at {clock:g} MHz: {reason}; "
             f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)"
         )
     return found
@@ -63,9 +63,9 @@ def figures(network, board, clock, found, target, source):
         "latency_us": round(found.latency / clock, 2),
         "resources": {
             name: {
-                "kind": board["budget"][name]["kind"],
+                "kind": board.budget[name].kind,
                 "used": round(found.used[name], 1),
-                "budget": board["budget"][name]["budget"],
+                "budget": board.budget[name].budget,
             }
             for name in planner.RESOURCES
         },
@@ -99,6 +99,6 @@ def _fullest(work, interval, board):
     used = work.least(interval)
     name = max(used, key=lambda r: used[r] / work.budget[r])
     return (
-        f"{board['budget'][name]['kind']} {used[name]:,.0f} of {work.budget[name]:,.0f} "
-        f"({100 * work.budget[name] / board['budget'][name]['budget']:.0f} % of the board)"
+        f"{board.budget[name].kind} {used[name]:,.0f} of {work.budget[name]:,.0f} "
+        f"({100 * work.budget[name] / board.budget[name].budget:.0f} % of the board)"
     )

@@ -6,7 +6,7 @@ import pytest
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.facts import board_figures
+from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Input, Layer, Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.synapses import Dense
@@ -16,7 +16,7 @@ from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.logic import PARTS, encoder
 from tests.support.networks import random_images, random_network, small_network
 
-BOARD = board_figures(find_board("arty_a7"))
+BOARD = board_facts(find_board("arty_a7"))
 
 
 def thermometer(network):

@@ -29,7 +29,7 @@ from s2nn_hw.explore.variants import make_variant, own_bits
 from s2nn_hw.explore.workers import HereWorkers, LocalWorkers, RayWorkers
 from s2nn_hw.files import held
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.facts import board_figures
+from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
@@ -39,7 +39,7 @@ from tests.support.networks import random_images, random_network
 from tests.support.ray_loss import die_once
 
 MODELS = Path(__file__).parents[2] / "models"
-BOARD = board_figures(find_board("arty_a7"))
+BOARD = board_facts(find_board("arty_a7"))
 QUICK = Options(trials=8, population=4, jobs=1, synthesise=0, frames=6)
 
 
@@ -174,7 +174,7 @@ def task(**parameters):
 def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch, family, inputs, levels):
     from s2nn_hw.cli.reporting import _setting
     from s2nn_hw.hw.board.boards import BOARDS
-    from s2nn_hw.hw.facts import board_figures
+    from s2nn_hw.hw.facts import board_facts
 
     monkeypatch.chdir(tmp_path)
     network = load(MODELS / "magic-nano.s2nn")
@@ -186,7 +186,7 @@ def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch,
     assert {(c["lut"], c["levels"]) for c in plan["layers"]} == {(inputs, levels)}
     assert plan == default_plan(network, family).to_json()
     board = next(board for board in BOARDS.values() if board.family == family)
-    reported = _setting(network, board.name, None, None, lambda _: board_figures(board))[2]
+    reported = _setting(network, board.name, None, None, lambda _: board_facts(board))[2]
     assert reported.to_json() == plan
 
 

@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.board import BoardFacts, Budget
+from s2nn_hw.hw.facts import LinkFacts
 from s2nn_hw.report.energy.coefficients import NAMES, Coefficient, Coefficients
 from s2nn_hw.report.energy.device import device_energy, load_activity
 from s2nn_hw.report.energy.section import energy_section
@@ -183,9 +185,13 @@ def test_records_that_are_no_json(tmp_path):
         load_activity(tmp_path / "a.json")
 
 
+def board_of(device):
+    return BoardFacts("x", "X", device, "xc7", 100.0, 10**6, {"luts": Budget("LUT6", 20_800)})
+
+
 def test_section_of_a_report():
-    board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
-    link = {"frames_per_second": 1000.0, "reply_bytes": 20}
+    board = board_of("XC7A35T")
+    link = LinkFacts("UART, 8N1", 10**6, 10, 30, 20, 1000.0)
     readings = {
         "file": "r.toml",
         "instrument": None,
@@ -207,13 +213,7 @@ def test_section_of_a_report():
     alone = energy_section([ROW])
     assert (alone["device"], alone["measured"]) == (None, None)
     assert alone["arithmetic"]["models"]["rows"][0]["additions"] == 24
-    other = energy_section(
-        [ROW],
-        board={"device": "GW2A-18", "budget": board["budget"]},
-        activity=record(),
-        clock_mhz=50,
-        interval_cycles=40,
-    )
+    other = energy_section([ROW], board=board_of("GW2A-18"), activity=record(), clock_mhz=50, interval_cycles=40)
     assert other["device"] is None
 
 
@@ -224,7 +224,7 @@ def printed(energy):
 
 
 def test_tables_say_what_is_there():
-    board = {"device": "XC7A35T", "budget": {"luts": {"budget": 20_800}}}
+    board = board_of("XC7A35T")
     readings = {
         "file": "r.toml",
         "instrument": None,

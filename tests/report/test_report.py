@@ -12,7 +12,7 @@ from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import BOARDS
-from s2nn_hw.hw.facts import board_figures, link_figures
+from s2nn_hw.hw.facts import board_facts, link_facts
 from s2nn_hw.hw.flow.build_record import read_build
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
@@ -146,7 +146,7 @@ def test_images_in_parts_give_the_same_figures(monkeypatch):
 def test_every_graph_can_be_reported():
     for seed in range(25):
         network = random_graph(np.random.default_rng(seed))
-        data = make_report(network, board=board_figures(BOARDS["arty_a7"]))
+        data = make_report(network, board=board_facts(BOARDS["arty_a7"]))
         assert json.loads(json.dumps(data)) == data
         rows = data["layers"]["rows"]
         for row in rows:
@@ -171,15 +171,15 @@ def test_one_image_has_a_latency_and_no_interval():
 
 def test_link_rate_is_the_longer_packet():
     network = random_network((30, 4), input_bits=2)
-    link = link_figures(network, None, clock_hz=50e6, baud=1_000_000)
+    link = link_facts(network, default_plan(network, "xc7"), clock_hz=50e6, baud=1_000_000)
     # 1 beat of 16 + 1 of 14 pixels, 2 bits each, or 32 in one beat: 8 bytes; type, sequence, check; COBS; delimiter
-    assert link["request_bytes"] == 8 + 2 + 4 + 1 + 1
+    assert link.request_bytes == 8 + 2 + 4 + 1 + 1
     # the request's checksum, class, cycles, scores
     assert (
-        link["reply_bytes"]
+        link.reply_bytes
         == 4 + 2 + 4 + 4 * -(-Design(network, default_plan(network, "xc7")).score_width // 8) + 2 + 4 + 1 + 1
     )
-    assert link["frames_per_second"] == pytest.approx(1e5 / max(link["request_bytes"], link["reply_bytes"]), abs=0.1)
+    assert link.frames_per_second == pytest.approx(1e5 / max(link.request_bytes, link.reply_bytes), abs=0.1)
 
 
 def make_report(network, **options):
@@ -189,8 +189,8 @@ def make_report(network, **options):
 
 
 def test_report_is_json_and_labels_its_estimates(network):
-    board = board_figures(BOARDS["arty_a7"])
-    link = link_figures(network, None, clock_hz=1e8, baud=board["baud"])
+    board = board_facts(BOARDS["arty_a7"])
+    link = link_facts(network, default_plan(network, "xc7"), clock_hz=1e8, baud=board.baud)
     data = make_report(network, board=board, link=link)
     assert json.loads(json.dumps(data)) == data
     assert data["format"] == "s2nn-report"

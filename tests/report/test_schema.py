@@ -7,7 +7,7 @@ import pytest
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.facts import board_figures, link_figures
+from s2nn_hw.hw.facts import board_facts, link_facts
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report import schema
 from s2nn_hw.report.full import build_report
@@ -125,8 +125,8 @@ def test_a_missing_file(tmp_path):
 def test_what_is_reported_is_of_the_schema_and_can_be_drawn(network, board):
     plan, found, link = default_plan(network, "xc7"), None, None
     if board:
-        found = board_figures(find_board(board))
-        link = link_figures(network, plan, clock_hz=found["clock_mhz"] * 1e6, baud=found["baud"])
+        found = board_facts(find_board(board))
+        link = link_facts(network, plan, clock_hz=found["clock_mhz"] * 1e6, baud=found["baud"])
     report = json.loads(
         json.dumps(
             build_report(
