@@ -243,7 +243,7 @@ def test_tables_say_what_is_there():
             activity=record(),
             clock_mhz=100,
             interval_cycles=40,
-            link={"frames_per_second": 1000.0, "reply_bytes": 20},
+            link=LinkFacts("UART, 8N1", 10**6, 10, 30, 20, 1000.0),
             readings=readings,
         )
     )

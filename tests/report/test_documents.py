@@ -38,7 +38,7 @@ def run(document, *reports):
     return update(
         reports or [sample(), sample(residual=True)],
         [document],
-        document.parents[2] / "docs" / "figures",
+        document.parents[1] / "docs" / "figures",
         literature=load_literature(),
     )
 

@@ -12,7 +12,7 @@ from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import BOARDS
-from s2nn_hw.hw.facts import board_facts, link_facts
+from s2nn_hw.hw.facts import LinkFacts, board_facts, link_facts
 from s2nn_hw.hw.flow.build_record import read_build
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
@@ -47,7 +47,7 @@ def test_latency_is_what_the_circuit_counts():
     timing = Design(network, default_plan(network, "xc7")).timing
     offered = timing.schedule(timing.ones(inputs), length=6).offered[0]
     assert measured.intervals.mean() == pytest.approx((offered[-1] - offered[0]) / 5)
-    found = rate(measured.intervals, 50.0, {"frames_per_second": 10.0})
+    found = rate(measured.intervals, 50.0, LinkFacts("UART, 8N1", 10**6, 10, 30, 20, 10.0))
     assert found["circuit"]["value"] == pytest.approx(50e6 * 5 / (offered[-1] - offered[0]), rel=1e-4)
     assert found["limited_by"] == "link"
     assert found["total"]["value"] == 10.0
@@ -161,7 +161,7 @@ def test_every_graph_can_be_reported():
 
 def test_one_image_has_a_latency_and_no_interval():
     network = random_network((5, 2))
-    data = build_report(network, None, random_images(network, 1), None, clock_mhz=10.0)
+    data = build_report(network, default_plan(network, "xc7"), random_images(network, 1), None, clock_mhz=10.0)
     assert data["interval"] == {"cycles": None, "us": None}
     assert data["rate"] is None
     assert data["limiting"] is None

@@ -126,7 +126,7 @@ def test_what_is_reported_is_of_the_schema_and_can_be_drawn(network, board):
     plan, found, link = default_plan(network, "xc7"), None, None
     if board:
         found = board_facts(find_board(board))
-        link = link_facts(network, plan, clock_hz=found["clock_mhz"] * 1e6, baud=found["baud"])
+        link = link_facts(network, plan, clock_hz=found.clock_mhz * 1e6, baud=found.baud)
     report = json.loads(
         json.dumps(
             build_report(
