@@ -9,13 +9,13 @@ import numpy as np
 
 from benchmarks import adder_designs as designs
 from benchmarks.frame import Row
-from s2nn_hw.circuit.unroll.cost import FAMILIES, cost, predict_luts
+from s2nn_hw.circuit.unroll.cost import cost, predict_luts
 from s2nn_hw.circuit.unroll.mapping import map_layer
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.flow.synthesis import COMMANDS
 from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
 from s2nn_hw.hw.flow.toolreports import CELLS, nextpnr_report
 from s2nn_hw.network.store import load
-from s2nn_hw.network.synapses import Dense
 from s2nn_hw.verilog.convert import to_verilog
 
 TITLE = "sums of constant weights, one frame a cycle: LUTs a non-zero synapse; reference is the best other design"
@@ -43,7 +43,7 @@ def layers():
             continue
         for layer in load(path).layers:
             synapses = layer.synapses[0] if isinstance(layer.synapses, tuple) else layer.synapses
-            if isinstance(synapses, Dense) and 0 < np.count_nonzero(synapses.weights) <= LARGEST:
+            if synapses.flattens and 0 < np.count_nonzero(synapses.weights) <= LARGEST:
                 yield f"{name} {layer.name}", synapses.weights.astype(np.int64)
     yield "256x32", random_layer(256, 32)
 
@@ -140,7 +140,7 @@ def counts(cells, family):
 def measure(tools, name, weights, family, folder):
     """Yield ``(design, LUTs, text)`` of all designs of one layer on one family."""
     synapses = np.count_nonzero(weights)
-    for design, logic, same in logics(weights, FAMILIES[family]):
+    for design, logic, same in logics(weights, FAMILIES[family].mapping):
         files = {"sums.v": to_verilog(designs.Registered(logic), designs.TOP)}
         cells, _ = tools.cells(files, family)
         luts, ffs = counts(cells, family)
@@ -198,7 +198,7 @@ def run(setting):
                 )
             )
             firing = next(value for design, value, _, _ in found if design == "ours, firing")
-            guess = predict_luts(weights, FAMILIES[family]).sum() / np.count_nonzero(weights)
+            guess = predict_luts(weights, FAMILIES[family].mapping).sum() / np.count_nonzero(weights)
             rows.append(
                 Row(f"{name}, {family}: prediction", guess, "LUT", firing, "ours, firing, synthesised", "near", 0.15)
             )

@@ -1,7 +1,6 @@
 """Images per second of the golden model, against the figure to reach and a float network of the same shape."""
 
 from benchmarks.frame import Row, best_seconds
-from s2nn_hw.network.synapses import Dense
 
 TITLE = "golden model, exact integers"
 TARGET = 20_000
@@ -19,9 +18,7 @@ def run(setting):
         exact = len(images) / best_seconds(lambda: network.forward(images))
         traced = len(images) / best_seconds(lambda: network.forward(images, trace=True))
         floats = (
-            _float_rate(network, images, torch)
-            if all(isinstance(layer.synapses[0], Dense) for layer in network.layers)
-            else None
+            _float_rate(network, images, torch) if all(layer.synapses[0].flattens for layer in network.layers) else None
         )
     finally:
         torch.set_num_threads(before)

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from s2nn_hw.network.network import INPUT, Input, Layer, Network
+from s2nn_hw.network.layer import INPUT, Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense
@@ -67,7 +68,7 @@ def _calibrated(rng, name, entering, entries, source, channels, classes=10):
     values, shapes, layers = {INPUT: torch.as_tensor(entering.encode(images))}, {INPUT: entering.shape}, []
     for layer_name, synapses, sources in entries:
         came, before = [values[s] for s in sources], [shapes[s] for s in sources]
-        if isinstance(synapses, MaxPool):
+        if not synapses.accumulates:
             layers.append(Layer(layer_name, synapses, None, sources))
             shapes[layer_name] = synapses.output_shape(*before)
             values[layer_name] = synapses.join(came, before[0])

@@ -8,8 +8,8 @@ from benchmarks.frame import Row
 from benchmarks.networks import make_network
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.engines.event import EventEngine, EventParams
+from s2nn_hw.circuit.engines.price import adder_bits
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.cost.parts import adder_bits
 from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.flow.synthesis import synthesise
@@ -52,7 +52,7 @@ class Lanes:
         network = setting.network
         rows = []
         for stage in Design(network, default_plan(network, "xc7")).stages[:-1]:
-            if isinstance(stage.engine, EventParams):
+            if stage.engine.counts_spikes:
                 params = stage.engine
                 rows += lane_rows(f"{stage.name} {params.lanes} x {params.banks}, {params.bits}-bit", params, setting)
         weights = np.random.default_rng(0).integers(-7, 8, (1, 16, 24, 128)).astype(np.int8)

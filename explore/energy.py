@@ -11,7 +11,6 @@ figure ranks plans and is no device's.
 
 import numpy as np
 
-from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
 from s2nn_hw.report.sections.work import stage_work
 
@@ -21,19 +20,7 @@ def weight_reads(stage, ones):
 
     ``ones``: of this stage, see :meth:`s2nn_hw.cycles.timing.Timing.ones`.
     """
-    engine = stage.engine
-    if engine is None:
-        return []
-    if not isinstance(engine, EventParams):
-        passes = len(stage.positions) * engine.groups * engine.planes * engine.words
-        return [(passes * width, rows * width) for _, rows, width in engine.memories]
-    found, first = [], 0
-    passes = engine.groups // ones.shape[2]
-    for section, (_, rows, width) in zip(engine.sections, engine.memories, strict=True):
-        read = float(ones[..., first : first + section.banks].sum()) if ones.shape[-1] > 1 else float(ones.sum())
-        found.append((read / len(ones) * passes * width, rows * width))
-        first += section.banks
-    return found
+    return stage.engine.weight_reads(len(stage.positions), ones) if stage.engine else []
 
 
 def frame_energy(design, ones, values):

@@ -19,8 +19,7 @@ from math import prod
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import INPUT, INPUT_BITS
-from s2nn_hw.network.synapses import Conv2d
+from s2nn_hw.network.layer import INPUT, INPUT_BITS
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import Plan
 
@@ -89,7 +88,7 @@ def network_layers(network):
     for layer in network.layers:
         if layer.accumulates:
             synapse = layer.synapses[0]
-            rows.append((layer.name, *(synapse.kernel if isinstance(synapse, Conv2d) else (0, 0))))
+            rows.append((layer.name, *(synapse.kernel if synapse.slides else (0, 0))))
     return tuple(rows)
 
 
@@ -142,7 +141,7 @@ def layers_plan(network, values, family):
             continue
         get = {key: values[f"{layer.name}.{key}"] for key in CHOICES}
         synapse, groups = layer.synapses[0], _groups(layer.neuron.size, get["groups"])
-        convolves = isinstance(synapse, Conv2d)
+        convolves = synapse.slides
         taps = min(values.get(f"{layer.name}.taps", 1), prod(synapse.kernel)) if convolves else 1
         width = choice.width
         if not convolves and _alone(network, layer):

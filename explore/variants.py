@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import INPUT, Input, Network
+from s2nn_hw.network.layer import INPUT, Input
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
-from s2nn_hw.network.synapses import Conv2d, PooledDense, image_shape, weight_limit
+from s2nn_hw.network.synapses import image_shape, weight_limit
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search, windows_of
 from s2nn_hw.quantize.graph import Tap
 
@@ -70,7 +71,7 @@ def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None
         if new is not layer or changed & set(layer.sources):
             changed.add(layer.name)
         layers.append(new)
-        if calibration is not None and not isinstance(layer.neuron, Readout):
+        if calibration is not None and not layer.is_readout:
             x[layer.name] = _step(layer, x, shapes, peaks[0])
             y[layer.name] = _step(new, y, shapes, peaks[1]) if layer.name in changed else x[layer.name]
     name = f"{network.name[:48]}-i{input_bits}w{weight_bits}"
@@ -109,7 +110,7 @@ def _rounded(layer, bits, x, y, shapes, peaks):
     before = [shapes[s] for s in layer.sources]
     old, new = ([values.get(s) for s in layer.sources] for values in (x, y))
     calibrated = new[0] is not None
-    main, shared = layer.synapses[0], isinstance(layer.neuron, Readout)
+    main, shared = layer.synapses[0], layer.is_readout
     grain = _grain(old[0], new[0], peaks)  # of an input: what one step of a new pixel is worth in old ones
     weight = torch.tensor(_rows(main).astype(np.float64)) * grain
     if bits == main.bits:
@@ -147,7 +148,7 @@ def _grain(old, new, peaks):
 
 def _search(synapse, weight, bits, shape, values, shared):
     """Return ``(levels, scale)`` of all output channels, group by group of a convolution."""
-    groups = synapse.groups if isinstance(synapse, Conv2d) else 1
+    groups = synapse.groups
     if values is None:
         inputs = [torch.zeros((1, weight.shape[1]), dtype=torch.float64)] * groups
     else:
@@ -161,11 +162,11 @@ def _search(synapse, weight, bits, shape, values, shared):
 
 def _windows(synapse, shape, values):
     """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.convert.windows_of`."""
-    if not isinstance(synapse, Conv2d | PooledDense):
+    if synapse.flattens:
         return [values.double()]
     rows, columns, channels = image_shape(shape)
     image = values.reshape(len(values), rows, columns, channels).permute(0, 3, 1, 2)
-    if isinstance(synapse, PooledDense):
+    if synapse.pools:
         return windows_of(Tap("", "pooled", shape, synapse.neurons, synapse.bits, pool=synapse.pool), image)
     tap = Tap(
         "",

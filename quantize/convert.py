@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, weight_limit

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2nn_hw.errors import UserError, listed, quoted
-from s2nn_hw.network.network import INPUT_BITS
+from s2nn_hw.network.layer import INPUT_BITS
 from s2nn_hw.quantize.data.sets import SETS
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.neuron import SURROGATES

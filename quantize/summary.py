@@ -7,9 +7,8 @@ import torch
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.neurons.fire import Fire
-from s2nn_hw.network.synapses import Conv2d, image_shape
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.synapses import image_shape
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.convert import convert, needs_calibration
 from s2nn_hw.quantize.data import sets
@@ -116,7 +115,7 @@ def layer_figures(network, layer, ones):
     settings = layer.neuron.table
     reach = (
         [low, high, low - settings, high - settings]
-        if isinstance(layer.neuron, Fire)
+        if layer.neuron.fires
         else [low, high, low + settings, high + settings]
     )
     reads = [
@@ -145,14 +144,14 @@ def layer_figures(network, layer, ones):
             ),
             1,
         ),
-        "neurons_always": int((settings <= low).sum()) if isinstance(layer.neuron, Fire) else 0,
-        "neurons_never": int((settings > high).sum()) if isinstance(layer.neuron, Fire) else 0,
+        "neurons_always": int((settings <= low).sum()) if layer.neuron.fires else 0,
+        "neurons_never": int((settings > high).sum()) if layer.neuron.fires else 0,
     }
 
 
 def times_read(synapse, shape):
     """Return how many positions of ``synapse`` read each value of an input of ``shape``, int64 ``(values,)``."""
-    if not isinstance(synapse, Conv2d):
+    if not synapse.slides:
         return np.ones(int(np.prod(shape)), np.int64)
     rows, columns, channels = image_shape(shape)
     lines = []

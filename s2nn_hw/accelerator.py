@@ -4,19 +4,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.circuit.argmax import Winner
 from s2nn_hw.circuit.engines.accumulate import credit
-from s2nn_hw.circuit.engines.event import EventEngine, EventParams
-from s2nn_hw.circuit.engines.parallel import ParallelEngine
-from s2nn_hw.circuit.engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
+from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
 from s2nn_hw.circuit.windows import Window
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.family import GENERAL
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.neurons.fire import FireUnit
-from s2nn_hw.network.neurons.readout import ReadoutUnit
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.plan.defaults import default_plan
 
 
@@ -58,12 +53,11 @@ class Accelerator(wiring.Component):
         branches, since = self._fork(m, INPUT, entry), before  # rides along: when a frame began
         for stage in self.stages:
             source = self._read(m, stage, branches)
-            if stage.engine is None:
-                output = source
-            elif isinstance(stage.engine, UnrolledParams):
-                output, since = self._unrolled(m, stage, source, since)
-            else:
-                output = self._engine(m, stage, source)
+            output = source
+            if stage.engine:
+                width = 0 if stage.is_readout else self.design.tensors[stage.output].width
+                around = Around(width, self.score_width, TAG_BITS if self.design.streaming else 0)
+                output, since = stage.engine.add(m, stage, source, since, around)
             if stage.is_readout:
                 result = output
             else:
@@ -123,68 +117,6 @@ class Accelerator(wiring.Component):
         with m.If(~result.valid):
             m.d.sync += elapsed.eq(now - starts.o.payload)
 
-    def _engine(self, m, stage, source):
-        """Add engine and neurons of ``stage``; return the stream of words, or of results, that leaves."""
-        engine = (EventEngine if isinstance(stage.engine, EventParams) else ParallelEngine)(stage.engine)
-        # prefixes keep a layer's name from meeting another submodule's
-        m.submodules[f"engine_{stage.name}"] = engine
-        m.d.comb += [
-            engine.i.payload.eq(source.payload),
-            engine.i.valid.eq(source.valid),
-            source.ready.eq(engine.i.ready),
-        ]
-        sums = [engine.accumulators[f"n{n}"] for n in range(stage.engine.lanes)]
-        shape = {"lanes": stage.engine.lanes, "groups": stage.engine.groups}
-        if stage.is_readout:
-            unit = ReadoutUnit(classes=stage.neurons, score_width=self.score_width, **shape)
-            m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
-        else:
-            unit = FireUnit(
-                neurons=stage.neurons,
-                width=self.design.tensors[stage.output].width,
-                repeats=stage.repeats,
-                slots=stage.engine.slots,
-                **shape,
-            )
-            m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
-        m.submodules[f"neurons_{stage.name}"] = unit
-        m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
-        return unit.o
-
-    def _unrolled(self, m, stage, source, since):
-        """Add an unrolled engine and what follows it; return the stream that leaves, and ``since`` beside it."""
-        free = self.design.streaming
-        tag_bits = TAG_BITS if free else 0
-        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits, free=free)
-        m.d.comb += [
-            engine.i.payload.eq(source.payload),
-            engine.i.valid.eq(source.valid),
-            source.ready.eq(engine.i.ready),
-        ]
-        if free:
-            m.d.comb += engine.tag.eq(since)
-            since = engine.tag_out
-        if stage.is_readout:
-            unit = Winner(
-                classes=stage.neurons,
-                score_width=self.score_width,
-                levels=stage.engine.levels,
-                tag_bits=tag_bits,
-                free=free,
-            )
-            if free:
-                m.d.comb += unit.tag.eq(since)
-                since = unit.tag_out
-        else:
-            unit = SpikeWords(neurons=stage.neurons, width=self.design.tensors[stage.output].width)
-        m.submodules[f"neurons_{stage.name}"] = unit
-        m.d.comb += [
-            unit.i.payload.eq(engine.o.payload),
-            unit.i.valid.eq(engine.o.valid),
-            engine.o.ready.eq(unit.i.ready),
-        ]
-        return unit.o, since
-
     def _fork(self, m, name, source):
         """Return the streams of tensor ``name`` by (reading stage, number of its source)."""
         readers = [
@@ -194,7 +126,7 @@ class Accelerator(wiring.Component):
             return {readers[0]: source}
         fork = Fork(width=len(source.payload), branches=len(readers))
         m.submodules[f"fork_{name}"] = fork
-        m.d.comb += [fork.i.payload.eq(source.payload), fork.i.valid.eq(source.valid), source.ready.eq(fork.i.ready)]
+        joined(m, source, fork.i)
         return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
 
     def _read(self, m, stage, branches):
@@ -207,11 +139,7 @@ class Accelerator(wiring.Component):
                 continue
             window = Window(reader.window)
             m.submodules[f"window{k or ''}_{stage.name}"] = window
-            m.d.comb += [
-                window.i.payload.eq(source.payload),
-                window.i.valid.eq(source.valid),
-                source.ready.eq(window.i.ready),
-            ]
+            joined(m, source, window.i)
             streams.append(window.o)
         if len(streams) > 1:
             merge = Merge(width=max(len(s.payload) for s in streams), counts=[r.pass_words for r in stage.readers])
@@ -225,10 +153,6 @@ class Accelerator(wiring.Component):
                 width=stage.readers[0].tensor.width, words=stage.pass_words, taps=stage.or_taps
             )
             (source,) = streams
-            m.d.comb += [
-                join.i.payload.eq(source.payload),
-                join.i.valid.eq(source.valid),
-                source.ready.eq(join.i.ready),
-            ]
+            joined(m, source, join.i)
             return join.o
         return streams[0]

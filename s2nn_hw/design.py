@@ -3,11 +3,9 @@
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from s2nn_hw.circuit.argmax import winner_registers
-from s2nn_hw.circuit.engines.unrolled import UnrolledParams
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.cycles.timing import Timing
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 
 CYCLE_BITS = 32
 
@@ -29,12 +27,11 @@ class Design:
         self.stages = lower(network, self.plan)
         self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
         classes = len(network.classes)
-        registers = sum(s.engine.registers for s in self.stages if isinstance(s.engine, UnrolledParams))
-        if isinstance(self.stages[-1].engine, UnrolledParams):
-            registers += winner_registers(classes, self.stages[-1].engine.levels)
+        registers = sum(s.engine.held(s.is_readout, classes) for s in self.stages if s.engine)
         # a frame a cycle: nothing is ever collected, cut into words or kept in a window
         self.streaming = all(
-            isinstance(stage.engine, UnrolledParams)
+            stage.engine
+            and stage.engine.recurrence.flows
             and len(stage.readers) == 1
             and stage.readers[0].window is None
             and stage.readers[0].frame_words == 1

@@ -8,10 +8,9 @@ import numpy as np
 
 from s2nn_hw import __version__
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_npz, write_text
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
@@ -102,9 +101,7 @@ def _describe_stage(stage):
         "last_word_to_sum_cycles": engine.capture_cycles,
         "cells_of_room": engine.slots,
     }
-    if isinstance(engine, EventParams):
-        entry |= {"taps": engine.taps, "banks": engine.banks, "queue_words": engine.depth, "passes_ahead": engine.ahead}
-    return entry
+    return entry | engine.describe()
 
 
 def _describe_reader(reader):

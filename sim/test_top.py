@@ -9,7 +9,8 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Splitter
 from s2nn_hw.hw.link.top import LinkTop
-from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense

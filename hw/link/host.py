@@ -22,7 +22,7 @@ from s2nn_hw.hw.link.protocol import (
 )
 from s2nn_hw.hw.link.transfer import RETRIES, Transfer
 from s2nn_hw.hw.link.verdict import SelfTestPackets, self_test_request
-from s2nn_hw.network.network import Input
+from s2nn_hw.network.layer import Input
 
 QUIET_POLLS = 4
 ASKS, ASK_OLDER_FROM = 20, 2

@@ -7,7 +7,6 @@
 Weights that are constants in logic are read from no memory.
 """
 
-from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.report.quantities import column, quantity, significant, table
 from s2nn_hw.report.sections.work import stage_work
@@ -48,9 +47,8 @@ def bounds(design, rows, measured, *, board=None):
             "weight_bits_per_cycle": _per_cycle(stored, interval),
         }
         if engine is not None:
-            banks = engine.all_banks if isinstance(engine, EventParams) else engine.terms
-            line["adders_bound"] = significant(work / (engine.lanes * banks))
-            line["memory_bound"] = significant(stored / (engine.lanes * banks * row["bits"])) if stored else None
+            line["adders_bound"] = significant(work / (engine.lanes * engine.terms))
+            line["memory_bound"] = significant(stored / (engine.lanes * engine.terms * row["bits"])) if stored else None
             width += work * row["accumulator_bits"][-1]
         lines.append(line)
         additions, weights = additions + work, weights + stored

@@ -34,7 +34,7 @@ COLUMNS = {
 COSTS = {
     "luts": column("LUTs", "estimate", "s2nn_hw/cost/parts.py", LUT_BAND),
     "ffs": column("flip-flops", "estimate", "s2nn_hw/cost/parts.py", FF_BAND),
-    "brams": column("block RAMs", "estimate", "s2nn_hw/cost/memory.py", BRAM_BAND),
+    "brams": column("block RAMs", "estimate", "s2nn_hw/family/memory.py", BRAM_BAND),
     "packing": column("share", "estimate", "weight bits / bits of their block RAMs", BRAM_BAND),
 }
 

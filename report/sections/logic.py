@@ -5,7 +5,6 @@ from math import ceil
 import numpy as np
 
 from s2nn_hw.circuit.unroll.cost import cost
-from s2nn_hw.cost import parts
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.plan.defaults import encodes
@@ -37,7 +36,7 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     layer's tables take in cost nothing), ``tables`` and ``trees`` (adders) of hidden layers, ``readout`` (sums of the
     scores), ``argmax``, ``rest`` (other engines, cycle count, control of the pipeline).
     """
-    unrolled = [stage for stage in design.stages if stage.engine and stage.engine.kind == "unrolled"]
+    unrolled = [stage for stage in design.stages if stage.engine and stage.engine.constant]
     if not unrolled:
         return None
     result = {
@@ -64,7 +63,7 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
         found = cost(stage.engine.logic, board.family, levels=stage.engine.levels, chain=stage.engine.chain)
         if stage.is_readout:
             luts["readout"] += found.luts
-            luts["argmax"] = ceil(parts.winner(family, stage.neurons, stage.engine.score_width, 0).luts)
+            luts["argmax"] = ceil(stage.engine.neurons_cost(family, stage, score_width=stage.engine.score_width).luts)
         elif encoder(stage):
             luts["encoder"] += found.luts
         else:

@@ -31,7 +31,7 @@ def stage_overview(network, stage):
         "inputs": sum(prod(shape) for shape in shapes),
         "neurons": stage.neurons,
         "connections": sum(
-            connections(network, one, wired=engine is not None and engine.kind == "unrolled") for one in stage.layers
+            connections(network, one, wired=engine is not None and engine.constant) for one in stage.layers
         ),
         "fused": [one.name for one in stage.fused],
         "synapses": 0,
@@ -51,10 +51,10 @@ def stage_overview(network, stage):
         "table": layer.neuron.table_name,
         "table_range": [int(table.min()), int(table.max())],
         "accumulator_bits": [int(widths.min()), int(widths.max())],
-        "memory_bits": 0 if engine.kind == "unrolled" else sum(s.weights.size * s.bits for s in synapses),
+        "memory_bits": 0 if engine.constant else sum(s.weights.size * s.bits for s in synapses),
         "lanes": engine.lanes,
         "groups": engine.groups,
-        "banks": engine.banks if engine.kind == "event" else engine.terms,
+        "banks": engine.ways,
         "words": engine.words,
         "bit_planes": engine.planes,
     }

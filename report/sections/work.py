@@ -11,8 +11,8 @@ from math import prod
 
 import numpy as np
 
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.synapses import image_shape
 
 
 def uses(synapse, shape, positions):
@@ -20,7 +20,7 @@ def uses(synapse, shape, positions):
 
     ``positions``: int64 ``(n, 2)``, a full grid of (row, column); those of a dense layer do not matter.
     """
-    if not isinstance(synapse, Conv2d):
+    if not synapse.slides:
         return np.ones(prod(shape), np.int64)
     rows, columns, channels = image_shape(shape)
     along = []
@@ -33,7 +33,7 @@ def uses(synapse, shape, positions):
 
 def fan_out(synapse):
     """Return to how many output channels an input of ``synapse`` is connected."""
-    return synapse.neurons // synapse.groups if isinstance(synapse, Conv2d) else synapse.neurons
+    return synapse.neurons // synapse.groups
 
 
 def connections(network, layer, *, wired=False):
@@ -43,7 +43,7 @@ def connections(network, layer, *, wired=False):
     """
     if not layer.accumulates:
         return 0
-    if wired and all(isinstance(s, Dense) for s in layer.synapses):
+    if wired and all(s.flattens for s in layer.synapses):
         return sum(int(np.count_nonzero(s.weights)) for s in layer.synapses)
     return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
 
@@ -61,7 +61,7 @@ def stage_work(network, stage, ones):
         for synapse, source in zip(layer.synapses, layer.sources, strict=True):
             read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
             taps += float(read.sum())
-            if stage.engine.kind == "unrolled" and not isinstance(synapse, Conv2d | PooledDense):
+            if stage.engine.constant and synapse.flattens:
                 additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
             else:
                 additions += float(read.sum()) * fan_out(synapse)

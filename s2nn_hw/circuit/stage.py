@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from s2nn_hw.circuit.windows import WindowParams
-from s2nn_hw.network.neurons.readout import Readout
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Stage:
 
     @property
     def is_readout(self):
-        return isinstance(self.layer.neuron, Readout)
+        return self.layer.is_readout
 
     @cached_property
     def positions(self):

@@ -7,12 +7,11 @@ against synthesis).
 
 from math import ceil
 
-from s2nn_hw.circuit.argmax import winner_registers
 from s2nn_hw.cost import parts
-from s2nn_hw.cost.memory import Cost, ram
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
+from s2nn_hw.family.memory import Cost, bits_for, ram
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
@@ -21,16 +20,16 @@ LINK_FRAMES = 4  # what the link buffers
 def stage_cost(family, stage, width, *, predicted=False):
     """Return the :class:`Cost` of one stage: windows, joins, engine, neurons that give words of ``width`` spikes.
 
-    ``predicted``: logic is not searched for, see :func:`~s2nn_hw.cost.parts.engine`.
+    ``predicted``: logic is not searched for, see :func:`~s2nn_hw.circuit.engines.params.EngineParams.cost`.
 
     The argmax behind a readout is not in it.
     """
     cost = sum((parts.window(family, r.window) for r in stage.readers if r.window), Cost())
     cost += parts.joining(family, stage)
     if stage.engine is not None:
-        cost += parts.engine(family, stage.engine, predicted=predicted)
+        cost += stage.engine.cost(family, predicted=predicted)
         if not stage.is_readout:
-            cost += parts.fire_unit(family, stage, width)
+            cost += stage.engine.neurons_cost(family, stage, width=width)
     return cost
 
 
@@ -53,17 +52,13 @@ def streaming_cost(family, design):
 
 def frame_cost(family, design):
     """Return the :class:`Cost` of what stands around the stages: argmax, cycle counters, input."""
-    classes, last = len(design.network.classes), design.stages[-1]
-    if last.engine.kind == "unrolled":
-        registers = winner_registers(classes, last.engine.levels) - design.streaming
-        readout = parts.winner(family, classes, design.score_width, registers)
-    else:
-        readout = parts.readout_unit(family, classes, design.score_width, last)
+    last = design.stages[-1]
+    readout = last.engine.neurons_cost(family, last, score_width=design.score_width, queued=design.streaming)
     if design.streaming:
         return readout + streaming_cost(family, design)
     starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
     forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
-    around = Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * parts.bits_for(design.beats) + 27)
+    around = Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * bits_for(design.beats) + 27)
     return starts + readout + around
 
 
@@ -105,7 +100,7 @@ def packing(family, stage):
     if stage.engine is None:
         return {"weight_bits": 0, "weight_brams": 0, "packing": None}
     bits = sum(s.weights.size * s.bits for s in stage.layer.synapses)
-    brams = parts.weight_memory(family, stage.engine).brams
+    brams = stage.engine.memory_cost(family).brams
     return {
         "weight_bits": bits,
         "weight_brams": _plain(brams),

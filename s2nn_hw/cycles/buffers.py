@@ -13,8 +13,8 @@ from math import ceil
 
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.cycles.timing import Deadlock, Timing
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.synapses import Conv2d, MaxPool, image_shape
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.synapses import image_shape
 
 MARGIN_ROWS = 2
 
@@ -33,12 +33,12 @@ def lags(network):
             shape = network.shapes[source]
             rows = image_shape(shape)[0] if len(shape) > 1 else 1
             wait = 0
-            if isinstance(synapse, Conv2d | MaxPool):
-                kernel = synapse.size if isinstance(synapse, MaxPool) else synapse.kernel[0]
+            if synapse.slides:
+                kernel = synapse.kernel[0]
                 wait = kernel - synapse.padding if kernel > 1 or synapse.stride > 1 else 0
             elif layer.accumulates:
                 wait = rows  # a dense layer has its sums when the whole frame is there
-            came.append(late[source] + (wait + (synapse.stride if wait and hasattr(synapse, "stride") else 0)) / rows)
+            came.append(late[source] + (wait + (synapse.stride if wait and synapse.slides else 0)) / rows)
         late[layer.name] = max(came)
     return late
 

@@ -25,14 +25,15 @@ TOO_LATE = 1 << 30
 MAX_AHEAD = 32
 NOBODY, UNKNOWN = -1, -2
 
-SOURCE, WINDOW, EVENT, PARALLEL, UNROLLED, UNIT, READOUT, ORED, SINK = range(9)
+SOURCE, WINDOW, SCANNED, SUMMED, FLOWING, UNIT, READOUT, ORED, SINK = range(9)
 
 # Columns of `parts`: kind, channel out, first port, and numbers that depend on the kind.
 KIND, OUT, PORT = range(3)
 FRAME, RESULT, START = 3, 4, 5  # source: words of a frame, channel of the results, cycle of the first word
 FRAME_IN, FRAME_OUT, DEPTH, OLDEST, NEEDS, CELLS, CELL_OUT = range(3, 10)  # window: words, words held, tables, cells
 PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engines: words, passes, cycles, part, cells
-BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # event engine
+BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # engines that scan for spikes
+WORD_CYCLES = 9  # the others
 CELL_WORDS, DELAY = 3, 4  # neurons: words of a cell, cycles from the capture to the first offer
 ORED_WORDS = 3
 # and how far it is: words taken and given; cells whose words are free; word of the pass and passes so far; cells that
@@ -215,8 +216,8 @@ def take_word(s, part):
     n = s.parts[part, PASSES] * s.ports[port, PASS_WORDS] + at
     if n >= s.ports[port, WORDS]:
         return False
-    moved, event = False, s.parts[part, KIND] == EVENT
-    late = 0 if s.parts[part, KIND] == UNROLLED else 1  # a pipeline moves in the cycle in which its end is taken
+    moved, event = False, s.parts[part, KIND] == SCANNED
+    late = 0 if s.parts[part, KIND] == FLOWING else 1  # a pipeline moves in the cycle in which its end is taken
     if s.ports[port, READIED] == n:
         room = NOBODY
         if not event and s.parts[part, WORD] == s.parts[part, PASS] - 1:
@@ -224,9 +225,9 @@ def take_word(s, part):
                 room = room_behind(s, part)
             if room == UNKNOWN:
                 return False
-        row = s.ports[port, READY] + n
+        row, step = s.ports[port, READY] + n, 1 if event else s.parts[part, WORD_CYCLES]
         for lane in range(s.times.shape[1]):
-            s.times[row, lane] = s.last[part, lane] + 1
+            s.times[row, lane] = s.last[part, lane] + step
             if room != NOBODY:
                 s.times[row, lane] = max(s.times[row, lane], s.times[room, lane] + late)
         if event:
@@ -282,7 +283,7 @@ def queue_word(s, part):
 def end_pass(s, part):
     """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
     number, room = s.parts[part, PASSES], NOBODY
-    final, event = (number + 1) % s.parts[part, CELL_PASSES] == 0, s.parts[part, KIND] == EVENT
+    final, event = (number + 1) % s.parts[part, CELL_PASSES] == 0, s.parts[part, KIND] == SCANNED
     if event and final:
         room = room_behind(s, part)
         if room == UNKNOWN:
@@ -370,7 +371,7 @@ def work(s, part, under_way):
     if kind == WINDOW:
         written = write_window(s, part)
         return read_window(s, part) or written
-    if kind in (EVENT, PARALLEL, UNROLLED):
+    if kind in (SCANNED, SUMMED, FLOWING):
         return end_pass(s, part) if s.parts[part, WORD] == s.parts[part, PASS] else take_word(s, part)
     if kind in (UNIT, READOUT):
         return work_neurons(s, part)

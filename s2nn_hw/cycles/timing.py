@@ -19,12 +19,9 @@ from math import prod
 
 import numpy as np
 
-from s2nn_hw.circuit.argmax import winner_registers
-from s2nn_hw.circuit.engines.event import EventParams
-from s2nn_hw.circuit.engines.unrolled import UnrolledParams
 from s2nn_hw.cycles import recurrences
 from s2nn_hw.errors import ProofError
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 
 SETTLED = 16  # cycles from the last word that needs no pixel until it has passed
 LANES = 32  # sequences that are worked through together
@@ -127,7 +124,7 @@ class Timing:
 
 def stage_ones(stage, values):
     """Return the ones of one stage, see :meth:`Timing.ones`; ``values``: of each of its sources."""
-    if not isinstance(stage.engine, EventParams):
+    if stage.engine is None or not stage.engine.counts_spikes:
         return np.zeros((len(values[0]), 0), np.uint16)
     return stage.engine.ones(stage.words(values))
 
@@ -139,14 +136,8 @@ def lower_bound(stage, ones):
     each pass in which it is active; parallel engine and joins: their words. The interval from the end of a frame to
     that of the next may be less, by what the scanner did ahead while slots of the first one were in the queue.
     """
-    bound = np.full(len(ones), float(sum(reader.frame_words for reader in stage.readers)))
-    if isinstance(stage.engine, EventParams):
-        passes, first = stage.engine.groups // ones.shape[2], 0
-        active = ones.reshape(len(ones), -1, ones.shape[-1]).sum(axis=1, dtype=np.int64) * passes
-        for section in stage.engine.sections:
-            bound = np.maximum(bound, active[:, first : first + section.banks].sum(axis=1) / section.banks)
-            first += section.banks
-    return bound
+    words = sum(reader.frame_words for reader in stage.readers)
+    return stage.engine.lower_bound(words, ones) if stage.engine else np.full(len(ones), float(words))
 
 
 def engine_alone(stage, ones, *, length=1):
@@ -225,28 +216,16 @@ class _Graph:
         self.cells = max(self.cells, cells * self.length)
         if words is None:
             words = 1 if stage.is_readout else self.channels[output] // self.length // cells
-        kind = recurrences.READOUT if stage.is_readout else recurrences.UNIT
-        slots, delay = engine.slots, 1 + ((classes - 1).bit_length() if stage.is_readout else 0)
-        if isinstance(engine, UnrolledParams):  # as many cells as registers, and as many cycles
-            slots = delay = engine.registers + (winner_registers(classes, engine.levels) if stage.is_readout else 0)
-        unit = self.part(kind, output, [], words, delay)
+        seen = engine.recurrence
+        slots, delay = engine.behind(stage, classes)
+        unit = self.part(recurrences.READOUT if stage.is_readout else recurrences.UNIT, output, [], words, delay)
         numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, slots]
-        if isinstance(engine, EventParams):
+        if seen.banks:
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            return self.part(
-                recurrences.EVENT,
-                output,
-                ports,
-                *numbers,
-                engine.all_banks,
-                engine.depth,
-                engine.ahead,
-                engine.planes,
-                engine.groups,
-                splits,
-            )
-        kind = recurrences.UNROLLED if isinstance(engine, UnrolledParams) else recurrences.PARALLEL
-        return self.part(kind, output, ports, *numbers)
+            numbers += [seen.banks, seen.queue, seen.ahead, engine.planes, engine.groups, splits]
+            return self.part(recurrences.SCANNED, output, ports, *numbers)
+        kind = recurrences.FLOWING if seen.flows else recurrences.SUMMED
+        return self.part(kind, output, ports, *numbers, seen.word_cycles)
 
     def sink(self, channel):
         self.part(recurrences.SINK, 0, [(channel, 1)])
@@ -290,9 +269,9 @@ class _Graph:
             used += int(sizes.sum())
         sizes = np.array([prod(n.shape[1:]) * self.length for n in ones])
         parts[engines, recurrences.ONES] = np.where(
-            parts[engines, recurrences.KIND] == recurrences.EVENT, np.cumsum(sizes) - sizes, 0
+            parts[engines, recurrences.KIND] == recurrences.SCANNED, np.cumsum(sizes) - sizes, 0
         )
-        event = parts[parts[:, recurrences.KIND] == recurrences.EVENT]
+        event = parts[parts[:, recurrences.KIND] == recurrences.SCANNED]
         return {
             "parts": parts,
             "channels": channels,

@@ -23,7 +23,8 @@ class Family:
     leaves it. ``link``: LUTs and flip-flops of the host link but for its frame buffer, and of both for each bit of a
     beat. ``apart``: share of the flip-flops that take a logic cell of their own, where a cell holds a LUT and a
     flip-flop and is what is counted. ``shift``: registers in a row from which synthesis makes a LUT a bit of them, 0 if
-    it never does. ``room``: shares of LUTs, flip-flops and block RAMs that a plan may take.
+    it never does. ``room``: shares of LUTs, flip-flops and block RAMs that a plan may
+    take. ``output_registers``: builds take the register behind a block RAM into it.
     """
 
     title: str
@@ -58,6 +59,12 @@ class Family:
     apart: float = 0.0
     shift: int = 0
     room: tuple = (0.9, 0.9, 0.9)
+    output_registers: bool = False
+
+    @property
+    def mapping(self) -> str:
+        """How constant weights become logic: ``lut4`` or ``lut6``."""
+        return f"lut{self.inputs}"
 
     def cells(self, cost):
         """Return how much of the device's count of LUTs the :class:`Cost` takes once it is placed."""

@@ -35,6 +35,7 @@ XC7 = Family(
     link=(542, 344, 0.4, 1.0),
     name="xc7",
     shift=3,
+    output_registers=True,
     # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
     rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
 )

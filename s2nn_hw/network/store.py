@@ -12,8 +12,10 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import is_pickle, read_bytes, write_bytes
-from s2nn_hw.network.network import MAX_VALUES, Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
+from s2nn_hw.network.shapes import MAX_VALUES
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 from s2nn_hw.texts import parse_json
 
@@ -238,10 +240,11 @@ class _Reader:
         kind = _field(entry, "kind", str, where)
         if kind not in NEURONS:
             raise UserError(f"neuron kind {quoted(kind)} is unknown; known: {', '.join(NEURONS)}")
-        field = NEURONS[kind].table_name
-        _only(entry, ("kind", field), where)
-        self.named(entry, field, f"{layer}.{field}", where)
-        return NEURONS[kind](self.table(f"{layer}.{field}"))
+        fields = NEURONS[kind].tables
+        _only(entry, ("kind", *fields), where)
+        for field in fields:
+            self.named(entry, field, f"{layer}.{field}", where)
+        return NEURONS[kind](*(self.table(f"{layer}.{field}") for field in fields))
 
     def named(self, entry, field, wanted, where):
         came = _field(entry, field, str, where)

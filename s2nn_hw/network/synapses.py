@@ -14,6 +14,7 @@ A tensor with axes (row, column, channel) is kept flat, in raster order; two axe
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -85,8 +86,29 @@ def _exact(weights, most):
     return kind, torch.tensor(weights, dtype=kind)
 
 
+class Synapse:
+    """What adds up, or joins, what a layer reads.
+
+    ``kind``: its name in files; ``accumulates``: it has weights, neurons stand behind it; else it joins spikes.
+    ``slides``: it reads an image position by position, ``kernel`` (rows, columns) at a time, in steps of ``stride``
+    with ``padding`` zeros around; ``groups``: of channels, each seen by its own outputs. ``flattens``: it reads an
+    image as one vector; ``pools``: cells of ``pool`` (rows, columns) pixels, whose spikes use the same weights.
+    """
+
+    kind: ClassVar[str]
+    accumulates: ClassVar[bool] = True
+    slides: ClassVar[bool] = False
+    flattens: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
+    kernel = (1, 1)
+    stride = 1
+    padding = 0
+    groups = 1
+    pool = (1, 1)
+
+
 @dataclass(frozen=True, eq=False)
-class Dense:
+class Dense(Synapse):
     """Every input reaches every neuron.
 
     ``weights``: int8 ``(neurons, inputs)``, inputs in raster order (row, column, channel);
@@ -95,7 +117,8 @@ class Dense:
 
     weights: np.ndarray
     bits: int
-    kind = "dense"
+    kind: ClassVar[str] = "dense"
+    flattens: ClassVar[bool] = True
 
     def __post_init__(self):
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "inputs")))
@@ -139,7 +162,7 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class Conv2d:
+class Conv2d(Synapse):
     """A kernel slides over an image; zero padding; output channel m sees the inputs of its own group.
 
     ``weights``: int8 ``(channels, kernel rows, kernel columns, input channels / groups)``; ``bits`` as in
@@ -152,7 +175,8 @@ class Conv2d:
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    kind = "conv2d"
+    kind: ClassVar[str] = "conv2d"
+    slides: ClassVar[bool] = True
 
     def __post_init__(self):
         axes = ("channels", "kernel rows", "kernel columns", "input channels / groups")
@@ -215,7 +239,7 @@ class Conv2d:
 
 
 @dataclass(frozen=True, eq=False)
-class PooledDense:
+class PooledDense(Synapse):
     """Average pooling and a dense layer in one: a spike adds the row of its channel and cell, wherever in the cell.
 
     ``weights``: int8 ``(neurons, cells * channels)``, cells in raster order, channel last; ``pool``: (rows, columns)
@@ -226,7 +250,8 @@ class PooledDense:
     weights: np.ndarray
     bits: int
     pool: tuple
-    kind = "pooled_dense"
+    kind: ClassVar[str] = "pooled_dense"
+    pools: ClassVar[bool] = True
 
     def __post_init__(self):
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "cells * channels")))
@@ -280,13 +305,15 @@ class PooledDense:
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Synapse):
     """The largest of binary spikes is their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
 
     size: int
     stride: int | None = None
     padding: int = 0
-    kind = "maxpool"
+    kind: ClassVar[str] = "maxpool"
+    accumulates: ClassVar[bool] = False
+    slides: ClassVar[bool] = True
 
     def __post_init__(self):
         _integer("pool size", self.size, 1, MAX_KERNEL)
@@ -294,6 +321,11 @@ class MaxPool:
             object.__setattr__(self, "stride", self.size)
         _integer("stride", self.stride, 1, 64)
         _integer("padding", self.padding, 0, self.size // 2)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns of a cell."""
+        return (self.size, self.size)
 
     @property
     def settings(self):
@@ -316,11 +348,16 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
-class Or:
+class Or(Synapse):
     """A spike where any of two or more sources of one shape spikes."""
 
-    kind = "or"
-    settings = {}
+    kind: ClassVar[str] = "or"
+    accumulates: ClassVar[bool] = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
 
     def output_shape(self, *shapes):
         """Return the common shape; :class:`UserError` if the sources differ or are fewer than two."""

@@ -1,6 +1,6 @@
 """What every layer of a network sees of images."""
 
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 
 
 def layer_inputs(network, images):

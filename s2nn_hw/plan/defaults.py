@@ -1,13 +1,15 @@
 """The plans that are taken when none is given: weights in logic for sparse networks, else the event engine."""
 
+from math import prod
+
 from s2nn_hw.circuit.lower import fusible, with_buffers
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.synapses import Conv2d, Dense, image_shape
-from s2nn_hw.plan.plan import MAX_WIDTH, LayerPlan, Plan
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.plan.plan import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 
@@ -39,7 +41,7 @@ def word_widths(network, *, most=16, exact=False):
     widths = {}
     for name, shape in network.shapes.items():
         readers = network.readers(name)
-        image = len(shape) > 1 and (name != INPUT or any(not isinstance(r.synapses[0], Dense) for r in readers))
+        image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in readers))
         channels = image_shape(shape)[2] if image else network.size(name)
         most_here = 2 * most if image and name != INPUT else most
         widths[name] = channels if exact else min(most_here, power_of_two_at_least(channels))
@@ -53,7 +55,9 @@ def word_widths(network, *, most=16, exact=False):
 
 def sparse(network):
     """Return whether ``network`` is made for logic: dense layers of few synapses, most of their weights zero."""
-    if not all(isinstance(synapse, Dense) for layer in network.layers for synapse in layer.synapses):
+    if not all(synapse.flattens for layer in network.layers for synapse in layer.synapses):
+        return False
+    if not all(layer.neuron.plain for layer in network.layers):
         return False
     live = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
     sizes = [network.size(source) for layer in network.layers for source in layer.sources]
@@ -63,7 +67,7 @@ def sparse(network):
 def collapsible(network, layer):
     """Return whether every neuron that reads ``layer`` is one table together with the neurons of ``layer`` it reads."""
     behind = network.readers(layer.name)
-    if len(behind) != 1 or not all(type(b.synapses[0]) is Dense for b in (layer, *behind)) or len(layer.sources) > 1:
+    if len(behind) != 1 or not all(b.synapses[0].flattens for b in (layer, *behind)) or len(layer.sources) > 1:
         return False
     live, read = layer.synapses[0].weights != 0, behind[0].synapses[0].weights != 0
     if len(behind[0].sources) > 1 or read.sum(axis=1).max() > TABLE_INPUTS:
@@ -74,7 +78,7 @@ def collapsible(network, layer):
 
 def encodes(layer):
     """Return whether ``layer`` only encodes pixels: each of its neurons compares one of them with a threshold."""
-    if not layer.accumulates or layer.sources != (INPUT,) or layer.synapses[0].kind != "dense":
+    if not layer.accumulates or layer.sources != (INPUT,) or not layer.synapses[0].flattens:
         return False
     return bool(((layer.synapses[0].weights != 0).sum(axis=1) <= 1).all())
 
@@ -96,9 +100,9 @@ def _joins_the_next(network, layer, levels, before):
     if encodes(layer):
         return False
     behind = network.readers(layer.name)
-    if levels <= 4 or len(behind) != 1 or any(type(b.synapses[0]) is not Dense for b in (layer, *behind)):
+    if levels <= 4 or len(behind) != 1 or any(not b.synapses[0].flattens for b in (layer, *behind)):
         return False
-    first = not any(choice.name in layer.sources and choice.engine == "fused" for choice in before)
+    first = not any(choice.name in layer.sources and choice.fused for choice in before)
     return first and all(_table_neurons(network, one) for one in (layer, *behind))
 
 
@@ -115,8 +119,8 @@ def unrolled_plan(network, *, lut, levels=None):
         if width > MAX_WIDTH:
             raise UserError(f"layer {layer.name}: {width:,} inputs are too many for one word of {MAX_WIDTH:,}")
         joins = layer.accumulates and _joins_the_next(network, layer, levels, layers)
-        engine = "or" if not layer.accumulates else "fused" if joins else "unrolled"
-        taps = layer.synapses[0].size ** 2 if layer.synapses[0].kind == "maxpool" else 1
+        engine = JOINED if not layer.accumulates else FUSED if joins else "unrolled"
+        taps = 1 if layer.accumulates else prod(layer.synapses[0].kernel)
         layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, levels=levels, lut=lut))
     plan = Plan(tuple(layers))
     return with_buffers(plan, safe_buffers(network, plan))
@@ -144,21 +148,21 @@ def event_plan(network, *, input_banks=2):
         width = widths[layer.sources[0]]
         synapse = layer.synapses[0]
         if not layer.accumulates:
-            fused = synapse.kind == "maxpool" and fusible(network, layer)
-            layers.append(LayerPlan(layer.name, width=width, engine="fused" if fused else "or"))
-        elif layer.sources == (INPUT,) and isinstance(synapse, Conv2d):
+            fused = synapse.slides and fusible(network, layer)
+            layers.append(LayerPlan(layer.name, width=width, engine=FUSED if fused else JOINED))
+        elif layer.sources == (INPUT,) and synapse.slides:
             taps = synapse.kernel[0] * synapse.kernel[1]
             layers.append(LayerPlan(layer.name, width=width, engine="parallel", taps=taps))
-        elif isinstance(synapse, Conv2d) and synapse.groups == synapse.channels_in == layer.neuron.size:
+        elif synapse.slides and synapse.groups == synapse.channels_in == layer.neuron.size:
             groups = layer.neuron.size // width if layer.neuron.size % width == 0 and len(layer.sources) == 1 else 1
             taps = synapse.kernel[0] * synapse.kernel[1] if groups > 1 or layer.neuron.size == width else 1
             engine = "parallel" if taps > 1 or synapse.kernel == (1, 1) else "event"
             layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, groups=groups))
         else:
-            alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1 and isinstance(synapse, Dense)
+            alone = layer.sources == (INPUT,) and len(network.readers(INPUT)) == 1 and synapse.flattens
             inputs = network.size(layer.sources[0])
             banks = input_banks if alone and inputs >= 16 * input_banks else 1
-            depth = WINDOW_DEPTH if isinstance(synapse, Conv2d) else 8
+            depth = WINDOW_DEPTH if synapse.slides else 8
             layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, depth))
     plan = Plan(tuple(layers))
     return with_buffers(plan, safe_buffers(network, plan))

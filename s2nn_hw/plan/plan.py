@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, dataclass, field, fields
 
+from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.engines.params import MEMORIES
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import write_json
 from s2nn_hw.texts import read_json
 
+JOINED, FUSED = "or", "fused"  # engines of layers without one: ORed, and swallowed by another layer
 MAX_WIDTH = 4096
 NOTES = {"network": "a text", "board": "a text", "clock_mhz": "a number", "estimate": "an object"}
 
@@ -37,6 +39,16 @@ class LayerPlan:
     buffers: tuple = ()
     levels: int = 1
     lut: int = 6
+
+    @property
+    def fused(self) -> bool:
+        """Whether another layer's stage does the work of this one."""
+        return self.engine == FUSED
+
+    @property
+    def joins(self) -> bool:
+        """Whether spikes are only ORed."""
+        return self.engine == JOINED
 
 
 @dataclass(frozen=True)
@@ -93,9 +105,9 @@ def _layer_plan(entry, layer, what):
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"{what}: layer {layer.name} has the unknown key {quoted(spare[0])}; known: {', '.join(known)}")
-    allowed = ("or", "fused") if layer.synapses[0].kind == "maxpool" else ("or",)
+    allowed = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
     if layer.accumulates:
-        allowed = ("event", "parallel", "unrolled", "fused")
+        allowed = (*ENGINES, FUSED)
     choice = dict(entry)
     if choice.setdefault("engine", allowed[0]) not in allowed:
         raise UserError(

@@ -9,19 +9,20 @@ exact        buffers are sized and the interval is measured by the exact cycle m
 """
 
 from dataclasses import dataclass, replace
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
+from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.cost.estimate import frame_cost, link_cost, packing, stage_cost
-from s2nn_hw.cost.memory import Cost
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.network.network import INPUT
-from s2nn_hw.network.synapses import Conv2d, MaxPool
+from s2nn_hw.family.memory import Cost
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.plan.candidates import Shape
 from s2nn_hw.plan.defaults import (
     UNROLLED_LEVELS,
     UNROLLED_SYNAPSES,
@@ -38,6 +39,7 @@ RESOURCES = ("luts", "ffs", "brams")
 WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
 LANES_LEAST = 2
 ROUNDS = 14
+PROBE = "parallel"  # the engine on which words are counted
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class Planner:
             self.base,
             layers=tuple(
                 c
-                if self.free[c.name] or (c.engine == "parallel" and layer.sources == (INPUT,))
+                if self.free[c.name] or (layer.accumulates and _takes_words(c) and layer.sources == (INPUT,))
                 else replace(
                     c,
-                    engine=c.engine if c.engine in ("or", "fused") else "event",
+                    engine="event" if layer.accumulates and not c.fused else c.engine,
                     banks=1,
                     taps=1,
                     groups=1,
@@ -94,7 +96,7 @@ class Planner:
                 for c, layer in zip(self.base.layers, network.layers, strict=True)
             ),
         )
-        self.fused = {c.name for c in self.base.layers if c.engine == "fused"}
+        self.fused = {c.name for c in self.base.layers if c.fused}
         design = Design(network, with_buffers(self.base, {}))
         self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
         self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
@@ -155,12 +157,9 @@ class Planner:
         found = []
         for choice, once in self._shapes(layer):
             groups = 1
-            if choice.engine == "unrolled":
-                if once > interval:
-                    continue
-            elif layer.accumulates:
+            if layer.accumulates and not ENGINES[choice.engine].whole:
                 allowed = [g for g in _divisors(layer.neuron.size) if g * once <= interval]
-                if layer.sources == (INPUT,) and not isinstance(layer.synapses[0], Conv2d):
+                if layer.sources == (INPUT,) and not layer.synapses[0].slides:
                     allowed = allowed[:1]
                 if not allowed or once > interval:
                     continue
@@ -178,10 +177,8 @@ class Planner:
         key = (layer.name, choice)
         if key not in self.made:
             self.made[key] = []
-            plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
-            try:
-                (stage,) = lower(self.network, plan, only=layer.name)
-            except UserError:
+            stage = self._lowered(choice)
+            if stage is None:
                 return []
             width = self._output_width(stage.output)
             kinds = ("auto",)
@@ -211,7 +208,7 @@ class Planner:
 
     def _all_shapes(self, layer):
         base = next(c for c in self.base.layers if c.name == layer.name)
-        kernels = [kernel_of(s) for s in layer.synapses]
+        kernels = [synapse.kernel for synapse in layer.synapses]
         taps = sorted({1, *(columns for _, columns in kernels), *(rows * columns for rows, columns in kernels)})
         channels = self._channels(layer)
         widths = [base.width]
@@ -219,15 +216,27 @@ class Planner:
             widths = sorted({min(w, power_of_two_at_least(channels)) for w in WIDTHS})
         for width in widths:
             for tap in taps:
-                if not layer.accumulates:
-                    yield from self._joined(layer, replace(base, width=width, taps=tap))
-                    continue
-                yield from self._accumulated(layer, base, width, tap)
+                if layer.accumulates:
+                    yield from self._accumulated(layer, width, tap)
+                else:
+                    shape = self._shape(layer, width, tap, None)
+                    yield from shape.lowered(replace(base, width=width, taps=tap))
         if layer.accumulates:
-            yield from self._unrolled(layer, widths)
+            yield from self._whole(layer, widths)
 
-    def _unrolled(self, layer, widths):
-        """Yield the unrolled engine, also with a whole frame in one word where the word is the layer's own affair."""
+    def _accumulated(self, layer, width, taps):
+        """Yield what engines that take the taps one after the other can do with one group of lanes."""
+        stage = self._lowered(LayerPlan(layer.name, banks=taps, width=width, taps=taps, engine=PROBE))
+        if stage is None:
+            return
+        # what does not depend on the data first: of equal costs the first is taken
+        for engine in sorted(ENGINES.values(), key=lambda engine: engine.counts_spikes):
+            if not engine.whole:
+                yield from engine.candidates(self._shape(layer, width, taps, stage))
+
+    def _whole(self, layer, widths):
+        """Yield what engines that take all taps at once can do, also with a whole frame in one word where the word is
+        the layer's own affair."""
         synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
         if synapses > UNROLLED_SYNAPSES or any(
             c.name in self.fused and layer.name in self.network.layer(c.name).sources for c in self.base.layers
@@ -237,60 +246,34 @@ class Planner:
         if self.free[layer.name] and whole <= MAX_WIDTH:
             widths = sorted({*widths, whole})
         for width in widths:
-            choice = LayerPlan(
-                layer.name,
-                width=width,
-                engine="unrolled",
-                levels=UNROLLED_LEVELS[self.family.inputs],
-                lut=self.family.inputs,
-            )
-            yield from self._joined(layer, choice)
+            for engine in ENGINES.values():
+                if engine.whole:
+                    yield from engine.candidates(self._shape(layer, width, 1, None))
 
-    def _joined(self, layer, choice):
-        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
-        try:
-            (stage,) = lower(self.network, plan, only=layer.name)
-        except UserError:
-            return
-        yield choice, max(sum(r.frame_words for r in stage.readers), max(r.tensor.words for r in stage.readers))
+    def _shape(self, layer, width, taps, stage):
+        lut = self.family.inputs
+        return Shape(layer, width, taps, self.depth, lut, UNROLLED_LEVELS[lut], stage, self.values, self._lowered)
 
-    def _accumulated(self, layer, base, width, taps):
-        """Yield the parallel engine and the event engine with 1, 2, ... banks a tap, for one group of lanes."""
-        choice = LayerPlan(layer.name, banks=taps, width=width, taps=taps, engine="parallel")
-        plan = replace(self.base, layers=tuple(choice if c.name == layer.name else c for c in self.base.layers))
+    def _lowered(self, choice):
+        """Return the stage of the layer that ``choice`` is for, None if it can't be."""
+        plan = replace(self.base, layers=tuple(choice if c.name == choice.name else c for c in self.base.layers))
         try:
-            (stage,) = lower(self.network, plan, only=layer.name)
+            (stage,) = lower(self.network, plan, only=choice.name)
         except UserError:
-            return
-        words = sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
-        entering = max(r.tensor.words for r in stage.readers)
-        yield replace(choice, banks=1), max(words, entering)
-        if taps > prod(kernel_of(layer.synapses[0])):
-            return  # further sources have one tap on the event engine
-        gathered = stage.words([self.values[r.source] for r in stage.readers])
-        spikes = np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
-        segment = spikes.shape[-1] // taps
-        split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
-        for each in (1, 2, 4, 8):
-            if segment % each or (segment // each) & (segment // each - 1) or taps * each > 64 or segment // each > 64:
-                continue
-            ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
-            slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
-            mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
-            yield (replace(choice, engine="event", banks=taps * each, depth=self.depth), max(mean, words, entering))
+            return None
+        return stage
 
     def _channels(self, layer):
         shape = self.network.shapes[layer.sources[0]]
-        if len(shape) == 1 or (layer.sources[0] == INPUT and not isinstance(layer.synapses[0], Conv2d)):
+        if len(shape) == 1 or (layer.sources[0] == INPUT and not layer.synapses[0].slides):
             return 1 << 30
         return shape[-1] if len(shape) == 3 else 1
 
 
-def kernel_of(synapse):
-    """Return ``(rows, columns)`` of the positions that ``synapse`` reads at once."""
-    if isinstance(synapse, MaxPool):
-        return (synapse.size, synapse.size)
-    return tuple(synapse.kernel) if isinstance(synapse, Conv2d) else (1, 1)
+def _takes_words(choice):
+    """Return whether the engine of ``choice`` takes a word after the other, whatever the data."""
+    engine = ENGINES[choice.engine]
+    return not (engine.counts_spikes or engine.whole)
 
 
 def _free_width(network, layer):
@@ -301,9 +284,9 @@ def _free_width(network, layer):
     if len(network.readers(source)) > 1:
         return False
     if source == INPUT:
-        return not isinstance(layer.synapses[0], Conv2d)
+        return not layer.synapses[0].slides
     before = network.layer(source)
-    return before.accumulates or bool(before.synapses[0].kind == "maxpool" and fusible(network, before))
+    return before.accumulates or bool(before.synapses[0].slides and fusible(network, before))
 
 
 def _divisors(n):
@@ -376,7 +359,7 @@ def span(planner):
     low = max(planner.fastest(layer) for layer in planner.layers)
     high = max(
         max(
-            once * layer.neuron.size if layer.accumulates and choice.engine != "unrolled" else once
+            once * layer.neuron.size if layer.accumulates and not ENGINES[choice.engine].whole else once
             for choice, once in planner._shapes(layer)
         )
         for layer in planner.layers

@@ -5,7 +5,7 @@ Synthesis flattens the circuit, but registers and memories keep names such as ``
 
 from collections import Counter
 
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.sim.netlist.netlist import CONSTANTS, TOP
 
 OTHER = "other"

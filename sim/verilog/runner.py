@@ -19,7 +19,6 @@ import numpy as np
 
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.compiled import private_folder
 from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
@@ -382,6 +381,6 @@ def worst_cycles(design):
     total = 1000 + design.beats
     for stage in design.stages:
         engine = stage.engine
-        share = engine.width // engine.banks if isinstance(engine, EventParams) else 1
+        share = engine.width // engine.ways if engine.counts_spikes else 1
         total += sum(reader.frame_words for reader in stage.readers) * share + 64
     return total

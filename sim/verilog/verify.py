@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.errors import ProofError, UserError
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Outcome, image_axes
 

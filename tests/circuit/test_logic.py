@@ -7,7 +7,8 @@ from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts
-from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.plan.defaults import default_plan, unrolled_plan

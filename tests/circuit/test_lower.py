@@ -9,7 +9,8 @@ from s2nn_hw.circuit.lower import lower
 from s2nn_hw.design import Design
 from s2nn_hw.emit import pack_beats, place_pixels
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import Layer, Network
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import Conv2d, MaxPool, Or, PooledDense
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import LayerPlan, Plan, load_plan, parse_plan

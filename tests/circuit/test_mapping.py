@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2nn_hw.circuit.unroll.circuit import build, homes, registers, stages
-from s2nn_hw.circuit.unroll.cost import FAMILIES, cost, predict_luts
+from s2nn_hw.circuit.unroll.cost import cost, predict_luts
 from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Chain, Logic, Table
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolchain import find_path
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
@@ -225,7 +226,7 @@ def test_bad_arguments_are_named():
 def test_cost_is_what_yosys_counts(family, within, tmp_path):
     rng = np.random.default_rng(0)
     weights = np.clip(np.rint(rng.normal(0, 2.8, (5, 40))), -7, 7).astype(int)
-    logic = check(weights, rng.integers(-20, 20, 5), True, FAMILIES[family])
+    logic = check(weights, rng.integers(-20, 20, 5), True, FAMILIES[family].mapping)
     usage = synthesis_usage(family, synthesise(Registered(logic), "part", family, tmp_path))
     guess = cost(logic, family)
     assert guess.luts == pytest.approx(usage.luts, rel=within)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.cost.memory import ram, rom
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.ecp5 import ECP5
 from s2nn_hw.family.ice40 import ICE40
+from s2nn_hw.family.memory import ram, rom
 from s2nn_hw.family.xc7 import XC7
 from s2nn_hw.hw.board.boards import BOARDS
 from s2nn_hw.network.store import load
@@ -149,14 +149,13 @@ def test_memories_in_logic_cost_by_rows_by_bits_and_by_different_columns():
 def test_equal_columns_of_a_parallel_engine_are_counted_once():
 
     from s2nn_hw.circuit.engines.parallel import ParallelParams
-    from s2nn_hw.cost.parts import weight_memory
 
     weights = np.zeros((1, 2, 3, 4), np.int8)  # (groups, lanes, words, width)
     weights[0, :, 1, :2] = 1
     weights[0, 1, 2, 3] = -1
     params = ParallelParams(weights=weights, bits=2, offsets=np.zeros((1, 2), np.int64), memory="distributed")
     # low bits of the first two inputs of both lanes are alike, and so are both bits of the -1; the rest is zero
-    assert weight_memory(XC7, params).luts == 2
+    assert params.memory_cost(XC7).luts == 2
 
 
 def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it():

@@ -9,7 +9,7 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock, engine_alone, lower_bound
 from s2nn_hw.design import Design
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import LayerPlan, Plan

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import Layer, Network
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, parse, save
 from s2nn_hw.network.synapses import Dense
 from tests.support import outsider

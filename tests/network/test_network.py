@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense

@@ -9,7 +9,8 @@ from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import Input, Layer, Network
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import KEY, load, save

@@ -125,7 +125,7 @@ def test_bad_files_are_named(tmp_path, content, words):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_encoding_is_the_network_s(bits):
-    from s2nn_hw.network.network import Input
+    from s2nn_hw.network.layer import Input
 
     images = sets.samples("mnist")[0]
     ours = encode(torch.tensor(images), bits)

@@ -23,7 +23,8 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_npy
 from s2nn_hw.network.labels import checked_labels
-from s2nn_hw.network.network import Layer, Network
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
 from s2nn_hw.plan.defaults import default_plan

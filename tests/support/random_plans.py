@@ -9,7 +9,7 @@ from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.cycles.timing import Deadlock, Timing
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, power_of_two_at_least, unrolled_plan

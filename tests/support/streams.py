@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from s2nn_hw.emit import place_pixels
-from s2nn_hw.network.network import INPUT
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
 
 

@@ -13,12 +13,16 @@ Each bank scans its own share of a pass, ahead of the others if it can; a pass e
 Interval: ``sum over passes of max over banks of ones, at least 1``, unless words or the neurons hold it up.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 
+from s2nn_hw.circuit.accumulation import Accumulation
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
@@ -29,9 +33,13 @@ from s2nn_hw.circuit.engines.accumulate import (
     signed_weight,
     tree_levels,
 )
-from s2nn_hw.circuit.engines.params import Cells, EngineParams, memory_columns, pack_rows
+from s2nn_hw.circuit.engines.params import EngineParams, Recurrence, memory_columns, pack_rows
+from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.circuit.engines.scan import Scanner
+from s2nn_hw.circuit.tables import Cells
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.memory import Cost, bits_for, ram, rom
+from s2nn_hw.family.record import Family
 
 MIN_DEPTH = 2
 ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
@@ -86,7 +94,8 @@ class EventParams(EngineParams):
     tag_bits: int = 2
     shortcuts: tuple = ()
 
-    kind = "event"
+    kind: ClassVar[str] = "event"
+    counts_spikes: ClassVar[bool] = True
 
     def __post_init__(self):
         self.check(
@@ -101,6 +110,42 @@ class EventParams(EngineParams):
                     f"not {section.width} inputs a word, {section.banks} banks and {section.taps} taps"
                 )
 
+    @classmethod
+    def of(cls, work: Accumulation) -> Self:
+        """Return the engine of ``work``: the first source has the banks of the plan, each other one."""
+        (first, *others), choice = work.readers, work.job.choice
+        return cls(
+            **work.common,
+            bits=work.bits[0],
+            banks=choice.banks,
+            taps=first.window.taps if first.window else 1,
+            depth=choice.depth,
+            shortcuts=tuple((r.tensor.width, b) for r, b in zip(others, work.bits[1:], strict=True)),
+            tag_bits=5 if len(first.positions) > 1 else 2,
+        )
+
+    @classmethod
+    def further_taps(cls, taps: int) -> int:
+        """Return 1: a further source has one bank, so one tap."""
+        return 1
+
+    @classmethod
+    def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
+        """Yield 1, 2, ... banks a tap: a pass takes as many cycles as the fullest bank has ones, on the frames seen."""
+        if shape.taps > prod(shape.layer.synapses[0].kernel):
+            return  # further sources have one tap here
+        spikes, taps = shape.spikes, shape.taps
+        segment = spikes.shape[-1] // taps
+        split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
+        for each in (1, 2, 4, 8):
+            if segment % each or (segment // each) & (segment // each - 1) or taps * each > 64 or segment // each > 64:
+                continue
+            ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
+            slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
+            mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
+            choice = shape.choice(cls.kind, banks=taps * each, depth=shape.depth)
+            yield choice, max(mean, shape.words, shape.entering)
+
     @property
     def sections(self):
         """The :class:`Section` of each source."""
@@ -112,9 +157,14 @@ class EventParams(EngineParams):
         return found
 
     @property
-    def all_banks(self):
+    def terms(self) -> int:
         """Banks of all sources."""
         return self.banks + len(self.shortcuts)
+
+    @property
+    def ways(self) -> int:
+        """Banks of the first source."""
+        return self.banks
 
     @property
     def ahead(self):
@@ -129,7 +179,77 @@ class EventParams(EngineParams):
     @property
     def capture_cycles(self):
         """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
-        return ROW_CYCLES + tree_levels(self.all_banks) + 1
+        return ROW_CYCLES + tree_levels(self.terms) + 1
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """A cycle a spike and bank."""
+        return Recurrence(banks=self.terms, queue=self.depth, ahead=self.ahead)
+
+    def lower_bound(self, words: int, ones: np.ndarray) -> np.ndarray:
+        """Return the most of ``active inputs / banks`` over the sources and of ``words``.
+
+        An input counts once for each pass in which it is active. The interval from the end of a frame to that of the
+        next may be less, by what the scanner did ahead while slots of the first one were in the queue.
+        """
+        bound = np.full(len(ones), float(words))
+        passes, first = self.groups // ones.shape[2], 0
+        active = ones.reshape(len(ones), -1, ones.shape[-1]).sum(axis=1, dtype=np.int64) * passes
+        for section in self.sections:
+            bound = np.maximum(bound, active[:, first : first + section.banks].sum(axis=1) / section.banks)
+            first += section.banks
+        return bound
+
+    def describe(self) -> dict[str, int]:
+        """Return taps, banks and queues."""
+        return {"taps": self.taps, "banks": self.banks, "queue_words": self.depth, "passes_ahead": self.ahead}
+
+    def circuit(self) -> "EventEngine":
+        """Return the :class:`EventEngine`."""
+        return EventEngine(self)
+
+    def weight_reads(self, positions: int, ones: np.ndarray) -> list[tuple[float, int]]:
+        """Return ``(bits read a frame, bits of a bank)`` of each source: a row a spike."""
+        found, first = [], 0
+        passes = self.groups // ones.shape[2]
+        for section, (_, rows, width) in zip(self.sections, self.memories, strict=True):
+            read = float(ones[..., first : first + section.banks].sum()) if ones.shape[-1] > 1 else float(ones.sum())
+            found.append((read / len(ones) * passes * width, rows * width))
+            first += section.banks
+        return found
+
+    def memory_cost(self, family: Family) -> Cost:
+        """Return the cost of the banks' memories, each in columns (:func:`memory_columns`)."""
+        return sum(
+            (
+                rom(family, rows, part, self.memory, bits=section.bits) * count
+                for (count, rows, width), section in zip(self.memories, self.sections, strict=True)
+                if rows > 1
+                for part in memory_columns(rows, width)
+            ),
+            Cost(),
+        )
+
+    def cost(self, family: Family, *, predicted: bool = False) -> Cost:
+        """Return the cost of queues, scanners, rows, trees, accumulators."""
+        cost = self.memory_cost(family) + accumulators(family, self, self.terms)
+        for section, (_, rows, width) in zip(self.sections, self.memories, strict=True):
+            index = bits_for(self.groups * section.rows)
+            queue = ram(family, self.depth, section.share + index + self.tag_bits, registered=False)
+            row, pointer = index + bits_for(section.share), bits_for(self.depth)
+            sign = 3 if section.bits == 1 else 0
+            scanner = Cost(
+                luts=family.scan * section.share + 6, ffs=2 * section.share + index + row + 3 * pointer + 2 + sign
+            )
+            head = Cost(luts=(section.share + index) / 2, ffs=section.share + index + self.tag_bits + 4)
+            stored = rom(family, rows, width, self.memory, bits=section.bits)
+            gated = Cost(ffs=width * (2 - absorbs(family, stored)))
+            cost += (queue + head + scanner + gated) * section.banks
+        index = bits_for(self.groups * self.table_words)
+        control = index * (2 if self.pooled or self.planes > 1 else 1) + bits_for(self.groups) + bits_for(self.repeats)
+        return cost + Cost(
+            luts=family.layer + control, ffs=index + 9 + control + self.capture_cycles * (2 + self.planes // 2)
+        )
 
     def row_contents(self):
         """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
@@ -143,7 +263,7 @@ class EventParams(EngineParams):
 
     def ones(self, words):
         """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
-        counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.all_banks), np.uint16)
+        counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.terms), np.uint16)
         first = 0
         for section in self.sections:
             end = section.begin + section.words

@@ -7,12 +7,15 @@ With ``diagonal`` lanes (depthwise convolutions) lane m sees the inputs ``t * la
 Interval: ``planes * words`` cycles a frame, unless the neurons hold it up.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 
+from s2nn_hw.circuit.accumulation import Accumulation
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
@@ -24,8 +27,12 @@ from s2nn_hw.circuit.engines.accumulate import (
     tree_levels,
 )
 from s2nn_hw.circuit.engines.params import EngineParams, pack_rows
+from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.memory import Cost, bits_for, rom
+from s2nn_hw.family.record import Family
 
+CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
 GATE_CYCLES = 3  # from a word to its gated weights: memory, the memory's own register, gated weights
 
 
@@ -35,7 +42,7 @@ class ParallelParams(EngineParams):
 
     diagonal: bool = False
 
-    kind = "parallel"
+    kind: ClassVar[str] = "parallel"
 
     def __post_init__(self):
         self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
@@ -44,6 +51,20 @@ class ParallelParams(EngineParams):
                 f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
                 "of a depthwise convolution"
             )
+
+    @classmethod
+    def of(cls, work: Accumulation) -> Self:
+        """Return the engine of ``work``, diagonal for a depthwise convolution whose word has an input a lane."""
+        layer, tensor = work.job.layer, work.readers[0].tensor
+        synapse, (groups, lanes) = layer.synapses[0], work.common["offsets"].shape
+        depthwise = synapse.slides and synapse.groups == synapse.channels_in == layer.neuron.size
+        diagonal = depthwise and not work.job.several and work.splits == groups and lanes == tensor.width
+        return cls(bits=work.most_bits, **work.common, diagonal=diagonal)
+
+    @classmethod
+    def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
+        """Yield the one that takes a word a cycle."""
+        yield shape.choice(cls.kind), max(shape.words, shape.entering)
 
     @property
     def inputs_of_lane(self):
@@ -74,6 +95,46 @@ class ParallelParams(EngineParams):
     def capture_cycles(self):
         """Cycles from a frame's last word to the one in which the accumulators hold its sums."""
         return GATE_CYCLES + tree_levels(self.terms) + 1
+
+    def circuit(self) -> "ParallelEngine":
+        """Return the :class:`ParallelEngine`."""
+        return ParallelEngine(self)
+
+    @property
+    def constant_share(self) -> float:
+        """Which share of a tree over constant weights is left: spikes are all that varies, zeros add nothing."""
+        return CONSTANT_TREE * float((self.weights != 0).mean())
+
+    def columns(self) -> int | None:
+        """Return how many different columns the memory has, constants apart; None where they hardly repeat.
+
+        Equal columns are one in logic, with one register.
+        """
+        if not 1 < self.rows <= 64:
+            return None
+        lanes = np.arange(self.lanes)[:, None]
+        rows = self.weights.transpose(0, 2, 1, 3)[:, :, lanes, self.inputs_of_lane].reshape(self.rows, -1)
+        codes = ((rows < 0) if self.bits == 1 else rows.astype(np.int64) & ((1 << self.bits) - 1)).astype(np.uint64)
+        planes = np.concatenate([codes >> np.uint64(b) & np.uint64(1) for b in range(self.bits)], axis=1)
+        found = np.unique((planes << np.arange(self.rows, dtype=np.uint64)[:, None]).sum(axis=0, dtype=np.uint64))
+        return int(((found != 0) & (found != (1 << self.rows) - 1)).sum())
+
+    def memory_cost(self, family: Family) -> Cost:
+        """Return the cost of the memory of weights."""
+        if self.rows == 1:
+            return Cost()
+        return rom(family, self.rows, self.row_bits, self.memory, bits=self.bits, columns=self.columns()) * 1
+
+    def cost(self, family: Family, *, predicted: bool = False) -> Cost:
+        """Return the cost of gated registers of weights, trees, accumulators."""
+        gates = self.lanes * self.terms * self.bits * (self.constant_share / 2 if self.rows == 1 else 1)
+        index = bits_for(self.groups * self.table_words)
+        cost = self.memory_cost(family) + accumulators(
+            family, self, self.terms, share=self.constant_share if self.rows == 1 else 1.0
+        )
+        late = self.capture_cycles * (2 + self.planes // 2)
+        raw = self.row_bits * (1 - absorbs(family, self.memory_cost(family))) if self.rows > 1 else 0
+        return cost + Cost(luts=family.layer + index, ffs=gates + raw + 2 * self.width + index + 9 + late)
 
     def row_contents(self):
         """Return the memory's words as integers: weight k of lane m at bit ``(m * terms + k) * bits``."""

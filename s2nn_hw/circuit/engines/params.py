@@ -1,4 +1,8 @@
-"""What every engine computes: weights in the order of the stream, start values, widths.
+"""What an engine is: the contract that circuit, cycles, cost, planner and reports ask it by; what all of them compute.
+
+An engine is one file of this folder and its line in :data:`s2nn_hw.circuit.engines.ENGINES`: a subclass of
+:class:`EngineParams`, made from a layer and its plan (:meth:`~EngineParams.stage`), which gives its circuit, its
+cycles, its cost, its candidates for the planner and its description.
 
 A frame of an engine is one accumulation: ``planes`` passes of ``words`` words of ``width`` spikes, most significant
 plane first, at whose end the sums of ``lanes`` neurons stand in the accumulators. The ``groups`` of a position follow
@@ -9,13 +13,23 @@ doubled k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted o
 as the lowest bit.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from amaranth.hdl import Module
 
+from s2nn_hw.circuit.accumulation import Accumulation, accumulating_stage
+from s2nn_hw.circuit.engines.wiring import Around, add_accumulating
+from s2nn_hw.circuit.job import Job
+from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.circuit.tables import Cells
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.memory import Cost, rom
+from s2nn_hw.family.record import Family
+from s2nn_hw.network.neurons.neuron import UnitShape
 
 MEMORIES = ("auto", "block", "distributed")
 BLOCK_DEPTH = 2048
@@ -23,48 +37,33 @@ SPARE_BLOCKS = 4  # of block RAM, that a memory may take for a higher clock
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The words of one source in a pass, in pooling cells: all words of a cell use the cell's rows of weights.
+class Recurrence:
+    """How the exact cycle model sees an engine (:mod:`s2nn_hw.cycles.recurrences`).
 
-    ``cells``: (rows, columns) of them, ``pool``: (rows, columns) of pixels in one, ``words``: a pixel. Without pooling
-    there is one cell of one pixel, and each word has a row of its own.
+    ``word_cycles``: from a word to the next. ``flows``: a pipeline, whose results leave as a stream; else sums stand
+    in accumulators and are captured. ``banks``: of an engine that spends a cycle on each spike, each with a queue of
+    ``queue`` words, the input ``ahead`` passes before the scan at most; 0 where words alone decide.
     """
 
-    words: int
-    cells: tuple = (1, 1)
-    pool: tuple = (1, 1)
-
-    @property
-    def pooled(self):
-        """Whether words share rows."""
-        return prod(self.pool) > 1
-
-    @property
-    def rows(self):
-        """Rows of weights."""
-        return prod(self.cells) * self.words
-
-    @property
-    def frame_words(self):
-        """Words of a pass."""
-        return self.rows * prod(self.pool)
-
-    def table_words(self):
-        """Return the row of weights that each word of the image uses, int64 ``(frame_words,)``."""
-        (down, across), (rows, columns) = self.cells, self.pool
-        number = np.arange(down * across * self.words).reshape(down, 1, across, 1, self.words)
-        return np.broadcast_to(number, (down, rows, across, columns, self.words)).reshape(-1)
+    word_cycles: int = 1
+    flows: bool = False
+    banks: int = 0
+    queue: int = 0
+    ahead: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EngineParams:
-    """Work of one engine.
+    """An engine, and the work of one.
 
     ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
     stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: bits of an input value; ``repeats``:
     positions of a max pooling cell; ``cells``: of each source, whose words follow each other in a pass as their rows do
     in ``weights`` (none: one source, a row a word); ``memory``: where the weights lie, ``block`` RAM, ``distributed``
     (LUTs), or ``auto`` (the synthesis tool decides by size); ``slots``: cells for which the neurons have room.
+
+    Of the class: ``kind``: its name in plans; ``constant``: weights are constants in logic, those that are 0 do not
+    exist; ``counts_spikes``: its cycles depend on the data; ``whole``: it takes all taps at once, and has no groups.
     """
 
     weights: np.ndarray
@@ -72,11 +71,116 @@ class EngineParams:
     offsets: np.ndarray
     planes: int = 1
     repeats: int = 1
-    cells: tuple = ()
+    cells: tuple[Cells, ...] = ()
     memory: str = "auto"
     slots: int = 1
 
-    def check(self, engine, limits):
+    kind: ClassVar[str]
+    constant: ClassVar[bool] = False
+    counts_spikes: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+
+    @classmethod
+    def stage(cls, job: Job) -> Stage:
+        """Return the stage of a layer on this engine; :class:`UserError` where that can't be."""
+        return accumulating_stage(cls, job)
+
+    @classmethod
+    def of(cls, work: Accumulation) -> Self:
+        """Return the engine that does ``work``."""
+        return cls(bits=work.most_bits, **work.common)
+
+    @classmethod
+    def further_taps(cls, taps: int) -> int:
+        """Return the taps of further sources, if the first has ``taps``."""
+        return taps
+
+    @classmethod
+    def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
+        """Yield ``(plan, cycles a frame)`` of one group of lanes, for the planner; ``shape``: see
+        :class:`s2nn_hw.plan.candidates.Shape`. None by default: only plans that name the engine have it."""
+        return iter(())
+
+    @property
+    def terms(self) -> int:
+        """Inputs that a lane adds in one cycle, all sources together."""
+        raise NotImplementedError
+
+    @property
+    def ways(self) -> int:
+        """Inputs that a lane adds in one cycle, of the first source."""
+        return self.terms
+
+    @property
+    def memories(self) -> list[tuple[int, int, int]]:
+        """``(count, rows, bits of a row)`` of the memories of weights."""
+        return []
+
+    @property
+    def capture_cycles(self) -> int:
+        """Cycles from a frame's last word (or slot) to the one in which the accumulators hold its sums."""
+        return 0
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """How the cycle model sees it."""
+        return Recurrence()
+
+    def held(self, readout: bool, classes: int) -> int:
+        """Return the levels of registers between its words and what leaves behind it, of a pipeline; else 0."""
+        return 0
+
+    def behind(self, stage: Stage, classes: int) -> tuple[int, int]:
+        """Return for how many cells there is room behind it, and the cycles from the capture to the first offer."""
+        return self.slots, stage.layer.neuron.latency(classes)
+
+    def ones(self, words: np.ndarray) -> np.ndarray:
+        """Return what its cycles depend on of integer ``words`` ``(..., words, width)``, uint16 ``(..., planes, words,
+        banks)``."""
+        raise NotImplementedError
+
+    def lower_bound(self, words: int, ones: np.ndarray) -> np.ndarray:
+        """Return cycles, float64 ``(frames,)``, below which no frame of ``words`` words can take."""
+        return np.full(len(ones), float(words * self.recurrence.word_cycles))
+
+    def describe(self) -> dict[str, int]:
+        """Return what the interface's description says of it besides what it says of all, JSON-able."""
+        return {}
+
+    def circuit(self) -> Any:
+        """Return its Component, with the ports of :func:`~s2nn_hw.circuit.engines.accumulate.engine_ports`."""
+        raise NotImplementedError
+
+    def add(self, m: Module, stage: Stage, source: Any, since: Any, around: Around) -> tuple[Any, Any]:
+        """Add engine and neurons of ``stage`` behind the stream ``source``; return the stream of words, or of results,
+        that leaves, and what rides along with the frames."""
+        return add_accumulating(m, stage, source, around), since
+
+    def cost(self, family: Family, *, predicted: bool = False) -> Cost:
+        """Return its cost, an estimate; ``predicted``: that of logic without the search for it."""
+        raise NotImplementedError
+
+    def neurons_cost(
+        self, family: Family, stage: Stage, *, width: int = 0, score_width: int = 0, queued: bool = False
+    ) -> Cost:
+        """Return the cost of what stands behind it: neurons that give words of ``width``, or scores of
+        ``score_width``; ``queued``: into a queue of results, which saves a pipeline its last register."""
+        shape = UnitShape(stage.neurons, self.lanes, self.groups, self.repeats, self.slots, width, score_width)
+        return stage.layer.neuron.cost(family, shape)
+
+    def weight_reads(self, positions: int, ones: np.ndarray) -> list[tuple[float, int]]:
+        """Return ``(bits read a frame, bits of it)`` of each memory of weights, mean over the frames of ``ones``."""
+        passes = positions * self.groups * self.planes * self.words
+        return [(passes * width, rows * width) for _, rows, width in self.memories]
+
+    def memory_cost(self, family: Family) -> Cost:
+        """Return the cost of the memories of weights."""
+        memories = [(rows, width, count) for count, rows, width in self.memories if rows > 1]
+        return sum(
+            (rom(family, rows, width, self.memory, bits=self.bits) * count for rows, width, count in memories), Cost()
+        )
+
+    def check(self, engine: str, limits: tuple[tuple[str, int, int], ...]) -> None:
         """Check the fields in ``limits``, ``(name, low, high)``; errors begin with the name of the ``engine``."""
         for name, low, high in limits:
             value = getattr(self, name)
@@ -86,71 +190,71 @@ class EngineParams:
             raise UserError(f"{engine} engine: memory must be one of {', '.join(MEMORIES)}, not {self.memory!r}")
 
     @property
-    def groups(self):
+    def groups(self) -> int:
         return self.weights.shape[0]
 
     @property
-    def lanes(self):
+    def lanes(self) -> int:
         return self.weights.shape[1]
 
     @property
-    def table_words(self):
+    def table_words(self) -> int:
         """Words of weights of one group."""
         return self.weights.shape[2]
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Inputs a word."""
         return self.weights.shape[3]
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[Cells, ...]:
         """The :class:`Cells` of each source."""
         return self.cells or (Cells(self.table_words),)
 
     @property
-    def pooled(self):
+    def pooled(self) -> bool:
         """Whether words share rows of weights."""
         return any(part.pooled for part in self.parts)
 
     @property
-    def words(self):
+    def words(self) -> int:
         """Words of one pass of one group."""
         return sum(part.frame_words for part in self.parts)
 
     @property
-    def word_rows(self):
+    def word_rows(self) -> np.ndarray:
         """The row of ``weights`` that each word of a pass uses, int64 ``(words,)``."""
         begins = np.cumsum([0, *(part.rows for part in self.parts)])
         return np.concatenate([begin + part.table_words() for begin, part in zip(begins, self.parts, strict=False)])
 
     @property
-    def memory_attributes(self):
+    def memory_attributes(self) -> dict[str, str]:
         """Attributes by which synthesis tools place the memory of weights."""
         if self.memory == "auto":
             return {}
         style = "block" if self.memory == "block" else "logic"  # yosys knows no distributed read-only memory
         return {"ram_style": style, "rom_style": style}
 
-    def start(self):
+    def start(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ``start``, int64 ``(groups, lanes)``, and ``fill``, the bits to shift in, ``(planes-1, ...)``."""
         offsets = self.offsets.astype(np.int64)
         fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
         return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
 
     @cached_property
-    def _reach(self):
+    def _reach(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the most negative and the most positive sum of one pass, int64 ``(groups, lanes)`` each."""
         uses = np.bincount(self.word_rows)[:, None] if self.pooled else 1
         wide = self.weights.astype(np.int64)
         return (uses * wide.clip(max=0)).sum(axis=(2, 3)), (uses * wide.clip(min=0)).sum(axis=(2, 3))
 
     @property
-    def score_width(self):
+    def score_width(self) -> int:
         """Bits of each signed score of a readout."""
         return int(self.accumulator_widths().max())
 
-    def accumulator_widths(self):
+    def accumulator_widths(self) -> np.ndarray:
         """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle.
 
         Within a pass any subset of the inputs may have been added, so the interval grows by the sum of the
@@ -172,12 +276,12 @@ class EngineParams:
             ]
         )
 
-    def planes_of(self, values):
+    def planes_of(self, values: np.ndarray) -> np.ndarray:
         """Return the bit planes of uint8 ``values``, stacked as a new first axis, most significant first."""
         return np.stack([(values >> plane) & 1 for plane in reversed(range(self.planes))])
 
 
-def memory_columns(rows, width):
+def memory_columns(rows: int, width: int) -> list[int]:
     """Return the widths of the memories that ``rows`` of ``width`` bits are kept in, side by side.
 
     More rows than a block RAM of 18 Kbit has at a useful width (2,048 of 8 bits) go into narrower ones, each as deep as
@@ -193,7 +297,7 @@ def memory_columns(rows, width):
     return columns
 
 
-def pack_rows(codes, bits):
+def pack_rows(codes: np.ndarray, bits: int) -> list[int]:
     """Return integers, one per row of ``codes`` ``(rows, values)``: value k in two's complement at bit ``k * bits``."""
     codes = codes.astype(np.int64)
     codes = (codes < 0).astype(np.int64) if bits == 1 else codes & ((1 << bits) - 1)

@@ -6,24 +6,40 @@ All bits of a pass enter at once: words before the last wait in registers. What 
     interval   words of a pass             latency   ``registers`` cycles from the last word to the spikes or scores
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import ceil
+from typing import Any, ClassVar
 
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.circuit.engines.params import EngineParams
+from s2nn_hw.circuit.argmax import Winner, winner_registers
+from s2nn_hw.circuit.engines.params import EngineParams, Recurrence
+from s2nn_hw.circuit.engines.wiring import Around, joined
+from s2nn_hw.circuit.job import Job
+from s2nn_hw.circuit.readers import buffers_of, whole_reader
+from s2nn_hw.circuit.stage import Reader, Stage
+from s2nn_hw.circuit.tables import cells_of, stream_table
 from s2nn_hw.circuit.unroll.circuit import build, stages
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
-from s2nn_hw.circuit.unroll.cost import cost
+from s2nn_hw.circuit.unroll.cost import cost, predict_luts
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
+from s2nn_hw.family.memory import Cost, bits_for, multiplexer
+from s2nn_hw.family.record import Family
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 
 CHAIN_LEVELS = {4: 1, 6: 2}  # of an adder, by inputs of a look-up table: where it is 2, tables stand before the carries
+PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
+PREDICTED_FFS = 1.3  # flip-flops a LUT, of logic that nobody has searched for yet
 REGISTER_WORTH = 1.05  # LUTs that a level of registers less may cost
 
 
@@ -39,16 +55,57 @@ class UnrolledParams(EngineParams):
     fire: bool
     levels: int = 1
     lut: int = 6
-    inner: object = None
+    inner: "UnrolledParams | None" = None
 
-    kind = "unrolled"
-    capture_cycles = 0
-    memories = ()
+    kind: ClassVar[str] = "unrolled"
+    constant: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check("unrolled", (("levels", 1, 64),))
         if self.lut not in CHAIN_LEVELS:
             raise UserError(f"unrolled engine: lut must be one of {tuple(CHAIN_LEVELS)}, not {self.lut!r}")
+
+    @classmethod
+    def stage(cls, job: Job) -> Stage:
+        """Return the stage of a layer whose weights are logic: all taps at once, the bits of a pixel side by side."""
+        choice, layer = job.choice, job.layer
+        if job.pool:
+            raise UserError(
+                f"max pooling {job.pool.name} can't be fused into an unrolled layer; take engine 'or' for it"
+            )
+        if choice.groups != 1 or choice.banks != 1:
+            raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
+        chain = _chain(job)
+        front = chain[0]
+        planes, several = job.network.peak(front).bit_length(), len(front.sources) > 1
+        readers = tuple(
+            whole_reader(synapse, source, job.tensors[source], planes=planes, several=several, depth=depth)
+            for synapse, source, depth in zip(
+                front.synapses, front.sources, buffers_of(job.choices[front.name], front), strict=True
+            )
+        )
+        engine, weights = None, _weights(job.network, front, readers, planes)
+        for one in chain:
+            if not one.neuron.plain:
+                raise UserError(f"the unrolled engine has no {one.neuron.kind} neurons; take another engine")
+            if engine:
+                weights = one.synapses[0].weights[:, None].astype(np.int32)
+            engine = cls(
+                weights=weights[None],
+                bits=max(s.bits for s in one.synapses),
+                inner=engine,
+                levels=choice.levels,
+                offsets=one.neuron.offsets(*job.network.bounds(one))[None],
+                fire=one.neuron.fires,
+                lut=choice.lut,
+            )
+        return Stage(layer, layer.name, readers, engine, layer.neuron.size, fused=chain[:-1])
+
+    @classmethod
+    def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
+        """Yield the one that takes a frame, window or pixel a cycle."""
+        yield from shape.lowered(shape.choice(cls.kind, levels=shape.levels, lut=shape.lut))
 
     @property
     def table_words(self):
@@ -90,6 +147,66 @@ class UnrolledParams(EngineParams):
         """Bits of each signed score that leaves."""
         return len(self.logic.outputs[0]) + (self._mapped.constant == 0)
 
+    @property
+    def recurrence(self) -> Recurrence:
+        """A pipeline."""
+        return Recurrence(flows=True)
+
+    def held(self, readout: bool, classes: int) -> int:
+        """Return the levels of registers of the logic and, behind a readout, of the argmax."""
+        return self.registers + (winner_registers(classes, self.levels) if readout else 0)
+
+    def behind(self, stage: Stage, classes: int) -> tuple[int, int]:
+        """Return as many cells as registers, and as many cycles."""
+        held = self.held(stage.is_readout, classes)
+        return held, held
+
+    def add(self, m: Module, stage: Stage, source: Any, since: Any, around: Around) -> tuple[Any, Any]:
+        """Add the engine and what cuts its spikes into words, or finds the highest of its scores."""
+        free = around.tag_bits > 0
+        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(self, tag_bits=around.tag_bits, free=free)
+        joined(m, source, engine.i)
+        if free:
+            m.d.comb += engine.tag.eq(since)
+            since = engine.tag_out
+        if stage.is_readout:
+            unit = Winner(
+                classes=stage.neurons,
+                score_width=around.score_width,
+                levels=self.levels,
+                tag_bits=around.tag_bits,
+                free=free,
+            )
+            if free:
+                m.d.comb += unit.tag.eq(since)
+                since = unit.tag_out
+        else:
+            unit = SpikeWords(neurons=stage.neurons, width=around.width)
+        m.submodules[f"neurons_{stage.name}"] = unit
+        joined(m, engine.o, unit.i)
+        return unit.o, since
+
+    def cost(self, family: Family, *, predicted: bool = False) -> Cost:
+        """Return the cost of the logic, or as ``predicted`` without the search for it."""
+        held = (self.words - 1) * self.width + bits_for(self.words)
+        if not predicted:
+            found = cost(self.logic, family.name, levels=self.levels, chain=self.chain)
+            return Cost(luts=found.luts + PIPELINE * self.registers, ffs=found.ffs + held + self.registers)
+        luts, one = 0.0, self
+        while one is not None:
+            luts += float(predict_luts(one.weights.reshape(one.lanes, -1), f"lut{one.lut}").sum())
+            one = one.inner
+        return Cost(luts=luts, ffs=PREDICTED_FFS * luts + held)
+
+    def neurons_cost(
+        self, family: Family, stage: Stage, *, width: int = 0, score_width: int = 0, queued: bool = False
+    ) -> Cost:
+        """Return the cost of the words, or of the argmax with a register a comparison but for ``levels``."""
+        if not stage.is_readout:
+            return Cost(luts=(width * multiplexer(family, ceil(stage.neurons / width))) if stage.neurons > width else 0)
+        registers = winner_registers(stage.neurons, self.levels) - queued
+        return winner_cost(family, stage.neurons, score_width, registers)
+
     def values(self, results):
         """Return what the bits ``results`` of :attr:`logic` stand for: spikes as one Value, or signed scores."""
         if self.fire:
@@ -99,12 +216,44 @@ class UnrolledParams(EngineParams):
         return Cat(Cat(bits, C(0, 1)) for bits in results)
 
 
+def _chain(job: Job) -> tuple[Layer, ...]:
+    """Return the layers that are one engine, the one that reads the sources first; all have the plan's levels."""
+    choice, behind, front = job.choice, [], job.layer
+    while front.name in job.inner:
+        behind.append(front)
+        front = job.inner[front.name]
+    for one in (front, *behind[1:]) if behind else ():
+        if (job.choices[one.name].levels, job.choices[one.name].lut) != (choice.levels, choice.lut):
+            raise UserError(
+                f"layer {one.name}: levels and lut must be those of {job.layer.name}, into which it is fused, "
+                f"{choice.levels} and {choice.lut}, not {job.choices[one.name].levels} and "
+                f"{job.choices[one.name].lut}"
+            )
+    return (front, *reversed(behind))
+
+
+def _weights(network: Network, front: Layer, readers: tuple[Reader, ...], planes: int) -> np.ndarray:
+    """Return the weights of the bits of a pass, int32 ``(neurons, words, bits of a word)``."""
+    tables = []
+    for synapse, reader in zip(front.synapses, readers, strict=True):
+        table = stream_table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
+        table = table[:, cells_of(network, synapse, reader).table_words()]
+        tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
+    width = max(table.shape[2] for table in tables)
+    return np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
+
+
+def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cost:
+    """Return the cost of the argmax behind a readout of ``classes`` scores of ``width`` bits."""
+    return Cost(luts=family.winner * (classes - 1) * width, ffs=classes * width * (1 + registers) + registers)
+
+
 @lru_cache(maxsize=64)
 def _mapped(weights, offsets, neurons, fire, lut, levels):
     """Return the cheapest logic, or one with a register less for few LUTs more."""
     table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
     best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
-    family, chain = "xc7" if lut == 6 else "ecp5", CHAIN_LEVELS[lut]
+    family, chain = next(name for name, one in FAMILIES.items() if one.inputs == lut), CHAIN_LEVELS[lut]
     adders = max(1, levels // chain)  # of a stage
     shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:

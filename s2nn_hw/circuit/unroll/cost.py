@@ -7,8 +7,7 @@ import numpy as np
 from s2nn_hw.circuit.unroll.circuit import registers, subtracts
 from s2nn_hw.circuit.unroll.logic import ONE, TABLE_INPUTS, ZERO, Table
 from s2nn_hw.circuit.unroll.terms import split
-
-FAMILIES = {"xc7": "lut6", "ecp5": "lut4", "ice40": "lut4", "gowin": "lut4"}  # device family: how it is mapped
+from s2nn_hw.family import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -26,22 +25,23 @@ class Cost:
         return self.tables + self.chains
 
 
-def cost(logic, family="xc7", *, levels=1, chain=1):
+def cost(logic, family, *, levels=1, chain=1):
     """Return the :class:`Cost` of ``logic`` on device ``family``, as Yosys maps the circuit of ``build``."""
+    device = FAMILIES[family]
     tables = chains = positions = 0
     for node in logic.nodes:
         if isinstance(node, Table):
-            tables += _table(len(node.inputs), family)
+            tables += _table(len(node.inputs), device.inputs)
             continue
         length = chain_positions(node)
         positions += length
-        chains += _chain6(node, length) if family == "xc7" else _chain4(node, length, family)
+        chains += _chain6(node, length) if device.inputs == 6 else _chain4(node, length, device.carry)
     return Cost(tables, chains, positions, registers(logic, levels, chain))
 
 
-def _table(inputs, family):
-    """Return the LUTs of one table: on LUT4 families each input more doubles it."""
-    return 1 if family == "xc7" or inputs <= 4 else 1 << (inputs - 4)
+def _table(inputs, lut):
+    """Return the LUTs of one table: where they have four inputs each input more doubles it."""
+    return 1 if lut == 6 or inputs <= 4 else 1 << (inputs - 4)
 
 
 def chain_positions(node):
@@ -58,9 +58,9 @@ def _chain6(node, length):
     return sum(isinstance(b, Table) or (a != b and ZERO not in (a, b)) for a, b in pairs)
 
 
-def _chain4(node, length, family):
-    """A LUT for each position; ECP5 has them in pairs, and Yosys makes the shortest of plain LUTs there."""
-    if family != "ecp5":
+def _chain4(node, length, carry):
+    """A LUT for each position; where they come in pairs (ECP5), Yosys makes the shortest of plain LUTs."""
+    if carry != 2:
         return length
     return node.outputs + (node.carry >= 0) if length <= 4 else length + length % 2
 
@@ -95,5 +95,5 @@ def predict_luts(weights, family="lut6"):
     digits = np.array([len(split(int(v), 1)) for v in values])[where].reshape(weights.shape).sum(axis=1)
     live, by = np.count_nonzero(weights, axis=1), COEFFICIENTS[family]
     luts = by.synapse * live + by.chunk * (chunks - live) + by.digit * (digits - chunks) + by.neuron
-    small = np.array([_table(n, "xc7" if family == "lut6" else family) if n else 0 for n in range(TABLE_INPUTS + 1)])
+    small = np.array([_table(n, int(family[3:])) if n else 0 for n in range(TABLE_INPUTS + 1)])
     return np.where(live <= TABLE_INPUTS, small[np.minimum(live, TABLE_INPUTS)], np.maximum(luts, 1.0))

@@ -4,50 +4,77 @@ a   accumulator      T   integer threshold      s   spike
 """
 
 from dataclasses import dataclass
+from math import ceil
+from typing import Any, ClassVar
 
 import numpy as np
-from amaranth.hdl import Array, C, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.family.memory import Cost, bits_for, multiplexer, ram
+from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
+from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.tables import checked_table
 
 
 @dataclass(frozen=True, eq=False)
-class Fire:
+class Fire(Neuron):
     """A spike where the accumulator reaches the threshold; ``thresholds``: int32 ``(neurons,)``, one a channel."""
 
     thresholds: np.ndarray
-    kind = "fire"
-    table_name = "thresholds"
+    kind: ClassVar[str] = "fire"
+    tables: ClassVar[tuple[str, ...]] = ("thresholds",)
+    plain: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "thresholds", checked_table(self.thresholds, "thresholds"))
 
-    @property
-    def table(self):
-        return self.thresholds
-
-    @property
-    def size(self):
-        return len(self.thresholds)
-
-    def step(self, accumulators):
-        """Return spikes, uint8 ``(batch, positions * neurons)``, of int64 ``accumulators`` of the same shape."""
+    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+        """Return no state and spikes, uint8, of int64 ``sums`` ``(batch, positions * neurons)``."""
         import torch
 
-        positions = accumulators.reshape(len(accumulators), -1, self.size)
+        positions = sums.reshape(len(sums), -1, self.size)
         spikes = positions >= torch.tensor(self.thresholds, dtype=torch.int64)
-        return spikes.reshape(accumulators.shape).to(torch.uint8)
+        return None, spikes.reshape(sums.shape).to(torch.uint8)
 
-    def offsets(self, low, high):
+    def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what the circuit adds to accumulators in ``low .. high``, int64 ``(neurons,)``: ``-T``.
 
         A threshold out of reach is pulled to the nearest value with the same outcome, always or never, so
         that it can't widen the accumulator. The spike is then ``accumulator + offset >= 0``.
         """
         return -np.clip(self.thresholds.astype(np.int64), low, high + 1)
+
+    def unit(self, shape: UnitShape) -> "FireUnit":
+        """Return the circuit, a :class:`FireUnit`."""
+        return FireUnit(
+            neurons=shape.neurons,
+            width=shape.width,
+            lanes=shape.lanes,
+            groups=shape.groups,
+            repeats=shape.repeats,
+            slots=shape.slots,
+        )
+
+    def connect(self, m: Module, unit: "FireUnit", sums: list[Value]) -> None:
+        """Give the sign of each of ``sums`` to ``unit``."""
+        m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
+
+    def cost(self, family: Family, shape: UnitShape) -> Cost:
+        """Return the cost of a :class:`FireUnit`: groups and cells collected, room for cells, cut into words."""
+        words = ceil(shape.neurons / shape.width)
+        cost = Cost(luts=family.fire * shape.lanes + shape.width * multiplexer(family, words), ffs=bits_for(words) + 2)
+        if shape.groups * shape.repeats > 1:
+            held = shape.lanes * shape.groups
+            joined = shape.lanes * (1 + multiplexer(family, shape.groups)) if shape.repeats > 1 else 0
+            counters = bits_for(shape.groups) + bits_for(shape.repeats)
+            cost += Cost(luts=joined + shape.groups / 2 + 6, ffs=held + counters)
+        if shape.slots > 1:
+            queue = ram(family, shape.slots, shape.neurons, registered=False)
+            return cost + queue + Cost(luts=10, ffs=3 * bits_for(shape.slots))
+        return cost + Cost(ffs=shape.neurons + 1)
 
 
 class FireUnit(wiring.Component):

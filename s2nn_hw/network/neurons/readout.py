@@ -4,44 +4,68 @@ a   accumulator      B   integer bias      y   score
 """
 
 from dataclasses import dataclass
+from math import ceil
+from typing import Any, ClassVar
 
 import numpy as np
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
+from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.tables import checked_table
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
+class Readout(Neuron):
     """Scores without a spike; ``bias``: int32 ``(classes,)`` in units of the one scale that all classes share."""
 
     bias: np.ndarray
-    kind = "readout"
-    table_name = "bias"
+    kind: ClassVar[str] = "readout"
+    tables: ClassVar[tuple[str, ...]] = ("bias",)
+    plain: ClassVar[bool] = True
+    fires: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "bias", checked_table(self.bias, "bias"))
 
-    @property
-    def table(self):
-        return self.bias
-
-    @property
-    def size(self):
-        return len(self.bias)
-
-    def step(self, accumulators):
-        """Return scores, int64 ``(batch, classes)``, of int64 ``accumulators`` ``(batch, classes)``."""
+    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+        """Return no state and scores, int64 ``(batch, classes)``, of int64 ``sums`` ``(batch, classes)``."""
         import torch
 
-        return accumulators + torch.tensor(self.bias, dtype=torch.int64)
+        return None, sums + torch.tensor(self.bias, dtype=torch.int64)
 
-    def offsets(self, low, high):
+    def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what the circuit adds to the accumulators, int64 ``(classes,)``: the bias."""
         return self.bias.astype(np.int64)
+
+    def latency(self, classes: int) -> int:
+        """Return the cycles to the first offer: scores, and a comparison a register."""
+        return 1 + (classes - 1).bit_length()
+
+    def unit(self, shape: UnitShape) -> "ReadoutUnit":
+        """Return the circuit, a :class:`ReadoutUnit`."""
+        return ReadoutUnit(classes=shape.neurons, score_width=shape.score_width, lanes=shape.lanes, groups=shape.groups)
+
+    def connect(self, m: Module, unit: "ReadoutUnit", sums: list[Value]) -> None:
+        """Give ``sums`` to ``unit``."""
+        m.d.comb += [unit.values[n].eq(total) for n, total in enumerate(sums)]
+
+    def cost(self, family: Family, shape: UnitShape) -> Cost:
+        """Return the cost of the scores' register and their argmax, a comparison per register."""
+        classes, width = shape.neurons, shape.score_width
+        levels = (classes - 1).bit_length()
+        ffs, size = classes * width + max(1, levels) + 1, classes
+        while size > 1:
+            size = ceil(size / 2)
+            ffs += size * (width + levels)
+        cost = Cost(luts=family.argmax * (classes - 1) * width, ffs=ffs)
+        if shape.groups > 1:
+            cost += Cost(luts=shape.groups, ffs=shape.groups * shape.lanes * width)
+        return cost
 
 
 class ReadoutUnit(wiring.Component):

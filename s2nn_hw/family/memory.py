@@ -99,3 +99,8 @@ def multiplexer(family, ways):
     """Return the LUTs of a multiplexer of ``ways`` inputs for one bit: a LUT takes ``inputs - 2`` of them (and two
     address bits), further ones add up."""
     return (ways - 1) / (3 if family.inputs == 6 else 1) if ways > 1 else 0
+
+
+def bits_for(count: int) -> int:
+    """Return the bits of a number below ``count``, at least one."""
+    return max(1, (count - 1).bit_length())

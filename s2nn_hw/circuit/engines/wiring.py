@@ -1,0 +1,49 @@
+"""How an engine and the neurons behind it stand in the circuit."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module
+
+from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.network.neurons.neuron import UnitShape
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a stage must know of the circuit: ``width``: spikes a word of what leaves it, 0 of a readout;
+    ``score_width``: bits of a signed score; ``tag_bits``: of what rides along with the frames where they never wait."""
+
+    width: int
+    score_width: int
+    tag_bits: int
+
+
+def joined(m: Module, source: Any, sink: Any) -> None:
+    """Let the words of stream ``source`` enter ``sink``."""
+    m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(source.valid), source.ready.eq(sink.ready)]
+
+
+def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> Any:
+    """Add the engine of ``stage`` and its neurons, joined by the strobe ``capture``; return the stream that leaves."""
+    params, neuron = stage.engine, stage.layer.neuron
+    engine = params.circuit()
+    # prefixes keep a layer's name from meeting another submodule's
+    m.submodules[f"engine_{stage.name}"] = engine
+    joined(m, source, engine.i)
+    sums = [engine.accumulators[f"n{n}"] for n in range(params.lanes)]
+    unit = neuron.unit(
+        UnitShape(
+            stage.neurons,
+            params.lanes,
+            params.groups,
+            stage.repeats,
+            params.slots,
+            around.width,
+            0 if neuron.fires else around.score_width,
+        )
+    )
+    neuron.connect(m, unit, sums)
+    m.submodules[f"neurons_{stage.name}"] = unit
+    m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
+    return unit.o

@@ -1,0 +1,41 @@
+"""What one layer is lowered from: the network, its plan, and what is known of its neighbours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from s2nn_hw.circuit.stage import Tensor
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
+
+
+@dataclass(frozen=True)
+class Job:
+    """One layer to be lowered.
+
+    ``choices``: the plan of each layer by name (:class:`s2nn_hw.plan.plan.LayerPlan`); ``pool``: the max pooling fused
+    behind ``layer``; ``tensors``: how each is streamed, by name; ``inner``: layers that are fused into the one behind
+    them, by the name of that one.
+    """
+
+    network: Network
+    layer: Layer
+    choices: Mapping[str, Any]
+    pool: Layer | None
+    tensors: Mapping[str, Tensor]
+    inner: Mapping[str, Layer]
+
+    @property
+    def choice(self) -> Any:
+        """The plan of the layer."""
+        return self.choices[self.layer.name]
+
+    @property
+    def output(self) -> str:
+        """The name of the tensor that leaves."""
+        return self.pool.name if self.pool else self.layer.name
+
+    @property
+    def several(self) -> bool:
+        """Whether several sources add up."""
+        return len(self.layer.sources) > 1

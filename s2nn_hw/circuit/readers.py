@@ -1,0 +1,101 @@
+"""How the sources of a layer are read: which of them needs a window, and what that one keeps, repeats and reorders."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from s2nn_hw.circuit.stage import Reader, Tensor
+from s2nn_hw.circuit.windows import WindowParams
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.synapses import Synapse
+
+
+def buffers_of(choice: Any, layer: Layer) -> tuple[int, ...]:
+    """Return the words that the window of each source of ``layer`` keeps, 0 for the default."""
+    buffers = choice.buffers or (0,) * len(layer.sources)
+    if len(buffers) != len(layer.sources):
+        raise UserError(f"buffers must list {len(layer.sources)} depths, one per source, not {list(buffers)}")
+    return buffers
+
+
+def splits_of(synapse: Synapse, tensor: Tensor, groups: int, neurons: int) -> int:
+    """Return into how many parts a pixel's words fall such that each group of lanes needs only one of them."""
+    if not synapse.slides or synapse.groups == 1 or tensor.spare or neurons % groups:
+        return 1
+    inputs = synapse.channels_in // synapse.groups
+    if inputs % tensor.width == 0:
+        parts = synapse.groups
+    elif tensor.width % inputs == 0:
+        parts = tensor.pixel_words
+    else:
+        return 1
+    return parts if groups % parts == 0 else 1
+
+
+def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, planes: int, several: bool, depth: int) -> Reader:
+    """Return the reader of an engine that takes all taps at once, the bits of a pixel side by side."""
+    window, conv = None, synapse.slides
+    shape = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
+    if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
+        window = WindowParams(
+            rows=tensor.rows,
+            columns=tensor.columns,
+            words=tensor.pixel_words,
+            kernel=tuple(synapse.kernel),
+            stride=synapse.stride,
+            padding=synapse.padding,
+            taps=prod(synapse.kernel),
+            **shape,
+        )
+    elif several:
+        window = WindowParams(rows=1, columns=1, words=tensor.words, **shape)
+    return Reader(source, tensor, window, pixelwise=conv and not window)
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order and how often windows are read: ``taps`` at once, ``pool`` positions of a cell along each axis,
+    ``groups`` of neurons, each of which needs one of ``splits`` parts of a pixel's words; ``depth``: words kept."""
+
+    taps: int
+    pool: int
+    groups: int
+    splits: int
+    depth: int
+
+
+def ordered_reader(
+    network: Network, layer: Layer, synapse: Synapse, source: str, tensor: Tensor, order: Order
+) -> Reader:
+    """Return the reader of an engine that takes a word at a time, in ``order``."""
+    planes, several = network.peak(layer).bit_length(), len(layer.sources) > 1
+    common = {
+        "width": tensor.width,
+        "planes": planes,
+        "spare": tensor.spare if source == INPUT else 0,
+        "groups": order.groups,
+        "depth": order.depth,
+    }
+    if not synapse.slides:
+        if order.groups == 1 and not several and source != INPUT:
+            return Reader(source, tensor, None)
+        window = WindowParams(rows=1, columns=1, words=tensor.words, pixel_words=tensor.pixel_words, **common)
+        return Reader(source, tensor, window)
+    once = prod(synapse.kernel) == 1 and synapse.stride == 1 and order.groups == order.pool == 1
+    if once and not several and planes == 1 and not (source == INPUT and tensor.spare):
+        return Reader(source, tensor, None, pixelwise=True)
+    window = WindowParams(
+        rows=tensor.rows,
+        columns=tensor.columns,
+        words=tensor.pixel_words,
+        kernel=tuple(synapse.kernel),
+        stride=synapse.stride,
+        padding=synapse.padding,
+        taps=min(order.taps, prod(synapse.kernel)),
+        splits=order.splits,
+        pool=order.pool,
+        **common,
+    )
+    return Reader(source, tensor, window)

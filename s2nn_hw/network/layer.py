@@ -1,0 +1,117 @@
+"""What a network is made of: what enters, and its layers."""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.neurons.neuron import Neuron
+from s2nn_hw.network.synapses import Synapse
+
+INPUT = "input"
+
+
+INPUT_BITS = (1, 2, 4, 8)
+
+
+MAX_NEURONS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Input:
+    """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8)."""
+
+    shape: tuple
+    bits: int
+
+    def __post_init__(self):
+        shape = tuple(self.shape)
+        if not 1 <= len(shape) <= 3 or any(type(n) is not int or n < 1 for n in shape):
+            raise UserError(f"input: shape must be 1 to 3 positive integers, not {quoted(list(shape))}")
+        if math.prod(shape) > MAX_NEURONS:
+            raise UserError(f"input: shape {quoted(list(shape))} has more than {MAX_NEURONS:,} pixels")
+        if self.bits not in INPUT_BITS:
+            raise UserError(f"input: bits must be one of {INPUT_BITS}, not {quoted(self.bits)}")
+        object.__setattr__(self, "shape", shape)
+
+    @property
+    def size(self):
+        return math.prod(self.shape)
+
+    @property
+    def peak(self):
+        """The largest pixel value."""
+        return 2**self.bits - 1
+
+    def encode(self, images):
+        """Return ``(count, pixels)`` uint8: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``.
+
+        Flat images ``(count, pixels)`` in raster order are taken too. Errors name shape or type.
+        """
+        images = np.asarray(images)
+        if images.ndim < 1 or images.shape[1:] not in (self.shape, (self.size,)):
+            flat = f" or (count, {self.size})" if len(self.shape) > 1 else ""
+            raise UserError(
+                f"images must have shape (count, {', '.join(map(str, self.shape))}){flat}, not {images.shape}"
+            )
+        if images.dtype != np.uint8:
+            raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
+        return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is added, and the neurons behind it; ``sources`` name what feeds it (default: the layer before).
+
+    ``synapses``: one or, for several sources that add to the same accumulators (a residual connection), one per
+    source. ``neuron``: see :mod:`s2nn_hw.network.neurons`; None where spikes are only joined (max pooling, OR).
+    ``delays``: by source 1 where the layer sees what that one gave in the step before (zeros in the first), which may
+    be a layer behind it or the layer itself; else 0; none: all are 0.
+    """
+
+    name: str
+    synapses: tuple[Synapse, ...]
+    neuron: Neuron | None
+    sources: tuple[str, ...] = ()
+    delays: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        if not isinstance(self.synapses, tuple | list):
+            object.__setattr__(self, "synapses", (self.synapses,))
+        object.__setattr__(self, "synapses", tuple(self.synapses))
+        object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "delays", tuple(self.delays))
+        many = self.delays and len(self.delays) != max(1, len(self.sources))
+        if many or any(type(delay) is not int or delay not in (0, 1) for delay in self.delays):
+            raise UserError(f"layer {quoted(self.name)}: delays must be 0 or 1 for each source, not {self.delays}")
+        if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
+            raise UserError(
+                f"layer name must be at most 32 lower-case letters, digits and '_' that begin with a "
+                f"letter, not {quoted(self.name)}"
+            )
+        joins = any(not synapse.accumulates for synapse in self.synapses)
+        if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
+            raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
+        for synapse in self.synapses if self.neuron else ():
+            if self.neuron.size != synapse.neurons:
+                raise UserError(
+                    f"layer {self.name}: {synapse.neurons} neurons in the weights, {self.neuron.size} in the "
+                    f"{self.neuron.table_name}"
+                )
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """The delay of each source."""
+        return self.delays or (0,) * len(self.sources)
+
+    @property
+    def accumulates(self):
+        """Whether this layer has weights and neurons; else it only joins spikes."""
+        return self.neuron is not None
+
+    @property
+    def is_readout(self) -> bool:
+        """Whether scores leave, not spikes."""
+        return self.neuron is not None and not self.neuron.fires

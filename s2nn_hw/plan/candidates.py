@@ -1,0 +1,59 @@
+"""What an engine is asked by the planner: one shape of a layer's words, and the cycles that it would take with it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.plan.plan import LayerPlan
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Words of ``width`` spikes a source, ``taps`` of the kernel at once, one group of lanes.
+
+    ``depth``: words that may wait in queues; ``lut``: inputs of the device's look-up tables, ``levels`` of them between
+    registers. ``stage``: of the layer on an engine that takes a word a cycle, None for engines that take all taps at
+    once; ``values``: of every tensor by name, a few real frames; ``lower``: makes the stage of a plan, None where that
+    can't be.
+    """
+
+    layer: Layer
+    width: int
+    taps: int
+    depth: int
+    lut: int
+    levels: int
+    stage: Stage | None
+    values: Mapping[str, np.ndarray]
+    lower: Callable[[LayerPlan], Stage | None]
+
+    def choice(self, engine: str, **fields: Any) -> LayerPlan:
+        """Return the plan of this shape on ``engine``."""
+        return LayerPlan(self.layer.name, width=self.width, taps=self.taps, engine=engine, **fields)
+
+    @cached_property
+    def words(self) -> int:
+        """Words of a frame that the engine takes."""
+        return sum(len(self.stage.positions) * self.stage.engine.planes * r.pass_words for r in self.stage.readers)
+
+    @cached_property
+    def entering(self) -> int:
+        """Words of a frame that enter the windows, of the source that has most."""
+        return max(r.tensor.words for r in self.stage.readers)
+
+    @cached_property
+    def spikes(self) -> np.ndarray:
+        """What the engine sees of the frames, ``(planes, frames, positions, splits, words, taps * width)``, 0 or 1."""
+        gathered = self.stage.words([self.values[r.source] for r in self.stage.readers])
+        return np.stack([gathered >> k & 1 for k in range(self.stage.engine.planes)])
+
+    def lowered(self, choice: LayerPlan) -> Iterator[tuple[LayerPlan, float]]:
+        """Yield ``choice`` and the words that its stage takes or that enter it, if it can be built."""
+        stage = self.lower(choice)
+        if stage:
+            yield choice, max(sum(r.frame_words for r in stage.readers), max(r.tensor.words for r in stage.readers))
