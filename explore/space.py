@@ -16,6 +16,7 @@ when the plan is lowered, and the candidate is refused with that reason.
 from dataclasses import asdict, dataclass, replace
 from math import prod
 
+from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
@@ -146,7 +147,7 @@ def layers_plan(network, values, family):
         width = choice.width
         if not convolves and _alone(network, layer):
             width = get["banks"] * get["word"]
-        banks = taps * get["banks"] if get["engine"] == "event" else 1
+        banks = taps * get["banks"] if ENGINES[get["engine"]].counts_spikes else 1
         choices.append(
             replace(
                 choice, engine=get["engine"], taps=taps, width=width, banks=banks, groups=groups, memory=get["memory"]

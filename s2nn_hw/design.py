@@ -8,8 +8,6 @@ from s2nn_hw.cycles.timing import Timing
 from s2nn_hw.network.layer import INPUT
 
 CYCLE_BITS = 32
-
-
 TAG_BITS = 16  # of the cycle count where it rides along with the frames
 
 

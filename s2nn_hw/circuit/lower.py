@@ -31,11 +31,19 @@ def fusible(network: Network, pool: Layer) -> Layer | None:
     return before if convolves and len(network.readers(source)) == 1 else None
 
 
+def check_edges(network: Network) -> None:
+    """Raise :class:`UserError` where a source is delayed: circuits have no such edges yet."""
+    for layer in network.layers:
+        if any(layer.delays):
+            raise UserError(f"layer {layer.name}: circuits have no delayed sources yet")
+
+
 def lower(network: Network, plan: Any, *, only: str | None = None) -> tuple[Stage, ...]:
     """Return the :class:`Stage` tuple of ``network`` under ``plan`` (:class:`s2nn_hw.plan.plan.Plan`).
 
     :class:`UserError` names a layer that can't be. ``only``: the name of the one layer whose stage is wanted.
     """
+    check_edges(network)
     choices = {choice.name: choice for choice in plan.layers}
     pools = _pools(network, choices)
     swallowed = {pool.name for pool in pools.values()}
@@ -47,8 +55,6 @@ def lower(network: Network, plan: Any, *, only: str | None = None) -> tuple[Stag
             continue
         job = Job(network, layer, choices, pools.get(layer.name), tensors, inner)
         try:
-            if any(layer.delays):
-                raise UserError("circuits have no delayed sources yet")
             stages.append(ENGINES[job.choice.engine].stage(job) if layer.accumulates else _join_stage(job))
         except UserError as error:
             text = str(error)

@@ -85,7 +85,7 @@ class Reader:
 class Stage:
     """One layer in the circuit; ``output``: name of the tensor that leaves (the layer's, or of the fused pooling's).
 
-    ``engine``: :class:`EventParams`, :class:`ParallelParams`, :class:`UnrolledParams`, or None where spikes are only
+    ``engine``: of :data:`s2nn_hw.circuit.engines.ENGINES`, or None where spikes are only
     ORed. ``repeats``: positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once;
     ``fused``: the layers in front that an unrolled engine has swallowed, in order.
     """

@@ -62,9 +62,14 @@ class Family:
     output_registers: bool = False
 
     @property
+    def mapped_inputs(self) -> int:
+        """Inputs of the look-up tables that constant weights become: 4 or 6."""
+        return 6 if self.inputs >= 6 else 4
+
+    @property
     def mapping(self) -> str:
         """How constant weights become logic: ``lut4`` or ``lut6``."""
-        return f"lut{self.inputs}"
+        return f"lut{self.mapped_inputs}"
 
     def cells(self, cost):
         """Return how much of the device's count of LUTs the :class:`Cost` takes once it is placed."""

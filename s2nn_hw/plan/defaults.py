@@ -2,7 +2,7 @@
 
 from math import prod
 
-from s2nn_hw.circuit.lower import fusible, with_buffers
+from s2nn_hw.circuit.lower import check_edges, fusible, with_buffers
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
@@ -38,6 +38,7 @@ def word_widths(network, *, most=16, exact=False):
     All that read one tensor, and the sources that add up in one layer or are ORed, must agree, so such names share
     the smallest of their widths.
     """
+    check_edges(network)
     widths = {}
     for name, shape in network.shapes.items():
         readers = network.readers(name)
@@ -132,7 +133,7 @@ def default_plan(network, family):
     :func:`unrolled_plan` for their look-up tables if the network is :func:`sparse`, else :func:`event_plan`. Commands
     without a board take that of :data:`~s2nn_hw.family.GENERAL`.
     """
-    return unrolled_plan(network, lut=FAMILIES[family].inputs) if sparse(network) else event_plan(network)
+    return unrolled_plan(network, lut=FAMILIES[family].mapped_inputs) if sparse(network) else event_plan(network)
 
 
 def event_plan(network, *, input_banks=2):

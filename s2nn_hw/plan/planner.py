@@ -251,7 +251,7 @@ class Planner:
                     yield from engine.candidates(self._shape(layer, width, 1, None))
 
     def _shape(self, layer, width, taps, stage):
-        lut = self.family.inputs
+        lut = self.family.mapped_inputs
         return Shape(layer, width, taps, self.depth, lut, UNROLLED_LEVELS[lut], stage, self.values, self._lowered)
 
     def _lowered(self, choice):
@@ -312,7 +312,7 @@ def make_plan(planner, interval):
 def unroll(planner, levels):
     """Return :class:`Planned` with all weights in logic, ``levels`` of it between registers (0: the default)."""
     network, family = planner.network, planner.family
-    plan = unrolled_plan(network, lut=family.inputs, levels=levels)
+    plan = unrolled_plan(network, lut=family.mapped_inputs, levels=levels)
     design, rows, total = Design(network, plan), [], Cost()
     choices = {choice.name: choice for choice in plan.layers}
     for stage in design.stages:

@@ -253,7 +253,7 @@ def _mapped(weights, offsets, neurons, fire, lut, levels):
     """Return the cheapest logic, or one with a register less for few LUTs more."""
     table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
     best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
-    family, chain = next(name for name, one in FAMILIES.items() if one.inputs == lut), CHAIN_LEVELS[lut]
+    family, chain = next(name for name, one in FAMILIES.items() if one.mapped_inputs == lut), CHAIN_LEVELS[lut]
     adders = max(1, levels // chain)  # of a stage
     shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:

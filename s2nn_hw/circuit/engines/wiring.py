@@ -41,6 +41,7 @@ def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> An
             params.slots,
             around.width,
             0 if neuron.fires else around.score_width,
+            len(stage.positions),
         )
     )
     neuron.connect(m, unit, sums)

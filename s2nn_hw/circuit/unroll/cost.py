@@ -31,11 +31,11 @@ def cost(logic, family, *, levels=1, chain=1):
     tables = chains = positions = 0
     for node in logic.nodes:
         if isinstance(node, Table):
-            tables += _table(len(node.inputs), device.inputs)
+            tables += _table(len(node.inputs), device.mapped_inputs)
             continue
         length = chain_positions(node)
         positions += length
-        chains += _chain6(node, length) if device.inputs == 6 else _chain4(node, length, device.carry)
+        chains += _chain6(node, length) if device.mapped_inputs == 6 else _chain4(node, length, device.carry)
     return Cost(tables, chains, positions, registers(logic, levels, chain))
 
 

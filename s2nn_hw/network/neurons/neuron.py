@@ -24,9 +24,9 @@ from s2nn_hw.family.record import Family
 class UnitShape:
     """What the circuit of the neurons of one layer is given and gives.
 
-    ``neurons``: at one position; ``lanes``: sums at once, ``groups`` of which make a position; ``repeats``: positions
-    of a pooling cell; ``slots``: cells for which it has room; ``width``: spikes a word that leaves, 0 where none does;
-    ``score_width``: bits of a signed score, 0 where there is none.
+    ``neurons``: at one position, of which a frame has ``positions``; ``lanes``: sums at once, ``groups`` of which make
+    a position; ``repeats``: positions of a pooling cell; ``slots``: cells for which it has room; ``width``: spikes a
+    word that leaves, 0 where none does; ``score_width``: bits of a signed score, 0 where there is none.
     """
 
     neurons: int
@@ -36,6 +36,7 @@ class UnitShape:
     slots: int = 1
     width: int = 0
     score_width: int = 0
+    positions: int = 1
 
 
 class Neuron:
