@@ -502,5 +502,5 @@ def selftest(
 
 
 def main():
-    """Run the command; whatever a user can mend ends in one line and status 2 (:mod:`s2nn_hw.cli.main.ending`)."""
+    """Run the command; whatever a user can mend ends in one line and status 2 (:mod:`s2nn_hw.cli.ending`)."""
     sys.exit(status_of(app))

@@ -19,7 +19,7 @@ def plan_network(
 
     ``target_fps``: frames a second to reach with the least of the board; None: as fast as fits. ``unroll``: instead,
     all weights in logic, with so many levels of it between registers, 0 for the default. ``find_board``,
-    ``test_images``: as in :func:`s2nn_hw.cli.main.reporting.report_network`. :class:`UserError` if the target is out of
+    ``test_images``: as in :func:`s2nn_hw.cli.reporting.report_network`. :class:`UserError` if the target is out of
     reach: it names what limits and the best that is reachable.
     """
     if output is not None and Path(output).suffix != ".json":

@@ -10,7 +10,7 @@ SAMPLE = 48  # images of which the typical ones are planned for
 
 
 def _found(network, record, clock, target_fps, unroll, values):
-    """Return the :class:`~s2nn_hw.plan.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
+    """Return the :class:`~s2nn_hw.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
     budget = {name: record.budget[name].budget for name in planner.RESOURCES}
     work = planner.Planner(network, record.family, budget, values)
     try:
@@ -51,7 +51,7 @@ def typical(network, images, count=planner.PLANNED_FRAMES):
 
 
 def figures(network, board, clock, found, target, source):
-    """Return the JSON-able figures of a :class:`~s2nn_hw.plan.plan.planner.Planned`: the plan's ``estimate``."""
+    """Return the JSON-able figures of a :class:`~s2nn_hw.plan.planner.Planned`: the plan's ``estimate``."""
     wanted = clock * 1e6 / target if target else found.interval
     return {
         "frames": planner.PLANNED_FRAMES,
