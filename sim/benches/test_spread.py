@@ -22,7 +22,7 @@ from s2nn_hw.sim.verilog.verify import run_checked
 from tests.support.graphs import build, convolution, identity, joined, pooled
 from tests.support.networks import random_images, random_network
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FRAMES = 10
 
 

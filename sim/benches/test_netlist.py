@@ -18,7 +18,7 @@ from s2nn_hw.verilog.convert import to_verilog
 from tests.support.graphs import build, convolution, identity, joined, pooled
 from tests.support.networks import random_images, random_network
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = "; ".join(
     (
         "read_verilog design.v",

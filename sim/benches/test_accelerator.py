@@ -19,7 +19,7 @@ from tests.support.edge_cases import CASES, plan_of
 from tests.support.graphs import build
 from tests.support.networks import random_images, random_network
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # sizes, bits of a pixel, bits of a weight, weights, banks, width, depth of the queues
 NETWORKS = {
