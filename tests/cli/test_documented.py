@@ -25,7 +25,7 @@ NOT_RUN = {
     "train": "takes minutes and a data set; tests/quantize/test_train.py trains small ones",
     "quantize": "needs what train writes; tests/quantize/test_convert.py",
     "bitstream": "place and route take minutes; tests/hw/test_flows.py",
-    "activity": "synthesis takes minutes; tests/sim/benches/test_activity.py and sim/benches/test_activity.py",
+    "activity": "synthesis takes minutes; tests/sim/test_activity.py and sim/benches/test_activity.py",
     "explore": "many trials; tests/explore/test_explore.py runs few",
     "run": "needs a board; tests/hw/test_host.py has a stand-in",
     "selftest PORT": "needs a board; tests/hw/test_selftest_host.py has a stand-in",
