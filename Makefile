@@ -31,7 +31,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures record-builds record-paths check-figures verify bench damaged soak test lint clean
+.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures docs-house record-builds record-paths check-figures verify bench damaged soak test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -107,6 +107,9 @@ docs-figures: $(READY) ## regenerate the pictures and tables of the documents fr
 	    $(RUN) report "$$@" --html -o build/figures/$$model-$$board.report.json; \
 	done
 	$(VENV)/bin/python -m s2nn_hw.report.documents build/figures/*.report.json
+
+docs-house: $(READY) ## draw docs/figures/house.svg, which room of the code reads which, from the imports
+	$(VENV)/bin/python -m benchmarks.house
 
 record-builds: $(READY) ## write the finished builds in build/ to docs/figures/builds.json, and their tables in the documents
 	$(VENV)/bin/python -m benchmarks.recorded builds

@@ -4,27 +4,9 @@ import ast
 
 import pytest
 
+from benchmarks.house import ORDER, PICTURE, ROOT, arrows, circles, drawing, module_of, modules, room_of, sources
 from s2nn_hw.circuit.engines import ENGINES
-from tests.support.house import ROOT, arrows, circles, module_of, modules, room_of, sources
 
-# every room may read those before it; what stands in one line does not read each other
-ORDER = (
-    ("base",),
-    ("family", "verilog"),
-    ("network",),
-    ("circuit",),
-    ("cycles",),
-    ("design",),
-    ("cost",),
-    ("plan",),
-    ("accelerator",),
-    ("emit",),
-    ("quantize", "sim", "hw"),
-    ("report",),
-    ("explore",),
-    ("cli",),
-    ("benchmarks",),
-)
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 LONGEST = 400
 # where an object of these may be asked for its class: where they are made and kept
@@ -41,6 +23,10 @@ def test_every_room_has_its_place():
 @pytest.mark.parametrize("room", sorted(LEVEL))
 def test_rooms_read_downwards(room):
     assert [other for other in arrows()[room] if LEVEL[other] >= LEVEL[room]] == []
+
+
+def test_the_picture_is_new():
+    assert PICTURE.read_text() == drawing(), "draw it again: make docs-house"
 
 
 def test_no_modules_read_each_other():
