@@ -26,7 +26,7 @@ def prepared():
 @pytest.mark.parametrize("rate", [0.01, 0.3])
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in KINDS), KINDS], ids="-".join)
 def test_every_result_is_right_whatever_the_line_does(kinds, rate, prepared):
-    """A small part of ``python tests/soak/link.py``."""
+    """A small part of ``python -m tests.soak.link``."""
     network, model, images = prepared
     wrong, _, repeats, faults = soak(model, network, images, kinds, rate, seed=2)
     assert wrong == 0

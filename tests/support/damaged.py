@@ -1,6 +1,6 @@
 """Damaged files of every kind that a command reads, drawn from a seed: each is refused in one line, or right.
 
-    python tests/support/damaged.py [COUNT [SEED]]
+    python -m tests.support.damaged [COUNT [SEED]]
 
 Kinds: .s2nn, .npy, labels, plans, recipes, checkpoints. What is accepted must be what the document allows: networks
 are read again by ``outsider``, arrays by numpy with pickles off, plans and recipes must say what was read of them,
