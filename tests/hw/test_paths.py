@@ -170,7 +170,7 @@ def test_levels_forward_and_backward_agree(seed, family):
 def test_the_command_prints_tables_or_json(tmp_path):
     path = tmp_path / "top.json"
     path.write_text(json.dumps(random_netlist(1, "ecp5")))
-    command = [sys.executable, "-m", "s2nn_hw.hw.netlist.paths", str(path), "ecp5"]
+    command = [sys.executable, "-m", "s2nn_hw.cli.paths", str(path), "ecp5"]
     out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert "highest fan-out" in out.stdout
     assert "deepest path" in out.stdout
