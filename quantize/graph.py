@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.quantize.connection import Connection, Shape, swept
 from s2nn_hw.quantize.data import sets
 
 INPUT, READOUT = "input", "readout"
@@ -59,11 +60,14 @@ class Tap:
     grouped: bool = False
 
     @property
-    def weight_shape(self):
+    def connection(self) -> Connection:
+        """How the weights read the source."""
+        return Connection(self.kind, (self.kernel, self.kernel), self.stride, self.padding, self.groups, self.pool)
+
+    @property
+    def weight_shape(self) -> Shape:
         """Shape of the weights as torch keeps them: ``(outputs, inputs)`` or ``(outputs, inputs, row, column)``."""
-        if self.kind == "conv":
-            return (self.outputs, self.shape[2] // self.groups, self.kernel, self.kernel)
-        return (self.outputs, math.prod(self.shape) // math.prod(self.pool))
+        return self.connection.weight_shape(self.shape, self.outputs)
 
     @property
     def fan_out(self):
@@ -218,12 +222,8 @@ def _pool(name, source, shape, size, stride, padding):
     )
 
 
-def _swept(shape, kernel, stride, padding):
-    """Return rows and columns of the positions that a window takes on an image of ``shape``."""
-    padded = tuple(n + 2 * padding for n in shape[:2])
-    if min(padded) < kernel:
-        raise UserError(f"a window of {kernel} x {kernel} must fit into the padded image of {padded[0]} x {padded[1]}")
-    return tuple((n - kernel) // stride + 1 for n in padded)
+def _swept(shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    return swept(shape, (kernel, kernel), stride, padding)
 
 
 def _fan_in(wanted, shape, bits):

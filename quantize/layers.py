@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from s2nn_hw.network.synapses import weight_limit
 from s2nn_hw.quantize.graph import INPUT
+from s2nn_hw.quantize.products import image, max_pool, product, raster, union
 from s2nn_hw.quantize.sparse import windows
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
@@ -99,6 +100,7 @@ class Synapse(nn.Module):
     def __init__(self, tap, *, shared=False, quantised=True):
         super().__init__()
         self.tap, self.bits, self.shared, self.quantised = tap, tap.bits, shared, quantised
+        self.connection = tap.connection
         self.weight = nn.Parameter(torch.empty(tap.weight_shape))
         nn.init.normal_(self.weight, std=self.weight[0].numel() ** -0.5)
         if quantised:
@@ -150,23 +152,10 @@ class Synapse(nn.Module):
 
     def product(self, x, weight):
         """Return the sums of ``weight``, shaped as by :meth:`kept`, over ``x``, those of a pool not divided."""
-        tap = self.tap
         if self.compact:
             inputs = raster(x).t().contiguous().index_select(0, self.live.flatten())  # rows: far quicker than columns
             return torch.bmm(weight[:, None], inputs.view(*self.live.shape, -1))[:, 0].t()
-        if tap.kind == "conv":
-            weight = weight.reshape(self.weight.shape).contiguous(memory_format=torch.channels_last)
-            return functional.conv2d(x, weight, stride=tap.stride, padding=tap.padding, groups=tap.groups)
-        if tap.kind == "pooled":
-            batch, channels, rows, columns = x.shape
-            (high, wide) = tap.pool
-            x = x.reshape(batch, channels, rows // high, high, columns // wide, wide).sum(dim=(3, 5))
-        return functional.linear(raster(x), weight)
-
-
-def raster(x):
-    """Return ``x`` flat, ``(batch, values)`` in the order row, column, channel."""
-    return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
+        return product(self.connection, x, weight)
 
 
 class Hidden(nn.Module):
@@ -298,7 +287,7 @@ class SpikingNetwork(nn.Module):
 
         In training, layers whose spikes a max pool alone reads are left out.
         """
-        values, hidden = {INPUT: self.image(pixels)}, iter(self.hidden)
+        values, hidden = {INPUT: image(pixels, self.shape)}, iter(self.hidden)
         for node in self.nodes[:-1]:
             sources = [values[source] for source in node.sources if source in values]
             if node.kind == "fire":
@@ -308,32 +297,17 @@ class SpikingNetwork(nn.Module):
                 if pool is None:
                     values[node.name] = layer.neuron(u)
                 else:
-                    values[pool.name] = layer.neuron(max_pool(u, pool))
+                    values[pool.name] = layer.neuron(max_pool(u, pool.kernel, pool.stride, pool.padding))
             elif node.name not in values:
-                values[node.name] = max_pool(sources[0], node) if node.kind == "maxpool" else union(sources)
+                if node.kind == "maxpool":
+                    values[node.name] = max_pool(sources[0], node.kernel, node.stride, node.padding)
+                else:
+                    values[node.name] = union(sources)
         with torch.autocast(pixels.device.type, enabled=False):
             scores = self.readout(values[self.nodes[-1].sources[0]].to(self.readout.bias.dtype))
         del values[INPUT]
         return scores, values
 
-    def image(self, pixels):
-        """Return ``(batch, pixels)`` in raster order as an image ``(batch, channel, row, column)``; features stay."""
-        if len(self.shape) == 1:
-            return pixels
-        return pixels.reshape(len(pixels), *self.shape).permute(0, 3, 1, 2)
-
     def loads(self):
         """Return ``(source, values, fan_out)`` of every tap that spikes enter: what a spike there costs."""
         return [(tap.source, math.prod(tap.shape), tap.fan_out) for tap in self.taps if tap.source != INPUT]
-
-
-def max_pool(x, node):
-    return functional.max_pool2d(x, node.kernel, node.stride, node.padding)
-
-
-def union(values):
-    """Return the OR of spikes."""
-    result = values[0]
-    for other in values[1:]:
-        result = torch.maximum(result, other)
-    return result

@@ -13,7 +13,7 @@ from s2nn_hw.network.synapses import Conv2d, image_shape
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.convert import convert, needs_calibration
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.train import evaluate
 
 CALIBRATION_IMAGES = 4000
@@ -27,14 +27,13 @@ def quantize(checkpoint, *, bits=None, console=None, check=None):
     to be had; the report says on how many images. ``check``: images and outputs of the
     owner's model (:func:`.check.read_check`).
     """
-    recipe = checkpoint.recipe
+    recipe, graph = checkpoint.recipe, float_graph(checkpoint)
     images, labels = _images(recipe.data.set, "test", console)
     calibration = None
-    if needs_calibration(checkpoint, bits):
-        largest = max(int(np.prod(node.shape)) for node in checkpoint.model.nodes)
-        count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // largest))
+    if needs_calibration(graph, bits):
+        count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // graph.largest))
         calibration = _images(recipe.data.set, "train", console)[0][:count]
-    bare = convert(checkpoint, bits=bits, calibration=calibration)
+    bare = convert(graph, bits=bits, calibration=calibration)
     result = report(checkpoint, bare, images, labels)
     result["check"] = compare(checkpoint, bare, *check) if check else None
     result["warnings"] = warnings(result, labels, result["check"])
@@ -51,12 +50,7 @@ def quantize(checkpoint, *, bits=None, console=None, check=None):
             "synaptic_operations",
         )
     }
-    provenance = {
-        "tool": f"s2nn-hw {__version__}",
-        "data_set": recipe.data.set,
-        "recipe": as_dict(recipe),
-        "measured": measured,
-    }
+    provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "measured": measured}
     return dataclasses.replace(bare, provenance=provenance), result
 
 

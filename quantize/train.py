@@ -186,13 +186,13 @@ def train(recipe, folder, *, fresh=False, console=None):
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
         console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
         return checkpoint
-    sets = _split(recipe, device)
+    parts = _split(recipe, device)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
     if sparse_synapses(model):
-        measure_inputs(model, encode(sets["train"][0], recipe.data.pixel_bits))
+        measure_inputs(model, encode(parts["train"][0], recipe.data.pixel_bits))
         choose(model, recipe.sparse, len(log) / recipe.training.epochs)
     if fresh:
         state_path.unlink(missing_ok=True)
@@ -200,19 +200,19 @@ def train(recipe, folder, *, fresh=False, console=None):
         teacher = None
         if recipe.teacher.weight:
             teacher = make_teacher(
-                recipe, *sets["train"], folder / "teacher.safetensors", fresh=not log, console=console
+                recipe, *parts["train"], folder / "teacher.safetensors", fresh=not log, console=console
             )
         with _bar(console) as bar:
-            _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar)
+            _epochs(recipe, model, optimiser, parts, log, state_path, teacher, bar)
     except KeyboardInterrupt:
         raise UserError(
             f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
             "goes on from there, --fresh starts over"
         ) from None
     choose(model, recipe.sparse, 1.0)
-    settle(model, sets["train"][0], recipe)
-    accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
-    result = {"data_set": sets.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
+    settle(model, parts["train"][0], recipe)
+    accuracy, spikes = evaluate(model, *parts["test"], recipe.data.pixel_bits)
+    result = {"data_set": sets.title(recipe.data.set), "images": len(parts["test"][0]), "accuracy": accuracy}
     result |= activity_report(model, spikes) | area_report(model, recipe)
     save_checkpoint(checkpoint, model, recipe, result)
     write_json(

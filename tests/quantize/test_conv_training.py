@@ -14,8 +14,9 @@ from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.layers import raster
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.precision import mixed
+from s2nn_hw.quantize.products import raster
 from s2nn_hw.quantize.recipe import Augment, from_dict
 from s2nn_hw.quantize.summary import quantize, times_read
 from s2nn_hw.quantize.train import activity, build, encode, save_checkpoint, settle, train
@@ -95,7 +96,7 @@ def random_checkpoint(options, seed=0):
 def test_integer_network_has_the_spikes_of_the_float_network(layers, options):
     checkpoint = random_checkpoint(recipe(layers, **options))
     images, bits = sets.samples(checkpoint.recipe.data.set)[0][:50], checkpoint.recipe.data.pixel_bits
-    out = convert(checkpoint).forward(images, trace=True)
+    out = convert(float_graph(checkpoint)).forward(images, trace=True)
     with torch.no_grad():
         scores, spikes = checkpoint.model.trace(encode(torch.tensor(images), bits).double())
     assert list(out.spikes) == list(spikes)
@@ -133,12 +134,12 @@ def test_weights_are_rounded_to_fewer_bits(quantised):
     options = recipe(readout={"average": 2}, training={"fake_quantise": quantised})
     checkpoint, images = random_checkpoint(options), sets.samples("cifar10")[0]
     with pytest.raises(UserError, match="calibration images"):
-        convert(checkpoint, bits=[2] * 6)
+        convert(float_graph(checkpoint), bits=[2] * 6)
     with torch.no_grad():
         spikes = checkpoint.model.trace(encode(torch.tensor(images), 4).double())[1]
     differ = {}
     for bits in (8, 4, 2):
-        network = convert(checkpoint, bits=[bits] * 6, calibration=images)
+        network = convert(float_graph(checkpoint), bits=[bits] * 6, calibration=images)
         assert [layer.synapses[0].bits for layer in network.layers if layer.accumulates] == [bits] * 6
         out = network.forward(images, trace="spikes")
         differ[bits] = np.mean([(out.spikes[n].double() != raster(s)).double().mean() for n, s in spikes.items()])

@@ -17,6 +17,7 @@ from s2nn_hw.quantize.check import compare, read_check, warnings
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.recipe import from_dict
 
 
@@ -140,7 +141,7 @@ def test_the_owners_model_is_met(tmp_path, owner, prefix):
     tensors, recipe, pictures, outputs = owner()
     checkpoint = written(tmp_path, tensors, recipe, prefix)
     assert checkpoint.foreign
-    network = convert(checkpoint, calibration=pictures)
+    network = convert(float_graph(checkpoint), calibration=pictures)
     found = compare(checkpoint, network, pictures, outputs)
     assert found["float"] == 1
     assert found["integer"] > 0.9  # random weights stand close to their thresholds
@@ -160,7 +161,7 @@ def test_what_the_recipe_says_wrong_is_found_by_the_check(tmp_path, owner, table
     tensors, recipe, pictures, outputs = owner()
     recipe[table] = recipe[table] | {key: value}
     checkpoint = written(tmp_path, tensors, recipe)
-    network = convert(checkpoint, calibration=pictures)
+    network = convert(float_graph(checkpoint), calibration=pictures)
     with pytest.raises(UserError, match=r"give the owner's class for [0-9.]+ % of 300 images"):
         compare(checkpoint, network, pictures, outputs)
 
