@@ -18,7 +18,7 @@ from s2nn_hw.quantize.recipe import as_dict
 def float_graph(checkpoint: Checkpoint) -> FloatGraph:
     """Return the :class:`FloatGraph` of ``checkpoint``, whose model is in evaluation mode."""
     recipe, model = checkpoint.recipe, checkpoint.model
-    info, modules = sets.data_set(recipe.data.set), iter([*model.hidden, model.readout])
+    info, modules = sets.data_set(recipe.data.set), iter(model.layers)
     layers = []
     with torch.no_grad():
         for node in model.nodes:

@@ -12,14 +12,15 @@ from s2nn_hw.cli.training import parse_bits, quantize_checkpoint
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapses import weight_limit
-from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint
+from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from s2nn_hw.quantize.convert import clip_search, convert, fold, needs_calibration, quantised
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.float_graph import FloatFire, FloatLayer, FloatSynapse, Norm
 from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.recipe import from_dict
 from s2nn_hw.quantize.summary import quantize
-from s2nn_hw.quantize.train import build, encode, save_checkpoint, train
+from s2nn_hw.quantize.train import train
 
 
 def recipe(pixel_bits=2, sizes=(9, 7), bits=(3, 2, 4), threshold=1.0, **training):
@@ -187,24 +188,24 @@ def test_float_weights_survive_eight_and_four_bits(trained):
         convert(float_graph(checkpoint))
     for bits, most in ((8, 0.02), (4, 0.08)):
         network, report = quantize(checkpoint, bits=[bits] * 3)
-        assert report["accuracy_float"] > 0.8
-        assert report["accuracy_float"] - report["accuracy_integer"] <= most
+        assert report.accuracy_float > 0.8
+        assert report.accuracy_float - report.accuracy_integer <= most
         assert [layer.synapses[0].bits for layer in network.layers] == [bits] * 3
-        assert np.allclose(report["spikes"], report["spikes_float"], rtol=0.25)
+        assert np.allclose(report.spikes, report.spikes_float, rtol=0.25)
 
 
 def test_bits_of_a_fake_quantised_checkpoint_may_change(trained):
     checkpoint = read_checkpoint(trained(recipe(2, (32, 24), (3, 3, 4), epochs=15, learning_rate=5e-3)))
     same, wider, narrower = (quantize(checkpoint, bits=b) for b in (None, [4, 5, 8], [2, 2, 3]))
-    assert same[1]["accuracy_float"] == same[1]["accuracy_integer"] > 0.8
-    assert same[1]["spikes"] == same[1]["spikes_float"]
+    assert same[1].accuracy_float == same[1].accuracy_integer > 0.8
+    assert same[1].spikes == same[1].spikes_float
     assert not needs_calibration(float_graph(checkpoint), [4, 5, 8])
     assert all(
         np.array_equal(a.synapses[0].weights, b.synapses[0].weights)
         for a, b in zip(same[0].layers, wider[0].layers, strict=True)
     )
     assert needs_calibration(float_graph(checkpoint), [2, 2, 3])
-    assert narrower[1]["accuracy_integer"] > 0.6
+    assert narrower[1].accuracy_integer > 0.6
 
 
 # checkpoints from strangers
@@ -348,7 +349,7 @@ def test_without_the_data_set_the_sample_is_measured(trained, tmp_path, monkeypa
         raise UserError("can't be downloaded")
 
     monkeypatch.setattr(sets, "load", absent)
-    assert quantize(read_checkpoint(path))[1]["images"] == 300
+    assert quantize(read_checkpoint(path))[1].images == 300
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import magic, sets
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.from_checkpoint import float_graph
-from s2nn_hw.quantize.recipe import Augment, from_dict
-from s2nn_hw.quantize.train import encode, train
+from s2nn_hw.quantize.model import encode
+from s2nn_hw.quantize.recipe import from_dict
+from s2nn_hw.quantize.settings import Augment
+from s2nn_hw.quantize.train import train
 
 
 def text(count=40, header=True):

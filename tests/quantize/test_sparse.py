@@ -12,11 +12,13 @@ from s2nn_hw.quantize import train as training
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.fan_in import live_inputs, windows
 from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.layers import Synapse
+from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.recipe import from_dict
-from s2nn_hw.quantize.sparse import choose, live_inputs, measure_inputs, predict_luts, soft_luts, windows
-from s2nn_hw.quantize.train import build, encode, train
+from s2nn_hw.quantize.sparse import choose, measure_inputs, predict_luts, soft_luts
+from s2nn_hw.quantize.train import train
 
 SMALL = {
     "name": "small",
