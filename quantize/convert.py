@@ -100,7 +100,7 @@ def _converted(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibrat
         else:
             join = layer.synapses[0]
             assert not isinstance(join, FloatSynapse)
-            made = Layer(layer.name, join, None, layer.sources)
+            made = Layer(layer.name, (join,), None, layer.sources)
             before = after = joined(join)
     except UserError as error:
         raise UserError(f"layer {layer.name}: {error}") from None

@@ -280,7 +280,7 @@ class FloatGraph:
         return layer.output_shape([shapes[source] for source in layer.sources])
 
     def _arrays(self) -> list[np.ndarray]:
-        found = []
+        found: list[np.ndarray] = []
         for layer in self.layers:
             found += [table.weights for table in layer.tables]
             found += [] if layer.neuron is None else layer.neuron.arrays

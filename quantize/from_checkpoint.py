@@ -12,6 +12,7 @@ from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer, FloatReadout, FloatSynapse, Norm
 from s2nn_hw.quantize.graph import Node
 from s2nn_hw.quantize.layers import Hidden, Readout
+from s2nn_hw.quantize.neuron import Neuron
 from s2nn_hw.quantize.recipe import as_dict
 
 
@@ -59,11 +60,12 @@ def _weighted(node: Node, module: Hidden | Readout) -> FloatLayer:
 def _neuron(module: Hidden | Readout) -> FloatFire | FloatReadout:
     if isinstance(module, Readout):
         return FloatReadout(_array(module.bias))
-    norm = module.norm
+    norm, neuron = module.norm, module.neuron
+    assert isinstance(neuron, Neuron)  # a teacher, which has another, is not quantised
     assert norm.running_mean is not None  # a batch norm of ours keeps both
     assert norm.running_var is not None
     arrays = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    return FloatFire(Norm(*map(_array, arrays), epsilon=norm.eps), module.neuron.threshold)
+    return FloatFire(Norm(*map(_array, arrays), epsilon=norm.eps), neuron.threshold)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -183,7 +183,8 @@ class Hidden(nn.Module):
         self.name, self.quantised = node.name, quantised
         self.linear = Synapse(node.taps[0], quantised=quantised)
         self.shortcut = Synapse(node.taps[1], quantised=quantised) if len(node.taps) > 1 else None
-        self.norm = (nn.BatchNorm2d if len(node.shape) == 3 else nn.BatchNorm1d)(node.shape[-1])
+        channels = node.shape[-1]
+        self.norm = nn.BatchNorm2d(channels) if len(node.shape) == 3 else nn.BatchNorm1d(channels)
         self.neuron = neuron
 
     @property

@@ -33,8 +33,8 @@ def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
 
 def _layer(node: Node) -> Layer:
     if not node.taps:
-        join = Or() if node.kind == "or" else MaxPool(node.kernel, node.stride, node.padding)
-        return Layer(node.name, join, None, node.sources)
+        join: MaxPool | Or = Or() if node.kind == "or" else MaxPool(node.kernel, node.stride, node.padding)
+        return Layer(node.name, (join,), None, node.sources)
     table = np.zeros(node.shape[-1], np.int32)
     neuron = Readout(table) if node.kind == "readout" else Fire(table)
     return Layer(node.name, tuple(map(_synapse, node.taps)), neuron, node.sources)

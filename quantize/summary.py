@@ -11,6 +11,7 @@ from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import INPUT, Layer, Network
 from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
@@ -100,7 +101,9 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
     """Return the figures of one layer with weights; ``ones``: mean ones (pixel bits or spikes) per value, by layer."""
     weights = np.concatenate([synapse.weights.reshape(synapse.neurons, -1) for synapse in layer.synapses], axis=1)
     low, high = network.bounds(layer)
-    settings, fires = layer.neuron.table, isinstance(layer.neuron, Fire)
+    neuron = layer.neuron
+    assert isinstance(neuron, Fire | Readout)  # it has weights
+    settings, fires = neuron.table, isinstance(neuron, Fire)
     offset = -settings if fires else settings
     reads = [
         float(ones[source] @ times_read(synapse, network.shapes[source])) * synapse.neurons / _groups(synapse)
@@ -114,7 +117,7 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
         bits=layer.synapses[0].bits,
         weight_range=(int(weights.min()), int(weights.max())),
         sparsity=round(float((weights == 0).mean()), 5),
-        table=layer.neuron.table_name,
+        table=neuron.table_name,
         table_range=(int(settings.min()), int(settings.max())),
         accumulator_bits=max(_signed_bits(n) for n in (low, high, low + offset, high + offset)),
         memory_bits=sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
