@@ -61,14 +61,14 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
         checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console, check=pair
     )
     save(network, output)
-    write_json(output.with_suffix(".json"), report)
+    write_json(output.with_suffix(".json"), report.to_json())
     if as_json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report.to_json(), indent=2))
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
         next_step("verify", output)
-    for text in report["warnings"]:
+    for text in report.warnings:
         console.print(f"WARNING: {text}", style="bold red")
 
 

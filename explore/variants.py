@@ -23,8 +23,9 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import image_shape, weight_limit
-from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search, windows_of
-from s2nn_hw.quantize.graph import Tap
+from s2nn_hw.quantize.connection import Connection
+from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search
+from s2nn_hw.quantize.products import windows_of
 
 CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
 
@@ -161,25 +162,14 @@ def _search(synapse, weight, bits, shape, values, shared):
 
 
 def _windows(synapse, shape, values):
-    """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.convert.windows_of`."""
+    """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.products.windows_of`."""
     if synapse.flattens:
         return [values.double()]
     rows, columns, channels = image_shape(shape)
     image = values.reshape(len(values), rows, columns, channels).permute(0, 3, 1, 2)
     if synapse.pools:
-        return windows_of(Tap("", "pooled", shape, synapse.neurons, synapse.bits, pool=synapse.pool), image)
-    tap = Tap(
-        "",
-        "conv",
-        shape,
-        synapse.neurons,
-        synapse.bits,
-        synapse.kernel,
-        synapse.stride,
-        synapse.padding,
-        synapse.groups,
-    )
-    return windows_of(tap, image)
+        return windows_of(Connection("pooled", pool=synapse.pool), image)
+    return windows_of(Connection("conv", tuple(synapse.kernel), synapse.stride, synapse.padding, synapse.groups), image)
 
 
 def _rows(synapse):

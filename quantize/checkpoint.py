@@ -8,17 +8,26 @@ What another program trained is brought into the form of :mod:`s2nn_hw.quantize.
     bias          of a linear layer or convolution, and ``-offset``: subtracted from the batch norm's running mean
 """
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from s2nn_hw import __version__
 from s2nn_hw.errors import UserError, listed, quoted
-from s2nn_hw.files import is_pickle, read_bytes
-from s2nn_hw.quantize.graph import INPUT
-from s2nn_hw.quantize.recipe import from_dict
-from s2nn_hw.quantize.train import KEY, build
+from s2nn_hw.files import is_pickle, read_bytes, write_bytes
+from s2nn_hw.quantize.graph import INPUT, Tap
+from s2nn_hw.quantize.layers import Groups, SpikingNetwork, Synapse
+from s2nn_hw.quantize.model import build
+from s2nn_hw.quantize.recipe import as_dict, from_dict
+from s2nn_hw.quantize.settings import Recipe, Weights
 from s2nn_hw.texts import parse_json
 
+KEY = "s2nn-checkpoint"  # of the metadata
 FLOATS = ("F16", "BF16", "F32", "F64")
 COUNTER, BIAS = "num_batches_tracked", ("linear.bias", "shortcut.bias")
 ORDERS = {"row-column-channel": "channel last", "channel-row-column": "channel first, as torch flattens"}
@@ -32,13 +41,13 @@ class Checkpoint:
     ``foreign``: whether the file does not say which recipe it is of, so that all its meaning is the given recipe's.
     """
 
-    model: object
-    recipe: object
-    test: dict
+    model: SpikingNetwork
+    recipe: Recipe
+    test: dict[str, Any]
     foreign: bool = False
 
 
-def read_checkpoint(path, recipe=None):
+def read_checkpoint(path: Path | str, recipe: Recipe | None = None) -> Checkpoint:
     """Return the :class:`Checkpoint` in the safetensors file ``path``; nothing is unpickled.
 
     ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Which tensors are wanted,
@@ -51,7 +60,16 @@ def read_checkpoint(path, recipe=None):
         raise UserError(f"{path}: {error}") from None
 
 
-def meaning(recipe):
+def save_checkpoint(path: Path, model: SpikingNetwork, recipe: Recipe, result: Mapping[str, Any]) -> None:
+    """Write ``model``'s tensors to ``path``, atomically; the metadata holds the recipe and test ``result``."""
+    from safetensors.torch import save
+
+    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if t.is_floating_point()}
+    note = {"version": 1, "tool": f"s2nn-hw {__version__}", "recipe": as_dict(recipe), "test": dict(result)}
+    write_bytes(path, save(tensors, metadata={KEY: json.dumps(note)}))
+
+
+def meaning(recipe: Recipe) -> str:
     """Return a line that says how weights of another program were read."""
     options, bits = recipe.weights, recipe.data.pixel_bits
     scale = 2**bits - 1 if options.input_scale is None else options.input_scale
@@ -62,7 +80,7 @@ def meaning(recipe):
     )
 
 
-def _parse(content, recipe):
+def _parse(content: bytes, recipe: Recipe | None) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.torch import load as unpack
 
@@ -96,7 +114,7 @@ def _parse(content, recipe):
     return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {}, foreign)
 
 
-def _header(content):
+def _header(content: bytes) -> tuple[dict[str, Any], Any]:
     """Return ``{tensor: dtype}`` and the note of `s2nn-hw train` (or None) from the container's header."""
     broken = "not a readable safetensors checkpoint, truncated or altered"
     length = int.from_bytes(content[:8], "little")
@@ -109,7 +127,7 @@ def _header(content):
     return kinds, parse_json(note, f"metadata '{KEY}'") if isinstance(note, str) else None
 
 
-def _names(model, kinds):
+def _names(model: SpikingNetwork, kinds: Iterable[str]) -> dict[str, str]:
     """Return ``{name of ours: name in the file}``; what all names of the file begin with ("module.") is left out."""
     known = max((name for name, tensor in model.state_dict().items() if tensor.is_floating_point()), key=len)
     for name in kinds:
@@ -118,36 +136,34 @@ def _names(model, kinds):
     return {name: name for name in kinds}
 
 
-def _checked(model, tensors, kinds, names):
-    """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong."""
+def _checked(
+    model: SpikingNetwork, tensors: Mapping[str, Tensor], kinds: Mapping[str, Any], names: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong.
+
+    ``kinds``: types by name in the file, ``names``: names in the file by ours.
+    """
     state = model.state_dict()
-    wanted = {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.is_floating_point()}
     biases = {
         f"hidden.{k}.{end}": (layer.linear.weight.shape[0],)
-        for k, layer in enumerate(model.hidden)
+        for k, layer in enumerate(model.fires)
         for end in BIAS[: len(layer.synapses)]
     }
     said = []
-    missing = [f"'{name}' {tuple(shape)}" for name, shape in wanted.items() if name not in tensors]
+    missing = [f"'{name}' {shape}" for name, shape in wanted.items() if name not in tensors]
     if missing:
         said.append(f"missing: {listed(missing)}")
-    wrong, bad = [], []
+    wrong, bad, spare = [], [], []
     for name, tensor in tensors.items():
-        if name in wanted or name in biases:
-            shape = tuple(wanted.get(name, biases.get(name)))
-            if kinds[names[name]] not in FLOATS or tuple(tensor.shape) != shape:
-                wrong.append(f"'{name}' must be float {shape}, not {kinds[names[name]]} {tuple(tensor.shape)}")
-            elif not tensor.isfinite().all():
-                bad.append(f"'{name}' holds values that are not finite")
-            elif name.endswith("running_var") and tensor.min() < 0:
-                bad.append(f"'{name}' is a variance and must not be negative")
-            elif name.endswith("clip") and tensor <= 0:
-                bad.append(f"'{name}' must be positive")
-    spare = [
-        name
-        for name in tensors
-        if name not in wanted and name not in biases and not (name.endswith(COUNTER) and name in state)
-    ]
+        shape = wanted.get(name, biases.get(name))
+        if shape is None:
+            if not (name.endswith(COUNTER) and name in state):
+                spare.append(name)
+        elif kinds[names[name]] not in FLOATS or tuple(tensor.shape) != shape:
+            wrong.append(f"'{name}' must be float {shape}, not {kinds[names[name]]} {tuple(tensor.shape)}")
+        else:
+            bad += [f"'{name}' {what}" for what in _faults(name, tensor)]
     said += (wrong + bad)[:4]
     if spare:
         said.append(f"belonging to no layer of the recipe: {listed(quoted(names[name]) for name in spare)}")
@@ -156,11 +172,20 @@ def _checked(model, tensors, kinds, names):
     return list(wanted), [name for name in biases if name in tensors]
 
 
-def _translate(model, recipe, tensors, foreign):
+def _faults(name: str, tensor: Tensor) -> list[str]:
+    """Return what is wrong with the values of the ``tensor`` called ``name``: nothing, or one thing."""
+    if not tensor.isfinite().all():
+        return ["holds values that are not finite"]
+    if name.endswith("running_var") and tensor.min() < 0:
+        return ["is a variance and must not be negative"]
+    return ["must be positive"] if name.endswith("clip") and tensor <= 0 else []
+
+
+def _translate(model: SpikingNetwork, recipe: Recipe, tensors: dict[str, Tensor], foreign: bool) -> None:
     """Bring float64 ``tensors`` of another program into our order and input, see the module; in place."""
     options = recipe.weights
-    layers = [(f"hidden.{k}", layer) for k, layer in enumerate(model.hidden)] + [("readout", model.readout)]
-    for prefix, layer in layers:
+    prefixes = [*(f"hidden.{k}" for k in range(len(model.fires))), "readout"]
+    for prefix, layer in zip(prefixes, model.layers, strict=True):
         for part, synapse in zip(("linear", "shortcut"), layer.synapses, strict=False):
             name, tap = f"{prefix}.{part}.weight", synapse.tap
             if name not in tensors:  # a readout of groups
@@ -178,18 +203,18 @@ def _translate(model, recipe, tensors, foreign):
                 tensors[f"{prefix}.norm.running_mean"] += offset
 
 
-def _flattened(tap):
+def _flattened(tap: Tap) -> bool:
     """Return whether ``tap`` reads an image whose flattening has more than one order: channels and positions."""
     return tap.kind != "conv" and len(tap.shape) == 3 and tap.shape[2] > 1 and (tap.weight_shape[1] > tap.shape[2])
 
 
-def _channel_last(weight, tap):
+def _channel_last(weight: Tensor, tap: Tap) -> Tensor:
     """Return ``weight`` ``(neurons, channel row column)`` with its columns in the order row, column, channel."""
     rows, columns, channels = tap.shape[0] // tap.pool[0], tap.shape[1] // tap.pool[1], tap.shape[2]
     return weight.reshape(-1, channels, rows, columns).permute(0, 2, 3, 1).reshape(weight.shape)
 
 
-def _scaled(weight, synapse, options, bits):
+def _scaled(weight: Tensor, synapse: Synapse | Groups, options: Weights, bits: int) -> tuple[Tensor, Tensor]:
     """Return ``(w', offset)``: weights for pixels ``0 .. 2^bits - 1``, and what the owner's mean takes from sums."""
     tap, most = synapse.tap, 2**bits - 1
     channels = tap.shape[-1]
@@ -214,7 +239,7 @@ def _scaled(weight, synapse, options, bits):
     return weight * factor[seen][:, :, None, None], offset
 
 
-def _each(value, channels, key):
+def _each(value: float | tuple[float, ...], channels: int, key: str) -> list[float]:
     values = list(value) if isinstance(value, tuple) else [value] * channels
     if len(values) != channels:
         raise UserError(f"key 'weights.{key}' must be one number or {channels}, one a channel, not {len(values)}")

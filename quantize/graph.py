@@ -7,10 +7,13 @@ by kind; the pool that ``pool`` puts behind a layer is called NAME_pool and is w
 
 import math
 import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.quantize.connection import Connection, Shape, swept
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.settings import Layer, Readout, Recipe
 
 INPUT, READOUT = "input", "readout"
 STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
@@ -46,27 +49,30 @@ class Tap:
 
     source: str
     kind: str
-    shape: tuple
+    shape: Shape
     outputs: int
     bits: int
     kernel: int = 1
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    pool: tuple = (1, 1)
+    pool: tuple[int, int] = (1, 1)
     fan_in: int | None = None
     window: int | None = None
     grouped: bool = False
 
     @property
-    def weight_shape(self):
-        """Shape of the weights as torch keeps them: ``(outputs, inputs)`` or ``(outputs, inputs, row, column)``."""
-        if self.kind == "conv":
-            return (self.outputs, self.shape[2] // self.groups, self.kernel, self.kernel)
-        return (self.outputs, math.prod(self.shape) // math.prod(self.pool))
+    def connection(self) -> Connection:
+        """How the weights read the source."""
+        return Connection(self.kind, (self.kernel, self.kernel), self.stride, self.padding, self.groups, self.pool)
 
     @property
-    def fan_out(self):
+    def weight_shape(self) -> Shape:
+        """Shape of the weights as torch keeps them: ``(outputs, inputs)`` or ``(outputs, inputs, row, column)``."""
+        return self.connection.weight_shape(self.shape, self.outputs)
+
+    @property
+    def fan_out(self) -> float:
         """Synapses that one spike drives, edges of the image apart."""
         if self.kind == "conv":
             return self.kernel**2 / self.stride**2 * self.outputs / self.groups
@@ -82,19 +88,22 @@ class Node:
 
     name: str
     kind: str
-    shape: tuple
-    sources: tuple
-    taps: tuple = ()
+    shape: Shape
+    sources: tuple[str, ...]
+    taps: tuple[Tap, ...] = ()
     kernel: int = 1
     stride: int = 1
     padding: int = 0
 
 
-def nodes(recipe):
+def nodes(recipe: Recipe) -> list[Node]:
     """Return the :class:`Node` list of ``recipe`` in order, the readout last; an error names the layer."""
     info = sets.data_set(recipe.data.set)
     shape = info.shape if len(info.shape) != 2 else (*info.shape, 1)
-    shapes, found, counts, last = {INPUT: shape}, [], {}, INPUT
+    shapes: dict[str, Shape] = {INPUT: shape}
+    found: list[Node] = []
+    counts: dict[str, int] = {}
+    last = INPUT
     for layer in recipe.layers:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
         name = layer.name if layer.name is not None else f"{STEM[layer.kind]}{counts[layer.kind]}"
@@ -117,7 +126,7 @@ def nodes(recipe):
     return found
 
 
-def _check_keys(layer):
+def _check_keys(layer: Layer) -> None:
     values = {"from" if key == "source" else key: value for key, value in vars(layer).items()}
     for key in WANTED[layer.kind]:
         if values[key] is None:
@@ -127,7 +136,7 @@ def _check_keys(layer):
             raise UserError(f"key '{key}' has no meaning for kind '{layer.kind}'")
 
 
-def _check_name(name, taken):
+def _check_name(name: str, taken: Container[str]) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
         raise UserError(
             f"the name must be at most 32 lower-case letters, digits and '_' that begin with a letter, "
@@ -137,9 +146,9 @@ def _check_name(name, taken):
         raise UserError(f"the name {name!r} is used twice or reserved")
 
 
-def _sources(layer, last, shapes):
-    names = (last,) if layer.source is None else layer.source
-    names = (names,) if isinstance(names, str) else tuple(names)
+def _sources(layer: Layer, last: str, shapes: Mapping[str, Shape]) -> tuple[str, ...]:
+    given = last if layer.source is None else layer.source
+    names = (given,) if isinstance(given, str) else tuple(given)
     for name in (*names, *([layer.shortcut] if layer.shortcut is not None else [])):
         if name not in shapes:
             raise UserError(f"sources must be earlier layers ({', '.join(shapes)}), not {name!r}")
@@ -150,15 +159,16 @@ def _sources(layer, last, shapes):
     return names
 
 
-def _layer(layer, name, sources, shapes):
+def _layer(layer: Layer, name: str, sources: tuple[str, ...], shapes: Mapping[str, Shape]) -> list[Node]:
     """Return the nodes that ``layer`` stands for: one, or two where it has a ``pool``."""
     shape = shapes[sources[0]]
     if layer.kind == "dense":
-        fan_in = _fan_in(layer.fan_in, shape, layer.bits)
+        neurons, bits = _given(layer.neurons), _given(layer.bits)
+        fan_in = _fan_in(layer.fan_in, shape, bits)
         if layer.window is not None and (not fan_in or len(shape) != 3 or layer.window**2 * shape[2] < fan_in):
             raise UserError(f"key 'window' wants an image, here {shape}, and a 'fan_in' that fits into it")
-        tap = Tap(sources[0], "dense", shape, layer.neurons, layer.bits, fan_in=fan_in, window=layer.window)
-        return [Node(name, "fire", (layer.neurons,), sources, (tap,))]
+        tap = Tap(sources[0], "dense", shape, neurons, bits, fan_in=fan_in, window=layer.window)
+        return [Node(name, "fire", (neurons,), sources, (tap,))]
     if layer.kind == "or":
         for other in sources:
             if shapes[other] != shape or other == INPUT:
@@ -169,48 +179,55 @@ def _layer(layer, name, sources, shapes):
     if layer.kind == "maxpool":
         if sources[0] == INPUT:
             raise UserError("a max pool wants spikes, not the input's pixels")
-        return [_pool(name, sources[0], shape, layer.kernel, layer.stride or layer.kernel, layer.padding or 0)]
+        kernel = _given(layer.kernel)
+        return [_pool(name, sources[0], shape, kernel, layer.stride or kernel, layer.padding or 0)]
     found = [_conv(layer, name, sources[0], shapes)]
     if layer.pool is not None:
         found.append(_pool(f"{name}_pool", name, found[0].shape, layer.pool, layer.pool, 0))
     return found
 
 
-def _conv(layer, name, source, shapes):
+def _given(value: int | None) -> int:
+    """Return ``value``, a key that :func:`_check_keys` has asked for."""
+    assert value is not None
+    return value
+
+
+def _conv(layer: Layer, name: str, source: str, shapes: Mapping[str, Shape]) -> Node:
     shape, stride = shapes[source], layer.stride or 1
-    padding = layer.kernel // 2 if layer.padding is None else layer.padding
+    channels, kernel, bits = _given(layer.channels), _given(layer.kernel), _given(layer.bits)
+    padding = kernel // 2 if layer.padding is None else layer.padding
     if isinstance(layer.groups, str) and layer.groups != "depthwise":
         raise UserError(f"key 'groups' must be an integer or \"depthwise\", not {layer.groups!r}")
-    groups = shape[2] if layer.groups == "depthwise" else layer.groups or 1
-    if shape[2] % groups or layer.channels % groups:
+    groups = shape[2] if isinstance(layer.groups, str) else layer.groups or 1
+    if shape[2] % groups or channels % groups:
         raise UserError(
-            f"groups must divide the {shape[2]} channels that enter and the {layer.channels} that leave, "
-            f"{groups} does not"
+            f"groups must divide the {shape[2]} channels that enter and the {channels} that leave, {groups} does not"
         )
-    main = Tap(source, "conv", shape, layer.channels, layer.bits, layer.kernel, stride, padding, groups)
-    result = (*_swept(shape, layer.kernel, stride, padding), layer.channels)
+    main = Tap(source, "conv", shape, channels, bits, kernel, stride, padding, groups)
+    result = (*_swept(shape, kernel, stride, padding), channels)
     if layer.shortcut is None:
         if layer.shortcut_kind is not None or layer.shortcut_bits is not None:
             raise UserError("'shortcut_kind' and 'shortcut_bits' want a 'shortcut'")
         return Node(name, "fire", result, (source,), (main,))
     if INPUT in (source, layer.shortcut):
         raise UserError("a layer that reads the input can't have a shortcut, nor can the input be one")
-    side = _shortcut(layer, shapes[layer.shortcut], result)
+    side = _shortcut(layer, layer.shortcut, shapes[layer.shortcut], result)
     return Node(name, "fire", result, (source, layer.shortcut), (main, side))
 
 
-def _shortcut(layer, shape, result):
-    bits = layer.shortcut_bits or layer.bits
+def _shortcut(layer: Layer, source: str, shape: Shape, result: Shape) -> Tap:
+    bits = layer.shortcut_bits or _given(layer.bits)
     if len(shape) == 3 and shape == result and layer.shortcut_kind != "conv":
-        return Tap(layer.shortcut, "conv", shape, result[2], bits, groups=result[2])
+        return Tap(source, "conv", shape, result[2], bits, groups=result[2])
     for stride in range(1, 8):
         if len(shape) == 3 and _swept(shape, 1, stride, 0) == result[:2] and layer.shortcut_kind != "identity":
-            return Tap(layer.shortcut, "conv", shape, result[2], bits, stride=stride)
+            return Tap(source, "conv", shape, result[2], bits, stride=stride)
     wanted = f"{result}" if layer.shortcut_kind == "identity" else f"{result[:2]} rows and columns, or a multiple"
-    raise UserError(f"the shortcut wants {wanted}, but {layer.shortcut} gives {shape}")
+    raise UserError(f"the shortcut wants {wanted}, but {source} gives {shape}")
 
 
-def _pool(name, source, shape, size, stride, padding):
+def _pool(name: str, source: str, shape: Shape, size: int, stride: int, padding: int) -> Node:
     if padding > size // 2:
         raise UserError(f"padding must be at most half the pool of {size}, not {padding}")
     return Node(
@@ -218,15 +235,11 @@ def _pool(name, source, shape, size, stride, padding):
     )
 
 
-def _swept(shape, kernel, stride, padding):
-    """Return rows and columns of the positions that a window takes on an image of ``shape``."""
-    padded = tuple(n + 2 * padding for n in shape[:2])
-    if min(padded) < kernel:
-        raise UserError(f"a window of {kernel} x {kernel} must fit into the padded image of {padded[0]} x {padded[1]}")
-    return tuple((n - kernel) // stride + 1 for n in padded)
+def _swept(shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    return swept(shape, (kernel, kernel), stride, padding)
 
 
-def _fan_in(wanted, shape, bits):
+def _fan_in(wanted: int | None, shape: Shape, bits: int) -> int | None:
     if wanted is not None and bits == 1:
         raise UserError("key 'fan_in' wants 'bits' of 2 or more: 1 bit has no weight 0")
     if wanted is not None and wanted > math.prod(shape):
@@ -234,7 +247,7 @@ def _fan_in(wanted, shape, bits):
     return wanted
 
 
-def _readout(options, source, shape, classes):
+def _readout(options: Readout, source: str, shape: Shape, classes: int) -> Node:
     if options.average == 1 or (options.average == "global" and len(shape) == 1):
         if options.groups and (source == INPUT or math.prod(shape) % classes):
             raise UserError(
@@ -257,7 +270,8 @@ def _readout(options, source, shape, classes):
         raise UserError("keys 'groups' and 'fan_in' want no average")
     if isinstance(options.average, str) and options.average != "global":
         raise UserError(f"key 'average' must be an integer or \"global\", not {options.average!r}")
-    pool = shape[:2] if options.average == "global" else (options.average,) * 2
+    size = options.average
+    pool = (shape[0], shape[1]) if isinstance(size, str) else (size, size)
     if len(shape) != 3 or shape[0] % pool[0] or shape[1] % pool[1]:
         raise UserError(f"an average of {pool[0]} x {pool[1]} must divide the image, but {source} gives {shape}")
     return Node(

@@ -19,14 +19,17 @@ Images are torch's ``(batch, channel, row, column)``, in channels-last memory; a
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from s2nn_hw.network.synapses import weight_limit
-from s2nn_hw.quantize.graph import INPUT
-from s2nn_hw.quantize.sparse import windows
+from s2nn_hw.quantize.fan_in import windows
+from s2nn_hw.quantize.graph import INPUT, Node, Tap
+from s2nn_hw.quantize.products import image, max_pool, product, raster, union
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
 # below, which rounds more weights to 0: that trained to a lower loss on MNIST. A checkpoint keeps its own.
@@ -37,25 +40,25 @@ GATHERED = 16  # live inputs of a neuron up to which its product runs over them 
 
 class _Round(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return torch.round(x)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
 class _Sign(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
-def weight_scale(weight, bits, *, clip=None, shared=False):
+def weight_scale(weight: Tensor, bits: int, *, clip: Tensor | float | None = None, shared: bool = False) -> Tensor:
     """Return the positive scale of ``weight`` ``(neurons, inputs)``: ``(neurons, 1)``, or ``(1, 1)`` if ``shared``.
 
     ``clip``: in units of mean |w|, default :data:`CLIP`. Rows of zeros get scale 1.
@@ -66,7 +69,7 @@ def weight_scale(weight, bits, *, clip=None, shared=False):
     return torch.where(mean > 0, mean * step, torch.ones_like(mean))
 
 
-def weight_levels(weight, scale, bits):
+def weight_levels(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
     """Return the integer levels of ``weight`` as floats, same shape, straight-through gradient."""
     limit = weight_limit(bits)
     if bits == 1:
@@ -78,11 +81,11 @@ class _Live(torch.autograd.Function):
     """``weight * mask``; the gradient goes to every weight, so that one that is not live can become so."""
 
     @staticmethod
-    def forward(ctx, weight, mask):
+    def forward(ctx: Any, weight: Tensor, mask: Tensor) -> Tensor:
         return weight * mask
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
@@ -96,9 +99,16 @@ class Synapse(nn.Module):
     window has.
     """
 
-    def __init__(self, tap, *, shared=False, quantised=True):
+    clip: Tensor
+    within: Tensor | None
+    mask: Tensor
+    spread: Tensor
+    live: Tensor | None
+
+    def __init__(self, tap: Tap, *, shared: bool = False, quantised: bool = True) -> None:
         super().__init__()
         self.tap, self.bits, self.shared, self.quantised = tap, tap.bits, shared, quantised
+        self.connection = tap.connection
         self.weight = nn.Parameter(torch.empty(tap.weight_shape))
         nn.init.normal_(self.weight, std=self.weight[0].numel() ** -0.5)
         if quantised:
@@ -107,6 +117,7 @@ class Synapse(nn.Module):
         if tap.fan_in:
             self.register_buffer("within", windows(tap) if tap.window else None, persistent=False)
         if tap.window:
+            assert self.within is not None  # a window wants a fan_in
             with torch.no_grad():
                 self.weight.mul_(self.within * (self.within[0].numel() / self.within[0].sum()) ** 0.5)
         if tap.fan_in:
@@ -115,32 +126,38 @@ class Synapse(nn.Module):
             self.register_buffer("spread", torch.ones(tap.weight_shape[1]), persistent=False)
 
     @property
-    def compact(self):
+    def fan_in(self) -> int:
+        """Live inputs of each neuron in the end, of a synapse that has such a number."""
+        assert self.tap.fan_in is not None
+        return self.tap.fan_in
+
+    @property
+    def compact(self) -> bool:
         """Whether products run over the live inputs alone, which is quicker: in training, once they are final."""
         return self.training and self.live is not None and self.live.shape[1] <= GATHERED
 
     @property
-    def choosing(self):
+    def choosing(self) -> bool:
         """Whether the live inputs are still being chosen: in training, before the choice is final."""
         return self.training and self.tap.fan_in is not None and self.live is None
 
-    def kept(self):
+    def kept(self) -> Tensor:
         """Return the weights in use: ``(neurons, weights of a neuron)``, or ``(neurons, fan_in)`` if ``compact``."""
         weight = self.weight.flatten(1)
         if self.tap.fan_in is None:
             return weight
-        if self.compact:
+        if self.compact and self.live is not None:
             return weight.gather(1, self.live)
         return weight * self.mask if self.live is not None else _Live.apply(weight, self.mask)
 
-    def scale(self):
+    def scale(self) -> Tensor:
         """Return the positive scale of the weights, ``(neurons, 1)`` or ``(1, 1)``."""
         if self.tap.fan_in is None:
             return weight_scale(self.weight.flatten(1), self.bits, clip=self.clip, shared=self.shared)
         most = self.kept().detach().abs().amax(dim=None if self.shared else 1).reshape(-1, 1)
         return torch.where(most > 0, most / weight_limit(self.bits), torch.ones_like(most))
 
-    def levels(self, scale=None):
+    def levels(self, scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return ``(levels, scale)``: integer weights as floats, ``(neurons, weights of a neuron)``, their scale.
 
         ``scale``: another synapse's, where both add to the same accumulators.
@@ -148,58 +165,49 @@ class Synapse(nn.Module):
         scale = self.scale() if scale is None else scale
         return weight_levels(self.kept(), scale, self.bits), scale
 
-    def product(self, x, weight):
+    def product(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return the sums of ``weight``, shaped as by :meth:`kept`, over ``x``, those of a pool not divided."""
-        tap = self.tap
-        if self.compact:
+        if self.compact and self.live is not None:
             inputs = raster(x).t().contiguous().index_select(0, self.live.flatten())  # rows: far quicker than columns
             return torch.bmm(weight[:, None], inputs.view(*self.live.shape, -1))[:, 0].t()
-        if tap.kind == "conv":
-            weight = weight.reshape(self.weight.shape).contiguous(memory_format=torch.channels_last)
-            return functional.conv2d(x, weight, stride=tap.stride, padding=tap.padding, groups=tap.groups)
-        if tap.kind == "pooled":
-            batch, channels, rows, columns = x.shape
-            (high, wide) = tap.pool
-            x = x.reshape(batch, channels, rows // high, high, columns // wide, wide).sum(dim=(3, 5))
-        return functional.linear(raster(x), weight)
-
-
-def raster(x):
-    """Return ``x`` flat, ``(batch, values)`` in the order row, column, channel."""
-    return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
+        return product(self.connection, x, weight)
 
 
 class Hidden(nn.Module):
     """Synapses, batch norm, neuron of a "fire" node: one value per tap to ``(batch, *node.shape)`` spikes."""
 
-    def __init__(self, node, neuron, *, quantised=True):
+    norm: nn.BatchNorm1d | nn.BatchNorm2d
+
+    def __init__(self, node: Node, neuron: nn.Module, *, quantised: bool = True) -> None:
         super().__init__()
         self.name, self.quantised = node.name, quantised
         self.linear = Synapse(node.taps[0], quantised=quantised)
         self.shortcut = Synapse(node.taps[1], quantised=quantised) if len(node.taps) > 1 else None
-        self.norm = (nn.BatchNorm2d if len(node.shape) == 3 else nn.BatchNorm1d)(node.shape[-1])
+        channels = node.shape[-1]
+        self.norm = nn.BatchNorm2d(channels) if len(node.shape) == 3 else nn.BatchNorm1d(channels)
         self.neuron = neuron
 
     @property
-    def synapses(self):
+    def synapses(self) -> list[Synapse]:
+        """The main synapses, and those of the shortcut."""
         return [self.linear] if self.shortcut is None else [self.linear, self.shortcut]
 
-    def levels(self):
+    def levels(self) -> tuple[list[Tensor], Tensor]:
         """Return ``(levels, scale)``: a list with the integer weights of each synapse, and the scale of them all."""
         levels, scale = self.linear.levels()
         return [levels, *(other.levels(scale)[0] for other in self.synapses[1:])], scale
 
-    def weights(self):
+    def weights(self) -> list[Tensor]:
         """Return what multiplies the inputs of each synapse, ``(neurons, weights of a neuron)``."""
         if not self.quantised or self.linear.choosing:  # rounding is slow while all are live, and only matters later
             return [synapse.kept() for synapse in self.synapses]
         levels, scale = self.levels()
         return [table * scale for table in levels]
 
-    def membrane(self, *values):
+    def membrane(self, *values: Tensor) -> Tensor:
         """Return what the neuron compares with its threshold: batch norm of the synapses' common sum."""
 
-        def total(weights):
+        def total(weights: list[Tensor]) -> Tensor:
             parts = [s.product(x, w) for s, x, w in zip(self.synapses, values, weights, strict=True)]
             return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
@@ -211,7 +219,8 @@ class Hidden(nn.Module):
             sums = sums.round()  # integers but for libraries that transform convolutions
         return self.norm(sums * scale.reshape(-1, *[1] * (sums.ndim - 2)))
 
-    def forward(self, *values):
+    def forward(self, *values: Tensor) -> Tensor:
+        """Return the spikes."""
         return self.neuron(self.membrane(*values))
 
 
@@ -221,51 +230,59 @@ class Groups(nn.Module):
     ``gain`` is the score of one spike.
     """
 
-    shared = True
+    shared: bool = True
+    weight: Tensor
 
-    def __init__(self, tap):
+    def __init__(self, tap: Tap) -> None:
         super().__init__()
         self.tap, self.bits = tap, tap.bits
         outputs, inputs = tap.weight_shape
         self.register_buffer("weight", torch.eye(outputs).repeat_interleave(inputs // outputs, dim=1), persistent=False)
         self.gain = nn.Parameter(torch.tensor((inputs // outputs) ** -0.5))
 
-    def levels(self):
+    def levels(self) -> tuple[Tensor, Tensor]:
+        """Return the integer weights and their scale, as :meth:`Synapse.levels`."""
         return self.weight, self.gain.abs().clamp(min=1e-6).reshape(1, 1)
 
-    def kept(self):
+    def kept(self) -> Tensor:
+        """Return the weights in use."""
         return self.weight * self.gain.abs()
 
-    def product(self, x, weight):
+    def product(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the sums of ``weight`` over ``x``."""
         return functional.linear(raster(x), weight)
 
 
 class Readout(nn.Module):
     """Synapses and bias without a spike: spikes to ``(batch, classes)`` scores."""
 
-    def __init__(self, tap, *, quantised=True):
+    linear: Groups | Synapse
+
+    def __init__(self, tap: Tap, *, quantised: bool = True) -> None:
         super().__init__()
         self.quantised, self.area = quantised, tap.pool[0] * tap.pool[1]
         self.linear = Groups(tap) if tap.grouped else Synapse(tap, shared=True, quantised=quantised)
         self.bias = nn.Parameter(torch.zeros(tap.outputs), requires_grad=not tap.grouped)  # groups: a plain count
 
     @property
-    def synapses(self):
+    def synapses(self) -> list[Groups | Synapse]:
+        """The only synapses."""
         return [self.linear]
 
-    def levels(self):
+    def levels(self) -> tuple[list[Tensor], Tensor]:
         """Return ``(levels, scale)`` as :meth:`Hidden.levels`; an average's division is in the scale."""
         levels, scale = self.linear.levels()
         return [levels], scale / self.area
 
-    def weights(self):
+    def weights(self) -> list[Tensor]:
         """Return what multiplies the sums of spikes, ``(classes, weights of a class)``, in a list of one."""
         if not self.quantised:
             return [self.linear.kept() / self.area]
         (levels,), scale = self.levels()
         return [levels * scale]
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores."""
         if not self.quantised:
             return self.linear.product(x, self.weights()[0]) + self.bias
         (levels,), scale = self.levels()
@@ -278,7 +295,7 @@ class SpikingNetwork(nn.Module):
     ``neuron``: what stands behind each batch norm, for the float teacher a ReLU.
     """
 
-    def __init__(self, nodes, neuron, *, quantised=True):
+    def __init__(self, nodes: Sequence[Node], neuron: nn.Module, *, quantised: bool = True) -> None:
         super().__init__()
         self.nodes = nodes
         fire = [node for node in nodes if node.kind == "fire"]
@@ -290,15 +307,26 @@ class SpikingNetwork(nn.Module):
         readers = [source for node in nodes for source in node.sources]
         self.pools = {n.sources[0]: n for n in nodes if n.kind == "maxpool" and readers.count(n.sources[0]) == 1}
 
-    def forward(self, pixels):
+    @property
+    def fires(self) -> list[Hidden]:
+        """The hidden layers with neurons, in order."""
+        return [layer for layer in self.hidden if isinstance(layer, Hidden)]
+
+    @property
+    def layers(self) -> list[Hidden | Readout]:
+        """The layers with weights, the readout last."""
+        return [*self.fires, self.readout]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the scores ``(batch, classes)``."""
         return self.trace(pixels)[0]
 
-    def trace(self, pixels):
+    def trace(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return scores ``(batch, classes)`` and the spikes of each layer by name, images as torch orders them.
 
         In training, layers whose spikes a max pool alone reads are left out.
         """
-        values, hidden = {INPUT: self.image(pixels)}, iter(self.hidden)
+        values, hidden = {INPUT: image(pixels, self.shape)}, iter(self.fires)
         for node in self.nodes[:-1]:
             sources = [values[source] for source in node.sources if source in values]
             if node.kind == "fire":
@@ -308,32 +336,17 @@ class SpikingNetwork(nn.Module):
                 if pool is None:
                     values[node.name] = layer.neuron(u)
                 else:
-                    values[pool.name] = layer.neuron(max_pool(u, pool))
+                    values[pool.name] = layer.neuron(max_pool(u, pool.kernel, pool.stride, pool.padding))
             elif node.name not in values:
-                values[node.name] = max_pool(sources[0], node) if node.kind == "maxpool" else union(sources)
+                if node.kind == "maxpool":
+                    values[node.name] = max_pool(sources[0], node.kernel, node.stride, node.padding)
+                else:
+                    values[node.name] = union(sources)
         with torch.autocast(pixels.device.type, enabled=False):
             scores = self.readout(values[self.nodes[-1].sources[0]].to(self.readout.bias.dtype))
         del values[INPUT]
         return scores, values
 
-    def image(self, pixels):
-        """Return ``(batch, pixels)`` in raster order as an image ``(batch, channel, row, column)``; features stay."""
-        if len(self.shape) == 1:
-            return pixels
-        return pixels.reshape(len(pixels), *self.shape).permute(0, 3, 1, 2)
-
-    def loads(self):
+    def loads(self) -> list[tuple[str, int, float]]:
         """Return ``(source, values, fan_out)`` of every tap that spikes enter: what a spike there costs."""
         return [(tap.source, math.prod(tap.shape), tap.fan_out) for tap in self.taps if tap.source != INPUT]
-
-
-def max_pool(x, node):
-    return functional.max_pool2d(x, node.kernel, node.stride, node.padding)
-
-
-def union(values):
-    """Return the OR of spikes."""
-    result = values[0]
-    for other in values[1:]:
-        result = torch.maximum(result, other)
-    return result

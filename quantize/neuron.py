@@ -11,15 +11,17 @@ hyperbola above it, continuous at 0 exactly when ``beta = alpha / 4``.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
 
 
-def s2nn(x, alpha, beta):
+def s2nn(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))`` for ``x < 0``, ``beta / (x + 1)`` for ``x >= 0``."""
     # each branch is clamped to its own side: nothing divides by zero at x = -1, and the other side is constant
     below, above = sigmoid(x.clamp(max=0), alpha, beta), x.clamp(min=0).add_(1).reciprocal_()
@@ -28,34 +30,34 @@ def s2nn(x, alpha, beta):
     return torch.where(x < 0, below, above.mul_(beta))
 
 
-def sigmoid(x, alpha, beta):
+def sigmoid(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``alpha sigmoid(alpha x) (1 - sigmoid(alpha x))``."""
     s = (alpha * x).sigmoid_()
     return (s - s * s).mul_(alpha)
 
 
-def atan(x, alpha, beta):
+def atan(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``(alpha / 2) / (1 + (pi alpha x / 2)^2)``."""
     return (math.pi / 2 * alpha * x).square_().add_(1).reciprocal_().mul_(alpha / 2)
 
 
-def rectangular(x, alpha, beta):
+def rectangular(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``alpha`` for ``|x| < 1 / (2 alpha)``, else 0: a window of area 1."""
     return torch.lt(x.abs(), 0.5 / alpha, out=torch.empty_like(x)).mul_(alpha)
 
 
-def triangular(x, alpha, beta):
+def triangular(x: Tensor, alpha: float, beta: float) -> Tensor:
     """``alpha max(0, 1 - alpha |x|)``: a triangle of area 1."""
     return alpha * (1 - alpha * x.abs()).clamp(min=0)
 
 
-def straight_through(x, alpha, beta):
+def straight_through(x: Tensor, alpha: float, beta: float) -> Tensor:
     """1 for ``|x| <= 1 / alpha``, else 0: the clipped straight-through estimator."""
     return torch.le(x.abs(), 1 / alpha, out=torch.empty_like(x))
 
 
 # name: derivative, default alpha; beta matters to s2nn alone
-SURROGATES = {
+SURROGATES: dict[str, tuple[Callable[[Tensor, float, float], Tensor], float]] = {
     "s2nn": (s2nn, 4.0),
     "sigmoid": (sigmoid, 4.0),
     "atan": (atan, 2.0),
@@ -69,13 +71,13 @@ class _Spike(torch.autograd.Function):
     """Forwards ``1[u >= threshold]``, backwards the surrogate at ``x = (u - threshold) / unit``."""
 
     @staticmethod
-    def forward(ctx, u, threshold, unit, surrogate):
+    def forward(ctx: Any, u: Tensor, threshold: float, unit: float, surrogate: "Surrogate") -> Tensor:
         ctx.save_for_backward(u)
         ctx.threshold, ctx.unit, ctx.surrogate = threshold, unit, surrogate
         return torch.ge(u, threshold, out=torch.empty_like(u))  # straight to numbers: a bool in between is slow
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (u,) = ctx.saved_tensors
         x = u - ctx.threshold
         if ctx.unit != 1:
@@ -91,7 +93,7 @@ class Surrogate:
     alpha: float | None = None
     beta: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in SURROGATES:
             raise UserError(f"surrogate must be one of {', '.join(SURROGATES)}, not {self.name!r}")
         if self.alpha is None:
@@ -101,11 +103,12 @@ class Surrogate:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise UserError(f"surrogate {key} must be a positive number, not {value!r}")
 
-    def derivative(self, x):
+    def derivative(self, x: Tensor) -> Tensor:
         """Return ``ds/dx`` as used backwards, same shape as ``x``."""
+        assert self.alpha is not None  # set by __post_init__
         return SURROGATES[self.name][0](x, self.alpha, self.beta)
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         """Return spikes ``1[x >= 0]`` in the dtype and shape of ``x``; the gradient is :meth:`derivative`."""
         return _Spike.apply(x, 0.0, 1.0, self)
 
@@ -113,11 +116,12 @@ class Surrogate:
 class Neuron(nn.Module):
     """``(batch, neurons)`` membrane inputs to spikes of the same shape; ``threshold`` is ``u_th``."""
 
-    def __init__(self, surrogate=None, threshold=1.0):
+    def __init__(self, surrogate: Surrogate | None = None, threshold: float = 1.0) -> None:
         super().__init__()
         if not math.isfinite(threshold):
             raise UserError(f"neuron threshold must be a number, not {threshold!r}")
         self.surrogate, self.threshold = surrogate or Surrogate(), float(threshold)
 
-    def forward(self, u):
+    def forward(self, u: Tensor) -> Tensor:
+        """Return the spikes of membrane inputs ``u``."""
         return _Spike.apply(u, self.threshold, abs(self.threshold) or 1.0, self.surrogate)

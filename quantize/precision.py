@@ -2,8 +2,10 @@
 
 import torch
 
+from s2nn_hw.quantize.settings import Recipe
 
-def mixed(recipe, device):
+
+def mixed(recipe: Recipe, device: torch.device) -> torch.autocast:
     """Return the autocast context of a training step: bfloat16 where convolutions gain by it, else nothing.
 
     Levels, spikes and pixels are small integers, exact in bfloat16; evaluation and batch norm's final statistics

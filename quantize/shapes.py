@@ -1,6 +1,7 @@
 """The integer network of a recipe before anything is trained: its shapes and limits, with weights of one value."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,11 +13,14 @@ from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import MAX_TABLE_BYTES
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.graph import Node, Tap
+from s2nn_hw.quantize.settings import Recipe
 
 
-def check_shapes(recipe, nodes):
+def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
     """Raise :class:`UserError`, naming the layer, where the network of ``nodes`` of ``recipe`` can't be built."""
-    info, layers, room = sets.data_set(recipe.data.set), [], MAX_TABLE_BYTES
+    info, room = sets.data_set(recipe.data.set), MAX_TABLE_BYTES
+    layers: list[Layer] = []
     for node in nodes:
         room -= sum(math.prod(tap.weight_shape) for tap in node.taps) + 4 * (node.shape[-1] if node.taps else 0)
         if room < 0:
@@ -28,16 +32,16 @@ def check_shapes(recipe, nodes):
     Network(recipe.name, Input(info.shape, recipe.data.pixel_bits), tuple(layers), info.classes)
 
 
-def _layer(node):
+def _layer(node: Node) -> Layer:
     if not node.taps:
-        join = MaxPool(node.kernel, node.stride, node.padding) if node.kind == "maxpool" else Or()
-        return Layer(node.name, join, None, node.sources)
+        join: MaxPool | Or = Or() if node.kind == "or" else MaxPool(node.kernel, node.stride, node.padding)
+        return Layer(node.name, (join,), None, node.sources)
     table = np.zeros(node.shape[-1], np.int32)
     neuron = Readout(table) if node.kind == "readout" else Fire(table)
     return Layer(node.name, tuple(map(_synapse, node.taps)), neuron, node.sources)
 
 
-def _synapse(tap):
+def _synapse(tap: Tap) -> Dense | Conv2d | PooledDense:
     weights = np.ones(tap.weight_shape, np.int8)
     if tap.kind == "conv":
         return Conv2d(weights.transpose(0, 2, 3, 1), tap.bits, tap.stride, tap.padding, tap.groups)

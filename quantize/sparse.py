@@ -18,105 +18,75 @@ LUTs (six-input tables of a circuit in which each neuron is logic of its own), a
     unread     a neuron that nothing live reads costs nothing, nor do its inputs
 """
 
-import torch
+from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
+from s2nn_hw.quantize.fan_in import live_inputs, most_inputs
 from s2nn_hw.quantize.graph import INPUT
+from s2nn_hw.quantize.layers import Groups, SpikingNetwork, Synapse
+from s2nn_hw.quantize.settings import Sparse
 
 TABLE = 6  # inputs of a table
 TERM = 0.65  # of a sum, per bit of small weight: sums of 62 to 95 spikes map to 0.64 or 0.65 each on 7-series devices
 CHOICE = 140  # of the comparisons that find the best of ten classes; other numbers of classes in proportion
-PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
 SOFTNESS = 0.1  # of the soft choice, in units of the least live weight
 
 
-def sparse_synapses(model):
+def sparse_synapses(model: SpikingNetwork) -> list[Synapse]:
     """Return the :class:`s2nn_hw.quantize.layers.Synapse` modules of ``model`` that have a ``fan_in``."""
-    return [s for layer in [*model.hidden, model.readout] for s in layer.synapses if s.tap.fan_in]
+    return [s for layer in model.layers for s in layer.synapses if isinstance(s, Synapse) and s.tap.fan_in]
 
 
-def measure_inputs(model, pixels):
+def measure_inputs(model: SpikingNetwork, pixels: Tensor) -> None:
     """Set each first layer's ``spread`` from encoded training ``pixels`` ``(images, pixels)``."""
     for synapse in sparse_synapses(model):
         if synapse.tap.source == INPUT:
             synapse.spread.copy_(pixels.std(dim=0))
 
 
-def windows(tap):
-    """Return bool ``(neurons, inputs)``: which inputs lie in the ``window`` of each neuron of ``tap``.
-
-    Places follow the additive sequence of the plastic number, which fills a square evenly at any count; a window
-    that would reach over the edge is moved inside.
-    """
-    rows, columns, channels = tap.shape
-    number = torch.arange(1, tap.outputs + 1, dtype=torch.float64)
-    inside = []
-    for size, step in ((rows, PLASTIC**-1), (columns, PLASTIC**-2)):
-        first = ((number * step % 1) * max(size - tap.window + 1, 1)).floor()[:, None]
-        place = torch.arange(size)
-        inside.append((place >= first) & (place < first + tap.window))
-    square = inside[0][:, :, None] & inside[1][:, None, :]
-    return square[..., None].expand(*square.shape, channels).flatten(1)
-
-
-def live_inputs(inputs, fan_in, progress, reach):
-    """Return how many of ``inputs`` are live at the share ``progress`` of training."""
-    left = 1 - progress / reach if progress < reach else 0.0
-    return max(fan_in, round(fan_in * (inputs / fan_in) ** left**1.5))
-
-
 @torch.no_grad()
-def choose(model, options, progress):
-    """Set the masks of ``model`` for the share ``progress``; ``options`` is :class:`s2nn_hw.quantize.recipe.Sparse`."""
+def choose(model: SpikingNetwork, options: Sparse, progress: float) -> None:
+    """Set the masks of ``model`` for the share ``progress``; ``options``: how they are chosen."""
     for synapse in sparse_synapses(model):
-        mask, final = synapse.mask, progress >= options.fix
+        mask, final, fan_in = synapse.mask, progress >= options.fix, synapse.fan_in
         if synapse.live is None:
-            count = live_inputs(_reach(synapse.tap), synapse.tap.fan_in, progress, options.reach)
+            count = live_inputs(most_inputs(synapse.tap), fan_in, progress, options.reach)
             # a final choice that came from a file stays as it is
-            if not (final and bool((mask.sum(dim=1) == synapse.tap.fan_in).all())):
+            if not (final and bool((mask.sum(dim=1) == fan_in).all())):
                 mask.zero_().scatter_(1, _worth(synapse).topk(count, dim=1).indices, 1.0)
-        synapse.live = mask.topk(synapse.tap.fan_in, dim=1).indices.sort(dim=1).values if final else None
+        synapse.live = mask.topk(fan_in, dim=1).indices.sort(dim=1).values if final else None
 
 
-def _reach(tap):
-    """Return how many inputs each neuron of ``tap`` can have."""
-    if tap.window is None:
-        return tap.weight_shape[1]
-    rows, columns, channels = tap.shape
-    return min(tap.window, rows) * min(tap.window, columns) * channels
-
-
-def _worth(synapse):
+def _worth(synapse: Synapse) -> Tensor:
     worth = synapse.weight.abs() * synapse.spread
     return worth if synapse.within is None else worth.masked_fill(~synapse.within, -1.0)
 
 
-def predict_luts(model, input_bits):
+def predict_luts(model: SpikingNetwork, input_bits: int) -> float:
     """Return the estimated LUTs of the dense ``model`` as a float: hard masks, unread neurons left out."""
-    return float(_luts(model, input_bits, [_hard(layer.synapses[0]) for layer in _layers(model)]))
+    return float(_luts(model, input_bits, [_hard(layer.synapses[0]) for layer in model.layers]))
 
 
-def soft_luts(model, input_bits):
+def soft_luts(model: SpikingNetwork, input_bits: int) -> Tensor:
     """Return the estimate of :func:`predict_luts` as a tensor with a gradient to the weights.
 
     The value is the hard one. Backwards, a synapse counts by a sigmoid of how far its weight is above the neuron's
     least live one (in units of it), and a neuron with R readers by ``log(1 + R)``: each reader pays its share, one
     more costs the less the more there are, so choices are drawn towards neurons that are read anyway.
     """
-    return _luts(model, input_bits, [_soft(layer.synapses[0]) for layer in _layers(model)])
+    return _luts(model, input_bits, [_soft(layer.synapses[0]) for layer in model.layers])
 
 
-def _layers(model):
-    return [*model.hidden, model.readout]
+def _hard(synapse: Synapse | Groups) -> Tensor:
+    if isinstance(synapse, Groups):
+        return (synapse.weight != 0).float()
+    return synapse.mask if synapse.tap.fan_in else torch.ones_like(synapse.weight)
 
 
-def _hard(synapse):
-    if synapse.tap.fan_in:
-        return synapse.mask
-    return (synapse.weight != 0).float() if synapse.tap.grouped else torch.ones_like(synapse.weight)
-
-
-def _soft(synapse):
-    if not synapse.tap.fan_in or synapse.live is not None:
+def _soft(synapse: Synapse | Groups) -> Tensor:
+    if isinstance(synapse, Groups) or not synapse.tap.fan_in or synapse.live is not None:
         return _hard(synapse)
     worth = _worth(synapse)
     with torch.no_grad():
@@ -126,12 +96,11 @@ def _soft(synapse):
     return soft + (synapse.mask - soft).detach()
 
 
-def _luts(model, input_bits, masks):
+def _luts(model: SpikingNetwork, input_bits: int, masks: Sequence[Tensor]) -> Tensor:
     """Return the LUTs of a chain of layers with ``masks`` ``(neurons, inputs)``, the readout's last."""
-    synapse = model.readout.linear
     total = TERM * masks[-1].sum() + CHOICE * (masks[-1].shape[0] - 1) / 9
     read = _read(masks[-1], torch.ones(len(masks[-1]), device=masks[-1].device))
-    for layer, mask in zip(reversed(model.hidden), reversed(masks[:-1]), strict=True):
+    for layer, mask in zip(reversed(model.fires), reversed(masks[:-1]), strict=True):
         synapse = layer.synapses[0]
         count = mask.sum(dim=1)
         bits = count * (input_bits if synapse.tap.source == INPUT else 1)
@@ -142,7 +111,7 @@ def _luts(model, input_bits, masks):
     return total
 
 
-def _read(mask, readers):
+def _read(mask: Tensor, readers: Tensor) -> Tensor:
     """Return 1 where an input ``(inputs,)`` is read by a neuron that is read itself, as ``readers`` says, else 0."""
     count = readers @ mask
     soft = count.log1p()

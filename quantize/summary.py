@@ -1,65 +1,59 @@
 """What the quantizer reports: one row per layer, and the accuracy of float and integer model on the same images."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import INPUT
-from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.synapses import Synapse, image_shape
 from s2nn_hw.quantize.check import compare, warnings
+from s2nn_hw.quantize.checkpoint import Checkpoint
+from s2nn_hw.quantize.connection import Shape
 from s2nn_hw.quantize.convert import convert, needs_calibration
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.recipe import as_dict
-from s2nn_hw.quantize.train import evaluate
+from s2nn_hw.quantize.figures import Figures, LayerFigures
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import evaluate
 
 CALIBRATION_IMAGES = 4000
 CALIBRATION_VALUES = 1 << 25  # of the largest layer, on all calibration images
 
 
-def quantize(checkpoint, *, bits=None, console=None, check=None):
-    """Return ``(network, report)``: the integer network with provenance, and the JSON-able report of :func:`report`.
+def quantize(
+    checkpoint: Checkpoint,
+    *,
+    bits: list[int] | None = None,
+    console: Console | None = None,
+    check: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[Network, Figures]:
+    """Return the integer network with provenance, and its :class:`.figures.Figures`.
 
     Accuracy is measured on the test set, or on the shipped sample where the data set is neither present nor
     to be had; the report says on how many images. ``check``: images and outputs of the
     owner's model (:func:`.check.read_check`).
     """
-    recipe = checkpoint.recipe
+    recipe, graph = checkpoint.recipe, float_graph(checkpoint)
     images, labels = _images(recipe.data.set, "test", console)
     calibration = None
-    if needs_calibration(checkpoint, bits):
-        largest = max(int(np.prod(node.shape)) for node in checkpoint.model.nodes)
-        count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // largest))
+    if needs_calibration(graph, bits):
+        count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // graph.largest))
         calibration = _images(recipe.data.set, "train", console)[0][:count]
-    bare = convert(checkpoint, bits=bits, calibration=calibration)
-    result = report(checkpoint, bare, images, labels)
-    result["check"] = compare(checkpoint, bare, *check) if check else None
-    result["warnings"] = warnings(result, labels, result["check"])
-    measured = {
-        key: result[key]
-        for key in (
-            "data_set",
-            "images",
-            "accuracy_float",
-            "accuracy_integer",
-            "spikes",
-            "spike_rates",
-            "input_ones",
-            "synaptic_operations",
-        )
-    }
-    provenance = {
-        "tool": f"s2nn-hw {__version__}",
-        "data_set": recipe.data.set,
-        "recipe": as_dict(recipe),
-        "measured": measured,
-    }
+    bare = convert(graph, bits=bits, calibration=calibration)
+    result = measure(checkpoint, bare, images, labels)
+    found = compare(checkpoint, bare, *check) if check else None
+    said = warnings(result.accuracy_float, result.accuracy_integer, labels, found)
+    result = dataclasses.replace(result, check=found, warnings=tuple(said))
+    provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "measured": result.measured()}
     return dataclasses.replace(bare, provenance=provenance), result
 
 
-def _images(name, split, console):
+def _images(name: str, split: str, console: Console | None) -> tuple[np.ndarray, np.ndarray]:
     try:
         return sets.load(name, split)
     except UserError as error:
@@ -69,14 +63,12 @@ def _images(name, split, console):
         return sample
 
 
-def report(checkpoint, network, images, labels):
-    """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``.
-
-    The lists of spikes and rates have an entry for each layer but the readout, in the network's order.
-    """
+def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels: np.ndarray) -> Figures:
+    """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``."""
     bits, count = network.input.bits, len(images)
     float_accuracy, float_spikes = evaluate(checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
-    right, ones = 0, {}
+    right = 0
+    ones: dict[str, np.ndarray] = {}
     for start in range(0, count, 500):
         part, wanted = images[start : start + 500], labels[start : start + 500]
         out = network.forward(part, trace="spikes")
@@ -86,70 +78,61 @@ def report(checkpoint, network, images, labels):
     rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
     spikes = {name: float(values.sum()) for name, values in ones.items()}
     input_ones = spikes.pop(INPUT)
-    return {
-        "name": network.name,
-        "digest": network.digest,
-        "data_set": sets.title(checkpoint.recipe.data.set),
-        "images": count,
-        "accuracy_float": round(float_accuracy, 6),
-        "accuracy_integer": round(right / count, 6),
-        "input_bits": bits,
-        "input_ones": round(input_ones, 3),
-        "spikes": [round(n, 3) for n in spikes.values()],
-        "spikes_float": [round(n, 3) for n in float_spikes.values()],
-        "spike_rates": [round(n / network.size(name), 5) for name, n in spikes.items()],
-        "synaptic_operations": round(sum(row["synaptic_operations"] for row in rows), 1),
-        "memory_bits": sum(row["memory_bits"] for row in rows),
-        "layers": rows,
-    }
+    return Figures(
+        name=network.name,
+        digest=network.digest,
+        data_set=sets.title(checkpoint.recipe.data.set),
+        images=count,
+        accuracy_float=round(float_accuracy, 6),
+        accuracy_integer=round(right / count, 6),
+        input_bits=bits,
+        input_ones=round(input_ones, 3),
+        spikes=tuple(round(n, 3) for n in spikes.values()),
+        spikes_float=tuple(round(n, 3) for n in float_spikes.values()),
+        spike_rates=tuple(round(n / network.size(name), 5) for name, n in spikes.items()),
+        synaptic_operations=round(sum(row.synaptic_operations for row in rows), 1),
+        memory_bits=sum(row.memory_bits for row in rows),
+        layers=tuple(rows),
+    )
 
 
-def layer_figures(network, layer, ones):
-    """Return the figures of one layer with weights; ``ones``: mean ones (pixel bits or spikes) per value, by layer.
-
-    ``inputs``: weights of a neuron; ``neurons``: rows of the table (channels of an image);
-    ``accumulator_bits``: of a signed number that holds every reachable sum, and its distance from the threshold.
-    """
+def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]) -> LayerFigures:
+    """Return the figures of one layer with weights; ``ones``: mean ones (pixel bits or spikes) per value, by layer."""
     weights = np.concatenate([synapse.weights.reshape(synapse.neurons, -1) for synapse in layer.synapses], axis=1)
     low, high = network.bounds(layer)
-    settings = layer.neuron.table
-    reach = (
-        [low, high, low - settings, high - settings]
-        if layer.neuron.fires
-        else [low, high, low + settings, high + settings]
-    )
+    neuron = layer.neuron
+    assert neuron  # it has weights
+    settings = neuron.table
+    offset = -settings if neuron.fires else settings
     reads = [
-        ones[source] @ times_read(synapse, network.shapes[source])
+        float(ones[source] @ times_read(synapse, network.shapes[source])) * synapse.neurons / synapse.groups
         for synapse, source in zip(layer.synapses, layer.sources, strict=True)
     ]
-    return {
-        "name": layer.name,
-        "shape": list(network.shapes[layer.name]),
-        "inputs": weights.shape[1],
-        "neurons": len(weights),
-        "bits": layer.synapses[0].bits,
-        "weight_range": [int(weights.min()), int(weights.max())],
-        "sparsity": round(float((weights == 0).mean()), 5),
-        "table": layer.neuron.table_name,
-        "table_range": [int(settings.min()), int(settings.max())],
-        "accumulator_bits": max(int(max(n.max(), ~n.min())).bit_length() for n in reach) + 1,
-        "memory_bits": sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
-        "active_inputs": round(float(sum(ones[source].sum() for source in layer.sources)), 3),
-        "synaptic_operations": round(
-            float(
-                sum(
-                    read * synapse.neurons / getattr(synapse, "groups", 1)
-                    for read, synapse in zip(reads, layer.synapses, strict=True)
-                )
-            ),
-            1,
-        ),
-        "neurons_always": int((settings <= low).sum()) if layer.neuron.fires else 0,
-        "neurons_never": int((settings > high).sum()) if layer.neuron.fires else 0,
-    }
+    return LayerFigures(
+        name=layer.name,
+        shape=tuple(network.shapes[layer.name]),
+        inputs=weights.shape[1],
+        neurons=len(weights),
+        bits=layer.synapses[0].bits,
+        weight_range=(int(weights.min()), int(weights.max())),
+        sparsity=round(float((weights == 0).mean()), 5),
+        table=neuron.table_name,
+        table_range=(int(settings.min()), int(settings.max())),
+        accumulator_bits=max(_signed_bits(n) for n in (low, high, low + offset, high + offset)),
+        memory_bits=sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
+        active_inputs=round(float(sum(ones[source].sum() for source in layer.sources)), 3),
+        synaptic_operations=round(sum(reads), 1),
+        neurons_always=int((settings <= low).sum()) if neuron.fires else 0,
+        neurons_never=int((settings > high).sum()) if neuron.fires else 0,
+    )
 
 
-def times_read(synapse, shape):
+def _signed_bits(values: np.ndarray) -> int:
+    """Return the bits of a signed number that holds each of the integers ``values``."""
+    return int(max(values.max(), ~values.min())).bit_length() + 1
+
+
+def times_read(synapse: Synapse, shape: Shape) -> np.ndarray:
     """Return how many positions of ``synapse`` read each value of an input of ``shape``, int64 ``(values,)``."""
     if not synapse.slides:
         return np.ones(int(np.prod(shape)), np.int64)
@@ -162,7 +145,7 @@ def times_read(synapse, shape):
     return np.repeat(np.outer(*lines).reshape(-1), channels)
 
 
-def show(report, console):
+def show(report: Figures, console: Console) -> None:
     """Print ``report`` as a table and a line of accuracies.
 
     Per layer: weight range, share of zero weights, range of the thresholds (readout: bias), accumulator width in
@@ -172,40 +155,40 @@ def show(report, console):
     from rich.table import Table
 
     table = Table(
-        title=f"{report['name']}: integer network, {report['input_bits']}-bit pixels",
+        title=f"{report.name}: integer network, {report.input_bits}-bit pixels",
         box=SIMPLE_HEAD,
         padding=0,
         show_edge=False,
     )
     for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc.", "Kibit", "active", "syn.ops"):
         table.add_column(name, justify="left" if name == "layer" else "right", no_wrap=True)
-    for row in report["layers"]:
+    for row in report.layers:
         table.add_row(
-            row["name"],
-            f"{row['inputs']}x{row['neurons']}",
-            str(row["bits"]),
-            _range(row["weight_range"]),
-            f"{100 * row['sparsity']:.1f}%",
-            _range(row["table_range"]),
-            str(row["accumulator_bits"]),
-            f"{row['memory_bits'] / 1024:.1f}",
-            f"{row['active_inputs']:.1f}",
-            f"{row['synaptic_operations']:,.0f}",
+            row.name,
+            f"{row.inputs}x{row.neurons}",
+            str(row.bits),
+            _range(row.weight_range),
+            f"{100 * row.sparsity:.1f}%",
+            _range(row.table_range),
+            str(row.accumulator_bits),
+            f"{row.memory_bits / 1024:.1f}",
+            f"{row.active_inputs:.1f}",
+            f"{row.synaptic_operations:,.0f}",
         )
     console.print(table)
-    loss = 100 * (report["accuracy_float"] - report["accuracy_integer"])
+    loss = 100 * (report.accuracy_float - report.accuracy_integer)
     console.print(
-        f"accuracy on {report['images']:,} images of {report['data_set']}: "
-        f"float {100 * report['accuracy_float']:.2f} %, "
-        f"integer {100 * report['accuracy_integer']:.2f} % (loss {loss:.2f} points); "
-        f"{report['synaptic_operations']:,.0f} synaptic operations per image"
+        f"accuracy on {report.images:,} images of {report.data_set}: "
+        f"float {100 * report.accuracy_float:.2f} %, "
+        f"integer {100 * report.accuracy_integer:.2f} % (loss {loss:.2f} points); "
+        f"{report.synaptic_operations:,.0f} synaptic operations per image"
     )
-    if report["check"]:
+    if report.check:
         console.print(
-            f"the owner's class on {report['check']['images']:,} images: float "
-            f"{100 * report['check']['float']:.2f} %, integer {100 * report['check']['integer']:.2f} %"
+            f"the owner's class on {report.check.images:,} images: float "
+            f"{100 * report.check.float_share:.2f} %, integer {100 * report.check.integer_share:.2f} %"
         )
 
 
-def _range(pair):
+def _range(pair: tuple[int, int]) -> str:
     return f"{pair[0]}..{pair[1]}"

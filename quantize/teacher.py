@@ -1,9 +1,12 @@
 """A float teacher for distillation: a wide ReLU network, trained in the same run on the same augmented images."""
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
-from torch import nn
+from rich.console import Console
+from torch import Tensor, nn
 from torch.nn import functional
 
 from s2nn_hw.errors import UserError
@@ -12,6 +15,8 @@ from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.precision import mixed
+from s2nn_hw.quantize.settings import Layer, Recipe
+from s2nn_hw.quantize.settings import Teacher as Options
 
 DROPOUT = 0.3
 
@@ -19,41 +24,38 @@ DROPOUT = 0.3
 class Teacher(nn.Module):
     """uint8 images ``(batch, rows, columns)``, all eight bits, to scores ``(batch, classes)``."""
 
-    def __init__(self, inputs, neurons, layers, classes):
+    def __init__(self, inputs: int, neurons: int, layers: int, classes: int) -> None:
         super().__init__()
-        parts = []
+        parts: list[nn.Module] = []
         for _ in range(layers):
             parts += [nn.Linear(inputs, neurons), nn.BatchNorm1d(neurons), nn.ReLU(), nn.Dropout(DROPOUT)]
             inputs = neurons
         self.stack = nn.Sequential(*parts, nn.Linear(inputs, classes))
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the scores."""
         return self.stack(images.flatten(1).float() / 255)
 
 
 class GraphTeacher(nn.Module):
     """The graph of ``recipe`` with float weights, ReLU in place of spikes and ``width`` times as many channels."""
 
-    def __init__(self, recipe):
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        wide = [
-            dataclasses.replace(
-                layer,
-                **{
-                    key: getattr(layer, key) * recipe.teacher.width
-                    for key in ("channels", "neurons")
-                    if getattr(layer, key)
-                },
-            )
-            for layer in recipe.layers
-        ]
+        wide = [_widened(layer, recipe.teacher.width) for layer in recipe.layers]
         self.graph = SpikingNetwork(nodes(dataclasses.replace(recipe, layers=tuple(wide))), nn.ReLU(), quantised=False)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the scores."""
         return self.graph(images.flatten(1).float() / 255)
 
 
-def distil(loss, scores, hints, options):
+def _widened(layer: Layer, width: int) -> Layer:
+    channels, neurons = (count and count * width for count in (layer.channels, layer.neurons))
+    return dataclasses.replace(layer, channels=channels, neurons=neurons)
+
+
+def distil(loss: Tensor, scores: Tensor, hints: Tensor, options: Options) -> Tensor:
     """Return ``loss`` mixed with the cross entropy against the teacher's softened scores ``hints``.
 
     ``(1 - weight) loss + weight t^2 CE(softmax(hints / t), scores / t)``, ``t`` the temperature of ``options``.
@@ -63,7 +65,9 @@ def distil(loss, scores, hints, options):
     return (1 - options.weight) * loss + options.weight * soft
 
 
-def make_teacher(recipe, images, labels, path, *, fresh, console):
+def make_teacher(
+    recipe: Recipe, images: Tensor, labels: Tensor, path: Path, *, fresh: bool, console: Console
+) -> Callable[[Tensor], Tensor]:
     """Return a function from uint8 images to the teacher's scores; trained unless ``path`` holds it already."""
     from safetensors import SafetensorError
     from safetensors.torch import load, save
@@ -71,7 +75,9 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
     options = recipe.teacher
     torch.manual_seed(recipe.training.seed)
     if all(layer.kind == "dense" for layer in recipe.layers):
-        model = Teacher(images[0].numel(), options.neurons, options.layers, int(labels.max()) + 1)
+        model: Teacher | GraphTeacher = Teacher(
+            images[0].numel(), options.neurons, options.layers, int(labels.max()) + 1
+        )
     else:
         model = GraphTeacher(recipe)
     model.to(images.device)
@@ -85,14 +91,16 @@ def make_teacher(recipe, images, labels, path, *, fresh, console):
         write_bytes(path, save(model.state_dict()))
     model.eval()
 
-    def hints(pixels):
+    def hints(pixels: Tensor) -> Tensor:
         with torch.no_grad(), mixed(recipe, pixels.device):
             return model(pixels).float()
 
     return hints
 
 
-def _train(model, recipe, images, labels, precision, console):
+def _train(
+    model: nn.Module, recipe: Recipe, images: Tensor, labels: Tensor, precision: torch.autocast, console: Console
+) -> None:
     from rich.progress import track
 
     options, batch = recipe.teacher, recipe.training.batch

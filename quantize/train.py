@@ -4,117 +4,78 @@ Everything random in an epoch is drawn from ``(seed, epoch)``, so a resumed run 
 uninterrupted one. The last epoch's weights are the result; test images never choose anything.
 """
 
-import io
-import json
-import pickle
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_bytes, write_json
+from s2nn_hw.files import write_json
+from s2nn_hw.quantize.checkpoint import save_checkpoint
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
-from s2nn_hw.quantize.neuron import Neuron, Surrogate
+from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
+from s2nn_hw.quantize.model import batch_size, build, encode, evaluate
 from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
-from s2nn_hw.quantize.sparse import choose, measure_inputs, predict_luts, soft_luts, sparse_synapses
+from s2nn_hw.quantize.settings import Recipe
+from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
 from s2nn_hw.quantize.teacher import distil, make_teacher
+from s2nn_hw.quantize.training_state import Activity, Epoch, resume, save_state
 from s2nn_hw.terminal import terminal
 
-KEY = "s2nn-checkpoint"
-EVALUATE_BATCH = 2000
-EVALUATE_VALUES = 1 << 24  # of a layer, over the images evaluated at a time
+Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
+Teacher = Callable[[Tensor], Tensor]  # from uint8 images to scores
 
 
-def build(recipe):
-    """Return the :class:`SpikingNetwork` of ``recipe``, freshly initialised from its seed."""
-    torch.manual_seed(recipe.training.seed)
-    neuron = recipe.neuron
-    surrogate = Surrogate(neuron.surrogate, neuron.alpha, neuron.beta)
-    return SpikingNetwork(nodes(recipe), Neuron(surrogate, neuron.threshold), quantised=recipe.training.fake_quantise)
+@dataclass(frozen=True)
+class Parts:
+    """Images and labels that are trained on, checked after each epoch, and tested in the end."""
+
+    train: Pictures
+    check: Pictures
+    test: Pictures
 
 
-def encode(images, bits):
-    """Return the top ``bits`` bits of uint8 ``images`` ``(batch, ...)`` as float ``(batch, pixels)``."""
-    return (images >> (8 - bits)).flatten(1).float()
+@dataclass
+class Run:
+    """A training under way.
+
+    recipe, model, optimiser   what is trained, and how
+    parts                      the images
+    log                        the epochs that are over
+    state                      the file from which it goes on
+    """
+
+    recipe: Recipe
+    model: SpikingNetwork
+    optimiser: torch.optim.Optimizer
+    parts: Parts
+    log: list[Epoch]
+    state: Path
 
 
-def evaluate(model, images, labels, bits):
-    """Return ``(accuracy, spikes)``: the fraction classified right, and mean spikes per image by layer name."""
-    model.eval()
-    right, spikes = 0, {}
-    batch = batch_size(model, EVALUATE_BATCH)
-    with torch.inference_mode():
-        for part, wanted in zip(images.split(batch), labels.split(batch), strict=True):
-            scores, trace = model.trace(encode(part, bits))
-            right += int((scores.argmax(dim=1) == wanted).sum())
-            for name, values in trace.items():
-                spikes[name] = spikes.get(name, 0) + int(values.sum())
-    return right / len(images), {name: count / len(images) for name, count in spikes.items()}
-
-
-def batch_size(model, most):
-    """Return how many images, at most ``most``, go through ``model`` at a time with memory to spare."""
-    return max(1, min(most, EVALUATE_VALUES // max(int(np.prod(node.shape)) for node in model.nodes)))
-
-
-class _Total(torch.autograd.Function):
-    """The sum of all spikes. Its gradient is written out, because adding an expanded one to another is slow."""
-
-    @staticmethod
-    def forward(ctx, spikes):
-        ctx.save_for_backward(spikes)
-        return spikes.sum().float()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (spikes,) = ctx.saved_tensors
-        return torch.empty_like(spikes).fill_(gradient)
-
-
-def activity(model, trace, measure):
-    """Return the penalised activity of a batch's spikes ``trace``, 0 (none) to 1 (every neuron every time)."""
-    loads = [(name, size, fan_out if measure == "synaptic_operations" else 1) for name, size, fan_out in model.loads()]
-    cost = sum(weight * _Total.apply(trace[name]) / len(trace[name]) for name, _, weight in loads)
-    return cost / sum(size * weight for _, size, weight in loads)
-
-
-def excess(model, recipe):
-    """Return by what share of ``recipe``'s LUT budget the estimate for ``model`` is beyond it, 0 if it is not."""
-    return functional.relu(soft_luts(model, recipe.data.pixel_bits) / recipe.area.lut_budget - 1)
-
-
-def rate(training, progress):
-    """Return the learning rate at ``progress`` epochs (a fraction of an epoch counts)."""
-    if progress < training.warmup_epochs:
-        return training.learning_rate * progress / training.warmup_epochs
-    share = (progress - training.warmup_epochs) / max(training.epochs - training.warmup_epochs, 1e-9)
-    factor = {"cosine": 0.5 + 0.5 * np.cos(np.pi * share), "linear": 1 - share, "constant": 1.0}[training.schedule]
-    return training.learning_rate * float(max(factor, 0.0))
-
-
-def make_optimiser(model, training):
-    """Return the optimiser; weight decay applies to weight matrices only."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if training.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
-    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    # most weights of a sparse model are not live, and passing over them would take longer than the rest of a step
-    return kind(groups, lr=training.learning_rate, fused=True if sparse_synapses(model) else None)
-
-
-def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None, advance=None):
+def train_epoch(
+    model: SpikingNetwork,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    epoch: int,
+    *,
+    teacher: Teacher | None = None,
+    advance: Callable[[float], object] | None = None,
+) -> float:
     """Run one epoch in place; return the mean loss. ``images`` uint8 ``(count, rows, columns[, channels])``.
 
     ``teacher`` maps uint8 images to scores; ``advance`` is called with the share of the epoch that each step is.
@@ -124,7 +85,7 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
     order = torch.randperm(len(images), generator=generator)
     steps = max(len(order) // training.batch, 1)
     model.train()
-    total = 0.0
+    total = torch.zeros((), device=images.device)
     for step, chosen in enumerate(order[: steps * training.batch].tensor_split(steps)):
         if step % recipe.sparse.every == 0:
             choose(model, recipe.sparse, (epoch + step / steps) / training.epochs)
@@ -151,13 +112,13 @@ def train_epoch(model, optimiser, images, labels, recipe, epoch, *, teacher=None
     return float(total) / steps
 
 
-def settle(model, images, recipe):
+def settle(model: SpikingNetwork, images: Tensor, recipe: Recipe) -> None:
     """Measure every batch norm's mean and variance anew: averages over one pass of augmented training images.
 
     Training leaves running averages over the last few batches, whose noise moves thresholds of coarse layers.
     """
     generator = torch.Generator().manual_seed(recipe.training.seed * 100_003 + recipe.training.epochs)
-    for layer in model.hidden:
+    for layer in model.fires:
         layer.norm.reset_running_stats()
         layer.norm.momentum = None  # a plain average
     model.train()
@@ -167,191 +128,124 @@ def settle(model, images, recipe):
                 model(encode(augment(part, recipe.augment, generator), recipe.data.pixel_bits))
 
 
-def train(recipe, folder, *, fresh=False, console=None):
+def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: Console | None = None) -> Path:
     """Train ``recipe`` into ``folder``; return the path of the checkpoint ``NAME.safetensors``.
 
     Also writes ``NAME.log.json`` (recipe, and loss, accuracy and spikes of each epoch) and, after each epoch,
     ``state.pt``, from which the same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
     """
     console, folder = console or terminal(), Path(folder)
-    checkpoint, state_path = folder / f"{recipe.name}.safetensors", folder / "state.pt"
+    checkpoint, state = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)
-    if recipe.as_trained_elsewhere:
-        raise UserError("key 'weights' is for weights trained elsewhere, `s2nn-hw quantize --recipe`; leave it out")
-    if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
-        raise UserError("key 'area.lut_budget' wants dense layers only")
+    _check(recipe)
     optimiser = make_optimiser(model, recipe.training)
-    log = [] if fresh else _resume(state_path, recipe, model, optimiser)
+    log = [] if fresh else resume(state, recipe, model, optimiser)
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
         console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
         return checkpoint
-    sets = _split(recipe, device)
+    run = Run(recipe, model, optimiser, _split(recipe, device), log, state)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
     if sparse_synapses(model):
-        measure_inputs(model, encode(sets["train"][0], recipe.data.pixel_bits))
+        measure_inputs(model, encode(run.parts.train[0], recipe.data.pixel_bits))
         choose(model, recipe.sparse, len(log) / recipe.training.epochs)
     if fresh:
-        state_path.unlink(missing_ok=True)
+        state.unlink(missing_ok=True)
     try:
-        teacher = None
-        if recipe.teacher.weight:
-            teacher = make_teacher(
-                recipe, *sets["train"], folder / "teacher.safetensors", fresh=not log, console=console
-            )
-        with _bar(console) as bar:
-            _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar)
+        _epochs(run, console)
     except KeyboardInterrupt:
         raise UserError(
             f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
             "goes on from there, --fresh starts over"
         ) from None
     choose(model, recipe.sparse, 1.0)
-    settle(model, sets["train"][0], recipe)
-    accuracy, spikes = evaluate(model, *sets["test"], recipe.data.pixel_bits)
-    result = {"data_set": sets.title(recipe.data.set), "images": len(sets["test"][0]), "accuracy": accuracy}
-    result |= activity_report(model, spikes) | area_report(model, recipe)
+    settle(model, run.parts.train[0], recipe)
+    result = _tested(run)
     save_checkpoint(checkpoint, model, recipe, result)
-    write_json(
-        folder / f"{recipe.name}.log.json",
-        {
-            "tool": f"s2nn-hw {__version__}",
-            "torch": torch.__version__,
-            "device": device.type,
-            "recipe": as_dict(recipe),
-            "test": result,
-            "epochs": log,
-        },
-    )
+    write_json(folder / f"{recipe.name}.log.json", _log(run, result, device))
     return checkpoint
 
 
-def activity_report(model, spikes):
-    """Return mean ``spikes`` per image by layer name as a JSON-able dict of lists, with rates and operations.
+def _check(recipe: Recipe) -> None:
+    """Raise :class:`UserError` where ``recipe`` has keys that training can't take."""
+    if recipe.as_trained_elsewhere:
+        raise UserError("key 'weights' is for weights trained elsewhere, `s2nn-hw quantize --recipe`; leave it out")
+    if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
+        raise UserError("key 'area.lut_budget' wants dense layers only")
 
-    ``synaptic_operations`` are those that spikes cause, edges of images apart; the pixels' come on top.
-    """
-    sizes = {node.name: int(np.prod(node.shape)) for node in model.nodes}
+
+def _tested(run: Run) -> dict[str, Any]:
+    """Return the JSON-able result on the test images."""
+    recipe, (images, labels) = run.recipe, run.parts.test
+    accuracy, spikes = evaluate(run.model, images, labels, recipe.data.pixel_bits)
+    result = {"data_set": sets.title(recipe.data.set), "images": len(images), "accuracy": accuracy}
+    return result | Activity.of(run.model, recipe, spikes).to_json()
+
+
+def _log(run: Run, result: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {
-        "names": list(spikes),
-        "spikes": [round(count, 3) for count in spikes.values()],
-        "spike_rates": [round(count / sizes[name], 5) for name, count in spikes.items()],
-        "synaptic_operations": round(sum(spikes[name] * fan_out for name, _, fan_out in model.loads()), 1),
+        "tool": f"s2nn-hw {__version__}",
+        "torch": torch.__version__,
+        "device": device.type,
+        "recipe": as_dict(run.recipe),
+        "test": result,
+        "epochs": [epoch.to_json() for epoch in run.log],
     }
 
 
-def area_report(model, recipe):
-    """Return the estimated ``luts`` of ``model`` as a JSON-able dict, empty unless ``recipe`` is sparse or budgeted."""
-    if not sparse_synapses(model) and not recipe.area.lut_budget:
-        return {}
-    return {"luts": round(predict_luts(model, recipe.data.pixel_bits))}
+def _split(recipe: Recipe, device: torch.device) -> Parts:
+    """Return the images on ``device``; some of those for training are held out where the recipe says so."""
 
-
-def save_checkpoint(path, model, recipe, result):
-    """Write ``model``'s tensors to ``path``, atomically; the metadata holds the recipe and test ``result``."""
-    from safetensors.torch import save
-
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items() if t.is_floating_point()}
-    note = {"version": 1, "tool": f"s2nn-hw {__version__}", "recipe": as_dict(recipe), "test": result}
-    write_bytes(path, save(tensors, metadata={KEY: json.dumps(note)}))
-
-
-def _split(recipe, device):
-    """Return ``{"train", "check", "test"}``: pairs of uint8 images and int64 labels on ``device``."""
-
-    def place(images, labels):
+    def place(images: np.ndarray, labels: np.ndarray) -> Pictures:
         return torch.tensor(images, device=device), torch.tensor(labels, device=device).long()
 
     images, labels = place(*sets.load(recipe.data.set, "train"))
     test, held = place(*sets.load(recipe.data.set, "test")), recipe.data.validation
     if not held:
-        return {"train": (images, labels), "check": test, "test": test}
-    return {"train": (images[:-held], labels[:-held]), "check": (images[-held:], labels[-held:]), "test": test}
+        return Parts((images, labels), test, test)
+    return Parts((images[:-held], labels[:-held]), (images[-held:], labels[-held:]), test)
 
 
-def _epochs(recipe, model, optimiser, sets, log, state_path, teacher, bar):
-    """Run the epochs that ``log`` lacks; append to it and write the state after each."""
-    last = recipe.training.epochs
-    task = bar.add_task("", total=last, completed=len(log))
-    for epoch in range(len(log), last):
-        start = time.perf_counter()
-        loss = train_epoch(
-            model,
-            optimiser,
-            *sets["train"],
-            recipe,
-            epoch,
-            teacher=teacher,
-            advance=lambda share: bar.advance(task, share),
-        )
-        if not np.isfinite(loss):
-            raise UserError(f"the loss of epoch {epoch + 1} is {loss}; lower key 'training.learning_rate'")
-        checked = (part[: recipe.training.check_images] for part in sets["check"])
-        accuracy, spikes = evaluate(model, *checked, recipe.data.pixel_bits)
-        log.append(
-            {
-                "epoch": epoch + 1,
-                "loss": round(loss, 5),
-                "accuracy": accuracy,
-                **activity_report(model, spikes),
-                **area_report(model, recipe),
-                "seconds": round(time.perf_counter() - start, 2),
-            }
-        )
-        state = io.BytesIO()
-        torch.save(
-            {
-                "recipe": json.dumps(as_dict(recipe)),
-                "log": json.dumps(log),
-                "model": model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-            },
-            state,
-        )
-        write_bytes(state_path, state.getvalue())  # torch's own writer hides why it fails
-        rates = " ".join(f"{100 * r:.0f}%" for r in log[-1]["spike_rates"])
-        line = f"epoch {epoch + 1}/{last}  accuracy {100 * accuracy:.2f}%  spike rates {rates}"
-        if "luts" in log[-1]:
-            line += f"  LUTs {log[-1]['luts']:,}"
-        bar.update(task, completed=epoch + 1, description=line)
-        if not bar.console.is_terminal:
-            bar.console.print(f"{line}  loss {loss:.4f}  {log[-1]['seconds']:.1f} s")
+def _epochs(run: Run, console: Console) -> None:
+    """Run the epochs that the log lacks, the teacher's before them; write the state after each."""
+    recipe, last, teacher = run.recipe, run.recipe.training.epochs, None
+    if recipe.teacher.weight:
+        path = run.state.with_name("teacher.safetensors")
+        teacher = make_teacher(recipe, *run.parts.train, path, fresh=not run.log, console=console)
+    with _bar(console) as bar:
+        task = bar.add_task("", total=last, completed=len(run.log))
+        for number in range(len(run.log), last):
+            epoch = _epoch(run, number, teacher, lambda share: bar.advance(task, share))
+            run.log.append(epoch)
+            save_state(run.state, recipe, run.model, run.optimiser, run.log)
+            line = _line(epoch, last)
+            bar.update(task, completed=number + 1, description=line)
+            if not bar.console.is_terminal:
+                bar.console.print(f"{line}  loss {epoch.loss:.4f}  {epoch.seconds:.1f} s")
 
 
-def _resume(path, recipe, model, optimiser):
-    """Load the state in ``path``, if any, into ``model`` and ``optimiser``; return its log of epochs."""
-    if not path.is_file():
-        return []
-    try:
-        if path.read_bytes()[:2] != b"PK":
-            raise ValueError("not a torch.save file")
-        state = torch.load(path, map_location=model.readout.bias.device, weights_only=True)
-        before, log = json.loads(state["recipe"]), json.loads(state["log"])
-        if before == json.loads(json.dumps(as_dict(recipe))):
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            return log
-    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:80]
-        raise UserError(f"training state {path} can't be read ({reason}); --fresh starts over") from None
-    raise UserError(
-        f"{path.parent} holds the state of another recipe, differing in {_difference(before, recipe)}; "
-        "--fresh starts over, -o chooses another folder"
-    )
+def _epoch(run: Run, number: int, teacher: Teacher | None, advance: Callable[[float], object]) -> Epoch:
+    """Train epoch ``number``, counted from 0, and measure it."""
+    recipe, model, start = run.recipe, run.model, time.perf_counter()
+    loss = train_epoch(model, run.optimiser, *run.parts.train, recipe, number, teacher=teacher, advance=advance)
+    if not np.isfinite(loss):
+        raise UserError(f"the loss of epoch {number + 1} is {loss}; lower key 'training.learning_rate'")
+    images, labels = (part[: recipe.training.check_images] for part in run.parts.check)
+    accuracy, spikes = evaluate(model, images, labels, recipe.data.pixel_bits)
+    found = Activity.of(model, recipe, spikes)
+    return Epoch(number + 1, round(loss, 5), accuracy, found, round(time.perf_counter() - start, 2))
 
 
-def _difference(before, recipe):
-    after = as_dict(recipe)
-    parts = [key for key in after if json.dumps(before.get(key)) != json.dumps(after[key])]
-    return " and ".join(f"'{part}'" for part in parts) or "keys that are gone"
+def _line(epoch: Epoch, last: int) -> str:
+    rates = " ".join(f"{100 * r:.0f}%" for r in epoch.activity.spike_rates)
+    line = f"epoch {epoch.epoch}/{last}  accuracy {100 * epoch.accuracy:.2f}%  spike rates {rates}"
+    return line if epoch.activity.luts is None else f"{line}  LUTs {epoch.activity.luts:,}"
 
 
-def _bar(console):
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+def _bar(console: Console) -> Progress:
     return Progress(
         BarColumn(24),
         TextColumn("{task.description}"),

@@ -19,12 +19,17 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (32, 32, 3)
@@ -35,7 +40,7 @@ LARGEST_PICTURE = 1 << 20
 BROKEN = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
-def source(root):
+def source(root: Path) -> tuple[Path, str] | None:
     """Return ``(path, title)`` of the first form of the data set that is under ``root``, or None."""
     if (root / BATCHES).is_dir():
         return root / BATCHES, "CIFAR-10"
@@ -49,7 +54,7 @@ def source(root):
     return None
 
 
-def load(path, split, cache):
+def load(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(images, labels)`` of ``split`` from ``path`` of :func:`source`: uint8 ``(count, 32, 32, 3)``, uint8.
 
     ``cache``: folder for decoded pictures. Those have no order of their own, so they come in a fixed random one.
@@ -67,7 +72,7 @@ def load(path, split, cache):
     return _decoded(path, split, cache)
 
 
-def records(files):
+def records(files: Sequence[tuple[Path | str, bytes]]) -> tuple[np.ndarray, np.ndarray]:
     """Return images and labels of binary ``files``, pairs of a name and its bytes."""
     tables = []
     for name, content in files:
@@ -83,7 +88,7 @@ def records(files):
     return np.ascontiguousarray(images), table[:, 0].copy()
 
 
-def pictures(entries, where):
+def pictures(entries: Iterable[tuple[str, str, bytes]], where: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """Return images and labels of ``entries``, tuples of class, file name, and content, in any order."""
     from PIL import Image
 
@@ -106,7 +111,7 @@ def pictures(entries, where):
     return images[order], labels[order]
 
 
-def eight_bits(picture):
+def eight_bits(picture: "Image") -> np.ndarray:
     """Return the pixels of Pillow's ``picture``, uint8 ``(rows, columns, 3)``: of 16 bits the upper eight."""
     if picture.mode.startswith("I"):  # grey, 16 bits; Pillow's own conversion clips them to 255
         grey = np.asarray(picture).astype(np.uint32)
@@ -118,7 +123,7 @@ def eight_bits(picture):
     return np.asarray(picture.convert("RGB"))
 
 
-def _decoded(path, split, cache):
+def _decoded(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the pictures of an archive, kept in ``cache`` under a name made from the archive's content."""
     try:
         content = path.read_bytes()
@@ -147,7 +152,7 @@ def _decoded(path, split, cache):
     return images, labels
 
 
-def _members(path, pattern, largest):
+def _members(path: Path, pattern: re.Pattern[str], largest: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
     """Yield ``(groups, content)`` of the archive's regular files whose whole name matches ``pattern``."""
     try:
         with tarfile.open(path, "r:*") as archive:
@@ -157,18 +162,20 @@ def _members(path, pattern, largest):
                     continue
                 if member.size > largest:
                     raise UserError(f"{path}: {member.name} must be at most {largest:,} bytes, not {member.size:,}")
-                yield found.groups(), archive.extractfile(member).read()
+                content = archive.extractfile(member)
+                assert content is not None  # a regular file
+                yield found.groups(), content.read()
     except BROKEN as error:
         raise UserError(f"{path} is not a whole archive ({error}); delete it to download it again") from None
 
 
-def _files(path, split):
+def _files(path: Path, split: str) -> Iterator[tuple[str, str, bytes]]:
     for entry in sorted((path / split).glob("*/*")):
         if entry.suffix.lower() in (".png", ".jpg", ".jpeg"):
             yield entry.parent.name, entry.name, _bytes(entry)
 
 
-def _bytes(path):
+def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_images, read_npy
 from s2nn_hw.network.labels import checked_labels
@@ -10,14 +12,16 @@ from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.recipe import load_recipe
 
 
-def class_count(source):
+def class_count(source: Path | str) -> int:
     """Return how many classes the network or recipe in file ``source`` has."""
     if Path(source).suffix == ".toml":
         return len(sets.data_set(load_recipe(source).data.set).classes)
     return len(load(source).classes)
 
 
-def images_for(network, images, labels, *, download=True):
+def images_for(
+    network: Path | str, images: Path | str | None, labels: Path | str | None, *, download: bool = True
+) -> tuple[np.ndarray, np.ndarray | None, str]:
     """Return ``(images, labels or None, where they are from)``: the given files, else the data set's test set.
 
     ``images``: ``.npy``, or ``.npz`` with ``images`` and maybe ``labels`` (:func:`s2nn_hw.files.read_images`). Without

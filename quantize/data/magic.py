@@ -28,12 +28,12 @@ DIGEST = "427cf1671fee4c9b4573c36bdb797d749dcdf5ba0557b931be7bb340753807c6"
 LARGEST = 1 << 23
 
 
-def source(root):
+def source(root: Path) -> Path | None:
     """Return the path of the file under ``root`` that holds the events, or None."""
     return next((path for path in (root / FOLDER / MEMBER, root / FOLDER / ARCHIVE) if path.is_file()), None)
 
 
-def load(path, split):
+def load(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return features, uint8 ``(count, 10)``, and labels of ``split`` from ``path`` of :func:`source`."""
     values, labels = parse(_text(path), path)
     advice = "delete it to download it again" if path.name == ARCHIVE else "another copy is wanted"
@@ -44,7 +44,7 @@ def load(path, split):
     return divide(values, labels, TRAINING, split)
 
 
-def parse(text, name):
+def parse(text: str, name: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """Return features, float64 ``(count, 10)``, and uint8 labels of ``text``; an error names the line."""
     values, labels = [], []
     for number, line in enumerate(text.splitlines(), 1):
@@ -66,21 +66,21 @@ def parse(text, name):
     return table, np.array(labels, np.uint8)
 
 
-def digest(values, labels):
+def digest(values: np.ndarray, labels: np.ndarray) -> str:
     """Return the SHA-256 of the numbers as little-endian float64, row by row, and then the labels."""
     return hashlib.sha256(values.astype("<f8").tobytes() + labels.tobytes()).hexdigest()
 
 
-def divide(values, labels, count, split):
+def divide(values: np.ndarray, labels: np.ndarray, count: int, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return ``split`` ("train": ``count`` of the events, "test": the others), features scaled to bytes."""
     order = np.random.default_rng(SEED).permutation(len(values))
-    chosen = {"train": order[:count], "test": order[count:]}[split]
+    chosen = order[:count] if split == "train" else order[count:]
     edges = np.quantile(values[order[:count]], np.arange(1, 256) / 256, axis=0)
     columns = [np.searchsorted(edges[:, n], values[chosen, n], side="right") for n in range(values.shape[1])]
     return np.stack(columns, axis=1).astype(np.uint8), labels[chosen]
 
 
-def _text(path):
+def _text(path: Path) -> str:
     try:
         if path.name == MEMBER:
             return path.read_bytes()[:LARGEST].decode("ascii")

@@ -24,11 +24,11 @@ class DataSet:
     """
 
     folder: str
-    mirrors: tuple
-    checksums: dict
-    classes: tuple
+    mirrors: tuple[str, ...]
+    checksums: dict[str, str | None]
+    classes: tuple[str, ...]
     title: str
-    shape: tuple = (28, 28)
+    shape: tuple[int, ...] = (28, 28)
 
 
 SETS = {
@@ -78,20 +78,20 @@ SETS = {
 }
 
 
-def data_set(name):
+def data_set(name: str) -> DataSet:
     """Return the :class:`DataSet` called ``name``."""
     if name not in SETS:
         raise UserError(f"data set {name!r} is unknown; known: {', '.join(SETS)}")
     return SETS[name]
 
 
-def title(name):
+def title(name: str) -> str:
     """Return what results on the set ``name`` are to be called; it depends on the files that are there."""
     found = cifar10.source(root()) if name == "cifar10" else None
     return found[1] if found else data_set(name).title
 
 
-def known_title(name):
+def known_title(name: str) -> str:
     """Return the :func:`title` of the set ``name``; of one that is not known here, the name."""
     try:
         return title(name)
@@ -99,20 +99,20 @@ def known_title(name):
         return name
 
 
-def root():
+def root() -> Path:
     """Return the folder that holds one folder per data set: ``$S2NN_DATA``, else the user's cache."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen) if chosen else cache()
 
 
-def cache():
+def cache() -> Path:
     """Return the user's cache folder of this project; it may not exist yet."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("s2nn-hw"))
 
 
-def load(name, split):
+def load(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(images, labels)`` of ``split`` ("train" or "test"): uint8 ``(count, *shape)`` and ``(count,)``.
 
     Files are looked for under :func:`root` and downloaded there, checksum verified, if absent.
@@ -135,7 +135,7 @@ def load(name, split):
     return images, labels
 
 
-def present(name, split):
+def present(name: str, split: str) -> bool:
     """Whether the files of ``split`` are under :func:`root`, so that :func:`load` downloads nothing."""
     info, (prefix, _) = data_set(name), SPLITS[split]
     if name == "cifar10":
@@ -146,7 +146,7 @@ def present(name, split):
     return all((folder / f"{prefix}-{part}-ubyte.gz").is_file() for part in ("images-idx3", "labels-idx1"))
 
 
-def read_idx(path, axes):
+def read_idx(path: Path | str, axes: int) -> np.ndarray:
     """Return the uint8 array with ``axes`` axes in the gzip-compressed IDX file ``path``."""
     advice = "delete it to download it again"
     try:
@@ -165,14 +165,14 @@ def read_idx(path, axes):
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def _file(info, name):
+def _file(info: DataSet, name: str) -> Path:
     path = root() / info.folder / name
     if not path.exists():
         _download(info, path)
     return path
 
 
-def _download(info, path):
+def _download(info: DataSet, path: Path) -> None:
     import pooch
     import requests
 
@@ -203,7 +203,7 @@ def _download(info, path):
     )
 
 
-def samples(name):
+def samples(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the shipped sample of test images: uint8 ``(300, 28, 28)``, labels uint8 ``(300,)``; no download.
 
     CIFAR-10 has 100 of ``(32, 32, 3)``, MAGIC 300 of ``(10,)``.

@@ -239,12 +239,12 @@ def test_grey_pictures_of_16_bits_keep_their_upper_eight():
 def test_a_full_disk_is_one_line(tmp_path):
     """A limit of a file's size stands for the disk: training ends in one line and leaves no temporary file."""
     program = (
-        "import resource, sys, torch; from pathlib import Path; from quantize import train as t; "
+        "import resource, sys, torch; from pathlib import Path; from s2nn_hw.quantize import train as t; "
         "from s2nn_hw.quantize.recipe import from_dict; from s2nn_hw.errors import UserError\n"
         "recipe = from_dict({'name': 'x', 'data': {'set': 'magic', 'pixel_bits': 1}, "
         "'layers': [{'neurons': 200, 'bits': 2}], 'readout': {'bits': 2}, 'training': {'epochs': 1}})\n"
         "pixels, labels = torch.zeros(64, 10, dtype=torch.uint8), torch.zeros(64).long()\n"
-        "t._split = lambda recipe, device: dict.fromkeys(('train', 'check', 'test'), (pixels, labels))\n"
+        "t._split = lambda recipe, device: t.Parts(*[(pixels, labels)] * 3)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: t.train(recipe, Path('out'))\n"
         "except UserError as error: print(error)"

@@ -10,15 +10,19 @@ import torch
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.synapses import Conv2d
 from s2nn_hw.quantize import train as training
-from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint
+from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.layers import raster
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.loss import activity
+from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.precision import mixed
-from s2nn_hw.quantize.recipe import Augment, from_dict
+from s2nn_hw.quantize.products import raster
+from s2nn_hw.quantize.recipe import from_dict
+from s2nn_hw.quantize.settings import Augment
 from s2nn_hw.quantize.summary import quantize, times_read
-from s2nn_hw.quantize.train import activity, build, encode, save_checkpoint, settle, train
+from s2nn_hw.quantize.train import settle, train
 
 
 def conv(channels, bits=4, **keys):
@@ -95,7 +99,7 @@ def random_checkpoint(options, seed=0):
 def test_integer_network_has_the_spikes_of_the_float_network(layers, options):
     checkpoint = random_checkpoint(recipe(layers, **options))
     images, bits = sets.samples(checkpoint.recipe.data.set)[0][:50], checkpoint.recipe.data.pixel_bits
-    out = convert(checkpoint).forward(images, trace=True)
+    out = convert(float_graph(checkpoint)).forward(images, trace=True)
     with torch.no_grad():
         scores, spikes = checkpoint.model.trace(encode(torch.tensor(images), bits).double())
     assert list(out.spikes) == list(spikes)
@@ -108,9 +112,9 @@ def test_integer_network_has_the_spikes_of_the_float_network(layers, options):
 def test_a_trained_residual_network_is_the_same_in_integers(tmp_path, silent):
     checkpoint = read_checkpoint(train(recipe(), tmp_path, console=silent))
     network, report = quantize(checkpoint)
-    assert report["accuracy_float"] == report["accuracy_integer"]
-    assert report["spikes"] == pytest.approx(report["spikes_float"], rel=1e-3)
-    assert report["data_set"] == network.provenance["measured"]["data_set"] == "CIFAR-10 (JPEG)"
+    assert report.accuracy_float == report.accuracy_integer
+    assert report.spikes == pytest.approx(report.spikes_float, rel=1e-3)
+    assert report.data_set == network.provenance["measured"]["data_set"] == "CIFAR-10 (JPEG)"
     assert [layer.name for layer in network.layers] == [
         "conv1",
         "a",
@@ -122,8 +126,8 @@ def test_a_trained_residual_network_is_the_same_in_integers(tmp_path, silent):
         "last",
         "readout",
     ]
-    assert [row["name"] for row in report["layers"]] == ["conv1", "a", "b", "c", "last", "readout"]
-    assert report["memory_bits"] == (
+    assert [row.name for row in report.layers] == ["conv1", "a", "b", "c", "last", "readout"]
+    assert report.memory_bits == (
         6 * 75 * 8 + 8 * (54 * 3 + 6 * 6) + 8 * (72 + 1) * 2 + 8 * 9 + 12 * 18 * 4 + 10 * 48 * 4
     )
 
@@ -133,12 +137,12 @@ def test_weights_are_rounded_to_fewer_bits(quantised):
     options = recipe(readout={"average": 2}, training={"fake_quantise": quantised})
     checkpoint, images = random_checkpoint(options), sets.samples("cifar10")[0]
     with pytest.raises(UserError, match="calibration images"):
-        convert(checkpoint, bits=[2] * 6)
+        convert(float_graph(checkpoint), bits=[2] * 6)
     with torch.no_grad():
         spikes = checkpoint.model.trace(encode(torch.tensor(images), 4).double())[1]
     differ = {}
     for bits in (8, 4, 2):
-        network = convert(checkpoint, bits=[bits] * 6, calibration=images)
+        network = convert(float_graph(checkpoint), bits=[bits] * 6, calibration=images)
         assert [layer.synapses[0].bits for layer in network.layers if layer.accumulates] == [bits] * 6
         out = network.forward(images, trace="spikes")
         differ[bits] = np.mean([(out.spikes[n].double() != raster(s)).double().mean() for n, s in spikes.items()])

@@ -12,15 +12,15 @@ from s2nn_hw.cli.training import parse_bits, quantize_checkpoint
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapses import weight_limit
-from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint
-from s2nn_hw.quantize.convert import clip_search, convert, fold, needs_calibration
+from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from s2nn_hw.quantize.convert import clip_search, convert, fold, needs_calibration, quantised
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.graph import Node, Tap
-from s2nn_hw.quantize.layers import Hidden
-from s2nn_hw.quantize.neuron import Neuron
+from s2nn_hw.quantize.float_graph import FloatFire, FloatLayer, FloatSynapse, Norm
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.recipe import from_dict
 from s2nn_hw.quantize.summary import quantize
-from s2nn_hw.quantize.train import build, encode, save_checkpoint, train
+from s2nn_hw.quantize.train import train
 
 
 def recipe(pixel_bits=2, sizes=(9, 7), bits=(3, 2, 4), threshold=1.0, **training):
@@ -77,7 +77,7 @@ def test_integer_network_has_the_spikes_of_the_float_network(seed, pixel_bits, s
     options = recipe(pixel_bits, sizes, bits[: len(sizes)] + bits[-1:], threshold, seed=seed)
     checkpoint = random_checkpoint(options, seed)
     images = sets.samples("mnist")[0][:60]
-    network, (scores, spikes) = convert(checkpoint), float_model(checkpoint, images)
+    network, (scores, spikes) = convert(float_graph(checkpoint)), float_model(checkpoint, images)
     out = network.forward(images, trace=True)
     assert list(out.spikes) == list(spikes)
     for name, wanted in spikes.items():
@@ -89,7 +89,7 @@ def test_integer_network_has_the_spikes_of_the_float_network(seed, pixel_bits, s
 def test_float32_model_differs_from_the_integers_at_ties_only():
     options = recipe(4, (64, 64), (4, 4, 4))
     checkpoint = random_checkpoint(options, 1)
-    network, images = convert(checkpoint), sets.samples("mnist")[0]
+    network, images = convert(float_graph(checkpoint)), sets.samples("mnist")[0]
     single = Checkpoint(checkpoint.model.float(), options, {})
     out, pixels = network.forward(images, trace=True), encode(torch.tensor(images), 4)
     with torch.no_grad():
@@ -100,22 +100,14 @@ def test_float32_model_differs_from_the_integers_at_ties_only():
     assert wrong.float().mean() < 1e-3
 
 
-def hidden_layer(gamma, beta, mean=0.0, threshold=1.0):
-    node = Node("hidden1", "fire", (1,), ("input",), (Tap("input", "dense", (4,), 1, 3),))
-    layer = Hidden(node, Neuron(threshold=threshold)).double().eval()
-    layer.norm.eps = 0.0
-    with torch.no_grad():
-        layer.norm.weight.fill_(gamma)
-        layer.norm.bias.fill_(beta)
-        layer.norm.running_mean.fill_(mean)
-    return layer
+def hidden_layer(gamma, beta, mean=0.0, threshold=1.0, levels=(3, -2, 0, 1), scale=0.5):
+    norm = Norm(*(np.array([value], float) for value in (gamma, beta, mean, 1.0)))
+    synapse = FloatSynapse(np.array([levels], float), 3)
+    return FloatLayer("hidden1", ("input",), (synapse,), FloatFire(norm, threshold), np.array([scale]))
 
 
-def folded(layer, levels=(3, -2, 0, 1), scale=0.5, peak=1):
-    with torch.no_grad():
-        (weights,), thresholds = fold(
-            layer, [torch.tensor([levels]).double()], torch.tensor([[scale]]), torch.zeros(1).double(), peak
-        )
+def folded(layer, peak=1):
+    (weights,), thresholds = fold(layer, quantised(layer, 3), peak)
     return weights[0].tolist(), int(thresholds[0])
 
 
@@ -143,7 +135,7 @@ def test_constant_neurons_get_a_threshold_that_is_always_or_never_reached(gamma,
 
 @pytest.mark.parametrize(("beta", "fires"), [(0.5, False), (1.5, True)])
 def test_dead_channels_are_constant(beta, fires):
-    assert folded(hidden_layer(1.0, beta), levels=(0, 0, 0, 0)) == ([0, 0, 0, 0], 0 if fires else 1)
+    assert folded(hidden_layer(1.0, beta, levels=(0, 0, 0, 0))) == ([0, 0, 0, 0], 0 if fires else 1)
 
 
 # rounding weights that were not trained at these bits
@@ -191,29 +183,29 @@ def trained(tmp_path, monkeypatch):
 def test_float_weights_survive_eight_and_four_bits(trained):
     options = recipe(4, (32, 24), (8, 8, 8), epochs=15, learning_rate=5e-3, fake_quantise=False)
     checkpoint = read_checkpoint(trained(options))
-    assert needs_calibration(checkpoint)
+    assert needs_calibration(float_graph(checkpoint))
     with pytest.raises(UserError, match="calibration images"):
-        convert(checkpoint)
+        convert(float_graph(checkpoint))
     for bits, most in ((8, 0.02), (4, 0.08)):
         network, report = quantize(checkpoint, bits=[bits] * 3)
-        assert report["accuracy_float"] > 0.8
-        assert report["accuracy_float"] - report["accuracy_integer"] <= most
+        assert report.accuracy_float > 0.8
+        assert report.accuracy_float - report.accuracy_integer <= most
         assert [layer.synapses[0].bits for layer in network.layers] == [bits] * 3
-        assert np.allclose(report["spikes"], report["spikes_float"], rtol=0.25)
+        assert np.allclose(report.spikes, report.spikes_float, rtol=0.25)
 
 
 def test_bits_of_a_fake_quantised_checkpoint_may_change(trained):
     checkpoint = read_checkpoint(trained(recipe(2, (32, 24), (3, 3, 4), epochs=15, learning_rate=5e-3)))
     same, wider, narrower = (quantize(checkpoint, bits=b) for b in (None, [4, 5, 8], [2, 2, 3]))
-    assert same[1]["accuracy_float"] == same[1]["accuracy_integer"] > 0.8
-    assert same[1]["spikes"] == same[1]["spikes_float"]
-    assert not needs_calibration(checkpoint, [4, 5, 8])
+    assert same[1].accuracy_float == same[1].accuracy_integer > 0.8
+    assert same[1].spikes == same[1].spikes_float
+    assert not needs_calibration(float_graph(checkpoint), [4, 5, 8])
     assert all(
         np.array_equal(a.synapses[0].weights, b.synapses[0].weights)
         for a, b in zip(same[0].layers, wider[0].layers, strict=True)
     )
-    assert needs_calibration(checkpoint, [2, 2, 3])
-    assert narrower[1]["accuracy_integer"] > 0.6
+    assert needs_calibration(float_graph(checkpoint), [2, 2, 3])
+    assert narrower[1].accuracy_integer > 0.6
 
 
 # checkpoints from strangers
@@ -357,7 +349,7 @@ def test_without_the_data_set_the_sample_is_measured(trained, tmp_path, monkeypa
         raise UserError("can't be downloaded")
 
     monkeypatch.setattr(sets, "load", absent)
-    assert quantize(read_checkpoint(path))[1]["images"] == 300
+    assert quantize(read_checkpoint(path))[1].images == 300
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from torch import nn
 
 from s2nn_hw.cli.training import quantize_checkpoint
 from s2nn_hw.errors import UserError
-from s2nn_hw.quantize.check import compare, read_check, warnings
+from s2nn_hw.quantize.check import Check, compare, read_check, warnings
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.recipe import from_dict
 
 
@@ -140,10 +141,10 @@ def test_the_owners_model_is_met(tmp_path, owner, prefix):
     tensors, recipe, pictures, outputs = owner()
     checkpoint = written(tmp_path, tensors, recipe, prefix)
     assert checkpoint.foreign
-    network = convert(checkpoint, calibration=pictures)
+    network = convert(float_graph(checkpoint), calibration=pictures)
     found = compare(checkpoint, network, pictures, outputs)
-    assert found["float"] == 1
-    assert found["integer"] > 0.9  # random weights stand close to their thresholds
+    assert found.float_share == 1
+    assert found.integer_share > 0.9  # random weights stand close to their thresholds
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_what_the_recipe_says_wrong_is_found_by_the_check(tmp_path, owner, table
     tensors, recipe, pictures, outputs = owner()
     recipe[table] = recipe[table] | {key: value}
     checkpoint = written(tmp_path, tensors, recipe)
-    network = convert(checkpoint, calibration=pictures)
+    network = convert(float_graph(checkpoint), calibration=pictures)
     with pytest.raises(UserError, match=r"give the owner's class for [0-9.]+ % of 300 images"):
         compare(checkpoint, network, pictures, outputs)
 
@@ -198,7 +199,7 @@ def test_colours_have_means_of_their_own(tmp_path):
             },
         }
     )
-    from s2nn_hw.quantize.train import build
+    from s2nn_hw.quantize.model import build
 
     model = build(recipe)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -232,25 +233,21 @@ def test_outputs_that_are_none(tmp_path):
 
 def test_accuracy_near_guessing_and_lost_accuracy_are_said_aloud():
     labels = np.arange(10)
-    assert warnings({"accuracy_integer": 0.95, "accuracy_float": 0.96}, labels) == []
-    (near,) = warnings({"accuracy_integer": 0.12, "accuracy_float": 0.13}, labels)
+    assert warnings(0.96, 0.95, labels) == []
+    (near,) = warnings(0.13, 0.12, labels)
     assert "near that of guessing, 10.00 %" in near
-    (lost,) = warnings({"accuracy_integer": 0.8, "accuracy_float": 0.88}, labels)
+    (lost,) = warnings(0.88, 0.8, labels)
     assert "lose 8.00 points" in lost
-    (other,) = warnings({"accuracy_integer": 0.9, "accuracy_float": 0.9}, labels, {"float": 1.0, "integer": 0.9})
+    (other,) = warnings(0.9, 0.9, labels, Check(10, 1.0, 0.9))
     assert "90.00 % of the images checked" in other
 
 
 @pytest.mark.parametrize(
     ("check", "said"),
-    [
-        (None, "and at --check"),
-        ({"float": 1.0, "integer": 1.0}, "come out all"),
-        ({"float": 1.0, "integer": 0.5}, "and at --check"),
-    ],
+    [(None, "and at --check"), (Check(10, 1.0, 1.0), "come out all"), (Check(10, 1.0, 0.5), "and at --check")],
 )
 def test_near_guessing_the_owner_s_classes_decide_what_is_to_be_looked_at(check, said):
-    near, *_ = warnings({"accuracy_integer": 0.12, "accuracy_float": 0.13}, np.arange(10), check)
+    near, *_ = warnings(0.13, 0.12, np.arange(10), check)
     assert said in near
 
 

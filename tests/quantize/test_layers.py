@@ -4,8 +4,8 @@ import torch
 from s2nn_hw.network.synapses import weight_limit
 from s2nn_hw.quantize.graph import Tap
 from s2nn_hw.quantize.layers import Synapse, weight_levels, weight_scale
+from s2nn_hw.quantize.model import build
 from s2nn_hw.quantize.recipe import from_dict
-from s2nn_hw.quantize.train import build
 
 
 @pytest.mark.parametrize("bits", range(1, 9))

@@ -10,8 +10,11 @@ from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import magic, sets
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.recipe import Augment, from_dict
-from s2nn_hw.quantize.train import encode, train
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import encode
+from s2nn_hw.quantize.recipe import from_dict
+from s2nn_hw.quantize.settings import Augment
+from s2nn_hw.quantize.train import train
 
 
 def text(count=40, header=True):
@@ -153,7 +156,7 @@ def test_thresholds_of_single_features_train_and_convert(tmp_path, monkeypatch):
         }
     )
     checkpoint = read_checkpoint(train(recipe, tmp_path, console=Console(file=io.StringIO())))
-    network, (events, labels) = convert(checkpoint), sets.samples("magic")
+    network, (events, labels) = convert(float_graph(checkpoint)), sets.samples("magic")
     assert (np.abs(network.layers[0].synapses[0].weights).sum(axis=1) == 1).all()
     assert network.input.shape == (10,)
     assert network.classes == ("gamma", "hadron")

@@ -12,10 +12,13 @@ from s2nn_hw.quantize import train as training
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.fan_in import live_inputs, windows
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.layers import Synapse
+from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.recipe import from_dict
-from s2nn_hw.quantize.sparse import choose, live_inputs, measure_inputs, predict_luts, soft_luts, windows
-from s2nn_hw.quantize.train import build, encode, train
+from s2nn_hw.quantize.sparse import choose, measure_inputs, predict_luts, soft_luts
+from s2nn_hw.quantize.train import train
 
 SMALL = {
     "name": "small",
@@ -196,13 +199,13 @@ def test_levels_of_live_weights_span_the_range():
 
 def test_float_weights_keep_the_masks_too(tmp_path, silent):
     path = train(small(training={"fake_quantise": False, "epochs": 1}), tmp_path, console=silent)
-    network = convert(read_checkpoint(path), calibration=sets.samples("mnist")[0])
+    network = convert(float_graph(read_checkpoint(path)), calibration=sets.samples("mnist")[0])
     assert (np.count_nonzero(network.layers[0].synapses[0].weights, axis=1) <= 6).all()
 
 
 def test_a_readout_of_few_synapses_per_class(tmp_path, silent):
     path = train(small(readout={"groups": False, "fan_in": 8}, training={"epochs": 1}), tmp_path, console=silent)
-    network = convert(read_checkpoint(path))
+    network = convert(float_graph(read_checkpoint(path)))
     weights = network.layers[-1].synapses[0].weights
     assert (np.count_nonzero(weights, axis=1) <= 8).all()
     assert np.abs(weights).max() == 1
@@ -223,7 +226,7 @@ def test_a_run_ends_with_its_fan_in_and_says_the_luts(trained):
 
 def test_the_integer_network_has_the_float_network_s_spikes(trained):
     checkpoint = read_checkpoint(trained[0])
-    network, images = convert(checkpoint), sets.samples("mnist")[0]
+    network, images = convert(float_graph(checkpoint)), sets.samples("mnist")[0]
     out = network.forward(images, trace="spikes")
     with torch.no_grad():
         scores, trace = checkpoint.model.trace(encode(torch.tensor(images), 1))
@@ -243,7 +246,7 @@ def test_weights_with_a_common_divisor_are_divided(trained):
     synapse = checkpoint.model.hidden[0].linear
     with torch.no_grad():
         synapse.weight.copy_(synapse.mask * 0.5)
-    weights = convert(checkpoint).layers[0].synapses[0].weights
+    weights = convert(float_graph(checkpoint)).layers[0].synapses[0].weights
     assert np.abs(weights).max() == 1
 
 

@@ -12,9 +12,12 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.quantize import train as training
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.recipe import Augment, as_dict, from_dict, load_recipe
+from s2nn_hw.quantize.loss import activity, rate
+from s2nn_hw.quantize.model import build, encode, evaluate
+from s2nn_hw.quantize.recipe import as_dict, from_dict, load_recipe
+from s2nn_hw.quantize.settings import Augment
 from s2nn_hw.quantize.teacher import distil
-from s2nn_hw.quantize.train import activity, build, encode, evaluate, rate, settle, train
+from s2nn_hw.quantize.train import settle, train
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -68,8 +71,8 @@ def test_shipped_recipes_are_valid_and_survive_a_round_trip(path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"data": {"set": "cifar"}}, "'sets.set' must be one of mnist"),
-        ({"data": {"pixel_bits": 3}}, r"'sets.pixel_bits' must be one of 1, 2, 4, 8"),
+        ({"data": {"set": "cifar"}}, "'data.set' must be one of mnist"),
+        ({"data": {"pixel_bits": 3}}, r"'data.pixel_bits' must be one of 1, 2, 4, 8"),
         ({"training": {"epochs": 0}}, "'training.epochs' must lie in 1"),
         ({"training": {"epochs": 1.5}}, "'training.epochs' must be an integer"),
         ({"training": {"epochs": True}}, "'training.epochs' must be an integer"),
@@ -271,8 +274,8 @@ def test_the_penalty_makes_spikes_fewer(measure):
 
 
 def test_held_out_images_are_not_trained_on(silent, tmp_path):
-    sets = training._split(tiny(data={"validation": 100}), torch.device("cpu"))
-    assert {name: len(pair[0]) for name, pair in sets.items()} == {"train": 200, "check": 100, "test": 300}
+    parts = training._split(tiny(data={"validation": 100}), torch.device("cpu"))
+    assert [len(images) for images, _ in (parts.train, parts.check, parts.test)] == [200, 100, 300]
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])

@@ -537,8 +537,8 @@ class Checkpoints:
         import torch
         from safetensors.torch import save as pack
 
-        from s2nn_hw.quantize.train import KEY
-        from s2nn_hw.quantize.train import build as make
+        from s2nn_hw.quantize.checkpoint import KEY
+        from s2nn_hw.quantize.model import build as make
 
         self.recipe = from_dict(
             {

@@ -1,0 +1,72 @@
+"""The float graph of a checkpoint: what training leaves in torch modules, as arrays."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import Input
+from s2nn_hw.network.synapses import MaxPool, Or
+from s2nn_hw.quantize.checkpoint import Checkpoint
+from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer, FloatReadout, FloatSynapse, Norm
+from s2nn_hw.quantize.graph import Node
+from s2nn_hw.quantize.layers import Hidden, Readout
+from s2nn_hw.quantize.neuron import Neuron
+from s2nn_hw.quantize.recipe import as_dict
+
+
+def float_graph(checkpoint: Checkpoint) -> FloatGraph:
+    """Return the :class:`FloatGraph` of ``checkpoint``, whose model is in evaluation mode."""
+    recipe, model = checkpoint.recipe, checkpoint.model
+    info, modules = sets.data_set(recipe.data.set), iter(model.layers)
+    layers = []
+    with torch.no_grad():
+        for node in model.nodes:
+            try:
+                layers.append(_weighted(node, next(modules)) if node.taps else _joined(node))
+            except UserError as error:
+                raise UserError(f"layer {node.name}: {error}") from None
+    return FloatGraph(
+        recipe.name,
+        Input(info.shape, recipe.data.pixel_bits),
+        tuple(layers),
+        info.classes,
+        {"data_set": recipe.data.set, "recipe": as_dict(recipe)},
+    )
+
+
+def _joined(node: Node) -> FloatLayer:
+    if node.kind == "or":
+        return FloatLayer(node.name, node.sources, (Or(),))
+    return FloatLayer(node.name, node.sources, (MaxPool(node.kernel, node.stride, node.padding),))
+
+
+def _weighted(node: Node, module: Hidden | Readout) -> FloatLayer:
+    scale = None
+    if module.quantised:
+        weights, found = module.levels()
+        scale = _array(found)[:, 0]
+    else:
+        weights = module.weights()
+    tables = tuple(
+        FloatSynapse(_array(table).reshape(tap.weight_shape), tap.bits, tap.connection)
+        for tap, table in zip(node.taps, weights, strict=True)
+    )
+    lowest_terms = isinstance(module, Hidden) and node.taps[0].fan_in is not None
+    return FloatLayer(node.name, node.sources, tables, _neuron(module), scale, lowest_terms)
+
+
+def _neuron(module: Hidden | Readout) -> FloatFire | FloatReadout:
+    if isinstance(module, Readout):
+        return FloatReadout(_array(module.bias))
+    norm, neuron = module.norm, module.neuron
+    assert isinstance(neuron, Neuron)  # a teacher, which has another, is not quantised
+    assert norm.running_mean is not None  # a batch norm of ours keeps both
+    assert norm.running_var is not None
+    arrays = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    return FloatFire(Norm(*map(_array, arrays), epsilon=norm.eps), neuron.threshold)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
