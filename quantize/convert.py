@@ -208,7 +208,7 @@ def clip_search(weight: Tensor, bits: int, inputs: Tensor, *, shared: bool = Fal
     moments = centred.T @ centred / len(inputs) + 1e-4 * torch.eye(inputs.shape[1], dtype=torch.float64)
     limit = weight_limit(bits)
     best: tuple[Tensor, Tensor, Tensor] | None = None
-    whole = weight.abs().amax(dim=None if shared else 1).reshape(-1, 1)
+    whole = (weight.abs().amax() if shared else weight.abs().amax(dim=1)).reshape(-1, 1)
     whole = torch.where(whole > 0, whole, torch.ones_like(whole))
     for clip in CLIPS if bits > 1 else CLIPS[-1:]:
         levels = rounded(weight, whole * clip / limit, bits)

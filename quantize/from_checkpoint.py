@@ -64,8 +64,8 @@ def _neuron(module: Hidden | Readout) -> FloatFire | FloatReadout:
     assert isinstance(neuron, Neuron)  # a teacher, which has another, is not quantised
     assert norm.running_mean is not None  # a batch norm of ours keeps both
     assert norm.running_var is not None
-    arrays = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    return FloatFire(Norm(*map(_array, arrays), epsilon=norm.eps), neuron.threshold)
+    gamma, beta, mean, variance = map(_array, (norm.weight, norm.bias, norm.running_mean, norm.running_var))
+    return FloatFire(Norm(gamma, beta, mean, variance, norm.eps), neuron.threshold)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -154,7 +154,8 @@ class Synapse(nn.Module):
         """Return the positive scale of the weights, ``(neurons, 1)`` or ``(1, 1)``."""
         if self.tap.fan_in is None:
             return weight_scale(self.weight.flatten(1), self.bits, clip=self.clip, shared=self.shared)
-        most = self.kept().detach().abs().amax(dim=None if self.shared else 1).reshape(-1, 1)
+        size = self.kept().detach().abs()
+        most = (size.amax() if self.shared else size.amax(dim=1)).reshape(-1, 1)
         return torch.where(most > 0, most / weight_limit(self.bits), torch.ones_like(most))
 
     def levels(self, scale: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,7 @@
 """The arithmetic of a training step: bfloat16 where it gains, exact where it counts."""
 
+from typing import Any
+
 import torch
 
 from s2nn_hw.quantize.settings import Recipe
@@ -12,7 +14,8 @@ def mixed(recipe: Recipe, device: torch.device) -> torch.autocast:
     are always in float32, where the float network's spikes are the integer network's.
     """
     chosen = recipe.training.precision
-    fast = device.type == "cuda" or getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+    capabilities: dict[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    fast = device.type == "cuda" or capabilities.get("avx512_bf16", False)
     if chosen == "auto":
         chosen = "bfloat16" if fast and any(layer.kind == "conv" for layer in recipe.layers) else "float32"
     return torch.autocast(device.type, torch.bfloat16, enabled=chosen == "bfloat16")

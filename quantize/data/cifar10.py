@@ -145,8 +145,8 @@ def _decoded(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarra
     images, labels = pictures(entries, f"{path}: {split}")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(kept) as temporary, open(temporary, "wb") as file:
-            np.savez(file, images=images, labels=labels)
+        with atomic_path(kept) as temporary, open(temporary, "wb") as place:
+            np.savez(place, images=images, labels=labels)
     except (OSError, UserError):
         pass  # no room for a cache: decoded anew next time
     return images, labels
