@@ -64,6 +64,7 @@ LIBRARY = CellLibrary(
 
 
 def ecp5_pll(request: PllRequest) -> Instance:
+    """Return the PLL that ``request`` asks for."""
     # CLKOP closes the loop at the phase detector's frequency, CLKOS carries the system clock
     s = request.settings
     return Instance(

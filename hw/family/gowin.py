@@ -58,6 +58,7 @@ LIBRARY = CellLibrary(
 
 
 def gowin_pll(request: PllRequest) -> Instance:
+    """Return the PLL that ``request`` asks for."""
     s = request.settings
     off = {
         f"p_{name}": "false"

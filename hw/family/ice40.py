@@ -85,6 +85,7 @@ def pll_at_pad(device: str) -> bool:
 
 
 def ice40_pll(request: PllRequest) -> Instance:
+    """Return the PLL that ``request`` asks for."""
     s = request.settings
     edges = (17e6, 26e6, 44e6, 66e6, 101e6)  # the loop filter for each range of the phase detector (icepll)
     kind, reference = ("CORE", "i_REFERENCECLK") if request.pad is None else ("PAD", "io_PACKAGEPIN")

@@ -102,6 +102,7 @@ LIBRARY = CellLibrary(
 
 
 def xc7_pll(request: PllRequest) -> Instance:
+    """Return the PLL that ``request`` asks for."""
     s = request.settings
     feedback = Signal()
     return Instance(

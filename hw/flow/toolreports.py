@@ -130,7 +130,7 @@ def synthesis_usage(library: CellLibrary, path: Path | str, *, added: Mapping[st
     }
     small = sum(cells.get(cell, 0) for cell in library.paired)
     detail = {"luts_at_least": counts["luts"] - small + ceil(small / 2)}
-    return Usage(**counts, source="yosys after synthesis", detail=detail)
+    return Usage(counts["luts"], counts["ffs"], counts["brams"], counts["dsps"], "yosys after synthesis", detail)
 
 
 def nextpnr_report(path: Path | str) -> tuple[Utilization, Timing]:
@@ -171,13 +171,13 @@ def nextpnr_usage(bels: Weights, library: CellLibrary, utilization: Utilization,
     ``bels``: of nextpnr's table, and how much of each resource one takes; ``cells`` are yosys's, of ``library``, for
     what nextpnr merges.
     """
-    used = {
+    used: dict[str, float] = {
         resource: sum(weight * utilization.get(bel, {}).get("used", 0) for bel, weight in weights.items())
         for resource, weights in bels.items()
     }
     if "ffs" not in used:
         used["ffs"] = sum(cells.get(cell, 0) for cell in library.weights["ffs"])
-    return Usage(**used, source="nextpnr after packing")
+    return Usage(used["luts"], used["ffs"], used["brams"], used["dsps"], "nextpnr after packing")
 
 
 def xilinx_usage(utilization: Utilization, synthesised: Usage) -> Usage:

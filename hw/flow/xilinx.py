@@ -63,7 +63,7 @@ class _XilinxFlow(Flow):
         """Write Amaranth's plan for Vivado, and the same for openXC7; return ``work`` with Vivado's command."""
         platform = work.board.create_platform()
         planned = plan(platform, top)
-        own = {
+        own: Files = {
             "run_vivado.sh": planned.script,
             "run_openxc7.sh": openxc7.shell_script(openxc7.part_name(platform), work.clock_mhz, work.seed),
             f"{TOP}_openxc7.xdc": openxc7.constraints(platform),

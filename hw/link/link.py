@@ -1,6 +1,6 @@
 """The device's end of the host link, without the UART: bytes in, bytes out, accelerator between."""
 
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from amaranth.build import Platform
 from amaranth.hdl import Cat, Const, Module, Value
@@ -17,7 +17,14 @@ from s2nn_hw.hw.link.verdict import Command, SelfTestPackets
 WINDOW = 4
 
 
-def identity_of(accelerator: Computes, *, clock_hz: int, window: int = WINDOW) -> Identity:
+class Accelerates(Computes, Protocol):
+    """An accelerator, or what stands for one."""
+
+    beats: int
+    o: Any
+
+
+def identity_of(accelerator: Accelerates, *, clock_hz: int, window: int = WINDOW) -> Identity:
     """Return the :class:`Identity` of ``accelerator``; :class:`ValueError` if its attributes contradict each other."""
     identity = Identity.of(accelerator, window=window, clock_hz=clock_hz)
     if identity.beats != accelerator.beats:
@@ -49,7 +56,7 @@ class Link(wiring.Component):
         )
 
     @classmethod
-    def of(cls, accelerator: Any, *, clock_hz: int, window: int = WINDOW) -> Self:
+    def of(cls, accelerator: Accelerates, *, clock_hz: int, window: int = WINDOW) -> Self:
         """Return the link that fits ``accelerator``, a component with the attributes of :meth:`Identity.of`."""
         return cls(identity_of(accelerator, clock_hz=clock_hz, window=window), accelerator.o.payload.shape())
 

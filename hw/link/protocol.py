@@ -182,57 +182,18 @@ class Computes(Protocol):
     """What a device computes: an accelerator, or a design that says what one would do."""
 
     network: Network
-    pixels_per_group: int
-    pixels_per_beat: int
-    score_width: int
-
-
-class Layout(Protocol):
-    """How requests of one type and their replies are laid out: what reader and responder of packets need.
-
-    ``FORMAT``           of the IDENTITY reply, whose payload :meth:`pack` is
-    ``request``          type of the requests
-    ``reply``            type of the replies
-    ``window``           requests that may wait for their answers
-    ``bits``             of a pixel
-    ``pixels_per_beat``  pixels of a beat
-    ``beats``            beats of a request
-    ``beat_bytes``       bytes of a beat
-    ``frame_bytes``      payload bytes of a request
-    ``classes``          how many
-    ``score_width``      bits of a signed score
-    ``score_bytes``      bytes of one on the line
-    ``result_bytes``     payload bytes of a reply
-    """
-
-    FORMAT: ClassVar[struct.Struct]
-    request: ClassVar[Request]
-    reply: ClassVar[Reply]
 
     @property
-    def window(self) -> int: ...
-    @property
-    def bits(self) -> int: ...
-    @property
-    def pixels_per_beat(self) -> int: ...
-    @property
-    def beats(self) -> int: ...
-    @property
-    def beat_bytes(self) -> int: ...
-    @property
-    def frame_bytes(self) -> int: ...
-    @property
-    def classes(self) -> int: ...
-    @property
-    def score_width(self) -> int: ...
-    @property
-    def score_bytes(self) -> int: ...
-    @property
-    def result_bytes(self) -> int: ...
+    def pixels_per_group(self) -> int:
+        """Pixels after which a new beat begins."""
 
-    def pack(self) -> bytes:
-        """Return the payload of the IDENTITY reply."""
-        ...
+    @property
+    def pixels_per_beat(self) -> int:
+        """Pixels of a beat."""
+
+    @property
+    def score_width(self) -> int:
+        """Bits of a signed score."""
 
 
 @dataclass(frozen=True)
@@ -364,8 +325,8 @@ class Identity:
             )
         if len(payload) != cls.FORMAT.size:
             raise UserError(f"the device's identity has {len(payload)} bytes, not {cls.FORMAT.size}")
-        version, *fields = cls.FORMAT.unpack(payload)
-        return cls(*fields, version=version)
+        version, digest, pixels, group, lanes, bits, classes, width, window, clock_hz = cls.FORMAT.unpack(payload)
+        return cls(digest, pixels, group, lanes, bits, classes, width, window, clock_hz, version)
 
     def pack_frame(self, pixels: npt.NDArray[np.uint8]) -> bytes:
         """Return the FRAME payload of one image: ``pixels`` uint8 ``(pixels,)``, values below ``2^bits``."""

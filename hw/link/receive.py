@@ -12,7 +12,8 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.protocol import ErrorCode, Layout, Request
+from s2nn_hw.hw.link.layout import Layout
+from s2nn_hw.hw.link.protocol import ErrorCode, Request
 
 # one decoded byte, or the end of a packet; ``whole``: the end came at the end of a block
 Token = data.StructLayout({"byte": 8, "end": 1, "whole": 1})

@@ -13,7 +13,8 @@ from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.mux import choose
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.protocol import Layout, Reply
+from s2nn_hw.hw.link.layout import Layout
+from s2nn_hw.hw.link.protocol import Reply
 from s2nn_hw.hw.link.receive import ORIGIN_BYTES, Answer
 
 

@@ -181,7 +181,10 @@ class SelfTestPackets:
             wanted, came = (self._unpack_answer(payload, start + n * self.answer_bytes) for n in (0, 1))
             first = Mismatch(vector, wanted, came)
         return Verdict(
-            *(bool(flags & flag) for flag in Flag),
+            bool(flags & Flag.RUNNING),
+            bool(flags & Flag.PASSED),
+            bool(flags & Flag.FAILED),
+            bool(flags & Flag.FAULT),
             vectors,
             1 << (log2 & 31),
             frames,
