@@ -12,9 +12,10 @@ from benchmarks.frame import Row
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.hw.flow.synthesis import COMMANDS
-from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
-from s2nn_hw.hw.flow.toolreports import CELLS, nextpnr_report
+from s2nn_hw.hw.family import library_of
+from s2nn_hw.hw.flow.synthesis import component_command
+from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
+from s2nn_hw.hw.flow.toolreports import nextpnr_report
 from s2nn_hw.network.store import load
 from s2nn_hw.verilog.convert import to_verilog
 
@@ -90,14 +91,14 @@ class Synthesis:
         script = "; ".join(
             (
                 f"read_verilog {' '.join(files)}",
-                COMMANDS[family].format(top=top) + (" -flatten" if family == "xc7" else " -json net.json"),
+                component_command(family, top) + ("" if family == "xc7" else " -json net.json"),
                 "delete t:$scopeinfo",
                 "tee -q -o stat.json stat -json",
             )
         )
         folder = self._folder(files, family, script)
         if not (folder / "stat.json").is_file():
-            run_tool(self.yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda _="": None)
+            run_tool(self.yosys, ["-q", "-p", script], ToolFiles(folder, "yosys.log"), tick=lambda _="": None)
         return json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"], folder
 
     def clock_mhz(self, files, inputs, outputs, ports):
@@ -121,8 +122,7 @@ class Synthesis:
                     "--timing-allow-fail",
                     "-q",
                 ],
-                folder=folder,
-                log="nextpnr.log",
+                ToolFiles(folder, "nextpnr.log"),
                 tick=lambda _="": None,
             )
         return min(reached for reached, _ in nextpnr_report(folder / "report.json")[1].clocks.values())
@@ -130,7 +130,7 @@ class Synthesis:
 
 def counts(cells, family):
     """Return ``(LUTs, flip-flops)``; shift registers of LUTs are left out, in favour of designs without enables."""
-    kinds = CELLS[family]
+    kinds = library_of(family).weights
     return (
         sum(n * cells.get(cell, 0) for cell, n in kinds["luts"].items() if not cell.startswith("SRL")),
         sum(n * cells.get(cell, 0) for cell, n in kinds["ffs"].items()),

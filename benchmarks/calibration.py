@@ -13,7 +13,7 @@ from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
+from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
 from s2nn_hw.verilog.convert import to_verilog
 
 PERIOD = 256  # cycles after which both counters are back
@@ -54,8 +54,7 @@ def netlist(component):
                 "-p",
                 "read_verilog top.v; synth_ice40 -top top ; select -module top; write_json -selected net.json",
             ],
-            folder=folder,
-            log="log",
+            ToolFiles(folder, "log"),
             tick=lambda _: None,
         )
         return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())

@@ -12,6 +12,7 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.emit import TOP
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
 from s2nn_hw.network.store import load
@@ -63,7 +64,7 @@ class References:
                 rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess["luts"], "LUT6"))
                 continue
             path = synthesise(Accelerator(network), "accelerator", "xc7", setting.output / "synthesis")
-            usage = synthesis_usage("xc7", path)
+            usage = synthesis_usage(library_of("xc7"), path)
             rows += [
                 Row(
                     f"{network.name}: {title}",

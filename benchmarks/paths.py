@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.frame import Row
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.board_netlist import board_netlist
 from s2nn_hw.hw.netlist.fanout import LIMIT, spread
 from s2nn_hw.hw.netlist.flat import FlatNetlist
@@ -57,7 +58,7 @@ def run(setting):
 def measure(network, board, output):
     """Return the rows of ``network`` on ``board``: fan-out before and after, copies, levels."""
     plan = default_plan(network, board.family)
-    netlist = FlatNetlist.read(board_netlist(network, plan, board, output), board.family)
+    netlist = FlatNetlist.read(board_netlist(network, plan, board, output), library_of(board.family))
     cells = len(netlist.cells)
     shortened = shorten(netlist)
     result = spread(netlist)

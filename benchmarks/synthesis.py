@@ -12,8 +12,9 @@ from s2nn_hw.circuit.engines.price import adder_bits
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import synthesise
-from s2nn_hw.hw.flow.toolreports import CELLS, synthesis_usage
+from s2nn_hw.hw.flow.toolreports import synthesis_usage
 from s2nn_hw.plan.defaults import default_plan
 
 # LUTs per lane (a weight added per cycle) of others, 16 neurons x 8 inputs, 4-bit weights, same synthesis tool:
@@ -26,7 +27,7 @@ def lane_rows(name, params, setting):
     """Return the rows of one event engine on xc7: its own LUTs, without scanners and queues, which stay apart."""
     path = synthesise(EventEngine(params), "engine", "xc7", setting.output / "synthesis", flatten=False)
     cells = json.loads(path.read_text())["modules"]["\\engine"]["num_cells_by_type"]
-    luts = sum(weight * cells.get(cell, 0) for cell, weight in CELLS["xc7"]["luts"].items())
+    luts = sum(weight * cells.get(cell, 0) for cell, weight in library_of("xc7").weights["luts"].items())
     total, lanes = int(params.accumulator_widths().sum()), params.lanes * params.banks
     tree = params.lanes * adder_bits(params.banks, max(params.bits, 2))[0]
     return [
@@ -76,7 +77,7 @@ class Estimates:
             for family, kind in FAMILIES.items():
                 path = synthesise(Accelerator(network), "accelerator", family, setting.output / "synthesis")
                 design = Design(network, default_plan(network, "xc7"))
-                usage, guess = synthesis_usage(family, path), estimate(design, family)
+                usage, guess = synthesis_usage(library_of(family), path), estimate(design, family)
                 titles = {"luts": kind.lut_kind, "ffs": "FF", "brams": kind.bram_kind}
                 rows += [
                     Row(

@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.frame import Row
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
 from s2nn_hw.network.store import load
@@ -26,7 +27,9 @@ def run(setting):
         network = load(Path("models") / f"{name}.s2nn")
         plan = default_plan(network, "xc7")
         accelerator = Accelerator(network, plan)
-        usage = synthesis_usage("xc7", synthesise(accelerator, "accelerator", "xc7", setting.output / "synthesis"))
+        usage = synthesis_usage(
+            library_of("xc7"), synthesise(accelerator, "accelerator", "xc7", setting.output / "synthesis")
+        )
         images = np.zeros((16, *network.input.shape), np.uint8)
         timing = accelerator.timing
         schedule = timing.schedule(timing.ones(layer_inputs(network, images)[1]), length=len(images))

@@ -83,7 +83,7 @@ def activity(
             images,
             idle,
             clock_mhz,
-            record and record.get("digest"),
+            record and record.digest,
             bool(record and shutil.which("vivado")),
         ]
     )
@@ -141,7 +141,7 @@ def _board(source, record, board):
         if board is None:
             raise UserError("--board must say whose netlist to simulate; or give the folder of a finished build")
         return board
-    name = record["board"].get("name")
+    name = record.board.name
     if board not in (None, name):
         raise UserError(f"build {source} is for board {name}, not {board}; leave --board out or build for {board}")
     return name
@@ -149,10 +149,10 @@ def _board(source, record, board):
 
 def _plan(network, plan, record, source, board):
     chosen = load_plan(plan, network) if plan else None
-    if record and record.get("plan"):
-        if chosen and record["plan"] != chosen.to_json():
+    if record and record.plan:
+        if chosen and record.plan != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
-        return chosen or parse_plan(record["plan"], network, f"build {source}")
+        return chosen or parse_plan(record.plan, network, f"build {source}")
     return chosen or default_plan(network, board.family)
 
 

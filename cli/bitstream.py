@@ -7,7 +7,9 @@ from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.flow.build import NETWORK_FILE, Options, build, self_test_design, table
+from s2nn_hw.hw.flow.build import Options, build, table
+from s2nn_hw.hw.flow.build_record import NETWORK, SelfTestFacts
+from s2nn_hw.hw.flow.designs import OtherDesign, self_test_design
 from s2nn_hw.hw.flow.lowering import lowered_text
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, Vectors
 from s2nn_hw.network.store import load
@@ -28,11 +30,11 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     network = load(path)
     console = Terminal()
     chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, board.family)
-    instead = {}
+    other = None
     if vectors is not None and not self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if self_test:
-        instead = _self_test(network, chosen, vectors, test_images)
+        other = _self_test(network, chosen, vectors, test_images)
     guess = estimate(Design(network, chosen), board.family, link=not self_test)
     low, high = (round(guess["cells"] * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
@@ -50,45 +52,45 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
         output=output,
         console=console,
         estimate=guess | ({"luts": low} if board.family == "ice40" else {}),
-        **instead,
+        other=other,
     )
 
     def say(text):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    lowered = lowered_text(built.report)
+    lowered = lowered_text(built.record)
     if lowered:
         say(lowered)
     if built.bitstream:
         say(f"bitstream: {built.bitstream}")
-        say(f"program it, in that folder, with: {built.report['program']}")
+        say(f"program it, in that folder, with: {built.record.program}")
         if not self_test:
             say(
                 "then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
-                + shlex.quote(str(built.folder / NETWORK_FILE))
+                + shlex.quote(str(built.folder / NETWORK))
             )
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")
         for item in built.missing:
             say(f"  - {item}")
         say(f"{built.folder} is ready for a machine that has them: sh run_openxc7.sh, or sh run_vivado.sh")
-    test = built.report.get("self_test")
+    test = built.record.self_test
     if test:
-        leds = ", ".join(f"{role} {led}" for role, led in test["leds"].items()) or "none on this board"
+        leds = ", ".join(f"{role} {led}" for role, led in (test.leds or {}).items()) or "none on this board"
         say(
-            f"self-test with {counted(test['vectors'], 'frame')} of the {test['images']}; LEDs: {leds}; the verdict "
+            f"self-test with {counted(test.vectors, 'frame')} of the {test.images}; LEDs: {leds}; the verdict "
             "over the serial port: s2nn-hw selftest PORT"
         )
     return built
 
 
 def _self_test(network, plan, count, test_images):
-    """Return the arguments of :func:`s2nn_hw.hw.flow.build.build` for a self-test with ``count`` of the images."""
+    """Return the design of a self-test with ``count`` of the images."""
     images, _, where = test_images()
     vectors = Vectors.of(network, images, count)
     digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
-    facts = {"vectors": len(vectors.pixels), "images": where, "digest": digest.hexdigest(), "rounds": 1 << ROUNDS_LOG2}
-    return {"design": self_test_design(network, plan, vectors), "design_key": f"self-test {facts}", "self_test": facts}
+    facts = SelfTestFacts(len(vectors.pixels), where, digest.hexdigest(), 1 << ROUNDS_LOG2)
+    return OtherDesign(self_test_design(network, plan, vectors), f"self-test {facts.asked()}", facts)
 
 
 def last_word(built):

@@ -5,8 +5,9 @@ import json
 import sys
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.paths import SHOWN, read_paths
-from s2nn_hw.hw.netlist.primitives import PRIMITIVES
 from s2nn_hw.terminal import terminal
 
 
@@ -41,11 +42,11 @@ def print_paths(paths, console):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m s2nn_hw.cli.paths", description="Fan-out and depth of a netlist.")
     parser.add_argument("netlist", help="what yosys's write_json wrote")
-    parser.add_argument("family", choices=list(PRIMITIVES))
+    parser.add_argument("family", choices=list(FAMILIES))
     parser.add_argument("--shown", type=int, default=SHOWN, help="how many nets and paths")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     options = parser.parse_args(arguments)
-    paths = read_paths(options.netlist, options.family, shown=options.shown)
+    paths = read_paths(options.netlist, library_of(options.family), shown=options.shown)
     if options.json:
         print(json.dumps(paths.to_json(), indent=2))
         return

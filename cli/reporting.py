@@ -83,7 +83,7 @@ def report_network(
     link = None
     if record:
         clock = running_mhz(built) if built else record.clock_mhz
-        baud = ((built.get("link") or {}).get("baud") if built else None) or record.baud
+        baud = (built.baud if built else None) or record.baud
         link = link_facts(network, chosen, clock_hz=clock * 1e6, baud=baud)
     activity = _activity(folder, network, chosen, board)
     measured = load_readings(readings) if readings else None
@@ -148,17 +148,17 @@ def _setting(network, board, build, plan, find_board):
     """Return the build's folder and record (or None twice), the plan and the board's figures (or None)."""
     built = read_build(build, network) if build else None
     if built:
-        name = built["board"].get("name")
+        name = built.board.name
         if board not in (None, name):
             raise UserError(f"build {build} is for board {name}, not {board}; leave --board out or build for {board}")
         board = name
     record = find_board(board) if board else None
     if plan:
         chosen = load_plan(plan, network)
-        if built and built.get("plan") != chosen.to_json():
+        if built and built.plan != chosen.to_json():
             raise UserError(f"build {build} was made with another plan than {plan}")
-    elif built and built.get("plan"):
-        chosen = parse_plan(built["plan"], network, f"build {build}")
+    elif built and built.plan:
+        chosen = parse_plan(built.plan, network, f"build {build}")
     else:
         chosen = default_plan(network, record.family if record else GENERAL)
     if record and built is None:

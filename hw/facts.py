@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts, Budget
-from s2nn_hw.hw.board.devices import RESOURCES
+from s2nn_hw.hw.board.board import Board
+from s2nn_hw.hw.board.device import RESOURCES
 from s2nn_hw.hw.link.link import WINDOW
 from s2nn_hw.hw.link.protocol import Identity, Packet, Reply, encode, frame_request
+from s2nn_hw.network.network import Network
+from s2nn_hw.plan.plan import Plan
 
 BITS_PER_BYTE = 10  # start, eight data, stop
 
 
-def board_facts(board):
+def board_facts(board: Board) -> BoardFacts:
     """Return what planning and reports need of ``board``."""
-    budget = {name: Budget(board.budget.title(name), getattr(board.budget, name)) for name in RESOURCES}
+    budget = {name: Budget(board.budget.title(name), board.budget.count(name)) for name in RESOURCES}
     return BoardFacts(board.name, board.title, board.device, board.family, board.clock_hz / 1e6, board.baud, budget)
 
 
@@ -30,7 +33,7 @@ class LinkFacts:
     frames_per_second: float
 
 
-def link_facts(network, plan, *, clock_hz, baud):
+def link_facts(network: Network, plan: Plan, *, clock_hz: float, baud: int) -> LinkFacts:
     """Return the bytes on the line per frame and result and the frames/s that ``baud`` allows.
 
     Requests and results travel at once, one direction each, several frames under way, so the longer packet sets

@@ -132,10 +132,10 @@ def _network(network, rows, data_set):
 
 def _clock(board, build, clock_mhz):
     """Return wanted, reached and used MHz: what the circuit runs at; reached is what it could do."""
-    wanted = build["clock"].get("wanted_mhz") if build else board.clock_mhz if board else clock_mhz
+    wanted = build.clock.wanted_mhz if build else board.clock_mhz if board else clock_mhz
     if wanted is None:
         return None
-    reached = build["clock"].get("reached_mhz") if build else None
+    reached = build.clock.reached_mhz if build else None
     used = clock_mhz or (running_mhz(build) if build else wanted)
     by = "asked for" if clock_mhz else "the board's clock" if used == wanted else "lowered, the wanted one was missed"
     return {
@@ -152,7 +152,7 @@ def resources(board, build, guess):
     placement may count differently (nextpnr: cells that hold a flip-flop or a carry only). ``packed`` is what
     nextpnr-xilinx will make of the synthesised LUTs where it has not run, or an iCE40's logic cells without a build.
     """
-    result, synthesised = {}, (build or {}).get("synthesis")
+    result, synthesised = {}, build.synthesis if build else None
     packed, by, band_packed = packed_luts(build) if build else None, PACKED_BY, PACKED_BAND
     if board.family == "ice40" and not build:
         packed, by, band_packed = guess["cells"], CELLS_BY, CELL_BAND
@@ -166,7 +166,7 @@ def resources(board, build, guess):
         if packed and name == "luts":
             placed = quantity(packed, kind, "estimate", by, [significant(packed * end) for end in band_packed])
         counted = (
-            quantity(build["resources"][name]["used"], kind, "tool report", build["resources_source"])
+            quantity(build.resources[name].used, kind, "tool report", build.resources_source)
             if build
             else placed or estimated
         )
@@ -214,11 +214,13 @@ def _link(link):
 def _build(build, folder):
     if build is None:
         return None
-    path = (build.get("timing") or {}).get("critical_path")
+    path = build.timing.critical if build.timing else None
     return {
         "folder": folder or "",
-        "critical_path": f"{path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} logic, "
-        f"{path['routing_ns']:.2f} routing)"
-        if path
-        else None,
-    } | {name: build.get(name) for name in ("flow", "digest", "bitstream", "missing", "tools")}
+        "critical_path": str(path) if path else None,
+        "flow": build.flow,
+        "digest": build.digest,
+        "bitstream": build.bitstream,
+        "missing": list(build.missing),
+        "tools": build.tools,
+    }

@@ -17,23 +17,21 @@ def commands(
     judged = pictures + _option("--labels", labels)
     lines = []
     if build:
-        asked = build.get("options") or {}
-        lines.append(
-            [
-                "bitstream",
-                *common,
-                *_option("--freq", asked.get("freq_mhz")),
-                *_option("--seed", asked.get("seed")),
-                *_option("--baud", asked.get("baud")),
-                *(["--native"] if asked.get("native") else []),
-                *pictures,
-            ]
-        )
+        lines.append(["bitstream", *common, *(_asked(build.options) if build.options else []), *pictures])
     if activity:
         lines.append(["activity", *common, *_option("--frames", activity.get("frames")), *pictures])
     lines.append(["verify", *common, *judged])
     lines.append(["report", *common, *judged, *_option("--frames", frames), *_option("--readings", readings), "--html"])
     return [shlex.join(["s2nn-hw", *map(str, line)]) for line in lines]
+
+
+def _asked(options):
+    return [
+        *_option("--freq", options.freq_mhz),
+        *_option("--seed", options.seed),
+        *_option("--baud", options.baud),
+        *(["--native"] if options.native else []),
+    ]
 
 
 def _option(name, value):

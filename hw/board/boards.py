@@ -1,45 +1,16 @@
 """The boards: one frozen record each, and any other board of Amaranth by its platform's class (docs/boards.md)."""
 
-import importlib
-from dataclasses import dataclass
-from math import ceil
-
 from amaranth.build import Platform, ResourceError
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.board.board import Board, platform_class
 from s2nn_hw.hw.board.clocking import pll_settings
-from s2nn_hw.hw.board.devices import DEVICES, RESOURCES, Budget, find_device
+from s2nn_hw.hw.board.devices import DEVICES, find_device
+from s2nn_hw.hw.family import FLOWS
 
 
-@dataclass(frozen=True)
-class Board:
-    """A board and how a design gets onto it.
-
-    ``family``: ``ecp5``, ``ice40``, ``gowin`` or ``xc7``, which decides clock primitives and flow. ``platform``:
-    ``module:class`` of amaranth-boards, imported when used. ``crystal_hz`` is what the board's default clock pin
-    carries, ``clock_hz`` the system clock unless another is asked for; ``uart`` and ``baud`` the host link.
-    ``program``: the command that loads the bitstream, for people.
-    """
-
-    name: str
-    title: str
-    family: str
-    platform: str
-    device: str
-    crystal_hz: int
-    clock_hz: int
-    budget: Budget
-    program: tuple
-    uart: tuple = ("uart", 0)
-    baud: int = 1_000_000
-
-    def create_platform(self):
-        """Return a new Amaranth platform object for this board (one per build)."""
-        return platform_class(self.platform)()
-
-
-def _board(name, title, platform, device, program, *, crystal_mhz):
-    device = DEVICES[device.upper()]
+def _board(name: str, title: str, platform: str, part: str, program: str, *, crystal_mhz: int) -> Board:
+    device = DEVICES[part.upper()]
     return Board(
         name=name,
         title=title,
@@ -53,7 +24,7 @@ def _board(name, title, platform, device, program, *, crystal_mhz):
     )
 
 
-def _ulx3s(name, size):
+def _ulx3s(name: str, size: int) -> Board:
     return _board(
         name,
         f"ULX3S ({size}F)",
@@ -64,7 +35,7 @@ def _ulx3s(name, size):
     )
 
 
-def _arty(name, size):
+def _arty(name: str, size: int) -> Board:
     return _board(
         name,
         f"Arty A7-{size}T",
@@ -106,22 +77,9 @@ BOARDS = {
     )
 }
 DEFAULT_BOARD = "ulx3s"
-PROGRAM = {"ecp5": "top.bit", "ice40": "top.bin", "gowin": "top.fs", "xc7": "top.bit"}
 
 
-def platform_class(spec):
-    """Return the platform class named ``module:class``; :class:`UserError` says what can't be found."""
-    module, _, name = spec.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except (ImportError, ValueError) as error:  # ValueError: an empty module name
-        raise UserError(f"board {spec!r}: module {module!r} can't be imported ({error})") from None
-    if not (isinstance(found, type) and issubclass(found, Platform)):
-        raise UserError(f"board {spec!r}: {name!r} is no platform class of Amaranth in module {module}")
-    return found
-
-
-def board_of_class(spec, uart=("uart", 0)):
+def board_of_class(spec: str, uart: tuple[str, int] = ("uart", 0)) -> Board:
     """Return the :class:`Board` of the platform class ``module:class``, everything taken from the class.
 
     Its system clock is the device's safe one if the PLL makes it from the crystal, else the crystal itself.
@@ -135,24 +93,8 @@ def board_of_class(spec, uart=("uart", 0)):
         device = find_device(platform)
     except UserError as error:
         raise UserError(f"board {spec!r}: {error}") from None
-    try:
-        pins = {sub.name for sub in platform.lookup(*uart).ios}
-    except (ResourceError, AttributeError):
-        pins = set()
-    if not {"rx", "tx"} <= pins:
-        raise UserError(
-            f"board {spec!r} has no serial port (resource {uart[0]} {uart[1]} with rx and tx), and the "
-            "link to the host needs one"
-        )
-    try:
-        platform.lookup(platform.default_clk)
-        crystal_hz = round(platform.default_clk_frequency)
-    except (ResourceError, AttributeError, TypeError):
-        raise UserError(
-            f"board {spec!r} has no crystal: its default clock is {platform.default_clk or 'not named'}, "
-            "which is no pin with a known frequency"
-        ) from None
-    clock_hz = device.clock_hz
+    _check_serial_port(spec, platform, uart)
+    crystal_hz, clock_hz = _crystal_hz(spec, platform), device.clock_hz
     try:
         pll_settings(device.family, crystal_hz, clock_hz)
     except UserError:
@@ -166,12 +108,35 @@ def board_of_class(spec, uart=("uart", 0)):
         crystal_hz=crystal_hz,
         clock_hz=clock_hz,
         budget=device.budget,
-        program=("openFPGALoader", "-b", "NAME_OF_THE_BOARD", PROGRAM[device.family]),
+        program=("openFPGALoader", "-b", "NAME_OF_THE_BOARD", FLOWS[device.family].bitstream),
         uart=uart,
     )
 
 
-def find_board(name):
+def _check_serial_port(spec: str, platform: Platform, uart: tuple[str, int]) -> None:
+    try:
+        pins = {sub.name for sub in platform.lookup(*uart).ios}
+    except (ResourceError, AttributeError):
+        pins = set()
+    if not {"rx", "tx"} <= pins:
+        raise UserError(
+            f"board {spec!r} has no serial port (resource {uart[0]} {uart[1]} with rx and tx), and the "
+            "link to the host needs one"
+        )
+
+
+def _crystal_hz(spec: str, platform: Platform) -> int:
+    try:
+        platform.lookup(platform.default_clk)
+        return round(platform.default_clk_frequency)
+    except (ResourceError, AttributeError, TypeError):
+        raise UserError(
+            f"board {spec!r} has no crystal: its default clock is {platform.default_clk or 'not named'}, "
+            "which is no pin with a known frequency"
+        ) from None
+
+
+def find_board(name: str) -> Board:
     """Return the :class:`Board` called ``name``, or that of the class ``module:class``; else :class:`UserError`."""
     if ":" in name:
         return board_of_class(name)
@@ -181,24 +146,3 @@ def find_board(name):
             "Amaranth, such as amaranth_boards.versa_ecp5:VersaECP5Platform"
         )
     return BOARDS[name]
-
-
-def check_budget(estimate, board, *, what="estimate"):
-    """Refuse, with the numbers side by side, what does not fit ``board``.
-
-    ``estimate``: a mapping with any of ``luts``, ``ffs``, ``brams``, ``dsps`` in the device's own units (a half
-    block RAM counts 0.5). Absent or None means unknown, and is not checked.
-    """
-    known = {name: ceil(estimate[name]) for name in RESOURCES if estimate.get(name) is not None}
-    limits = {name: getattr(board.budget, name) for name in known}
-    if all(count <= limits[name] for name, count in known.items()):
-        return
-    table = ", ".join(
-        f"{board.budget.title(name)} {count:,} of {limits[name]:,}{' (too many)' if count > limits[name] else ''}"
-        for name, count in known.items()
-    )
-    raise UserError(
-        f"the design does not fit {board.title} ({board.device}), by {what}: {table}; "
-        "choose a larger board, a smaller network, or the smaller circuit that `s2nn-hw plan NETWORK --board "
-        f"{board.name} -o plan.json` finds (then --plan plan.json)"
-    )

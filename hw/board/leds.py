@@ -1,11 +1,12 @@
 """Which of a board's LEDs shows what of a self-test."""
 
-from amaranth.build import ResourceError
+from amaranth.build import Platform, ResourceError
+from amaranth.lib.io import PortLike
 
 ROLES = ("pass", "fail", "heartbeat")
 
 
-def request_leds(platform):
+def request_leds(platform: Platform) -> list[tuple[str, str, PortLike]]:
     """Return ``[(role, name, port)]`` for as many of :data:`ROLES` as ``platform`` has LEDs free, in that order.
 
     Green and red where the board has LEDs called so (``led_g``, ``led_r``) or only one of three colours (``rgb_led``,
@@ -22,7 +23,7 @@ def request_leds(platform):
         ]
     else:
         wanted = plain
-    found = []
+    found: list[tuple[str, PortLike]] = []
     for name, number in wanted:
         if len(found) == len(ROLES):
             break

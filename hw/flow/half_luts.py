@@ -13,10 +13,20 @@ From ``pack_carry_xc7.cc``, ``pack_dram.cc`` and ``pack.cc`` of nextpnr-xilinx.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.hw.flow.toolreports import netlist_cells
+
+Cell = Mapping[str, Any]  # in yosys's JSON form
+Cells = Mapping[str, Cell]
+Bit = int | str  # a net, or a constant
+Load = tuple[str, str, int]
+Drivers = dict[Bit, str]
+Loads = dict[Bit, list[Load]]
 
 TABLES = {"INV", *(f"LUT{n}" for n in range(1, 7))}
 PAIRED = TABLES - {"LUT6"}  # may stand behind a carry bit
@@ -49,17 +59,17 @@ class HalfLuts:
     sites: int
 
     @property
-    def luts(self):
+    def luts(self) -> int:
         """LUT6 equivalents, two halves each."""
         return ceil(self.halves / 2)
 
 
-def count_half_luts(path, top="top"):
+def count_half_luts(path: Path, top: str = "top") -> HalfLuts:
     """Return the :class:`HalfLuts` of module ``top`` in yosys's JSON netlist ``path``, flat and mapped to xc7."""
     return of_cells(netlist_cells(path, top))
 
 
-def of_cells(cells):
+def of_cells(cells: Cells) -> HalfLuts:
     """Return the :class:`HalfLuts` of ``{name: cell}`` in yosys's JSON form."""
     types = Counter(cell["type"] for cell in cells.values())
     drivers, loads = _ends(cells)
@@ -72,9 +82,10 @@ def of_cells(cells):
     return HalfLuts(halves, added + types["INV"] + types["LUT1"], whole + ceil((halves - whole) / 2))
 
 
-def _ends(cells):
+def _ends(cells: Cells) -> tuple[Drivers, Loads]:
     """Return who drives each net, ``{bit: name of the cell}``, and where it leads, ``{bit: [(cell, port, index)]}``."""
-    drivers, loads = {}, {}
+    drivers: Drivers = {}
+    loads: Loads = {}
     for name, cell in cells.items():
         for port, bits in cell["connections"].items():
             for index, bit in enumerate(bits):
@@ -87,8 +98,8 @@ def _ends(cells):
     return drivers, loads
 
 
-def _muxes(cells, drivers):
-    def table(bit):
+def _muxes(cells: Cells, drivers: Drivers) -> int:
+    def table(bit: Bit) -> bool:
         return bit in drivers and cells[drivers[bit]]["type"] in TABLES
 
     return sum(
@@ -99,12 +110,12 @@ def _muxes(cells, drivers):
     )
 
 
-def _carry(name, cell, cells, drivers, loads):
+def _carry(name: str, cell: Cell, cells: Cells, drivers: Drivers, loads: Loads) -> int:
     """Return the tables that one CARRY4 gets: before its S and DI, and behind the carries that leave."""
 
-    def inputs(bit):
+    def inputs(bit: Bit) -> list[Bit] | None:
         """Return the inputs of the table that drives ``bit`` and nothing else, None if there is no such table."""
-        driver = cells.get(drivers.get(bit))
+        driver = cells.get(drivers.get(bit, ""))
         if driver is None or driver["type"] not in PAIRED or len(loads[bit]) > 1:
             return None
         ports = driver["connections"].items()
@@ -123,7 +134,7 @@ def _carry(name, cell, cells, drivers, loads):
     return added
 
 
-def _leaves(name, index, cells, loads):
+def _leaves(name: str, index: int, cells: Cells, loads: Sequence[Load]) -> bool:
     """Whether a carry with these loads has to be fed out of its chain.
 
     Inside a CARRY4 the next bit takes it without a net; from the last bit it goes to the next CARRY4's CI.

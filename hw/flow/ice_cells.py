@@ -6,18 +6,21 @@ on top: 0.7 to 1.6 % in the networks tried.
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.hw.flow.toolreports import netlist_cells
 
 TABLE, FLIP_FLOP = "SB_LUT4", "SB_DFF"
 
 
-def count_logic_cells(path, top="top"):
+def count_logic_cells(path: Path, top: str = "top") -> int:
     """Return the least count of logic cells of module ``top`` in yosys's JSON netlist ``path``, mapped to iCE40."""
     return of_cells(netlist_cells(path, top))
 
 
-def of_cells(cells):
+def of_cells(cells: Mapping[str, Mapping[str, Any]]) -> int:
     """Return the count of ``{name: cell}`` in yosys's JSON form."""
     loads = Counter(
         bit

@@ -6,16 +6,22 @@ nextpnr estimates the clock after placement, within some percent of what routing
 ends there and the next is made for a lower clock, so that one routing is enough.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.board.board import Board
 from s2nn_hw.hw.board.clocking import highest_clock
-from s2nn_hw.hw.flow.steps import ClockMissed
+from s2nn_hw.hw.flow.build_record import BuildRecord, BuiltClock, LoweredClock
+from s2nn_hw.hw.flow.toolchain import Narrator
+from s2nn_hw.hw.flow.work import ClockMissed
 from s2nn_hw.hw.link.uart import clocks_per_bit
 
 # Another placement of nearly the same circuit differed by 7.5 % (docs/boards.md); to an estimate routing adds some
 # percent on ECP5 and Artix.
 MARGINS = {"placement": 0.05, "routing": 0.08}
+T = TypeVar("T")  # what a build gives
 LOWERINGS = 2  # a lowered build that misses again gets one more
 
 
@@ -25,12 +31,12 @@ class Lowering:
     ``strict``: the clock was asked for, so that a missed one is an error.
     """
 
-    def __init__(self, board, clock_hz, baud, *, strict):
+    def __init__(self, board: Board, clock_hz: int, baud: int, *, strict: bool) -> None:
         self.board, self.wanted_hz, self.clock_hz, self.baud = board, clock_hz, clock_hz, baud
         self.strict = strict
-        self.lowered = []
+        self.lowered: list[LoweredClock] = []
 
-    def build(self, attempt, folder, narrator):
+    def build(self, attempt: Callable[[int, bool], T], folder: Path, narrator: Narrator) -> T:
         """Return what ``attempt(clock_hz, early)`` returns at the first clock that it does not miss.
 
         ``early``: it may end after placement. Logs of a missed try go to a folder of their own in ``folder``, the rest
@@ -56,21 +62,21 @@ class Lowering:
                 )
                 path = miss.timing.critical
                 self.lowered.append(
-                    {
-                        "from_mhz": self.clock_hz / 1e6,
-                        "to_mhz": lower_hz / 1e6,
-                        "after": miss.after,
-                        "reached_mhz": round(miss.reached_mhz, 3),
-                        "critical_path": str(path) if path else None,
-                    }
+                    LoweredClock(
+                        self.clock_hz / 1e6,
+                        lower_hz / 1e6,
+                        miss.after,
+                        round(miss.reached_mhz, 3),
+                        str(path) if path else None,
+                    )
                 )
                 put_aside(folder, f"at-{self.clock_hz / 1e6:g}-mhz")
                 self.clock_hz = lower_hz
 
-    def _lower(self, miss):
+    def _lower(self, miss: ClockMissed) -> int:
         """Return the next clock to try: the highest that can be made some percent below what was reached."""
 
-        def makes_baud(clock_hz):
+        def makes_baud(clock_hz: int) -> bool:
             try:
                 return bool(clocks_per_bit(clock_hz, self.baud))
             except UserError:
@@ -81,17 +87,12 @@ class Lowering:
         except UserError as error:
             raise UserError(f"{miss}; it can't be lowered: {error} ({self.baud:,} baud)") from None
 
-    def record(self, reached_mhz):
-        """Return the ``clock`` of ``build.json``: what was wanted, what the design reaches and what it runs at."""
-        return {
-            "wanted_mhz": self.wanted_hz / 1e6,
-            "reached_mhz": reached_mhz,
-            "clock_mhz": self.clock_hz / 1e6,
-            "lowered": self.lowered,
-        }
+    def record(self, reached_mhz: float | None) -> BuiltClock:
+        """Return the clock of the build's record: what was wanted, what the design reaches and what it runs at."""
+        return BuiltClock(self.wanted_hz / 1e6, reached_mhz, self.clock_hz / 1e6, tuple(self.lowered))
 
 
-def put_aside(folder, name):
+def put_aside(folder: Path, name: str) -> None:
     """Move the logs and reports in ``folder`` to its subfolder ``name`` and remove its other files."""
     aside = Path(folder) / name
     aside.mkdir()
@@ -102,21 +103,16 @@ def put_aside(folder, name):
             path.unlink()
 
 
-def lowered_text(build):
-    """Return what to tell of the clock of ``build`` (a ``build.json``) if it was lowered, else None."""
-    clock = build["clock"]
-    if not clock.get("lowered"):
+def lowered_text(build: BuildRecord) -> str | None:
+    """Return what to tell of the clock of ``build`` if it was lowered, else None."""
+    clock = build.clock
+    if not clock.lowered:
         return None
-    first, path = clock["lowered"][0], (build.get("timing") or {}).get("critical_path")
-    how = "estimated" if first["after"] == "placement" else "reached"
-    why = (
-        f"; its critical path: {path['start']} to {path['end']}, {path['delay_ns']:.2f} ns ({path['logic_ns']:.2f} "
-        f"logic, {path['routing_ns']:.2f} routing)"
-        if path
-        else ""
-    )
+    first, path = clock.lowered[0], build.timing.critical if build.timing else None
+    how = "estimated" if first.after == "placement" else "reached"
+    why = f"; its critical path: {path}" if path else ""
     return (
-        f"clock: {clock['clock_mhz']:g} MHz, not the {clock['wanted_mhz']:g} MHz wanted: "
-        f"{first['reached_mhz']:g} MHz were {how} after {first['after']}; this design reaches "
-        f"{clock['reached_mhz']:g} MHz{why}"
+        f"clock: {clock.clock_mhz:g} MHz, not the {clock.wanted_mhz:g} MHz wanted: "
+        f"{first.reached_mhz:g} MHz were {how} after {first.after}; this design reaches "
+        f"{clock.reached_mhz:g} MHz{why}"
     )

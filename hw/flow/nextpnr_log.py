@@ -14,8 +14,9 @@ Later nextpnr puts the kind of each step before its delay and leaves the budget 
 """
 
 import re
+from collections.abc import Iterator
 
-from s2nn_hw.hw.flow.toolreports import CriticalPath
+from s2nn_hw.hw.flow.toolreports import CriticalPath, Utilization
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _CLOCK = re.compile(rf"Max frequency for clock\s+'([^']+)':\s*{_NUMBER} MHz \((?:PASS|FAIL) at {_NUMBER} MHz\)")
@@ -29,30 +30,34 @@ _NET = re.compile(r"(?: budget -?\d+\.\d+ ns)? \(\d+,\d+\) -> \(\d+,\d+\)$")
 _SUM = re.compile(r"(-?\d+\.\d+) ns logic, (-?\d+\.\d+) ns routing")
 
 
-def log_clocks(text):
+def log_clocks(text: str) -> dict[str, tuple[float, float]]:
     """Return ``{name: (reached, wanted)}`` in MHz; the last of each clock, which is after routing, counts."""
     return {name: (float(reached), float(wanted)) for name, reached, wanted in _CLOCK.findall(text) if float(wanted)}
 
 
-def log_utilization(text):
+def log_utilization(text: str) -> Utilization:
     """Return ``{bel: {used, available}}`` from the table that is printed after packing."""
     return {bel: {"used": int(used), "available": int(available)} for bel, used, available in _COUNT.findall(text)}
 
 
-def log_critical_path(text):
+def log_critical_path(text: str) -> CriticalPath | None:
     """Return the slowest :class:`CriticalPath` inside one clock domain, None if the log has none."""
     found, lines = {}, iter(text.splitlines())
     for line in lines:
         head = _HEAD.search(line)
-        path = head and _path(lines)
-        if path:
+        path = _path(lines) if head else None
+        if head and path:
             found[head[1]] = path  # of a clock that is reported twice the last counts
     return max(found.values(), key=lambda path: path.delay_ns, default=None)
 
 
-def _path(lines):
+def _path(lines: Iterator[str]) -> CriticalPath | None:
     """Return the path whose lines follow; None if they do not end in its sum."""
-    ends, steps, source, wire, total = [], [], None, None, 0.0
+    ends: list[str] = []
+    steps: list[str] = []
+    source: str | None = None
+    wire: tuple[float, str] | None = None
+    total = 0.0
     for line in lines:
         text = line.partition(": ")[2].strip()
         if done := _SUM.match(text):

@@ -6,10 +6,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from amaranth.build import Platform
+
 from s2nn_hw.errors import UserError
 
 TOP = "top"
-FAMILIES = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
+FOLDERS = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
 TOOLS = ("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 SYNTHESIS = "synth_xilinx -flatten -abc9 -nodsp -arch xc7"
 # UG470, table 1-1, without the version in the four highest bits
@@ -39,34 +41,44 @@ class Databases:
     part: str
 
 
-def part_name(platform):
+def part_name(platform: Platform) -> str:
     """Return the Project X-Ray name of the part on ``platform``: the commercial twin with the same fabric."""
     device = re.sub(r"(?<=t)[il]$", "", platform.device.lower())
-    return f"{device}{platform.package.lower()}-{re.match('[0-9]', platform.speed)[0]}"
+    return f"{device}{platform.package.lower()}-{_start('[0-9]', platform.speed)}"
 
 
-def family_folder(part):
+def family_folder(part: str) -> str:
     """Return the folder of prjxray-db that has ``part``."""
-    return FAMILIES[part[3]]
+    return FOLDERS[part[3]]
 
 
-def chipdb_names(part):
+def chipdb_names(part: str) -> tuple[str, str, str]:
     """Return the names the part's chip database goes by in different installations, most exact first."""
     return (f"{part}.bin", f"{part.rpartition('-')[0]}.bin", f"{device_name(part)}.bin")
 
 
-def device_name(part):
+def device_name(part: str) -> str:
     """Return the device of ``part``, without package and speed grade."""
-    return re.match(r"xc7[aksz]\d+[ts]?", part)[0]
+    return _start(r"xc7[aksz]\d+[ts]?", part)
 
 
-def find_databases(part, chipdb, prjxray_db):
+def _start(pattern: str, text: str) -> str:
+    """Return the part of ``text`` that ``pattern`` finds at its start."""
+    found = re.match(pattern, text)
+    assert found is not None, text
+    return found[0]
+
+
+def find_databases(
+    part: str, chipdb: Path | str | None, prjxray_db: Path | str | None
+) -> tuple[Databases | None, list[str]]:
     """Return ``(Databases or None, missing)`` for ``part`` (:func:`part_name`); ``missing`` says what is not there.
 
     ``chipdb``: the database file or a folder with it; ``prjxray_db``: the folder ``prjxray-db`` or its ``artix7``.
     :class:`UserError` if one of them is there and of another part.
     """
-    missing, found = [], None
+    missing: list[str] = []
+    found = None
     if chipdb:
         chipdb = Path(chipdb)
         candidates = [chipdb] if chipdb.is_file() else [chipdb / name for name in chipdb_names(part)]
@@ -90,7 +102,7 @@ def find_databases(part, chipdb, prjxray_db):
     return (None if missing else Databases(str(found), str(family), part)), missing
 
 
-def check_chipdb(path, part):
+def check_chipdb(path: Path, part: str) -> None:
     """:class:`UserError` if the chip database in file ``path`` names parts and none is ``part`` in any speed grade."""
     if not path.stat().st_size:
         raise UserError(f"chip database {path} is empty; export it for {part} again")
@@ -103,7 +115,7 @@ def check_chipdb(path, part):
         )
 
 
-def check_part_file(path, part):
+def check_part_file(path: Path, part: str) -> None:
     """:class:`UserError` if Project X-Ray's ``part.yaml`` has no identity code, or that of another device."""
     code = re.search(r"^idcode:\s*(0x[0-9a-fA-F]+|\d+)\s*$", path.read_text(errors="replace"), re.MULTILINE)
     if not code:
@@ -116,7 +128,7 @@ def check_part_file(path, part):
         )
 
 
-def synthesis_arguments():
+def synthesis_arguments() -> list[str]:
     """Return yosys's arguments: Verilog in, ``top.json`` and ``top_stat.json`` out.
 
     No DSP (nextpnr-xilinx places none of ours), block RAM kept, ``$scopeinfo`` cells deleted (it can't place them).
@@ -135,7 +147,7 @@ def synthesis_arguments():
     return ["-q", "-l", f"{TOP}.rpt", "-p", "; ".join(script)]
 
 
-def place_arguments(databases, clock_mhz, seed, *, report=True):
+def place_arguments(databases: Databases, clock_mhz: float, seed: int, *, report: bool = True) -> list[str]:
     """Return nextpnr-xilinx's arguments; without ``--freq`` it would aim at 12 MHz."""
     arguments = [
         "--chipdb",
@@ -160,12 +172,12 @@ def place_arguments(databases, clock_mhz, seed, *, report=True):
     return arguments + (["--report", f"{TOP}_nextpnr.json"] if report else [])
 
 
-def frames_arguments(databases):
+def frames_arguments(databases: Databases) -> list[str]:
     """Return fasm2frames's arguments; the frames come on its standard output."""
     return ["--part", databases.part, "--db-root", databases.family, f"{TOP}.fasm"]
 
 
-def bitstream_arguments(databases, output=f"{TOP}.bit"):
+def bitstream_arguments(databases: Databases, output: str = f"{TOP}.bit") -> list[str]:
     """Return xc7frames2bit's arguments; the bitstream goes to ``output``."""
     return [
         "--part_file",
@@ -179,7 +191,7 @@ def bitstream_arguments(databases, output=f"{TOP}.bit"):
     ]
 
 
-def constraints(platform):
+def constraints(platform: Platform) -> str:
     """Return the XDC text that nextpnr-xilinx reads: pins and I/O standards of single-bit ports; no clocks."""
     lines = []
     for port, pin, attributes in platform.iter_port_constraints_bits():
@@ -190,7 +202,7 @@ def constraints(platform):
     return "\n".join(lines) + "\n"
 
 
-def shell_script(part, clock_mhz, seed):
+def shell_script(part: str, clock_mhz: float, seed: int) -> str:
     """Return ``run_openxc7.sh``: the same commands for a machine that has the tools, databases by variable.
 
     A netlist that is there already is taken: what was done to it after synthesis is in no script.

@@ -3,15 +3,16 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.hw.flow.toolchain import find_path, find_tool, run_tool
+from s2nn_hw.hw.flow.toolchain import Tick, ToolFiles, find_path, find_tool, run_tool
 
 CHECKPOINT = "top_route.dcp"
 REPORT, UNMATCHED = "top_power_activity.rpt", "top_power_unmatched.txt"
 
 
-def vivado_power(folder, saif, *, tick=lambda _="": None):
+def vivado_power(folder: Path | str, saif: Path | str, *, tick: Tick = lambda _="": None) -> dict[str, Any] | None:
     """Return what Vivado says of the build in ``folder`` with the activity in file ``saif``, or None.
 
     None if Vivado is not on the PATH or the folder has no routed checkpoint. The report stays in the folder; see
@@ -40,11 +41,8 @@ def vivado_power(folder, saif, *, tick=lambda _="": None):
             REPORT,
             UNMATCHED,
         ],
-        folder=folder,
-        log="power.log",
+        ToolFiles(folder, "power.log", own_log="power_vivado.log", outputs=(REPORT,)),
         tick=tick,
-        own_log="power_vivado.log",
-        outputs=(REPORT,),
     )
     path = folder / REPORT
     if not path.is_file():
@@ -52,7 +50,7 @@ def vivado_power(folder, saif, *, tick=lambda _="": None):
     return {"tool": vivado.version} | parse_power(path.read_text(errors="replace")) | {"report": REPORT}
 
 
-def parse_power(text):
+def parse_power(text: str) -> dict[str, Any]:
     """Return the figures of a text report of ``report_power``, in watts.
 
     ``total_w``, ``dynamic_w``, ``static_w``; ``classes``: watts by class as Vivado names them (Clocks, Slice Logic,
@@ -60,9 +58,9 @@ def parse_power(text):
     ``nets_matched``: text, None if it is not said. :class:`UserError` if the totals are missing.
     """
 
-    def cell(title, pattern):
+    def cell(title: str, pattern: str) -> str | None:
         found = re.search(rf"^\|\s*{re.escape(title)}\s*\|\s*{pattern}\s*\|", text, re.MULTILINE)
-        return found and found[1]
+        return found[1] if found else None
 
     watts = {}
     for name, title in (

@@ -7,6 +7,7 @@ in the iterations and minutes that are allowed here.
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
@@ -34,14 +35,17 @@ class Watch:
     between placement and routing, and may raise. :meth:`look` raises :class:`UserError` if the router does not improve.
     """
 
-    def __init__(self, tool, path, placed=lambda timing: None):
+    def __init__(self, tool: str, path: Path | str, placed: Callable[[Timing], None] = lambda timing: None) -> None:
         self.tool, self.path, self.placed = tool, Path(path), placed
         self.text = ""
         self._offset, self._rest = 0, ""
-        self._clocks, self._routing = {}, False
-        self._best = None  # (level's name, level, iteration, moment) of the last real improvement
+        self._clocks: dict[str, tuple[float, float]] = {}
+        self._routing = False
+        self._best: tuple[str, int, int, float] | None = (
+            None  # (level's name, level, iteration, moment) of the last real improvement
+        )
 
-    def look(self):
+    def look(self) -> None:
         """Read what is new in the log."""
         if not self.path.exists():
             return
@@ -53,7 +57,7 @@ class Watch:
         for line in lines:
             self._line(line)
 
-    def _line(self, line):
+    def _line(self, line: str) -> None:
         if not self._routing:
             if clock := log_clocks(line):
                 self._clocks |= clock
@@ -72,11 +76,11 @@ class Watch:
             if level := pattern.search(line):
                 self._level(name, int(level[1]), int(level[2]))
 
-    def _estimate(self):
+    def _estimate(self) -> str:
         worst = Timing(self._clocks).slowest()
         return f", {worst[1]:.1f} MHz estimated of {worst[2]:g}" if worst else ""
 
-    def _level(self, name, iteration, level):
+    def _level(self, name: str, iteration: int, level: int) -> None:
         now = time.monotonic()
         self.text = f"routing, iteration {iteration:,}, {level:,} {name}{self._estimate()}"
         if self._best is None or name != self._best[0] or level <= _SHARE * self._best[1]:

@@ -3,48 +3,45 @@
 import hashlib
 from pathlib import Path
 
-from s2nn_hw.errors import UserError
-from s2nn_hw.hw.flow.build import accelerator_design
-from s2nn_hw.hw.flow.toolchain import find_tool, run_tool
-from s2nn_hw.hw.flow.toolreports import synthesis_usage
+from amaranth.lib.wiring import Component
+
+from s2nn_hw.hw.family import known, library_of
+from s2nn_hw.hw.flow.designs import accelerator_design
+from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
+from s2nn_hw.hw.flow.toolreports import Usage, synthesis_usage
+from s2nn_hw.network.network import Network
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.verilog.convert import to_verilog
 
-COMMANDS = {
-    "xc7": "synth_xilinx -abc9 -nodsp -arch xc7 -top {top}",
-    "ecp5": "synth_ecp5 -abc9 -nodsp -top {top}",
-    "ice40": "synth_ice40 -abc9 -device u -top {top}",
-    "gowin": "synth_gowin -nowidelut -noiopads -family gw2a -top {top}",
-}
+
+def component_command(family: str, top: str, *, flatten: bool = True) -> str:
+    """Return yosys's command that maps module ``top`` for device ``family``; :class:`UserError` if that is unknown."""
+    parts = known(family).parts
+    return parts.component.format(top=top) + (parts.flatten if flatten else "")
 
 
-def synthesise(component, top, family, output, *, flatten=True):
+def synthesise(component: Component, top: str, family: str, output: Path | str, *, flatten: bool = True) -> Path:
     """Return the path of ``stat -json`` of ``component``, whose module is called ``top``, for device ``family``.
 
     It lies in a folder of its own below ``output``, named by a digest of Verilog, script and tool: what is there
     already is not made again. :class:`UserError` if yosys is missing or fails.
     """
-    if family not in COMMANDS:
-        raise UserError(f"device family {family!r} is unknown; known: {', '.join(COMMANDS)}")
+    command = component_command(family, top, flatten=flatten)
     yosys, text = find_tool("yosys"), to_verilog(component, top)
-    script = "; ".join(
-        (
-            "read_verilog design.v",
-            COMMANDS[family].format(top=top) + (" -flatten" if flatten and family == "xc7" else ""),
-            "delete t:$scopeinfo",
-            "tee -q -o part.json stat -json",
-        )
-    )
+    script = "; ".join(("read_verilog design.v", command, "delete t:$scopeinfo", "tee -q -o part.json stat -json"))
     digest = hashlib.sha256("\0".join((yosys.version, script, text)).encode()).hexdigest()[:16]
     folder = Path(output) / f"{top}-{family}-{digest}"
     if not (folder / "stat.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "design.v").write_text(text)
-        run_tool(yosys, ["-q", "-p", script], folder=folder, log="yosys.log", tick=lambda _="": None)
+        run_tool(yosys, ["-q", "-p", script], ToolFiles(folder, "yosys.log"), tick=lambda _="": None)
         (folder / "part.json").replace(folder / "stat.json")
     return folder / "stat.json"
 
 
-def synthesise_for_link(network, plan, family, output, *, clock_hz, baud):
+def synthesise_for_link(
+    network: Network, plan: Plan, family: str, output: Path | str, *, clock_hz: int, baud: int
+) -> Usage:
     """Return the :class:`~s2nn_hw.hw.flow.toolreports.Usage` of ``network`` under ``plan`` behind the UART link, by
     yosys.
 
@@ -53,4 +50,4 @@ def synthesise_for_link(network, plan, family, output, *, clock_hz, baud):
     """
     find_tool("yosys")  # refuses before a circuit is made that nobody would use
     top = accelerator_design(network, plan)(clock_hz, baud)
-    return synthesis_usage(family, synthesise(top, "link_top", family, output))
+    return synthesis_usage(library_of(family), synthesise(top, "link_top", family, output))

@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from rich.console import Console
 from rich.markup import escape
 
 from s2nn_hw.errors import UserError
@@ -65,7 +68,7 @@ class Tool:
 
 
 @contextlib.contextmanager
-def builtin_yosys():
+def builtin_yosys() -> Iterator[None]:
     """Let Amaranth's platforms write Verilog with the Yosys that it depends on, whatever is on the PATH."""
     before = os.environ.get("AMARANTH_USE_YOSYS")
     os.environ["AMARANTH_USE_YOSYS"] = before or "builtin"
@@ -76,7 +79,7 @@ def builtin_yosys():
             del os.environ["AMARANTH_USE_YOSYS"]
 
 
-def find_path(name, *, native=False):
+def find_path(name: str, *, native: bool = False) -> str | None:
     """Return the path of tool ``name`` or None.
 
     YoWASP's build beside the running Python comes first, then YoWASP's on the PATH, then the plain name there;
@@ -89,7 +92,7 @@ def find_path(name, *, native=False):
     return next(filter(None, plain[1:] + yowasp if native else yowasp + plain), None)
 
 
-def find_tool(name, *, native=False):
+def find_tool(name: str, *, native: bool = False) -> Tool:
     """Return the :class:`Tool` called ``name``; :class:`UserError` says how to install what is missing."""
     path = find_path(name, native=native)
     if path is None:
@@ -97,7 +100,7 @@ def find_tool(name, *, native=False):
     return Tool(name, path, _version(name, path))
 
 
-def _version(name, path):
+def _version(name: str, path: str) -> str:
     packaged = Path(path).name.startswith("yowasp-") or name == "gowin_pack"
     if packaged and Path(path).parent == Path(sys.executable).parent:
         from importlib.metadata import PackageNotFoundError, version
@@ -123,7 +126,7 @@ def _version(name, path):
     return "file " + hashlib.sha256(Path(path).resolve().read_bytes()).hexdigest()[:12]
 
 
-def last_error(text):
+def last_error(text: str) -> str:
     """Return the line of a tool's output that best says why it failed."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     failures = [line for line in lines if re.match(r"(?i)(fatal )?error\b|.*\berror:|.*exception:", line)]
@@ -131,6 +134,47 @@ def last_error(text):
     reasons = [line for line in failures if not re.fullmatch(r"ERROR: \w+ design failed\.", line)]
     line = (reasons or failures or lines or ["it printed nothing"])[-1]
     return line if len(line) <= 300 else line[:297] + "..."
+
+
+Tick = Callable[..., None]  # called now and then, with what is known of progress or without
+
+
+class Watcher(Protocol):
+    """Looks after a tool while it runs: :meth:`look` may raise, which ends the tool; ``text`` says where it is."""
+
+    text: str
+
+    def look(self) -> None:
+        """Look what is new."""
+
+
+@dataclass(frozen=True)
+class ToolFiles:
+    """The files of a tool's run.
+
+    ``folder``   where it runs; the others are names in it
+    ``log``      takes everything that it prints
+    ``own_log``  the fuller log that the tool writes itself, if it does
+    ``output``   takes standard output instead of the log
+    ``outputs``  deleted if the run does not end well
+    """
+
+    folder: Path
+    log: str
+    own_log: str | None = None
+    output: str | None = None
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def full_log(self) -> Path:
+        """The log to look at."""
+        own = self.folder / self.own_log if self.own_log else None
+        return own if own and own.exists() else self.folder / self.log
+
+    def remove_outputs(self) -> None:
+        """Delete what a run that did not end well has left."""
+        for name in (*self.outputs, *([self.output] if self.output else [])):
+            (self.folder / name).unlink(missing_ok=True)
 
 
 @dataclass
@@ -141,19 +185,20 @@ class Narrator:
     if it ran again.
     """
 
-    console: object
-    seconds: dict = field(default_factory=dict)
+    console: Console
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    def say(self, text):
+    def say(self, text: str) -> None:
+        """Print ``text`` as a line."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextlib.contextmanager
-    def stage(self, name, text):
+    def stage(self, name: str, text: str) -> Iterator[Tick]:
         """Time the block as stage ``name``; yield a function to call now and then, with what is known of progress."""
         start = said = time.monotonic()
         with self.console.status(f"{text} ...") as status:
 
-            def tick(detail=""):
+            def tick(detail: str = "") -> None:
                 nonlocal said
                 now, shown = time.monotonic(), f"; {detail}" if detail else ""
                 status.update(f"{text} ... {now - start:.0f} s{escape(shown)}")
@@ -169,30 +214,36 @@ class Narrator:
         self.say(f"{text}: done in {took:.1f} s")
 
 
-def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, outputs=(), minutes=None, watch=None):
-    """Run ``tool`` with ``arguments`` in ``folder``; everything it prints goes to ``log`` (a name in ``folder``).
+def run_tool(
+    tool: Tool,
+    arguments: Sequence[object],
+    files: ToolFiles,
+    *,
+    tick: Tick,
+    minutes: float | None = None,
+    watch: Watcher | None = None,
+) -> None:
+    """Run ``tool`` with ``arguments`` in the folder of ``files``; ``tick(text)`` is called now and then.
 
-    ``own_log``: the fuller log that the tool writes itself. ``output``: a name that takes standard output instead.
-    ``outputs``: names deleted if the run does not end well. ``minutes``: it is ended after so many. ``watch``: asked
-    now and then; ``look()`` may raise, which ends the tool, and its ``text`` goes to ``tick(text)``.
+    ``minutes``: it is ended after so many. ``watch``: asked now and then.
 
     :class:`UserError` carries the tool's last error line and the log's path. On Ctrl-C the tool and whatever it started
     are ended before the interrupt goes on.
     """
-    log = Path(folder) / log
-    full = Path(folder) / own_log if own_log else log
+    log = files.folder / files.log
+    code = None
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(open(log, "ab"))
         out.write((f"$ {tool.name} " + " ".join(map(str, arguments)) + "\n").encode())
         out.flush()
-        taken = stack.enter_context(open(Path(folder) / output, "wb")) if output else out
-        scratch = Path(folder) / "tmp"  # YoWASP leaves its temporary folder behind when it is ended
+        taken = stack.enter_context(open(files.folder / files.output, "wb")) if files.output else out
+        scratch = files.folder / "tmp"  # YoWASP leaves its temporary folder behind when it is ended
         scratch.mkdir(exist_ok=True)
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         try:
             process = subprocess.Popen(
                 [tool.path, *map(str, arguments)],
-                cwd=folder,
+                cwd=files.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=taken,
                 stderr=out,
@@ -201,27 +252,24 @@ def run_tool(tool, arguments, *, folder, log, tick, own_log=None, output=None, o
             )
         except OSError as error:
             raise UserError(f"tool {tool.path} can't be started: {error.strerror}") from None
-        code = None
         try:
             code = _wait(process, tick, watch, minutes)
         finally:
             _end(process)
             if code != 0:
-                for name in (*outputs, *([output] if output else [])):
-                    (Path(folder) / name).unlink(missing_ok=True)
-    where = full if full.exists() else log
+                files.remove_outputs()
     if code is None:
         at = f" at: {watch.text}" if watch and watch.text else ""
         raise UserError(
             f"{tool.name} was ended after {minutes:g} minutes (--timeout){at}; give it more, or {TRY}; "
-            f"its log is {where}"
+            f"its log is {files.full_log}"
         )
     if code:
         reason = last_error(log.read_text(errors="replace").rpartition("\n$ ")[2].partition("\n")[2])
-        raise UserError(f"{tool.name} {_ending(code)}: {reason}; its log is {where}")
+        raise UserError(f"{tool.name} {_ending(code)}: {reason}; its log is {files.full_log}")
 
 
-def _wait(process, tick, watch, minutes):
+def _wait(process: subprocess.Popen[bytes], tick: Tick, watch: Watcher | None, minutes: float | None) -> int | None:
     """Return the exit status of ``process``, None if it is still running after ``minutes``."""
     start = time.monotonic()
     while minutes is None or time.monotonic() - start < 60 * minutes:
@@ -233,7 +281,7 @@ def _wait(process, tick, watch, minutes):
     return None
 
 
-def _ending(code):
+def _ending(code: int) -> str:
     """Return in words how a process of status ``code`` ended: negative is the signal that ended it."""
     if code > 0:
         return f"failed (status {code})"
@@ -242,7 +290,7 @@ def _ending(code):
     return f"died (signal {-code}, {name}{memory})"
 
 
-def _end(process):
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process group of ``process``: politely, then not."""
     for number, patience in ((signal.SIGTERM, KILL_AFTER_SECONDS), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError, PermissionError):

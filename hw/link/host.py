@@ -1,12 +1,17 @@
 """The host's end of the link: identity check, images in and results out, and the ``run`` command."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
+from rich.table import Table
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import older_protocols
-from s2nn_hw.hw.link.line import SerialLine
+from s2nn_hw.hw.link.line import Line, SerialLine
 from s2nn_hw.hw.link.protocol import (
     DELIMITER,
     SEQUENCES,
@@ -14,6 +19,7 @@ from s2nn_hw.hw.link.protocol import (
     Damaged,
     ErrorCode,
     Identity,
+    Packet,
     Reply,
     Splitter,
     digest_of,
@@ -21,8 +27,9 @@ from s2nn_hw.hw.link.protocol import (
     identity_request,
 )
 from s2nn_hw.hw.link.transfer import RETRIES, Transfer
-from s2nn_hw.hw.link.verdict import SelfTestPackets, self_test_request
+from s2nn_hw.hw.link.verdict import SelfTestPackets, Verdict, self_test_request
 from s2nn_hw.network.layer import Input
+from s2nn_hw.network.network import Network
 
 QUIET_POLLS = 4
 ASKS, ASK_OLDER_FROM = 20, 2
@@ -36,16 +43,18 @@ class Answers:
     ``seconds``: wall time for all of them; ``repeats``: frames that were sent again.
     """
 
-    classes: np.ndarray
-    scores: np.ndarray
-    cycles: np.ndarray
+    classes: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
     seconds: float
     repeats: int
 
 
-def open_device(port, baud, network=None, **options):
-    """Return the :class:`Device` behind serial ``port``; ``options`` as of that."""
-    return Device(SerialLine(port, baud), network, **options)
+def open_device(
+    port: Path | str, baud: int, network: Network | None = None, *, timeout: float = 1.0, retries: int = RETRIES
+) -> "Device":
+    """Return the :class:`Device` behind serial ``port``; the rest as of that."""
+    return Device(SerialLine(port, baud), network, timeout=timeout, retries=retries)
 
 
 class Device:
@@ -58,7 +67,9 @@ class Device:
     frame is sent again before giving up. Every failure is a :class:`UserError` that names the port.
     """
 
-    def __init__(self, line, network=None, *, timeout=1.0, retries=RETRIES):
+    def __init__(
+        self, line: Line, network: Network | None = None, *, timeout: float = 1.0, retries: int = RETRIES
+    ) -> None:
         self.line, self.network, self.timeout, self.retries = line, network, timeout, retries
         self._sequence = 0
         self._splitter, self._nearly = Splitter(), False
@@ -70,32 +81,37 @@ class Device:
             self.close()
             raise
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         self.close()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The port's."""
         return self.line.name
 
-    def close(self):
+    def close(self) -> None:
         """Release the port."""
         self.line.close()
 
-    def _read(self):
+    def _read(self) -> list[Packet]:
         """Return the packets that have come, after at most a short wait."""
         return self._splitter.feed(self.line.read())
 
-    def _ask(self, request, answers, also=lambda number: b""):
+    def _ask(
+        self,
+        request: Callable[[int], Packet],
+        answers: Callable[[Packet, dict[int, Packet]], bool],
+        also: Callable[[int], bytes] = lambda number: b"",
+    ) -> Packet | None:
         """Send ``request(number)``, :data:`ASKS` times at most; return the first packet that is a reply to one of them.
 
         ``answers(packet, sent)``: whether it is, ``sent`` being the requests by number. ``also(ask)``: bytes that are
         sent along. None if nothing comes in time.
         """
-        sent = {}
+        sent: dict[int, Packet] = {}
         for ask in range(ASKS):
             self._sequence = (self._sequence + 1) % SEQUENCES
             asked = sent[self._sequence] = request(self._sequence)
@@ -110,7 +126,7 @@ class Device:
                 self._refuse_older()
         return None
 
-    def _ask_identity(self):
+    def _ask_identity(self) -> Identity:
         packet = self._ask(
             identity_request,
             lambda packet, sent: packet.type == Reply.IDENTITY,
@@ -132,7 +148,7 @@ class Device:
             f"or another baud rate than {self.line.baud}"
         )
 
-    def _refuse_older(self):
+    def _refuse_older(self) -> None:
         """Refuse a device of an older version; note answers of an identity's length that were damaged."""
         for piece in self._splitter.rejected:
             version = older_protocols.version_of(piece)
@@ -143,7 +159,7 @@ class Device:
                 )
             self._nearly |= len(piece) == IDENTITY_PIECE and piece[1] == Reply.IDENTITY
 
-    def _check_identity(self):
+    def _check_identity(self) -> None:
         found, network = self.identity, self.network
         if network is None:
             return
@@ -159,7 +175,7 @@ class Device:
                 f"the network has {wanted}"
             )
 
-    def self_test(self, command=0):
+    def self_test(self, command: int = 0) -> Verdict:
         """Return the :class:`~s2nn_hw.hw.link.verdict.Verdict` of the self-test on the board, after it got ``command``.
 
         :class:`UserError` if the board holds none.
@@ -177,7 +193,7 @@ class Device:
         except Damaged:
             raise UserError(f"{self.name}: the self-test's verdict does not fit the device's own identity") from None
 
-    def encode(self, images):
+    def encode(self, images: np.ndarray) -> npt.NDArray[np.uint8]:
         """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``."""
         if self.network is not None:
             return self.network.encode(images)
@@ -186,11 +202,11 @@ class Device:
         return Input((self.identity.pixels,), self.identity.bits).encode(flat)
 
     @property
-    def classes(self):
+    def classes(self) -> tuple[str, ...]:
         """Names of the classes, or their numbers where only the board is known."""
         return tuple(map(str, range(self.identity.classes))) if self.network is None else self.network.classes
 
-    def _drain(self):
+    def _drain(self) -> None:
         """Wait until the line is quiet: what another host asked for must be out of the way."""
         deadline, quiet = self.line.now() + self.timeout, 0
         while quiet < QUIET_POLLS and self.line.now() < deadline:
@@ -198,7 +214,9 @@ class Device:
             self._read()
             quiet = quiet + 1 if self._splitter.bytes == before else 0
 
-    def classify(self, images, *, progress=None, limit=None):
+    def classify(
+        self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None, limit: float | None = None
+    ) -> Answers:
         """Return the :class:`Answers` of uint8 ``images`` ``(count, *shape)``; ``progress(done, repeats)`` is called.
 
         ``limit``: seconds for all of them, None as of :class:`~s2nn_hw.hw.link.transfer.Transfer`, which see for the
@@ -218,13 +236,21 @@ class Device:
         )
 
 
-def _is_verdict_of(packet, sent):
+def _is_verdict_of(packet: Packet, sent: dict[int, Packet]) -> bool:
     """Return whether ``packet`` answers one of the SELF_TEST requests in ``sent``."""
     number, check = packet.answered
     return packet.type == Reply.SELF_TEST and check == sent[number].check
 
 
-def run(images, port, output=None, *, baud, network=None, limit=None):
+def run(
+    images: Path | str,
+    port: str,
+    output: Path | None = None,
+    *,
+    baud: int,
+    network: Path | str | None = None,
+    limit: float | None = None,
+) -> None:
     """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``.
 
     ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
@@ -237,20 +263,19 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
     from s2nn_hw.terminal import Terminal, next_step
 
     pixels = read_images(images)[0]
-    path = network
-    if network is not None:
-        network = load(network)
-        network.encode(pixels)  # shape and type are judged before the board is asked
+    wanted = None if network is None else load(network)
+    if wanted is not None:
+        wanted.encode(pixels)  # shape and type are judged before the board is asked
     if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
     console = Terminal()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with open_device(port, baud, network) as device:
+    with open_device(port, baud, wanted) as device:
         device.encode(pixels)
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
             task = bar.add_task("images", total=len(pixels))
 
-            def progress(done, repeats):
+            def progress(done: int, repeats: int) -> None:
                 again = f" ({repeats:,} sent again)" if repeats else ""
                 bar.update(task, completed=done, description=f"images{again}")
 
@@ -266,13 +291,11 @@ def run(images, port, output=None, *, baud, network=None, limit=None):
     if output is not None:
         console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
     if network is not None:
-        next_step("report", path, "--html")
+        next_step("report", network, "--html")
 
 
-def tables(classes, answers, clock_hz):
+def tables(classes: tuple[str, ...], answers: Answers, clock_hz: int) -> tuple[Table, Table]:
     """Return what `run` prints: images by class; cycles, time and rate."""
-    from rich.table import Table
-
     counts = Table(title="Images by class")
     counts.add_column("class")
     counts.add_column("images", justify="right")

@@ -1,11 +1,14 @@
 """The device's end of the host link, without the UART: bytes in, bytes out, accelerator between."""
 
-from amaranth.hdl import Cat, Const, Module
+from typing import Any, Protocol, Self
+
+from amaranth.build import Platform
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from s2nn_hw.circuit.fifo import Queue
-from s2nn_hw.hw.link.protocol import Identity
+from s2nn_hw.hw.link.protocol import Computes, Identity
 from s2nn_hw.hw.link.receive import PacketReader, Token, Unstuffer
 from s2nn_hw.hw.link.respond import Responder, score_bytes
 from s2nn_hw.hw.link.selftest import state_layout
@@ -14,7 +17,14 @@ from s2nn_hw.hw.link.verdict import Command, SelfTestPackets
 WINDOW = 4
 
 
-def identity_of(accelerator, *, clock_hz, window=WINDOW):
+class Accelerates(Computes, Protocol):
+    """An accelerator, or what stands for one."""
+
+    beats: int
+    o: Any
+
+
+def identity_of(accelerator: Accelerates, *, clock_hz: int, window: int = WINDOW) -> Identity:
     """Return the :class:`Identity` of ``accelerator``; :class:`ValueError` if its attributes contradict each other."""
     identity = Identity.of(accelerator, window=window, clock_hz=clock_hz)
     if identity.beats != accelerator.beats:
@@ -32,7 +42,7 @@ class Link(wiring.Component):
     cycle, whole frames with a right checksum only) and ``results`` comes from its ``o``, results in frame order.
     """
 
-    def __init__(self, identity, result_layout):
+    def __init__(self, identity: Identity, result_layout: data.Layout) -> None:
         self.identity = identity
         self.reader = PacketReader(identity)
         self.responder = Responder(identity, result_layout)
@@ -46,11 +56,11 @@ class Link(wiring.Component):
         )
 
     @classmethod
-    def of(cls, accelerator, *, clock_hz, window=WINDOW):
+    def of(cls, accelerator: Accelerates, *, clock_hz: int, window: int = WINDOW) -> Self:
         """Return the link that fits ``accelerator``, a component with the attributes of :meth:`Identity.of`."""
         return cls(identity_of(accelerator, clock_hz=clock_hz, window=window), accelerator.o.payload.shape())
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         _packets(m, self)
         connect(m, self.reader.o, flipped(self.frames))
@@ -66,7 +76,7 @@ class SelfTestLink(wiring.Component):
     up; after a restart that is the old one, no longer running.
     """
 
-    def __init__(self, identity, result_layout, *, vectors, rounds_log2):
+    def __init__(self, identity: Identity, result_layout: data.Layout, *, vectors: int, rounds_log2: int) -> None:
         self.identity, self.vectors, self.rounds_log2 = identity, vectors, rounds_log2
         self.packets = packets = SelfTestPackets(identity)
         self.reader = PacketReader(packets)
@@ -82,7 +92,7 @@ class SelfTestLink(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         _packets(m, self)
         reader, reply = self.reader, self.responder.results
@@ -111,11 +121,11 @@ class SelfTestLink(wiring.Component):
                 m.next = "ASK"
         return m
 
-    def _payload(self, packets, reply):
+    def _payload(self, packets: SelfTestPackets, reply: data.View) -> Value:
         """Return the SELF_TEST payload as one value, in the order of ``SelfTestPackets.pack_verdict``."""
         state = reply.state
 
-        def answer(of):
+        def answer(of: data.View) -> Value:
             return Cat(of["class"], Const(0, 16 - len(of["class"])), score_bytes(packets, of.scores))
 
         flags = Cat(state.running, state.passed, state.failed, reply.fault, Const(0, 4))
@@ -135,7 +145,7 @@ class SelfTestLink(wiring.Component):
         return Cat(head, answer(state.wanted), answer(state.came))
 
 
-def _packets(m, link):
+def _packets(m: Module, link: "Link | SelfTestLink") -> None:
     """Add what both links have: packets in, answers out, all but what the reader hands on and the responder sends."""
     m.submodules.unstuffer = unstuffer = Unstuffer()
     m.submodules.reader = reader = link.reader

@@ -9,13 +9,13 @@ SEQUENCE, VERSION = 1, 2
 IDENTITY_BYTES = {1: 32, 2: 36}  # by version
 
 
-def identity_request():
+def identity_request() -> bytes:
     """Return the bytes on the wire that ask a device of version 1 or 2 for its identity."""
     body = bytes((Request.IDENTITY, SEQUENCE, VERSION))
     return stuff(body + binascii.crc_hqx(body, START).to_bytes(2, "big")) + bytes((DELIMITER,))
 
 
-def version_of(piece):
+def version_of(piece: bytes) -> int | None:
     """Return the version that the bytes ``piece`` between two delimiters tell, or None if they are no such identity."""
     try:
         body = unstuff(piece)

@@ -8,10 +8,13 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.network import Network
 
 VERSION = 3
 DELIMITER = 0
@@ -72,22 +75,22 @@ class Packet:
     payload: bytes = b""
 
     @property
-    def body(self):
+    def body(self) -> bytes:
         """The bytes that the checksum is about."""
         return bytes((self.type, self.sequence)) + self.payload
 
     @property
-    def check(self):
+    def check(self) -> bytes:
         """The checksum as it goes over the line; in a RESULT or SELF_TEST reply it names the request answered."""
         return checksum(self.body).to_bytes(CHECK_BYTES, "little")
 
     @property
-    def answered(self):
+    def answered(self) -> tuple[int, bytes]:
         """``(sequence, check)`` of the request that this RESULT or SELF_TEST reply answers."""
         return self.sequence, self.payload[:CHECK_BYTES]
 
     @property
-    def error(self):
+    def error(self) -> int | None:
         """The :class:`ErrorCode` of an ERROR reply, a plain number if it is not known, None for other packets."""
         if self.type & 0xF0 != Reply.ERROR:
             return None
@@ -95,12 +98,12 @@ class Packet:
         return ErrorCode(code) if code in tuple(ErrorCode) else code
 
 
-def checksum(data):
+def checksum(data: bytes) -> int:
     """Return the 32-bit checksum of ``data``: CRC with the parameters in :data:`CHECK`."""
     return zlib.crc32(data)
 
 
-def stuff(data):
+def stuff(data: bytes) -> bytes:
     """Return ``data`` without zero bytes (COBS); a block of 254 at the very end is closed by one more code, 0x01."""
     out, start = bytearray(), 0
     while True:
@@ -114,7 +117,7 @@ def stuff(data):
         start = stop if full else stop + 1
 
 
-def unstuff(data):
+def unstuff(data: bytes) -> bytes:
     """Return what :func:`stuff` had packed; :class:`Damaged` if ``data`` ends inside a block."""
     out, position = bytearray(), 0
     while position < len(data):
@@ -129,12 +132,12 @@ def unstuff(data):
     return bytes(out)
 
 
-def encode(packet):
+def encode(packet: Packet) -> bytes:
     """Return the bytes on the wire, closing delimiter included."""
     return stuff(packet.body + packet.check) + bytes((DELIMITER,))
 
 
-def decode(data):
+def decode(data: bytes) -> Packet:
     """Return the :class:`Packet` in ``data`` (no delimiters); :class:`Damaged` if it is none."""
     body = unstuff(data)
     if len(body) < HEADER_BYTES + CHECK_BYTES:
@@ -151,16 +154,17 @@ class Splitter:
     the latest call.
     """
 
-    def __init__(self, limit=1 << 20):
+    def __init__(self, limit: int = 1 << 20) -> None:
         self.bytes = self.whole = self.damaged = 0
-        self.rejected = []
+        self.rejected: list[bytes] = []
         self._rest, self._limit = b"", limit
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> list[Packet]:
         """Return the list of :class:`Packet` that ``data`` completes."""
         self.bytes += len(data)
         *pieces, self._rest = (self._rest + data).split(bytes((DELIMITER,)))
-        packets, self.rejected = [], []
+        packets: list[Packet] = []
+        self.rejected = []
         for piece in filter(None, pieces):
             try:
                 packets.append(decode(piece))
@@ -174,12 +178,30 @@ class Splitter:
         return packets
 
 
+class Computes(Protocol):
+    """What a device computes: an accelerator, or a design that says what one would do."""
+
+    network: Network
+
+    @property
+    def pixels_per_group(self) -> int:
+        """Pixels after which a new beat begins."""
+
+    @property
+    def pixels_per_beat(self) -> int:
+        """Pixels of a beat."""
+
+    @property
+    def score_width(self) -> int:
+        """Bits of a signed score."""
+
+
 @dataclass(frozen=True)
 class Result:
     """One frame's answer: class index, integer scores in class order, clock cycles."""
 
     index: int
-    scores: tuple
+    scores: tuple[int, ...]
     cycles: int
 
 
@@ -205,10 +227,11 @@ class Identity:
     clock_hz: int
     version: int = VERSION
 
-    FORMAT = struct.Struct(f"<B{DIGEST_BYTES}sIIHBHBBI")
-    request, reply = Request.FRAME, Reply.RESULT
+    FORMAT: ClassVar[struct.Struct] = struct.Struct(f"<B{DIGEST_BYTES}sIIHBHBBI")
+    request: ClassVar[Request] = Request.FRAME
+    reply: ClassVar[Reply] = Reply.RESULT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits = {
             "pixels": 32,
             "group": 32,
@@ -230,7 +253,7 @@ class Identity:
             raise UserError(f"link: digest must have {DIGEST_BYTES} bytes, not {len(self.digest)}")
 
     @classmethod
-    def of(cls, design, *, window, clock_hz):
+    def of(cls, design: Computes, *, window: int, clock_hz: int) -> Self:
         """Return the identity of ``design`` (its ``network``, ``pixels_per_...`` and ``score_width``)."""
         network = design.network
         return cls(
@@ -246,36 +269,38 @@ class Identity:
         )
 
     @property
-    def beats(self):
+    def beats(self) -> int:
         """Beats of a frame."""
         return self.pixels // self.group * -(-self.group // self.pixels_per_beat)
 
     @cached_property
-    def beat_pixels(self):
+    def beat_pixels(self) -> npt.NDArray[np.int64]:
         """Which pixel is where: int array ``(beats, pixels_per_beat)``, lowest bits first, -1 in lanes to ignore."""
         number = np.arange(self.pixels).reshape(-1, self.group)
         fill = -self.group % self.pixels_per_beat
         return np.pad(number, ((0, 0), (0, fill)), constant_values=-1).reshape(self.beats, self.pixels_per_beat)
 
     @property
-    def beat_bytes(self):
+    def beat_bytes(self) -> int:
+        """Bytes of a beat on the line."""
         return -(-self.pixels_per_beat * self.bits // 8)
 
     @property
-    def frame_bytes(self):
+    def frame_bytes(self) -> int:
         """Payload bytes of a FRAME request."""
         return self.beats * self.beat_bytes
 
     @property
-    def score_bytes(self):
+    def score_bytes(self) -> int:
+        """Bytes of a score on the line."""
         return -(-self.score_width // 8)
 
     @property
-    def result_bytes(self):
+    def result_bytes(self) -> int:
         """Payload bytes of a RESULT reply."""
         return CHECK_BYTES + 2 + 4 + self.classes * self.score_bytes
 
-    def pack(self):
+    def pack(self) -> bytes:
         """Return the payload of the IDENTITY reply."""
         return self.FORMAT.pack(
             self.version,
@@ -291,7 +316,7 @@ class Identity:
         )
 
     @classmethod
-    def unpack(cls, payload):
+    def unpack(cls, payload: bytes) -> Self:
         """Return the identity in ``payload``; :class:`UserError` if it is not one this protocol version knows."""
         if payload and payload[0] != VERSION:
             raise UserError(
@@ -300,10 +325,10 @@ class Identity:
             )
         if len(payload) != cls.FORMAT.size:
             raise UserError(f"the device's identity has {len(payload)} bytes, not {cls.FORMAT.size}")
-        version, *fields = cls.FORMAT.unpack(payload)
-        return cls(*fields, version=version)
+        version, digest, pixels, group, lanes, bits, classes, width, window, clock_hz = cls.FORMAT.unpack(payload)
+        return cls(digest, pixels, group, lanes, bits, classes, width, window, clock_hz, version)
 
-    def pack_frame(self, pixels):
+    def pack_frame(self, pixels: npt.NDArray[np.uint8]) -> bytes:
         """Return the FRAME payload of one image: ``pixels`` uint8 ``(pixels,)``, values below ``2^bits``."""
         flat = np.append(pixels, 0).astype(np.uint8)[self.beat_pixels].reshape(-1)  # -1 is the appended zero
         bits = np.zeros((self.beats, self.beat_bytes * 8), np.uint8)
@@ -311,19 +336,19 @@ class Identity:
         bits[:, : self.pixels_per_beat * self.bits] = planes.reshape(self.beats, -1)
         return np.packbits(bits, axis=1, bitorder="little").tobytes()
 
-    def unpack_frame(self, payload):
+    def unpack_frame(self, payload: bytes) -> npt.NDArray[np.uint8]:
         """Return the pixels, uint8 ``(pixels,)``, of a FRAME payload: the inverse of :meth:`pack_frame`."""
         data = np.frombuffer(payload, np.uint8).reshape(self.beats, self.beat_bytes)
         bits = np.unpackbits(data, axis=1, bitorder="little")[:, : self.pixels_per_beat * self.bits]
         flat = np.packbits(bits.reshape(-1, self.bits), axis=1, bitorder="little")[:, 0]
         return flat[self.beat_pixels.reshape(-1) >= 0]
 
-    def pack_result(self, result, check):
+    def pack_result(self, result: Result, check: bytes) -> bytes:
         """Return the RESULT payload of ``result`` for the request with this ``check``, then class, cycles, scores."""
         scores = b"".join(int(s).to_bytes(self.score_bytes, "little", signed=True) for s in result.scores)
         return check + struct.pack("<HI", result.index, result.cycles) + scores
 
-    def unpack_result(self, payload):
+    def unpack_result(self, payload: bytes) -> Result:
         """Return the :class:`Result` in ``payload``; :class:`Damaged` if its length or class is out of range."""
         if len(payload) != self.result_bytes:
             raise Damaged(ErrorCode.SHORT if len(payload) < self.result_bytes else ErrorCode.LONG)
@@ -334,21 +359,21 @@ class Identity:
         return Result(index, tuple(int.from_bytes(s, "little", signed=True) for s in scores), cycles)
 
 
-def digest_of(network):
+def digest_of(network: Network) -> bytes:
     """Return the bytes of the network's digest that travel in the IDENTITY reply."""
     return bytes.fromhex(network.digest)[:DIGEST_BYTES]
 
 
-def frame_request(sequence, payload):
+def frame_request(sequence: int, payload: bytes) -> Packet:
     """Return the FRAME request with ``payload`` from :meth:`Identity.pack_frame`."""
     return Packet(Request.FRAME, sequence, payload)
 
 
-def identity_request(sequence):
+def identity_request(sequence: int) -> Packet:
     """Return the IDENTITY request; its payload is the protocol version that the host speaks."""
     return Packet(Request.IDENTITY, sequence, bytes((VERSION,)))
 
 
-def error_reply(code, sequence):
+def error_reply(code: int, sequence: int) -> Packet:
     """Return the ERROR reply with ``code``."""
     return Packet(Reply.ERROR | code, sequence)

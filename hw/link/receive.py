@@ -1,6 +1,9 @@
 """From received bytes to frames for the accelerator: unstuffing, checksum, judgement, frame buffer."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from dataclasses import dataclass
+
+from amaranth.build import Platform
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import Algorithm
 from amaranth.lib.memory import Memory
@@ -9,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
+from s2nn_hw.hw.link.layout import Layout
 from s2nn_hw.hw.link.protocol import ErrorCode, Request
 
 # one decoded byte, or the end of a packet; ``whole``: the end came at the end of a block
@@ -18,7 +22,7 @@ Answer = data.StructLayout({"code": 3, "sequence": 8})
 ORIGIN_BYTES = protocol.CHECK_BYTES + 1  # by which a result says what it answers: checksum from its end on, then number
 
 
-class Stage(enum.Enum, shape=3):
+class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]  # Amaranth's enumerations have a shape
     """Which byte of a packet comes next."""
 
     TYPE = 0
@@ -31,7 +35,7 @@ class Stage(enum.Enum, shape=3):
 SHORTEST_REQUEST = len(protocol.encode(protocol.identity_request(0)))
 
 
-def slot_bits(window):
+def slot_bits(window: int) -> int:
     """Return the bits that number the frames of ``window``, a power of two from 2 to 16."""
     if window not in (2, 4, 8, 16):
         raise UserError(f"link: window must be 2, 4, 8 or 16 frames, not {window!r}")
@@ -45,10 +49,10 @@ class Unstuffer(wiring.Component):
     that give no token wait, too, while ``o`` is not ready: so none of their bits stands before ``i.ready``.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Token))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         left = Signal(8)  # bytes of the block still to come, and one
         first, full = Signal(init=1), Signal()  # no code of this packet yet; the block has no zero behind it
@@ -71,6 +75,32 @@ class Unstuffer(wiring.Component):
         return m
 
 
+@dataclass(frozen=True)
+class _Packet:
+    """The packet that is read.
+
+    ``sequence``     its number
+    ``is_frame``     its type
+    ``is_identity``
+    ``room``         a slot was free as the header came
+    ``left``         bytes of payload or checksum due behind the next
+    ``stage``        what the next byte is
+    ``judge``        high in the cycle after its end
+    ``whole``        the end came at the end of a block
+    ``extra``        there are bytes behind the checksum
+    """
+
+    sequence: Signal
+    is_frame: Signal
+    is_identity: Signal
+    room: Signal
+    left: Signal
+    stage: Signal
+    judge: Signal
+    whole: Signal
+    extra: Signal
+
+
 class PacketReader(wiring.Component):
     """Judges packets; keeps frames until their checksum is right, then hands them over.
 
@@ -89,7 +119,7 @@ class PacketReader(wiring.Component):
     it only when it is empty. The identity, too, is refused as BUSY unless it is empty.
     """
 
-    def __init__(self, identity):
+    def __init__(self, identity: Layout) -> None:
         self.identity, self._slot_bits = identity, slot_bits(identity.window)
         pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
         super().__init__(
@@ -104,13 +134,13 @@ class PacketReader(wiring.Component):
         )
 
     @property
-    def queue_depth(self):
+    def queue_depth(self) -> int:
         """Answers that can wait: what arrives while a RESULT and an IDENTITY go out, one noise answer, and spares."""
         payloads = (self.identity.result_bytes, self.identity.FORMAT.size)
         line = sum(n + protocol.HEADER_BYTES + protocol.CHECK_BYTES + 2 + n // 254 for n in payloads)
         return 1 << (line // SHORTEST_REQUEST + 4 - 1).bit_length()
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         of, token = self.identity, self.i.payload
         slot_bits = self._slot_bits
@@ -148,59 +178,9 @@ class PacketReader(wiring.Component):
             to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
             to_origins.eq(((stage == Stage.SEQUENCE) & vacant) | ((stage == Stage.CHECK) & room)),
         ]
-        with m.If(take), m.Switch(stage):
-            with m.Case(Stage.TYPE):
-                m.d.sync += [
-                    is_frame.eq(token.byte == of.request),
-                    is_identity.eq(token.byte == Request.IDENTITY),
-                    stage.eq(Stage.SEQUENCE),
-                ]
-            with m.Case(Stage.SEQUENCE):
-                m.d.sync += [
-                    sequence.eq(token.byte),
-                    room.eq(free),
-                    left.eq(Mux(is_frame, of.frame_bytes - 1, 0)),
-                    stage.eq(Stage.PAYLOAD),
-                ]
-            with m.Case(Stage.PAYLOAD):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    m.d.sync += [left.eq(protocol.CHECK_BYTES - 1), stage.eq(Stage.CHECK)]
-            with m.Case(Stage.CHECK):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 0):
-                    m.d.sync += stage.eq(Stage.DONE)
-            with m.Case(Stage.DONE):
-                m.d.sync += extra.eq(1)
-
-        # the judgement, one cycle after the end
-        code, sound, accept = Signal(3), Signal(), Signal()
-        empty, matched = Signal(), Signal()  # the checksum, as of the end
-        m.d.sync += matched.eq(check.match_detected)
-        m.d.comb += [
-            empty.eq(~queue.o.valid),
-            sound.eq((stage == Stage.DONE) & whole & matched),
-            accept.eq(judge & sound & ~extra & is_frame & room),
-        ]
-        with m.If(stage != Stage.DONE):
-            m.d.comb += code.eq(ErrorCode.SHORT)
-        with m.Elif(extra & (is_frame | is_identity)):
-            m.d.comb += code.eq(ErrorCode.LONG)
-        with m.Elif(~sound):
-            m.d.comb += code.eq(ErrorCode.CHECKSUM)
-        with m.Elif(is_frame | (is_identity & ~empty)):
-            m.d.comb += code.eq(ErrorCode.BUSY)
-        with m.Elif(~is_identity):
-            m.d.comb += code.eq(ErrorCode.UNKNOWN)
-        m.d.comb += [
-            queue.i.payload.eq(Cat(code, sequence)),
-            queue.i.valid.eq(judge & ~accept & (sound | empty)),
-            self.answers.payload.as_value().eq(queue.o.payload),
-            self.answers.valid.eq(queue.o.valid),
-            queue.o.ready.eq(self.answers.ready),
-        ]
-        with m.If(judge):
-            m.d.sync += [stage.eq(Stage.TYPE), sequence.eq(0), extra.eq(0)]
+        packet = _Packet(sequence, is_frame, is_identity, room, left, stage, judge, whole, extra)
+        self._take(m, packet, take, free)
+        accept = self._judge(m, packet, queue, check.match_detected)
 
         # where the frames in the slots are from
         m.submodules.origins = origins = Memory(shape=8, depth=of.window * ORIGIN_BYTES, init=[])
@@ -219,7 +199,71 @@ class PacketReader(wiring.Component):
         self._buffer(m, filled[:slot_bits], handed, filled != handed, payload_byte, judge)
         return m
 
-    def _buffer(self, m, writing, handed, waiting, payload_byte, restart):
+    def _take(self, m: Module, packet: _Packet, take: Signal, free: Signal) -> None:
+        """Take the byte that is at hand: what it is for, and what the next one is; ``free``: there is a slot."""
+        of, token = self.identity, self.i.payload
+        with m.If(take), m.Switch(packet.stage):
+            with m.Case(Stage.TYPE):
+                m.d.sync += [
+                    packet.is_frame.eq(token.byte == of.request),
+                    packet.is_identity.eq(token.byte == Request.IDENTITY),
+                    packet.stage.eq(Stage.SEQUENCE),
+                ]
+            with m.Case(Stage.SEQUENCE):
+                m.d.sync += [
+                    packet.sequence.eq(token.byte),
+                    packet.room.eq(free),
+                    packet.left.eq(Mux(packet.is_frame, of.frame_bytes - 1, 0)),
+                    packet.stage.eq(Stage.PAYLOAD),
+                ]
+            with m.Case(Stage.PAYLOAD):
+                m.d.sync += packet.left.eq(packet.left - 1)
+                with m.If(packet.left == 0):
+                    m.d.sync += [packet.left.eq(protocol.CHECK_BYTES - 1), packet.stage.eq(Stage.CHECK)]
+            with m.Case(Stage.CHECK):
+                m.d.sync += packet.left.eq(packet.left - 1)
+                with m.If(packet.left == 0):
+                    m.d.sync += packet.stage.eq(Stage.DONE)
+            with m.Case(Stage.DONE):
+                m.d.sync += packet.extra.eq(1)
+
+    def _judge(self, m: Module, packet: _Packet, queue: Queue, matches: Signal) -> Signal:
+        """Add the judgement, one cycle after the end; return whether a frame is accepted.
+
+        ``matches``: the checksum is right.
+        """
+        code, sound, accept = Signal(3), Signal(), Signal()
+        empty, matched = Signal(), Signal()  # the checksum, as of the end
+        m.d.sync += matched.eq(matches)
+        m.d.comb += [
+            empty.eq(~queue.o.valid),
+            sound.eq((packet.stage == Stage.DONE) & packet.whole & matched),
+            accept.eq(packet.judge & sound & ~packet.extra & packet.is_frame & packet.room),
+        ]
+        with m.If(packet.stage != Stage.DONE):
+            m.d.comb += code.eq(ErrorCode.SHORT)
+        with m.Elif(packet.extra & (packet.is_frame | packet.is_identity)):
+            m.d.comb += code.eq(ErrorCode.LONG)
+        with m.Elif(~sound):
+            m.d.comb += code.eq(ErrorCode.CHECKSUM)
+        with m.Elif(packet.is_frame | (packet.is_identity & ~empty)):
+            m.d.comb += code.eq(ErrorCode.BUSY)
+        with m.Elif(~packet.is_identity):
+            m.d.comb += code.eq(ErrorCode.UNKNOWN)
+        m.d.comb += [
+            queue.i.payload.eq(Cat(code, packet.sequence)),
+            queue.i.valid.eq(packet.judge & ~accept & (sound | empty)),
+            self.answers.payload.as_value().eq(queue.o.payload),
+            self.answers.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.answers.ready),
+        ]
+        with m.If(packet.judge):
+            m.d.sync += [packet.stage.eq(Stage.TYPE), packet.sequence.eq(0), packet.extra.eq(0)]
+        return accept
+
+    def _buffer(
+        self, m: Module, writing: Value, handed: Signal, waiting: Value, payload_byte: Signal, restart: Signal
+    ) -> None:
         """Add the frame memory: bytes gathered into beats and written, whole frames read a beat per cycle."""
         of, slot = self.identity, handed[:-1]
         width = of.pixels_per_beat * of.bits

@@ -1,28 +1,69 @@
 """From results and refusals to bytes on the line: one reply at a time, stuffed without a packet buffer."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.crc import Algorithm
+from amaranth.build import Platform
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc import Algorithm, Processor
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.mux import choose
 from s2nn_hw.hw.link import protocol
+from s2nn_hw.hw.link.layout import Layout
 from s2nn_hw.hw.link.protocol import Reply
 from s2nn_hw.hw.link.receive import ORIGIN_BYTES, Answer
 
 
-def result_payload(identity, result):
+def result_payload(identity: Layout, result: data.View) -> Value:
     """Return the stream payload ``result`` as one value, in the order of ``Identity.pack_result``."""
     index = result["class"]
     return Cat(index, Const(0, 16 - len(index)), result.cycles, score_bytes(identity, result.scores))
 
 
-def score_bytes(identity, scores):
+def score_bytes(identity: Layout, scores: data.View) -> Value:
     """Return ``scores`` as one value, each sign-extended to whole bytes."""
     spare = 8 * identity.score_bytes - identity.score_width
     return Cat(Cat(scores[n], scores[n][-1].replicate(spare)) for n in range(identity.classes))
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """The reply on its way: checksum, type, number, what type it is, the index, and what stands there."""
+
+    check: Processor
+    kind: Signal
+    sequence: Signal
+    is_error: Value
+    is_result: Value
+    index: Signal
+    byte: Signal
+    body: Signal
+    end: Signal
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The COBS block that is searched or sent: its code, what ends it, and what the states do with code and index."""
+
+    code: Signal
+    zero: Signal
+    last: Signal
+    counts: Signal
+    halt: Signal
+    bit: Signal
+    finish: Signal
+    idle: Signal
+    step: Signal
+    rewind: Signal
+    settle: Signal
+    grow: Signal
+    shrink: Signal
+    full: Signal
+    bare: Signal
 
 
 class Responder(wiring.Component):
@@ -38,8 +79,12 @@ class Responder(wiring.Component):
     search of the zero that ends it (twelve cycles a byte; the checksum takes a bit in each of eight), once to send it.
     """
 
-    def __init__(self, identity, result_layout, payload=result_payload):
+    def __init__(
+        self, identity: Layout, result_layout: data.Layout, payload: Callable[[Any, data.View], Value] = result_payload
+    ) -> None:
         self.identity, self._payload = identity, payload
+        # where the checksum begins: of an error, the identity, a result
+        self._ends = [protocol.HEADER_BYTES + n for n in (0, identity.FORMAT.size, identity.result_bytes)]
         super().__init__(
             {
                 "answers": In(stream.Signature(Answer)),
@@ -51,15 +96,13 @@ class Responder(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
-        of = self.identity
         m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
         kind, sequence = Signal(8), Signal(8)
         is_error = kind[6]
         is_result = kind[0] & ~is_error
-        ends = [protocol.HEADER_BYTES + n for n in (0, of.FORMAT.size, of.result_bytes)]
-        index = Signal(range(max(ends) + protocol.CHECK_BYTES + 1))
+        index = Signal(range(max(self._ends) + protocol.CHECK_BYTES + 1))
         base = Signal.like(index)
         code = Signal(8, init=1)  # COBS code of the block: its bytes + 1
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
@@ -92,80 +135,104 @@ class Responder(wiring.Component):
         with m.If(idle):
             m.d.sync += [index.eq(0), base.eq(0)]
 
+        reply = _Reply(check, kind, sequence, is_error, is_result, index, byte, body, end)
+        block = _Block(
+            code, zero, last, counts, halt, bit, finish, idle, step, rewind, settle, grow, shrink, full, bare
+        )
         with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += [idle.eq(1), check.start.eq(1), self.answers.ready.eq(1)]
-                m.d.sync += code.eq(1)
-                with m.If(self.answers.valid):
-                    error = self.answers.payload.code
-                    m.d.sync += [
-                        kind.eq(Mux(error == 0, Reply.IDENTITY, Reply.ERROR | error)),
-                        sequence.eq(self.answers.payload.sequence),
-                    ]
-                    m.next = "LOOK"
-                with m.Elif(self.results.valid):
-                    m.d.sync += kind.eq(of.reply)
-                    m.next = "LOOK"
-            for state, following in pairwise(("LOOK", "FIND", "CHOOSE", "WEIGH", "EXAMINE")):
-                with m.State(state):
-                    m.next = following
-            with m.State("EXAMINE"):
-                m.d.comb += check.valid.eq(counts)
-                m.d.sync += [bit.eq(bit + counts), zero.eq(~end & ~full), last.eq(end & ~full)]
-                with m.If(~counts | (bit == 7)):
-                    with m.If(halt):
-                        m.next = "CODE"
-                    with m.Else():
-                        m.d.comb += [step.eq(1), grow.eq(1)]
-                        m.next = "LOOK"
-            with m.State("CODE"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(code)]
-                m.d.comb += rewind.eq(1)
-                with m.If(self.o.ready):
-                    m.next = "FETCH"
-            with m.State("FETCH"):
-                m.next = "FETCH_FIND"
-                with m.If(bare):
-                    m.d.comb += [step.eq(zero), settle.eq(1)]
-                    m.next = "LOOK"
-                    with m.If(last):
-                        m.next = "DELIMITER"
-                with m.Else():
-                    m.d.comb += shrink.eq(1)
-            for state, following in pairwise(("FETCH_FIND", "FETCH_CHOOSE", "SEND")):
-                with m.State(state):
-                    m.next = following
-            with m.State("SEND"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(byte)]
-                with m.If(self.o.ready):
-                    m.d.comb += step.eq(1)
-                    m.next = "FETCH"
-            with m.State("DELIMITER"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(protocol.DELIMITER)]
-                with m.If(self.o.ready):
-                    m.d.sync += finish.eq(is_result)
-                    m.next = "FINISH"
-            with m.State("FINISH"):
-                m.next = "IDLE"
+            self._search(m, reply, block)
+            self._send(m, reply, block)
         m.d.comb += [self.finish.eq(finish), self.results.ready.eq(finish), check.data.eq(byte.bit_select(bit, 1))]
+        self._look_up(m, reply)
+        return m
 
+    def _search(self, m: Module, reply: _Reply, block: _Block) -> None:
+        """Add the states up to where a block's code is known."""
+        with m.State("IDLE"):
+            m.d.comb += [block.idle.eq(1), reply.check.start.eq(1), self.answers.ready.eq(1)]
+            m.d.sync += block.code.eq(1)
+            with m.If(self.answers.valid):
+                error = self.answers.payload.code
+                m.d.sync += [
+                    reply.kind.eq(Mux(error == 0, Reply.IDENTITY, Reply.ERROR | error)),
+                    reply.sequence.eq(self.answers.payload.sequence),
+                ]
+                m.next = "LOOK"
+            with m.Elif(self.results.valid):
+                m.d.sync += reply.kind.eq(self.identity.reply)
+                m.next = "LOOK"
+        for state, following in pairwise(("LOOK", "FIND", "CHOOSE", "WEIGH", "EXAMINE")):
+            with m.State(state):
+                m.next = following
+        with m.State("EXAMINE"):
+            m.d.comb += reply.check.valid.eq(block.counts)
+            m.d.sync += [
+                block.bit.eq(block.bit + block.counts),
+                block.zero.eq(~reply.end & ~block.full),
+                block.last.eq(reply.end & ~block.full),
+            ]
+            with m.If(~block.counts | (block.bit == 7)):
+                with m.If(block.halt):
+                    m.next = "CODE"
+                with m.Else():
+                    m.d.comb += [block.step.eq(1), block.grow.eq(1)]
+                    m.next = "LOOK"
+
+    def _send(self, m: Module, reply: _Reply, block: _Block) -> None:
+        """Add the states in which a block goes out."""
+        with m.State("CODE"):
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(block.code)]
+            m.d.comb += block.rewind.eq(1)
+            with m.If(self.o.ready):
+                m.next = "FETCH"
+        with m.State("FETCH"):
+            m.next = "FETCH_FIND"
+            with m.If(block.bare):
+                m.d.comb += [block.step.eq(block.zero), block.settle.eq(1)]
+                m.next = "LOOK"
+                with m.If(block.last):
+                    m.next = "DELIMITER"
+            with m.Else():
+                m.d.comb += block.shrink.eq(1)
+        for state, following in pairwise(("FETCH_FIND", "FETCH_CHOOSE", "SEND")):
+            with m.State(state):
+                m.next = following
+        with m.State("SEND"):
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(reply.byte)]
+            with m.If(self.o.ready):
+                m.d.comb += block.step.eq(1)
+                m.next = "FETCH"
+        with m.State("DELIMITER"):
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(protocol.DELIMITER)]
+            with m.If(self.o.ready):
+                m.d.sync += block.finish.eq(reply.is_result)
+                m.next = "FINISH"
+        with m.State("FINISH"):
+            m.next = "IDLE"
+
+    def _look_up(self, m: Module, reply: _Reply) -> None:
+        """Drive ``byte``, ``body`` and ``end`` of ``reply`` with what stands at its index."""
+        of, check = self.identity, reply.check
         # what stands at the index, in three steps: found, chosen among what is sent, and between that and the checksum
-        ahead, found, known = Signal.like(index), Signal(8), Signal(8)  # `ahead`: bytes up to the packet's end
+        ahead, found, known = (Signal.like(reply.index), Signal(8), Signal(8))  # `ahead`: bytes up to the packet's end
         at_kind, at_origin, at_sequence = Signal(), Signal(), Signal()
         sent, closing, checksum, at_end = Signal(8), Signal(), Signal(8), Signal()
         result = self._payload(of, self.results.payload)
         unused = [0] * (protocol.HEADER_BYTES + protocol.CHECK_BYTES)
         results = unused + [result[k : k + 8] for k in range(0, len(result), 8)]
         identity = unused[: protocol.HEADER_BYTES] + list(of.pack())
-        size = Mux(is_error, ends[0], Mux(is_result, ends[2], ends[1])) + protocol.CHECK_BYTES
+        size = (
+            Mux(reply.is_error, self._ends[0], Mux(reply.is_result, self._ends[2], self._ends[1]))
+            + protocol.CHECK_BYTES
+        )
         m.d.sync += [
-            ahead.eq(size - index),
-            self.number.eq(ORIGIN_BYTES - index),
-            at_kind.eq(index == 0),
-            at_sequence.eq(index == 1),
-            at_origin.eq(is_result & (index <= ORIGIN_BYTES)),
-            found.eq(choose(results, index)),
-            known.eq(choose(identity, index)),
+            ahead.eq(size - reply.index),
+            self.number.eq(ORIGIN_BYTES - reply.index),
+            at_kind.eq(reply.index == 0),
+            at_sequence.eq(reply.index == 1),
+            at_origin.eq(reply.is_result & (reply.index <= ORIGIN_BYTES)),
+            found.eq(choose(results, reply.index)),
+            known.eq(choose(identity, reply.index)),
         ]
         crc = [check.crc.word_select(n, 8) for n in range(protocol.CHECK_BYTES)]
         m.d.sync += [
@@ -174,11 +241,12 @@ class Responder(wiring.Component):
             checksum.eq(choose([crc[-n % protocol.CHECK_BYTES] for n in range(protocol.CHECK_BYTES)], ahead)),
             sent.eq(
                 Mux(
-                    at_kind, kind, Mux(at_origin, self.origin, Mux(at_sequence, sequence, Mux(is_result, found, known)))
+                    at_kind,
+                    reply.kind,
+                    Mux(at_origin, self.origin, Mux(at_sequence, reply.sequence, Mux(reply.is_result, found, known))),
                 )
             ),
-            byte.eq(Mux(closing, checksum, sent)),
-            end.eq(at_end),
-            body.eq(~closing),
+            reply.byte.eq(Mux(closing, checksum, sent)),
+            reply.end.eq(at_end),
+            reply.body.eq(~closing),
         ]
-        return m

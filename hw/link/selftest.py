@@ -5,8 +5,11 @@ results lie in memory beside it, go round and round without a gap, and only the 
 """
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from amaranth.build import Platform
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -15,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.emit import pack_beats
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link.verdict import COUNT_BITS, FRAME_BITS, check_vectors
+from s2nn_hw.network.network import Network
 
 DEFAULT_VECTORS = 64
 ROUNDS_LOG2 = 4
@@ -27,11 +31,11 @@ class Vectors:
     """Frames with their golden results: ``pixels`` uint8 ``(frames, pixels)`` of as many bits as the network's input,
     ``classes`` int64 ``(frames,)``, ``scores`` int64 ``(frames, classes)``. :class:`UserError` if they don't agree."""
 
-    pixels: np.ndarray
-    classes: np.ndarray
-    scores: np.ndarray
+    pixels: npt.NDArray[np.uint8]
+    classes: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int64]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         count = len(self.pixels)
         check_vectors(count, count)
         if self.classes.shape != (count,) or self.scores.ndim != 2 or len(self.scores) != count:
@@ -41,7 +45,7 @@ class Vectors:
             )
 
     @classmethod
-    def of(cls, network, images, count=None):
+    def of(cls, network: Network, images: np.ndarray, count: int | None = None) -> Self:
         """Return the first ``count`` of uint8 ``images`` ``(frames, *shape)``, results from the golden model.
 
         ``count``: None takes :data:`DEFAULT_VECTORS`.
@@ -53,12 +57,12 @@ class Vectors:
         return cls(pixels, golden.classes.numpy(), golden.scores.numpy())
 
 
-def answer_layout(result_layout):
+def answer_layout(result_layout: data.Layout) -> data.StructLayout:
     """Return the layout of what is compared: the result without its cycles."""
     return data.StructLayout({name: result_layout[name].shape for name in ("class", "scores")})
 
 
-def state_layout(result_layout, vectors):
+def state_layout(result_layout: data.Layout, vectors: int) -> data.StructLayout:
     """Return the layout of :class:`SelfTest`'s ``state``: the fields of :class:`s2nn_hw.hw.link.verdict.Verdict`."""
     answer = answer_layout(result_layout)
     return data.StructLayout(
@@ -94,7 +98,7 @@ class SelfTest(wiring.Component):
     A counter that has reached its highest bit stays there. The span of ``span_cycles`` is ``2 ** rounds_log2`` rounds.
     """
 
-    def __init__(self, accelerator, vectors, *, rounds_log2=ROUNDS_LOG2):
+    def __init__(self, accelerator: Any, vectors: Vectors, *, rounds_log2: int = ROUNDS_LOG2) -> None:
         self.accelerator, self.vectors, self.rounds_log2 = accelerator, vectors, rounds_log2
         self._layout = accelerator.o.payload.shape()
         super().__init__(
@@ -102,15 +106,15 @@ class SelfTest(wiring.Component):
         )
 
     @property
-    def count(self):
+    def count(self) -> int:
         """Frames of a round."""
         return len(self.vectors.pixels)
 
-    def beats(self):
+    def beats(self) -> list[int]:
         """Return the contents of the frame memory: a beat a word, as integers; places without a pixel are zero."""
         return [beat for frame in self.vectors.pixels for beat in pack_beats(self.accelerator, frame)]
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         m.submodules.accelerator = self.accelerator
         drain, clear = Signal(), Signal()  # a restart waits until no frame is under way; none is
@@ -133,7 +137,7 @@ class SelfTest(wiring.Component):
             m.d.sync += started.eq(0)
         return m
 
-    def _feed(self, m, hold):
+    def _feed(self, m: Module, hold: Signal) -> tuple[Signal, Signal, Signal]:
         """Add the frame memory, read a beat a cycle; with ``hold`` no new round begins.
 
         Returns ``started`` (since the first beat was taken), ``fed`` (a round's last beat is read), ``idle`` (held, all
@@ -164,7 +168,7 @@ class SelfTest(wiring.Component):
             m.d.sync += started.eq(1)
         return started, fed, idle
 
-    def _compare(self, m, clear):
+    def _compare(self, m: Module, clear: Signal) -> tuple[Signal, Signal, Signal]:
         """Add the memory of golden results and the comparison, in three stages: reading, ``a`` and ``b``.
 
         Returns, all of stage ``b``: ``found`` (a result is judged), ``wrong`` (it is another one than wanted), ``last``
@@ -223,7 +227,7 @@ class SelfTest(wiring.Component):
         m.d.comb += state.latency_cycles.eq(longest)
         return b_found, wrong, b_last
 
-    def _count(self, m, clear, started, found, wrong, last):
+    def _count(self, m: Module, clear: Signal, started: Signal, found: Signal, wrong: Signal, last: Signal) -> None:
         """Add the counters; ``found``, ``wrong`` and ``last`` come three cycles after the result.
 
         So does ``begun`` after the first beat, but for the one cycle that ``since`` is behind.

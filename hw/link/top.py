@@ -1,15 +1,20 @@
 """Everything on the chip but clock and pins: UART, link and accelerator; or a self-test in the frames' place."""
 
+from typing import Any, TypeVar
+
+from amaranth.build import Platform
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.hw.link.link import WINDOW, Link, SelfTestLink, identity_of
-from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, SelfTest
+from s2nn_hw.hw.link.protocol import Identity
+from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, SelfTest, Vectors
 from s2nn_hw.hw.link.uart import UartReceiver, UartTransmitter, clocks_per_bit
 
 BAUD = 1_000_000
+Ends = TypeVar("Ends", Link, SelfTestLink)
 
 
 class LinkTop(wiring.Component):
@@ -20,21 +25,18 @@ class LinkTop(wiring.Component):
     :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-
-    def __init__(self, accelerator, *, clock_hz, baud=BAUD, window=WINDOW):
+    def __init__(self, accelerator: Any, *, clock_hz: int, baud: int = BAUD, window: int = WINDOW) -> None:
         self.clocks = clocks_per_bit(clock_hz, baud)
         self.accelerator = accelerator
         self.link = Link.of(accelerator, clock_hz=clock_hz, window=window)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     @property
-    def identity(self):
+    def identity(self) -> Identity:
         """What the device says about itself; the layout of its packets."""
         return self.link.identity
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         link = _line(m, self, self.link)
         m.submodules.accelerator = accelerator = self.accelerator
@@ -51,7 +53,9 @@ class SelfTestTop(wiring.Component):
     each half second if a result came in it. :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
-    def __init__(self, accelerator, vectors, *, clock_hz, baud=BAUD, rounds_log2=ROUNDS_LOG2):
+    def __init__(
+        self, accelerator: Any, vectors: Vectors, *, clock_hz: int, baud: int = BAUD, rounds_log2: int = ROUNDS_LOG2
+    ) -> None:
         self.clocks, self.half_second = clocks_per_bit(clock_hz, baud), max(2, clock_hz // 2)
         self.test = SelfTest(accelerator, vectors, rounds_log2=rounds_log2)
         self.link = SelfTestLink(
@@ -63,11 +67,11 @@ class SelfTestTop(wiring.Component):
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(3)})
 
     @property
-    def identity(self):
+    def identity(self) -> Identity:
         """What the device says about itself."""
         return self.link.identity
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         link = _line(m, self, self.link)
         m.submodules.test = test = self.test
@@ -83,7 +87,7 @@ class SelfTestTop(wiring.Component):
         return m
 
 
-def _line(m, top, link):
+def _line(m: Module, top: LinkTop | SelfTestTop, link: Ends) -> Ends:
     """Add ``link`` behind a UART at the pins of ``top``; return it."""
     m.submodules.receiver = receiver = UartReceiver(top.clocks)
     m.submodules.transmitter = transmitter = UartTransmitter(top.clocks)

@@ -4,11 +4,15 @@ A result names its request by number and checksum, and the checksum is about num
 can't be taken for another image's. So a frame is sent again as it was, and whichever answer comes first counts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from s2nn_hw.errors import UserError
-from s2nn_hw.hw.link.line import BITS_PER_BYTE, POLL_SECONDS
-from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, encode, frame_request
+from s2nn_hw.hw.link.line import BITS_PER_BYTE, POLL_SECONDS, Line
+from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, Identity, Packet, Result, encode, frame_request
 
 RETRIES = 50
 STALL_PATIENCES = 10
@@ -45,32 +49,42 @@ class Transfer:
     ten times ``timeout``, or the time is over.
     """
 
-    def __init__(self, line, read, identity, pixels, *, timeout, retries=RETRIES, limit=None):
+    def __init__(
+        self,
+        line: Line,
+        read: Callable[[], list[Packet]],
+        identity: Identity,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        timeout: float,
+        retries: int = RETRIES,
+        limit: float | None = None,
+    ) -> None:
         self.line, self.read, self.of, self.pixels, self.retries = line, read, identity, pixels, retries
         self.frame_seconds = BITS_PER_BYTE * (identity.frame_bytes + identity.result_bytes) * 1.1 / line.baud
         self.patience = timeout + (identity.window + 1) * self.frame_seconds
         self.limit = LIMIT_SECONDS + LIMIT_FACTOR * len(pixels) * self.frame_seconds if limit is None else limit
         self.window = min(identity.window, MOST_UNDER_WAY)
-        self.results = [None] * len(pixels)
+        self.results: dict[int, Result] = {}  # by image
         self.done = self.repeats = 0
-        self._flying = {}  # by sequence number
+        self._flying: dict[int, Flight] = {}  # by sequence number
         self._begun = self._sendings = self._sequence = 0
         self._start = self._moved = self._pause = line.now()
-        self._waited = self._answered = 0  # seconds until the answers to frames that were sent once, and how many
+        self._waited, self._answered = 0.0, 0  # seconds until the answers to frames that were sent once, and how many
         self._trouble = "no answer"
 
-    def run(self, progress=None):
+    def run(self, progress: Callable[[int, int], None] | None = None) -> list[Result]:
         """Return the list of results; ``progress(done, repeats)`` is called on the way."""
-        while self.done < len(self.results):
+        while self.done < len(self.pixels):
             self._send()
             for packet in self.read():
                 self._take(packet)
             self._check_the_time()
             if progress:
                 progress(self.done, self.repeats)
-        return self.results
+        return [self.results[image] for image in range(len(self.pixels))]
 
-    def _send(self):
+    def _send(self) -> None:
         """Send what is to be sent again, then new frames, as many as may be under way."""
         if self.line.now() < self._pause:
             return
@@ -78,26 +92,26 @@ class Transfer:
             if flight.again:
                 self.repeats += 1
                 self._launch(flight)
-        while len(self._flying) < self.window and self._begun < len(self.results):
+        while len(self._flying) < self.window and self._begun < len(self.pixels):
             number = self._free_number()
             request = frame_request(number, self.of.pack_frame(self.pixels[self._begun]))
             flight = self._flying[number] = Flight(self._begun, request.check, encode(request), self._sendings)
             self._begun += 1
             self._launch(flight)
 
-    def _free_number(self):
+    def _free_number(self) -> int:
         """Return the next sequence number that no frame without an answer has."""
         while True:
             self._sequence = (self._sequence + 1) % SEQUENCES
             if self._sequence not in self._flying:
                 return self._sequence
 
-    def _launch(self, flight):
+    def _launch(self, flight: Flight) -> None:
         self.line.write(flight.wire)
         flight.latest, flight.again, flight.sent = self._sendings, None, self.line.now()
         self._sendings += 1
 
-    def _take(self, packet):
+    def _take(self, packet: Packet) -> None:
         """Do what ``packet`` asks for; what belongs to no frame under way is left alone."""
         flight = self._flying.get(packet.sequence)
         if flight is None:
@@ -112,7 +126,7 @@ class Transfer:
         elif packet.type == self.of.reply and packet.answered[1] == flight.check:
             self._finish(packet, flight)
 
-    def _finish(self, packet, flight):
+    def _finish(self, packet: Packet, flight: Flight) -> None:
         try:
             self.results[flight.image] = self.of.unpack_result(packet.payload)
         except Damaged:
@@ -128,7 +142,7 @@ class Transfer:
             if other.latest < flight.first and not other.again:
                 self._fail(other, "no answer")
 
-    def _fail(self, flight, why):
+    def _fail(self, flight: Flight, why: str) -> None:
         """Note that the latest sending of ``flight`` was in vain."""
         self._trouble = flight.again = why
         flight.failures += 1
@@ -138,7 +152,7 @@ class Transfer:
                 f"{why}; check cable and baud rate"
             )
 
-    def _check_the_time(self):
+    def _check_the_time(self) -> None:
         now = self.line.now()
         wait = self.patience
         if self._answered:
@@ -146,9 +160,9 @@ class Transfer:
         for flight in self._flying.values():
             if now > flight.sent + wait and not flight.again:
                 self._fail(flight, f"no answer within {wait:.1f} s")
-        if self.done == len(self.results):
+        if self.done == len(self.pixels):
             return
-        done = f"{self.done:,} of {len(self.results):,} images have their results"
+        done = f"{self.done:,} of {len(self.pixels):,} images have their results"
         stall = STALL_PATIENCES * self.patience
         if now - self._moved > stall:
             raise UserError(

@@ -1,5 +1,6 @@
 """UART, 8 data bits, no parity, 1 stop bit, least significant bit first; the idle line is high."""
 
+from amaranth.build import Platform
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
@@ -11,7 +12,7 @@ MIN_CLOCKS_PER_BIT = 4
 MAX_RATE_ERROR = 0.02
 
 
-def clocks_per_bit(clock_hz, baud):
+def clocks_per_bit(clock_hz: int, baud: int) -> int:
     """Return the integer clocks per bit; :class:`UserError` if there are too few or rounding costs over 2 %."""
     if baud < 1 or clock_hz < 1:
         raise UserError(f"clock and baud rate must be positive, not {clock_hz} Hz and {baud}")
@@ -35,11 +36,11 @@ class UartReceiver(wiring.Component):
     always ready loses none). After a missing stop bit the line must go high before the next start counts.
     """
 
-    def __init__(self, clocks):
+    def __init__(self, clocks: int) -> None:
         self.clocks = clocks
         super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         line = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
@@ -87,11 +88,11 @@ class UartTransmitter(wiring.Component):
     follow without a gap.
     """
 
-    def __init__(self, clocks):
+    def __init__(self, clocks: int) -> None:
         self.clocks = clocks
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Platform | None) -> Module:
         m = Module()
         timer, zero = Signal(range(self.clocks)), Signal(init=1)  # and whether the timer is at zero, a register too
         bits = Signal(9, init=0x1FF)  # still to come, then the idle line; bit 0 is next

@@ -6,6 +6,7 @@
 import struct
 from dataclasses import asdict, dataclass
 from enum import IntFlag
+from typing import Any, ClassVar
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link.protocol import CHECK_BYTES, Damaged, ErrorCode, Identity, Packet, Reply, Request
@@ -13,6 +14,8 @@ from s2nn_hw.hw.link.protocol import CHECK_BYTES, Damaged, ErrorCode, Identity, 
 MAX_VECTORS = 0xFFFF
 FRAME_BITS = 48
 COUNT_BITS = 32
+
+Answered = tuple[int, tuple[int, ...]]  # class, scores
 
 
 class Command(IntFlag):
@@ -36,8 +39,8 @@ class Mismatch:
     """The first result that was wrong: number of the ``vector``, and ``(class, scores)`` ``wanted`` and ``came``."""
 
     vector: int
-    wanted: tuple
-    came: tuple
+    wanted: Answered
+    came: Answered
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,11 @@ class Verdict:
     first: Mismatch | None = None
 
     @property
-    def word(self):
+    def word(self) -> str:
         """``fail``, ``pass``, or ``no verdict`` before the first round is over."""
         return "fail" if self.failed else "pass" if self.passed else "no verdict"
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON-able data, with the exact rate as frames and cycles."""
         data = asdict(self)
         if self.first:
@@ -96,43 +99,51 @@ class SelfTestPackets:
     identity: Identity
 
     # flags, log2 of the rounds, vectors, frames, mismatches, cycles of round, span, latency, vector that failed
-    STATE = struct.Struct("<BBHQIIIIH")
-    FORMAT = Identity.FORMAT
-    request, reply = Request.SELF_TEST, Reply.SELF_TEST
-    beats = beat_bytes = frame_bytes = pixels_per_beat = 1
-    bits = 8
+    STATE: ClassVar[struct.Struct] = struct.Struct("<BBHQIIIIH")
+    FORMAT: ClassVar[struct.Struct] = Identity.FORMAT
+    request: ClassVar[Request] = Request.SELF_TEST
+    reply: ClassVar[Reply] = Reply.SELF_TEST
+    beats: ClassVar[int] = 1
+    beat_bytes: ClassVar[int] = 1
+    frame_bytes: ClassVar[int] = 1
+    pixels_per_beat: ClassVar[int] = 1
+    bits: ClassVar[int] = 8
 
     @property
-    def window(self):
+    def window(self) -> int:
+        """Requests that may wait for their answers."""
         return self.identity.window
 
     @property
-    def classes(self):
+    def classes(self) -> int:
+        """How many there are."""
         return self.identity.classes
 
     @property
-    def score_width(self):
+    def score_width(self) -> int:
+        """Bits of a signed score."""
         return self.identity.score_width
 
     @property
-    def score_bytes(self):
+    def score_bytes(self) -> int:
+        """Bytes of one on the line."""
         return self.identity.score_bytes
 
     @property
-    def answer_bytes(self):
+    def answer_bytes(self) -> int:
         """Bytes of one class and its scores."""
         return 2 + self.classes * self.score_bytes
 
     @property
-    def result_bytes(self):
+    def result_bytes(self) -> int:
         """Payload bytes of the SELF_TEST reply."""
         return CHECK_BYTES + self.STATE.size + 2 * self.answer_bytes
 
-    def pack(self):
+    def pack(self) -> bytes:
         """Return the payload of the IDENTITY reply."""
         return self.identity.pack()
 
-    def pack_verdict(self, verdict, check):
+    def pack_verdict(self, verdict: Verdict, check: bytes) -> bytes:
         """Return the SELF_TEST payload of ``verdict`` for the request with this ``check``; class and scores are zero
         where nothing has failed."""
         flags = (
@@ -141,7 +152,8 @@ class SelfTestPackets:
             | (Flag.FAILED if verdict.failed else 0)
             | (Flag.FAULT if verdict.fault else 0)
         )
-        first = verdict.first or Mismatch(0, *2 * [(0, (0,) * self.classes)])
+        nothing = 0, (0,) * self.classes
+        first = verdict.first or Mismatch(0, nothing, nothing)
         state = self.STATE.pack(
             flags,
             verdict.rounds.bit_length() - 1,
@@ -155,7 +167,7 @@ class SelfTestPackets:
         )
         return check + state + b"".join(self._pack_answer(*answer) for answer in (first.wanted, first.came))
 
-    def unpack_verdict(self, payload):
+    def unpack_verdict(self, payload: bytes) -> Verdict:
         """Return the :class:`Verdict` in ``payload``; :class:`~s2nn_hw.hw.link.protocol.Damaged` if it has another
         length."""
         if len(payload) != self.result_bytes:
@@ -169,7 +181,10 @@ class SelfTestPackets:
             wanted, came = (self._unpack_answer(payload, start + n * self.answer_bytes) for n in (0, 1))
             first = Mismatch(vector, wanted, came)
         return Verdict(
-            *(bool(flags & flag) for flag in Flag),
+            bool(flags & Flag.RUNNING),
+            bool(flags & Flag.PASSED),
+            bool(flags & Flag.FAILED),
+            bool(flags & Flag.FAULT),
             vectors,
             1 << (log2 & 31),
             frames,
@@ -180,23 +195,23 @@ class SelfTestPackets:
             first,
         )
 
-    def _pack_answer(self, index, scores):
+    def _pack_answer(self, index: int, scores: tuple[int, ...]) -> bytes:
         return struct.pack("<H", index) + b"".join(
             int(s).to_bytes(self.score_bytes, "little", signed=True) for s in scores
         )
 
-    def _unpack_answer(self, payload, at):
+    def _unpack_answer(self, payload: bytes, at: int) -> Answered:
         (index,) = struct.unpack_from("<H", payload, at)
         starts = range(at + 2, at + self.answer_bytes, self.score_bytes)
         return index, tuple(int.from_bytes(payload[n : n + self.score_bytes], "little", signed=True) for n in starts)
 
 
-def self_test_request(sequence, command=0):
+def self_test_request(sequence: int, command: int = 0) -> Packet:
     """Return the SELF_TEST request that carries ``command``."""
     return Packet(Request.SELF_TEST, sequence, bytes((command,)))
 
 
-def check_vectors(count, available):
+def check_vectors(count: int, available: int) -> None:
     """Refuse a number of vectors that the circuit can't count or that ``available`` images don't give."""
     if not 2 <= count <= MAX_VECTORS:
         raise UserError(f"a self-test needs 2 to {MAX_VECTORS:,} vectors, not {count}")

@@ -1,9 +1,13 @@
 """The loads of a net cut into consecutive parts of about one size, without cutting what belongs together."""
 
+from collections.abc import Iterable
+
+from s2nn_hw.hw.netlist.flat import Pin
+
 PART_OF_LIMIT = 4  # a group larger than this part of the limit may be cut
 
 
-def chunks(groups, limit):
+def chunks(groups: Iterable[list[Pin]], limit: int) -> list[list[Pin]]:
     """Return the pins of ``groups`` (lists, in order) in as few lists of at most ``limit`` as whole groups allow.
 
     Groups stay whole up to a quarter of ``limit`` pins; larger ones are cut into about equal pieces, between cells if
@@ -18,11 +22,12 @@ def chunks(groups, limit):
     return parts
 
 
-def _pieces(group, size):
+def _pieces(group: list[Pin], size: int) -> list[list[Pin]]:
     if len(group) <= size:
         return [group]
     even = -(-len(group) // -(-len(group) // size))
-    pieces, cells = [[]], {}
+    pieces: list[list[Pin]] = [[]]
+    cells: dict[str, list[Pin]] = {}
     for pin in group:
         cells.setdefault(pin[0], []).append(pin)
     for pins in cells.values():
@@ -34,9 +39,9 @@ def _pieces(group, size):
     return pieces
 
 
-def _fill(pieces, size):
+def _fill(pieces: Iterable[list[Pin]], size: int) -> list[list[Pin]]:
     """Return ``pieces`` joined in order to lists of at most ``size`` pins, where no piece is longer."""
-    parts = [[]]
+    parts: list[list[Pin]] = [[]]
     for piece in pieces:
         if parts[-1] and len(parts[-1]) + len(piece) > size:
             parts.append([])

@@ -7,14 +7,16 @@ clock, passes some of its loads on through LUTs, those with the fewest levels be
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Set
+from pathlib import Path
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.netlist.chunks import chunks
-from s2nn_hw.hw.netlist.flat import DESIGN, FlatNetlist
+from s2nn_hw.hw.netlist.flat import DESIGN, FlatNetlist, Json, Pin
 from s2nn_hw.hw.netlist.levels import remaining
 from s2nn_hw.hw.netlist.locality import arrange
-from s2nn_hw.hw.netlist.primitives import BUFFERS
+from s2nn_hw.hw.netlist.primitives import CellLibrary
+from s2nn_hw.hw.netlist.spread import Left, Spread
 
 LIMIT = 64
 LEAST_LIMIT = 4
@@ -24,74 +26,28 @@ PLACED = ("BEL", "LOC", "RLOC", "IOB", "NEXTPNR_BEL", "syn_useioff")
 ASYNCHRONOUS = "ASYNC_REG"
 
 
-@dataclass(frozen=True)
-class Left:
-    """A net that keeps more loads than the limit, and why."""
-
-    net: str
-    loads: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """What the pass did.
-
-    ``nets_before``: how many nets were above ``limit``. ``highest_before``, ``highest_after``: the most loads of a net
-    that is no clock; ``net_...``: its name. ``copies``: cells added, by type. ``buffers``: LUTs put between, each a
-    level more for its loads; ``buffered``: the nets that have such, with their loads before. ``left``: nets still
-    above.
-    """
-
-    limit: int
-    nets_before: int
-    highest_before: int
-    net_before: str
-    highest_after: int
-    net_after: str
-    copies: dict
-    buffers: int
-    buffered: tuple
-    left: tuple
-
-    @property
-    def added(self):
-        """How many cells were added."""
-        return sum(self.copies.values()) + self.buffers
-
-    def cells(self, family):
-        """Return how many cells were added by type, in a netlist for ``family``."""
-        return Counter(self.copies) + Counter({BUFFERS[family].type: self.buffers})
-
-    def to_json(self):
-        return asdict(self)
-
-    def __str__(self):
-        copies = ", ".join(f"{count} {kind}" for kind, count in self.copies.items()) or "none"
-        text = (
-            f"fan-out: {self.nets_before} nets above {self.limit} loads, the highest {self.highest_before:,} "
-            f"({self.net_before}); now {self.highest_after:,} ({self.net_after}); copies: {copies}"
-        )
-        if self.buffers:
-            text += f"; {self.buffers} LUTs between, a level more, behind {len(self.buffered)} nets"
-        return text + (f"; {len(self.left)} nets left above" if self.left else "")
-
-
-def spread_file(path, family, *, limit=LIMIT, output=None, registered_ports=False):
-    """Spread the netlist in the JSON file ``path`` for device ``family``; return :class:`Spread`.
+def spread_file(
+    path: Path | str,
+    library: CellLibrary,
+    *,
+    limit: int = LIMIT,
+    output: Path | str | None = None,
+    registered_ports: bool = False,
+) -> Spread:
+    """Spread the netlist in the JSON file ``path`` of cells of ``library``; return :class:`Spread`.
 
     The result replaces ``path``, or goes to ``output``; it is whole or not written. ``registered_ports``: the netlist
     is a part of a design, and what comes in is in step with its clock. :class:`UserError`: no flat netlist, or a limit
     that can't be kept.
     """
-    netlist = FlatNetlist.read(path, family)
+    netlist = FlatNetlist.read(path, library)
     result = spread(netlist, limit=limit, registered_ports=registered_ports)
     if result.added or output is not None:
         netlist.write(output or path)
     return result
 
 
-def spread(netlist, *, limit=LIMIT, registered_ports=False):
+def spread(netlist: FlatNetlist, *, limit: int = LIMIT, registered_ports: bool = False) -> Spread:
     """Spread ``netlist`` (:class:`~s2nn_hw.hw.netlist.flat.FlatNetlist`), which changes; return :class:`Spread`.
 
     ``registered_ports``: see :func:`spread_file`.
@@ -102,19 +58,28 @@ def spread(netlist, *, limit=LIMIT, registered_ports=False):
 
 
 class _Pass:
-    def __init__(self, netlist, limit, registered_ports):
+    """One run over ``netlist``: see :func:`spread`."""
+
+    def __init__(self, netlist: FlatNetlist, limit: int, registered_ports: bool) -> None:
         self.netlist, self.limit = netlist, limit
         self.foreign = ("pad", "clock", "other") if registered_ports else ("port", "pad", "clock", "other")
         self.next_net = netlist.highest() + 1
         self.most = 2 * len(netlist.cells) + 1000
         self.clocks = {net for net in netlist.loads if netlist.is_clock(net)}
         self.sampling = netlist.marked(ASYNCHRONOUS)
-        self.copies, self.buffers, self.buffered, self.left = Counter(), 0, {}, {}
+        self.copies: Counter[str] = Counter()
+        self.buffers = 0
+        self.buffered: dict[int, tuple[int, str]] = {}
+        self.left: dict[int, str] = {}
         # how many copies a cell has; of which cell and net something is a copy
-        self.numbers, self.base_cell, self.base_net = Counter(), {}, {}
-        self.depth = self.cluster = self.place = None
+        self.numbers: Counter[str] = Counter()
+        self.base_cell: dict[str, str] = {}
+        self.base_net: dict[int, int] = {}
+        self.depth: dict[str, int] | None = None
+        self.cluster: dict[str, int] = {}
+        self.place: dict[str, int] = {}
 
-    def run(self):
+    def run(self) -> Spread:
         before, net_before = self._highest()
         over = self._over()
         count = len(over)
@@ -144,13 +109,13 @@ class _Pass:
             tuple(named),
         )
 
-    def _highest(self):
+    def _highest(self) -> tuple[int, str]:
         loads = self.netlist.loads
         data = (net for net in loads if net not in self.clocks)
         net = max(data, key=lambda net: (len(loads[net]), -net), default=None)
         return (0, "") if net is None else (len(loads[net]), self.netlist.name(net))
 
-    def _over(self):
+    def _over(self) -> list[int]:
         """Return the nets to spread, in the order of the netlist."""
         return [
             net
@@ -158,9 +123,11 @@ class _Pass:
             if len(pins) > self.limit and net not in self.clocks and net not in self.left
         ]
 
-    def _sinks_first(self, nets):
+    def _sinks_first(self, nets: list[int]) -> list[int]:
         """Return ``nets`` so that what a net's loads drive comes before it: copies of those are loads, too."""
-        wanted, done, order = set(nets), set(), []
+        wanted = set(nets)
+        done: set[int] = set()
+        order: list[int] = []
         for first in nets:
             stack = [(first, iter(self._behind(first, wanted)))] if first not in done else []
             done.add(first)
@@ -175,7 +142,7 @@ class _Pass:
                     stack.append((other, iter(self._behind(other, wanted))))
         return order
 
-    def _behind(self, net, wanted):
+    def _behind(self, net: int, wanted: Set[int]) -> dict[int, None]:
         return dict.fromkeys(
             out
             for cell, _, _ in self.netlist.loads[net]
@@ -184,7 +151,7 @@ class _Pass:
             if out in wanted
         )
 
-    def _spread(self, net):
+    def _spread(self, net: int) -> None:
         if len(self.netlist.loads[net]) <= self.limit:
             return
         obstacle, buffered = self._obstacle(net)
@@ -195,7 +162,7 @@ class _Pass:
         if sum(self.copies.values()) + self.buffers > self.most:
             raise UserError(f"a fan-out limit of {self.limit} needs more than {self.most:,} copies; raise it")
 
-    def _obstacle(self, net):
+    def _obstacle(self, net: int) -> tuple[str | None, bool]:
         """Return ``(why the driver of net can't be copied or None, whether LUTs may stand behind it)``."""
         netlist, drivers = self.netlist, self.netlist.drivers.get(net, [])
         if net in netlist.inout:
@@ -215,7 +182,7 @@ class _Pass:
             return f"a {data['type']} that samples another clock", True
         return None, True
 
-    def _samples(self, register):
+    def _samples(self, register: str) -> bool:
         """Whether an input of flip-flop ``register`` comes, through logic, from a pad, a port or another clock."""
         netlist = self.netlist
         clock = self._clock_nets(register)
@@ -241,11 +208,11 @@ class _Pass:
                         pending.append(source)
         return False
 
-    def _clock_nets(self, cell):
+    def _clock_nets(self, cell: str) -> set[int]:
         pins = self.netlist.nets(cell, "input")
         return {net for port, index, net in pins if self.netlist.pin_kind((cell, port, index)) == "clock"}
 
-    def _copy(self, net):
+    def _copy(self, net: int) -> None:
         """Give the loads of ``net`` in chunks to copies of its driver; the chunk nearest the driver stays.
 
         Ports of the design stay, too: their names in the file belong to this net.
@@ -264,15 +231,15 @@ class _Pass:
         for part in parts:
             self._copy_cell(driver, self._move(part, net), part)
 
-    def _groups(self, net):
+    def _groups(self, net: int) -> list[list[Pin]]:
         """Return the pins of cells on ``net`` in order, those of one cluster together."""
-        groups = {}
+        groups: dict[tuple[int, int], list[Pin]] = {}
         for pin in self.netlist.loads[net]:
             if pin[0] != DESIGN:
                 groups.setdefault((self.place[pin[0]], self.cluster[pin[0]]), []).append(pin)
         return [groups[key] for key in sorted(groups)]
 
-    def _move(self, pins, net):
+    def _move(self, pins: list[Pin], net: int) -> int:
         """Give ``pins`` of cells, loads of ``net``, to a new net without a driver; return it."""
         new, self.next_net = self.next_net, self.next_net + 1
         self.netlist.loads[new] = pins
@@ -281,7 +248,7 @@ class _Pass:
         self.base_net[new] = self.base_net.get(net, net)
         return new
 
-    def _copy_cell(self, cell, net, loads, cluster=None):
+    def _copy_cell(self, cell: str, net: int, loads: list[Pin], cluster: int | None = None) -> None:
         """Add a copy of ``cell`` that drives ``net``, near ``loads``; a multiplexer's LUTs are copied with it."""
         netlist, data = self.netlist, self.netlist.cells[cell]
         base = self.base_cell.get(cell, cell)
@@ -305,9 +272,9 @@ class _Pass:
         if self.depth is not None:
             self.depth[name] = self.depth.get(cell, 0)
 
-    def _join(self, cell):
+    def _join(self, cell: str) -> None:
         """Copy the LUTs that the multiplexer ``cell`` needs beside it, then count the inputs of ``cell`` as loads."""
-        netlist, primitive = self.netlist, self.netlist.primitive(cell)
+        netlist, primitive = self.netlist, self.netlist.known(cell)
         for port, index, net in list(netlist.nets(cell, "input")):
             pin = (cell, port, index)
             source = netlist.drivers[net][0][0] if primitive.kind == "mux" and net in netlist.drivers else DESIGN
@@ -316,28 +283,27 @@ class _Pass:
             else:
                 netlist.loads[net].append(pin)
 
-    def _add(self, name, data, loads, cluster=None):
+    def _add(self, name: str, data: Json, loads: list[Pin], cluster: int | None = None) -> None:
         """Add cell ``name`` in the middle of its ``loads``."""
         self.netlist.cells[name] = data
         places = sorted(self.place[pin[0]] for pin in loads if pin[0] != DESIGN)
         self.place[name] = places[len(places) // 2] if places else 0
         self.cluster[name] = len(self.cluster) if cluster is None else cluster
 
-    def _new_name(self, base):
+    def _new_name(self, base: str) -> str:
         while True:
             self.numbers[base] += 1
             name = f"{base}{self.numbers[base]}"
             if not self.netlist.taken(name):
                 return name
 
-    def _buffer(self, net, reason):
+    def _buffer(self, net: int, reason: str) -> bool:
         """Put LUTs between ``net`` and as few of its loads as the limit wants; return whether that helps."""
         netlist, pins = self.netlist, self.netlist.loads[net]
-        if self.depth is None:
-            self.depth = remaining(netlist)
+        depth = self.depth = remaining(netlist) if self.depth is None else self.depth
         free = sorted(
             (pin for pin in pins if not self._tied(net, pin)),
-            key=lambda pin: (self.depth.get(pin[0], 0), self.place[pin[0]], self.cluster[pin[0]]),
+            key=lambda pin: (depth.get(pin[0], 0), self.place[pin[0]], self.cluster[pin[0]]),
         )
         count = -(-(len(pins) - self.limit) // (self.limit - 1))
         moved = free[: len(pins) + count - self.limit]
@@ -350,10 +316,10 @@ class _Pass:
         netlist.loads[net] = [pin for pin in pins if pin in kept]
         self.buffered.setdefault(net, (len(pins), reason))
         for part in parts:
-            self._add_buffer(net, part)
+            self._add_buffer(net, part, depth)
         return True
 
-    def _tied(self, net, pin):
+    def _tied(self, net: int, pin: Pin) -> bool:
         """Whether ``pin`` must stay on ``net``: carry to carry, a port, a pad's own pin, a slice's multiplexer."""
         cell, port, _ = pin
         if cell == DESIGN:
@@ -362,12 +328,12 @@ class _Pass:
         primitive = self.netlist.primitive(cell)
         if primitive is None or (source == "port" and primitive.kind == "pad"):
             return True
-        if source == "carry" and (port in primitive.chain or (port == "I3" and self.netlist.family == "ice40")):
+        if source == "carry" and (port in primitive.chain or port in self.netlist.library.carry_inputs):
             return True
         return port in primitive.joins
 
-    def _add_buffer(self, net, part):
-        netlist, made = self.netlist, BUFFERS[self.netlist.family]
+    def _add_buffer(self, net: int, part: list[Pin], depth: dict[str, int]) -> None:
+        netlist, made = self.netlist, self.netlist.library.buffer
         name = self._new_name(f"{netlist.name(net)}_buffer")
         new = self._move(part, net)
         outputs = {made.output: "output"}
@@ -388,5 +354,5 @@ class _Pass:
         netlist.drivers[new] = [(name, made.output, 0)]
         netlist.loads[net].append((name, made.input, 0))
         netlist.add_name(new, f"{netlist.name(net)}_buffered{name.rpartition('_buffer')[2]}")
-        self.depth[name] = 1 + max(self.depth.get(pin[0], 0) for pin in part)
+        depth[name] = 1 + max(depth.get(pin[0], 0) for pin in part)
         self.buffers += 1

@@ -5,63 +5,78 @@ A *net* is one bit, an integer in the file; the strings "0", "1", "x" and "z" ar
 """
 
 import json
+from collections.abc import Iterator, Set
 from pathlib import Path
+from typing import Any, Self
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes, write_text
-from s2nn_hw.hw.netlist.primitives import PRIMITIVES, pin_kind
+from s2nn_hw.hw.netlist.primitives import CellLibrary, Primitive, pin_kind
 
 DESIGN = ""  # the cell whose pins are the design's own ports
 
+Json = dict[str, Any]  # a part of yosys's file
+Pin = tuple[str, str, int]
+
 
 class FlatNetlist:
-    """The top module of ``design`` (yosys's JSON) for device ``family``.
+    """The top module of ``design`` (yosys's JSON), mapped to the cells of ``library``.
 
     ``drivers`` and ``loads``: by net, its pins in the order of the file; an inout pin is in ``inout`` alone.
-    :class:`UserError` if it is no flat netlist of a known family; ``what`` is how that calls it.
+    :class:`UserError` if it is no flat netlist; ``what`` is how that calls it.
     """
 
-    def __init__(self, design, family, what="netlist"):
-        if family not in PRIMITIVES:
-            raise UserError(f"device family {family!r} is unknown; known: {', '.join(PRIMITIVES)}")
-        self.design, self.family, self.primitives = design, family, PRIMITIVES[family]
+    def __init__(self, design: Json, library: CellLibrary, what: str = "netlist") -> None:
+        self.design, self.library = design, library
         self.module = _top(design, what)
-        self.cells, self.ports = self.module["cells"], self.module["ports"]
-        self.drivers, self.loads, self.inout = {}, {}, {}
+        self.cells: dict[str, Json] = self.module["cells"]
+        self.ports: dict[str, Json] = self.module["ports"]
+        self.netnames: dict[str, Json] = self.module["netnames"]
+        self.drivers: dict[int, list[Pin]] = {}
+        self.loads: dict[int, list[Pin]] = {}
+        self.inout: dict[int, list[Pin]] = {}
         self._wire(what)
-        self._names = None
+        self._names: dict[int, tuple[bool, int, str]] | None = None
 
     @classmethod
-    def read(cls, path, family):
+    def read(cls, path: Path | str, library: CellLibrary) -> Self:
         """Return the netlist in the file ``path``; :class:`UserError` if there is none."""
         try:
             design = json.loads(read_bytes(path, what="netlist"))
         except ValueError as error:
             raise UserError(f"netlist {path} is not JSON ({error}); it is what yosys's write_json writes") from None
-        return cls(design, family, f"netlist {Path(path)}")
+        return cls(design, library, f"netlist {Path(path)}")
 
-    def write(self, path):
+    def write(self, path: Path | str) -> None:
         """Write the whole design as JSON to ``path``, or nothing."""
         write_text(path, json.dumps(self.design, separators=(",", ":")) + "\n")
 
-    def primitive(self, cell):
+    def primitive(self, cell: str) -> Primitive | None:
         """Return the :class:`~s2nn_hw.hw.netlist.primitives.Primitive` of the cell called ``cell``, None if its type
         is not known."""
-        return self.primitives.get(self.cells[cell]["type"]) if cell != DESIGN else None
+        return self.library.primitives.get(self.type(cell)) if cell != DESIGN else None
 
-    def kind(self, cell):
+    def known(self, cell: str) -> Primitive:
+        """Return the primitive of the cell called ``cell``, whose type is known."""
+        return self.library.primitives[self.type(cell)]
+
+    def type(self, cell: str) -> str:
+        """Return the type of the cell called ``cell``."""
+        return self.cells[cell]["type"]
+
+    def kind(self, cell: str) -> str:
         """Return the kind of the cell called ``cell``: that of its primitive, "port" or "other"."""
         if cell == DESIGN:
             return "port"
         primitive = self.primitive(cell)
         return primitive.kind if primitive else "other"
 
-    def pin_kind(self, pin):
+    def pin_kind(self, pin: Pin) -> str:
         """Return in a word what an input ``pin`` is."""
         cell, port, _ = pin
         return "port" if cell == DESIGN else pin_kind(self.primitive(cell), port)
 
-    def nets(self, cell, direction):
+    def nets(self, cell: str, direction: str) -> Iterator[tuple[str, int, int]]:
         """Yield ``(port, index, net)`` of the connected pins of ``cell`` in ``direction`` ("input", "output")."""
         data = self.cells[cell]
         directions = data["port_directions"]
@@ -71,7 +86,7 @@ class FlatNetlist:
                     if isinstance(net, int):
                         yield port, index, net
 
-    def is_clock(self, net):
+    def is_clock(self, net: int) -> bool:
         """Whether ``net`` drives a clock pin or comes from a clock buffer, a PLL's clock output or an oscillator."""
         for cell, port, _ in self.drivers.get(net, ()):
             primitive = self.primitive(cell)
@@ -83,11 +98,11 @@ class FlatNetlist:
                 return True
         return False
 
-    def name(self, net):
+    def name(self, net: int) -> str:
         """Return the name of ``net``, ``word[3]`` if it is a bit of several; names that people gave come first."""
         if self._names is None:
             self._names = {}
-            for name, entry in self.module["netnames"].items():
+            for name, entry in self.netnames.items():
                 bits = entry["bits"]
                 hidden = bool(entry.get("hide_name")) or name.startswith("$")
                 for index, bit in enumerate(bits):
@@ -98,34 +113,34 @@ class FlatNetlist:
                             self._names[bit] = rank
         return self._names[net][2] if net in self._names else f"net {net}"
 
-    def highest(self):
+    def highest(self) -> int:
         """Return the highest number of a net."""
-        named = (net for entry in self.module["netnames"].values() for net in entry["bits"] if isinstance(net, int))
+        named = (net for entry in self.netnames.values() for net in entry["bits"] if isinstance(net, int))
         return max((*self.drivers, *self.loads, *self.inout, *named), default=1)
 
-    def taken(self, name):
+    def taken(self, name: str) -> bool:
         """Whether a cell or a net is called ``name``; yosys wants them apart."""
-        return name in self.cells or name in self.module["netnames"]
+        return name in self.cells or name in self.netnames
 
-    def add_name(self, net, name):
+    def add_name(self, net: int, name: str) -> None:
         """Call ``net`` ``name``, with a number behind it if something is called so."""
         free, number = name, 1
         while self.taken(free):
             number += 1
             free = f"{name}_{number}"
         hidden = int(free.startswith("$"))
-        self.module["netnames"][free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
+        self.netnames[free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
         if self._names is not None:
             self._names[net] = (bool(hidden), len(free), free)
 
-    def remove(self, cell):
+    def remove(self, cell: str) -> None:
         """Take the cell called ``cell`` away; nets that it drove have no driver then."""
         for direction, side in (("input", self.loads), ("output", self.drivers)):
             for port, index, net in self.nets(cell, direction):
                 side[net].remove((cell, port, index))
         del self.cells[cell]
 
-    def connect(self, cell, port, net):
+    def connect(self, cell: str, port: str, net: int | str) -> None:
         """Connect the one input pin ``port`` of ``cell`` to ``net``, a net or a constant."""
         data, pin = self.cells[cell], (cell, port, 0)
         (before,) = data["connections"].get(port, ["x"])
@@ -135,9 +150,9 @@ class FlatNetlist:
         if isinstance(net, int):
             self.loads.setdefault(net, []).append(pin)
 
-    def forget(self, nets):
+    def forget(self, nets: Set[int]) -> None:
         """Take ``nets`` out of the names: a name of theirs alone goes, in others their bits become "x"."""
-        names = self.module["netnames"]
+        names = self.netnames
         for name, entry in list(names.items()):
             kept = ["x" if net in nets else net for net in entry["bits"]]
             if kept != entry["bits"]:
@@ -146,16 +161,13 @@ class FlatNetlist:
                     del names[name]
         self._names = None
 
-    def marked(self, attribute):
+    def marked(self, attribute: str) -> set[int]:
         """Return the set of nets of which a name has ``attribute``."""
         return {
-            net
-            for entry in self.module["netnames"].values()
-            if attribute in entry.get("attributes", {})
-            for net in entry["bits"]
+            net for entry in self.netnames.values() if attribute in entry.get("attributes", {}) for net in entry["bits"]
         }
 
-    def _wire(self, what):
+    def _wire(self, what: str) -> None:
         try:
             for name, port in self.ports.items():
                 side = {"input": self.drivers, "output": self.loads}.get(port["direction"], self.inout)
@@ -172,7 +184,7 @@ class FlatNetlist:
             ) from None
 
     @staticmethod
-    def _add(side, cell, port, bits):
+    def _add(side: dict[int, list[Pin]], cell: str, port: str, bits: list[int | str]) -> None:
         for index, net in enumerate(bits):
             if isinstance(net, int):
                 if net in side:
@@ -181,7 +193,7 @@ class FlatNetlist:
                     side[net] = [(cell, port, index)]
 
 
-def _top(design, what):
+def _top(design: Json, what: str) -> Json:
     """Return the top module of ``design`` if it is flat."""
     modules = design.get("modules") if isinstance(design, dict) else None
     if not isinstance(modules, dict) or not all(isinstance(module, dict) for module in modules.values()):
@@ -206,7 +218,7 @@ def _top(design, what):
     return top
 
 
-def _flag(module, name):
+def _flag(module: Json, name: str) -> bool:
     """Whether attribute ``name`` of ``module`` is set; yosys writes numbers as strings of bits."""
     value = module.get("attributes", {}).get(name, 0)
     return bool(int(value, 2) if isinstance(value, str) and set(value) <= set("01") and value else value)

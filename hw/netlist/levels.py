@@ -6,68 +6,69 @@ clock: address to data is one level, and its contents are a register. A multipli
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.netlist.flat import FlatNetlist
 
 LOGIC = ("lut", "mux", "carry", "product")
 REGISTERS = ("ff", "block", "lutram", "other")
-_CARRY4_ENTRY = ("CI", "CYINIT")
+
+Arrivals = dict[int, tuple[int, int | None, str | None]]  # by net: levels, the net before, the cell between
 
 
-def arcs(netlist, *, multiplexers=0):
+def arcs(netlist: FlatNetlist, *, multiplexers: int = 0) -> Iterator[tuple[str, int, int, int]]:
     """Yield ``(cell, net in, net out, levels)`` of everything that passes from an input of a cell to an output at once.
 
     ``multiplexers``: the levels of a slice's multiplexer.
     """
-    for cell, data in netlist.cells.items():
+    for cell in netlist.cells:
         kind = netlist.kind(cell)
         if kind in LOGIC:
             weight = multiplexers if kind == "mux" else 1
             inputs, outputs = list(netlist.nets(cell, "input")), list(netlist.nets(cell, "output"))
+            position = netlist.known(cell).position or _alone
             for port, index, out in outputs:
-                reach = _position(data["type"], port, index)
-                for other, position, net in inputs:
-                    if _position(data["type"], other, position) <= reach:
+                reach = position(port, index)
+                for other, place, net in inputs:
+                    if position(other, place) <= reach:
                         yield cell, net, out, 0 if kind == "carry" and _chained(netlist, cell, other, net) else weight
         elif kind == "lutram":
             for port, _, out in netlist.nets(cell, "output"):
-                start = dict(netlist.primitive(cell).reads).get(port)
+                start = dict(netlist.known(cell).reads).get(port)
                 for other, _, net in netlist.nets(cell, "input"):
                     if start is not None and other.startswith(start):
                         yield cell, net, out, 1
 
 
-def _position(kind, port, index):
-    """Return where on the carry chain of its cell a pin is: an output sees the inputs up to its own position."""
-    if kind == "CARRY4":
-        return -1 if port in _CARRY4_ENTRY else index
-    if kind == "CCU2C":
-        return {"CIN": -1, "COUT": 1}.get(port, int(port[-1]) if port[-1].isdigit() else 0)
+def _alone(port: str, index: int) -> int:
+    """Return where on its cell's chain a pin is if the cell has no chain inside."""
     return 0
 
 
-def _chained(netlist, cell, port, net):
+def _chained(netlist: FlatNetlist, cell: str, port: str, net: int) -> bool:
     """Whether ``net`` comes into the carry ``cell`` from the carry before it."""
-    if port != netlist.primitive(cell).chain[0]:
+    if port != netlist.known(cell).chain[0]:
         return False
     source, output, _ = netlist.drivers.get(net, [("", "", 0)])[0]
-    return netlist.kind(source) == "carry" and output == netlist.primitive(source).chain[1]
+    return netlist.kind(source) == "carry" and output == netlist.known(source).chain[1]
 
 
-def starts(netlist):
+def starts(netlist: FlatNetlist) -> list[int]:
     """Return the nets at which paths start, in order: outputs of registers and memories; no ports, pads and clocks."""
     return [
         net for cell in netlist.cells if netlist.kind(cell) in REGISTERS for _, _, net in netlist.nets(cell, "output")
     ]
 
 
-def arrivals(netlist, *, multiplexers=0):
+def arrivals(netlist: FlatNetlist, *, multiplexers: int = 0) -> Arrivals:
     """Return for each net that a register reaches ``(levels, net before, cell between)``, the last two None at a start.
 
     :class:`UserError` if logic feeds back on itself.
     """
-    before = dict.fromkeys(starts(netlist), (0, None, None))
-    forward, waiting = {}, {}
+    before: Arrivals = dict.fromkeys(starts(netlist), (0, None, None))
+    forward: dict[int, list[tuple[str, int, int]]] = {}
+    waiting: dict[int, int] = {}
     for cell, source, sink, weight in arcs(netlist, multiplexers=multiplexers):
         forward.setdefault(source, []).append((cell, sink, weight))
         waiting[sink] = waiting.get(sink, 0) + 1
@@ -87,9 +88,12 @@ def arrivals(netlist, *, multiplexers=0):
     return before
 
 
-def remaining(netlist):
+def remaining(netlist: FlatNetlist) -> dict[str, int]:
     """Return for each cell of logic or memory in LUTs the levels from its inputs to the farthest register."""
-    backward, waiting, levels, cells = {}, {}, {}, {}
+    backward: dict[int, list[tuple[str, int, int]]] = {}
+    waiting: dict[int, int] = {}
+    levels: dict[int, int] = {}
+    cells: dict[str, int] = {}
     for cell, source, sink, weight in arcs(netlist):
         backward.setdefault(sink, []).append((cell, source, weight))
         waiting[source] = waiting.get(source, 0) + 1

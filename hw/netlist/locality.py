@@ -1,12 +1,16 @@
 """An order of a netlist's cells in which cells that a placement puts near each other are near each other."""
 
-from s2nn_hw.hw.netlist.flat import DESIGN
+from collections.abc import Iterable
+
+from s2nn_hw.hw.netlist.flat import DESIGN, FlatNetlist, Pin
 
 # nets with more loads say nothing about who belongs together
 MOST_LOADS = 24
 
+Links = list[dict[int, float]]  # by cluster: how much it has to do with which other
 
-def clusters(netlist):
+
+def clusters(netlist: FlatNetlist) -> dict[str, int]:
     """Return for each cell the number of its cluster: what one carry chain, slice or LUT with its flip-flop is made of.
 
     Carry chains with the LUTs that feed them alone; multiplexers of a slice with their LUTs; a flip-flop behind a
@@ -14,7 +18,7 @@ def clusters(netlist):
     """
     parent = {cell: cell for cell in netlist.cells}
 
-    def find(cell):
+    def find(cell: str) -> str:
         while parent[cell] != cell:
             parent[cell] = parent[parent[cell]]
             cell = parent[cell]
@@ -29,11 +33,11 @@ def clusters(netlist):
                 a, b = find(drivers[0][0]), find(load[0])
                 if a != b:
                     parent[b] = a
-    numbers = {}
+    numbers: dict[str, int] = {}
     return {cell: numbers.setdefault(find(cell), len(numbers)) for cell in netlist.cells}
 
 
-def _together(netlist, driver, load, alone):
+def _together(netlist: FlatNetlist, driver: Pin, load: Pin, alone: bool) -> bool:
     """Whether a net's ``driver`` and ``load`` lie in one cluster; ``alone``: it has no other load."""
     source, sink = netlist.primitive(driver[0]), netlist.primitive(load[0])
     if source is None or sink is None:
@@ -46,7 +50,7 @@ def _together(netlist, driver, load, alone):
     return alone and sink.kind == "ff" and load[1].startswith("D") and source.kind in ("lut", "mux", "carry")
 
 
-def arrange(netlist):
+def arrange(netlist: FlatNetlist) -> tuple[dict[str, int], dict[str, int]]:
     """Return ``(cluster, place)``: the cluster of each cell, and its place in the order, the same within a cluster.
 
     Clusters are joined in rounds, each with the one that it has most to do with for the size of both; the order is
@@ -55,7 +59,8 @@ def arrange(netlist):
     """
     cluster = clusters(netlist)
     count = 1 + max(cluster.values(), default=-1)
-    links, sizes = [{} for _ in range(count)], [0] * count
+    links: Links = [{} for _ in range(count)]
+    sizes = [0] * count
     for number in cluster.values():
         sizes[number] += 1
     for net, loads in netlist.loads.items():
@@ -72,7 +77,7 @@ def arrange(netlist):
     return cluster, {cell: place[number] for cell, number in cluster.items()}
 
 
-def _merge(links, sizes):
+def _merge(links: Links, sizes: list[int]) -> list[int]:
     """Return the numbers of ``links`` in the order of the tree that joining the closest makes."""
     leaves = [[number] for number in range(len(links))]
     while True:
@@ -80,7 +85,7 @@ def _merge(links, sizes):
         if len(parts) == len(links):
             return [number for leaf in leaves for number in leaf]
         new = {number: index for index, part in enumerate(parts) for number in part}
-        joined = [{} for _ in parts]
+        joined: Links = [{} for _ in parts]
         for number, others in enumerate(links):
             mine, target = new[number], joined[new[number]]
             for other, weight in others.items():
@@ -91,14 +96,14 @@ def _merge(links, sizes):
         links = joined
 
 
-def _parts(links, sizes):
+def _parts(links: Links, sizes: list[int]) -> list[list[int]]:
     """Return who joins whom in this round, as lists: each with the one it has most to do with, the smallest first.
 
     Who finds all of them taken waits for the next round; where most would wait, round a hub, they join it at once.
     """
-    part = {}
+    part: dict[int, list[int]] = {}
 
-    def closest(number, others):
+    def closest(number: int, others: Iterable[int]) -> int | None:
         found = [(links[number][other] / (sizes[number] * sizes[other]) ** 0.5, -other) for other in others]
         return -max(found)[1] if found else None
 
@@ -110,7 +115,10 @@ def _parts(links, sizes):
     waiting = [number for number in range(len(links)) if links[number] and number not in part]
     if len(waiting) > len(part) / 2:
         for number in waiting:
-            part[number] = part[closest(number, links[number])]
+            other = closest(number, links[number])
+            if other is None:
+                continue
+            part[number] = part[other]
             part[number].append(number)
     return [
         part.get(number, [number]) for number in range(len(links)) if number not in part or part[number][0] == number

@@ -5,16 +5,21 @@ flip-flop alone, all of them with the port's clock and one clock enable, none wi
 register's clock to output is much shorter than that of the memory, and its flip-flops are free for others.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.hw.netlist.fanout import PLACED
-from s2nn_hw.hw.netlist.flat import FlatNetlist
+from s2nn_hw.hw.netlist.flat import FlatNetlist, Json
+from s2nn_hw.hw.netlist.primitives import CellLibrary
 
-FAMILY = "xc7"
 MEMORIES = ("RAMB18E1", "RAMB36E1")
 REGISTER = "FDRE"
 ON = f"{1:032b}"  # as yosys writes a number
 INVERTED = ("IS_C_INVERTED", "IS_D_INVERTED", "IS_R_INVERTED")
+
+Bit = tuple[str, int, int]  # port, index, net of a data output
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,13 @@ class _Side:
     """A port that reads: its data outputs, clock, resets of its register, and what switches that on and enables it."""
 
     name: str
-    outputs: tuple
+    outputs: tuple[str, ...]
     clock: str
-    resets: tuple
-    switches: tuple
-    enables: tuple
-    initial: tuple
-    extensions: tuple
+    resets: tuple[str, ...]
+    switches: tuple[str, ...]
+    enables: tuple[str, ...]
+    initial: tuple[str, ...]
+    extensions: tuple[str, ...]
 
 
 _A = _Side(
@@ -72,20 +77,21 @@ class Absorbed:
 
     ports: int
     registers: int
-    left: tuple
+    left: tuple[Left, ...]
 
-    def removed(self):
+    def removed(self) -> dict[str, int]:
         """Return how many cells were removed, by type."""
         return {REGISTER: self.registers} if self.registers else {}
 
-    def cells(self, family):
-        """Return by how many cells of each type the netlist for ``family`` changed."""
+    def cells(self, library: CellLibrary) -> Mapping[str, int]:
+        """Return by how many cells of each type the netlist of ``library`` changed."""
         return {kind: -count for kind, count in self.removed().items()}
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, JSON-able."""
         return asdict(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"block RAM output registers: {self.ports} ports, {self.registers:,} flip-flops fewer"
         return text + (f"; {len(self.left)} ports that are read left without" if self.left else "")
 
@@ -94,26 +100,29 @@ class _Unfit(Exception):
     """Why a port can't have its register."""
 
 
-def absorb_file(path, family, *, output=None):
-    """Absorb registers in the netlist in the JSON file ``path`` for device ``family``; return :class:`Absorbed`.
+def absorb_file(path: Path | str, library: CellLibrary, *, output: Path | str | None = None) -> Absorbed:
+    """Absorb registers in the netlist in the JSON file ``path`` of cells of ``library``; return :class:`Absorbed`.
 
-    The result replaces ``path``, or goes to ``output``; it is whole or not written. Families but xc7 are left as they
-    are: nothing was at hand to check the output registers of ECP5's block RAM against, neither in its mode of 36 bits
-    nor with a clock enable; iCE40 has none. :class:`~s2nn_hw.errors.UserError`: no flat netlist.
+    The result replaces ``path``, or goes to ``output``; it is whole or not written. Families but xc7 name no
+    ``memories`` and are left as they are: nothing was at hand to check the output registers of ECP5's block RAM
+    against, neither in its mode of 36 bits nor with a clock enable; iCE40 has none.
+    :class:`~s2nn_hw.errors.UserError`: no flat netlist.
     """
-    netlist = FlatNetlist.read(path, family)
+    netlist = FlatNetlist.read(path, library)
     result = absorb(netlist)
     if result.ports or output is not None:
         netlist.write(output or path)
     return result
 
 
-def absorb(netlist):
+def absorb(netlist: FlatNetlist) -> Absorbed:
     """Absorb registers in ``netlist`` (:class:`~s2nn_hw.hw.netlist.flat.FlatNetlist`), which changes; return
     :class:`Absorbed`."""
-    ports, registers, left, gone = 0, 0, [], set()
-    memories = [name for name, cell in netlist.cells.items() if cell["type"] in MEMORIES]
-    for memory in memories if netlist.family == FAMILY else ():
+    ports, registers = 0, 0
+    left: list[Left] = []
+    gone: set[int] = set()
+    memories = [name for name, cell in netlist.cells.items() if cell["type"] in netlist.library.memories]
+    for memory in memories:
         for side in _sides(netlist.cells[memory]):
             bits = list(_read_bits(netlist, memory, side))
             if not bits:
@@ -130,18 +139,18 @@ def absorb(netlist):
     return Absorbed(ports, registers, tuple(left))
 
 
-def _sides(memory):
+def _sides(memory: Json) -> tuple[_Side, ...]:
     return (_BOTH,) if str(memory["parameters"].get("RAM_MODE", "TDP")).strip() == "SDP" else (_A, _B)
 
 
-def _read_bits(netlist, memory, side):
+def _read_bits(netlist: FlatNetlist, memory: str, side: _Side) -> Iterator[Bit]:
     """Yield ``(port, index, net)`` of the data outputs of ``side`` that something reads."""
     for port, index, net in netlist.nets(memory, "output"):
         if port in side.outputs and netlist.loads.get(net):
             yield port, index, net
 
 
-def _check(netlist, memory, side, bits):
+def _check(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Bit]) -> int | str:
     """Return the clock enable that the registers behind ``bits`` share, or raise :class:`_Unfit`."""
     cell = netlist.cells[memory]
     parameters, pins = cell["parameters"], cell["connections"]
@@ -161,7 +170,7 @@ def _check(netlist, memory, side, bits):
     return enables.pop()
 
 
-def _enable(netlist, net, clock):
+def _enable(netlist: FlatNetlist, net: int, clock: list[int | str] | None) -> int | str:
     """Return the clock enable of the register that alone reads ``net``; :class:`_Unfit` if there is no such."""
     loads = netlist.loads[net]
     if len(loads) != 1:
@@ -187,12 +196,12 @@ def _enable(netlist, net, clock):
     return enable
 
 
-def _zero(value):
+def _zero(value: object) -> bool:
     """Whether a parameter is absent, 0 or not defined; yosys writes numbers as strings of bits."""
     return value is None or set(str(value).strip()) <= set("0x")
 
 
-def _absorb(netlist, memory, side, bits, enable):
+def _absorb(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Bit], enable: int | str) -> None:
     cell = netlist.cells[memory]
     for port, index, net in bits:
         ((register, _, _),) = netlist.loads[net]

@@ -6,10 +6,14 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path as FilePath
+from typing import Any
 
-from s2nn_hw.hw.netlist.flat import FlatNetlist
-from s2nn_hw.hw.netlist.levels import REGISTERS, arrivals
+from s2nn_hw.hw.netlist.flat import FlatNetlist, Pin
+from s2nn_hw.hw.netlist.levels import REGISTERS, Arrivals, arrivals
+from s2nn_hw.hw.netlist.primitives import CellLibrary
 
 SHOWN = 20
 
@@ -19,9 +23,9 @@ class Net:
     """A net, the type of the cell that drives it (None: a port of the design), its loads, and these by kind of pin."""
 
     name: str
-    driver: str
+    driver: str | None
     loads: int
-    pins: dict
+    pins: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Path:
     multiplexers: int
     start: str
     end: str
-    through: tuple
+    through: tuple[tuple[str, str], ...]
     alike: int
 
 
@@ -50,21 +54,22 @@ class Paths:
     highest: int
     levels: int
     levels_with_multiplexers: int
-    nets: tuple
-    clocks: tuple
-    paths: tuple
-    cells: dict
+    nets: tuple[Net, ...]
+    clocks: tuple[Net, ...]
+    paths: tuple[Path, ...]
+    cells: Mapping[str, int]
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as the file that programs read."""
         return {"format": "s2nn-paths", "version": 1, **asdict(self)}
 
 
-def read_paths(path, family, *, shown=SHOWN):
+def read_paths(path: FilePath | str, library: CellLibrary, *, shown: int = SHOWN) -> Paths:
     """Return :class:`Paths` of the netlist in file ``path``, with ``shown`` nets and paths at most."""
-    return find_paths(FlatNetlist.read(path, family), shown=shown)
+    return find_paths(FlatNetlist.read(path, library), shown=shown)
 
 
-def find_paths(netlist, *, shown=SHOWN):
+def find_paths(netlist: FlatNetlist, *, shown: int = SHOWN) -> Paths:
     """Return :class:`Paths` of ``netlist`` (:class:`~s2nn_hw.hw.netlist.flat.FlatNetlist`)."""
     before = arrivals(netlist)
     ends = list(_ends(netlist, before))
@@ -75,7 +80,7 @@ def find_paths(netlist, *, shown=SHOWN):
     data = [net for net in by_loads if net not in apart]
     cells = Counter(cell["type"] for cell in netlist.cells.values())
     return Paths(
-        family=netlist.family,
+        family=netlist.library.family,
         highest=len(netlist.loads[data[0]]) if data else 0,
         levels=max((before[net][0] for _, net in ends), default=0),
         levels_with_multiplexers=max((counted[net][0] for _, net in ends), default=0),
@@ -86,14 +91,14 @@ def find_paths(netlist, *, shown=SHOWN):
     )
 
 
-def _net(netlist, net):
+def _net(netlist: FlatNetlist, net: int) -> Net:
     drivers = netlist.drivers.get(net, [("", "", 0)])
     kinds = Counter(netlist.pin_kind(pin) for pin in netlist.loads[net])
     driver = netlist.cells[drivers[0][0]]["type"] if drivers[0][0] else None
     return Net(netlist.name(net), driver, len(netlist.loads[net]), dict(kinds.most_common()))
 
 
-def _ends(netlist, before):
+def _ends(netlist: FlatNetlist, before: Arrivals) -> Iterator[tuple[Pin, int]]:
     """Yield ``(pin, net)`` of every input of a register that another register reaches; no clocks."""
     for cell in netlist.cells:
         if netlist.kind(cell) in REGISTERS:
@@ -102,43 +107,45 @@ def _ends(netlist, before):
                     yield (cell, port, index), net
 
 
-def _deepest(netlist, before, ends, shown):
+def _deepest(netlist: FlatNetlist, before: Arrivals, ends: list[tuple[Pin, int]], shown: int) -> Iterator[Path]:
     """Yield the deepest :class:`Path` of each pair of registers, bits and copies of one name taken together."""
-    found, alike = {}, Counter()
+    found: dict[tuple[str, str], tuple[Pin, int]] = {}
+    alike: Counter[tuple[str, str]] = Counter()
     for pin, net in sorted(ends, key=lambda end: (-before[end[1]][0], end)):
         levels = before[net][0]
         if levels == 0 or (len(found) >= shown and levels < min(before[other][0] for _, other in found.values())):
             break
-        way = _way(before, net)
-        key = (_word(_start(netlist, way[0][0])), _word(_end(netlist, pin)))
+        first, _ = _way(before, net)
+        key = (_word(_start(netlist, first)), _word(_end(netlist, pin)))
         if key not in found and len(found) < shown:
             found[key] = pin, net
         if key in found and before[found[key][1]][0] == levels:
             alike[key] += 1
     for key, (pin, net) in found.items():
-        way = _way(before, net)
-        kinds = [netlist.kind(cell) for _, cell in way[1:]]
+        first, way = _way(before, net)
+        kinds = [netlist.kind(cell) for _, cell in way]
         yield Path(
             before[net][0],
             kinds.count("mux"),
-            _start(netlist, way[0][0]),
+            _start(netlist, first),
             _end(netlist, pin),
-            tuple(_through(netlist, way[1:])),
+            tuple(_through(netlist, way)),
             alike[key],
         )
 
 
-def _way(before, net):
-    """Return the way to ``net`` as ``(net, cell that drives it)``, from the register's output (cell None) on."""
-    way = []
-    while net is not None:
-        _, source, cell = before[net]
+def _way(before: Arrivals, net: int) -> tuple[int, list[tuple[int, str]]]:
+    """Return the net of the register's output on the way to ``net``, and ``(net, cell that drives it)`` behind it."""
+    way: list[tuple[int, str]] = []
+    _, source, cell = before[net]
+    while source is not None and cell is not None:
         way.append((net, cell))
         net = source
-    return way[::-1]
+        _, source, cell = before[net]
+    return net, way[::-1]
 
 
-def _through(netlist, way):
+def _through(netlist: FlatNetlist, way: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
     """Yield ``(type, name of the net behind)`` of the cells on ``way``, of a carry chain its last alone."""
     for place, (net, cell) in enumerate(way):
         following = netlist.kind(way[place + 1][1]) if place + 1 < len(way) else None
@@ -146,12 +153,12 @@ def _through(netlist, way):
             yield netlist.cells[cell]["type"], netlist.name(net)
 
 
-def _start(netlist, net):
+def _start(netlist: FlatNetlist, net: int) -> str:
     cell = netlist.drivers[net][0][0]
     return netlist.name(net) if netlist.kind(cell) == "ff" else f"{cell} ({netlist.cells[cell]['type']})"
 
 
-def _end(netlist, pin):
+def _end(netlist: FlatNetlist, pin: Pin) -> str:
     cell, port, index = pin
     if netlist.kind(cell) == "ff":
         outputs = [net for _, _, net in netlist.nets(cell, "output")]
@@ -160,5 +167,5 @@ def _end(netlist, pin):
     return f"{cell} ({netlist.cells[cell]['type']}), {port}" + (f"[{index}]" if wide else "")
 
 
-def _word(name):
+def _word(name: str) -> str:
     return re.sub(r"_copy\d+|\[\d+\]|\d+(?=\D*$)", "", name)

@@ -6,16 +6,19 @@ a LUT has, wherever a way between registers has more levels than wanted. The LUT
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.hw.netlist.fanout import PLACED
-from s2nn_hw.hw.netlist.flat import FlatNetlist
-from s2nn_hw.hw.netlist.levels import REGISTERS, arrivals, remaining
+from s2nn_hw.hw.netlist.flat import FlatNetlist, Json
+from s2nn_hw.hw.netlist.levels import REGISTERS, Arrivals, arrivals, remaining
+from s2nn_hw.hw.netlist.primitives import CellLibrary
 
-# by family: inputs of a LUT, levels that are aimed at
-MOST_INPUTS = {"xc7": 6}
-WANTED = {"xc7": 5}
 ROUNDS = 24
+
+Table = tuple[list[int | str], tuple[int, ...]]  # inputs, the lowest first: nets or constants; outputs by their number
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,17 @@ class Shortened:
     levels_before: int
     levels_after: int
     merged: int
-    changed: dict
+    changed: Mapping[str, int]
 
-    def cells(self, family):
-        """Return by how many cells of each type the netlist for ``family`` changed."""
+    def cells(self, library: CellLibrary) -> Mapping[str, int]:
+        """Return by how many cells of each type the netlist of ``library`` changed."""
         return self.changed
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, JSON-able."""
         return asdict(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         removed = -sum(self.changed.values())
         return (
             f"levels of logic: {self.levels_before} before, {self.levels_after} now; {self.merged} LUTs merged "
@@ -43,36 +47,40 @@ class Shortened:
         )
 
 
-def shorten_file(path, family, *, output=None, wanted=None):
-    """Shorten the ways in the netlist in the JSON file ``path`` for device ``family``; return :class:`Shortened`.
+def shorten_file(
+    path: Path | str, library: CellLibrary, *, output: Path | str | None = None, wanted: int | None = None
+) -> Shortened:
+    """Shorten the ways in the netlist in the JSON file ``path`` of cells of ``library``; return :class:`Shortened`.
 
-    The result replaces ``path``, or goes to ``output``; it is whole or not written. Families but xc7 are left as they
-    are. :class:`~s2nn_hw.errors.UserError`: no flat netlist, or logic that feeds back on itself.
+    The result replaces ``path``, or goes to ``output``; it is whole or not written. Families that merge no
+    LUTs are left as they are. :class:`~s2nn_hw.errors.UserError`: no flat netlist, or logic that feeds back on itself.
     """
-    netlist = FlatNetlist.read(path, family)
+    netlist = FlatNetlist.read(path, library)
     result = shorten(netlist, wanted=wanted)
     if result.merged or output is not None:
         netlist.write(output or path)
     return result
 
 
-def shorten(netlist, *, wanted=None):
+def shorten(netlist: FlatNetlist, *, wanted: int | None = None) -> Shortened:
     """Shorten the ways of ``netlist`` (:class:`~s2nn_hw.hw.netlist.flat.FlatNetlist`), which changes, to ``wanted``
     levels where LUTs can be merged for it; return :class:`Shortened`."""
-    before, changed, merged = _depth(netlist, arrivals(netlist)), Counter(), 0
-    if netlist.family in MOST_INPUTS:
-        aim, gone = wanted or WANTED[netlist.family], set()
+    before, merged = _depth(netlist, arrivals(netlist)), 0
+    changed: Counter[str] = Counter()
+    if netlist.library.merged_inputs:
+        aim = wanted or netlist.library.wanted_levels
+        gone: set[int] = set()
         for _ in range(ROUNDS):
             count = _round(netlist, aim, changed, gone)
             merged += count
             if not count:
                 break
         netlist.forget(gone)
-    changed = {kind: count for kind, count in sorted(changed.items()) if count}
-    return Shortened(before, _depth(netlist, arrivals(netlist)), merged, changed)
+    kept = {kind: count for kind, count in sorted(changed.items()) if count}
+    return Shortened(before, _depth(netlist, arrivals(netlist)), merged, kept)
 
 
-def _depth(netlist, levels):
+def _depth(netlist: FlatNetlist, levels: Arrivals) -> int:
     """Return the levels of the deepest way from a register to a register."""
     return max(
         (
@@ -86,7 +94,7 @@ def _depth(netlist, levels):
     )
 
 
-def _round(netlist, wanted, changed, gone):
+def _round(netlist: FlatNetlist, wanted: int, changed: Counter[str], gone: set[int]) -> int:
     """Merge what lies on ways of more than ``wanted`` levels, each LUT once; return how many were merged."""
     levels, behind = arrivals(netlist), remaining(netlist)
     late = []
@@ -96,7 +104,8 @@ def _round(netlist, wanted, changed, gone):
             deep = [net for net in nets if levels[net][0] + behind.get(cell, 0) > wanted]
             if deep:
                 late.append((min(levels[net][0] for net in deep), cell, deep))
-    count, touched = 0, set()
+    count = 0
+    touched: set[str] = set()
     for _, cell, deep in sorted(late, key=lambda item: item[:2]):
         for net in deep:
             source = _driver(netlist, net)
@@ -106,26 +115,26 @@ def _round(netlist, wanted, changed, gone):
             touched.add(cell)
             if not netlist.loads[net]:
                 touched.add(source)
-                changed[netlist.cells[source]["type"]] -= 1
+                changed[netlist.type(source)] -= 1
                 netlist.remove(source)
                 del netlist.drivers[net], netlist.loads[net]
                 gone.add(net)
     return count
 
 
-def _is_lut(netlist, cell):
+def _is_lut(netlist: FlatNetlist, cell: str) -> bool:
     return netlist.kind(cell) == "lut" and not any(
         mark in netlist.cells[cell].get("attributes", {}) for mark in (*PLACED, "keep")
     )
 
 
-def _driver(netlist, net):
+def _driver(netlist: FlatNetlist, net: int) -> str | None:
     """Return the LUT that drives ``net``, None if something else does."""
     drivers = netlist.drivers.get(net, ())
     return drivers[0][0] if len(drivers) == 1 and net not in netlist.inout and _is_lut(netlist, drivers[0][0]) else None
 
 
-def _merge(netlist, source, cell, changed):
+def _merge(netlist: FlatNetlist, source: str, cell: str, changed: Counter[str]) -> bool:
     """Take the function of LUT ``source`` into LUT ``cell`` that reads it; return whether it fitted."""
     ((_, _, net),) = netlist.nets(source, "output")
     ((_, _, out),) = netlist.nets(cell, "output")
@@ -136,7 +145,7 @@ def _merge(netlist, source, cell, changed):
             + [bit for bit in first[0] if isinstance(bit, int)]
         )
     )
-    if not 1 <= len(inputs) <= MOST_INPUTS[netlist.family]:
+    if not 1 <= len(inputs) <= netlist.library.merged_inputs:
         return False
     rows = []
     for row in range(1 << len(inputs)):
@@ -159,7 +168,7 @@ def _merge(netlist, source, cell, changed):
     return True
 
 
-def _table(data):
+def _table(data: Json) -> Table:
     """Return ``(inputs, the lowest first: nets or constants; outputs by their number)`` of a LUT or an inverter."""
     pins = data["connections"]
     if data["type"] == "INV":
@@ -170,6 +179,6 @@ def _table(data):
     return [pins[f"I{k}"][0] for k in range(count)], tuple(number >> k & 1 for k in range(1 << count))
 
 
-def _look_up(table, values):
+def _look_up(table: Table, values: Mapping[int, int]) -> int:
     inputs, rows = table
     return rows[sum((values[bit] if isinstance(bit, int) else bit == "1") << k for k, bit in enumerate(inputs))]

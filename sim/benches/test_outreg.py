@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from s2nn_hw import emit
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.levels import starts
@@ -123,14 +124,14 @@ def absorbed(tmp_path_factory):
     flow, component = NetlistFlow(find_board("arty_a7")), Registered()
     flow.synthesise(to_verilog(component, emit.TOP), folder, tick=lambda _: None)
     (folder / "before.json").write_bytes((folder / "netlist.json").read_bytes())
-    return folder, flow, component, absorb_file(folder / "netlist.json", "xc7")
+    return folder, flow, component, absorb_file(folder / "netlist.json", library_of("xc7"))
 
 
 def test_every_port_of_a_synthesised_design_is_absorbed(absorbed):
     folder, _, _, record = absorbed
     assert (record.ports, record.left) == (sum(ports for _, _, ports, _, _ in SHAPES), ())
     assert record.registers == sum(width * ports for width, _, ports, _, _ in SHAPES)
-    before, after = (FlatNetlist.read(folder / name, "xc7") for name in ("before.json", "netlist.json"))
+    before, after = (FlatNetlist.read(folder / name, library_of("xc7")) for name in ("before.json", "netlist.json"))
     assert len(before.cells) - len(after.cells) == record.registers
     memories = [cell for cell in after.cells.values() if cell["type"] in MEMORIES]
     assert {(cell["type"], cell["parameters"]["RAM_MODE"]) for cell in memories} == {
@@ -143,7 +144,7 @@ def test_every_port_of_a_synthesised_design_is_absorbed(absorbed):
     }
     assert all("raw" in name or name == "o_payload" for name in names), names
     assert set(after.loads) <= set(after.drivers)
-    assert absorb_file(folder / "netlist.json", "xc7").ports == 0
+    assert absorb_file(folder / "netlist.json", library_of("xc7")).ports == 0
 
 
 @pytest.mark.parametrize("name", ["before.json", "netlist.json"])

@@ -10,6 +10,7 @@ from rich.console import Console
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cli.activity import _stage
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.hw.netlist.fanout import spread_file
 from s2nn_hw.hw.netlist.flat import FlatNetlist
@@ -34,8 +35,8 @@ class SpreadFlow(NetlistFlow):
     def synthesise(self, text, folder, *, tick):
         super().synthesise(text, folder, tick=tick)
         path = folder / "netlist.json"
-        self.shortened = shorten_file(path, self.board.family, wanted=1)
-        self.result = spread_file(path, self.board.family, limit=self.limit, registered_ports=True)
+        self.shortened = shorten_file(path, library_of(self.board.family), wanted=1)
+        self.result = spread_file(path, library_of(self.board.family), limit=self.limit, registered_ports=True)
         self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
 
 
@@ -46,7 +47,7 @@ def quiet(text):
 def make(network, plan, board, folder):
     flow = SpreadFlow(find_board(board))
     circuit = make_circuit(network, plan, flow, circuit_identity(network, plan, flow), folder, say=quiet)
-    netlist = FlatNetlist.read(circuit.folder / "netlist.json", flow.board.family)
+    netlist = FlatNetlist.read(circuit.folder / "netlist.json", library_of(flow.board.family))
     left = {item.net for item in flow.result.left}
     assert flow.result.added > 20
     assert flow.shortened.levels_after <= flow.shortened.levels_before

@@ -271,8 +271,8 @@ def link_load(build, flip_flops):
     """Return ``{"flip_flops", "by"}``: what the build's record has beside the accelerator's ``flip_flops``."""
     if not build:
         return {"flip_flops": None, "by": "no build, so the link's size is not known"}
-    used = build["resources"]["ffs"]["used"]
+    used = build.resources["ffs"].used
     return {
         "flip_flops": max(0, used - flip_flops),
-        "by": f"the build's flip-flops ({build['resources_source']}) less the netlist's; they are not simulated",
+        "by": f"the build's flip-flops ({build.resources_source}) less the netlist's; they are not simulated",
     }

@@ -6,6 +6,7 @@ from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.board_netlist import board_netlist
 from s2nn_hw.hw.netlist.fanout import LIMIT, spread
 from s2nn_hw.hw.netlist.flat import FlatNetlist
@@ -70,7 +71,7 @@ def netlists(tmp_path_factory):
         if (kind, name) not in made:
             board = find_board(name)
             path = board_netlist(*network_and_plan(kind, FAMILIES[board.family].inputs), board, folder)
-            netlist = FlatNetlist.read(path, board.family)
+            netlist = FlatNetlist.read(path, library_of(board.family))
             shorten(netlist)
             made[kind, name] = netlist, spread(netlist)
         return made[kind, name]

@@ -15,6 +15,7 @@ from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Chain, Logic, Table
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolchain import find_path
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
@@ -227,7 +228,7 @@ def test_cost_is_what_yosys_counts(family, within, tmp_path):
     rng = np.random.default_rng(0)
     weights = np.clip(np.rint(rng.normal(0, 2.8, (5, 40))), -7, 7).astype(int)
     logic = check(weights, rng.integers(-20, 20, 5), True, FAMILIES[family].mapping)
-    usage = synthesis_usage(family, synthesise(Registered(logic), "part", family, tmp_path))
+    usage = synthesis_usage(library_of(family), synthesise(Registered(logic), "part", family, tmp_path))
     guess = cost(logic, family)
     assert guess.luts == pytest.approx(usage.luts, rel=within)
     assert guess.ffs + weights.shape[1] == usage.ffs == registers(logic) + weights.shape[1]

@@ -15,10 +15,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.hw.board.boards import BOARDS, DEFAULT_BOARD, check_budget, find_board
-from s2nn_hw.hw.board.clocking import LIMITS, RESET_CLOCKS, TOLERANCE, BoardTop, Clocking, pll_settings, system_clock
+from s2nn_hw.hw.board.board import check_budget
+from s2nn_hw.hw.board.boards import BOARDS, DEFAULT_BOARD, find_board
+from s2nn_hw.hw.board.clocking import RESET_CLOCKS, BoardTop, Clocking, pll_settings, system_clock
 from s2nn_hw.hw.board.devices import DEVICES, find_device
 from s2nn_hw.hw.board.leds import ROLES
+from s2nn_hw.hw.board.pll import TOLERANCE
+from s2nn_hw.hw.family import FLOWS
 from s2nn_hw.hw.flow.openxc7 import chipdb_names, family_folder, part_name
 
 
@@ -209,7 +212,7 @@ def test_names_of_a_part_in_the_databases(device, package, speed, part, names):
     ],
 )
 def test_pll_settings_stay_inside_the_limits(family, crystal_mhz, wanted_mhz):
-    limits, wanted = LIMITS[family], wanted_mhz * 1e6
+    limits, wanted = FLOWS[family].clock.limits, wanted_mhz * 1e6
     s = pll_settings(family, crystal_mhz * 1e6, wanted)
     divided = 1 if limits.divided_feedback else s.output_div
     assert s.output_hz == pytest.approx(crystal_mhz * 1e6 / s.input_div * s.multiplier / divided)

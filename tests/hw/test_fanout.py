@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.chunks import chunks
 from s2nn_hw.hw.netlist.fanout import spread, spread_file
 from s2nn_hw.hw.netlist.flat import FlatNetlist
@@ -24,7 +25,7 @@ FAMILIES = ("xc7", "ecp5", "ice40", "gowin")
 def test_random_netlists_compute_the_same(seed, family, limit):
     before = random_netlist(seed, family)
     after = copy.deepcopy(before)
-    netlist = FlatNetlist(after, family)
+    netlist = FlatNetlist(after, library_of(family))
     result = spread(netlist, limit=limit)
     check_wiring(netlist)
     left = {item.net for item in result.left}
@@ -44,10 +45,10 @@ def test_the_same_netlist_gives_the_same_file(family, tmp_path):
     texts = []
     for name in "ab":
         (tmp_path / name).write_text(json.dumps(random_netlist(3, family)))
-        spread_file(tmp_path / name, family, limit=8)
+        spread_file(tmp_path / name, library_of(family), limit=8)
         texts.append((tmp_path / name).read_text())
     assert texts[0] == texts[1] != json.dumps(random_netlist(3, family))
-    assert spread_file(tmp_path / "a", family, limit=8).added == 0
+    assert spread_file(tmp_path / "a", library_of(family), limit=8).added == 0
     assert (tmp_path / "a").read_text() == texts[0]
 
 
@@ -58,7 +59,7 @@ def wide(loads, driver, **more):
         **{f"r{n}": cell("FDRE", "Q", C=2, CE=10, D="0", R="0", Q=1000 + n) for n in range(loads)},
     }
     ports = {"clk": ("input", [2]), "i": ("input", [3, 4]), "o": ("output", range(1000, 1000 + loads))}
-    return FlatNetlist(design(cells | more, ports, {"enable": [10]}), "xc7")
+    return FlatNetlist(design(cells | more, ports, {"enable": [10]}), library_of("xc7"))
 
 
 def register(**pins):
@@ -185,7 +186,7 @@ def test_clocks_pads_and_ports_are_left_alone():
     assert spread(netlist).added == 0  # a global buffer, though it enables
     netlist = wide(0, cell("OBUFT", "", O=[], I="0", T="0"))
     netlist.module["ports"]["o"]["bits"] = [3] * 100
-    netlist = FlatNetlist(netlist.design, "xc7")
+    netlist = FlatNetlist(netlist.design, library_of("xc7"))
     result = spread(netlist)
     assert [(item.net, item.loads) for item in result.left] == [("i[0]", 100)]
 
@@ -236,7 +237,7 @@ def test_what_is_no_flat_netlist_is_refused_and_stays(text, message, tmp_path):
     path = tmp_path / "top.json"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        spread_file(path, "xc7")
+        spread_file(path, library_of("xc7"))
     assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
 
@@ -246,6 +247,6 @@ def test_bad_limits_families_and_files():
     with pytest.raises(UserError, match="at least 4, not 3"):
         spread(netlist, limit=3)
     with pytest.raises(UserError, match="device family 'max10' is unknown"):
-        FlatNetlist(netlist.design, "max10")
+        FlatNetlist(netlist.design, library_of("max10"))
     with pytest.raises(UserError, match="does not exist"):
-        spread_file("none.json", "xc7")
+        spread_file("none.json", library_of("xc7"))

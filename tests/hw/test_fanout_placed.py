@@ -8,6 +8,7 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.toolchain import find_tool
 from s2nn_hw.hw.netlist.fanout import spread_file
 from s2nn_hw.hw.netlist.flat import FlatNetlist
@@ -39,10 +40,10 @@ def test_nextpnr_places_and_routes_the_copies(tmp_path):
     (tmp_path / "design.v").write_text(to_verilog(Wide(), "wide"))
     script = "read_verilog design.v; synth_ecp5 -abc9 -top wide; write_json top.json"
     subprocess.run([find_tool("yosys").path, "-q", "-p", script], cwd=tmp_path, check=True, capture_output=True)
-    result = spread_file(tmp_path / "top.json", "ecp5", limit=LIMIT, registered_ports=True)
+    result = spread_file(tmp_path / "top.json", library_of("ecp5"), limit=LIMIT, registered_ports=True)
     assert result.highest_after <= LIMIT
     assert set(result.copies) >= {"TRELLIS_FF", "LUT4", "PFUMX"}
-    netlist = FlatNetlist.read(tmp_path / "top.json", "ecp5")
+    netlist = FlatNetlist.read(tmp_path / "top.json", library_of("ecp5"))
     kinds = Counter(cell["type"] for cell in netlist.cells.values())
     command = [
         find_tool("nextpnr-ecp5").path,

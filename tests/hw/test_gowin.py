@@ -12,6 +12,7 @@ from rich.console import Console
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow import gowin
 from s2nn_hw.hw.flow.build import build
+from s2nn_hw.hw.flow.designs import OtherDesign
 from tests.support.networks import random_network
 
 NETWORK = replace(random_network((2, 2)), name="rom")
@@ -45,11 +46,10 @@ def test_contents_of_block_ram_are_in_the_gowin_bitstream(tmp_path):
             NETWORK,
             find_board("tang_nano_9k"),
             output=tmp_path,
-            design_key=str(sum(table)),
-            design=lambda clock_hz, baud, table=table: Rom(table),
+            other=OtherDesign(lambda clock_hz, baud, table=table: Rom(table), str(sum(table))),
             console=Console(quiet=True),
         )
-        assert built.report["resources"]["brams"]["used"] == 1
+        assert built.record.to_json()["resources"]["brams"]["used"] == 1
         rows = built.bitstream.read_text().split()
         widest = max(map(len, rows))
         bits.append("".join(row[:-64] for row in rows if len(row) == widest))  # without the checksum of each row

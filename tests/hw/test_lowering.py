@@ -58,12 +58,12 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
     assert built.status == 0
     assert built.bitstream.read_text() == "bits\n"
     # 80.8 less 5 % is 76.76 MHz; one routing
-    runs = built.report["clock"]["clock_mhz"]
+    runs = built.record.to_json()["clock"]["clock_mhz"]
     assert 76.4 < runs <= 76.76
     assert stages(tools) == ["nextpnr-xilinx 100", f"nextpnr-xilinx {runs:g}", f"nextpnr-xilinx routes {runs:g}"]
     assert clocks == [(100_000_000, 1_000_000), (round(runs * 1e6), 1_000_000)]
     assert clocks_per_bit(clocks[1][0], 1_000_000) == 77
-    assert built.report["clock"] == {
+    assert built.record.to_json()["clock"] == {
         "wanted_mhz": 100.0,
         "reached_mhz": 83.82,
         "clock_mhz": runs,
@@ -71,8 +71,8 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
             {"from_mhz": 100.0, "to_mhz": runs, "after": "placement", "reached_mhz": 80.8, "critical_path": None}
         ],
     }
-    assert built.report["timing"]["critical_path"]["delay_ns"] == 11.9
-    assert lowered_text(built.report) == (
+    assert built.record.to_json()["timing"]["critical_path"]["delay_ns"] == 11.9
+    assert lowered_text(built.record) == (
         f"clock: {runs:g} MHz, not the 100 MHz wanted: 80.8 MHz were estimated after placement; this design reaches "
         "83.82 MHz; its critical path: a.Q to b.D, 11.90 ns (0.50 logic, 11.40 routing)"
     )
@@ -81,7 +81,7 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
     assert "PLLE2_ADV" in (built.folder / "top.v").read_text()
     aside = built.folder / "at-100-mhz"
     assert {path.name for path in aside.iterdir()} == {"top.tim", "synthesis.log", "place.log"}
-    assert set(built.report["seconds"]) == {"generate", "synthesis", "place", "pack"}
+    assert set(built.record.to_json()["seconds"]) == {"generate", "synthesis", "place", "pack"}
     assert build_count("arty_a7", tmp_path / "build", native=True, design=design, **databases).reused
 
 
@@ -89,7 +89,7 @@ def test_placement_that_is_far_off_is_not_routed(tools, databases, tmp_path):
 def test_routed_design_that_misses_is_built_again_for_less(placed, routed, tools, databases, tmp_path):
     fake_openxc7(tools, place=place(placed=placed, routed=routed))
     built = build_count("arty_a7", tmp_path / "build", native=True, **databases)
-    clock = built.report["clock"]
+    clock = built.record.to_json()["clock"]
     assert 0.91 * routed < clock["clock_mhz"] <= 0.92 * routed
     assert [row["after"] for row in clock["lowered"]] == ["routing"]
     assert "a.Q to b.D, 11.90 ns" in clock["lowered"][0]["critical_path"]
@@ -135,7 +135,7 @@ def test_real_tools_end_in_a_bitstream_at_a_lower_clock(name, mhz, tmp_path):
     """A counter of 60 bits on boards whose own clock it can't reach."""
     board = replace(find_board(name), clock_hz=round(mhz * 1e6))
     built = build_count(board, tmp_path, width=60)
-    clock = built.report["clock"]
+    clock = built.record.to_json()["clock"]
     assert built.bitstream.stat().st_size > 1000
     assert clock["wanted_mhz"] == pytest.approx(mhz, rel=0.005)
     assert clock["clock_mhz"] <= clock["reached_mhz"]
@@ -145,7 +145,7 @@ def test_real_tools_end_in_a_bitstream_at_a_lower_clock(name, mhz, tmp_path):
     assert pll_settings(board.family, board.crystal_hz, clock["clock_mhz"] * 1e6).output_hz == pytest.approx(
         clock["clock_mhz"] * 1e6
     )
-    assert built.report["timing"]["critical_path"]["delay_ns"] > 1
+    assert built.record.to_json()["timing"]["critical_path"]["delay_ns"] > 1
 
 
 @pytest.mark.parametrize("name", ["ulx3s", "arty_a7", "icebreaker", "tang_primer_20k", "tang_nano_9k"])

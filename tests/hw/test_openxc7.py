@@ -17,7 +17,7 @@ def test_synthesis_only_leaves_a_folder_to_finish(tools, tmp_path):
     assert (built.status, built.bitstream) == (3, None)
     assert built.missing[0] == "tool nextpnr-xilinx (install openXC7, github.com/openXC7)"
     assert len(built.missing) == 5
-    assert 8 <= built.report["resources"]["ffs"]["used"] < 60
+    assert 8 <= built.record.to_json()["resources"]["ffs"]["used"] < 60
     for name in ("top.v", "top.xdc", "top_openxc7.xdc", "top.tcl", "top.json", "run_openxc7.sh", "run_vivado.sh"):
         assert (built.folder / name).is_file(), name
     subprocess.run(["sh", "-n", built.folder / "run_openxc7.sh"], check=True)
@@ -43,15 +43,20 @@ def test_openxc7_command_lines(options, reached, tools, databases, tmp_path):
         f"xc7frames2bit --part_file {family}/xc7a35tcsg324-1/part.yaml --part_name xc7a35tcsg324-1 "
         "--frm_file top.frames --output_file top.bit.part"
     )
-    assert built.report["clock"] == {"wanted_mhz": 100.0, "reached_mhz": reached, "clock_mhz": 100.0, "lowered": []}
-    used = {name: row["used"] for name, row in built.report["resources"].items()}
+    assert built.record.to_json()["clock"] == {
+        "wanted_mhz": 100.0,
+        "reached_mhz": reached,
+        "clock_mhz": 100.0,
+        "lowered": [],
+    }
+    used = {name: row["used"] for name, row in built.record.to_json()["resources"].items()}
     if "--report" in options:
         assert used == {"luts": 8, "ffs": 7, "brams": 1.5, "dsps": 0}  # 15 halves
-        assert built.report["resources_source"] == "nextpnr-xilinx after packing (half-LUTs / 2)"
+        assert built.record.to_json()["resources_source"] == "nextpnr-xilinx after packing (half-LUTs / 2)"
     else:
         assert used == {"luts": 15, "ffs": 7, "brams": 1.5, "dsps": 0}  # its log has no counts
-        assert built.report["resources_source"] == "yosys after synthesis"
-    assert built.report["synthesis"] == {"luts": 15, "ffs": 7, "brams": 1.5, "dsps": 0}
+        assert built.record.to_json()["resources_source"] == "yosys after synthesis"
+    assert built.record.to_json()["synthesis"] == {"luts": 15, "ffs": 7, "brams": 1.5, "dsps": 0}
     constraints = (built.folder / "top_openxc7.xdc").read_text()
     assert "set_property LOC A9 [get_ports uart_0__rx__io]" in constraints
     assert not [line for line in constraints.splitlines() if line[:1].isspace()]

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.output_registers import ON, absorb, absorb_file
 from tests.support.netlists import cell, design
@@ -35,11 +36,11 @@ def register(data, parameters=None, attributes=None, **pins):
 def netlist(cells, out, names=None):
     ports = {"clk": ("input", [CLOCK, OTHER_CLOCK]), "ce": ("input", [ENABLE, 5]), "o": ("output", out)}
     names = {"read": [10, 11], "word": [110, 111], "wide": [10, 50]} | (names or {})
-    return FlatNetlist(design(cells, ports, names), "xc7")
+    return FlatNetlist(design(cells, ports, names), library_of("xc7"))
 
 
 def check_wiring(after):
-    fresh = FlatNetlist(after.design, after.family)
+    fresh = FlatNetlist(after.design, after.library)
     assert {net: sorted(pins) for net, pins in fresh.loads.items()} == {
         net: sorted(pins) for net, pins in after.loads.items() if pins
     }
@@ -182,11 +183,11 @@ def test_files_are_replaced_or_left(tmp_path):
     made.write(path)
     text = path.read_text()
     for family in ("ecp5", "ice40", "gowin"):
-        assert absorb_file(path, family).to_json() == {"ports": 0, "registers": 0, "left": ()}
+        assert absorb_file(path, library_of(family)).to_json() == {"ports": 0, "registers": 0, "left": ()}
     assert path.read_text() == text
-    assert absorb_file(path, "xc7", output=tmp_path / "new.json").registers == 1
+    assert absorb_file(path, library_of("xc7"), output=tmp_path / "new.json").registers == 1
     assert path.read_text() == text
-    absorb_file(path, "xc7")
+    absorb_file(path, library_of("xc7"))
     assert path.read_text() == (tmp_path / "new.json").read_text() != text
     with pytest.raises(UserError, match=r"none\.json"):
-        absorb_file(tmp_path / "none.json", "xc7")
+        absorb_file(tmp_path / "none.json", library_of("xc7"))

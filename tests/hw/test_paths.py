@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.levels import arrivals, remaining
 from s2nn_hw.hw.netlist.paths import find_paths
@@ -34,7 +35,7 @@ def carry4(ci, s, o, co):
 
 def paths(cells, family="xc7", names=None, **more):
     ports = {"clk": ("input", [2]), "i": ("input", [3])}
-    return find_paths(FlatNetlist(design(cells, ports, names), family), **more)
+    return find_paths(FlatNetlist(design(cells, ports, names), library_of(family)), **more)
 
 
 def test_luts_in_a_row():
@@ -154,7 +155,7 @@ def test_a_loop_of_logic_is_refused():
 @given(seed=st.integers(0, 2**32 - 1), family=st.sampled_from(["xc7", "ecp5", "ice40", "gowin"]))
 def test_levels_forward_and_backward_agree(seed, family):
     """The deepest path has as many levels from its first logic to the end as from its start to its last logic."""
-    netlist = FlatNetlist(random_netlist(seed, family), family)
+    netlist = FlatNetlist(random_netlist(seed, family), library_of(family))
     before, after = arrivals(netlist), remaining(netlist)
     deepest = max((levels for levels, _, _ in before.values()), default=0)
     reached = [

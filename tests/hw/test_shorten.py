@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.shorten import shorten, shorten_file
 from tests.support.netlists import Evaluator, cell, check_wiring, design, random_netlist
@@ -23,7 +24,7 @@ def types(netlist):
 def test_random_netlists_compute_the_same(seed, wanted):
     before = random_netlist(seed, "xc7")
     after = copy.deepcopy(before)
-    netlist = FlatNetlist(after, "xc7")
+    netlist = FlatNetlist(after, library_of("xc7"))
     result = shorten(netlist, wanted=wanted)
     check_wiring(netlist)
     assert result.levels_after <= result.levels_before
@@ -48,7 +49,7 @@ def chain(length, *, kept=()):
         "i": ("input", [3, *range(10, 10 + length)]),
         "o": ("output", [99, *(101 + n for n in kept)]),
     }
-    return FlatNetlist(design(cells, ports), "xc7")
+    return FlatNetlist(design(cells, ports), library_of("xc7"))
 
 
 @pytest.mark.parametrize("length", [1, 5, 6, 7, 12, 16])
@@ -78,7 +79,7 @@ def test_what_has_a_place_is_left_alone():
 def test_inverters_go_into_tables():
     netlist = chain(5)
     netlist.cells["u2"] = cell("INV", "O", I=102, O=103)
-    netlist = FlatNetlist(netlist.design, "xc7")
+    netlist = FlatNetlist(netlist.design, library_of("xc7"))
     result = shorten(netlist, wanted=4)
     assert result.levels_after <= 4
     assert result.changed["INV"] == -1
@@ -87,9 +88,9 @@ def test_inverters_go_into_tables():
 def test_files_and_other_families(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(chain(9).design))
-    assert shorten_file(path, "xc7").levels_after <= 5
+    assert shorten_file(path, library_of("xc7")).levels_after <= 5
     text = path.read_text()
-    assert shorten_file(path, "xc7").merged == 0
+    assert shorten_file(path, library_of("xc7")).merged == 0
     assert path.read_text() == text
     path.write_text(json.dumps(random_netlist(3, "ecp5")))
-    assert shorten_file(path, "ecp5").merged == 0
+    assert shorten_file(path, library_of("ecp5")).merged == 0

@@ -15,6 +15,7 @@ from rich.console import Console
 from s2nn_hw.cli import main
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.build import Options, build
+from s2nn_hw.hw.flow.designs import OtherDesign
 
 LOGS = Path(__file__).with_name("logs")
 YOSYS_STAT = {"design": {"num_cells_by_type": {"LUT6": 10, "LUT3": 5, "FDRE": 7, "RAMB36E1": 1, "RAMB18E1": 1}}}
@@ -73,8 +74,7 @@ def build_count(board, output, *, width=8, design=None, said=None, **options):
         board,
         options=Options(**options),
         output=output,
-        design_key=f"count {width}",
-        design=design or (lambda clock_hz, baud: Count(width)),
+        other=OtherDesign(design or (lambda clock_hz, baud: Count(width)), f"count {width}"),
         console=console,
     )
 

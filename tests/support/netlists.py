@@ -281,7 +281,7 @@ def _ccu2c(parameters, first):
 
 def check_wiring(netlist):
     """The record of drivers and loads is that of the cells, and no net has two drivers or none."""
-    fresh = FlatNetlist(netlist.design, netlist.family)
+    fresh = FlatNetlist(netlist.design, netlist.library)
     assert {net: sorted(pins) for net, pins in fresh.loads.items()} == {
         net: sorted(pins) for net, pins in netlist.loads.items() if pins
     }
