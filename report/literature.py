@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def _row(row: Mapping[str, Any], k: int, path: Path | str) -> System:
         raise UserError(f"{where}: power_w and power_of ({' or '.join(POWER_OF)}) go together")
     for name in NUMBERS:
         value = row.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise UserError(f"{where}: {name} must be a number that is not negative, not {value!r}")
     if row.get("accuracy", 0) > 100:
         raise UserError(f"{where}: accuracy is in percent, not {row['accuracy']!r}")

@@ -43,7 +43,7 @@ def quantity(
     around the value, for estimates and only for them. :class:`ValueError` if a rule is broken.
     """
     value = _number(value, "value")
-    result = {"value": value} | _origin(unit, source, by, band, needs_band=value is not None)
+    result: Json = {"value": value} | _origin(unit, source, by, band, needs_band=value is not None)
     if band is not None:
         low, high = result["band"]
         if value is None or not low <= value <= high:

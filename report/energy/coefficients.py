@@ -171,7 +171,7 @@ def _row(row: Mapping[str, Any], label: str, name: str, where: str) -> Coefficie
         raise UserError(f"{where}: row {label!r} has no source; say where the figure is from, or leave it out")
     if basis not in BASES:
         raise UserError(f"{where}: row {label!r}: basis must be one of {', '.join(BASES)}, not {basis!r}")
-    ends = [row.get(key) for key in ("low", "value", "high")]
+    ends: list[Any] = [row.get(key) for key in ("low", "value", "high")]
     if not all(isinstance(end, Real) and not isinstance(end, bool) for end in ends):
         raise UserError(f"{where}: row {label!r} needs the numbers low, value and high")
     low, value, high = ends

@@ -117,12 +117,12 @@ class _Frame:
     def total(self, names: Sequence[str] | None = None, groups: Sequence[str] = CLASSES) -> Ends:
         """Return ``(low, value, high)`` nJ of rows ``names`` (all) and ``groups``."""
         rows = self.parts.values() if names is None else [self.parts[name] for name in names]
-        return tuple(sum(row[group][k] for row in rows for group in groups) / 1000 for k in range(3))
+        return [sum(row[group][k] for row in rows for group in groups) / 1000 for k in range(3)]
 
     def at(self, rate: float, limit: str) -> Json:
         """Return ``rate``, ``frame`` (nJ) and ``power`` (mW) at so many frames/s."""
-        still = tuple(end * 1e6 / rate for end in self.coefficients.static.ends)  # mW over frames/s
-        work, whole = self.total(), tuple(a + b for a, b in zip(self.total(), still, strict=True))
+        still = [end * 1e6 / rate for end in self.coefficients.static.ends]  # mW over frames/s
+        work, whole = self.total(), [a + b for a, b in zip(self.total(), still, strict=True)]
         made = {"dynamic": work, "static": still, "total": whole}
         return {
             "rate": quantity(significant(rate), "frames/s", "formula", f"the {limit}'s"),
@@ -152,7 +152,9 @@ class _Frame:
             | self._nj([name])
             for name in self.parts
         ]
-        return table(dict.fromkeys(CLASSES, _columns(rows)["nj"]) | _columns(rows), rows)
+        columns = _columns(rows)
+        classes: Json = dict.fromkeys(CLASSES, columns["nj"])
+        return table(classes | columns, rows)
 
     def _nj(self, names: Sequence[str] | None = None, groups: Sequence[str] = CLASSES) -> Json:
         """Return nJ of rows ``names`` and ``groups``, and their share of everything."""

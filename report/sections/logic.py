@@ -66,7 +66,9 @@ def logic_section(
         return result
     total = estimate(design, board.family)["luts"]
     layers = [
-        _LogicLayer.of(stage, board.family) for stage in design.stages if isinstance(stage.engine, UnrolledParams)
+        _LogicLayer.of(stage, stage.engine, board.family)
+        for stage in design.stages
+        if isinstance(stage.engine, UnrolledParams)
     ]
     spent = _spent(layers, total)
     return (
@@ -94,9 +96,8 @@ class _LogicLayer:
     registers: int
 
     @classmethod
-    def of(cls, stage: Stage, family: str) -> "_LogicLayer":
-        """Return that of a stage whose weights are logic, for a device of ``family``."""
-        engine = stage.engine
+    def of(cls, stage: Stage, engine: UnrolledParams, family: str) -> "_LogicLayer":
+        """Return that of a stage whose weights are logic, in ``engine``, for a device of ``family``."""
         found = cost(engine.logic, family, levels=engine.levels, chain=engine.chain)
         if stage.is_readout:
             winner = parts.winner(FAMILIES[family], stage.neurons, engine.score_width, 0)

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from math import prod
 
+from s2nn_hw.circuit.engines.event import EventParams
+from s2nn_hw.circuit.engines.unrolled import UnrolledParams
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.cost.estimate import estimate
@@ -100,10 +102,10 @@ class WeightsOverview:
             table=stage.layer.neuron.table_name,
             table_range=(int(table.min()), int(table.max())),
             accumulator_bits=(int(widths.min()), int(widths.max())),
-            memory_bits=0 if engine.kind == "unrolled" else sum(s.weights.size * s.bits for s in synapses),
+            memory_bits=0 if isinstance(engine, UnrolledParams) else sum(s.weights.size * s.bits for s in synapses),
             lanes=engine.lanes,
             groups=engine.groups,
-            banks=engine.banks if engine.kind == "event" else engine.terms,
+            banks=engine.banks if isinstance(engine, EventParams) else engine.terms,
             words=engine.words,
             bit_planes=engine.planes,
         )
@@ -177,7 +179,7 @@ class StageOverview:
 def stage_overview(network: Network, stage: Stage) -> StageOverview:
     """Return one stage's figures: shapes, weights, ranges, accumulator width, engine, windows."""
     layer, engine, sources = stage.layer, stage.engine, stage.layers[0].sources
-    wired, side = engine is not None and engine.kind == "unrolled", round(stage.repeats**0.5)
+    wired, side = isinstance(engine, UnrolledParams), round(stage.repeats**0.5)
     return StageOverview(
         name=stage.name,
         sources=tuple(sources),
@@ -187,7 +189,7 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
         shape=tuple(network.shapes[layer.name]),
         pool=(side, side) if stage.repeats > 1 else None,
         output=stage.output,
-        inputs=sum(prod(network.shapes[source]) for source in sources),
+        inputs=sum(int(prod(network.shapes[source])) for source in sources),
         neurons=stage.neurons,
         connections=sum(connections(network, one, wired=wired) for one in stage.layers),
         fused=tuple(one.name for one in stage.fused),

@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from s2nn_hw.circuit.engines.unrolled import UnrolledParams
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.network.network import INPUT, Layer, Network
 from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape
@@ -83,7 +84,7 @@ def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -
         for synapse, source in zip(layer.synapses, layer.sources, strict=True):
             read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
             taps += float(read.sum())
-            if stage.engine.kind == "unrolled" and not isinstance(synapse, Conv2d | PooledDense):
+            if isinstance(stage.engine, UnrolledParams) and not isinstance(synapse, Conv2d | PooledDense):
                 additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
             else:
                 additions += float(read.sum()) * fan_out(synapse)

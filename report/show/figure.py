@@ -11,6 +11,7 @@ import vl_convert
 from s2nn_hw.report.show.palette import config, painted
 
 VL_VERSION = "6.4"
+Layers = alt.LayerChart | alt.FacetChart  # what Altair says that a chart of several layers is
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ def print_overview(data: Json, console: Console) -> None:
             make_table("window buffers", ("layer", "of", "kernel", "taps at once", "words", "bits a word"), windows)
         )
     columns = ("name", "engine", "banks", "taps", "width", "depth", "groups", "memory")
-    heads = ("layer", "engine", "banks", "taps", "word", "queue", "groups", "memory")
-    console.print(make_table("plan", heads, [cells(row, *columns) for row in data["plan"]]))
+    shown = ("layer", "engine", "banks", "taps", "word", "queue", "groups", "memory")
+    console.print(make_table("plan", shown, [cells(row, *columns) for row in data["plan"]]))
     estimates = [_estimate_cells(family, row) for family, row in data["estimates"].items()]
     console.print(make_table("accelerator, estimate", ("family", "LUT", "FF", "block RAM", "DSP"), estimates))
     console.print("provenance: " + (", ".join(_provenance(data["provenance"])) or "none given"))

@@ -16,7 +16,10 @@ from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show import summary, words
 from s2nn_hw.report.show.charts import figures, pareto
 from s2nn_hw.report.show.figure import Figure, runtime, vega
+from s2nn_hw.report.show.literature_rows import literature_table, point
+from s2nn_hw.report.show.network_rows import network_table
 from s2nn_hw.report.show.palette import DARK, LIGHT, style_variables
+from s2nn_hw.report.show.tiles import tiles
 
 SECTIONS = {
     "network": ("spikes", "limiting"),
@@ -39,17 +42,17 @@ def write_page(report: Json, path: Path | str, *, literature: Sequence[System] =
 def render_page(report: Json, *, literature: Sequence[System] = ()) -> str:
     """Return the HTML text of :func:`write_page`."""
     drawn = figures(report)
-    drawn |= pareto.beside([summary.point(report)], literature)
+    drawn |= pareto.beside([point(report)], literature)
     return render(
         "report.html",
         drawn,
         report=report,
         title=words.plain(report["network"]["name"]),
         verdict=summary.verdict(report),
-        tiles=summary.tiles(report),
-        network=summary.network(report),
+        tiles=tiles(report),
+        network=network_table(report),
         times=summary.times(report),
-        literature=summary.literature(report, literature),
+        literature=literature_table(report, literature),
         sections={key: [drawn[name] for name in names if name in drawn] for key, names in SECTIONS.items()},
         download=data_url(report),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from s2nn_hw.report.quantities import Json
-from s2nn_hw.report.show.figure import rows_of
+from s2nn_hw.report.show.figure import Layers, rows_of
 from s2nn_hw.report.show.palette import BLUE, INK, LINE
 from s2nn_hw.report.show.words import plain
 
@@ -98,9 +98,7 @@ def log_scale(domain: Sequence[float]) -> alt.Scale:
     return alt.Scale(type="log", domain=list(domain), nice=False)
 
 
-def labelled_bars(
-    bars: Sequence[Bar], order: Iterable[str], *, top: float | None = None, track: bool = True
-) -> alt.LayerChart:
+def labelled_bars(bars: Sequence[Bar], order: Iterable[str], *, top: float | None = None, track: bool = True) -> Layers:
     """Return bars with their text above them.
 
     ``top``: where the scale ends, with a grey ``track`` behind each bar; else at the largest value, without one.
@@ -121,7 +119,7 @@ def labelled_bars(
     return alt.layer(*layers).properties(height={"step": LABELLED_STEP})
 
 
-def with_bands(chart: alt.LayerChart, bands: Sequence[Band], order: Iterable[str]) -> alt.LayerChart:
+def with_bands(chart: Layers, bands: Sequence[Band], order: Iterable[str]) -> Layers:
     """Return labelled bars with a line for each of ``bands``."""
     if not bands:
         return chart

@@ -22,7 +22,7 @@ from s2nn_hw.report.show.charts.common import (
     values,
     with_bands,
 )
-from s2nn_hw.report.show.figure import Figure, rows_of
+from s2nn_hw.report.show.figure import Figure, Layers, rows_of
 from s2nn_hw.report.show.palette import BLUE, GREY, INK, PAPER, SERIES
 from s2nn_hw.report.show.words import TIMES, factors, number, origin, plain
 
@@ -173,12 +173,19 @@ class _Model:
         cls, name: str, compute: float, memory: float, total: float, ratio: float, least: float, most: float
     ) -> "_Model":
         """Return that of the report's figures, in the order of :data:`ARITHMETIC`."""
-        nj = [f"{number(value)} nJ" for value in (compute, memory, total)]
-        shown = f"{TIMES} {number(ratio, digits=3)}"
-        return cls(name, compute, total, shown, *nj, f"{number(least)} to {number(most)} nJ")
+        return cls(
+            row=name,
+            arithmetic=compute,
+            total=total,
+            ratio=f"{TIMES} {number(ratio, digits=3)}",
+            first=f"{number(compute)} nJ",
+            second=f"{number(memory)} nJ",
+            sum=f"{number(total)} nJ",
+            band=f"{number(least)} to {number(most)} nJ",
+        )
 
 
-def _spans(models: Sequence[_Model]) -> alt.LayerChart:
+def _spans(models: Sequence[_Model]) -> Layers:
     """Return a line per number system from its arithmetic alone to the sum, with a point at each end."""
     order = [model.row for model in models]
     base = alt.Chart(rows_of(map(asdict, models))).encode(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import altair as alt
 
@@ -13,8 +13,10 @@ from s2nn_hw.report.show.palette import INK, PAPER
 
 LETTER, LINE_HEIGHT = 6.2, 14  # px, of a label
 PLOT_HEIGHT, PLOT_WIDTH = 280, 300  # px, the narrowest plot
-# where a label may stand, best first: alignment, dx, dy
-PLACES = (
+Align = Literal["left", "center", "right"]
+Place = tuple[Align, int, int]  # alignment, dx, dy
+# where a label may stand, best first
+PLACES: tuple[Place, ...] = (
     ("left", 9, 0),
     ("right", -9, 0),
     ("center", 0, -14),
@@ -59,6 +61,12 @@ class Ends:
     high: float
     log: bool = False
 
+    @classmethod
+    def of(cls, domain: Sequence[float], log: bool) -> "Ends":
+        """Return those of a ``domain``."""
+        low, high = domain
+        return cls(low, high, log)
+
     def share(self, value: float) -> float:
         """Return where ``value`` lies, 0 at the low end and 1 at the high one."""
         low, high, at = (log10(v) if self.log else v for v in (self.low, self.high, value))
@@ -95,7 +103,7 @@ def labels(
     return made
 
 
-def _box(at: tuple[float, float], width: float, place: tuple[str, int, int]) -> Box:
+def _box(at: tuple[float, float], width: float, place: Place) -> Box:
     """Return the box of a label of so many px at ``place`` beside a point."""
     align, dx, dy = place
     left = at[0] + dx - {"left": 0, "right": width, "center": width / 2}[align]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import altair as alt
 
@@ -111,15 +112,14 @@ def pareto(ours: Sequence[System], others: Sequence[System], plot: Plot, room: i
     shown = mine + grey
     if len(shown) < 2:
         return None
-    wide, axis_x = _scale(across, [spot.x for spot in shown])
-    high, axis_y = _scale(up, [spot.y for spot in shown])
+    wide, high = _domain(across, [spot.x for spot in shown]), _domain(up, [spot.y for spot in shown])
     axes = {
-        "x": alt.X("x:Q", title=across.title, scale=wide, axis=axis_x),
-        "y": alt.Y("y:Q", title=up.title, scale=high, axis=axis_y),
+        "x": alt.X("x:Q", title=across.title, **_axis(across, wide)),
+        "y": alt.Y("y:Q", title=up.title, **_axis(up, high)),
     }
     layers = [
         *_fronts(mine, tasks, across, up, axes),
-        *labels(shown, Ends(*wide.domain, across.log), Ends(*high.domain, up.log), axes, room),
+        *labels(shown, Ends.of(wide, across.log), Ends.of(high, up.log), axes, room),
         *_dots(mine, grey, tasks, axes, tooltip(system="name", task="task", **{plot.x: "xs", plot.y: "ys"})),
     ]
     text = f"{up.title.capitalize()} against {across.title}" + (", others in grey" if grey else "") + f".{plot.note}"
@@ -172,16 +172,21 @@ def _dots(
     return [*dots, ours.encode(**axes, color=colour, tooltip=tips)]
 
 
-def _scale(axis: Axis, values: Sequence[float]) -> tuple[alt.Scale, alt.Axis]:
-    """Return scale and axis with room for all ``values``."""
+def _domain(axis: Axis, values: Sequence[float]) -> list[float]:
+    """Return the ends of a scale with room for all ``values``."""
     low, high = min(values), max(values)
     if axis.log:
-        low, high = log_domain(low / 1.5, high * 1.5)
-        return log_scale([low, high]), log_axis(low, high)
+        return log_domain(low / 1.5, high * 1.5)
     room = 0.12 * (high - low) or 1
-    return alt.Scale(
-        zero=False, domain=[low - room, min(100.0, high + room) if axis.unit == "%" else high + room], nice=False
-    ), alt.Axis(format=",.4~g", tickCount=5)
+    return [low - room, min(100.0, high + room) if axis.unit == "%" else high + room]
+
+
+def _axis(axis: Axis, domain: Sequence[float]) -> dict[str, Any]:
+    """Return scale and axis over exactly this ``domain``."""
+    if axis.log:
+        return {"scale": log_scale(domain), "axis": log_axis(*domain)}
+    scale = alt.Scale(zero=False, domain=list(domain), nice=False)
+    return {"scale": scale, "axis": alt.Axis(format=",.4~g", tickCount=5)}
 
 
 def drawn(ours: Sequence[System], others: Sequence[System], plots: Iterable[Plot], room: int = PLOT_WIDTH) -> Figures:

@@ -19,8 +19,8 @@ from s2nn_hw.report.show.charts.common import (
     tooltip,
     values,
 )
-from s2nn_hw.report.show.charts.labels import PLOT_HEIGHT, PLOT_WIDTH, Ends, labels
-from s2nn_hw.report.show.figure import Figure, rows_of
+from s2nn_hw.report.show.charts.labels import PLOT_HEIGHT, PLOT_WIDTH, Align, Ends, labels
+from s2nn_hw.report.show.figure import Figure, Layers, rows_of
 from s2nn_hw.report.show.palette import BLUE, GREY, INK, MUTED, ORANGE, TEAL
 from s2nn_hw.report.show.words import TIMES, number, origin
 
@@ -69,7 +69,7 @@ def roofline(report: Json, room: int = PLOT_WIDTH) -> Figure | None:
     )
 
 
-def _roof(points: Sequence[_Work], adders: float | None, memory: float | None, room: int) -> alt.LayerChart:
+def _roof(points: Sequence[_Work], adders: float | None, memory: float | None, room: int) -> Layers:
     """Return the points with their names, under a line for all ``adders`` and one for all of the ``memory``."""
     xs, ys = [p.x for p in points] + ([memory] if memory else []), [p.y for p in points] + ([adders] if adders else [])
     wide, high = [min(xs) / 3, 2.2 * max(xs)], [min(ys) / 3, 2.2 * max(ys)]
@@ -86,7 +86,7 @@ def _roof(points: Sequence[_Work], adders: float | None, memory: float | None, r
             tooltip=tooltip(layer="name", rate="adds", memory="bits"),
         )
     )
-    layers = [*labels(points, Ends(*wide, log=True), Ends(*high, log=True), axes, room), dots]
+    layers = [*labels(points, Ends.of(wide, log=True), Ends.of(high, log=True), axes, room), dots]
     if adders:
         said = {"y": adders, "text": f"all adders of the device: {number(adders)}"}
         layers += _rule(said, {"y": "y:Q"}, {"x": alt.value(4), "y": "y:Q"}, "left")
@@ -109,7 +109,7 @@ def _ceiling(device: Json, key: str) -> float | None:
     return value if isinstance(value, (int, float)) and value > 0 else None
 
 
-def _rule(row: Json, line: Mapping[str, Any], label: Mapping[str, Any], align: str) -> list[alt.Chart]:
+def _rule(row: Json, line: Mapping[str, Any], label: Mapping[str, Any], align: Align) -> list[alt.Chart]:
     """Return a line across the plot and its text; ``line``, ``label``: their encodings."""
     at = alt.Chart(rows_of([row]))
     return [
@@ -167,7 +167,7 @@ def bounds(report: Json) -> Figure | None:
         for what, value in [*zip(titles, parts, strict=True), ("interval", now)]
         if value and value > 0
     ]
-    ratios = {name: ratio for name, _, _, ratio, *_ in found}
+    ratios = [(name, ratio) for name, _, _, ratio, *_ in found]
     return Figure(
         "bounds",
         "Layers against their lower bounds",
@@ -180,9 +180,9 @@ def bounds(report: Json) -> Figure | None:
     )
 
 
-def _against(kinds: Sequence[_Kind], points: Sequence[_Cycles], ratios: Mapping[str, float | None]) -> alt.LayerChart:
-    """Return the points of each layer on a line, and the ratio (by layer's name) behind the last."""
-    order, titles = list(ratios), [*(kind.title for kind in kinds), "interval"]
+def _against(kinds: Sequence[_Kind], points: Sequence[_Cycles], ratios: Sequence[tuple[str, float | None]]) -> Layers:
+    """Return the points of each layer on a line, and the ratio behind the last."""
+    order, titles = [name for name, _ in ratios], [*(kind.title for kind in kinds), "interval"]
     domain = log_domain(min(p.x for p in points), max(p.x for p in points), right=0.2)
     dots = (
         alt.Chart(rows_of(point.to_json() for point in points))
@@ -208,7 +208,7 @@ def _against(kinds: Sequence[_Kind], points: Sequence[_Cycles], ratios: Mapping[
     )
     shown = [
         {"row": row, "x": max(p.x for p in points if p.row == row), "text": f"{TIMES} {number(ratio, digits=3)}"}
-        for row, ratio in ratios.items()
+        for row, ratio in ratios
         if ratio is not None
     ]
     text = (

@@ -6,7 +6,7 @@ import altair as alt
 
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.charts.common import BAND_STEP, Bar, along, labelled_bars, names_axis, tooltip, values
-from s2nn_hw.report.show.figure import Figure, rows_of
+from s2nn_hw.report.show.figure import Figure, Layers, rows_of
 from s2nn_hw.report.show.palette import BLUE, MUTED, PAPER, SERIES, SOFT
 from s2nn_hw.report.show.words import number, origin, plain, unit_text
 
@@ -138,7 +138,7 @@ def timeline(report: Json) -> Figure | None:
     )
 
 
-def _slots(slots: list[_Slot], unit: str) -> alt.LayerChart:
+def _slots(slots: list[_Slot], unit: str) -> Layers:
     """Return a row of bars per layer, coloured by frame, with the frame's number in the wider ones."""
     end = max(slot.end for slot in slots)
     order = list(dict.fromkeys(slot.row for slot in slots))
