@@ -31,7 +31,7 @@ from s2nn_hw.report.sections.resources import resources
 
 def build_report(
     network: Network,
-    plan: Plan | None,
+    plan: Plan,
     images: npt.NDArray[np.uint8],
     labels: npt.ArrayLike | None,
     known: Known | None = None,
