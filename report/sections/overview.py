@@ -189,7 +189,7 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
         shape=tuple(network.shapes[layer.name]),
         pool=(side, side) if stage.repeats > 1 else None,
         output=stage.output,
-        inputs=sum(int(prod(network.shapes[source])) for source in sources),
+        inputs=sum(prod(network.shapes[source]) for source in sources),
         neurons=stage.neurons,
         connections=sum(connections(network, one, wired=wired) for one in stage.layers),
         fused=tuple(one.name for one in stage.fused),
