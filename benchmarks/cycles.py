@@ -23,7 +23,7 @@ def run(setting):
     ]
     for row in layer_rows(design, measured):
         rows += [
-            Row(f"{row['name']} alone", row["alone_interval"], "cycles", row["bound"], "max(ones / banks, words)"),
-            Row(f"{row['name']} alone to bound", row["alone_to_bound"], "", RATIO, "figure to reach", binding=True),
+            Row(f"{row.name} alone", row.cycles.alone_interval, "cycles", row.cycles.bound, "max(ones / banks, words)"),
+            Row(f"{row.name} alone to bound", row.cycles.alone_to_bound, "", RATIO, "figure to reach", binding=True),
         ]
     return rows

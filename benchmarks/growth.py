@@ -38,17 +38,17 @@ class References:
             network = load(path)
             images, _ = find_images(network, TIMED)
             design = Design(network, default_plan(network, "xc7"))
-            layers = [row for row in layer_rows(design, measure(design, images)) if row["alone_interval"]]
-            slowest = max(layers, key=lambda row: row["alone_interval"])
+            layers = [row for row in layer_rows(design, measure(design, images)) if row.cycles.alone_interval]
+            slowest = max(layers, key=lambda row: row.cycles.alone_interval)
             guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
             blocks = sum(row["weight_brams"] for row in guess["layers"])
             held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
             rows += [
                 Row(
-                    f"{network.name}: slowest layer, {slowest['name']}",
-                    slowest["alone_interval"],
+                    f"{network.name}: slowest layer, {slowest.name}",
+                    slowest.cycles.alone_interval,
                     "cycles",
-                    slowest["bound"],
+                    slowest.cycles.bound,
                     "max(active taps / banks, words)",
                 ),
                 Row(

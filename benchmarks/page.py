@@ -8,6 +8,7 @@ from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts, link_facts
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.full import build_report
+from s2nn_hw.report.known import Known
 from s2nn_hw.report.literature import load_literature
 from s2nn_hw.report.show.page import write_page
 
@@ -23,7 +24,7 @@ TIMES = """() => [performance.getEntriesByName("first-contentful-paint")[0]?.sta
 def run(setting):
     network, plan, board = setting.network, default_plan(setting.network, "xc7"), board_facts(find_board(BOARD))
     link = link_facts(network, plan, clock_hz=board.clock_mhz * 1e6, baud=board.baud)
-    report = build_report(network, plan, setting.images[:IMAGES], None, None, board=board, link=link)
+    report = build_report(network, plan, setting.images[:IMAGES], None, Known(board=board, link=link))
     path, start = setting.output / "page.html", time.perf_counter()
     write_page(report, path, literature=load_literature())
     seconds = time.perf_counter() - start

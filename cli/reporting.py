@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from s2nn_hw.activity_record import load_activity
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import GENERAL
 from s2nn_hw.files import write_json
@@ -15,15 +16,16 @@ from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, find_build, read_build, 
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan, parse_plan
-from s2nn_hw.report.energy.device import load_activity
 from s2nn_hw.report.energy.readings import load_readings
 from s2nn_hw.report.full import build_report
+from s2nn_hw.report.known import Known
 from s2nn_hw.report.literature import load_literature
-from s2nn_hw.report.reproduce import commands
+from s2nn_hw.report.reproduce import Given, commands
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
-from s2nn_hw.report.show import tables
+from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.page import write_page
+from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
 BUILDS, ACTIVITY = "build", "activity.json"
@@ -34,7 +36,7 @@ def inspect_network(path, *, plan=None, as_json=False):
     network = load(path)
     with working(f"inspecting {network.name}"):
         data = overview(network, load_plan(plan, network) if plan else None)
-    _show(data, as_json, tables.print_overview)
+    _show(data, as_json, print_overview)
     if not as_json:
         next_step("verify", path, *(["--plan", plan] if plan else []))
 
@@ -89,29 +91,22 @@ def report_network(
     measured = load_readings(readings) if readings else None
     images, labels, where = test_images(path, network)
     common = {"board": record and record.name, "plan": _plan_file(plan, folder, chosen, network, record)}
-    again = commands(
-        path, build=built, activity=activity, images=pictures, labels=labels, frames=frames, readings=readings, **common
+    given = Given(path, images=pictures, labels=labels, readings=readings, frames=frames, **common)
+    known = Known(
+        board=record,
+        link=link,
+        build=built,
+        folder=Path(folder).name if folder else None,
+        activity=activity,
+        readings=measured,
+        checked=_checked(network),
+        source=where,
+        data_set=_title(network, data_set_title),
+        created=_now(),
+        reproduce=commands(given, build=built, activity=activity),
     )
     with _progress(len(images)) as advance:
-        data = build_report(
-            network,
-            chosen,
-            images,
-            labels,
-            built,
-            board=record,
-            link=link,
-            source=where,
-            checked=_checked(network),
-            frames=frames,
-            activity=activity,
-            readings=measured,
-            created=_now(),
-            folder=Path(folder).name if folder else None,
-            data_set=_title(network, data_set_title),
-            reproduce=again,
-            progress=advance,
-        )
+        data = build_report(network, chosen, images, labels, known, frames=frames, progress=advance)
     check_report(data)
     written = []
     if target is not None:
@@ -123,7 +118,7 @@ def report_network(
         page = target.with_suffix(".html")
         write_page(data, page, literature=load_literature())
         written.append(f"page: {page}")
-    _show(data, as_json, tables.print_report)
+    _show(data, as_json, print_report)
     if not as_json:
         terminal().print("\n".join(written))
         if record and data["energy"]["device"] is None and record.family != "gowin":
@@ -186,7 +181,7 @@ def _activity(folder, network, plan, board):
     for path in own + sorted(others, key=lambda p: -p.stat().st_mtime):
         if path.is_file():
             activity = load_activity(path)
-            if (activity["network"]["digest"], activity["plan"]) == (network.digest, plan.to_json()):
+            if activity.is_of(network.digest, plan.to_json()):
                 return activity
     return None
 

@@ -33,6 +33,6 @@ def frame_energy(design, ones, values):
     for stage, table in zip(design.stages, ones, strict=True):
         if stage.engine is not None:
             wide = int(stage.engine.accumulator_widths().max())
-            total += stage_work(design.network, stage, means)["synaptic_operations"] * add_pj(wide)
+            total += stage_work(design.network, stage, means).synaptic_operations * add_pj(wide)
         total += sum(bits / WORD * access_pj(memory) for bits, memory in weight_reads(stage, table))
     return round(total / 1000, 3)

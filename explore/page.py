@@ -5,7 +5,9 @@ from pathlib import Path
 
 from s2nn_hw.explore.objectives import FIGURES
 from s2nn_hw.files import write_text
-from s2nn_hw.report.show.charts.pareto import AXES, pareto
+from s2nn_hw.report.literature import System
+from s2nn_hw.report.show.charts.pareto import AXES, Plot
+from s2nn_hw.report.show.charts.pareto import drawn as draw
 from s2nn_hw.report.show.page import render
 
 # names and factors of the report's plots
@@ -36,23 +38,18 @@ def render_page(data, title):
     front = [_point(point, f"trial {point['trial']}", task) for point in data["chart"]["points"] if point["front"]]
     others = [_point(point, "", task) for point in data["chart"]["points"] if not point["front"]]
     axes = [PLOTTED[axis][0] for axis in data["chart"]["axes"] if axis in PLOTTED]
-    drawn = {}
-    for y, x in combinations(axes, 2):
-        figure = pareto(
-            front, others, x, y, name=f"{x}-{y}".replace("_", "-"), note=NOTE, title=f"{_short(y)} against {_short(x)}"
-        )
-        if figure is not None:
-            drawn[figure.name] = figure
+    plots = [Plot.of(x, y, f"{_short(y)} against {_short(x)}", NOTE) for y, x in combinations(axes, 2)]
+    drawn = draw(front, others, plots)
     return render(
         "explore.html", drawn, data=data, title=task, heads=_heads(data), rows=_rows(data), figures=list(drawn.values())
     )
 
 
 def _point(point, system, task):
-    row = {"system": system, "task": task}
-    return row | {
+    figures = {
         name: None if point.get(axis) is None else point[axis] * factor for axis, (name, factor) in PLOTTED.items()
     }
+    return System(system=system, task=task, **figures)
 
 
 def _short(axis):

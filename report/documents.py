@@ -17,18 +17,21 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_text
-from s2nn_hw.report.compare import PLOTS, titles
-from s2nn_hw.report.literature import load_literature
+from s2nn_hw.report.compare import PLOTS, named_points, titles
+from s2nn_hw.report.literature import System, load_literature
+from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.schema import read_report
 from s2nn_hw.report.show import summary, words
 from s2nn_hw.report.show.charts import figures
-from s2nn_hw.report.show.charts.pareto import beside, pareto
+from s2nn_hw.report.show.charts.pareto import beside, drawn
 from s2nn_hw.report.show.charts.roof import roofline
-from s2nn_hw.report.show.figure import svg
+from s2nn_hw.report.show.figure import Figure, svg
+from s2nn_hw.report.show.literature_rows import HEADS, figures_text
 from s2nn_hw.report.show.palette import DARK, LIGHT
 
 BEGIN = re.compile(r"<!-- figures:(\S+) -->")
@@ -50,13 +53,15 @@ OVERVIEW = (
 )
 
 
-def update(reports, documents, folder, *, literature=()):
+def update(
+    reports: Sequence[Json], documents: Iterable[Path | str], folder: Path | str, *, literature: Sequence[System] = ()
+) -> list[Path]:
     """Bring the marked parts of Markdown files ``documents`` up to date; return the paths that were written.
 
     ``reports``: list of reports; ``folder``: where pictures go. :class:`UserError` for a mark without its end or with
     a name that nothing is known by; then nothing has been written.
     """
-    known, texts = _Known(reports, literature), {}
+    known, texts = _Known(reports, literature), dict[Path, tuple[str, str]]()
     for path in map(Path, documents):
         try:
             if path.stat().st_size > MAX_DOCUMENT:
@@ -65,7 +70,7 @@ def update(reports, documents, folder, *, literature=()):
         except FileNotFoundError:
             raise UserError(f"document {path} does not exist") from None
         texts[path] = (text, _replaced(text, path, Path(folder), known))
-    written = []
+    written: list[Path | None] = []
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, drawing in known.pictures.items():
         written.append(_write(Path(folder) / name, drawing))
@@ -73,7 +78,7 @@ def update(reports, documents, folder, *, literature=()):
     return [path for path in written if path]
 
 
-def _write(path, text):
+def _write(path: Path, text: str) -> Path | None:
     """Write ``text`` unless it is there already; return the path if it was written."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return None
@@ -81,8 +86,9 @@ def _write(path, text):
     return path
 
 
-def _replaced(text, path, folder, known):
-    done, at = [], 0
+def _replaced(text: str, path: Path, folder: Path, known: "_Known") -> str:
+    """Return the document ``text`` with its marked parts made anew."""
+    done, at = list[str](), 0
     while begin := BEGIN.search(text, at):
         name = begin.group(1)
         end = text.find(f"<!-- /figures:{name} -->", begin.end())
@@ -97,16 +103,18 @@ def _replaced(text, path, folder, known):
 class _Known:
     """What can be asked for by name; ``pictures``: file name -> SVG text of those that were."""
 
-    def __init__(self, reports, literature):
-        self.reports, self.literature, self.pictures = reports, literature, {}
+    def __init__(self, reports: Sequence[Json], literature: Sequence[System]) -> None:
+        self.reports, self.literature = reports, literature
+        self.pictures: dict[str, str] = {}
         self.names = titles(reports, [Path(f"report {k}") for k in range(1, len(reports) + 1)])
-        self.by_name = {}
+        self.by_name: dict[str, list[Json]] = {}
         for report in reports:
             board = report["board"]["name"] if report["board"] else "none"
             for name in (report["network"]["name"], f"{report['network']['name']}@{board}"):
                 self.by_name.setdefault(name, []).append(report)
 
-    def block(self, name, where, path):
+    def block(self, name: str, where: str, path: Path) -> str:
+        """Return what document ``path`` calls ``name`` as Markdown; ``where``: the folder of pictures from there."""
         if name == "overview":
             return overview_table(self.reports)
         if name == "literature":
@@ -126,13 +134,14 @@ class _Known:
                     f"{', '.join(self.by_name) or 'none'}, and overview, literature, compare"
                 )
             found = figures(mine[0])
-            if "roofline" in found:
-                found["roofline"] = roofline(mine[0], ROOM)
+            wide = roofline(mine[0], ROOM)
+            found |= {wide.name: wide} if wide else {}
         if wanted not in found:
             raise UserError(f"document {path}: figures:{name}: no such figure; there are {', '.join(found)}")
         return self.picture(name, found[wanted], where)
 
-    def picture(self, name, figure, where):
+    def picture(self, name: str, figure: Figure, where: str) -> str:
+        """Draw ``figure``, light and dark; return the Markdown that shows it."""
         stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name)
         for mode, colours in (("light", LIGHT), ("dark", DARK)):
             self.pictures[f"{stem}-{mode}.svg"] = svg(figure, colours) + "\n"
@@ -143,18 +152,13 @@ class _Known:
         )
 
 
-def compare_figures(reports, names, literature):
+def compare_figures(reports: Sequence[Json], names: Sequence[str], literature: Sequence[System]) -> dict[str, Figure]:
     """Return the figures of all reports together, by name."""
-    points = [summary.point(report) | {"system": name} for report, name in zip(reports, names, strict=True)]
-    drawn = beside(points, literature, ROOM)
-    for x, y, title in PLOTS:
-        figure = pareto(points, literature, x, y, name=f"{x}-{y}".replace("_", "-"), title=title, room=ROOM)
-        if figure is not None:
-            drawn[figure.name] = figure
-    return drawn
+    ours = named_points(reports, names)
+    return beside(ours, literature, ROOM) | drawn(ours, literature, PLOTS, ROOM)
 
 
-def overview_table(reports):
+def overview_table(reports: Sequence[Json]) -> str:
     """Return a Markdown table with a row per report, and a line that says where the columns are from."""
     rows = []
     for report in reports:
@@ -181,7 +185,7 @@ def overview_table(reports):
     return f"{_table(OVERVIEW, rows)}\n\n{_sources(reports)}"
 
 
-def _sources(reports):
+def _sources(reports: Iterable[Json]) -> str:
     """Return the line below the overview: where its figures are from."""
     counts = sorted({f"{report['images']['count']:,}" for report in reports})
     return (
@@ -191,38 +195,36 @@ def _sources(reports):
     )
 
 
-def literature_table(reports, literature):
+def literature_table(reports: Iterable[Json], literature: Iterable[System]) -> str:
     """Return a Markdown table of the ``literature`` rows of the reports' data sets, with convention and source."""
     tasks = [report["network"]["data_set"] or "" for report in reports]
     rows = [
-        (
-            row["system"],
-            row["device"],
-            row["task"],
-            *(summary.figure_text(key, row.get(key)) for key in summary.HEADS),
-            f"{row['convention']}. {row['source']} ({row['read']})",
-        )
+        (row.system, row.device, row.task, *figures_text(row), f"{row.convention}. {row.source} ({row.read})")
         for row in literature
-        if any(words.same(row["task"], task) for task in tasks)
+        if any(words.same(row.task, task) for task in tasks)
     ]
-    return _table(("System", "Device", "Task", *summary.HEADS.values(), "Convention and source"), rows)
+    return _table(("System", "Device", "Task", *HEADS.values(), "Convention and source"), rows)
 
 
-def _marked(q):
+def _marked(q: Json | None) -> str:
+    """Return a quantity as text, an estimate behind a ``~``."""
     return ("~" if q and q["source"] == "estimate" else "") + words.quantity(q)
 
 
-def _escaped(text):
+def _escaped(text: str) -> str:
+    """Return ``text`` on one line, as it may stand in Markdown and in HTML."""
     line = words.plain(text, 600).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", line)
 
 
-def _table(heads, rows):
+def _table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     return "\n".join(lines + [f"| {' | '.join(map(_escaped, row))} |" for row in rows])
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m s2nn_hw.report.documents",
         description="Bring pictures and tables of reports in documents up to date.",

@@ -1,7 +1,9 @@
 """Figures of other systems, from ``literature.toml``: a row each, with what its figures hold and their source."""
 
-from numbers import Real
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.texts import read_toml
@@ -15,10 +17,42 @@ READ = ("paper", "repository", "abstract", "secondary", "measured")
 POWER_OF = ("board", "chip")
 
 
-def load_literature(path=PATH):
-    """Return the rows of TOML file ``path`` as dictionaries: :data:`TEXTS`, :data:`NUMBERS` (None if not published;
-    units in :data:`UNITS`), ``power_of`` (:data:`POWER_OF`, None without power), ``read`` (how the figures were come
-    by, one of :data:`READ`).
+@dataclass(frozen=True)
+class System:
+    """A system and its figures: others' from the literature, or one of ours beside them.
+
+    system, device, task   what it is, on what, for which data set
+    accuracy ... clock_mhz figures, None where not published; units in :data:`UNITS`
+    power_of               one of :data:`POWER_OF`, None without power
+    convention, source     what the figures hold, and where they are from
+    read                   how they were come by, one of :data:`READ`
+    """
+
+    system: str
+    device: str = ""
+    task: str = ""
+    accuracy: float | None = None
+    luts: float | None = None
+    brams: float | None = None
+    dsps: float | None = None
+    latency_us: float | None = None
+    frames_per_second: float | None = None
+    power_w: float | None = None
+    energy_uj: float | None = None
+    clock_mhz: float | None = None
+    power_of: str | None = None
+    convention: str = ""
+    source: str = ""
+    read: str = ""
+
+    def figure(self, name: str) -> float | None:
+        """Return the figure of that name, one of :data:`NUMBERS`."""
+        value: float | None = getattr(self, name)
+        return value
+
+
+def load_literature(path: Path | str = PATH) -> list[System]:
+    """Return the rows of TOML file ``path``.
 
     :class:`UserError` for another format, and for a row without source or convention, with an unknown field or a
     number that is none or negative; it names the row.
@@ -30,14 +64,15 @@ def load_literature(path=PATH):
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"literature {path}: [[systems]] must be a list of tables")
     done = [_row(row, k, path) for k, row in enumerate(rows, 1)]
-    names = [row["system"] for row in done]
+    names = [row.system for row in done]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"literature {path}: system {name!r} is there twice; give each row a name of its own")
     return done
 
 
-def _row(row, k, path):
+def _row(row: Mapping[str, Any], k: int, path: Path | str) -> System:
+    """Return row number ``k`` of the file; :class:`UserError` if something is missing or wrong."""
     where = f"literature {path}: row {k} ({row.get('system')})"
     for name in TEXTS:
         if not isinstance(row.get(name), str) or not row[name].strip():
@@ -52,12 +87,8 @@ def _row(row, k, path):
         raise UserError(f"{where}: power_w and power_of ({' or '.join(POWER_OF)}) go together")
     for name in NUMBERS:
         value = row.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise UserError(f"{where}: {name} must be a number that is not negative, not {value!r}")
     if row.get("accuracy", 0) > 100:
         raise UserError(f"{where}: accuracy is in percent, not {row['accuracy']!r}")
-    return (
-        {name: row[name] for name in TEXTS}
-        | {name: row.get(name) for name in NUMBERS}
-        | {"power_of": row.get("power_of"), "read": row["read"]}
-    )
+    return System(**row)

@@ -8,12 +8,24 @@ A band is there exactly when the source is ``estimate``. ``by`` says in words wh
 """
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any, overload
+
+Json = dict[str, Any]  # an object of a report: a quantity, a table, a section ...
 
 SOURCES = ("formula", "simulation", "golden model", "tool report", "estimate", "measured", "setting")
 
 
-def significant(value, digits=6):
+@overload
+def significant(value: None, digits: int = 6) -> None: ...
+
+
+@overload
+def significant(value: float, digits: int = 6) -> float: ...
+
+
+def significant(value: float | None, digits: int = 6) -> float | None:
     """Return ``value`` rounded to so many significant digits, None as None; integers stay whole."""
     value = _number(value, "value")
     if value is None or isinstance(value, int) or value == 0:
@@ -21,7 +33,9 @@ def significant(value, digits=6):
     return round(value, digits - 1 - math.floor(math.log10(abs(value))))
 
 
-def quantity(value, unit, source, by=None, band=None):
+def quantity(
+    value: float | None, unit: str, source: str, by: str | None = None, band: Sequence[float] | None = None
+) -> Json:
     """Return a JSON-able quantity.
 
     ``value``: a finite number, or None where nothing is known (then there is no band); ``unit``: text, e.g. ``nJ``,
@@ -29,7 +43,7 @@ def quantity(value, unit, source, by=None, band=None):
     around the value, for estimates and only for them. :class:`ValueError` if a rule is broken.
     """
     value = _number(value, "value")
-    result = {"value": value} | _origin(unit, source, by, band, needs_band=value is not None)
+    result: Json = {"value": value} | _origin(unit, source, by, band, needs_band=value is not None)
     if band is not None:
         low, high = result["band"]
         if value is None or not low <= value <= high:
@@ -37,7 +51,7 @@ def quantity(value, unit, source, by=None, band=None):
     return result
 
 
-def column(unit, source, by=None, band=None):
+def column(unit: str, source: str, by: str | None = None, band: Sequence[float] | None = None) -> Json:
     """Return what a table says once about a column; ``band``: ``(low, high)`` factors around 1, for estimates only."""
     result = _origin(unit, source, by, band, needs_band=True)
     if band is not None and not 0 <= result["band"][0] <= 1 <= result["band"][1]:
@@ -45,7 +59,7 @@ def column(unit, source, by=None, band=None):
     return result
 
 
-def widest(rows, value="nj", low="low_nj", high="high_nj"):
+def widest(rows: Iterable[Json], value: str = "nj", low: str = "low_nj", high: str = "high_nj") -> tuple[float, float]:
     """Return the factors ``(low, high)`` that hold the ends of every row, two decimals, for the band of a column."""
     rows = [row for row in rows if row[value]]
     return (
@@ -54,7 +68,7 @@ def widest(rows, value="nj", low="low_nj", high="high_nj"):
     )
 
 
-def table(columns, rows):
+def table(columns: Mapping[str, Json], rows: Iterable[Json]) -> Json:
     """Return a JSON-able table.
 
     ``columns``: name to :func:`column`, in the order to show; ``rows``: dictionaries with ``name`` and a value of
@@ -62,7 +76,7 @@ def table(columns, rows):
     """
     if "name" in columns:
         raise ValueError("'name' names the rows of a table and can't be a column")
-    wanted, done = {"name", *columns}, []
+    wanted, done = {"name", *columns}, list[Json]()
     for row in rows:
         if set(row) != wanted:
             raise ValueError(f"row {row.get('name')!r} must have {sorted(wanted)}, not {sorted(row)}")
@@ -72,7 +86,8 @@ def table(columns, rows):
     return {"columns": dict(columns), "rows": done}
 
 
-def _origin(unit, source, by, band, *, needs_band):
+def _origin(unit: str, source: str, by: str | None, band: Sequence[float] | None, *, needs_band: bool) -> Json:
+    """Return what quantities and columns share; :class:`ValueError` if a rule is broken."""
     if not isinstance(unit, str):
         raise ValueError(f"unit must be text, not {unit!r}")
     if source not in SOURCES:
@@ -83,7 +98,7 @@ def _origin(unit, source, by, band, *, needs_band):
         raise ValueError("an estimate needs a band")
     if source != "estimate" and band is not None:
         raise ValueError(f"only estimates have a band, not a number of source {source!r}")
-    result = {"unit": unit, "source": source}
+    result: Json = {"unit": unit, "source": source}
     if by is not None:
         result["by"] = by
     if band is not None:
@@ -94,7 +109,8 @@ def _origin(unit, source, by, band, *, needs_band):
     return result
 
 
-def _cell(value, name):
+def _cell(value: Any, name: str) -> Any:
+    """Return what stands in a cell of column ``name``: text, list of texts, number or None."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
@@ -104,7 +120,7 @@ def _cell(value, name):
     return _number(value, name)
 
 
-def _number(value, what):
+def _number(value: Any, what: str) -> int | float | None:
     """Return ``value`` as a plain int or float (NumPy's too), None as None."""
     if value is None:
         return None

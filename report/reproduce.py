@@ -1,31 +1,67 @@
 """The commands that give a report's figures again, as a shell takes them in the folder where the report was made."""
 
 import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2nn_hw.activity_record import ActivityRecord
+from s2nn_hw.hw.flow.build_record import Asked, BuildRecord
+
+File = Path | str
 
 
-def commands(
-    path, *, board=None, build=None, plan=None, activity=None, images=None, labels=None, frames=None, readings=None
-):
-    """Return the lines, in the order to run them.
+@dataclass(frozen=True)
+class Given:
+    """What ``s2nn-hw report`` was given; None where nothing was.
 
-    ``path``: the network's file as it was given; ``board``: its name; ``build``: its ``build.json``; ``plan``: the file
-    that the plan is in, None for the default one of the board; ``activity``: an ``activity.json``; ``images``,
-    ``labels``, ``readings``: files, ``frames``: a number, as given to ``s2nn-hw report``; None where nothing was.
+    path                       the network's file
+    board                      its name
+    plan                       the file that the plan is in, None for the default one of the board
+    images, labels, readings   files
+    frames                     of how many images cycles are worked out
     """
-    common = [path, *_option("--board", board), *_option("--plan", plan)]
-    pictures = _option("--images", images)
-    judged = pictures + _option("--labels", labels)
-    lines = []
+
+    path: File
+    board: str | None = None
+    plan: File | None = None
+    images: File | None = None
+    labels: File | None = None
+    readings: File | None = None
+    frames: int | None = None
+
+    @property
+    def on_board(self) -> list[Any]:
+        """The options that say on what and how the network is built."""
+        return [*_option("--board", self.board), *_option("--plan", self.plan)]
+
+
+def commands(given: Given, *, build: BuildRecord | None = None, activity: ActivityRecord | None = None) -> list[str]:
+    """Return the lines, in the order to run them; ``build``: a ``build.json``, ``activity``: an ``activity.json``."""
+    common = [given.path, *given.on_board]
+    pictures = _option("--images", given.images)
+    judged = pictures + _option("--labels", given.labels)
+    lines: list[list[Any]] = []
     if build:
         lines.append(["bitstream", *common, *(_asked(build.options) if build.options else []), *pictures])
     if activity:
-        lines.append(["activity", *common, *_option("--frames", activity.get("frames")), *pictures])
+        lines.append(["activity", *common, *_option("--frames", activity.frames), *pictures])
     lines.append(["verify", *common, *judged])
-    lines.append(["report", *common, *judged, *_option("--frames", frames), *_option("--readings", readings), "--html"])
+    lines.append(
+        [
+            "report",
+            *common,
+            *judged,
+            *_option("--frames", given.frames),
+            *_option("--readings", given.readings),
+            "--html",
+        ]
+    )
     return [shlex.join(["s2nn-hw", *map(str, line)]) for line in lines]
 
 
-def _asked(options):
+def _asked(options: Asked) -> list[Any]:
+    """Return the options of a build that was asked for ``options``."""
     return [
         *_option("--freq", options.freq_mhz),
         *_option("--seed", options.seed),
@@ -34,7 +70,8 @@ def _asked(options):
     ]
 
 
-def _option(name, value):
+def _option(name: str, value: Any) -> list[Any]:
+    """Return an option with its value, nothing without one."""
     if value is None:
         return []
     return [name, f"{value:g}" if isinstance(value, float) else value]

@@ -1,15 +1,18 @@
 """Reading a ``report.json`` of somebody else: format, version and every field are checked before anything is shown."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes
+from s2nn_hw.report.quantities import Json
 
 FORMAT, VERSION = "s2nn-report", 2
 MAX_BYTES = 16 << 20  # a report of ten layers has about 40 KB
@@ -17,7 +20,7 @@ LARGEST = 1e18
 MAX_SHOWN = 60
 
 
-def read_report(path):
+def read_report(path: Path | str) -> Json:
     """Return the report (``s2nn-report``, version 2) in file ``path`` as a dictionary.
 
     :class:`~s2nn_hw.errors.UserError` with one line that says which field, what was wanted and what came: for a file
@@ -34,10 +37,11 @@ def read_report(path):
     except ValueError as error:
         raise UserError(f"report {path} is not JSON ({_short(error)}); write one with s2nn-hw report") from None
     check_report(report, f"report {path}")
-    return report
+    checked: Json = report
+    return checked
 
 
-def check_report(report, what="report"):
+def check_report(report: Any, what: str = "report") -> None:
     """Raise :class:`UserError` (one line, beginning with ``what``) unless ``report`` is a report of this version."""
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         came = report.get("format") if isinstance(report, dict) else type(report).__name__
@@ -60,12 +64,14 @@ def check_report(report, what="report"):
 
 
 @cache
-def _validator():
+def _validator() -> Draft202012Validator:
+    """Return what checks a report against ``report.schema.json``."""
     schema = json.loads(Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8"))
     return Draft202012Validator(schema)
 
 
-def _explain(error):
+def _explain(error: ValidationError) -> str:
+    """Return which field is wrong, what was wanted and what came."""
     field = ".".join(map(str, error.absolute_path))
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
@@ -85,7 +91,7 @@ def _explain(error):
     return f"field {field} must be {wanted}, not {_short(repr(error.instance))}"
 
 
-def _mismatches(report):
+def _mismatches(report: Json) -> Iterator[tuple[str, str]]:
     """Yield ``(field, problem)`` of what a JSON Schema can't say."""
     for name in ("latency", "interval"):
         for unit in ("cycles", "us"):
@@ -112,7 +118,7 @@ def _mismatches(report):
         yield "layers.rows", f"must have a name once, not {_short(repr(max(names, key=names.count)))} twice"
 
 
-def _tables(part, field=""):
+def _tables(part: Any, field: str = "") -> Iterator[tuple[str, Json]]:
     """Yield ``(field, table)`` of every table in a part of a report."""
     if isinstance(part, dict):
         if isinstance(part.get("columns"), dict) and isinstance(part.get("rows"), list):
@@ -122,17 +128,20 @@ def _tables(part, field=""):
                 yield from _tables(value, f"{field}.{name}" if field else name)
 
 
-def _number(text):
+def _number(text: str) -> int | float:
+    """Return a number that is not too large; :class:`ValueError` otherwise."""
     value = float(text) if set(text) & set(".eE") else int(text)
     if not abs(value) < LARGEST:
         raise ValueError(f"{text[:20]} is too large a number")
     return value
 
 
-def _refuse(constant):
+def _refuse(constant: str) -> NoReturn:
+    """Refuse what JSON has no number for."""
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _short(value):
+def _short(value: object) -> str:
+    """Return ``value`` on one line, cut."""
     line = " ".join(str(value).split())
     return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 3] + "..."

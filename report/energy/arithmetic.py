@@ -14,21 +14,34 @@ where this network's weights are logic nothing is read.
 Constants: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, 45 nm.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from math import ceil, log2, prod, sqrt
 
-from s2nn_hw.report.quantities import column, significant, table, widest
+from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.report.quantities import Json, column, significant, table, widest
+from s2nn_hw.report.sections.layers import LayerRow
+
+Ends = tuple[float, float, float]  # low, value, high
 
 SOURCE = "M. Horowitz, ISSCC 2014, 45 nm"
-PJ = {
-    "fp32_multiply": 3.7,
-    "fp32_add": 0.9,
-    "int32_multiply": 3.1,
-    "int32_add": 0.1,
-    "int8_multiply": 0.2,
-    "int8_add": 0.03,
-}
+
+
+@dataclass(frozen=True)
+class Picojoules:
+    """Energy of one operation, pJ."""
+
+    fp32_multiply: float = 3.7
+    fp32_add: float = 0.9
+    int32_multiply: float = 3.1
+    int32_add: float = 0.1
+    int8_multiply: float = 0.2
+    int8_add: float = 0.03
+
+
+PJ = Picojoules()
 SRAM = ((8 * 8192, 10.0), (32 * 8192, 20.0), (1024 * 8192, 100.0))  # (bits, pJ of a 64-bit access)
 WORD = 64
 STEPS = (2, 4, 8)
@@ -37,18 +50,18 @@ LEFT_OUT = (
     "clock, leakage, wires between layers, control, tables of thresholds, argmax, links; "
     "on an FPGA these are most of the power"
 )
-COUNT = PJ["int8_add"] / 8  # one full adder of the 8-bit addition
+COUNT = PJ.int8_add / 8  # one full adder of the 8-bit addition
 # (low, value, high) pJ per bit of an XNOR and its place in a popcount of n bits, which takes fewer than n full adders
-BINARY = (PJ["int32_add"] / 32, 1.5 * COUNT, 3 * COUNT)
+BINARY = (PJ.int32_add / 32, 1.5 * COUNT, 3 * COUNT)
 
 
-def add_pj(bits):
+def add_pj(bits: float) -> float:
     """Return pJ of an integer addition of so many bits: on the line through the published 8 and 32 bits."""
     share = min(1, max(0, (bits - 8) / 24))
-    return PJ["int8_add"] + share * (PJ["int32_add"] - PJ["int8_add"])
+    return PJ.int8_add + share * (PJ.int32_add - PJ.int8_add)
 
 
-def access_pj(bits):
+def access_pj(bits: float) -> float:
     """Return pJ to read or write 64 bits in a memory of ``bits``: linear in log2 of the size between the published
     sizes, the smallest one's for smaller memories, the last slope for larger ones."""
     if bits <= SRAM[0][0]:
@@ -58,7 +71,7 @@ def access_pj(bits):
     return low + (high - low) * log2(bits / small) / log2(large / small)
 
 
-def access_band(bits, whole):
+def access_band(bits: float, whole: float) -> Ends:
     """Return ``(low, value, high)`` pJ of 64 bits in a memory of ``bits``: cut into the smallest published memories
     (a smaller one still by the square root of its size, to an eighth at least), as it is, and as part of a single
     memory of ``whole`` bits."""
@@ -66,16 +79,120 @@ def access_band(bits, whole):
     return pj * max(1 / 8, sqrt(min(1, bits / small))), access_pj(bits), access_pj(max(bits, whole))
 
 
-def arithmetic(layers):
-    """Return the JSON-able estimate for ``layers``.
+@dataclass(frozen=True)
+class Part:
+    """What of a layer takes energy in a frame.
 
-    ``layers``: rows in order with ``name``, ``connections``, ``synaptic_operations`` and ``active_taps`` (per image),
-    ``shape`` (of the output), ``inputs``, and where something is added ``bits``, ``synapses``,
-    ``accumulator_bits`` (narrowest, widest), ``bit_planes``. The result: ``constants``, ``left_out``, ``models``
-    and ``layers``, tables of :mod:`..quantities`. A row's ``low_nj`` and ``high_nj`` are the ends of its total.
+    name               of the layer
+    connections        weights, each at every position at which it is used; 0 where nothing is added
+    operations         synaptic operations of real spikes
+    active_taps        ones read, each for every window that covers it
+    neurons, channels  of the output: at all positions, and at one
+    inputs, planes     values read, and bits of each
+    bits, weights      of a weight, and how many there are
+    accumulator        bits of the widest
+    wired              weights are logic
     """
-    parts = [_Part(row) for row in layers if row["connections"]]
-    models = [
+
+    name: str
+    connections: int
+    operations: float
+    active_taps: float
+    neurons: int
+    channels: int
+    inputs: int
+    planes: int = 1
+    bits: int = 0
+    weights: int = 0
+    accumulator: int = 0
+    wired: bool = False
+
+    @classmethod
+    def of(cls, row: LayerRow) -> "Part":
+        """Return that of a layer of the report."""
+        stage, weights = row.stage, row.stage.weights
+        part = cls(
+            name=row.name,
+            connections=stage.connections,
+            operations=row.work.synaptic_operations,
+            active_taps=row.work.active_taps,
+            neurons=prod(stage.shape),
+            channels=stage.shape[-1],
+            inputs=stage.inputs,
+            wired=stage.engine in ENGINES and ENGINES[stage.engine].constant,
+        )
+        if weights is None:
+            return part
+        return replace(
+            part,
+            planes=weights.bit_planes,
+            bits=weights.bits,
+            weights=weights.synapses,
+            accumulator=weights.accumulator_bits[1],
+        )
+
+    @property
+    def taps(self) -> float:
+        """Taps that the windows read, spike or not: each is read once for all output channels."""
+        fan_out = self.operations / self.active_taps if self.active_taps else self.channels
+        return self.connections / fan_out
+
+    @property
+    def fan_in(self) -> float:
+        """Connections of a neuron."""
+        return max(1, self.connections / self.neurons)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Counts of a layer; ``stored`` bits of weights; ``moved``: bits and size of their memory; pJ of ``arithmetic``."""
+
+    additions: float
+    multiplications: float
+    bit_operations: float
+    memory_reads: float
+    memory_writes: float
+    stored: float
+    moved: tuple[tuple[float, float], ...]
+    arithmetic: Ends
+
+
+Charge = Callable[[Part], _Cost]
+
+
+def arithmetic(parts: Sequence[Part]) -> Json:
+    """Return the JSON-able estimate for the layers ``parts``, in order.
+
+    The result: ``constants``, ``left_out``, ``models`` and ``layers``, tables of :mod:`..quantities`. A row's
+    ``low_nj`` and ``high_nj`` are the ends of its total.
+    """
+    rows = _models([part for part in parts if part.connections])
+    counted = "real spikes (this network, SNN), connections (the others)"
+    columns = (
+        {"operations": column("", "formula")}
+        | {key: column("bits" if key.startswith("memory") else "operations", "formula", counted) for key in COUNTS}
+        | _columns(rows)
+        | {
+            key: column("", "estimate", by="over this network", band=widest(rows, "total_nj"))
+            for key in ("to_network", "arithmetic_to_network")
+        }
+    )
+    return {
+        "constants": {
+            "source": SOURCE,
+            "picojoules": asdict(PJ),
+            "binary_bit_pj": list(BINARY),
+            "sram": [{"bits": bits, "access_bits": WORD, "pj": pj} for bits, pj in SRAM],
+        },
+        "left_out": LEFT_OUT,
+        "models": table(columns, [{key: row[key] for key in ("name", *columns)} for row in rows]),
+        "layers": _layers(parts),
+    }
+
+
+def _models(parts: Sequence[Part]) -> list[Json]:
+    """Return a row per way to compute the same topology, this network's first."""
+    models: list[tuple[str, str, Charge]] = [
         ("this network", "additions, one per synapse and spike", _spikes),
         ("float32 ANN", "multiplications and additions, every synapse", _float),
         ("int8 ANN", "8-bit multiplications, additions, every synapse", _integer),
@@ -88,55 +205,23 @@ def arithmetic(layers):
     rows = []
     for name, operations, charge in models:
         costs = [charge(part) for part in parts]
-        counts = {key: significant(sum(cost[key] for cost in costs)) for key in COUNTS}
+        counts = {key: significant(sum(getattr(cost, key) for cost in costs)) for key in COUNTS}
         rows.append({"name": name, "operations": operations} | counts | _nj(costs, costs))
     for row in rows:
         for key, part in (("to_network", "total_nj"), ("arithmetic_to_network", "arithmetic_nj")):
             row[key] = significant(row[part] / rows[0][part], 4) if rows[0][part] else None
-    counted = {"source": "formula", "by": "real spikes (this network, SNN), connections (the others)"}
-    columns = (
-        {"operations": column("", "formula")}
-        | {key: column("bits" if key.startswith("memory") else "operations", **counted) for key in COUNTS}
-        | _columns(rows)
-        | {
-            key: column("", "estimate", by="over this network", band=widest(rows, "total_nj"))
-            for key in ("to_network", "arithmetic_to_network")
-        }
-    )
-    return {
-        "constants": {
-            "source": SOURCE,
-            "picojoules": PJ,
-            "binary_bit_pj": list(BINARY),
-            "sram": [{"bits": bits, "access_bits": WORD, "pj": pj} for bits, pj in SRAM],
-        },
-        "left_out": LEFT_OUT,
-        "models": table(columns, [{key: row[key] for key in ("name", *columns)} for row in rows]),
-        "layers": _layers(layers),
-    }
+    return rows
 
 
-class _Part:
-    """What of a layer's row counts: connections, spikes, neurons, taps, widths and sizes."""
-
-    def __init__(self, row):
-        self.connections, self.operations = row["connections"], row["synaptic_operations"]
-        self.neurons, self.inputs, self.planes = prod(row["shape"]), row["inputs"], row["bit_planes"]
-        self.bits, self.accumulator = row["bits"], row["accumulator_bits"][1]
-        self.weights, self.wired = row["synapses"], row.get("engine") == "unrolled"
-        fan_out = row["synaptic_operations"] / row["active_taps"] if row["active_taps"] else row["shape"][-1]
-        self.taps = row["connections"] / fan_out  # each is read once for all output channels
-        self.fan_in = max(1, row["connections"] / self.neurons)
-
-
-def _spikes(part, steps=1):
+def _spikes(part: Part, steps: int = 1) -> _Cost:
+    """Return the cost where real spikes are added, over so many steps."""
     # over several steps the sums add up, and a neuron's state waits in memory
     width = part.accumulator + ceil(log2(steps))
     state = (steps * part.neurons * width, part.neurons * width) if steps > 1 else (0, 0)
     weights, inputs = part.weights * part.bits, part.inputs * part.planes
     return _cost(
         steps * (part.operations + part.neurons),
-        (PJ["int8_add"], add_pj(width), PJ["int32_add"]),
+        (PJ.int8_add, add_pj(width), PJ.int32_add),
         reads=(
             *(
                 ()
@@ -150,16 +235,19 @@ def _spikes(part, steps=1):
     )
 
 
-def _float(part):
-    return _numbers(part, 32, PJ["fp32_multiply"], (PJ["fp32_add"],) * 3)
+def _float(part: Part) -> _Cost:
+    """Return the cost in 32-bit floating point."""
+    return _numbers(part, 32, PJ.fp32_multiply, (PJ.fp32_add, PJ.fp32_add, PJ.fp32_add))
 
 
-def _integer(part):
+def _integer(part: Part) -> _Cost:
+    """Return the cost in 8-bit integers."""
     # the sum of products of 16 bits is as wide as the fan-in asks for
-    return _numbers(part, 8, PJ["int8_multiply"], (PJ["int8_add"], add_pj(16 + log2(part.fan_in)), PJ["int32_add"]))
+    return _numbers(part, 8, PJ.int8_multiply, (PJ.int8_add, add_pj(16 + log2(part.fan_in)), PJ.int32_add))
 
 
-def _numbers(part, width, multiply, each):
+def _numbers(part: Part, width: int, multiply: float, each: Ends) -> _Cost:
+    """Return the cost where every synapse multiplies numbers of ``width`` bits; pJ of that, and of an addition."""
     weights, outputs = part.weights * width, part.neurons * width
     return _cost(
         part.connections + part.neurons,
@@ -172,10 +260,11 @@ def _numbers(part, width, multiply, each):
     )
 
 
-def _binary(part):
+def _binary(part: Part) -> _Cost:
+    """Return the cost where synapses and activations are a bit."""
     return _cost(
         part.neurons,
-        (PJ["int8_add"], add_pj(1 + log2(part.fan_in)), PJ["int32_add"]),
+        (PJ.int8_add, add_pj(1 + log2(part.fan_in)), PJ.int32_add),
         pairs=part.connections * part.planes,
         reads=((part.connections, part.weights), (part.taps * part.planes, part.inputs * part.planes)),
         writes=((part.neurons, part.neurons),),
@@ -183,27 +272,41 @@ def _binary(part):
     )
 
 
-def _cost(additions, each, *, reads, writes, stored, multiplications=0, multiply=0.0, pairs=0):
-    """Return counts, ``(low, value, high)`` pJ of arithmetic, and ``moved``: pairs of bits and size of their memory."""
+def _cost(
+    additions: float,
+    each: Ends,
+    *,
+    reads: Sequence[tuple[float, float]],
+    writes: Sequence[tuple[float, float]],
+    stored: float,
+    multiplications: float = 0,
+    multiply: float = 0.0,
+    pairs: float = 0,
+) -> _Cost:
+    """Return the cost of ``additions`` (pJ of ``each``), ``multiplications`` and ``pairs`` of bits.
+
+    ``reads``, ``writes``: pairs of bits and size of their memory; ``stored``: bits of the weights.
+    """
     fixed = multiplications * multiply
-    return {
-        "additions": additions,
-        "multiplications": multiplications,
-        "bit_operations": pairs,
-        "memory_reads": sum(bits for bits, _ in reads),
-        "memory_writes": sum(bits for bits, _ in writes),
-        "stored": stored,
-        "moved": (*reads, *writes),
-        "arithmetic": tuple(fixed + additions * a + pairs * b for a, b in zip(each, BINARY, strict=True)),
-    }
+    low, value, high = (fixed + additions * a + pairs * b for a, b in zip(each, BINARY, strict=True))
+    return _Cost(
+        additions=additions,
+        multiplications=multiplications,
+        bit_operations=pairs,
+        memory_reads=sum(bits for bits, _ in reads),
+        memory_writes=sum(bits for bits, _ in writes),
+        stored=stored,
+        moved=(*reads, *writes),
+        arithmetic=(low, value, high),
+    )
 
 
-def _nj(costs, everything):
+def _nj(costs: Sequence[_Cost], everything: Sequence[_Cost]) -> Json:
     """Return nJ of ``costs``; a single memory would hold the weights of ``everything``."""
-    whole = sum(cost["stored"] for cost in everything)
-    added = [sum(cost["arithmetic"][k] for cost in costs) / 1000 for k in range(3)]
+    whole = sum(cost.stored for cost in everything)
+    added = [sum(cost.arithmetic[k] for cost in costs) / 1000 for k in range(3)]
     moved = [
-        sum(bits / WORD * access_band(size, whole)[k] for cost in costs for bits, size in cost["moved"]) / 1000
+        sum(bits / WORD * access_band(size, whole)[k] for cost in costs for bits, size in cost.moved) / 1000
         for k in range(3)
     ]
     low, total, high = (significant(a + m) for a, m in zip(added, moved, strict=True))
@@ -216,18 +319,20 @@ def _nj(costs, everything):
     }
 
 
-def _columns(rows):
+def _columns(rows: Sequence[Json]) -> Json:
+    """Return the columns of :func:`_nj`, with the band that holds every row's ends."""
     made = column(
         "nJ", "estimate", by=f"{SOURCE}; low and high are the ends of a row's own total", band=widest(rows, "total_nj")
     )
     return dict.fromkeys(("arithmetic_nj", "memory_nj", "total_nj", "low_nj", "high_nj"), made)
 
 
-def _layers(layers):
-    costs = [[_spikes(_Part(row))] if row["connections"] else [] for row in layers]
+def _layers(parts: Sequence[Part]) -> Json:
+    """Return the table of this network's layers."""
+    costs = [[_spikes(part)] if part.connections else [] for part in parts]
     everything = [cost for several in costs for cost in several]
     rows = [
-        {"name": row["name"], "synaptic_operations": row["synaptic_operations"]} | _nj(several, everything)
-        for row, several in zip(layers, costs, strict=True)
+        {"name": part.name, "synaptic_operations": part.operations} | _nj(several, everything)
+        for part, several in zip(parts, costs, strict=True)
     ]
     return table({"synaptic_operations": column("operations", "golden model")} | _columns(rows), rows)

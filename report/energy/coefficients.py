@@ -1,17 +1,18 @@
 """Energy per event and static power of device families, from ``coefficients.toml``: each with source and spread."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.report.quantities import Json
 from s2nn_hw.texts import read_toml
 
 FORMAT = "s2nn-coefficients"
 PATH = Path(__file__).parents[1] / "coefficients.toml"
-NAMES = ("lut", "ff", "clock_load", "clock_tree", "bram_read", "bram_write", "io", "glitch")
 BASES = ("measured", "tool", "data sheet", "published", "scaled")
-UNITS = dict.fromkeys(NAMES, "pJ") | {"glitch": ""}
 
 
 @dataclass(frozen=True)
@@ -27,38 +28,88 @@ class Coefficient:
     source: str
 
     @property
-    def ends(self):
+    def ends(self) -> tuple[float, float, float]:
         """``(low, value, high)``"""
         return self.low, self.value, self.high
 
-    def scaled(self, name, unit, factor):
+    def scaled(self, name: str, unit: str, factor: float) -> "Coefficient":
         """Return this coefficient times ``factor`` under another name and unit."""
-        return Coefficient(name, unit, *(end * factor for end in self.ends), self.basis, self.source)
+        low, value, high = (end * factor for end in self.ends)
+        return Coefficient(name, unit, low, value, high, self.basis, self.source)
 
-    def to_json(self):
+    def to_json(self) -> Json:
         """Return the fields as a dictionary."""
         return {key: getattr(self, key) for key in ("name", "value", "unit", "low", "high", "basis", "source")}
 
 
 @dataclass(frozen=True)
+class Events:
+    """What an event takes, pJ; ``glitch``: how many times a LUT toggles for each time that is counted."""
+
+    lut: Coefficient
+    ff: Coefficient
+    clock_load: Coefficient
+    clock_tree: Coefficient
+    bram_read: Coefficient
+    bram_write: Coefficient
+    io: Coefficient
+    glitch: Coefficient
+
+    @property
+    def rows(self) -> tuple[Coefficient, ...]:
+        """All of them, in the order of :data:`NAMES`."""
+        return tuple(getattr(self, name) for name in NAMES)
+
+
+NAMES = tuple(field.name for field in fields(Events))
+UNITS = dict.fromkeys(NAMES, "pJ") | {"glitch": ""}
+
+
+@dataclass(frozen=True)
 class Coefficients:
-    """Coefficients of one device: ``title`` of its family, ``bram_kind`` whose accesses are priced, ``events`` by
-    name (:data:`NAMES`), ``static`` in mW."""
+    """Coefficients of one device: ``title`` of its family, ``bram_kind`` whose accesses are priced, ``events`` and
+    ``static`` in mW."""
 
     device: str
     title: str
     bram_kind: str
-    events: dict
+    events: Events
     static: Coefficient
 
-    def to_json(self):
+    def to_json(self) -> list[Json]:
         """Return a row per coefficient, static power last."""
-        return [row.to_json() for row in (*self.events.values(), self.static)]
+        return [row.to_json() for row in (*self.events.rows, self.static)]
 
 
-def load_coefficients(path=PATH):
-    """Return the families in TOML file ``path``, each ``name``, ``family``, ``devices`` (how their names begin),
-    ``title``, ``bram_kind``, ``events`` by name and ``static`` by device.
+@dataclass(frozen=True)
+class Family:
+    """Coefficients of a family of devices: ``devices`` (how their names begin), ``static`` by device.
+
+    ``static`` under the empty name is that of 1,000 LUTs, for devices without one of their own.
+    """
+
+    name: str
+    family: str
+    title: str
+    bram_kind: str
+    devices: tuple[str, ...]
+    events: Events
+    static: Mapping[str, Coefficient]
+
+    def of_device(self, device: str, luts: float | None) -> Coefficients | None:
+        """Return the coefficients of ``device`` with so many LUTs, None if it is of another family or unknown."""
+        wanted = device.upper()
+        if not wanted.startswith(tuple(start.upper() for start in self.devices)):
+            return None
+        static = {name.upper(): row for name, row in self.static.items()}
+        mine = static.get(wanted)
+        if mine is None and "" in static and luts:
+            mine = static[""].scaled("static", "mW", luts / 1000)
+        return Coefficients(device, self.title, self.bram_kind, self.events, mine) if mine else None
+
+
+def load_coefficients(path: Path | str = PATH) -> list[Family]:
+    """Return the families in TOML file ``path``.
 
     :class:`UserError` for a file of another format, and for a row without source, with a value outside low .. high,
     of another unit, twice or missing; it names the row.
@@ -72,64 +123,62 @@ def load_coefficients(path=PATH):
     return [_family(family, path) for family in families]
 
 
-def find_coefficients(device, luts=None, path=PATH):
+def find_coefficients(device: str, luts: float | None = None, path: Path | str = PATH) -> Coefficients | None:
     """Return the :class:`Coefficients` of ``device`` (e.g. ``LFE5U-85F``), None if its family has none.
 
     ``luts``: LUTs of the device; a device without static power of its own takes its family's per 1,000 LUTs.
     """
-    wanted = device.upper()
-    for family in load_coefficients(path):
-        if not wanted.startswith(tuple(start.upper() for start in family["devices"])):
-            continue
-        static = {name.upper(): row for name, row in family["static"].items()}
-        if wanted in static:
-            return Coefficients(device, family["title"], family["bram_kind"], family["events"], static[wanted])
-        if "" in static and luts:
-            mine = static[""].scaled("static", "mW", luts / 1000)
-            return Coefficients(device, family["title"], family["bram_kind"], family["events"], mine)
-    return None
+    found = (family.of_device(device, luts) for family in load_coefficients(path))
+    return next(filter(None, found), None)
 
 
-def _family(family, path):
-    name = family.get("name")
-    where = f"coefficients {path}: family {name!r}"
-    for key in ("name", "family", "title", "bram_kind"):
-        if not isinstance(family.get(key), str) or not family[key]:
+def _family(family: Mapping[str, Any], path: Path | str) -> Family:
+    """Return a family of the file; :class:`UserError` if something is missing or wrong."""
+    where = f"coefficients {path}: family {family.get('name')!r}"
+    texts: dict[str, Any] = {key: family.get(key) for key in ("name", "family", "title", "bram_kind")}
+    for key, text in texts.items():
+        if not isinstance(text, str) or not text:
             raise UserError(f"{where}: '{key}' must be text")
     devices = family.get("devices")
     if not isinstance(devices, list) or not devices or not all(isinstance(d, str) and d for d in devices):
         raise UserError(f"{where}: 'devices' must list how names of its devices begin")
-    events, static = {}, {}
-    for key, target, field in (("coefficients", events, "name"), ("static", static, "device")):
-        rows = family.get(key, [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"{where}: [[families.{key}]] must be a list of tables")
-        for row in rows:
-            if not isinstance(row.get(field), str):
-                raise UserError(f"{where}: a row of {key} needs '{field}'")
-            if row[field] in target:
-                raise UserError(f"{where}: row {row[field]!r} of {key} is there twice")
-            target[row[field]] = _row(row, row[field], "static" if key == "static" else row[field], where)
+    events = _rows(family, "coefficients", "name", where)
+    static = _rows(family, "static", "device", where)
     if set(events) != set(NAMES):
         raise UserError(f"{where} must have exactly {', '.join(NAMES)}, not {', '.join(events) or 'none'}")
-    return {key: family[key] for key in ("name", "family", "title", "bram_kind", "devices")} | {
-        "events": {key: events[key] for key in NAMES},
-        "static": static,
-    }
+    return Family(**texts, devices=tuple(devices), events=Events(**events), static=static)
 
 
-def _row(row, label, name, where):
-    if not isinstance(row.get("source"), str) or not row["source"].strip():
+def _rows(family: Mapping[str, Any], key: str, field: str, where: str) -> dict[str, Coefficient]:
+    """Return the rows of the tables ``key`` of a family by what they say under ``field``."""
+    rows, found = family.get(key, []), dict[str, Coefficient]()
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{where}: [[families.{key}]] must be a list of tables")
+    for row in rows:
+        label = row.get(field)
+        if not isinstance(label, str):
+            raise UserError(f"{where}: a row of {key} needs '{field}'")
+        if label in found:
+            raise UserError(f"{where}: row {label!r} of {key} is there twice")
+        found[label] = _row(row, label, "static" if key == "static" else label, where)
+    return found
+
+
+def _row(row: Mapping[str, Any], label: str, name: str, where: str) -> Coefficient:
+    """Return the coefficient ``name`` of a file's ``row``, which errors call ``label``."""
+    source, basis, unit = (row.get(key) for key in ("source", "basis", "unit"))
+    if not isinstance(source, str) or not source.strip():
         raise UserError(f"{where}: row {label!r} has no source; say where the figure is from, or leave it out")
-    if row.get("basis") not in BASES:
-        raise UserError(f"{where}: row {label!r}: basis must be one of {', '.join(BASES)}, not {row.get('basis')!r}")
-    ends = [row.get(key) for key in ("low", "value", "high")]
+    if basis not in BASES:
+        raise UserError(f"{where}: row {label!r}: basis must be one of {', '.join(BASES)}, not {basis!r}")
+    ends: list[Any] = [row.get(key) for key in ("low", "value", "high")]
     if not all(isinstance(end, Real) and not isinstance(end, bool) for end in ends):
         raise UserError(f"{where}: row {label!r} needs the numbers low, value and high")
-    if not 0 <= ends[0] <= ends[1] <= ends[2] < float("inf"):
+    low, value, high = ends
+    if not 0 <= low <= value <= high < float("inf"):
         raise UserError(f"{where}: row {label!r}: 0 <= low <= value <= high must hold, not {ends}")
-    if not isinstance(row.get("unit"), str) or row["unit"] != UNITS.get(name, row["unit"]):
-        raise UserError(f"{where}: row {label!r}: unit must be {UNITS.get(name, 'text')!r}, not {row.get('unit')!r}")
-    if name == "static" and not (row["unit"] == "mW" if label else row["unit"].startswith("mW per 1,000")):
+    if not isinstance(unit, str) or unit != UNITS.get(name, unit):
+        raise UserError(f"{where}: row {label!r}: unit must be {UNITS.get(name, 'text')!r}, not {unit!r}")
+    if name == "static" and not (unit == "mW" if label else unit.startswith("mW per 1,000")):
         raise UserError(f"{where}: row {label!r}: unit must be 'mW', or 'mW per 1,000 LUTs' without a device")
-    return Coefficient(name, row["unit"], *(float(end) for end in ends), row["basis"], " ".join(row["source"].split()))
+    return Coefficient(name, unit, float(low), float(value), float(high), basis, " ".join(source.split()))

@@ -12,118 +12,117 @@ link's rate the circuit is clocked on in between, with the toggles of idle cycle
 circuit has its line in the second only. Ends of the band: every coefficient at its low end, at its high end.
 """
 
-from s2nn_hw.errors import UserError
-from s2nn_hw.report.quantities import column, quantity, significant, table, widest
-from s2nn_hw.texts import read_json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-FORMAT = "s2nn-activity"
+from s2nn_hw.activity_record import ActivityRecord, block_share
+from s2nn_hw.report.energy.coefficients import Coefficients
+from s2nn_hw.report.quantities import Json, column, quantity, significant, table, widest
+
+Ends = Sequence[float]  # low, value, high
 CLASSES = ("lut", "ff", "bram", "clock", "io")
-MOVED = ("lut", "ff", "bram", "bram_reads", "bram_writes")
-PINS = ("clock_ff", "clock_bram", "clock_lutram")
 LINK, OTHER = "link", "other"
 BITS_PER_BYTE = 10  # start, eight data, stop; on average every second one differs from the one before
-HALVES = {"RAMB18E1": 0.5, "RAMB36E1": 1.0}  # of the block whose access is priced
 
 
-def load_activity(path):
-    """Return the activity record in JSON file ``path``; :class:`UserError` if it is none, naming the field."""
-    data = read_json(path, what="activity", limit=1 << 26)
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("version") != 1:
-        raise UserError(f"activity {path} must have format '{FORMAT}', version 1; run `s2nn-hw activity` again")
-    try:
-        frame, idle = (_rows(data[name]) for name in ("frame", "idle"))
-        if list(frame) != list(idle) or not data["cycles"]["per_frame"] > 0 or not data["frames"] > 0:
-            raise ValueError("frame and idle must have the same rows, cycles and frames must be positive")
-        _block_share(data)
-        link = data["link"]["flip_flops"]
-        if not (link is None or 0 <= link < float("inf")):
-            raise ValueError("flip-flops of the link must be a count")
-        if not all(
-            isinstance(text, str)
-            for text in (data["netlist"]["what"], data["link"]["by"], data["simulator"], data["saif"])
-        ):
-            raise ValueError("netlist.what, link.by, simulator and saif must be text")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"activity {path} is damaged ({error}); run `s2nn-hw activity` again") from None
-    return data
+@dataclass(frozen=True)
+class Pace:
+    """How fast a circuit runs: its clock, mean cycles from a result to the next, and what its link allows.
+
+    ``link_fps``: frames/s that the host link allows, or None; ``reply_bytes``: on its line per result.
+    """
+
+    clock_mhz: float
+    interval_cycles: float
+    link_fps: float | None = None
+    reply_bytes: int = 0
+
+    @property
+    def circuit_fps(self) -> float:
+        """Frames/s of the circuit without the link."""
+        return 1e6 * self.clock_mhz / self.interval_cycles
+
+    @property
+    def link_cycles(self) -> float | None:
+        """Cycles from a result to the next where the link is slower than the circuit, else None."""
+        slow = self.link_fps is not None and self.link_fps < self.circuit_fps
+        return 1e6 * self.clock_mhz / self.link_fps if slow and self.link_fps else None
 
 
-def device_energy(activity, coefficients, *, clock_mhz, interval_cycles, link_fps=None, reply_bytes=0):
+def device_energy(activity: ActivityRecord, coefficients: Coefficients, pace: Pace) -> Json:
     """Return ``energy.device`` of a report.
 
-    ``activity``: an ``activity.json`` (:func:`load_activity`); ``coefficients``: of the device
-    (:func:`.coefficients.find_coefficients`); ``interval_cycles``: mean cycles from a result to the next, back to
-    back; ``link_fps``: frames/s that the host link allows; ``reply_bytes``: on its line per result.
+    ``coefficients``: of the device (:func:`.coefficients.find_coefficients`).
     """
-    circuit = 1e6 * clock_mhz / interval_cycles
-    slow = link_fps is not None and link_fps < circuit
+    slow, busy = pace.link_cycles, pace.interval_cycles
     # a line that is too slow for the circuit's rate can't be at work at it
-    here = _Frame(activity, coefficients, interval_cycles, interval_cycles, 0 if slow else reply_bytes)
+    here = _Frame(activity, coefficients, busy, busy, 0 if slow else pace.reply_bytes)
     result = (
         {
-            "netlist": activity["netlist"]["what"],
-            "link": activity["link"]["by"],
-            "frames": activity["frames"],
-            "simulator": activity["simulator"],
+            "netlist": activity.netlist.what,
+            "link": activity.link.by,
+            "frames": activity.frames,
+            "simulator": activity.simulator,
             "device": coefficients.device,
             "family": coefficients.title,
             "coefficients": coefficients.to_json(),
         }
-        | here.at(circuit, "circuit")
+        | here.at(pace.circuit_fps, "circuit")
         | {"classes": here.classes(), "layers": here.layers(), "at_link": None}
     )
-    if slow:
-        there = _Frame(activity, coefficients, 1e6 * clock_mhz / link_fps, interval_cycles, reply_bytes)
-        result["at_link"] = there.at(link_fps, "link") | {"classes": there.classes(), "layers": there.layers()}
-    return result | {"saif": activity["saif"], "vivado": activity.get("vivado")}
+    if slow and pace.link_fps:
+        there = _Frame(activity, coefficients, slow, busy, pace.reply_bytes)
+        result["at_link"] = there.at(pace.link_fps, "link") | {"classes": there.classes(), "layers": there.layers()}
+    return result | {"saif": activity.saif, "vivado": activity.vivado}
 
 
 class _Frame:
     """pJ of a frame that takes ``cycles``, of which ``busy`` are at work; ``parts[row][class]``: ``(low, value,
     high)``, ``counts[class]``: what was counted."""
 
-    def __init__(self, activity, coefficients, cycles, busy, reply_bytes):
+    def __init__(
+        self, activity: ActivityRecord, coefficients: Coefficients, cycles: float, busy: float, reply_bytes: int
+    ) -> None:
         self.coefficients, self.cycles = coefficients, cycles
-        frame, idle = _rows(activity["frame"]), _rows(activity["idle"])
-        per_cycle, quiet = 1 / activity["cycles"]["per_frame"], max(0.0, cycles - busy)
-        share = _block_share(activity)
-        pj = {name: row.ends for name, row in coefficients.events.items()}
-        lut = tuple(a * b for a, b in zip(pj["glitch"], pj["lut"], strict=True))
-        self.parts, self.counts = {}, dict.fromkeys(CLASSES, 0.0)
-        for name, row in frame.items():
-            moved = {key: row[key] + quiet * idle[name][key] for key in MOVED}
-            pins = per_cycle * sum(row[key] for key in PINS)
-            self._add(name, "lut", (moved["lut"], lut))
-            self._add(name, "ff", (moved["ff"], pj["ff"]))
+        self.parts: dict[str, dict[str, list[float]]] = {}
+        self.counts: dict[str, float] = dict.fromkeys(CLASSES, 0.0)
+        quiet, idle = max(0.0, cycles - busy), activity.idle.by_name
+        share, pj = block_share(activity.netlist.cells), coefficients.events
+        lut = tuple(a * b for a, b in zip(pj.glitch.ends, pj.lut.ends, strict=True))
+        for name, row in activity.frame.by_name.items():
+            still = idle[name]
+            pins = 1 / activity.cycles.per_frame * row.clock_pins
+            self._add(name, "lut", (row.lut + quiet * still.lut, lut))
+            self._add(name, "ff", (row.ff + quiet * still.ff, pj.ff.ends))
             self._add(
                 name,
                 "bram",
-                (share * moved["bram_reads"], pj["bram_read"]),
-                (share * moved["bram_writes"], pj["bram_write"]),
-                (moved["bram"], pj["ff"], 0),
+                (share * (row.bram_reads + quiet * still.bram_reads), pj.bram_read.ends),
+                (share * (row.bram_writes + quiet * still.bram_writes), pj.bram_write.ends),
             )
-            self._add(name, "clock", (cycles * pins, pj["clock_load"]))
-        self._add(OTHER, "clock", (cycles, pj["clock_tree"], 0))
-        self._add(LINK, "clock", (cycles * (activity["link"]["flip_flops"] or 0), pj["clock_load"]))
-        self._add(LINK, "io", (reply_bytes * BITS_PER_BYTE / 2, pj["io"]))
+            self._add(name, "bram", (row.bram + quiet * still.bram, pj.ff.ends), counted=False)
+            self._add(name, "clock", (cycles * pins, pj.clock_load.ends))
+        self._add(OTHER, "clock", (cycles, pj.clock_tree.ends), counted=False)
+        self._add(LINK, "clock", (cycles * (activity.link.flip_flops or 0), pj.clock_load.ends))
+        self._add(LINK, "io", (reply_bytes * BITS_PER_BYTE / 2, pj.io.ends))
 
-    def _add(self, name, group, *terms):
-        """Add terms ``(count, pJ ends, 0 if it is not counted)`` to a class of a row."""
+    def _add(self, name: str, group: str, *terms: tuple[float, Ends], counted: bool = True) -> None:
+        """Add terms ``(count, pJ ends)`` to a class of a row; ``counted``: and to what was counted."""
         row = self.parts.setdefault(name, {key: [0.0] * 3 for key in CLASSES})
-        for count, ends, *counted in terms:
-            self.counts[group] += count if not counted else 0
+        for count, ends in terms:
+            self.counts[group] += count if counted else 0
             for k, end in enumerate(ends):
                 row[group][k] += count * end
 
-    def total(self, names=None, groups=CLASSES):
+    def total(self, names: Sequence[str] | None = None, groups: Sequence[str] = CLASSES) -> Ends:
         """Return ``(low, value, high)`` nJ of rows ``names`` (all) and ``groups``."""
         rows = self.parts.values() if names is None else [self.parts[name] for name in names]
-        return tuple(sum(row[group][k] for row in rows for group in groups) / 1000 for k in range(3))
+        return [sum(row[group][k] for row in rows for group in groups) / 1000 for k in range(3)]
 
-    def at(self, rate, limit):
+    def at(self, rate: float, limit: str) -> Json:
         """Return ``rate``, ``frame`` (nJ) and ``power`` (mW) at so many frames/s."""
-        still = tuple(end * 1e6 / rate for end in self.coefficients.static.ends)  # mW over frames/s
-        work, whole = self.total(), tuple(a + b for a, b in zip(self.total(), still, strict=True))
+        still = [end * 1e6 / rate for end in self.coefficients.static.ends]  # mW over frames/s
+        work, whole = self.total(), [a + b for a, b in zip(self.total(), still, strict=True)]
         made = {"dynamic": work, "static": still, "total": whole}
         return {
             "rate": quantity(significant(rate), "frames/s", "formula", f"the {limit}'s"),
@@ -132,7 +131,7 @@ class _Frame:
             "power": {f"{name}_mw": _estimate([end * rate / 1e6 for end in ends], "mW") for name, ends in made.items()},
         }
 
-    def classes(self):
+    def classes(self) -> Json:
         """Return the table of classes."""
         rows = [
             {"name": group, "events": significant(self.counts[group])} | self._nj(groups=(group,)) for group in CLASSES
@@ -145,7 +144,7 @@ class _Frame:
         )
         return table({"events": events} | _columns(rows), rows)
 
-    def layers(self):
+    def layers(self) -> Json:
         """Return the table of layers, then ``other`` (with the clock's trunk) and ``link``."""
         rows = [
             {"name": name}
@@ -153,33 +152,25 @@ class _Frame:
             | self._nj([name])
             for name in self.parts
         ]
-        return table(dict.fromkeys(CLASSES, _columns(rows)["nj"]) | _columns(rows), rows)
+        columns = _columns(rows)
+        classes: Json = dict.fromkeys(CLASSES, columns["nj"])
+        return table(classes | columns, rows)
 
-    def _nj(self, names=None, groups=CLASSES):
+    def _nj(self, names: Sequence[str] | None = None, groups: Sequence[str] = CLASSES) -> Json:
+        """Return nJ of rows ``names`` and ``groups``, and their share of everything."""
         low, value, high = (significant(end) for end in self.total(names, groups))
         whole = self.total()[1]
         return {"nj": value, "low_nj": low, "high_nj": high, "share": significant(value / whole, 4) if whole else 0.0}
 
 
-def _columns(rows):
-    made = {"source": "estimate", "by": "dynamic, one frame; low and high are a row's own ends", "band": widest(rows)}
-    return dict.fromkeys(("nj", "low_nj", "high_nj"), column("nJ", **made)) | {"share": column("share", **made)}
+def _columns(rows: Sequence[Json]) -> Json:
+    """Return the columns of :meth:`_Frame._nj`, with the band that holds every row's ends."""
+    by, band = "dynamic, one frame; low and high are a row's own ends", widest(rows)
+    costs = dict.fromkeys(("nj", "low_nj", "high_nj"), column("nJ", "estimate", by, band))
+    return costs | {"share": column("share", "estimate", by, band)}
 
 
-def _estimate(ends, unit):
+def _estimate(ends: Ends, unit: str) -> Json:
+    """Return a quantity with its band."""
     low, value, high = (significant(end) for end in ends)
     return quantity(value, unit, "estimate", "activity times coefficients", (low, high))
-
-
-def _rows(made):
-    rows = {row["name"]: {key: float(row[key]) for key in (*MOVED, *PINS)} for row in made["rows"]}
-    if not rows or any(not 0 <= value < float("inf") for row in rows.values() for value in row.values()):
-        raise ValueError("rows of activity must be there, finite and not negative")
-    return rows
-
-
-def _block_share(activity):
-    """Return how much of the block that is priced a block RAM of the netlist is on average."""
-    cells = activity["netlist"]["cells"]
-    counts = {name: cells[name] for name in HALVES if cells.get(name)}
-    return sum(HALVES[name] * n for name, n in counts.items()) / sum(counts.values()) if counts else 1.0

@@ -8,12 +8,16 @@ energy           W / frames/s per frame; (W - W_0) / frames/s is what a frame ad
 import csv
 import io
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes
-from s2nn_hw.report.quantities import quantity, significant
+from s2nn_hw.report.quantities import Json, quantity, significant
 from s2nn_hw.texts import read_toml
 
 FORMAT = "s2nn-readings"
@@ -24,55 +28,75 @@ LIMIT = 1 << 26  # bytes of a meter's file
 MOST = {"volts": 60, "amps": 100, "idle_amps": 100, "watts": 6000, "idle_watts": 6000}  # more is a slip of the pen
 
 
-def load_readings(path, frames_per_second=None):
+@dataclass(frozen=True)
+class Readings:
+    """What was read of a board.
+
+    run_w, idle_w            W at work, and clocked without frames (or None)
+    frames_per_second        sent, or None
+    samples, seconds         of a meter's file, else None
+    instrument, date, note   texts or None
+    file                     its name
+    """
+
+    run_w: float
+    idle_w: float | None = None
+    frames_per_second: float | None = None
+    samples: int | None = None
+    seconds: float | None = None
+    instrument: str | None = None
+    date: str | None = None
+    note: str | None = None
+    file: str = ""
+
+
+def load_readings(path: Path | str, frames_per_second: float | None = None) -> Readings:
     """Return the readings in ``path`` (``.toml`` or ``.csv``, see ``docs/energy.md``).
 
-    The result: ``file`` (its name), ``instrument``, ``date``, ``note`` (texts or None), ``run_w``, ``idle_w`` (or
-    None), ``frames_per_second`` (or None; the argument counts if the file has none), ``samples``, ``seconds`` (of a
-    CSV, else None). :class:`UserError`, one line, for a file that is not of the form, not finite, or not sensible.
+    ``frames_per_second`` counts if the file has none. :class:`UserError`, one line, for a file that is not of the form,
+    not finite, or not sensible.
     """
     path = Path(path)
     readers = {".toml": _by_hand, ".csv": _from_meter}
     if path.suffix.lower() not in readers:
         raise UserError(f"readings {path} must end in .toml (by hand) or .csv (from a meter)")
-    found = readers[path.suffix.lower()](path)
-    if frames_per_second is not None:
-        found["frames_per_second"] = found["frames_per_second"] or _positive(
-            frames_per_second, f"readings {path}: frames_per_second", math.inf
-        )
-    if found["idle_w"] is not None and found["idle_w"] > 1.5 * found["run_w"]:
+    found = replace(readers[path.suffix.lower()](path), file=path.name)
+    if frames_per_second is not None and not found.frames_per_second:
+        rate = _positive(frames_per_second, f"readings {path}: frames_per_second", math.inf)
+        found = replace(found, frames_per_second=rate)
+    if found.idle_w is not None and found.idle_w > 1.5 * found.run_w:
         raise UserError(
-            f"readings {path}: idle takes {found['idle_w']:.4g} W and running {found['run_w']:.4g} W; "
+            f"readings {path}: idle takes {found.idle_w:.4g} W and running {found.run_w:.4g} W; "
             "are they the wrong way round?"
         )
-    return {"file": path.name} | found
+    return found
 
 
-def measured(readings, total_nj=None):
+def measured(readings: Readings, total_nj: float | None = None) -> Json:
     """Return ``energy.measured`` of a report from :func:`load_readings`.
 
     ``total_nj``: the estimate of a frame at the rate that was measured, in nJ; ``to_estimate`` is the board's energy
     over it, ``added_to_estimate`` the same of what a frame adds to idling.
     """
-    by = f"{readings['instrument'] or 'instrument not named'}, {readings['file']}"
-    rate, run, idle = readings["frames_per_second"], readings["run_w"], readings["idle_w"]
+    by = f"{readings.instrument or 'instrument not named'}, {readings.file}"
+    rate, run, idle = readings.frames_per_second, readings.run_w, readings.idle_w
 
-    def frame(watts):
+    def frame(watts: float | None) -> Json | None:
         if watts is None or rate is None:
             return None
         return quantity(significant(1e9 * watts / rate), "nJ", "measured", by)
 
-    def ratio(energy):
+    def ratio(energy: Json | None) -> float | None:
         return significant(energy["value"] / total_nj, 4) if energy and total_nj else None
 
     whole, added = frame(run), frame(None if idle is None else run - idle)
     return {
-        "file": readings["file"],
-        "instrument": readings["instrument"],
-        "date": readings["date"],
-        "note": readings["note"],
-        "samples": readings["samples"],
-        "seconds": readings["seconds"],
+        "file": readings.file,
+        "instrument": readings.instrument,
+        "date": readings.date,
+        "note": readings.note,
+        "samples": readings.samples,
+        "seconds": readings.seconds,
         "board_w": quantity(significant(run), "W", "measured", by),
         "idle_w": None if idle is None else quantity(significant(idle), "W", "measured", by),
         "frames_per_second": None if rate is None else quantity(significant(rate), "frames/s", "measured", by),
@@ -83,7 +107,8 @@ def measured(readings, total_nj=None):
     }
 
 
-def _by_hand(path):
+def _by_hand(path: Path) -> Readings:
+    """Return the readings of a TOML file."""
     data = read_toml(path, what="readings", limit=1 << 16)
     where = f"readings {path}"
     if data.pop("format", None) != FORMAT or data.pop("version", None) != 1:
@@ -99,16 +124,11 @@ def _by_hand(path):
     run, idle = (_power(data, amps, watts, where) for amps, watts in (("amps", "watts"), ("idle_amps", "idle_watts")))
     if run is None:
         raise UserError(f"{where} needs volts and amps, or watts, of the board at work")
-    return _texts(data, where) | {
-        "run_w": run,
-        "idle_w": idle,
-        "frames_per_second": data.get("frames_per_second"),
-        "samples": None,
-        "seconds": None,
-    }
+    return Readings(run, idle, data.get("frames_per_second"), **_texts(data, where))
 
 
-def _power(data, amps, watts, where):
+def _power(data: Mapping[str, Any], amps: str, watts: str, where: str) -> float | None:
+    """Return W of the two figures ``amps`` and ``watts``, of which one may be given, None without either."""
     if amps in data and watts in data:
         raise UserError(f"{where}: give {amps} or {watts}, not both")
     if amps in data and "volts" not in data:
@@ -116,7 +136,8 @@ def _power(data, amps, watts, where):
     return data.get(watts, data["volts"] * data[amps] if amps in data else None)
 
 
-def _texts(data, where):
+def _texts(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return instrument, date and note, texts or None."""
     for name in TEXTS:
         if not isinstance(data.get(name, ""), str):
             raise UserError(f"{where}: {name} must be text, not {data[name]!r}")
@@ -126,13 +147,14 @@ def _texts(data, where):
     return {"instrument": data.get("instrument"), "date": None if day is None else str(day), "note": data.get("note")}
 
 
-def _from_meter(path):
+def _from_meter(path: Path) -> Readings:
+    """Return the readings of a meter's CSV file."""
     where = f"readings {path}"
     try:
         text = read_bytes(path, what="readings", limit=LIMIT).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{where} is not UTF-8 text") from None
-    said, lines = {}, []
+    said, lines = dict[str, Any](), []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("#"):
             key, colon, value = line[1:].partition(":")
@@ -147,14 +169,14 @@ def _from_meter(path):
     head, rows = _rows(lines, where)
     if "watts" not in head and ("amps" not in head or ("volts" not in head and "volts" not in said)):
         raise UserError(f"{where} needs a column watts, or volts and amps; a line '# volts: 5.0' stands for volts")
-    return (
-        _texts(said, where)
-        | _means(head, rows, said.get("volts"), where)
-        | {"frames_per_second": said.get("frames_per_second")}
-    )
+    texts = _texts(said, where)
+    # one by one: the first line with a fault is the one that is named
+    samples = (_sample(head, row, number, said.get("volts"), where) for number, row in rows)
+    return replace(_means(samples, where), samples=len(rows), frames_per_second=said.get("frames_per_second"), **texts)
 
 
-def _rows(lines, where):
+def _rows(lines: Sequence[tuple[int, str]], where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the names of the columns, and the cells of each further line with its number."""
     try:
         parsed = list(csv.reader(io.StringIO("\n".join(line for _, line in lines)), strict=True))
     except csv.Error as error:
@@ -167,43 +189,58 @@ def _rows(lines, where):
     return head, [(number, row) for (number, _), row in zip(lines[1:], parsed[1:], strict=True)]
 
 
-def _means(head, rows, volts, where):
+@dataclass(frozen=True)
+class _Sample:
+    """A line of a meter's file: ``number`` of the line, ``time`` in s, ``watts``, and ``run`` or ``idle``."""
+
+    number: int
+    time: float
+    watts: float
+    state: str
+
+
+def _sample(head: Sequence[str], row: Sequence[str], number: int, volts: float | None, where: str) -> _Sample:
+    """Return line ``number`` with the cells ``row``; ``volts``: where there is no column of them."""
+    line = f"{where}, line {number}"
+    if len(row) != len(head):
+        raise UserError(f"{line}: {len(head)} columns wanted, not {len(row)}")
+    cells = dict(zip(head, row, strict=True))
+
+    def read(name: str) -> float:
+        return _number(cells[name], f"{line}: {name}")
+
+    now = read("time_s")
+    if "watts" in cells:
+        watts = read("watts")
+    else:
+        pressure = volts if volts is not None and "volts" not in cells else read("volts")
+        watts = pressure * read("amps")
+    if not 0 <= watts <= MOST["watts"]:
+        raise UserError(f"{line}: {watts:.4g} W is not the power of a board (0 to {MOST['watts']})")
+    state = cells.get("state", "run").strip().lower()
+    if state not in STATES:
+        raise UserError(f"{line}: state must be {' or '.join(STATES)}, not {cells['state']!r}")
+    return _Sample(number, now, watts, state)
+
+
+def _means(samples: Iterable[_Sample], where: str) -> Readings:
     """Return mean watts of each state, each reading counted for the time until the next."""
-    spent = {state: [0.0, 0.0] for state in STATES}  # joules, seconds
-    before = None
-    for number, row in rows:
-        if len(row) != len(head):
-            raise UserError(f"{where}, line {number}: {len(head)} columns wanted, not {len(row)}")
-        cells = dict(zip(head, row, strict=True))
-        now = _number(cells["time_s"], f"{where}, line {number}: time_s")
-        if "watts" in cells:
-            watts = _number(cells["watts"], f"{where}, line {number}: watts")
-        else:
-            pressure = _number(cells["volts"], f"{where}, line {number}: volts") if "volts" in cells else volts
-            watts = pressure * _number(cells["amps"], f"{where}, line {number}: amps")
-        if not 0 <= watts <= MOST["watts"]:
-            raise UserError(f"{where}, line {number}: {watts:.4g} W is not the power of a board (0 to {MOST['watts']})")
-        state = cells.get("state", "run").strip().lower()
-        if state not in STATES:
-            raise UserError(f"{where}, line {number}: state must be {' or '.join(STATES)}, not {cells['state']!r}")
-        if before is not None:
-            if not now > before[0]:
-                raise UserError(f"{where}, line {number}: time_s must grow, not go from {before[0]} to {now}")
-            spent[before[2]][0] += before[1] * (now - before[0])
-            spent[before[2]][1] += now - before[0]
-        before = (now, watts, state)
-    (run_j, run_s), (idle_j, idle_s) = (spent[state] for state in STATES)
+    joules, seconds = dict.fromkeys(STATES, 0.0), dict.fromkeys(STATES, 0.0)
+    for before, now in pairwise(samples):
+        if not now.time > before.time:
+            raise UserError(f"{where}, line {now.number}: time_s must grow, not go from {before.time} to {now.time}")
+        joules[before.state] += before.watts * (now.time - before.time)
+        seconds[before.state] += now.time - before.time
+    (run_j, idle_j), (run_s, idle_s) = ([spent[state] for state in STATES] for spent in (joules, seconds))
     if not run_j > 0:
         raise UserError(f"{where}: no energy while the board runs; is the column state right?")
-    return {
-        "run_w": run_j / run_s,
-        "idle_w": idle_j / idle_s if idle_s else None,
-        "samples": len(rows),
-        "seconds": significant(run_s + idle_s),
-    }
+    return Readings(
+        run_w=run_j / run_s, idle_w=idle_j / idle_s if idle_s else None, seconds=significant(run_s + idle_s)
+    )
 
 
-def _number(text, what):
+def _number(text: Any, what: str) -> float:
+    """Return a finite number; :class:`UserError` begins with ``what``."""
     try:
         value = float(text)
     except (TypeError, ValueError):
@@ -213,7 +250,8 @@ def _number(text, what):
     return value
 
 
-def _positive(value, what, most):
+def _positive(value: Any, what: str, most: float) -> float:
+    """Return a positive number of at most ``most``; :class:`UserError` begins with ``what``."""
     number = _number(value, what)
     if not 0 < number <= most:
         raise UserError(

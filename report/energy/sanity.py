@@ -1,6 +1,9 @@
 """Is an estimate in a plausible place? It stands beside published readings of boards and chips of similar size."""
 
-from s2nn_hw.report.quantities import quantity
+from collections.abc import Iterable
+
+from s2nn_hw.report.literature import System
+from s2nn_hw.report.quantities import Json, quantity
 
 ANCHORS = (
     "FINN CNV-W1A1 (MLPerf Tiny)",
@@ -15,7 +18,7 @@ NEAR = 10  # within this factor a chip of another make is near
 FRUGAL_MW = 10  # a device with less static power is of another kind than those of the anchors
 
 
-def sanity(rows, device=None):
+def sanity(rows: Iterable[System], device: Json | None = None) -> list[Json]:
     """Return a list of comparisons, one per anchor among the ``rows`` of the literature, in the order of
     :data:`ANCHORS`.
 
@@ -24,14 +27,16 @@ def sanity(rows, device=None):
     times the estimate, None without one), ``plausible`` (true, false, None where nothing can be said), ``source``,
     ``verdict``.
     """
-    known = {row["system"]: row for row in rows if row["power_w"]}
-    return [_compare(known[name], device and device["power"]) for name in ANCHORS if name in known]
+    known = {row.system: row for row in rows if row.power_w}
+    power = device["power"] if device else None
+    return [_compare(known[name], known[name].power_w or 0.0, power) for name in ANCHORS if name in known]
 
 
-def _compare(row, power):
-    measured = row["power_of"] == "board" or "measured" in row["convention"]
+def _compare(row: System, watts: float, power: Json | None) -> Json:
+    """Return the comparison of a system that draws ``watts`` with the estimated ``power``."""
+    measured = row.power_of == "board" or "measured" in row.convention
     value = quantity(
-        row["power_w"],
+        watts,
         "W",
         "measured" if measured else "tool report",
         by=None if measured else "as the paper gives it; how it was found was not read",
@@ -39,32 +44,33 @@ def _compare(row, power):
     ratio = plausible = None
     if power:
         low, high = (end / 1000 for end in power["total_mw"]["band"])
-        ratio = round(1000 * row["power_w"] / power["total_mw"]["value"], 3)
-        if row["power_of"] == "board":
-            plausible = high < row["power_w"]
+        ratio = round(1000 * watts / power["total_mw"]["value"], 3)
+        if row.power_of == "board":
+            plausible = high < watts
         elif power["static_mw"]["value"] >= FRUGAL_MW:
-            plausible = low <= NEAR * row["power_w"] and high >= row["power_w"] / NEAR
+            plausible = low <= NEAR * watts and high >= watts / NEAR
     return {
-        "what": row["system"],
-        "device": row["device"],
-        "of": row["power_of"],
+        "what": row.system,
+        "device": row.device,
+        "of": row.power_of,
         "value": value,
         "to_estimate": ratio,
         "plausible": plausible,
-        "source": row["source"],
-        "verdict": _verdict(row, ratio, plausible),
+        "source": row.source,
+        "verdict": _verdict(row.power_of == "board", watts, ratio, plausible),
     }
 
 
-def _verdict(row, ratio, plausible):
+def _verdict(board: bool, watts: float, ratio: float | None, plausible: bool | None) -> str:
+    """Return the comparison in words; ``board``: it is with a whole one."""
     if ratio is None:
         return "nothing to compare: no activity run was made"
-    if row["power_of"] == "board":
-        whole = f"the whole board draws {row['power_w']:.3g} W, {ratio:.3g} times the estimate of the chip"
+    if board:
+        whole = f"the whole board draws {watts:.3g} W, {ratio:.3g} times the estimate of the chip"
         if plausible:
             return f"plausible: {whole}, which leaves the rest to {REST}"
         return f"doubtful: {whole}, so the chip alone could draw as much as a board with {REST}"
-    near = f"{row['power_w']:.3g} W is {ratio:.3g} times the estimate"
+    near = f"{watts:.3g} W is {ratio:.3g} times the estimate"
     if plausible is None:
         return f"not comparable: {near}, of a device that is made for milliwatts"
     return f"plausible: {near}, another circuit" if plausible else f"far off: {near}, more than a factor of {NEAR}"

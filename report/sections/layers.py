@@ -1,9 +1,15 @@
 """The layers of a circuit: what each is, what real images make it do, what it costs, how close it is to its bound."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
 from s2nn_hw.cost.estimate import estimate
-from s2nn_hw.report.quantities import column, significant, table
-from s2nn_hw.report.sections.overview import stage_overview
-from s2nn_hw.report.sections.work import stage_work
+from s2nn_hw.design import Design
+from s2nn_hw.report.quantities import Json, column, significant, table
+from s2nn_hw.report.sections.measure import Measured
+from s2nn_hw.report.sections.overview import StageOverview, stage_overview
+from s2nn_hw.report.sections.work import Work, stage_work
 
 LUT_BAND, FF_BAND, BRAM_BAND = (0.85, 1.2), (0.85, 1.15), (0.9, 1.1)  # docs/report.md: estimate against synthesis
 CELL_BAND = (0.9, 1.15)  # logic cells of an iCE40, once placed
@@ -39,51 +45,105 @@ COSTS = {
 }
 
 
-def layer_rows(design, measured, guess=None):
-    """Return a plain dictionary per stage: what ``inspect`` says of it, its work, cycles and, from ``guess``, costs.
+@dataclass(frozen=True)
+class LayerCycles:
+    """Cycles of a stage, mean: its lower ``bound``; alone, its engine held up by nobody; to the bound; occupancy.
+
+    ``alone_interval``, ``alone_to_bound`` and ``occupancy`` (of the circuit's interval) are None for a join, and where
+    no frame follows another.
+    """
+
+    bound: float
+    alone_interval: float | None = None
+    alone_to_bound: float | None = None
+    occupancy: float | None = None
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A stage: what it is, the work of a frame, its spikes, cycles and, with an estimate, its ``cost``.
+
+    ``spikes_out`` (a frame) and ``spike_rate`` (their share of the output's values) are None for a readout; ``cost``:
+    of :data:`COSTS`, by name, empty without an estimate.
+    """
+
+    stage: StageOverview
+    work: Work
+    spikes_out: float | None
+    spike_rate: float | None
+    cycles: LayerCycles
+    cost: Json
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.stage.name
+
+    def to_json(self) -> Json:
+        """Return the row of the report's table: the name, and a value of each of its columns."""
+        weights: Any = self.stage.weights
+        return (
+            {
+                "name": self.name,
+                "engine": self.stage.engine,
+                "shape": "x".join(map(str, self.stage.shape)),
+                "sources": list(self.stage.sources),
+                "synapses": self.stage.synapses,
+                "neurons": self.stage.neurons,
+                "connections": self.stage.connections,
+                "bits": weights and weights.bits,
+                "accumulator_bits": weights and weights.accumulator_bits[-1],
+                "lanes": weights and weights.lanes,
+                "groups": weights and weights.groups,
+                "banks": weights and weights.banks,
+                "spikes_out": self.spikes_out,
+                "spike_rate": self.spike_rate,
+            }
+            | asdict(self.work)
+            | asdict(self.cycles)
+            | self.cost
+        )
+
+
+def layer_rows(design: Design, measured: Measured, guess: Json | None = None) -> list[LayerRow]:
+    """Return a row per stage: what ``inspect`` says of it, its work, cycles and, from ``guess``, costs.
 
     ``guess``: what :func:`s2nn_hw.cost.estimate.estimate` returned for the design.
     """
     rows = []
     for k, stage in enumerate(design.stages):
-        row = stage_overview(design.network, stage) | stage_work(design.network, stage, measured.ones)
         out = None if stage.is_readout else float(measured.ones[stage.output].sum())
-        row |= {"spikes_out": significant(out), "neurons_out": design.network.size(stage.output)}
-        row["spike_rate"] = significant(out / row["neurons_out"]) if out is not None else None
-        row |= _cycles(measured, k)
-        if guess:
-            row |= {name: guess["layers"][k][name] for name in COSTS}
-        rows.append(row)
+        rows.append(
+            LayerRow(
+                stage=stage_overview(design.network, stage),
+                work=stage_work(design.network, stage, measured.ones),
+                spikes_out=significant(out),
+                spike_rate=None if out is None else significant(out / design.network.size(stage.output)),
+                cycles=_cycles(measured, k),
+                cost={name: guess["layers"][k][name] for name in COSTS} if guess else {},
+            )
+        )
     return rows
 
 
-def _cycles(measured, k):
+def _cycles(measured: Measured, k: int) -> LayerCycles:
     """Return one stage's cycles alone, against the bound and against the circuit's interval."""
-    own, bound = measured.own[k], measured.bounds[:, k]
-    row = {"bound": significant(float(bound.mean())), "alone_interval": None, "alone_to_bound": None, "occupancy": None}
+    own, bound = measured.own[k], significant(float(measured.bounds[:, k].mean()))
     if own is None:
-        return row
-    return row | {
-        "alone_interval": significant(float(own.mean())),
-        "alone_to_bound": significant(float(own.sum() / measured.interval_bounds[..., k].sum())),
-        "occupancy": significant(float(own.sum() / measured.intervals.sum())),
-    }
-
-
-def layers_table(rows):
-    """Return the report's table of ``rows`` (:func:`layer_rows`); costs are in it if the rows have them."""
-    columns = COLUMNS | (COSTS if "luts" in rows[0] else {})
-    return table(
-        columns, [{"name": row["name"]} | {name: _plain(row.get(name), name) for name in columns} for row in rows]
+        return LayerCycles(bound)
+    return LayerCycles(
+        bound,
+        significant(float(own.mean())),
+        significant(float(own.sum() / measured.interval_bounds[..., k].sum())),
+        significant(float(own.sum() / measured.intervals.sum())),
     )
 
 
-def _plain(value, name):
-    if name == "shape":
-        return "x".join(map(str, value))
-    return value[-1] if name == "accumulator_bits" and value else value
+def layers_table(rows: Sequence[LayerRow]) -> Json:
+    """Return the report's table of ``rows`` (:func:`layer_rows`); costs are in it if the rows have them."""
+    return table(COLUMNS | (COSTS if rows[0].cost else {}), [row.to_json() for row in rows])
 
 
-def board_estimate(design, family):
+def board_estimate(design: Design, family: str) -> Json:
     """Return the estimate of ``design`` with its host link, see :func:`s2nn_hw.cost.estimate.estimate`."""
     return estimate(design, family, link=True)

@@ -1,14 +1,20 @@
 """Where the LUTs of unrolled layers go, and what they buy: initiation interval, latency, LUTs times latency."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.circuit.unroll.cost import cost
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES
+from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.plan.defaults import encodes
-from s2nn_hw.report.quantities import column, quantity, significant, table
+from s2nn_hw.report.quantities import Json, column, quantity, significant, table
 from s2nn_hw.report.sections.layers import LUT_BAND
 
 COLUMNS = {
@@ -22,12 +28,14 @@ COLUMNS = {
 PARTS = ("encoder", "tables", "trees", "readout", "argmax", "rest")
 
 
-def encoder(stage):
+def encoder(stage: Stage) -> bool:
     """Return whether ``stage`` is a layer that only encodes pixels (:func:`s2nn_hw.plan.defaults.encodes`)."""
     return not stage.fused and not stage.is_readout and encodes(stage.layer)
 
 
-def logic_section(design, board, *, interval, latency, clock_mhz):
+def logic_section(
+    design: Design, board: BoardFacts | None, *, interval: float | None, latency: float, clock_mhz: float | None
+) -> Json | None:
     """Return the section ``logic`` of a report; None where no weights are logic.
 
     LUTs are estimates of the accelerator without link for ``board``, which may be None. ``interval``: cycles between
@@ -36,19 +44,17 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     layer's tables take in cost nothing), ``tables`` and ``trees`` (adders) of hidden layers, ``readout`` (sums of the
     scores), ``argmax``, ``rest`` (other engines, cycle count, control of the pipeline).
     """
-    unrolled = [stage for stage in design.stages if stage.engine and stage.engine.constant]
-    if not unrolled:
+    if not any(stage.engine and stage.engine.constant for stage in design.stages):
         return None
-    result = {
+    ns = 1000 * latency / clock_mhz if clock_mhz else None
+    result: Json = {
         "streaming": design.streaming,
         "initiation_interval": quantity(significant(interval), "cycles", "formula", "mean, frames back to back")
         if interval
         else None,
         "latency": {
             "cycles": quantity(significant(latency), "cycles", "formula", "mean, a frame alone"),
-            "ns": quantity(significant(1000 * latency / clock_mhz), "ns", "formula", f"cycles / {clock_mhz:g} MHz")
-            if clock_mhz
-            else None,
+            "ns": quantity(significant(ns), "ns", "formula", f"cycles / {clock_mhz:g} MHz") if clock_mhz else None,
         },
         "luts": None,
         "lut_ns": None,
@@ -57,59 +63,88 @@ def logic_section(design, board, *, interval, latency, clock_mhz):
     }
     if not board:
         return result
-    family, guess = FAMILIES[board.family], estimate(design, board.family)
-    luts, rows = dict.fromkeys(PARTS, 0), []
-    for stage in unrolled:
-        found = cost(stage.engine.logic, board.family, levels=stage.engine.levels, chain=stage.engine.chain)
-        if stage.is_readout:
-            luts["readout"] += found.luts
-            luts["argmax"] = ceil(stage.engine.neurons_cost(family, stage, score_width=stage.engine.score_width).luts)
-        elif encoder(stage):
-            luts["encoder"] += found.luts
-        else:
-            luts["tables"] += found.tables
-            luts["trees"] += found.chains
-        synapses = sum(int(np.count_nonzero(s.weights)) for one in stage.layers for s in one.synapses)
-        rows.append(_row(stage.name, found.luts, guess["luts"], synapses, stage.engine))
-    luts["rest"] = guess["luts"] - sum(luts.values())
-    kind, total = board.budget["luts"].kind, guess["luts"]
-    counts = {"total": total, "without_encoder": total - luts["encoder"], "encoder": luts["encoder"]}
-
-    def lut(value, by):
-        band = [significant(value * end) for end in LUT_BAND]
-        return quantity(value, kind, "estimate", by, band)
-
-    result["luts"] = {
-        name: lut(value, "accelerator without link" if name == "total" else name.replace("_", " "))
-        for name, value in counts.items()
-    }
-    if clock_mhz:
-        ns = 1000 * latency / clock_mhz
-        result["lut_ns"] = {
-            name: quantity(
-                significant(counts[name] * ns),
-                f"{kind} ns",
-                "estimate",
-                "LUTs x latency",
-                [significant(counts[name] * ns * end) for end in LUT_BAND],
-            )
-            for name in ("total", "without_encoder")
+    total = estimate(design, board.family)["luts"]
+    layers = [
+        _LogicLayer.of(stage, stage.engine, board.family)
+        for stage in design.stages
+        if stage.engine and stage.engine.constant
+    ]
+    spent = _spent(layers, total)
+    return (
+        result
+        | _whole(board.budget["luts"].kind, total, spent["encoder"], ns)
+        | {
+            "parts": table(
+                {name: COLUMNS[name] for name in ("luts", "share")},
+                [{"name": name, "luts": count, "share": significant(count / total)} for name, count in spent.items()],
+            ),
+            "layers": table(COLUMNS, [layer.to_json(total) for layer in layers]),
         }
-    result["parts"] = table(
-        {name: COLUMNS[name] for name in ("luts", "share")},
-        [{"name": name, "luts": count, "share": significant(count / total)} for name, count in luts.items()],
     )
-    result["layers"] = table(COLUMNS, rows)
-    return result
 
 
-def _row(name, luts, total, synapses, engine):
-    return {
-        "name": name,
-        "luts": luts,
-        "share": significant(luts / total),
-        "synapses": synapses,
-        "luts_per_synapse": significant(luts / synapses) if synapses else None,
-        "levels": engine.logic.depth,
-        "registers": engine.registers,
+@dataclass(frozen=True)
+class _LogicLayer:
+    """A layer in logic: LUTs by part, weights that are not zero, ``levels`` of logic and of ``registers``."""
+
+    name: str
+    luts: int
+    parts: Mapping[str, int]
+    synapses: int
+    levels: int
+    registers: int
+
+    @classmethod
+    def of(cls, stage: Stage, engine: Any, family: str) -> "_LogicLayer":
+        """Return that of a stage whose weights are logic, in ``engine``, for a device of ``family``."""
+        found = cost(engine.logic, family, levels=engine.levels, chain=engine.chain)
+        if stage.is_readout:
+            winner = engine.neurons_cost(FAMILIES[family], stage, score_width=engine.score_width)
+            spent = {"readout": found.luts, "argmax": ceil(winner.luts)}
+        elif encoder(stage):
+            spent = {"encoder": found.luts}
+        else:
+            spent = {"tables": found.tables, "trees": found.chains}
+        synapses = sum(int(np.count_nonzero(s.weights)) for one in stage.layers for s in one.synapses)
+        return cls(stage.name, found.luts, spent, synapses, engine.logic.depth, engine.registers)
+
+    def to_json(self, total: int) -> Json:
+        """Return its row of the table; ``total``: LUTs of the accelerator."""
+        return {
+            "name": self.name,
+            "luts": self.luts,
+            "share": significant(self.luts / total),
+            "synapses": self.synapses,
+            "luts_per_synapse": significant(self.luts / self.synapses) if self.synapses else None,
+            "levels": self.levels,
+            "registers": self.registers,
+        }
+
+
+def _spent(layers: Sequence[_LogicLayer], total: int) -> dict[str, int]:
+    """Return LUTs by part, in the order of :data:`PARTS`; what no layer takes of ``total`` is the rest."""
+    luts = {name: sum(layer.parts.get(name, 0) for layer in layers) for name in PARTS[:-1]}
+    return luts | {PARTS[-1]: total - sum(luts.values())}
+
+
+def _whole(kind: str, total: int, encoder_luts: int, ns: float | None) -> Json:
+    """Return ``luts``, with and without the encoder, and ``lut_ns``: times the latency of ``ns``, None without it."""
+    bare = total - encoder_luts
+    made: Json = {
+        "luts": {
+            "total": _estimated(total, kind, "accelerator without link"),
+            "without_encoder": _estimated(bare, kind, "without encoder"),
+            "encoder": _estimated(encoder_luts, kind, "encoder"),
+        }
     }
+    if ns is not None:
+        made["lut_ns"] = {
+            name: _estimated(count * ns, f"{kind} ns", "LUTs x latency")
+            for name, count in (("total", total), ("without_encoder", bare))
+        }
+    return made
+
+
+def _estimated(value: float, unit: str, by: str) -> Json:
+    """Return an estimate with the band of LUTs."""
+    return quantity(significant(value), unit, "estimate", by, [significant(value * end) for end in LUT_BAND])

@@ -8,11 +8,16 @@
 Images are worked through in parts, so that memory does not grow with their number.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cycles.timing import engine_alone
+from s2nn_hw.design import Design
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 
 SEQUENCE = 100
@@ -23,7 +28,7 @@ LANES = 16
 TIMELINE = 4  # frames
 
 
-@dataclass
+@dataclass(frozen=True)
 class Measured:
     """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all.
 
@@ -34,8 +39,8 @@ class Measured:
     """
 
     classes: np.ndarray
-    ones: dict
-    timed_ones: dict
+    ones: Mapping[str, np.ndarray]
+    timed_ones: Mapping[str, np.ndarray]
     frames: int
     length: int
     alone: np.ndarray
@@ -44,21 +49,21 @@ class Measured:
     opened: np.ndarray
     closed: np.ndarray
     offered: np.ndarray
-    own: list = field(default_factory=list)
+    own: Sequence[np.ndarray | None]
 
     @property
-    def interval_bounds(self):
+    def interval_bounds(self) -> np.ndarray:
         """``bounds`` of the frames that ``intervals`` and ``own`` are of: the first of a sequence has no interval."""
         whole = self.frames // self.length * self.length
         return self.bounds[:whole].reshape(-1, self.length, self.bounds.shape[1])[:, 1:]
 
 
-def frame_words(stages):
+def frame_words(stages: Sequence[Stage]) -> int:
     """Return the words that pass between the parts of a circuit of ``stages`` for one frame: the work of timing it."""
     return sum(r.frame_words + r.tensor.words for stage in stages for r in stage.readers)
 
 
-def frame_bytes(network, stages):
+def frame_bytes(network: Network, stages: Sequence[Stage]) -> int:
     """Return about how many bytes the values and the ones of one frame take."""
     gathered = max(
         r.frame_words * r.tensor.width * (r.window.taps if r.window else 1) for stage in stages for r in stage.readers
@@ -66,66 +71,101 @@ def frame_bytes(network, stages):
     return sum(network.size(name) for name in network.shapes) + 2 * gathered
 
 
-def frames_to_time(count, stages, timed_words, limit):
+def frames_to_time(count: int, stages: Sequence[Stage], timed_words: int, limit: int | None) -> int:
     """Return of how many of ``count`` images cycles are worked out."""
     timed = min(count, max(LEAST_TIMED, timed_words // frame_words(stages)))
     return min(timed, limit) if limit else timed
 
 
-def measure(design, images, *, sequence=SEQUENCE, timed_words=TIMED_WORDS, frames=None, progress=None):
+def measure(
+    design: Design,
+    images: npt.NDArray[np.uint8],
+    *,
+    sequence: int = SEQUENCE,
+    timed_words: int = TIMED_WORDS,
+    frames: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Measured:
     """Return :class:`Measured` of ``design`` on uint8 ``images``.
 
     Cycles are worked out for as many of the first images as ``timed_words`` and ``frames`` allow, whole sequences if
     there is more than one; classes and ones for all. At most ``sequence`` frames follow each other, fewer in
     large circuits. ``progress(done)`` is called after each part.
     """
-    network, timing, stages = design.network, design.timing, design.stages
+    network, stages = design.network, design.stages
     timed = frames_to_time(len(images), stages, timed_words, frames)
     room = max(1, PART_BYTES // frame_bytes(network, stages))
     # many sequences go through the cycle functions together, so those of a large circuit are shorter
     length = min(sequence, timed, max(LEAST_TIMED, room // LANES))
     timed = timed // length * length if timed < len(images) else timed
-    whole = timed // length * length
     part = max(1, room // length) * length
-    classes, totals, sums, alone, intervals, bounds, first = [], {}, {}, [], [], [], None
-    own = [[] for _ in stages]
+    seen, cycles = _Seen(), _Cycles(design, length)
     for start in range(0, len(images), part):
         output, values = layer_inputs(network, images[start : start + part])
-        classes.append(output.classes.numpy())
-        for name, x in values.items():
-            early, late = (
-                np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [max(0, timed - start)])
-            )
-            totals[name], sums[name] = totals.get(name, 0) + early + late, sums.get(name, 0) + early
+        seen.add(output.classes.numpy(), values, max(0, timed - start))
         if progress:
             progress(min(len(images), start + part))
-        if start >= timed:
-            continue
-        ones = timing.ones({name: x[: timed - start] for name, x in values.items()})
-        if first is None:
+        if start < timed:
+            few = {name: x[: timed - start] for name, x in values.items()}
+            cycles.add(few, max(0, timed // length * length - start))
+    opened, closed, offered = cycles.first
+    return Measured(
+        classes=np.concatenate(seen.classes),
+        ones={name: total / len(images) for name, total in seen.ones.items()},
+        timed_ones={name: total / timed for name, total in seen.timed_ones.items()},
+        frames=timed,
+        length=length,
+        alone=np.concatenate(cycles.alone),
+        intervals=np.concatenate(cycles.intervals) if cycles.intervals else np.zeros((0, 0), np.int64),
+        bounds=np.concatenate(cycles.bounds),
+        opened=opened,
+        closed=closed,
+        offered=offered,
+        own=[np.concatenate(parts) if parts else None for parts in cycles.own],
+    )
+
+
+@dataclass
+class _Seen:
+    """Of the parts so far: ``classes``, and by tensor the ones of each value, of all images and of the timed ones."""
+
+    classes: list[np.ndarray] = field(default_factory=list)
+    ones: dict[str, np.ndarray] = field(default_factory=dict)
+    timed_ones: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, classes: np.ndarray, values: Mapping[str, np.ndarray], timed: int) -> None:
+        """Take in a part: ``values`` by tensor, the first ``timed`` images of which have cycles."""
+        self.classes.append(classes)
+        for name, x in values.items():
+            early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [timed]))
+            self.ones[name] = self.ones.get(name, 0) + early + late
+            self.timed_ones[name] = self.timed_ones.get(name, 0) + early
+
+
+class _Cycles:
+    """Cycles of the parts so far, in sequences of ``length``; ``first``: opened, closed, offered of the first few."""
+
+    def __init__(self, design: Design, length: int) -> None:
+        self.timing, self.stages, self.length = design.timing, design.stages, length
+        self.alone: list[np.ndarray] = []
+        self.intervals: list[np.ndarray] = []
+        self.bounds: list[np.ndarray] = []
+        self.own: list[list[np.ndarray]] = [[] for _ in self.stages]
+
+    def add(self, values: Mapping[str, np.ndarray], whole: int) -> None:
+        """Take in a part; of its first ``whole`` images the sequences that are complete give intervals."""
+        ones, length = self.timing.ones(values), self.length
+        if not self.alone:
             few = min(TIMELINE, length)
-            first = timing.schedule([table[:few] for table in ones], length=few)
-        alone.append(timing.schedule(ones).cycles[:, 0])
-        bounds.append(timing.lower_bounds(ones))
-        full = [table[: max(0, whole - start)] for table in ones]
+            start = self.timing.schedule([table[:few] for table in ones], length=few)
+            self.first = start.opened[:, 0], start.closed[:, 0], start.offered[0]
+        self.alone.append(self.timing.schedule(ones).cycles[:, 0])
+        self.bounds.append(self.timing.lower_bounds(ones))
+        full = [table[:whole] for table in ones]
         full = [table[: len(table) // length * length] for table in full]
         if not len(full[0]) or length == 1:
-            continue
-        intervals.append(np.diff(timing.schedule(full, length=length).offered, axis=1))
-        for k, (stage, table) in enumerate(zip(stages, full, strict=True)):
+            return
+        self.intervals.append(np.diff(self.timing.schedule(full, length=length).offered, axis=1))
+        for k, (stage, table) in enumerate(zip(self.stages, full, strict=True)):
             if stage.engine is not None:
-                own[k].append(engine_alone(stage, table, length=length))
-    return Measured(
-        np.concatenate(classes),
-        {name: total / len(images) for name, total in totals.items()},
-        {name: total / timed for name, total in sums.items()},
-        timed,
-        length,
-        np.concatenate(alone),
-        np.concatenate(intervals) if intervals else np.zeros((0, 0), np.int64),
-        np.concatenate(bounds),
-        first.opened[:, 0],
-        first.closed[:, 0],
-        first.offered[0],
-        [np.concatenate(parts) if parts else None for parts in own],
-    )
+                self.own[k].append(engine_alone(stage, table, length=length))

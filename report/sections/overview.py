@@ -1,82 +1,202 @@
 """What a network is, before anything is built: the figures of ``s2nn-hw inspect``."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import prod
 
+from s2nn_hw.circuit.stage import Reader, Stage
+from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES, GENERAL
+from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
+from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sections.work import connections
 
 
-def stage_overview(network, stage):
-    """Return one stage's figures: shapes, weights, ranges, accumulator width, engine, windows.
+@dataclass(frozen=True)
+class WindowOverview:
+    """What the window in front of a stage keeps of ``source``: words, bits of one, and how many are read at once.
 
-    A join has no weights; a fused max pooling is the ``pool`` of the layer before it.
+    kernel, stride, padding   of the window
+    words, least_words        that it holds, and that it must
+    word_bits                 bits of a word
+    taps, groups              read at once, and passes for all
     """
-    layer, engine = stage.layer, stage.engine
-    sources = stage.layers[0].sources
-    shapes = [network.shapes[source] for source in sources]
-    row = {
-        "name": stage.name,
-        "sources": list(sources),
-        "source": sources[0],
-        "synapse": "+".join(s.kind for s in layer.synapses),
-        "neuron": layer.neuron.kind if layer.accumulates else None,
-        "engine": "or" if engine is None else engine.kind,
-        "shape": list(network.shapes[layer.name]),
-        "pool": [round(stage.repeats**0.5)] * 2 if stage.repeats > 1 else None,
-        "output": stage.output,
-        "inputs": sum(prod(shape) for shape in shapes),
-        "neurons": stage.neurons,
-        "connections": sum(
-            connections(network, one, wired=engine is not None and engine.constant) for one in stage.layers
-        ),
-        "fused": [one.name for one in stage.fused],
-        "synapses": 0,
-        "memory_bits": 0,
-        "windows": [window_overview(reader) for reader in stage.readers if reader.window],
-    }
-    if engine is None:
-        return row
-    synapses = [s for one in stage.layers for s in one.synapses]
-    weights, table, widths = [s.weights for s in synapses], layer.neuron.table, engine.accumulator_widths()
-    count, zeros = sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights)
-    return row | {
-        "synapses": count,
-        "bits": max(s.bits for s in synapses),
-        "weight_range": [min(int(w.min()) for w in weights), max(int(w.max()) for w in weights)],
-        "sparsity": round(zeros / count, 5),
-        "table": layer.neuron.table_name,
-        "table_range": [int(table.min()), int(table.max())],
-        "accumulator_bits": [int(widths.min()), int(widths.max())],
-        "memory_bits": 0 if engine.constant else sum(s.weights.size * s.bits for s in synapses),
-        "lanes": engine.lanes,
-        "groups": engine.groups,
-        "banks": engine.ways,
-        "words": engine.words,
-        "bit_planes": engine.planes,
-    }
+
+    source: str
+    kernel: tuple[int, ...]
+    stride: int
+    padding: int
+    words: int
+    least_words: int
+    word_bits: int
+    taps: int
+    groups: int
+
+    @classmethod
+    def of(cls, reader: Reader, window: WindowParams) -> "WindowOverview":
+        """Return that of the ``window`` of ``reader``."""
+        return cls(
+            source=reader.source,
+            kernel=tuple(window.kernel),
+            stride=window.stride,
+            padding=window.padding,
+            words=window.depth,
+            least_words=window.least_depth,
+            word_bits=window.width * window.planes,
+            taps=window.taps,
+            groups=window.groups,
+        )
+
+    def to_json(self) -> Json:
+        """Return the fields, JSON-able."""
+        return asdict(self) | {"kernel": list(self.kernel)}
 
 
-def window_overview(reader):
-    """Return what the window in front of a stage keeps: words, bits of one, and how many are read at once."""
-    window = reader.window
-    return {
-        "source": reader.source,
-        "kernel": list(window.kernel),
-        "stride": window.stride,
-        "padding": window.padding,
-        "words": window.depth,
-        "least_words": window.least_depth,
-        "word_bits": window.width * window.planes,
-        "taps": window.taps,
-        "groups": window.groups,
-    }
+@dataclass(frozen=True)
+class WeightsOverview:
+    """The weights of a stage and the engine that adds them.
+
+    synapses                  weights, those of the layers computed inside it among them
+    bits, weight_range        of a weight: widest, and (smallest, largest)
+    sparsity                  share of zeros
+    table, table_range        the neurons' constants: name, and (smallest, largest)
+    accumulator_bits          (narrowest, widest)
+    memory_bits               of the weights; 0 where they are logic
+    lanes, groups, banks      accumulators, passes for all neurons, weights that each adds a cycle
+    words, bit_planes         of the input a frame, and of a pixel
+    """
+
+    synapses: int
+    bits: int
+    weight_range: tuple[int, int]
+    sparsity: float
+    table: str
+    table_range: tuple[int, int]
+    accumulator_bits: tuple[int, int]
+    memory_bits: int
+    lanes: int
+    groups: int
+    banks: int
+    words: int
+    bit_planes: int
+
+    @classmethod
+    def of(cls, stage: Stage) -> "WeightsOverview | None":
+        """Return those of ``stage``, None for a join."""
+        engine = stage.engine
+        if engine is None:
+            return None
+        synapses = [s for one in stage.layers for s in one.synapses]
+        weights, table, widths = [s.weights for s in synapses], stage.layer.neuron.table, engine.accumulator_widths()
+        count, zeros = sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights)
+        return cls(
+            synapses=count,
+            bits=max(s.bits for s in synapses),
+            weight_range=(min(int(w.min()) for w in weights), max(int(w.max()) for w in weights)),
+            sparsity=round(zeros / count, 5),
+            table=stage.layer.neuron.table_name,
+            table_range=(int(table.min()), int(table.max())),
+            accumulator_bits=(int(widths.min()), int(widths.max())),
+            memory_bits=0 if engine.constant else sum(s.weights.size * s.bits for s in synapses),
+            lanes=engine.lanes,
+            groups=engine.groups,
+            banks=engine.ways,
+            words=engine.words,
+            bit_planes=engine.planes,
+        )
+
+    def to_json(self) -> Json:
+        """Return the fields, JSON-able."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def overview(network, plan=None):
+@dataclass(frozen=True)
+class StageOverview:
+    """What a stage is; a fused max pooling is the ``pool`` (rows, columns) of the layer before it.
+
+    sources                   tensors that it reads
+    synapse, neuron, engine   their kinds; a join has no neuron, and the engine ``or``
+    shape, output             of the layer, and the name of the tensor that leaves
+    inputs, neurons           values read, and channels of the output
+    connections               weights, each counted once for every position at which it is used
+    fused                     layers in front that are computed inside it
+    windows                   in front of it, one a source at most
+    weights                   None for a join
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    synapse: str
+    neuron: str | None
+    engine: str
+    shape: tuple[int, ...]
+    pool: tuple[int, int] | None
+    output: str
+    inputs: int
+    neurons: int
+    connections: int
+    fused: tuple[str, ...]
+    windows: tuple[WindowOverview, ...]
+    weights: WeightsOverview | None
+
+    @property
+    def synapses(self) -> int:
+        """How many weights there are."""
+        return self.weights.synapses if self.weights else 0
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of weights in memory."""
+        return self.weights.memory_bits if self.weights else 0
+
+    def to_json(self) -> Json:
+        """Return the row of ``s2nn-hw inspect``: these fields, then those of the weights."""
+        return {
+            "name": self.name,
+            "sources": list(self.sources),
+            "source": self.sources[0],
+            "synapse": self.synapse,
+            "neuron": self.neuron,
+            "engine": self.engine,
+            "shape": list(self.shape),
+            "pool": list(self.pool) if self.pool else None,
+            "output": self.output,
+            "inputs": self.inputs,
+            "neurons": self.neurons,
+            "connections": self.connections,
+            "fused": list(self.fused),
+            "synapses": self.synapses,
+            "memory_bits": self.memory_bits,
+            "windows": [window.to_json() for window in self.windows],
+        } | (self.weights.to_json() if self.weights else {})
+
+
+def stage_overview(network: Network, stage: Stage) -> StageOverview:
+    """Return one stage's figures: shapes, weights, ranges, accumulator width, engine, windows."""
+    layer, engine, sources = stage.layer, stage.engine, stage.layers[0].sources
+    wired, side = engine is not None and engine.constant, round(stage.repeats**0.5)
+    return StageOverview(
+        name=stage.name,
+        sources=tuple(sources),
+        synapse="+".join(s.kind for s in layer.synapses),
+        neuron=layer.neuron.kind if layer.accumulates else None,
+        engine="or" if engine is None else engine.kind,
+        shape=tuple(network.shapes[layer.name]),
+        pool=(side, side) if stage.repeats > 1 else None,
+        output=stage.output,
+        inputs=sum(prod(network.shapes[source]) for source in sources),
+        neurons=stage.neurons,
+        connections=sum(connections(network, one, wired=wired) for one in stage.layers),
+        fused=tuple(one.name for one in stage.fused),
+        windows=tuple(WindowOverview.of(reader, reader.window) for reader in stage.readers if reader.window),
+        weights=WeightsOverview.of(stage),
+    )
+
+
+def overview(network: Network, plan: Plan | None = None) -> Json:
     """Return the JSON-able description of ``network``: input, layers, classes, provenance, plan, estimates."""
     design = Design(network, plan or default_plan(network, GENERAL))
     rows = [stage_overview(network, stage) for stage in design.stages]
@@ -86,10 +206,10 @@ def overview(network, plan=None):
         "name": network.name,
         "digest": network.digest,
         "input": {"shape": list(network.input.shape), "bits": network.input.bits, "pixels": network.input.size},
-        "layers": rows,
-        "synapses": sum(row["synapses"] for row in rows),
-        "connections": sum(row["connections"] for row in rows),
-        "memory_bits": sum(row["memory_bits"] for row in rows),
+        "layers": [row.to_json() for row in rows],
+        "synapses": sum(row.synapses for row in rows),
+        "connections": sum(row.connections for row in rows),
+        "memory_bits": sum(row.memory_bits for row in rows),
         "classes": list(network.classes),
         "provenance": network.provenance,
         "plan": [asdict(choice) | {"buffers": list(choice.buffers)} for choice in design.plan.layers],

@@ -7,15 +7,36 @@ synaptic operations    active taps x the output channels that each adds to; wher
                        weight is not zero
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
-from s2nn_hw.network.layer import INPUT
-from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.synapses import Synapse, image_shape
 
 
-def uses(synapse, shape, positions):
+@dataclass(frozen=True)
+class Work:
+    """What a frame asks of a stage, mean over the images.
+
+    active_inputs         ones that it reads, bits of pixels among them
+    active_share          of all that could be
+    active_taps           each counted for every window that covers it
+    synaptic_operations   additions
+    """
+
+    active_inputs: float
+    active_share: float
+    active_taps: float
+    synaptic_operations: float
+
+
+def uses(synapse: Synapse, shape: Sequence[int], positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how often each input of ``shape`` is read, int64 ``(inputs,)``, by windows at output ``positions``.
 
     ``positions``: int64 ``(n, 2)``, a full grid of (row, column); those of a dense layer do not matter.
@@ -31,12 +52,12 @@ def uses(synapse, shape, positions):
     return np.repeat(np.outer(*along).reshape(-1), channels)
 
 
-def fan_out(synapse):
+def fan_out(synapse: Synapse) -> int:
     """Return to how many output channels an input of ``synapse`` is connected."""
     return synapse.neurons // synapse.groups
 
 
-def connections(network, layer, *, wired=False):
+def connections(network: Network, layer: Layer, *, wired: bool = False) -> int:
     """Return the connections of ``layer``; 0 where spikes are only joined.
 
     ``wired``: weights are logic, so that those of a dense layer that are 0 do not exist.
@@ -48,8 +69,8 @@ def connections(network, layer, *, wired=False):
     return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
 
 
-def stage_work(network, stage, ones):
-    """Return ``active_inputs``, ``active_share``, ``active_taps``, ``synaptic_operations`` of a stage per image.
+def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -> Work:
+    """Return the :class:`Work` of a stage per image.
 
     ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
     """
@@ -65,9 +86,4 @@ def stage_work(network, stage, ones):
                 additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
             else:
                 additions += float(read.sum()) * fan_out(synapse)
-    return {
-        "active_inputs": round(active, 3),
-        "active_share": round(active / places, 5),
-        "active_taps": round(taps, 1),
-        "synaptic_operations": round(additions, 1),
-    }
+    return Work(round(active, 3), round(active / places, 5), round(taps, 1), round(additions, 1))

@@ -1,7 +1,9 @@
 """A figure: one Vega-Lite chart and the table with the same numbers; drawn live, as SVG or as PNG."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import altair as alt
 import vl_convert
@@ -9,6 +11,7 @@ import vl_convert
 from s2nn_hw.report.show.palette import config, painted
 
 VL_VERSION = "6.4"
+Layers = alt.LayerChart | alt.FacetChart  # what Altair says that a chart of several layers is
 
 
 @dataclass(frozen=True)
@@ -24,19 +27,19 @@ class Figure:
     title: str
     caption: str
     chart: alt.TopLevelMixin
-    columns: tuple
-    rows: tuple
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
     wide: bool = False
 
 
-def rows_of(values):
+def rows_of(values: Iterable[Mapping[str, Any]]) -> alt.Data:
     """Return Altair inline data of ``values`` (dictionaries); types are said in the encodings."""
     return alt.Data(values=list(values))
 
 
-def specification(figure, width="container"):
+def specification(figure: Figure, width: int | str = "container") -> dict[str, Any]:
     """Return the Vega-Lite JSON of ``figure``; ``width`` in px, or ``container`` for the element it is drawn in."""
-    spec = figure.chart.properties(width=width).to_dict(validate=True)
+    spec: dict[str, Any] = figure.chart.properties(width=width).to_dict(validate=True)
     spec["config"] = config()
     spec["description"] = f"{figure.title}. {figure.caption}"
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
@@ -44,25 +47,27 @@ def specification(figure, width="container"):
     return spec
 
 
-def vega(figure):
+def vega(figure: Figure) -> dict[str, Any]:
     """Return the compiled Vega JSON of ``figure`` for the page, as wide as its element."""
-    return vl_convert.vegalite_to_vega(specification(figure), vl_version=VL_VERSION)
+    spec: dict[str, Any] = vl_convert.vegalite_to_vega(specification(figure), vl_version=VL_VERSION)
+    return spec
 
 
-def svg(figure, colours, width=760):
+def svg(figure: Figure, colours: Mapping[str, str], width: int = 760) -> str:
     """Return ``figure`` as an SVG text in ``colours``, ``width`` px wide."""
-    return vl_convert.vegalite_to_svg(painted(specification(figure, width), colours), vl_version=VL_VERSION)
+    text: str = vl_convert.vegalite_to_svg(painted(specification(figure, width), colours), vl_version=VL_VERSION)
+    return text
 
 
-def png(figure, colours, width=760, scale=2):
+def png(figure: Figure, colours: Mapping[str, str], width: int = 760, scale: float = 2) -> bytes:
     """Return ``figure`` as PNG bytes in ``colours``, with ``scale`` pixels per px."""
-    return vl_convert.vegalite_to_png(
-        painted(specification(figure, width), colours), vl_version=VL_VERSION, scale=scale
-    )
+    spec = painted(specification(figure, width), colours)
+    picture: bytes = vl_convert.vegalite_to_png(spec, vl_version=VL_VERSION, scale=scale)
+    return picture
 
 
 @cache
-def runtime():
+def runtime() -> str:
     """Return the JavaScript of Vega-Embed and Vega as one script without imports; ``vegaEmbed`` becomes a global."""
     # the bundle is a module: as a plain script its names would become globals
     snippet = "window.vegaEmbed = vegaEmbed;"

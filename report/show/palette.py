@@ -5,6 +5,9 @@ dark mode and print need no second drawing; :func:`painted` puts the values in f
 series colours differ in lightness as well as in hue, and keep 3 : 1 or more against their background.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 LIGHT = {
     "paper": "#ffffff",
     "panel": "#f5f6f8",
@@ -45,7 +48,7 @@ FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liber
 SIZE = 12  # px, of every text in a chart
 
 
-def config():
+def config() -> dict[str, Any]:
     """Return the Vega-Lite ``config`` of all charts."""
     return {
         "background": None,
@@ -85,12 +88,12 @@ def config():
     }
 
 
-def style_variables(colours):
+def style_variables(colours: Mapping[str, str]) -> str:
     """Return CSS declarations that give the variables these ``colours``."""
     return "".join(f"--{name}:{value};" for name, value in colours.items())
 
 
-def painted(value, colours):
+def painted(value: Any, colours: Mapping[str, str]) -> Any:
     """Return a copy of the JSON-able ``value`` with each ``var(--name)`` replaced by its colour."""
     if isinstance(value, dict):
         return {key: painted(part, colours) for key, part in value.items()}

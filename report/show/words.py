@@ -1,6 +1,9 @@
 """How numbers are read aloud: digits, units, sources and bands, the same on terminal, page and in documents."""
 
 from math import floor, isfinite, log10
+from typing import Any
+
+from s2nn_hw.report.quantities import Json
 
 TIMES, DASH, MINUS, PLUS_MINUS = "\u00d7", "\u2013", "\u2212", "\u00b1"
 UNITS = {"share": "%", "us": "µs", "frames/s": "frames/s", "ratio": TIMES}
@@ -20,7 +23,7 @@ SOURCES = {
 }
 
 
-def number(value, unit="", digits=4):
+def number(value: Any, unit: str = "", digits: int = 4) -> str:
     """Return ``value`` with so many significant digits or all of an integer, thousands with commas, a dash for None.
 
     With unit ``share`` it is a percentage of three digits (without the sign).
@@ -36,7 +39,8 @@ def number(value, unit="", digits=4):
     return _digits(value, digits)
 
 
-def _digits(value, digits):
+def _digits(value: float, digits: int) -> str:
+    """Return a number with so many significant digits, a dash for one that is not finite."""
     if not isfinite(value):
         return DASH
     if value == int(value):
@@ -49,13 +53,13 @@ def _digits(value, digits):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def unit_text(unit):
+def unit_text(unit: str) -> str:
     """Return how ``unit`` is written: ``us`` as µs, ``share`` as %."""
     parts = unit.split("/", 1)
     return "/".join([UNITS.get(parts[0], parts[0]), *parts[1:]]) if unit not in UNITS else UNITS[unit]
 
 
-def scaled(value, unit):
+def scaled(value: float | None, unit: str) -> tuple[str, str]:
     """Return ``(digits, unit)`` of ``value`` with the prefix that suits it: 432,600 nJ are 432.6 uJ."""
     base, _, per = unit.partition("/")
     if base not in SCALES or value is None:
@@ -64,14 +68,14 @@ def scaled(value, unit):
     return number(value / factor), prefix + (f"/{per}" if per else "")
 
 
-def quantity(q):
+def quantity(q: Json | None) -> str:
     """Return a quantity as ``number unit``, a dash for None."""
     if q is None or q["value"] is None:
         return DASH
     return " ".join(scaled(q["value"], q["unit"])).strip()
 
 
-def band(q):
+def band(q: Json | None) -> str:
     """Return the error band of an estimate, ``low to high unit``; empty for anything else."""
     if not q or not q.get("band"):
         return ""
@@ -79,7 +83,7 @@ def band(q):
     return f"{low}{'' if unit == other else f' {unit}'} to {high} {other}".strip()
 
 
-def factors(column):
+def factors(column: Json) -> str:
     """Return the band of an estimated column as percentages, ``-15 % +20 %``; empty for anything else."""
     if not column.get("band"):
         return ""
@@ -89,21 +93,21 @@ def factors(column):
     return f"{MINUS}{number(100 * (1 - low))} % +{number(100 * (high - 1))} %"
 
 
-def origin(said):
+def origin(said: Json) -> str:
     """Return where a quantity, column or Stats comes from, in words: source, by whom, band."""
-    parts = [SOURCES[said["source"]]]
+    parts: list[str] = [SOURCES[said["source"]]]
     if said.get("by"):
         parts.append(said["by"])
     return ": ".join(parts)
 
 
-def same(a, b):
+def same(a: str, b: str) -> bool:
     """Return whether two names of data sets mean the same: ``cifar10`` and ``CIFAR-10`` do; nothing equals nothing."""
     a, b = ("".join(filter(str.isalnum, str(name).lower())) for name in (a, b))
     return a == b != ""
 
 
-def plain(text, limit=80):
+def plain(text: object, limit: int = 80) -> str:
     """Return a name from a file on one line, cut to ``limit`` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

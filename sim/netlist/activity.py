@@ -11,6 +11,7 @@ import numpy as np
 
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts
 from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.sim.netlist.counting import cells_folder, compile_bench, run_bench, simulator_version
@@ -22,7 +23,6 @@ from s2nn_hw.sim.verilog.runner import Outcome
 from s2nn_hw.sim.verilog.verify import compare, expect
 from s2nn_hw.verilog.convert import to_verilog
 
-FORMAT, VERSION = "s2nn-activity", 1
 RECORD, SAIF, NETLIST = "activity.json", "activity.saif", "accelerator_netlist.v"
 MARKER = "circuit.json"
 SOURCES = ("activity.py", "counting.py", "layer_of_cell.py", "netlist.py", "saif.py")
@@ -230,49 +230,39 @@ def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
     )
     registers = [net for cell in netlist.cells if cell.kind.resource == "ffs" for net, _ in cell.outputs()]
     shutil.copyfile(circuit.folder / "netlist.v", folder / NETLIST)
-    data = {
-        "format": FORMAT,
-        "version": VERSION,
-        "tool": f"s2nn-hw {__version__}",
-        "digest": record["digest"],
-        "network": record["network"],
-        "board": record["board"],
-        "plan": record["plan"],
-        "clock_mhz": clock_mhz,
-        "images": images,
-        "frames": frames,
-        "cycles": {"busy": counts.busy, "per_frame": round(counts.busy / frames, 3), "idle": counts.idle},
-        "netlist": {
-            "what": WHAT,
-            "tool": record["synthesis"],
-            "file": NETLIST,
-            "nets": len(activity),
-            "flip_flops": flip_flops,
-            "cells": dict(sorted(types.items())),
-        },
-        "simulator": record["simulator"],
-        "equal": True,
-        "compared": ["class", "scores", "cycles"],
-        "link": link_load(record.get("build"), flip_flops),
-        "saif": SAIF,
-        "saif_registers": {"named": sum(net in named for net in registers), "of": len(registers)},
-        "frame": frame,
-        "idle": quiet,
-        "cells": cells,
-        "vivado": None,
-    }
-    if record.get("vivado"):
-        data["vivado"] = record["vivado"](folder / SAIF)
+    made = ActivityRecord(
+        tool=f"s2nn-hw {__version__}",
+        digest=record["digest"],
+        network=record["network"],
+        board=record["board"],
+        plan=record["plan"],
+        clock_mhz=clock_mhz,
+        images=images,
+        frames=frames,
+        cycles=Cycles(counts.busy, round(counts.busy / frames, 3), counts.idle),
+        netlist=NetlistFacts(
+            WHAT, record["synthesis"], NETLIST, len(activity), flip_flops, dict(sorted(types.items()))
+        ),
+        simulator=record["simulator"],
+        equal=True,
+        compared=("class", "scores", "cycles"),
+        link=link_load(record.get("build"), flip_flops),
+        saif=SAIF,
+        saif_registers={"named": sum(net in named for net in registers), "of": len(registers)},
+        frame=ActivityTable.of(frame),
+        idle=ActivityTable.of(quiet),
+        cells=cells,
+        vivado=record["vivado"](folder / SAIF) if record.get("vivado") else None,
+    )
+    data = made.to_json()
     write_json(folder / RECORD, data)
     return data
 
 
 def link_load(build, flip_flops):
-    """Return ``{"flip_flops", "by"}``: what the build's record has beside the accelerator's ``flip_flops``."""
+    """Return the :class:`LinkLoad`: what the build's record has beside the accelerator's ``flip_flops``."""
     if not build:
-        return {"flip_flops": None, "by": "no build, so the link's size is not known"}
+        return LinkLoad(None, "no build, so the link's size is not known")
     used = build.resources["ffs"].used
-    return {
-        "flip_flops": max(0, used - flip_flops),
-        "by": f"the build's flip-flops ({build.resources_source}) less the netlist's; they are not simulated",
-    }
+    by = f"the build's flip-flops ({build.resources_source}) less the netlist's; they are not simulated"
+    return LinkLoad(max(0, used - flip_flops), by)

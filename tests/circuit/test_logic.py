@@ -13,6 +13,7 @@ from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.plan.defaults import default_plan, unrolled_plan
 from s2nn_hw.report.full import build_report
+from s2nn_hw.report.known import Known
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.logic import PARTS, encoder
 from tests.support.networks import random_images, random_network, small_network
@@ -34,9 +35,9 @@ def thermometer(network):
     )
 
 
-def section(network, plan=None, board=BOARD, **options):
+def section(network, plan=None, board=BOARD):
     report = build_report(
-        network, plan or default_plan(network, "xc7"), random_images(network, 8), None, board=board, **options
+        network, plan or default_plan(network, "xc7"), random_images(network, 8), None, Known(board=board)
     )
     check_report(report)
     return report["logic"]

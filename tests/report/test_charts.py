@@ -2,11 +2,13 @@
 
 import pytest
 
+from s2nn_hw.report.literature import System
 from s2nn_hw.report.show import graph, summary, words
 from s2nn_hw.report.show.charts import ALL, figures
-from s2nn_hw.report.show.charts.labels import PLACES, PLOT_WIDTH, labels
-from s2nn_hw.report.show.charts.pareto import AXES, front, pareto
+from s2nn_hw.report.show.charts.labels import PLACES, PLOT_WIDTH, Ends, labels
+from s2nn_hw.report.show.charts.pareto import AXES, Plot, Spot, front, pareto
 from s2nn_hw.report.show.figure import specification, svg, vega
+from s2nn_hw.report.show.literature_rows import point
 from s2nn_hw.report.show.page import render_page
 from s2nn_hw.report.show.palette import DARK, LIGHT, painted
 from tests.support.reports import sample
@@ -105,29 +107,30 @@ def test_colours_of_a_picture():
     ],
 )
 def test_the_front_is_what_nobody_beats(x, y, wanted):
-    points = [{"x": x, "y": y} for x, y in ((100, 90), (200, 95), (300, 94), (400, 99), (250, 95))]
-    assert [(p["x"], p["y"]) for p in front(points, AXES[x], AXES[y])] == wanted
+    points = [Spot("", "", *at) for at in ((100, 90), (200, 95), (300, 94), (400, 99), (250, 95))]
+    assert [(p.x, p.y) for p in front(points, AXES[x], AXES[y])] == wanted
 
 
 def test_equal_points_are_both_on_the_front():
-    assert len(front([{"x": 1, "y": 1}] * 2, AXES["luts"], AXES["latency_us"])) == 2
+    assert len(front([Spot("", "", 1, 1)] * 2, AXES["luts"], AXES["latency_us"])) == 2
 
 
 def test_others_of_another_task_are_no_context():
-    ours = [summary.point(sample())]
+    ours = [point(sample())]
     others = [
-        {"system": "a", "task": "mnist", "accuracy": 97, "luts": 900},
-        {"system": "b", "task": "CIFAR-10", "accuracy": 80, "luts": 900},
-        {"system": "c", "task": "mnist", "accuracy": None, "luts": 900},
+        System("a", task="mnist", accuracy=97, luts=900),
+        System("b", task="CIFAR-10", accuracy=80, luts=900),
+        System("c", task="mnist", accuracy=None, luts=900),
     ]
-    figure = pareto(ours, others, "luts", "accuracy", name="n", title="t")
+    plot = Plot("luts", "accuracy", "n", "t")
+    figure = pareto(ours, others, plot)
     assert [row[0] for row in figure.rows] == ["mnist-mlp", "a"]
-    assert pareto([{"system": "x", "task": "mnist"}], others, "luts", "accuracy", name="n", title="t") is None
+    assert pareto([System("x", task="mnist")], others, plot) is None
 
 
 def test_labels_miss_each_other_or_are_left_out():
-    crowd = [{"x": 0.5 + k / 1000, "y": 0.5, "name": f"a long name {k}"} for k in range(20)]
-    made = labels(crowd, ((0, 1), "linear"), ((0, 1), "linear"), {})
+    crowd = [Spot(f"a long name {k}", "", 0.5 + k / 1000, 0.5) for k in range(20)]
+    made = labels(crowd, Ends(0, 1), Ends(0, 1), {})
     placed = sum(
         len(layer.data["values"]) if isinstance(layer.data, dict) else len(layer.data.values) for layer in made[1::2]
     )

@@ -1,11 +1,12 @@
 """Energy of the arithmetic and its memory, coefficients and literature files, sanity: by hand on tiny examples."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.report.energy.arithmetic import BINARY, SRAM, access_band, access_pj, add_pj, arithmetic
+from s2nn_hw.report.energy.arithmetic import BINARY, SRAM, Part, access_band, access_pj, add_pj, arithmetic
 from s2nn_hw.report.energy.coefficients import NAMES, PATH, find_coefficients, load_coefficients
 from s2nn_hw.report.energy.sanity import ANCHORS, sanity
 from s2nn_hw.report.literature import NUMBERS, load_literature
@@ -13,27 +14,19 @@ from s2nn_hw.report.literature import PATH as LITERATURE
 from s2nn_hw.report.quantities import quantity
 
 # a dense layer of 8 one-bit pixels and 4 neurons, 2-bit weights, 5 of the pixels set
-ROW = {
-    "name": "fc",
-    "connections": 32,
-    "synapses": 32,
-    "synaptic_operations": 20.0,
-    "active_taps": 5.0,
-    "shape": [4],
-    "inputs": 8,
-    "bits": 2,
-    "accumulator_bits": [4, 5],
-    "bit_planes": 1,
-}
-JOIN = {
-    "name": "join",
-    "connections": 0,
-    "synapses": 0,
-    "synaptic_operations": 0.0,
-    "active_taps": 0.0,
-    "shape": [4],
-    "inputs": 8,
-}
+ROW = Part(
+    name="fc",
+    connections=32,
+    operations=20.0,
+    active_taps=5.0,
+    neurons=4,
+    channels=4,
+    inputs=8,
+    bits=2,
+    weights=32,
+    accumulator=5,
+)
+JOIN = Part(name="join", connections=0, operations=0.0, active_taps=0.0, neurons=4, channels=4, inputs=8)
 BIT = 10 / 64  # pJ per bit of the smallest memory
 
 
@@ -97,14 +90,14 @@ def test_steps_keep_membranes_in_memory(steps):
 
 
 def test_pixels_of_several_bits_are_read_plane_by_plane():
-    row = models(ROW | {"bit_planes": 2})
+    row = models(replace(ROW, planes=2))
     assert row["this network"]["memory_reads"] == 20 * 2 + 2 * 8
     assert row["binary network"]["bit_operations"] == 64
     assert row["float32 ANN"]["memory_reads"] == 40 * 32
 
 
 def test_layers_add_up_and_joins_cost_nothing():
-    made = arithmetic([ROW, JOIN, ROW | {"name": "again"}])
+    made = arithmetic([ROW, JOIN, replace(ROW, name="again")])
     rows = {row["name"]: row for row in made["layers"]["rows"]}
     assert rows["join"]["total_nj"] == 0
     total = made["models"]["rows"][0]["total_nj"]
@@ -116,7 +109,7 @@ def test_layers_add_up_and_joins_cost_nothing():
 
 
 def test_no_spikes_cost_only_thresholds_and_reading():
-    row = models(ROW | {"synaptic_operations": 0.0, "active_taps": 0.0})
+    row = models(replace(ROW, operations=0.0, active_taps=0.0))
     assert row["this network"]["additions"] == 4
     assert row["this network"]["memory_reads"] == 8
     assert arithmetic([JOIN])["models"]["rows"][0]["to_network"] is None
@@ -124,10 +117,10 @@ def test_no_spikes_cost_only_thresholds_and_reading():
 
 def test_every_coefficient_has_source_and_spread():
     families = load_coefficients()
-    assert {family["family"] for family in families} == {"xc7", "ecp5", "ice40"}
+    assert {family.family for family in families} == {"xc7", "ecp5", "ice40"}
     for family in families:
-        assert tuple(family["events"]) == NAMES
-        for row in (*family["events"].values(), *family["static"].values()):
+        assert tuple(row.name for row in family.events.rows) == NAMES
+        for row in (*family.events.rows, *family.static.values()):
             assert row.low <= row.value <= row.high
             assert len(row.source) > 5
 
@@ -188,10 +181,10 @@ def test_bad_coefficients_are_named(tmp_path, old, new, said):
 def test_literature_rows_have_source_and_convention():
     rows = load_literature()
     assert len(rows) >= 16
-    assert all(row["source"] and row["convention"] and set(NUMBERS) <= set(row) for row in rows)
-    arty = next(row for row in rows if row["system"].startswith("FINN CNV-W1A1"))
-    assert arty["power_of"] == "board"
-    assert arty["energy_uj"] == pytest.approx(1e6 * arty["power_w"] / arty["frames_per_second"], rel=0.01)
+    assert all(row.source and row.convention and any(map(row.figure, NUMBERS)) for row in rows)
+    arty = next(row for row in rows if row.system.startswith("FINN CNV-W1A1"))
+    assert arty.power_of == "board"
+    assert arty.energy_uj == pytest.approx(1e6 * arty.power_w / arty.frames_per_second, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -6,47 +6,50 @@ import re
 import pytest
 
 from s2nn_hw.explore.page import render_page as exploration
+from s2nn_hw.report.literature import System
 from s2nn_hw.report.show import summary, words
 from s2nn_hw.report.show.charts import figures
+from s2nn_hw.report.show.literature_rows import literature_table, point
 from s2nn_hw.report.show.page import render_page, write_page
 from s2nn_hw.report.show.palette import DARK, LIGHT, SERIES
+from s2nn_hw.report.show.tiles import tiles
 from tests.support.browser import TEXTS, chromium, contrast, opened
 from tests.support.reports import sample
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\"'`"
 LITERATURE = [
-    {
-        "system": "another",
-        "device": "XC7Z020",
-        "task": "mnist",
-        "accuracy": 93.85,
-        "luts": 7612,
-        "brams": 18,
-        "dsps": None,
-        "latency_us": 780.0,
-        "frames_per_second": 1282,
-        "power_w": 0.18,
-        "energy_uj": 140.0,
-        "convention": "cells",
-        "source": HOSTILE,
-        "read": "paper",
-    },
-    {
-        "system": "a third",
-        "device": "ZC706",
-        "task": "CIFAR-10",
-        "accuracy": 80.1,
-        "luts": None,
-        "brams": None,
-        "dsps": None,
-        "latency_us": 283.0,
-        "frames_per_second": 21_900,
-        "power_w": None,
-        "energy_uj": None,
-        "convention": "board",
-        "source": "a paper",
-        "read": "abstract",
-    },
+    System(
+        system="another",
+        device="XC7Z020",
+        task="mnist",
+        accuracy=93.85,
+        luts=7612,
+        brams=18,
+        dsps=None,
+        latency_us=780.0,
+        frames_per_second=1282,
+        power_w=0.18,
+        energy_uj=140.0,
+        convention="cells",
+        source=HOSTILE,
+        read="paper",
+    ),
+    System(
+        system="a third",
+        device="ZC706",
+        task="CIFAR-10",
+        accuracy=80.1,
+        luts=None,
+        brams=None,
+        dsps=None,
+        latency_us=283.0,
+        frames_per_second=21_900,
+        power_w=None,
+        energy_uj=None,
+        convention="board",
+        source="a paper",
+        read="abstract",
+    ),
 ]
 KINDS = {"dense": {}, "residual": {"residual": True}, "bare": {"board": False}, "measured": {"measured": True}}
 
@@ -255,8 +258,8 @@ def test_headlines_say_the_rate_of_the_board_and_whose_energy():
     report["energy"]["device"] = None
     said = "".join(text for _, text in summary.verdict(report))
     assert "J" not in said  # arithmetic alone is no headline
-    energy = next(tile for tile in summary.tiles(report) if tile["label"] == "Energy")
-    assert (energy["value"], energy["note"]) == (words.DASH, "not known: s2nn-hw activity counts what toggles")
+    energy = next(tile for tile in tiles(report) if tile.label == "Energy")
+    assert (energy.value, energy.note) == (words.DASH, "not known: s2nn-hw activity counts what toggles")
 
 
 def test_a_band_that_reaches_over_the_device_is_said_and_compared():
@@ -272,21 +275,21 @@ def test_a_band_that_reaches_over_the_device_is_said_and_compared():
 
 def test_only_the_same_task_stands_beside_and_a_sample_not_in_plots():
     report = sample()
-    rows = summary.literature(report, LITERATURE)["rows"]
-    assert [row["task"] for row in rows] == ["MNIST", "mnist"]
-    assert "images only" not in rows[0]["said"]
-    assert summary.point(report)["accuracy"] == 99.03
+    rows = literature_table(report, LITERATURE).rows
+    assert [row.task for row in rows] == ["MNIST", "mnist"]
+    assert "images only" not in rows[0].said
+    assert point(report).accuracy == 99.03
     report["images"]["count"] = 300
-    row = summary.literature(report, LITERATURE)["rows"][0]
-    assert "accuracy of 300 images only, not of the test set that others use" in row["said"]
-    assert summary.point(report)["accuracy"] is None
+    row = literature_table(report, LITERATURE).rows[0]
+    assert "accuracy of 300 images only, not of the test set that others use" in row.said
+    assert point(report).accuracy is None
 
 
 def test_no_field_name_stands_in_a_caption_or_headline():
     for how in KINDS.values():
         report = sample(**how)
         texts = [text for _, text in summary.verdict(report)]
-        texts += [tile[key] for tile in summary.tiles(report) for key in ("label", "note")]
+        texts += [text for tile in tiles(report) for text in (tile.label, tile.note)]
         for figure in figures(report).values():
             texts += [figure.title, figure.caption, *figure.columns]
         assert not [text for text in texts if re.search(r"[a-z]_[a-z]", text.replace("s2nn_hw/", ""))]

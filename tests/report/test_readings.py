@@ -34,9 +34,9 @@ def save(folder, text, name="r.toml"):
 
 def test_by_hand(tmp_path):
     found = load_readings(save(tmp_path, HAND))
-    assert found["file"] == "r.toml"
-    assert (found["instrument"], found["date"]) == ("bench supply", "2026-03-01")
-    assert (found["run_w"], found["idle_w"]) == (pytest.approx(2.1), pytest.approx(2.0))
+    assert found.file == "r.toml"
+    assert (found.instrument, found.date) == ("bench supply", "2026-03-01")
+    assert (found.run_w, found.idle_w) == (pytest.approx(2.1), pytest.approx(2.0))
     made = measured(found, total_nj=1e5)
     assert made["board_w"]["value"] == pytest.approx(2.1)
     assert made["board_w"]["source"] == "measured"
@@ -49,26 +49,26 @@ def test_by_hand(tmp_path):
 def test_only_watts(tmp_path):
     text = 'format = "s2nn-readings"\nversion = 1\nwatts = 2.5\n'
     found = load_readings(save(tmp_path, text))
-    assert (found["run_w"], found["idle_w"], found["frames_per_second"]) == (2.5, None, None)
+    assert (found.run_w, found.idle_w, found.frames_per_second) == (2.5, None, None)
     made = measured(found)
     assert made["nj_per_frame"] is None
     assert made["to_estimate"] is None
-    assert load_readings(save(tmp_path, text), 100)["frames_per_second"] == 100
+    assert load_readings(save(tmp_path, text), 100).frames_per_second == 100
 
 
 def test_from_a_meter(tmp_path):
     found = load_readings(save(tmp_path, METER, "r.csv"), 7)
-    assert found["idle_w"] == pytest.approx(2.0)  # two seconds; the reading at 1 counts until 2
-    assert found["run_w"] == pytest.approx((2.2 * 1 + 2.1 * 2) / 3)
-    assert (found["samples"], found["seconds"], found["frames_per_second"]) == (5, 5, 500)
-    assert found["instrument"] == "meter X"
+    assert found.idle_w == pytest.approx(2.0)  # two seconds; the reading at 1 counts until 2
+    assert found.run_w == pytest.approx((2.2 * 1 + 2.1 * 2) / 3)
+    assert (found.samples, found.seconds, found.frames_per_second) == (5, 5, 500)
+    assert found.instrument == "meter X"
 
 
 def test_meter_of_watts_and_of_amps_alone(tmp_path):
     found = load_readings(save(tmp_path, "time_s,watts\n0,1\n1,3\n2,9\n", "w.csv"))
-    assert (found["run_w"], found["idle_w"]) == (pytest.approx(2), None)
+    assert (found.run_w, found.idle_w) == (pytest.approx(2), None)
     found = load_readings(save(tmp_path, "# volts: 5\namps,time_s\n0.1,0\n0.2,2\n", "a.csv"))
-    assert found["run_w"] == pytest.approx(0.5)
+    assert found.run_w == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

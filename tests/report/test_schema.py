@@ -11,6 +11,7 @@ from s2nn_hw.hw.facts import board_facts, link_facts
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report import schema
 from s2nn_hw.report.full import build_report
+from s2nn_hw.report.known import Known
 from s2nn_hw.report.schema import check_report, read_report
 from s2nn_hw.report.show.charts import figures
 from s2nn_hw.report.show.page import render_page
@@ -134,10 +135,8 @@ def test_what_is_reported_is_of_the_schema_and_can_be_drawn(network, board):
                 plan,
                 random_images(network, 5),
                 None,
-                board=found,
-                link=link,
+                Known(board=found, link=link, created="2026-01-02T03:04:05Z"),
                 sequence=5,
-                created="2026-01-02T03:04:05Z",
             )
         )
     )

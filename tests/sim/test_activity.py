@@ -239,8 +239,8 @@ def test_frames_are_written_a_beat_a_line(tmp_path):
 
 def test_link_is_what_the_build_has_beside_the_accelerator():
     build = SimpleNamespace(resources={"ffs": SimpleNamespace(used=1200)}, resources_source="nextpnr after packing")
-    assert link_load(build, 1000)["flip_flops"] == 200
-    assert link_load(None, 1000)["flip_flops"] is None
+    assert link_load(build, 1000).flip_flops == 200
+    assert link_load(None, 1000).flip_flops is None
 
 
 POWER = """

@@ -2,8 +2,11 @@
 
 import altair as alt
 
+from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.charts.common import (
     BAND_STEP,
+    Band,
+    Bar,
     along,
     has,
     labelled_bars,
@@ -19,12 +22,12 @@ from s2nn_hw.report.show.words import DASH, number, origin, plain
 TITLES = {"luts": "LUTs", "ffs": "flip-flops", "brams": "block RAMs", "dsps": "DSP blocks"}
 
 
-def resources(report):
+def resources(report: Json) -> Figure | None:
     """Return used resources against the board's budget, with the estimate beside a tool's figures."""
     found = report["resources"]
     if not found:
         return None
-    rows, ticks, bands, cells = [], [], [], []
+    bars, ticks, bands, cells = list[Bar](), list[Json](), list[Band](), []
     for key, row in found.items():
         used, budget = row["used"]["value"], (row["budget"] or {}).get("value")
         if used is None or not budget:
@@ -32,28 +35,20 @@ def resources(report):
         name, share = plain(row["kind"], 24), used / budget
         about = "~" if row["used"]["source"] == "estimate" and used else ""
         said = f"{name}: {about}{number(used)} of {number(budget)}, {number(share, 'share')} %"
-        rows.append(
-            {
-                "row": key,
-                "value": share,
-                "colour": BAD if share > 1 else BLUE,
-                "text": said + (", does not fit" if share > 1 else ""),
-            }
-        )
+        said += ", does not fit" if share > 1 else ""
+        bars.append(Bar(key, share, said, BAD if share > 1 else BLUE))
         if row["used"].get("band") and row["used"]["band"][0] < row["used"]["band"][1]:
             low, high = row["used"]["band"]
-            bands.append(
-                {"row": key, "low": low / budget, "high": high / budget, "text": f"{number(low)} to {number(high)}"}
-            )
+            bands.append(Band(key, low / budget, high / budget, f"{number(low)} to {number(high)}"))
         guess = (row.get("estimated") or {}).get("value")
         if guess is not None and row["used"]["source"] != "estimate":
             ticks.append({"row": key, "value": guess / budget, "text": f"estimate {number(guess)}"})
         cells.append((TITLES[key], name, used, budget, number(share, "share"), DASH if guess is None else guess))
-    if not rows:
+    if not bars:
         return None
-    end = max([1] + [row["value"] for row in rows] + [band["high"] for band in bands])
-    order = [row["row"] for row in rows]
-    chart = with_bands(labelled_bars(rows, order, title=None, top=end), bands, order)
+    end = max([1] + [bar.value for bar in bars] + [band.high for band in bands])
+    order = [bar.row for bar in bars]
+    chart = with_bands(labelled_bars(bars, order, top=end), bands, order)
     if ticks:
         chart += (
             alt.Chart(rows_of(ticks))
@@ -74,10 +69,10 @@ def resources(report):
     )
 
 
-def layer_resources(report):
+def layer_resources(report: Json) -> Figure | None:
     """Return the estimated share of each layer in LUTs, flip-flops and block RAMs."""
-    table, kinds = report["layers"], ("luts", "ffs", "brams")
-    kinds = [kind for kind in kinds if has(table, kind)]
+    table = report["layers"]
+    kinds = [kind for kind in ("luts", "ffs", "brams") if has(table, kind)]
     if not kinds:
         return None
     rows, cells = [], []
@@ -117,17 +112,14 @@ def layer_resources(report):
     )
 
 
-def logic_parts(report):
+def logic_parts(report: Json) -> Figure | None:
     """Return where the LUTs of unrolled layers go: encoder, tables, trees, readout, argmax, the rest."""
     logic = report.get("logic")
     if not logic or not logic["parts"]:
         return None
     cells = [(name, luts, share) for name, luts, share in values(logic["parts"], "luts", "share")]
-    rows = [
-        {"row": name, "value": luts, "colour": BLUE, "text": f"{name}: {number(luts)}, {number(share, 'share')} %"}
-        for name, luts, share in cells
-    ]
-    chart = labelled_bars(rows, [name for name, *_ in cells], title=None, top=max(row["value"] for row in rows) or 1)
+    bars = [Bar(name, luts, f"{name}: {number(luts)}, {number(share, 'share')} %", BLUE) for name, luts, share in cells]
+    chart = labelled_bars(bars, [name for name, *_ in cells], top=max(bar.value for bar in bars) or 1)
     total, bare = (logic["luts"][name]["value"] for name in ("total", "without_encoder"))
     return Figure(
         "logic-parts",
@@ -139,7 +131,7 @@ def logic_parts(report):
     )
 
 
-def spikes(report):
+def spikes(report: Json) -> Figure | None:
     """Return how many of the input's bits and of each layer's neurons are 1 in a frame, on average."""
     table = report["layers"]
     if not has(table, "active_share"):
