@@ -11,6 +11,7 @@ from s2nn_hw.circuit.engines.parallel import ParallelEngine
 from s2nn_hw.circuit.engines.unrolled import SpikeWords, UnrolledEngine, UnrolledParams
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
+from s2nn_hw.circuit.names import engine_of, fork_of, merge_of, neurons_of, or_of, window_of
 from s2nn_hw.circuit.windows import Window
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.family import GENERAL
@@ -126,8 +127,7 @@ class Accelerator(wiring.Component):
     def _engine(self, m, stage, source):
         """Add engine and neurons of ``stage``; return the stream of words, or of results, that leaves."""
         engine = (EventEngine if isinstance(stage.engine, EventParams) else ParallelEngine)(stage.engine)
-        # prefixes keep a layer's name from meeting another submodule's
-        m.submodules[f"engine_{stage.name}"] = engine
+        m.submodules[engine_of(stage.name)] = engine
         m.d.comb += [
             engine.i.payload.eq(source.payload),
             engine.i.valid.eq(source.valid),
@@ -147,7 +147,7 @@ class Accelerator(wiring.Component):
                 **shape,
             )
             m.d.comb += unit.fired.eq(Cat(total >= 0 for total in sums))
-        m.submodules[f"neurons_{stage.name}"] = unit
+        m.submodules[neurons_of(stage.name)] = unit
         m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
         return unit.o
 
@@ -155,7 +155,7 @@ class Accelerator(wiring.Component):
         """Add an unrolled engine and what follows it; return the stream that leaves, and ``since`` beside it."""
         free = self.design.streaming
         tag_bits = TAG_BITS if free else 0
-        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits, free=free)
+        m.submodules[engine_of(stage.name)] = engine = UnrolledEngine(stage.engine, tag_bits=tag_bits, free=free)
         m.d.comb += [
             engine.i.payload.eq(source.payload),
             engine.i.valid.eq(source.valid),
@@ -177,7 +177,7 @@ class Accelerator(wiring.Component):
                 since = unit.tag_out
         else:
             unit = SpikeWords(neurons=stage.neurons, width=self.design.tensors[stage.output].width)
-        m.submodules[f"neurons_{stage.name}"] = unit
+        m.submodules[neurons_of(stage.name)] = unit
         m.d.comb += [
             unit.i.payload.eq(engine.o.payload),
             unit.i.valid.eq(engine.o.valid),
@@ -193,7 +193,7 @@ class Accelerator(wiring.Component):
         if len(readers) == 1:
             return {readers[0]: source}
         fork = Fork(width=len(source.payload), branches=len(readers))
-        m.submodules[f"fork_{name}"] = fork
+        m.submodules[fork_of(name)] = fork
         m.d.comb += [fork.i.payload.eq(source.payload), fork.i.valid.eq(source.valid), source.ready.eq(fork.i.ready)]
         return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
 
@@ -206,7 +206,7 @@ class Accelerator(wiring.Component):
                 streams.append(source)
                 continue
             window = Window(reader.window)
-            m.submodules[f"window{k or ''}_{stage.name}"] = window
+            m.submodules[window_of(stage.name, k)] = window
             m.d.comb += [
                 window.i.payload.eq(source.payload),
                 window.i.valid.eq(source.valid),
@@ -215,13 +215,13 @@ class Accelerator(wiring.Component):
             streams.append(window.o)
         if len(streams) > 1:
             merge = Merge(width=max(len(s.payload) for s in streams), counts=[r.pass_words for r in stage.readers])
-            m.submodules[f"merge_{stage.name}"] = merge
+            m.submodules[merge_of(stage.name)] = merge
             for k, source in enumerate(streams):
                 port = getattr(merge, f"i{k}")
                 m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid), source.ready.eq(port.ready)]
             streams = [merge.o]
         if stage.engine is None:
-            m.submodules[f"or_{stage.name}"] = join = OrWords(
+            m.submodules[or_of(stage.name)] = join = OrWords(
                 width=stage.readers[0].tensor.width, words=stage.pass_words, taps=stage.or_taps
             )
             (source,) = streams
