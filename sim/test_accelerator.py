@@ -13,7 +13,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.quantize.data.sets import samples
-from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.runner import Manner, Simulation
 from s2nn_hw.sim.verilog.verify import Mismatch, compare, expect, run_checked
 from tests.support.edge_cases import CASES, plan_of
 from tests.support.graphs import build
@@ -99,7 +99,7 @@ def test_reset_in_mid_frame_recovers(name, folder, tmp_path):
     for cut in (1, 5, 17, 40, 41, 42, 90, 133):
         work = tmp_path / str(cut)
         work.mkdir()
-        compare(simulation.run(expected.pixels, work=work, length=12, resets=[cut, cut + 3]), expected)
+        compare(simulation.run(expected.pixels, Manner(12, resets=[cut, cut + 3]), work=work), expected)
 
 
 @pytest.mark.parametrize("name", ["mnist-mlp"])
@@ -132,7 +132,7 @@ def test_a_circuit_that_stops_is_given_up(folder, tmp_path):
     simulation = Simulation(network, with_buffers(plan, {"layer2": (0, 4)}), folder=folder)
     with pytest.raises(Deadlock):
         expect(simulation.design, images)
-    outcome = simulation.run(network.encode(images), work=tmp_path, patience=2000)
+    outcome = simulation.run(network.encode(images), Manner(patience=2000), work=tmp_path)
     assert len(outcome.classes) == 0
     with pytest.raises(Mismatch, match=r"layer layer2: spikes: \d+ frames were sent, 0 came back"):
         compare(outcome, expect(Design(network, plan), images))

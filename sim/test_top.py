@@ -13,6 +13,7 @@ from s2nn_hw.network.network import Input, Layer, Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense
+from s2nn_hw.sim.verilog.job import Phase
 from s2nn_hw.sim.verilog.pins import exchange
 
 CLOCKS_PER_BIT = 4
@@ -52,15 +53,15 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
     damaged = [flip(frame(n)) for n in range(6)]
     size = identity.frame_bytes
     phases = {
-        "identity": {"send": protocol.encode(protocol.identity_request(5))},
-        "good": {"send": frame(0)},
-        "back to back": {"send": b"".join(frame(n) for n in range(20))},
-        "checksum": {"send": frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]},
-        "short": {"send": protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))},
-        "long": {"send": protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))},
-        "unknown": {"send": protocol.encode(Packet(0x33, 8, b"abc"))},
-        "damaged between good": {"send": b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))},
-        "reset in a packet": {"send": frame(1) + frame(29), "reset_before": 5},
+        "identity": Phase(protocol.encode(protocol.identity_request(5))),
+        "good": Phase(frame(0)),
+        "back to back": Phase(b"".join(frame(n) for n in range(20))),
+        "checksum": Phase(frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]),
+        "short": Phase(protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))),
+        "long": Phase(protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))),
+        "unknown": Phase(protocol.encode(Packet(0x33, 8, b"abc"))),
+        "damaged between good": Phase(b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))),
+        "reset in a packet": Phase(frame(1) + frame(29), reset_before=5),
     }
     replies = exchange(text, "link_top", list(phases.values()), clocks=CLOCKS_PER_BIT, work=tmp_path)
 
