@@ -7,12 +7,13 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks import adders, cycles, generate, golden, page, paths, simulation, statistics, unrolled
-from benchmarks.frame import Setting, find_images, publish
+from benchmarks.frame import Benchmark, Setting, find_images, publish
 from benchmarks.growth import Growth, References
 from benchmarks.synthesis import Estimates, Lanes
 from s2nn_hw.errors import UserError
@@ -20,7 +21,7 @@ from s2nn_hw.files import write_json
 from s2nn_hw.network.store import load
 
 IMAGES = 10_000
-BENCHMARKS = {
+BENCHMARKS: dict[str, Benchmark] = {
     "golden": golden,
     "generate": generate,
     "cycles": cycles,
@@ -29,15 +30,16 @@ BENCHMARKS = {
     "page": page,
     "adders": adders,
     "unrolled": unrolled,
-    "lanes": Lanes,
-    "estimates": Estimates,
-    "references": References,
-    "growth": Growth,
+    "lanes": Lanes(),
+    "estimates": Estimates(),
+    "references": References(),
+    "growth": Growth(),
     "paths": paths,
 }
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the words say; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run the benchmarks.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default all")
     parser.add_argument("--network", type=Path, default=Path("models/mnist-mlp.s2nn"), metavar="N.s2nn")
@@ -55,7 +57,8 @@ def main(arguments=None):
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load_before and load_before > 0.5:
         console.print(f"load {load_before:.1f} on {os.cpu_count()} cores: others are at work, so times are too long")
-    missed, times = [], {}
+    missed: list[str] = []
+    times: dict[str, float] = {}
     for name in options.names or BENCHMARKS:
         benchmark, start = BENCHMARKS[name], time.monotonic()
         with console.status(f"{name} ..."):

@@ -1,5 +1,8 @@
 """Sums of constant weights made in other ways, to hold the mapping against: gated, tabled, embedded, da4ml."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import numpy as np
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
@@ -10,18 +13,21 @@ from s2nn_hw.circuit.unroll.logic import ZERO, Logic
 from s2nn_hw.circuit.unroll.terms import Builder, reduce_table, sums
 
 TOP = "sums"
+Bits = Sequence[int]  # what the mapping calls a bit, lowest first
+Operand = tuple[Bits, int]  # and the largest value
+ShiftedPorts = tuple[str, str, str, int]  # names of inputs, outputs, clock; enables
 
 
 class Registered(wiring.Component):
     """Logic with a register after each level, which loads while its bit of ``enable`` is 1."""
 
-    def __init__(self, logic):
+    def __init__(self, logic: Logic) -> None:
         self.logic = logic
         super().__init__(
             {"i": In(logic.inputs), "enable": In(max(1, stages(logic))), "o": Out(sum(map(len, logic.outputs)))}
         )
 
-    def elaborate(self, _platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.d.comb += self.o.eq(Cat(build(m, self.logic, self.i, enables=list(self.enable)[: stages(self.logic)])))
         return m
@@ -33,11 +39,11 @@ class Shifted(wiring.Component):
     ``ports``: the module's names for inputs, outputs and clock, and how many enables it has.
     """
 
-    def __init__(self, inputs, outputs, ports):
+    def __init__(self, inputs: int, outputs: int, ports: ShiftedPorts) -> None:
         self.inputs, self.outputs, self.ports = inputs, outputs, ports
         super().__init__({"i": In(1), "load": In(1), "o": Out(1)})
 
-    def elaborate(self, _platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         x, y, result, load = Signal(self.inputs), Signal(self.outputs), Signal(self.outputs), Signal()
         data_in, data_out, clock, enables = self.ports
@@ -51,7 +57,7 @@ class Shifted(wiring.Component):
         return m
 
 
-def tree(builder, operands):
+def tree(builder: Builder, operands: Sequence[Operand]) -> Operand:
     """Return the bits of the sum of unsigned ``operands``, ``(bits, largest)``, added in pairs, the narrowest first."""
     operands = sorted(operands, key=lambda operand: operand[1])
     while len(operands) > 1:
@@ -66,7 +72,7 @@ def tree(builder, operands):
     return operands[0] if operands else ((), 0)
 
 
-def gated(builder, row):
+def gated(builder: Builder, row: np.ndarray) -> Bits:
     """Each synapse is its constant, gated by the spike; a negative one by the spike's absence. Then a tree."""
     operands = []
     for k in np.flatnonzero(row).tolist():
@@ -76,10 +82,10 @@ def gated(builder, row):
     return tree(builder, operands)[0]
 
 
-def _groups(row, sizes):
+def _groups(row: np.ndarray, sizes: Sequence[int]) -> list[list[int]]:
     """Return live inputs in groups of ``sizes``, similar weights together."""
     live = sorted(np.flatnonzero(row).tolist(), key=lambda k: (-(row[k] & -row[k]), abs(row[k])))
-    groups = []
+    groups: list[list[int]] = []
     while live:
         size = sizes[len(groups) % len(sizes)]
         groups.append(live[:size])
@@ -87,13 +93,13 @@ def _groups(row, sizes):
     return groups
 
 
-def _table(row, group):
+def _table(row: np.ndarray, group: Sequence[int]) -> tuple[np.ndarray, int]:
     values = sums([int(row[k]) for k in group])
     values -= values.min()
     return values, int(values.max())
 
 
-def tables(builder, row, size):
+def tables(builder: Builder, row: np.ndarray, size: int) -> Bits:
     """Each ``size`` spikes address one registered table of partial sums. Then a tree."""
     operands = []
     for group in _groups(row, (size,)):
@@ -102,14 +108,15 @@ def tables(builder, row, size):
     return tree(builder, operands)[0]
 
 
-def embedded(builder, row):
+def embedded(builder: Builder, row: np.ndarray) -> Bits:
     """A table of six spikes, then three adders in a row with a table of five in each. Then a tree."""
-    operands, current = [], None
+    operands: list[Operand] = []
+    current: Operand = ((), 0)  # nothing yet
     for number, group in enumerate(_groups(row, (6, 5, 5, 5))):
         values, high = _table(row, group)
         width = high.bit_length()
         if number % 4 == 0:
-            if current:
+            if number:
                 operands.append(current)
             current = ([builder.table(group, values >> p & 1) for p in range(width)], high)
             continue
@@ -118,17 +125,17 @@ def embedded(builder, row):
         left += [ZERO] * (length - len(left))
         right = [reduce_table(group, values >> p & 1) for p in range(length)]
         current = (builder.chain(left, right, ZERO, min(length + 1, total.bit_length())), total)
-    return tree(builder, operands + [current])[0]
+    return tree(builder, [*operands, current])[0]
 
 
-def by_rows(weights, method):
+def by_rows(weights: np.ndarray, method: Callable[[Builder, np.ndarray], Bits]) -> Logic:
     """Return the :class:`Logic` of the sums of all rows, each above the true one by its negative weights."""
     builder = Builder(weights.shape[1])
     outputs = tuple(tuple(method(builder, row)) for row in weights)
     return Logic(builder.inputs, tuple(builder.nodes), outputs)
 
 
-def equals_numpy(logic, weights, constants, count=500):
+def equals_numpy(logic: Logic, weights: np.ndarray, constants: np.ndarray, count: int = 500) -> bool:
     """Return whether ``logic`` gives ``weights @ x + constants`` for random frames, all zeros and all ones."""
     rng = np.random.default_rng(0)
     x = rng.random((count, weights.shape[1])) < rng.random((count, 1))
@@ -136,7 +143,7 @@ def equals_numpy(logic, weights, constants, count=500):
     return np.array_equal(logic.evaluate(x), x @ weights.T + constants)
 
 
-def da4ml_design(weights, folder):
+def da4ml_design(weights: np.ndarray, folder: Path) -> tuple[list[Path], int, int, bool] | None:
     """Return ``(Verilog files, bits of the result, stages, equal to numpy)`` of da4ml, one adder between registers.
 
     None if it is not installed. Its Python model is what is compared with numpy.

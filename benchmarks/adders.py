@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import adder_designs as designs
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
+from s2nn_hw.circuit.unroll.logic import Logic
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.family import library_of
@@ -28,13 +30,13 @@ GROWN = 100_000  # synapses whose time is measured
 FAST_MHZ = 250
 
 
-def random_layer(inputs, neurons):
+def random_layer(inputs: int, neurons: int) -> np.ndarray:
     """Return the weights of the random layers: normal, sigma 2.8, rounded, clipped to 7."""
     rng = np.random.default_rng(0)
     return np.clip(np.rint(rng.normal(0, 2.8, (neurons, inputs))), -7, 7).astype(np.int64)
 
 
-def layers():
+def layers() -> Iterator[tuple[str, np.ndarray]]:
     """Yield ``(name, weights)``: random dense ones, popcounts, and those of the trained reference networks."""
     yield "64x16", random_layer(64, 16)
     yield "popcount 100", np.ones((1, 100), np.int64)
@@ -49,7 +51,7 @@ def layers():
     yield "256x32", random_layer(256, 32)
 
 
-def logics(weights, mapping):
+def logics(weights: np.ndarray, mapping: str) -> Iterator[tuple[str, Logic, bool]]:
     """Yield ``(design, logic, equal to numpy)`` for the LUTs of ``mapping``."""
     above = -np.minimum(weights, 0).sum(axis=1)
     size = 6 if mapping == "lut6" else 4
@@ -75,10 +77,10 @@ def logics(weights, mapping):
 class Synthesis:
     """Yosys and nextpnr on Verilog; what lies in the folder of the same sources and tools is not made again."""
 
-    def __init__(self, output):
+    def __init__(self, output: Path) -> None:
         self.output, self.yosys = output, find_tool("yosys")
 
-    def _folder(self, files, family, script):
+    def _folder(self, files: Mapping[str, str], family: str, script: str) -> Path:
         sources = "\0".join([self.yosys.version, script, *files.values()])
         folder = self.output / f"adders-{family}-{hashlib.sha256(sources.encode()).hexdigest()[:16]}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,7 @@ class Synthesis:
             (folder / name).write_text(text)
         return folder
 
-    def cells(self, files, family, top=designs.TOP):
+    def cells(self, files: Mapping[str, str], family: str, top: str = designs.TOP) -> tuple[dict[str, int], Path]:
         """Return ``(cells by type, folder)`` of the Verilog ``files``, ``{name: text}``."""
         script = "; ".join(
             (
@@ -101,10 +103,10 @@ class Synthesis:
             run_tool(self.yosys, ["-q", "-p", script], ToolFiles(folder, "yosys.log"), tick=lambda _="": None)
         return json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"], folder
 
-    def clock_mhz(self, files, inputs, outputs, ports):
+    def clock_mhz(self, files: Mapping[str, str], inputs: int, outputs: int, ports: designs.ShiftedPorts) -> float:
         """Return the clock that an ECP5 85F, speed grade 6, reaches after routing, between shift registers."""
         wrapper = to_verilog(designs.Shifted(inputs, outputs, ports), "top")
-        _, folder = self.cells(files | {"top.v": wrapper}, "ecp5", "top")
+        _, folder = self.cells(dict(files) | {"top.v": wrapper}, "ecp5", "top")
         if not (folder / "report.json").is_file():
             run_tool(
                 find_tool("nextpnr-ecp5"),
@@ -128,7 +130,7 @@ class Synthesis:
         return min(reached for reached, _ in nextpnr_report(folder / "report.json")[1].clocks.values())
 
 
-def counts(cells, family):
+def counts(cells: Mapping[str, int], family: str) -> tuple[int, int]:
     """Return ``(LUTs, flip-flops)``; shift registers of LUTs are left out, in favour of designs without enables."""
     kinds = library_of(family).weights
     return (
@@ -137,8 +139,10 @@ def counts(cells, family):
     )
 
 
-def measure(tools, name, weights, family, folder):
-    """Yield ``(design, LUTs, text)`` of all designs of one layer on one family."""
+def measure(
+    tools: Synthesis, name: str, weights: np.ndarray, family: str, folder: Path
+) -> Iterator[tuple[str, float, str, bool]]:
+    """Yield ``(design, LUTs a synapse, text, equal to numpy)`` of all designs of one layer on one family."""
     synapses = np.count_nonzero(weights)
     for design, logic, same in logics(weights, FAMILIES[family].mapping):
         files = {"sums.v": to_verilog(designs.Registered(logic), designs.TOP)}
@@ -162,14 +166,15 @@ def measure(tools, name, weights, family, folder):
     yield "da4ml 0.6.0", luts / synapses, text + ("" if same else ", NOT EQUAL to numpy"), same
 
 
-def _cpu_seconds():
+def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
     """Return the rows: every design of every layer on both families, the targets, equality, prediction and time."""
-    tools, rows = Synthesis(setting.output), []
+    tools = Synthesis(setting.output)
+    rows: list[Row] = []
     for name, weights in layers():
         for family in ("xc7", "ecp5"):
             found = list(measure(tools, name, weights, family, setting.output))

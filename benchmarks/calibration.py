@@ -8,6 +8,7 @@ The same circuit is synthesised here and its netlist evaluated without delays ov
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.lib import wiring
@@ -16,6 +17,8 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
 from s2nn_hw.verilog.convert import to_verilog
 
+Net = int | str  # a constant is a text
+YosysCell = dict[str, Any]  # as yosys's JSON has it
 PERIOD = 256  # cycles after which both counters are back
 CURRENTS, VOLTS, MHZ = (645e-6, 996e-6), 1.219, 12
 CLOCK_LOAD_PJ, GLITCH = 0.0144, 1.29  # report/coefficients.toml
@@ -26,11 +29,11 @@ class Measured(wiring.Component):
     """A counter of 24 bits and, if ``product``, two of 8 bits and their product; outputs keep synthesis from
     taking anything away."""
 
-    def __init__(self, *, product):
+    def __init__(self, *, product: bool) -> None:
         self.product = product
         super().__init__({"clk": In(1), "slow": Out(1), "result": Out(16)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.domains.sync = domain = ClockDomain("sync", reset_less=True)
         m.d.comb += domain.clk.eq(self.clk)
@@ -43,7 +46,7 @@ class Measured(wiring.Component):
         return m
 
 
-def netlist(component):
+def netlist(component: wiring.Component) -> list[YosysCell]:
     """Return the cells of ``component`` on iCE40, as yosys's JSON has them."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "top.v").write_text(to_verilog(component, "top"))
@@ -60,9 +63,9 @@ def netlist(component):
         return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())
 
 
-def toggles(cells):
+def toggles(cells: list[YosysCell]) -> list[float]:
     """Return mean toggles per cycle of LUT and of flip-flop outputs over :data:`PERIOD` cycles, no delays."""
-    state = {"0": 0, "1": 1, "x": 0}
+    state: dict[Net, int] = {"0": 0, "1": 1, "x": 0}
     flops = [cell for cell in cells if cell["type"] == "SB_DFF"]
     logic = [cell for cell in cells if cell["type"] in ("SB_LUT4", "SB_CARRY")]
     state |= {cell["connections"]["Q"][0]: 0 for cell in flops}
@@ -84,18 +87,18 @@ def toggles(cells):
     return [count / PERIOD for count in counts]
 
 
-def _inputs(cell):
+def _inputs(cell: YosysCell) -> list[Net]:
     return [
         cell["connections"][port][0]
         for port in (("I0", "I1", "I2", "I3") if cell["type"] == "SB_LUT4" else ("I0", "I1", "CI"))
     ]
 
 
-def _output(cell):
+def _output(cell: YosysCell) -> Net:
     return cell["connections"]["O" if cell["type"] == "SB_LUT4" else "CO"][0]
 
 
-def _settle(ordered, state):
+def _settle(ordered: list[YosysCell], state: dict[Net, int]) -> None:
     for cell in ordered:
         values = [state[net] for net in _inputs(cell)]
         if cell["type"] == "SB_CARRY":
@@ -105,7 +108,7 @@ def _settle(ordered, state):
             state[_output(cell)] = table >> sum(value << k for k, value in enumerate(values)) & 1
 
 
-def main():
+def main() -> None:
     """Print toggles per cycle with and without the product, and the price of one."""
     base, whole = netlist(Measured(product=False)), netlist(Measured(product=True))
     less, more = toggles(base), toggles(whole)

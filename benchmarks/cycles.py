@@ -1,6 +1,6 @@
 """Cycles per frame on real images: each layer alone against its lower bound, the whole against the figures to reach."""
 
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from s2nn_hw.design import Design
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.sections.layers import layer_rows
@@ -11,7 +11,8 @@ RATIO = 1.10
 MEAN_LATENCY, MEAN_INTERVAL = 320, 230
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
+    """Return the rows."""
     network = setting.network
     design = Design(network, default_plan(network, "xc7"))
     measured = measure(design, setting.images)

@@ -1,12 +1,16 @@
 """What the benchmarks share: one kind of row, images, tables and JSON."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from rich.console import Console
 
 from s2nn_hw.files import write_json
+from s2nn_hw.network.network import Network
 from s2nn_hw.report.show.tables import make_table, text
 
 
@@ -28,21 +32,24 @@ class Row:
     binding: bool = False
 
     @property
-    def ratio(self):
+    def ratio(self) -> float | None:
+        """Of measured to reference, None without one."""
         return self.measured / self.reference if self.reference else None
 
     @property
-    def reached(self):
+    def reached(self) -> bool | None:
         """Whether a figure to reach is reached; None for a bound, a peer or no reference."""
         if not self.binding:
             return None
-        if not self.reference:
+        ratio = self.ratio
+        if ratio is None:
             return self.measured == self.reference
         if self.better == "near":
-            return abs(self.ratio - 1) <= self.tolerance
-        return self.ratio >= 1 if self.better == "higher" else self.ratio <= 1
+            return abs(ratio - 1) <= self.tolerance
+        return ratio >= 1 if self.better == "higher" else ratio <= 1
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """Return it with its verdict."""
         return asdict(self) | {"ratio": self.ratio and round(self.ratio, 4), "reached": self.reached}
 
 
@@ -50,14 +57,24 @@ class Row:
 class Setting:
     """What every benchmark gets: the network and its path, test images, their source, the output folder."""
 
-    network: object
+    network: Network
     path: Path
     images: np.ndarray
     source: str
     output: Path
 
 
-def find_images(network, count):
+class Benchmark(Protocol):
+    """What a benchmark is, a module or an object."""
+
+    TITLE: str
+
+    @property
+    def run(self) -> Callable[[Setting], list[Row]]:
+        """What gives the rows."""
+
+
+def find_images(network: Network, count: int) -> tuple[np.ndarray, str]:
     """Return ``count`` images and their source: the test set if it is here, else the shipped sample, else noise."""
     from s2nn_hw.quantize.data.sets import load, present, samples, title
 
@@ -71,7 +88,7 @@ def find_images(network, count):
     return np.resize(pictures, (count, *pictures.shape[1:])).astype(np.uint8), source
 
 
-def best_seconds(function, repeats=5):
+def best_seconds(function: Callable[[], object], repeats: int = 5) -> float:
     """Return the shortest wall time of ``repeats`` calls."""
     times = []
     for _ in range(repeats):
@@ -81,19 +98,19 @@ def best_seconds(function, repeats=5):
     return min(times)
 
 
-def publish(name, title, rows, setting, seconds, console):
+def publish(name: str, title: str, rows: Sequence[Row], setting: Setting, seconds: float, console: Console) -> None:
     """Print the rows as a table and write them to ``<output>/<name>.json``."""
     verdict = {True: "yes", False: "NO", None: ""}
-    columns = ("what", "measured", "reference", "ratio", "reached", "reference is")
+    columns = ["what", "measured", "reference", "ratio", "reached", "reference is"]
     lines = [
-        (
+        [
             row.what,
             f"{text(row.measured)} {row.unit}".strip(),
             text(row.reference),
             f"{row.ratio:.3f}" if row.ratio else "-",
             verdict[row.reached],
             row.source,
-        )
+        ]
         for row in rows
     ]
     if all(row.reference is None for row in rows):

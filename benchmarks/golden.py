@@ -1,13 +1,19 @@
 """Images per second of the golden model, against the figure to reach and a float network of the same shape."""
 
-from benchmarks.frame import Row, best_seconds
+from types import ModuleType
+
+import numpy as np
+
+from benchmarks.frame import Row, Setting, best_seconds
+from s2nn_hw.network.network import Network
 
 TITLE = "golden model, exact integers"
 TARGET = 20_000
 CORES = 2
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
+    """Return the rows."""
     import torch
 
     before = torch.get_num_threads()
@@ -29,7 +35,7 @@ def run(setting):
     ]
 
 
-def _float_rate(network, images, torch):
+def _float_rate(network: Network, images: np.ndarray, torch: ModuleType) -> float:
     """Return images/s of the PyTorch float32 network of the same shape."""
     layers = []
     for layer in network.layers:
@@ -37,7 +43,7 @@ def _float_rate(network, images, torch):
     peer = torch.nn.Sequential(*layers[:-1])
     pixels = torch.tensor(network.encode(images), dtype=torch.float32)
 
-    def forward():
+    def forward() -> None:
         with torch.inference_mode():
             for part in pixels.split(2048):
                 peer(part)

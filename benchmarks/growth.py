@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.frame import Row, find_images
+from benchmarks.frame import Row, Setting, find_images
 from benchmarks.networks import make_cnn
 from benchmarks.synthesis import TOLERANCE
 from s2nn_hw.accelerator import Accelerator
@@ -32,8 +32,9 @@ class References:
     TITLE = "reference networks, default plan, xc7 (estimate against yosys for the smaller ones)"
 
     @staticmethod
-    def run(setting):
-        rows = []
+    def run(setting: Setting) -> list[Row]:
+        """Return the rows."""
+        rows: list[Row] = []
         for path in sorted(MODELS.glob("*.s2nn")):
             network = load(path)
             images, _ = find_images(network, TIMED)
@@ -86,18 +87,19 @@ class Growth:
     TITLE = "growth of a convolutional network (16-32 channels, 16 x 16, two layers), default plan, xc7 estimate"
 
     @staticmethod
-    def run(setting):
-        base = {"channels": (16, 32), "side": 16}
+    def run(setting: Setting) -> list[Row]:
+        """Return the rows."""
         cases = {
-            "base": base,
-            "channels x 2": base | {"channels": (32, 64)},
-            "channels x 4": base | {"channels": (64, 128)},
-            "image x 4": base | {"side": 32},
-            "depth x 2": base | {"channels": (16, 32, 32, 32)},
+            "base": ((16, 32), 16),
+            "channels x 2": ((32, 64), 16),
+            "channels x 4": ((64, 128), 16),
+            "image x 4": ((16, 32), 32),
+            "depth x 2": ((16, 32, 32, 32), 16),
         }
-        rows, first = [], {}
-        for name, case in cases.items():
-            network = make_cnn(case["channels"], image=(case["side"], case["side"], 3))
+        rows: list[Row] = []
+        first: dict[str, float] = {}
+        for name, (channels, side) in cases.items():
+            network = make_cnn(channels, image=(side, side, 3))
             images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
             measured = measure(Design(network, default_plan(network, "xc7")), images)
             start = time.perf_counter()

@@ -1,6 +1,8 @@
 """Random networks of given shapes whose neurons fire about as often as trained ones."""
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,15 @@ from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense
 
+Shape = tuple[int, int, int]
+Entry = tuple[str, Any, tuple[str, ...]]  # name of a layer, synapses, sources
 RATE = 0.12  # share of neurons that fire
 IMAGES = 4
 
 
-def make_network(sizes, *, input_bits=1, bits=4, seed=0, name="random"):
+def make_network(
+    sizes: Sequence[int], *, input_bits: int = 1, bits: int = 4, seed: int = 0, name: str = "random"
+) -> Network:
     """Return a random network with ``sizes``: inputs, hidden layers, classes."""
     rng, layers = np.random.default_rng(seed), []
     for k, (inputs, neurons) in enumerate(pairwise(sizes)):
@@ -22,13 +28,22 @@ def make_network(sizes, *, input_bits=1, bits=4, seed=0, name="random"):
         weights = rng.integers(-limit, limit + 1, (neurons, inputs)).astype(np.int8)
         table = rng.integers(-inputs, inputs + 1, neurons).astype(np.int32)
         last = k == len(sizes) - 2
-        layers.append(Layer(f"layer{k}", Dense(weights, bits), Readout(table) if last else Fire(table)))
+        layers.append(Layer(f"layer{k}", (Dense(weights, bits),), Readout(table) if last else Fire(table)))
     return Network(name, Input((sizes[0],), input_bits), tuple(layers), tuple(map(str, range(sizes[-1]))))
 
 
-def make_cnn(channels, *, image=(32, 32, 3), input_bits=4, bits=3, seed=0, name="cnn"):
+def make_cnn(
+    channels: Sequence[int],
+    *,
+    image: Shape = (32, 32, 3),
+    input_bits: int = 4,
+    bits: int = 3,
+    seed: int = 0,
+    name: str = "cnn",
+) -> Network:
     """Return a chain of 3 x 3 convolutions with ``channels``; a negative number is followed by 2 x 2 max pooling."""
-    rng, entries, source, inputs = np.random.default_rng(seed), [], INPUT, image[2]
+    rng, source, inputs = np.random.default_rng(seed), INPUT, image[2]
+    entries: list[Entry] = []
     for k, count in enumerate(channels):
         entries.append((f"conv{k + 1}", (_conv(rng, abs(count), inputs, bits),), (source,)))
         source, inputs = f"conv{k + 1}", abs(count)
@@ -38,10 +53,19 @@ def make_cnn(channels, *, image=(32, 32, 3), input_bits=4, bits=3, seed=0, name=
     return _calibrated(rng, name, Input(image, input_bits), entries, source, inputs)
 
 
-def make_resnet(blocks, *, stem=32, image=(32, 32, 3), input_bits=4, bits=3, seed=0, name="resnet"):
+def make_resnet(
+    blocks: Sequence[tuple[int, int]],
+    *,
+    stem: int = 32,
+    image: Shape = (32, 32, 3),
+    input_bits: int = 4,
+    bits: int = 3,
+    seed: int = 0,
+    name: str = "resnet",
+) -> Network:
     """Return a residual network: ``blocks`` (channels, stride) of two 3 x 3 convolutions and a shortcut each."""
     rng, source, inputs = np.random.default_rng(seed), "stem", stem
-    entries = [("stem", (_conv(rng, stem, image[2], bits),), (INPUT,))]
+    entries: list[Entry] = [("stem", (_conv(rng, stem, image[2], bits),), (INPUT,))]
     for k, (count, stride) in enumerate(blocks, 1):
         same = stride == 1 and count == inputs
         shortcut = Conv2d(_weights(rng, (count, 1, 1, 1 if same else inputs), 6), 6, stride, 0, count if same else 1)
@@ -51,16 +75,24 @@ def make_resnet(blocks, *, stem=32, image=(32, 32, 3), input_bits=4, bits=3, see
     return _calibrated(rng, name, Input(image, input_bits), entries, source, inputs)
 
 
-def _weights(rng, shape, bits):
+def _weights(rng: np.random.Generator, shape: Sequence[int], bits: int) -> np.ndarray:
     limit = 2 ** (bits - 1) - 1
     return rng.integers(-limit, limit + 1, shape).astype(np.int8)
 
 
-def _conv(rng, channels, inputs, bits, stride=1):
+def _conv(rng: np.random.Generator, channels: int, inputs: int, bits: int, stride: int = 1) -> Conv2d:
     return Conv2d(_weights(rng, (channels, 3, 3, inputs), bits), bits, stride, 1)
 
 
-def _calibrated(rng, name, entering, entries, source, channels, classes=10):
+def _calibrated(
+    rng: np.random.Generator,
+    name: str,
+    entering: Input,
+    entries: Sequence[Entry],
+    source: str,
+    channels: int,
+    classes: int = 10,
+) -> Network:
     """Return the network of ``entries`` (name, synapses, sources) with thresholds that let :data:`RATE` fire."""
     import torch
 
@@ -69,7 +101,7 @@ def _calibrated(rng, name, entering, entries, source, channels, classes=10):
     for layer_name, synapses, sources in entries:
         came, before = [values[s] for s in sources], [shapes[s] for s in sources]
         if not synapses.accumulates:
-            layers.append(Layer(layer_name, synapses, None, sources))
+            layers.append(Layer(layer_name, (synapses,), None, sources))
             shapes[layer_name] = synapses.output_shape(*before)
             values[layer_name] = synapses.join(came, before[0])
             continue
@@ -81,5 +113,5 @@ def _calibrated(rng, name, entering, entries, source, channels, classes=10):
         shapes[layer_name] = synapses[0].output_shape(before[0])
         values[layer_name] = fire.step(total)
     readout = PooledDense(_weights(rng, (classes, channels), 4), 4, shapes[source][:2])
-    layers.append(Layer("readout", readout, Readout(np.zeros(classes, np.int32)), (source,)))
+    layers.append(Layer("readout", (readout,), Readout(np.zeros(classes, np.int32)), (source,)))
     return Network(name, entering, tuple(layers), tuple(map(str, range(classes))))

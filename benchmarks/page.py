@@ -2,8 +2,9 @@
 
 import shutil
 import time
+from pathlib import Path
 
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts, link_facts
 from s2nn_hw.plan.defaults import default_plan
@@ -21,7 +22,8 @@ TIMES = """() => [performance.getEntriesByName("first-contentful-paint")[0]?.sta
   performance.getEntriesByName("figure")[0].startTime, performance.getEntriesByName("figure").at(-1).startTime]"""
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
+    """Return the rows."""
     network, plan, board = setting.network, default_plan(setting.network, "xc7"), board_facts(find_board(BOARD))
     link = link_facts(network, plan, clock_hz=board.clock_mhz * 1e6, baud=board.baud)
     report = build_report(network, plan, setting.images[:IMAGES], None, Known(board=board, link=link))
@@ -44,7 +46,7 @@ def run(setting):
     ]
 
 
-def browse(path):
+def browse(path: Path) -> list[float] | None:
     """Return ms to first paint, first and last figure in headless Chromium, the fastest of some; None without one."""
     try:
         from playwright.sync_api import sync_playwright

@@ -8,14 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.frame import Row
-from s2nn_hw.hw.board.boards import find_board
+from benchmarks.frame import Row, Setting
+from s2nn_hw.hw.board.boards import Board, find_board
 from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.board_netlist import board_netlist
 from s2nn_hw.hw.netlist.fanout import LIMIT, spread
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.paths import find_paths
 from s2nn_hw.hw.netlist.shorten import shorten
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 
@@ -36,13 +37,13 @@ LEVELS = {"xc7": 5}
 NAME = 36
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
     """Return the rows of each network on each board."""
     if setting.network.name in NETWORKS:
         networks = [load(Path("models") / f"{name}.s2nn") for name in NETWORKS]
     else:
         networks = [setting.network]
-    rows = []
+    rows: list[Row] = []
     for number, (network, board) in enumerate([(network, board) for network in networks for board in BOARDS]):
         start = time.monotonic()
         rows += measure(network, find_board(board), setting.output / "paths")
@@ -55,7 +56,7 @@ def run(setting):
     return rows
 
 
-def measure(network, board, output):
+def measure(network: Network, board: Board, output: Path) -> list[Row]:
     """Return the rows of ``network`` on ``board``: fan-out before and after, copies, levels."""
     plan = default_plan(network, board.family)
     netlist = FlatNetlist.read(board_netlist(network, plan, board, output), library_of(board.family))
@@ -77,6 +78,6 @@ def measure(network, board, output):
     ]
 
 
-def _short(name):
+def _short(name: str) -> str:
     """Return the end of a net's name, which says most."""
     return name if len(name) <= NAME else "..." + name[3 - NAME :]

@@ -15,9 +15,11 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.worked_out import differences
+from benchmarks.worked_out import RecordedBuild, differences
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
 from s2nn_hw.hw.flow.digests import generator_digest
@@ -31,12 +33,12 @@ PATH_FIGURES = ("highest fan-out", "after copies", "copies", "LUTs between", "de
 HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (wanted)", "commit")
 
 
-def read_builds():
+def read_builds() -> list[RecordedBuild]:
     """Return the list of recorded builds, empty without the file."""
     return json.loads(BUILDS.read_text())["builds"] if BUILDS.is_file() else []
 
 
-def record(root=Path("build")):
+def record(root: Path = Path("build")) -> None:
     """Add every finished build below ``root`` to the file, in place of an earlier one of the same command."""
     kept = {entry["command"]: entry for entry in read_builds()}
     for path in sorted(root.glob("*/build.json"), key=lambda p: p.stat().st_mtime):
@@ -49,11 +51,11 @@ def record(root=Path("build")):
     print(f"{len(builds)} builds in {BUILDS}")
 
 
-def record_paths(source=Path("build/bench/paths.json")):
+def record_paths(source: Path = Path("build/bench/paths.json")) -> None:
     """Take fan-outs and levels from the benchmark's file ``source``."""
     if not source.is_file():
         raise UserError(f"{source} does not exist; make it with: python -m benchmarks paths")
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for row in json.loads(source.read_text())["rows"]:
         netlist, _, figure = row["what"].partition(": ")
         if figure in PATH_FIGURES:
@@ -63,7 +65,7 @@ def record_paths(source=Path("build/bench/paths.json")):
     print(f"{len(found)} netlists in {PATHS}")
 
 
-def write_tables():
+def write_tables() -> None:
     """Write the recorded tables into the documents; print which changed."""
     for document, text, new in documents():
         if text != new:
@@ -71,7 +73,7 @@ def write_tables():
             print(document)
 
 
-def entry_of(build):
+def entry_of(build: dict[str, Any]) -> RecordedBuild:
     """Return what is recorded of a ``build.json``."""
     asked, seed = build["options"], build["options"]["seed"]
     words = [f"MODEL={build['network']['name']}", f"BOARD={build['board']['name']}"]
@@ -95,7 +97,7 @@ def entry_of(build):
     }
 
 
-def commit():
+def commit() -> str:
     """Return the short name of the commit here, with ``+`` where files differ from it; empty outside of git."""
     said = subprocess.run(
         ["git", "describe", "--always", "--dirty=+", "--exclude", "*"], capture_output=True, text=True, check=False
@@ -103,7 +105,7 @@ def commit():
     return said.stdout.strip()
 
 
-def table(builds):
+def table(builds: Iterable[RecordedBuild]) -> str:
     """Return the Markdown table of recorded builds."""
     rows = []
     for entry in builds:
@@ -124,13 +126,13 @@ def table(builds):
     return markdown(HEADS, rows)
 
 
-def markdown(heads, rows):
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"
 
 
-def path_table(netlists):
+def path_table(netlists: Mapping[str, Mapping[str, int]]) -> str:
     """Return the Markdown table of fan-outs and levels; ``netlists``: figures by ``NETWORK, FAMILY``."""
     rows = [
         (f"`{name.replace(', ', '`, ')}", *(f"{figures[figure]:,}" for figure in PATH_FIGURES))
@@ -139,7 +141,7 @@ def path_table(netlists):
     return markdown(PATH_HEADS, rows)
 
 
-def documents():
+def documents() -> Iterator[tuple[Path, str, str]]:
     """Yield ``(document, its text, its text with the recorded tables)`` of the documents that have a mark."""
     netlists = json.loads(PATHS.read_text())["netlists"] if PATHS.is_file() else {}
     made = {"builds": table(read_builds()), "paths": path_table(netlists)}
@@ -149,7 +151,7 @@ def documents():
             yield document, text, MARK.sub(lambda found: found[1] + made[found[2]] + found[3], text)
 
 
-def check(strict=False):
+def check(strict: bool = False) -> int:
     """Print what differs; return the exit status."""
     builds = read_builds()
     wrong = [
@@ -167,15 +169,18 @@ def check(strict=False):
     return int(bool(wrong or found or (strict and old)))
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recorded", description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the words say; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recorded", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("builds", "paths", "check"))
     parser.add_argument("--strict", action="store_true", help="builds of other sources are differences")
     options = parser.parse_args(arguments)
     if options.what == "builds":
-        return record()
+        record()
+        return 0
     if options.what == "paths":
-        return record_paths()
+        record_paths()
+        return 0
     return check(options.strict)
 
 

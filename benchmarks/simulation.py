@@ -2,21 +2,24 @@
 
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
 
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.emit import pack_beats
+from s2nn_hw.network.network import Network
 
 TITLE = "RTL simulation, frames back to back, one process"
 FRAMES, PEER_FRAMES = 1000, 3
 
 
-def run(setting):
-    from s2nn_hw.sim.verilog.runner import Simulation
+def run(setting: Setting) -> list[Row]:
+    """Return the rows."""
+    from s2nn_hw.sim.verilog.runner import Manner, Simulation
 
     network = setting.network
     start = time.perf_counter()
@@ -25,7 +28,7 @@ def run(setting):
     pixels = network.encode(setting.images[:FRAMES])
     with tempfile.TemporaryDirectory(prefix="s2nn-bench-") as work:
         start = time.perf_counter()
-        outcome = simulation.run(pixels, work=work, length=len(pixels), probe=False)
+        outcome = simulation.run(pixels, Manner(len(pixels), probe=False), work=work)
         seconds = time.perf_counter() - start
     expected = network.forward(setting.images[:FRAMES])
     wrong = int((outcome.classes != expected.classes.numpy()).sum())
@@ -44,22 +47,23 @@ def run(setting):
     ]
 
 
-def amaranth_frames(network, pixels):
+def amaranth_frames(network: Network, pixels: np.ndarray) -> tuple[np.ndarray, int]:
     """Return ``(classes, cycles)`` of ``pixels`` sent without a gap through Amaranth's simulator."""
     accelerator = Accelerator(network)
-    top, classes, cycle = Module(), [], [0]
+    top, cycle = Module(), [0]
+    classes: list[int] = []
     top.submodules.accelerator = accelerator
     beats = [beat for frame in pixels for beat in pack_beats(accelerator, frame)]
     layout = accelerator.i.payload.shape()
 
-    async def send(ctx):
+    async def send(ctx: Any) -> None:
         ctx.set(accelerator.i.valid, 1)
         for beat in beats:
             ctx.set(accelerator.i.payload, layout.from_bits(beat))
             await ctx.tick().until(accelerator.i.ready)
         ctx.set(accelerator.i.valid, 0)
 
-    async def receive(ctx):
+    async def receive(ctx: Any) -> None:
         ctx.set(accelerator.o.ready, 1)
         while len(classes) < len(pixels):
             if ctx.get(accelerator.o.valid):

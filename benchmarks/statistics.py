@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.frame import Row, find_images
+from benchmarks.frame import Row, Setting, find_images
 from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
@@ -20,8 +20,9 @@ BOARDS = ("arty_a7", "ulx3s")
 NAME = "mnist-mlp"
 
 
-def run(setting):
-    rows = []
+def run(setting: Setting) -> list[Row]:
+    """Return the rows."""
+    rows: list[Row] = []
     for name in (NAME, "mnist-cnn"):
         network = load(MODELS / f"{name}.s2nn")
         images, _ = find_images(network, IMAGES)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from benchmarks.networks import make_network
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.engines.event import EventEngine, EventParams
@@ -23,7 +23,7 @@ FINN_PLAIN, FINN_RESET = 21.6, 5.8
 TOLERANCE = 0.15
 
 
-def lane_rows(name, params, setting):
+def lane_rows(name: str, params: EventParams, setting: Setting) -> list[Row]:
     """Return the rows of one event engine on xc7: its own LUTs, without scanners and queues, which stay apart."""
     path = synthesise(EventEngine(params), "engine", "xc7", setting.output / "synthesis", flatten=False)
     cells = json.loads(path.read_text())["modules"]["\\engine"]["num_cells_by_type"]
@@ -49,9 +49,10 @@ class Lanes:
     TITLE = "LUTs of an engine without its scanners, yosys synth_xilinx (neurons x banks, weight bits)"
 
     @staticmethod
-    def run(setting):
+    def run(setting: Setting) -> list[Row]:
+        """Return the rows."""
         network = setting.network
-        rows = []
+        rows: list[Row] = []
         for stage in Design(network, default_plan(network, "xc7")).stages[:-1]:
             if stage.engine.counts_spikes:
                 params = stage.engine
@@ -67,8 +68,9 @@ class Estimates:
     TITLE = "estimate (measured) against synthesis (reference) of whole accelerators"
 
     @staticmethod
-    def run(setting):
-        rows = []
+    def run(setting: Setting) -> list[Row]:
+        """Return the rows."""
+        rows: list[Row] = []
         for name, sizes, input_bits, bits in (
             ("784-40-32-10", (784, 40, 32, 10), 1, 2),
             ("196-64-32-10", (196, 64, 32, 10), 2, 4),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.frame import Row
+from benchmarks.frame import Row, Setting
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.hw.family import library_of
@@ -20,9 +20,9 @@ PEERS = {"mnist-nano": (3464, 6), "mnist-pico": (2246, 6), "magic-nano": (None, 
 TOLERANCE = 0.15
 
 
-def run(setting):
+def run(setting: Setting) -> list[Row]:
     """Return the rows of each network: LUT6, cycles of latency and between frames, and the estimate."""
-    rows = []
+    rows: list[Row] = []
     for name, (luts, latency) in PEERS.items():
         network = load(Path("models") / f"{name}.s2nn")
         plan = default_plan(network, "xc7")

@@ -1,14 +1,16 @@
 """README's tables of shipped networks, worked out anew: sizes and bits, accuracy, exact cycles, estimates."""
 
-import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
-from s2nn_hw.hw.board.boards import BOARDS
+from s2nn_hw.hw.board.boards import BOARDS, Board
 from s2nn_hw.hw.facts import link_facts
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, sparse
@@ -17,12 +19,16 @@ from s2nn_hw.quantize.data import sets
 from s2nn_hw.report.show.words import number, scaled
 
 # of these all test images take seconds; convolutions of colour images take minutes
+RecordedBuild = dict[str, Any]  # an entry of docs/figures/builds.json
+Compared = tuple[str, str, str | None]  # what, as it is written, as it is now: None if it can't be told here
 QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"}
 
 
-def differences(readme, builds):
+def differences(readme: Path, builds: Sequence[RecordedBuild]) -> tuple[list[str], list[str]]:
     """Return ``(lines, notes)``: what differs in the tables of ``readme``, and what could not be checked."""
-    known, found, notes = Known(), [], []
+    known = Known()
+    found: list[str] = []
+    notes: list[str] = []
     for number_of_line, line in enumerate(readme.read_text(encoding="utf-8").splitlines(), 1):
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         name = cells[0].strip("`") if cells else ""
@@ -47,38 +53,40 @@ def differences(readme, builds):
 class Known:
     """Networks, test images and what was worked out of them, each once."""
 
-    def __init__(self):
-        self.kept = {}
+    def __init__(self) -> None:
+        self.kept: dict[Hashable, Any] = {}
 
-    def once(self, key, make):
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return ``make()``, called the first time only."""
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
 
-    def network(self, name):
+    def network(self, name: str) -> Network:
+        """Return the shipped network."""
         return self.once(name, lambda: load(f"models/{name}.s2nn"))
 
-    def images(self, name):
+    def images(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Return ``(images, labels)`` of the test set if it is here and quick, else None."""
         key = self.network(name).provenance.get("data_set")
         if name not in QUICK or not sets.present(key, "test"):
             return None
         return self.once(("set", key), lambda: sets.load(key, "test"))
 
-    def inputs(self, name):
+    def inputs(self, name: str) -> tuple[float, dict[str, np.ndarray]]:
         """Return ``(accuracy in %, tensors by name)`` of all test images."""
 
-        def make():
-            pictures, labels = self.images(name)
+        def make() -> tuple[float, dict[str, np.ndarray]]:
+            pictures, labels = self.images(name) or ((), ())
             output, values = layer_inputs(self.network(name), pictures)
             return 100 * float((output.classes.numpy() == labels).mean()), values
 
         return self.once(("inputs", name), make)
 
-    def cycles(self, name, board=None):
+    def cycles(self, name: str, board: Board | None = None) -> tuple[float, float]:
         """Return ``(mean latency, mean interval)`` in cycles of all test images on ``board`` with its shipped plan."""
 
-        def make():
+        def make() -> tuple[float, float]:
             network, plan = self.network(name), None
             if board:
                 shipped = Path(f"models/{name}.{board.name}.plan.json")
@@ -90,13 +98,14 @@ class Known:
 
         return self.once(("cycles", name, board and board.name), make)
 
-    def accuracy(self, name):
+    def accuracy(self, name: str) -> str | None:
+        """Return the accuracy in %, of the test set or as the network's file says."""
         if self.images(name) is not None:
             return f"{self.inputs(name)[0]:.2f} %"
         measured = self.network(name).provenance.get("measured") or {}
         return f"{100 * measured['accuracy_integer']:.2f} %" if "accuracy_integer" in measured else None
 
-    def shipped(self, name, cells):
+    def shipped(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
         """Yield the figures of a row of the shipped networks: bits of pixels, accuracy, weights."""
         network = self.network(name)
         count, said = network.synapse_count, ""
@@ -110,16 +119,16 @@ class Known:
             if count < 1e4
             else f"{count / 1e3:.0f} k"
         )
-        yield "bits of a pixel", re.match(r"\d", cells[3])[0], str(network.input.bits)
+        yield "bits of a pixel", cells[3][:1], str(network.input.bits)
         yield "accuracy", cells[5], self.accuracy(name)
         yield "weights", cells[6], weights + said
 
-    def verified(self, name, cells):
+    def verified(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
         """Yield the figures of a row of `make verify`: mean latency."""
         here = self.images(name) is not None
         yield "latency, mean, cycles", cells[5], number(round(self.cycles(name)[0], 1)) if here else None
 
-    def overview(self, name, cells, builds):
+    def overview(self, name: str, cells: Sequence[str], builds: Sequence[RecordedBuild]) -> Iterator[Compared]:
         """Yield the figures of a row of the overview: accuracy, resources, latency, frames/s."""
         board = next((board for board in BOARDS.values() if board.title == cells[2]), None)
         yield "accuracy", cells[3], self.accuracy(name)
@@ -136,7 +145,7 @@ class Known:
                 used = guess["cells" if key == "luts" else key]
                 yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"
             else:
-                yield what, cell, built and f"{number(built['used'][key])} {board.budget.title(key)}"
+                yield what, cell, f"{number(built['used'][key])} {board.budget.title(key)}" if built else None
         mhz = float(cells[6].split()[0])
         if self.images(name) is None:
             yield "latency and frames/s", "", None

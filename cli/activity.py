@@ -4,17 +4,26 @@ import contextlib
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.hw.flow.build_record import running_mhz
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow, find_build
+from s2nn_hw.hw.flow.build_record import BuildRecord, running_mhz
+from s2nn_hw.hw.flow.power import vivado_power
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import load_plan, parse_plan
+from s2nn_hw.plan.plan import Plan, load_plan, parse_plan
+from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.netlist.activity import (
     NETLIST,
     RECORD,
@@ -40,127 +49,133 @@ HEADINGS = {
 }
 
 
-def activity(
-    source,
-    *,
-    find_flow,
-    find_build,
-    vivado_power,
-    test_images,
-    board=None,
-    plan=None,
-    frames=20,
-    idle=1000,
-    output=None,
-    build="build",
-    as_json=False,
-):
+@dataclass(frozen=True)
+class Options:
+    """What ``activity`` may be asked for; see its help. ``output`` None: the build's own folder, else one below
+    ``build``."""
+
+    board: str | None = None
+    plan: Path | None = None
+    images: Path | None = None
+    frames: int = 20
+    idle: int = 1000
+    output: Path | None = None
+    build: Path = Path("build")
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The circuit that is measured. ``source``: what was given, a network's file or the folder of a finished build;
+    ``build``: that one's ``build.json``, or None."""
+
+    source: Path
+    network: Network
+    board: str
+    flow: NetlistFlow
+    plan: Plan
+    build: BuildRecord | None
+
+    @property
+    def clock_mhz(self) -> float:
+        """The clock of the build, else the board's."""
+        return running_mhz(self.build) if self.build else self.flow.board.clock_hz / 1e6
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The uint8 ``pictures`` that are sent, and ``where`` they are from."""
+
+    pictures: np.ndarray
+    where: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the record says of them."""
+        return {"count": len(self.pictures), "source": f"{self.where}, the first {len(self.pictures)}"}
+
+
+def activity(source: Path, options: Options) -> dict[str, Any]:
     """Count the toggles of a synthesised accelerator on images; write them, print them, return the JSON.
 
-    ``source``: a network's file or the folder of a finished build. ``find_flow``: a function ``(board's name) ->``
-    :class:`s2nn_hw.hw.flow.accelerator_netlist.NetlistFlow`; ``find_build``: one ``(folder) -> (network's file, build
-    record)``; ``vivado_power``: :func:`s2nn_hw.hw.flow.power.vivado_power`; ``test_images``: one ``(network's file) ->
-    (images, source)``. ``output``: the folder for the files, by default the build's own, else one below ``build``.
+    ``source``: a network's file or the folder of a finished build.
     """
-    path, record = Path(source), None
-    if path.is_dir():
-        path, record = find_build(path)
-    network = load(path)
-    board = _board(source, record, board)
-    flow = find_flow(board)
-    chosen = _plan(network, plan, record, source, flow.board)
-    pictures, where = test_images(path)
-    network.encode(pictures[:1])
-    pictures = np.array(pictures[:frames])
-    images = {"count": len(pictures), "source": f"{where}, the first {len(pictures)}"}
-    clock_mhz = running_mhz(record) if record else flow.board.clock_hz / 1e6
-    identity = circuit_identity(network, chosen, flow)
-    digest = digest_of(
-        [
-            identity,
-            hashlib.sha256(pictures.tobytes()).hexdigest(),
-            pictures.shape,
-            images,
-            idle,
-            clock_mhz,
-            record and record.digest,
-            bool(record and shutil.which("vivado")),
-        ]
-    )
-    folder = Path(
-        output or (source if record else Path(build) / "activity" / f"{network.name}-{_plain(board)}-{digest[:12]}")
-    )
+    path, build = (source, None) if not source.is_dir() else find_build(source)
+    subject = _subject(source, load(path), build, options)
+    pictures, _, where = images_for(path, options.images, None, download=False)
+    subject.network.encode(pictures[:1])
+    sent = Sent(np.array(pictures[: options.frames]), where)
+    identity = circuit_identity(subject.network, subject.plan, subject.flow)
+    digest = _digest(subject, sent, options.idle, identity)
+    folder = _folder(subject, options, digest)
     console = Terminal(stderr=True)
     data = _finished(folder, digest)
     if data is None:
-        circuit = make_circuit(
-            network,
-            chosen,
-            flow,
-            identity,
-            Path(build) / "activity" / "circuits",
-            say=lambda text: _stage(console, text),
-        )
-        with _bar(console, len(pictures)) as progress:
-            counts = run(circuit, pictures, idle=idle, progress=progress)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise UserError(f"output folder {folder} can't be made: a file is in its place") from None
-        with _stage(console, "writing the figures") as tick:
-            data = write_activity(
-                circuit,
-                counts,
-                folder,
-                images=images,
-                clock_mhz=clock_mhz,
-                record={
-                    "digest": digest,
-                    "network": {"name": network.name, "digest": network.digest},
-                    "board": {"name": board, "device": flow.board.device, "family": flow.board.family},
-                    "plan": chosen.to_json(),
-                    "synthesis": flow.yosys.version,
-                    "simulator": identity["simulator"],
-                    "build": record,
-                    "vivado": record and (lambda saif: vivado_power(source, saif, tick=tick)),
-                },
-            )
+        data = _measured(subject, sent, options, identity, digest, folder, console)
     else:
         console.print(f"{folder} has these figures already: nothing to do", soft_wrap=True)
-    if as_json:
+    if options.as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         show(data, folder)
-        words = [] if record else ["--board", board, *(["--plan", plan] if plan else [])]
+        words = [] if build else ["--board", subject.board, *(["--plan", options.plan] if options.plan else [])]
         next_step("report", source, *words, "--html")
     return data
 
 
-def _board(source, record, board):
-    if record is None:
+def _subject(source: Path, network: Network, build: BuildRecord | None, options: Options) -> Subject:
+    board = _board(source, build, options.board)
+    flow = NetlistFlow(find_board(board))
+    return Subject(source, network, board, flow, _plan(network, options.plan, build, source, flow.board.family), build)
+
+
+def _board(source: Path, build: BuildRecord | None, board: str | None) -> str:
+    if build is None:
         if board is None:
             raise UserError("--board must say whose netlist to simulate; or give the folder of a finished build")
         return board
-    name = record.board.name
+    name = build.board.name
     if board not in (None, name):
         raise UserError(f"build {source} is for board {name}, not {board}; leave --board out or build for {board}")
     return name
 
 
-def _plan(network, plan, record, source, board):
+def _plan(network: Network, plan: Path | None, build: BuildRecord | None, source: Path, family: str) -> Plan:
     chosen = load_plan(plan, network) if plan else None
-    if record and record.plan:
-        if chosen and record.plan != chosen.to_json():
+    if build and build.plan:
+        if chosen and build.plan != chosen.to_json():
             raise UserError(f"build {source} was made with another plan than {plan}")
-        return chosen or parse_plan(record.plan, network, f"build {source}")
-    return chosen or default_plan(network, board.family)
+        return chosen or parse_plan(build.plan, network, f"build {source}")
+    return chosen or default_plan(network, family)
 
 
-def _plain(name):
-    return name.replace(":", ".")
+def _digest(subject: Subject, sent: Sent, idle: int, identity: dict[str, Any]) -> str:
+    """Return the digest of all that decides the figures."""
+    build = subject.build
+    return digest_of(
+        [
+            identity,
+            hashlib.sha256(sent.pictures.tobytes()).hexdigest(),
+            sent.pictures.shape,
+            sent.to_json(),
+            idle,
+            subject.clock_mhz,
+            build and build.digest,
+            bool(build and shutil.which("vivado")),
+        ]
+    )
 
 
-def _finished(folder, digest):
+def _folder(subject: Subject, options: Options, digest: str) -> Path:
+    """Return where the figures go."""
+    if options.output:
+        return options.output
+    if subject.build:
+        return subject.source
+    name = f"{subject.network.name}-{subject.board.replace(':', '.')}-{digest[:12]}"
+    return options.build / "activity" / name
+
+
+def _finished(folder: Path, digest: str) -> dict[str, Any] | None:
     """Return the figures in ``folder`` if they are those of ``digest`` and whole, else None."""
     try:
         data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -170,21 +185,67 @@ def _finished(folder, digest):
     return data if whole and all((folder / name).is_file() for name in (SAIF, NETLIST)) else None
 
 
+def _measured(
+    subject: Subject,
+    sent: Sent,
+    options: Options,
+    identity: dict[str, Any],
+    digest: str,
+    folder: Path,
+    console: Console,
+) -> dict[str, Any]:
+    """Make the circuit, run it and write the figures into ``folder``; return them."""
+    circuit = make_circuit(
+        subject.network,
+        subject.plan,
+        subject.flow,
+        identity,
+        options.build / "activity" / "circuits",
+        say=lambda text: _stage(console, text),
+    )
+    with _bar(console, len(sent.pictures)) as progress:
+        counts = run(circuit, sent.pictures, idle=options.idle, progress=progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"output folder {folder} can't be made: a file is in its place") from None
+    with _stage(console, "writing the figures") as tick:
+        record = _record(subject, identity, digest, tick)
+        return write_activity(
+            circuit, counts, folder, images=sent.to_json(), clock_mhz=subject.clock_mhz, record=record
+        )
+
+
+def _record(subject: Subject, identity: dict[str, Any], digest: str, tick: Callable[..., None]) -> dict[str, Any]:
+    """Return what :func:`write_activity` is to say of the circuit and how it was made."""
+    network, board = subject.network, subject.flow.board
+    return {
+        "digest": digest,
+        "network": {"name": network.name, "digest": network.digest},
+        "board": {"name": subject.board, "device": board.device, "family": board.family},
+        "plan": subject.plan.to_json(),
+        "synthesis": subject.flow.yosys.version,
+        "simulator": identity["simulator"],
+        "build": subject.build,
+        "vivado": subject.build and (lambda saif: vivado_power(subject.source, saif, tick=tick)),
+    }
+
+
 @contextlib.contextmanager
-def _stage(console, text):
+def _stage(console: Console, text: str) -> Iterator[Callable[..., None]]:
     with console.status(f"{text} ..."):
         yield lambda _="": None
 
 
 @contextlib.contextmanager
-def _bar(console, total):
+def _bar(console: Console, total: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating the netlist", total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
-def show(data, folder):
+def show(data: dict[str, Any], folder: Path) -> None:
     """Print the figures of ``activity.json``, per frame."""
     console = terminal(tables=True)
     table = Table(

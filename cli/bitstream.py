@@ -2,40 +2,67 @@
 
 import hashlib
 import shlex
+from dataclasses import dataclass
+from pathlib import Path
 
+import typer
+
+from s2nn_hw.cli import reporting
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.flow.build import Options, build, table
+from s2nn_hw.hw.flow.build import Built, Options, build, table
 from s2nn_hw.hw.flow.build_record import NETWORK, SelfTestFacts
 from s2nn_hw.hw.flow.designs import OtherDesign, self_test_design
 from s2nn_hw.hw.flow.lowering import lowered_text
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, Vectors
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import load_plan
+from s2nn_hw.plan.plan import Plan, load_plan
+from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.sections.layers import CELL_BAND
 from s2nn_hw.terminal import Terminal
 
 
-def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=None, test_images=None, **options):
-    """Build the network in file ``path`` for the board named ``board``, say where things are, return the build.
+@dataclass(frozen=True)
+class Wanted:
+    """What is built of a network, and for which ``board``, by name.
 
-    ``self_test``: the accelerator is fed on the chip, not over the link, with the first ``vectors`` (None takes the
-    default) of ``test_images()``, which returns ``(images, labels, where they are from)``.
-    """
-    board = find_board(board)
-    options = Options(**options)
+    ``output``: where build folders go; ``plan``: a file, None takes the default plan. ``self_test``: the accelerator
+    is fed on the chip, not over the link, with the first ``vectors`` (None takes the default) of ``images`` (None
+    takes the test set)."""
+
+    board: str = "ulx3s"
+    output: Path = Path("build")
+    plan: Path | None = None
+    self_test: bool = False
+    vectors: int | None = None
+    images: Path | None = None
+
+
+def bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
+    """Build the network in file ``path``, say where things are, write and print its report; return the build."""
+    built = build_bitstream(path, wanted, options)
+    try:
+        reporting.report_network(built.folder, reporting.Options(images=wanted.images))
+    except UserError as reason:  # the build itself is good: what is missing is images to measure on
+        Terminal().print(table(built, find_board(wanted.board)))
+        typer.echo(f"no accuracy and cycles in the report: {reason}")
+    return built
+
+
+def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
+    """Build the network in file ``path``, say where things are, return the build."""
+    board = find_board(wanted.board)
     network = load(path)
     console = Terminal()
-    chosen = load_plan(plan, network, board=board.name) if plan else default_plan(network, board.family)
-    other = None
-    if vectors is not None and not self_test:
+    plan = load_plan(wanted.plan, network, board=board.name) if wanted.plan else default_plan(network, board.family)
+    if wanted.vectors is not None and not wanted.self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
-    if self_test:
-        other = _self_test(network, chosen, vectors, test_images)
-    guess = estimate(Design(network, chosen), board.family, link=not self_test)
+    other = _self_test(path, network, plan, wanted) if wanted.self_test else None
+    guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
     low, high = (round(guess["cells"] * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
         console.print(
@@ -47,15 +74,30 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
     built = build(
         network,
         board,
-        plan=chosen,
+        plan=plan,
         options=options,
-        output=output,
+        output=wanted.output,
         console=console,
         estimate=guess | ({"luts": low} if board.family == "ice40" else {}),
         other=other,
     )
+    _say(built, wanted.self_test, console)
+    return built
 
-    def say(text):
+
+def _self_test(path: Path, network: Network, plan: Plan, wanted: Wanted) -> OtherDesign:
+    """Return the design of a self-test with some of the images."""
+    images, _, where = images_for(path, wanted.images, None, download=False)
+    vectors = Vectors.of(network, images, wanted.vectors)
+    digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
+    facts = SelfTestFacts(len(vectors.pixels), where, digest.hexdigest(), 1 << ROUNDS_LOG2)
+    return OtherDesign(self_test_design(network, plan, vectors), f"self-test {facts.asked()}", facts)
+
+
+def _say(built: Built, self_test: bool, console: Terminal) -> None:
+    """Print where the bitstream of ``built`` is, or what is missing for it, and what can be done with it."""
+
+    def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     lowered = lowered_text(built.record)
@@ -81,26 +123,11 @@ def build_bitstream(path, board, *, output, plan=None, self_test=False, vectors=
             f"self-test with {counted(test.vectors, 'frame')} of the {test.images}; LEDs: {leds}; the verdict "
             "over the serial port: s2nn-hw selftest PORT"
         )
-    return built
 
 
-def _self_test(network, plan, count, test_images):
-    """Return the design of a self-test with ``count`` of the images."""
-    images, _, where = test_images()
-    vectors = Vectors.of(network, images, count)
-    digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
-    facts = SelfTestFacts(len(vectors.pixels), where, digest.hexdigest(), 1 << ROUNDS_LOG2)
-    return OtherDesign(self_test_design(network, plan, vectors), f"self-test {facts.asked()}", facts)
-
-
-def last_word(built):
+def last_word(built: Built) -> str:
     """Return why there is no bitstream, in one line for the end of a long output."""
     return (
         f"no bitstream (status {built.status}): {len(built.missing)} things are missing on this machine, "
         f"{', '.join(built.missing)}; {built.folder} can be finished where they are"
     )
-
-
-def show_resources(built, board):
-    """Print what the build uses and reaches, for networks that can't be reported on otherwise."""
-    Terminal().print(table(built, find_board(board)))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -9,16 +10,16 @@ from s2nn_hw.errors import ProofError, UserError, one_line
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 BROKEN_PIPE = 141  # what a shell makes of a writer whose reader has gone
-BAD_WORDS = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
+BAD_WORDS: Any = typer.BadParameter.__base__  # UsageError: unknown commands and options, missing ones, bad values
 
 
-def fail(message):
+def fail(message: object) -> int:
     """Print one ``error:`` line and return the exit status for bad input."""
     typer.echo(f"error: {one_line(message)}", err=True)
     return 2
 
 
-def status_of(app):
+def status_of(app: typer.Typer) -> int:
     """Run the typer application ``app`` with the words of the command line; return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # there may be names that the terminal's encoding does not have

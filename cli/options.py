@@ -46,7 +46,7 @@ Check = Annotated[
 ]
 
 
-def _say_version(wanted):
+def _say_version(wanted: bool) -> None:
     if wanted:
         from s2nn_hw import __version__
 

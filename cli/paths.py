@@ -3,15 +3,16 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.family import library_of
-from s2nn_hw.hw.netlist.paths import SHOWN, read_paths
-from s2nn_hw.terminal import terminal
+from s2nn_hw.hw.netlist.paths import SHOWN, Paths, read_paths
+from s2nn_hw.terminal import Terminal, terminal
 
 
-def print_paths(paths, console):
+def print_paths(paths: Paths, console: Terminal) -> None:
     """Print ``paths`` as tables on a :class:`~s2nn_hw.terminal.Terminal`."""
     from s2nn_hw.report.show.tables import make_table
 
@@ -39,7 +40,8 @@ def print_paths(paths, console):
         console.print(f"on the way of the first: {way}")
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the words, print the tables or JSON."""
     parser = argparse.ArgumentParser(prog="python -m s2nn_hw.cli.paths", description="Fan-out and depth of a netlist.")
     parser.add_argument("netlist", help="what yosys's write_json wrote")
     parser.add_argument("family", choices=list(FAMILIES))

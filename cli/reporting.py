@@ -2,20 +2,29 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from s2nn_hw.activity_record import load_activity
+from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import GENERAL
+from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import write_json
-from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, find_build, read_build, running_mhz
+from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.facts import LinkFacts, board_facts, link_facts
+from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, BuildRecord, find_build, read_build, running_mhz
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import load_plan, parse_plan
+from s2nn_hw.plan.plan import Plan, load_plan, parse_plan
+from s2nn_hw.quantize.data.images import images_for
+from s2nn_hw.quantize.data.sets import known_title
 from s2nn_hw.report.energy.readings import load_readings
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.known import Known
@@ -25,13 +34,12 @@ from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
 from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.page import write_page
-from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
 BUILDS, ACTIVITY = "build", "activity.json"
 
 
-def inspect_network(path, *, plan=None, as_json=False):
+def inspect_network(path: Path, *, plan: Path | None = None, as_json: bool = False) -> None:
     """Print what the network in file ``path`` is."""
     network = load(path)
     with working(f"inspecting {network.name}"):
@@ -41,157 +49,206 @@ def inspect_network(path, *, plan=None, as_json=False):
         next_step("verify", path, *(["--plan", plan] if plan else []))
 
 
-def report_network(
-    source,
-    *,
-    test_images,
-    board=None,
-    build=None,
-    plan=None,
-    output=None,
-    as_json=False,
-    html=False,
-    frames=None,
-    readings=None,
-    find_board=None,
-    link_facts=None,
-    data_set_title=None,
-    pictures=None,
-    labels=None,
-):
-    """Print the report of ``source``, a network's file or the folder of a finished build, and write it.
+@dataclass(frozen=True)
+class Options:
+    """What ``report`` may be asked for; see its help.
 
-    It goes to ``output`` (``.json``), or into the build's folder as ``report.json``; with ``html`` the page goes beside
-    it, and without either place both go to ``build/``. ``test_images``: a function ``(network file, network) ->
-    (images, labels or None, where they are from)``. ``find_board``: a function ``(name) -> figures``, ``link_facts``:
-    one ``(network, plan, clock_hz=, baud=) -> figures``; they come from :mod:`hw`, which this package does not import.
-    ``data_set_title``: a function from a data set's key to what results on it are called.
-    ``build``: the folder of a finished build; with a board and without one, the newest matching build under ``build/``
-    is taken. ``frames``: of so many images cycles are worked out. ``pictures``, ``labels``: the files that
-    ``test_images`` reads, if they were given: the commands to reproduce the report name them.
+    board:    whose clock, budget and link; of a build its own
+    build:    the folder of a finished build; with a board and without one, the newest that matches below ``build/``
+    images:   a file, None takes the test set
+    labels:   the file of their classes
+    plan:     a file, None takes the build's or the default plan
+    frames:   of so many images cycles are worked out, None for all
+    readings: a file of power measured
+    html:     the page too, beside ``output``
+    output:   a ``.json``, None takes ``report.json`` in the build's folder; without a build ``html`` goes to ``build/``
+    as_json:  print JSON, not tables
     """
-    if output is not None and Path(output).suffix != ".json":
-        raise UserError(f"output {output} must end in .json")
-    path = Path(source)
-    if path.is_dir():
-        if build is not None and Path(build).resolve() != path.resolve():
-            raise UserError(f"{source} is a build's folder, so --build {build} has no place")
-        build, path = path, path / NETWORK
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: {source} is no finished build; make one with `s2nn-hw bitstream`")
+
+    board: str | None = None
+    build: Path | None = None
+    images: Path | None = None
+    labels: Path | None = None
+    plan: Path | None = None
+    frames: int | None = None
+    readings: Path | None = None
+    html: bool = False
+    output: Path | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is reported on: the network in file ``path`` under ``plan``, for ``board`` or for none.
+
+    ``folder``, ``build``: of a finished build, and its ``build.json``; both None without one.
+    """
+
+    path: Path
+    network: Network
+    plan: Plan
+    board: BoardFacts | None
+    folder: Path | None
+    build: BuildRecord | None
+
+    @property
+    def link(self) -> LinkFacts | None:
+        """What the host link allows, at the clock and the rate of the build or else of the board."""
+        if self.board is None:
+            return None
+        clock = running_mhz(self.build) if self.build else self.board.clock_mhz
+        baud = (self.build.baud if self.build else None) or self.board.baud
+        return link_facts(self.network, self.plan, clock_hz=clock * 1e6, baud=baud)
+
+    @property
+    def data_set(self) -> str | None:
+        """What results on the network's data set are called, None if it names none."""
+        key = self.network.provenance.get("data_set")
+        return known_title(key) if isinstance(key, str) else None
+
+
+def report_network(source: Path, options: Options) -> None:
+    """Print the report of ``source``, a network's file or the folder of a finished build, and write it."""
+    if options.output is not None and options.output.suffix != ".json":
+        raise UserError(f"output {options.output} must end in .json")
+    path, build = _source(source, options.build)
+    setting = _setting(path, options.board, build, options.plan)
+    target = _target(setting, options)
+    data, words = _report(setting, options)
+    check_report(data)
+    written = []
+    if target is not None:
+        if options.output is None:
+            target.parent.mkdir(exist_ok=True)
+        write_json(target, data)
+        written.append(f"report: {target}")
+        if options.html:
+            page = target.with_suffix(".html")
+            write_page(data, page, literature=load_literature())
+            written.append(f"page: {page}")
+    _show(data, options.as_json, print_report)
+    if not options.as_json:
+        terminal().print("\n".join(written))
+        _next(setting, data, words, target)
+
+
+def _source(source: Path, build: Path | None) -> tuple[Path, Path | None]:
+    """Return the network's file and the folder of the build, if one is given as ``source`` or as ``build``."""
+    if not source.is_dir():
+        return source, build
+    if build is not None and build.resolve() != source.resolve():
+        raise UserError(f"{source} is a build's folder, so --build {build} has no place")
+    path = source / NETWORK
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: {source} is no finished build; make one with `s2nn-hw bitstream`")
+    return path, source
+
+
+def _setting(path: Path, board: str | None, folder: Path | None, plan: Path | None) -> Setting:
+    """Return the network in file ``path`` with the plan in file ``plan``, or that of its build, or the default one."""
     network = load(path)
-    folder, built, chosen, record = _setting(network, board, build, plan, find_board)
-    target = _target(network, record, output, build, html)
-    link = None
-    if record:
-        clock = running_mhz(built) if built else record.clock_mhz
-        baud = (built.baud if built else None) or record.baud
-        link = link_facts(network, chosen, clock_hz=clock * 1e6, baud=baud)
-    activity = _activity(folder, network, chosen, board)
-    measured = load_readings(readings) if readings else None
-    images, labels, where = test_images(path, network)
-    common = {"board": record and record.name, "plan": _plan_file(plan, folder, chosen, network, record)}
-    given = Given(path, images=pictures, labels=labels, readings=readings, frames=frames, **common)
+    build = read_build(folder, network) if folder else None
+    if build:
+        name = build.board.name
+        if board not in (None, name):
+            raise UserError(f"build {folder} is for board {name}, not {board}; leave --board out or build for {board}")
+        board = name
+    facts = board_facts(find_board(board)) if board else None
+    if plan:
+        chosen = load_plan(plan, network)
+        if build and build.plan != chosen.to_json():
+            raise UserError(f"build {folder} was made with another plan than {plan}")
+    elif build and build.plan:
+        chosen = parse_plan(build.plan, network, f"build {folder}")
+    else:
+        chosen = default_plan(network, facts.family if facts else GENERAL)
+    if facts and build is None:
+        folder, build = find_build(BUILDS, network, board, chosen) or (None, None)
+    return Setting(path, network, chosen, facts, folder, build)
+
+
+def _report(setting: Setting, options: Options) -> tuple[dict[str, Any], list[str | Path]]:
+    """Return the report, and the words that name its board and plan to another command."""
+    network, plan, folder = setting.network, setting.plan, setting.folder
+    link, activity = setting.link, _activity(setting)
+    measured = load_readings(options.readings) if options.readings else None
+    images, labels, where = images_for(setting.path, options.images, options.labels, download=False)
+    common = {"board": setting.board and setting.board.name, "plan": _plan_file(options.plan, setting)}
+    given = Given(
+        setting.path,
+        images=options.images,
+        labels=options.labels,
+        readings=options.readings,
+        frames=options.frames,
+        **common,
+    )
     known = Known(
-        board=record,
+        board=setting.board,
         link=link,
-        build=built,
-        folder=Path(folder).name if folder else None,
+        build=setting.build,
+        folder=folder.name if folder else None,
         activity=activity,
         readings=measured,
         checked=_checked(network),
         source=where,
-        data_set=_title(network, data_set_title),
+        data_set=setting.data_set,
         created=_now(),
-        reproduce=commands(given, build=built, activity=activity),
+        reproduce=commands(given, build=setting.build, activity=activity),
     )
     with _progress(len(images)) as advance:
-        data = build_report(network, chosen, images, labels, known, frames=frames, progress=advance)
-    check_report(data)
-    written = []
-    if target is not None:
-        if output is None:
-            target.parent.mkdir(exist_ok=True)
-        write_json(target, data)
-        written.append(f"report: {target}")
-    if html:
-        page = target.with_suffix(".html")
-        write_page(data, page, literature=load_literature())
-        written.append(f"page: {page}")
-    _show(data, as_json, print_report)
-    if not as_json:
-        terminal().print("\n".join(written))
-        if record and data["energy"]["device"] is None and record.family != "gowin":
-            next_step("activity", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
-        elif record and built is None:
-            next_step("bitstream", path, *(w for name, value in common.items() if value for w in (f"--{name}", value)))
-        elif target:
-            next_step("compare", target, "OTHER.report.json", "--html", "compare.html")
+        data = build_report(network, plan, images, labels, known, frames=options.frames, progress=advance)
+    return data, [word for name, value in common.items() if value for word in (f"--{name}", value)]
 
 
-def _plan_file(given, folder, plan, network, record):
-    """Return the file that holds ``plan``, None if it is the default one; a build's is written into its folder."""
-    if given is not None or plan == default_plan(network, record.family if record else GENERAL):
+def _next(setting: Setting, data: dict[str, Any], words: list[str | Path], target: Path | None) -> None:
+    """Print the command that comes next."""
+    if setting.board and data["energy"]["device"] is None and setting.board.family != "gowin":
+        next_step("activity", setting.path, *words)
+    elif setting.board and setting.build is None:
+        next_step("bitstream", setting.path, *words)
+    elif target:
+        next_step("compare", target, "OTHER.report.json", "--html", "compare.html")
+
+
+def _plan_file(given: Path | None, setting: Setting) -> Path | None:
+    """Return the file that holds the plan, None if it is the default one; a build's is written into its folder."""
+    plan, board = setting.plan, setting.board
+    default = default_plan(setting.network, board.family if board else GENERAL)
+    if given is not None or plan == default or setting.folder is None:
         return given
-    path = Path(folder) / PLAN
+    path = setting.folder / PLAN
     if not path.is_file():
         plan.save(path)
     return path
 
 
-def _setting(network, board, build, plan, find_board):
-    """Return the build's folder and record (or None twice), the plan and the board's figures (or None)."""
-    built = read_build(build, network) if build else None
-    if built:
-        name = built.board.name
-        if board not in (None, name):
-            raise UserError(f"build {build} is for board {name}, not {board}; leave --board out or build for {board}")
-        board = name
-    record = find_board(board) if board else None
-    if plan:
-        chosen = load_plan(plan, network)
-        if built and built.plan != chosen.to_json():
-            raise UserError(f"build {build} was made with another plan than {plan}")
-    elif built and built.plan:
-        chosen = parse_plan(built.plan, network, f"build {build}")
-    else:
-        chosen = default_plan(network, record.family if record else GENERAL)
-    if record and built is None:
-        build, built = find_build(BUILDS, network, board, chosen) or (None, None)
-    return build, built, chosen, record
-
-
-def _target(network, record, output, build, html):
+def _target(setting: Setting, options: Options) -> Path | None:
     """Return where the report goes, None for nowhere."""
-    if output is not None:
-        return Path(output)
-    if build:
-        return Path(build) / "report.json"
-    where = f"-{record.name.replace(':', '.')}" if record else ""
-    return Path(BUILDS) / f"{network.name}{where}.report.json" if html else None
+    if options.output is not None:
+        return options.output
+    if setting.folder:
+        return setting.folder / "report.json"
+    where = f"-{setting.board.name.replace(':', '.')}" if setting.board else ""
+    return Path(BUILDS) / f"{setting.network.name}{where}.report.json" if options.html else None
 
 
-def _activity(folder, network, plan, board):
-    """Return the activity record of this network and plan: the build's in ``folder``, else the newest for ``board``.
+def _activity(setting: Setting) -> ActivityRecord | None:
+    """Return the activity record of this network and plan: the build's own, else the newest for the board.
 
     None if there is none; :class:`UserError` if the build's own is damaged.
     """
-    own = [Path(folder) / ACTIVITY] if folder else []
+    network, board = setting.network, setting.board and setting.board.name
+    own = [setting.folder / ACTIVITY] if setting.folder else []
     others = Path(BUILDS).glob(f"activity/{network.name}-{str(board).replace(':', '.')}-*/{ACTIVITY}")
     for path in own + sorted(others, key=lambda p: -p.stat().st_mtime):
         if path.is_file():
             activity = load_activity(path)
-            if activity.is_of(network.digest, plan.to_json()):
+            if activity.is_of(network.digest, setting.plan.to_json()):
                 return activity
     return None
 
 
-def _title(network, data_set_title):
-    key = network.provenance.get("data_set")
-    return data_set_title(key) if data_set_title and isinstance(key, str) else None
-
-
-def _now():
+def _now() -> str:
     """Return the time in UTC, or the one that the variable SOURCE_DATE_EPOCH names."""
     moment = os.environ.get("SOURCE_DATE_EPOCH")
     if moment is not None and not moment.isdigit():
@@ -201,7 +258,7 @@ def _now():
 
 
 @contextmanager
-def _progress(total):
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show on the terminal's standard error how many of ``total`` images are done; give the function to call."""
     console = Terminal(stderr=True)
     with Progress(
@@ -217,7 +274,7 @@ def _progress(total):
         yield lambda done: bar.update(task, completed=done)
 
 
-def _checked(network):
+def _checked(network: Network) -> dict[str, Any] | None:
     """Return what ``s2nn-hw verify`` last wrote about ``network`` under ``build/``, else None."""
     try:
         path = Path(BUILDS) / "verify" / f"{network.name}-{network.digest[:12]}.json"
@@ -226,7 +283,7 @@ def _checked(network):
         return None
 
 
-def _show(data, as_json, printer):
+def _show(data: dict[str, Any], as_json: bool, printer: Callable[[dict[str, Any], Terminal], None]) -> None:
     if as_json:
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return

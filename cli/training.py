@@ -11,7 +11,7 @@ from s2nn_hw.quantize.recipe import load_recipe
 from s2nn_hw.terminal import next_step, terminal
 
 
-def train_recipe(path, folder=None, *, epochs=None, fresh=False):
+def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None = None, fresh: bool = False) -> None:
     """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
     from s2nn_hw.quantize.train import train
 
@@ -39,7 +39,15 @@ def train_recipe(path, folder=None, *, epochs=None, fresh=False):
     next_step("quantize", checkpoint, "-o", f"{recipe.name}.s2nn")
 
 
-def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_json=False):
+def quantize_checkpoint(
+    path: Path,
+    output: Path,
+    *,
+    bits: str | None = None,
+    recipe: Path | None = None,
+    check: tuple[Path, Path] | None = None,
+    as_json: bool = False,
+) -> None:
     """Convert the checkpoint at ``path`` to ``output`` (``.s2nn``), figures beside it as ``.json``.
 
     ``check``: two ``.npy`` files, images and what the owner's model gave for them.
@@ -48,7 +56,6 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
     from s2nn_hw.quantize.summary import quantize, show
 
-    output = Path(output)
     if output.suffix != ".s2nn":
         raise UserError(f"output {output} must end in .s2nn")
     checked_place(output)
@@ -72,7 +79,7 @@ def quantize_checkpoint(path, output, *, bits=None, recipe=None, check=None, as_
         console.print(f"WARNING: {text}", style="bold red")
 
 
-def parse_bits(text, layers):
+def parse_bits(text: str | None, layers: int) -> list[int] | None:
     """Return the weight bits of each of ``layers`` from ``"N"`` or ``"N,N,.."``; None stays None."""
     if text is None:
         return None

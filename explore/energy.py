@@ -9,13 +9,17 @@ whose figure counts a read per operation whatever the plan. Clock, wires, spikes
 figure ranks plans and is no device's.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.design import Design
 from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
 from s2nn_hw.report.sections.work import stage_work
 
 
-def weight_reads(stage, ones):
+def weight_reads(stage: Stage, ones: np.ndarray) -> list[tuple[float, int]]:
     """Return ``[(bits read a frame, bits of the memory)]`` of a stage, mean over frames.
 
     ``ones``: of this stage, see :meth:`s2nn_hw.cycles.timing.Timing.ones`.
@@ -23,7 +27,7 @@ def weight_reads(stage, ones):
     return stage.engine.weight_reads(len(stage.positions), ones) if stage.engine else []
 
 
-def frame_energy(design, ones, values):
+def frame_energy(design: Design, ones: Sequence[np.ndarray], values: Mapping[str, np.ndarray]) -> float:
     """Return the nanojoules of a frame, mean over frames, rounded to the picojoule.
 
     ``ones`` of every stage; ``values``: of every tensor by name, uint8 ``(frames, size)``.

@@ -4,16 +4,20 @@ import dataclasses
 import hashlib
 import io
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.explore.space import INPUT_BITS, bits_options, network_layers, parse_numbers
+from s2nn_hw.explore.space import INPUT_BITS, LayerKernel, Numbers, bits_options, network_layers, parse_numbers
 from s2nn_hw.explore.variants import CALIBRATION, make_variant, own_bits
 from s2nn_hw.files import atomic_path, write_json
 from s2nn_hw.network.labels import checked_labels
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
 
 FORMAT = "s2nn-variant"
@@ -24,17 +28,18 @@ class Pictures:
     """Test images, uint8 ``(count, *shape)``, their ``labels`` ``(count,)`` or None, and where they are from."""
 
     images: np.ndarray
-    labels: object
+    labels: np.ndarray | None
     source: str
 
     @property
-    def digest(self):
+    def digest(self) -> str:
+        """Of images and labels."""
         state = hashlib.sha256(f"{self.images.shape}".encode() + np.ascontiguousarray(self.images).tobytes())
         if self.labels is not None:
             state.update(np.asarray(self.labels).astype("<i8").tobytes())
         return state.hexdigest()[:16]
 
-    def save_first(self, count, path):
+    def save_first(self, count: int, path: Path) -> None:
         """Write the first ``count`` images to ``path`` (``.npy``)."""
         content = io.BytesIO()
         np.save(content, np.ascontiguousarray(self.images[:count]), allow_pickle=False)
@@ -52,27 +57,50 @@ class Variant:
     accuracy: float | None
 
 
-class Networks:
+class Networks(ABC):
     """The variants of a network, kept in ``folder``, which the owner sets: ``get(input_bits, weight_bits)``.
 
     Subclasses say what is explored (``identity``), what bits there are to choose from (``bits``), and ``make`` one.
     """
 
-    def __init__(self, pictures, console):
-        self.pictures, self.console, self.folder, self.known = pictures, console, Path(), {}
+    def __init__(self, pictures: Pictures, console: Console) -> None:
+        self.pictures, self.console, self.folder = pictures, console, Path()
+        self.known: dict[str, Variant] = {}
 
-    def has(self, input_bits, weight_bits):
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What is explored."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[LayerKernel, ...]:
+        """The layers of :class:`~s2nn_hw.explore.space.Space`."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Return all that decides the variants, JSON-able: their kind, name, digest."""
+
+    @abstractmethod
+    def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
+        """Return the bits to choose from for the options given."""
+
+    @abstractmethod
+    def make(self, input_bits: int, weight_bits: int) -> Network:
+        """Return the network with these bits."""
+
+    def has(self, input_bits: int, weight_bits: int) -> bool:
         """Return whether :meth:`get` gives this one at once."""
         return f"i{input_bits}w{weight_bits}" in self.known
 
-    def get(self, input_bits, weight_bits):
+    def get(self, input_bits: int, weight_bits: int) -> Variant:
         """Return the :class:`Variant`; it is made, and its accuracy measured, if it is not in the folder."""
         key = f"i{input_bits}w{weight_bits}"
         if key not in self.known:
             self.known[key] = self._kept(key) or self._made(key, input_bits, weight_bits)
         return self.known[key]
 
-    def _kept(self, key):
+    def _kept(self, key: str) -> Variant | None:
         path = self.folder / f"{key}.s2nn"
         try:
             note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -83,7 +111,7 @@ class Networks:
             return None
         return Variant(path, network.name, network.digest, note.get("accuracy"))
 
-    def _made(self, key, input_bits, weight_bits):
+    def _made(self, key: str, input_bits: int, weight_bits: int) -> Variant:
         network = self.make(input_bits, weight_bits)
         self.folder.mkdir(parents=True, exist_ok=True)
         path, accuracy = self.folder / f"{key}.s2nn", None
@@ -96,7 +124,7 @@ class Networks:
         self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
         return Variant(path, network.name, network.digest, accuracy)
 
-    def _note(self, network):
+    def _note(self, network: Network) -> dict[str, Any]:
         of = self.identity() | {"images": self.pictures.digest, "network": network.digest}
         return {"format": FORMAT, "version": 1, "of": of}
 
@@ -104,7 +132,7 @@ class Networks:
 class FromNetwork(Networks):
     """Variants of the integer network in file ``path``, rounded anew on training images if they are here."""
 
-    def __init__(self, path, pictures, console):
+    def __init__(self, path: Path, pictures: Pictures, console: Console) -> None:
         super().__init__(pictures, console)
         self.network = load(path)
         if pictures.labels is not None:
@@ -112,22 +140,26 @@ class FromNetwork(Networks):
         self.calibration = calibration_images(self.network, CALIBRATION)
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """See :class:`Networks`."""
         return self.network.name
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[LayerKernel, ...]:
+        """See :class:`Networks`."""
         return network_layers(self.network)
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
+        """See :class:`Networks`."""
         count = 0 if self.calibration is None else len(self.calibration)
         return {"kind": "network", "name": self.name, "digest": self.network.digest, "calibration_images": count}
 
-    def bits(self, input_bits, weight_bits):
+    def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""
         return bits_options(input_bits, weight_bits, own_bits(self.network))
 
-    def make(self, input_bits, weight_bits):
+    def make(self, input_bits: int, weight_bits: int) -> Network:
+        """See :class:`Networks`."""
         return make_variant(self.network, input_bits=input_bits, weight_bits=weight_bits, calibration=self.calibration)
 
 
@@ -138,7 +170,7 @@ class FromRecipe(Networks):
     goes on.
     """
 
-    def __init__(self, path, pictures, console, epochs=None):
+    def __init__(self, path: Path, pictures: Pictures, console: Console, epochs: int | None = None) -> None:
         from s2nn_hw.quantize.recipe import load_recipe
 
         super().__init__(pictures, console)
@@ -148,35 +180,35 @@ class FromRecipe(Networks):
         self.recipe = recipe
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """See :class:`Networks`."""
         return self.recipe.name
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[LayerKernel, ...]:
+        """See :class:`Networks`."""
         from s2nn_hw.quantize.graph import nodes
 
-        return tuple(
-            (node.name, *((node.taps[0].kernel,) * 2 if node.taps[0].kind == "conv" else (0, 0)))
-            for node in nodes(self.recipe)
-            if node.taps
-        )
+        found = [(node.name, node.taps[0]) for node in nodes(self.recipe) if node.taps]
+        sides = [(name, tap.kernel if tap.kind == "conv" else 0) for name, tap in found]
+        return tuple((name, side, side) for name, side in sides)
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
+        """See :class:`Networks`."""
         from s2nn_hw.quantize.recipe import as_dict
 
         text = json.dumps(as_dict(self.recipe), sort_keys=True)
         return {"kind": "recipe", "name": self.name, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
-    def bits(self, input_bits, weight_bits):
+    def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from: those given, else the recipe's own first and then 1, 2, 4 and 2, 3, 4."""
         own = [self.recipe.data.pixel_bits, max(self.recipe.bits[:-1])]
-        given = (
-            parse_numbers(input_bits, "--input-bits", (own[0], 1, 2, 4), INPUT_BITS),
-            parse_numbers(weight_bits, "--weight-bits", (own[1], 2, 3, 4), range(1, 9)),
-        )
-        return tuple(tuple(dict.fromkeys(values)) for values in given)
+        inputs = parse_numbers(input_bits, "--input-bits", (own[0], 1, 2, 4), INPUT_BITS)
+        weights = parse_numbers(weight_bits, "--weight-bits", (own[1], 2, 3, 4), range(1, 9))
+        return tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(weights))
 
-    def make(self, input_bits, weight_bits):
+    def make(self, input_bits: int, weight_bits: int) -> Network:
+        """See :class:`Networks`."""
         from s2nn_hw.quantize.checkpoint import read_checkpoint
         from s2nn_hw.quantize.summary import quantize
         from s2nn_hw.quantize.train import train
@@ -198,7 +230,7 @@ class FromRecipe(Networks):
         return quantize(read_checkpoint(checkpoint), console=self.console)[0]
 
 
-def calibration_images(network, count):
+def calibration_images(network: Network, count: int) -> np.ndarray | None:
     """Return the first ``count`` training images of the data set that ``network`` names, None if they are not here."""
     from s2nn_hw.quantize.data.sets import SETS, present
     from s2nn_hw.quantize.data.sets import load as load_set
@@ -210,7 +242,7 @@ def calibration_images(network, count):
     return images if images.shape[1:] == network.input.shape else None
 
 
-def recipe_images(path):
+def recipe_images(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     """Return ``(images, labels, source)``: the test set of the data set that the recipe in file ``path`` is for."""
     from s2nn_hw.quantize.data.sets import load as load_set
     from s2nn_hw.quantize.recipe import load_recipe

@@ -1,14 +1,17 @@
 """The figures of a candidate that may be objectives or have a limit, and what limits a board and a user set."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.board import BoardFacts
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its ``unit``, whether more of it is better (``most``), and how it is called in a table."""
+    """A figure: its ``unit``, whether more of it is better (``most``), its ``title`` and ``digits`` in a table."""
 
     unit: str
     most: bool
@@ -16,7 +19,8 @@ class Figure:
     digits: int = 0
 
     @property
-    def direction(self):
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """What Optuna is to do with it."""
         return "maximize" if self.most else "minimize"
 
 
@@ -35,13 +39,13 @@ RESOURCES = ("luts", "ffs", "brams")
 OBJECTIVES = ("accuracy", "latency_us", "luts", "energy_nj")
 
 
-def parse_budget(text):
+def parse_budget(text: str | None) -> dict[str, float]:
     """Return ``{figure: limit}`` from ``"luts=8000,latency_us=5,accuracy=0.97"``; None gives no limits.
 
     A limit is the most there may be, of ``accuracy`` and ``frames_per_second`` the least. Accuracy may be a share or,
     with a sign behind it, ``97%``. :class:`UserError` names what is wrong.
     """
-    limits = {}
+    limits: dict[str, float] = {}
     for part in text.split(",") if text else ():
         name, sign, value = (word.strip() for word in part.partition("="))
         if name not in FIGURES:
@@ -61,13 +65,13 @@ def parse_budget(text):
     return limits
 
 
-def with_board(limits, board):
+def with_board(limits: Mapping[str, float], board: BoardFacts) -> dict[str, float]:
     """Return ``limits`` with those of ``board`` (:func:`s2nn_hw.hw.facts.board_facts`): the smaller of both."""
     own = {name: float(board.budget[name].budget) for name in RESOURCES}
-    return limits | {name: min(value, limits.get(name, value)) for name, value in own.items()}
+    return dict(limits) | {name: min(value, limits.get(name, value)) for name, value in own.items()}
 
 
-def parse_objectives(text):
+def parse_objectives(text: str | None) -> list[str]:
     """Return the names in ``"accuracy,luts"``, default :data:`OBJECTIVES`, in their order."""
     names = [part.strip() for part in text.split(",")] if text else list(OBJECTIVES)
     for name in names:
@@ -80,7 +84,7 @@ def parse_objectives(text):
     return names
 
 
-def excess(figures, limits):
+def excess(figures: Mapping[str, float], limits: Mapping[str, float]) -> dict[str, float]:
     """Return by how much each limit is exceeded, relative to it: ``{figure: share}``, 0 or less where it is kept."""
     over = {}
     for name, limit in limits.items():
@@ -89,7 +93,7 @@ def excess(figures, limits):
     return over
 
 
-def dominates(one, other, objectives):
+def dominates(one: Mapping[str, float], other: Mapping[str, float], objectives: Sequence[str]) -> bool:
     """Whether ``one`` (a mapping of figures) is nowhere worse than ``other`` and somewhere better."""
     signs = [-1 if FIGURES[name].most else 1 for name in objectives]
     gaps = [sign * (one[name] - other[name]) for sign, name in zip(signs, objectives, strict=True)]

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.explore.objectives import FIGURES
 from s2nn_hw.files import write_text
@@ -26,12 +27,12 @@ NOTE = (
 )
 
 
-def write_page(folder, data, title):
+def write_page(folder: Path, data: dict[str, Any], title: str) -> None:
     """Write ``front.html`` into ``folder``: ``data`` is the content of ``front.json``, ``title`` the board's."""
-    write_text(Path(folder) / "front.html", render_page(data, title))
+    write_text(folder / "front.html", render_page(data, title))
 
 
-def render_page(data, title):
+def render_page(data: dict[str, Any], title: str) -> str:
     """Return the page of the exploration ``data`` as HTML text; the same data give the same bytes."""
     name = data["settings"]["source"]["name"]
     task = f"{name} on {title}"
@@ -45,23 +46,23 @@ def render_page(data, title):
     )
 
 
-def _point(point, system, task):
-    figures = {
+def _point(point: dict[str, Any], system: str, task: str) -> System:
+    figures: dict[str, Any] = {
         name: None if point.get(axis) is None else point[axis] * factor for axis, (name, factor) in PLOTTED.items()
     }
     return System(system=system, task=task, **figures)
 
 
-def _short(axis):
+def _short(axis: str) -> str:
     text = AXES[axis].title.split(",")[0]
     return text[0].upper() + text[1:]
 
 
-def _heads(data):
+def _heads(data: dict[str, Any]) -> list[str]:
     return [HEADS.get(axis["figure"], FIGURES[axis["figure"]].title) for axis in data["objectives"]]
 
 
-def _rows(data):
+def _rows(data: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a dictionary per circuit of the front: what it is, its objectives, and what synthesis made of it."""
     rows = []
     for entry in data["front"]:

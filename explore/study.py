@@ -11,10 +11,16 @@ import hashlib
 import json
 import sqlite3
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.explore.objectives import FIGURES, excess
+from s2nn_hw.explore.rows import VariantNote
+from s2nn_hw.explore.settings import Settings
+from s2nn_hw.explore.space import Space
+from s2nn_hw.explore.tasks import Result, Task, read_result
 from s2nn_hw.files import write_json
 
 STUDY = "s2nn-exploration"
@@ -23,17 +29,17 @@ SEED_STEP = 1_000_003
 
 
 class Study:
-    """The exploration of ``space`` in database ``path``; ``settings``: JSON-able, all that decides the trials.
+    """The exploration of ``space`` in database ``path``; ``settings``: all that decides the trials.
 
     :class:`UserError` if the file is no such database, or one of other settings.
     """
 
-    def __init__(self, path, settings, space):
+    def __init__(self, path: Path, settings: Settings, space: Space) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.optuna, self.path, self.settings, self.space = optuna, Path(path), settings, space
-        self.objectives = settings["objectives"]
+        self.optuna, self.path, self.settings, self.space = optuna, path, settings, space
+        self.objectives = settings.objectives
         names = _study_names(self.path)
         if names and STUDY not in names:
             raise UserError(f"database {path} is of another study ({names[0]}); choose another folder with -o")
@@ -46,33 +52,33 @@ class Study:
             )
         asked = self.study.get_trials(deepcopy=False)
         if not asked and not self.study.user_attrs:
-            self.study.set_user_attr("settings", settings)
+            self.study.set_user_attr("settings", settings.to_json())
         self._check()
         if len(asked) < len(space.starts()):
             for values in space.starts():
                 self.study.enqueue_trial(values, skip_if_exists=True)
 
-    def _check(self):
-        before = self.study.user_attrs.get("settings")
+    def _check(self) -> None:
+        wanted, before = self.settings.to_json(), self.study.user_attrs.get("settings")
         if not isinstance(before, dict) or before.get("version") != VERSION:
             raise UserError(
                 f"database {self.path} holds no exploration of version {VERSION}; --fresh starts over, "
                 "-o chooses another folder"
             )
-        if before != self.settings:
-            names = [key for key in self.settings if before.get(key) != self.settings[key]]
-            names += sorted(set(before) - set(self.settings))
+        if before != wanted:
+            names = [key for key in wanted if before.get(key) != wanted[key]]
+            names += sorted(set(before) - set(wanted))
             raise UserError(
                 f"{self.path.parent} holds an exploration with other settings, differing in "
                 f"{' and '.join(map(repr, names))}; --fresh starts over, -o chooses another folder"
             )
 
-    def trials(self):
+    def trials(self) -> list[Any]:
         """Return all trials that were told, in order: Optuna's frozen trials."""
         state = self.optuna.trial.TrialState
         return self.study.get_trials(deepcopy=False, states=(state.COMPLETE, state.FAIL))
 
-    def batch(self, size):
+    def batch(self, size: int) -> list[Any]:
         """Return the trials to work out next, at most ``size`` and at least those asked before; see the module."""
         state = self.optuna.trial.TrialState
         left = [
@@ -86,14 +92,14 @@ class Study:
         while len(whole) < size:
             asked = sum(t.state != state.WAITING for t in self.study.get_trials(deepcopy=False))
             self.study.sampler = self.optuna.samplers.NSGAIISampler(
-                population_size=self.settings["population"], seed=(self.settings["seed"] * SEED_STEP + asked) % 2**32
+                population_size=self.settings.population, seed=(self.settings.seed * SEED_STEP + asked) % 2**32
             )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a value that was chosen for us and is not in the space any more
                 whole.append(self.study.ask(self._distributions()))
         return whole
 
-    def _distributions(self):
+    def _distributions(self) -> dict[str, Any]:
         kinds = self.optuna.distributions
         return {
             name: kinds.IntDistribution(values[0], values[-1])
@@ -102,24 +108,24 @@ class Study:
             for name, values in self.space.parameters().items()
         }
 
-    def refuse(self, trial, reason):
+    def refuse(self, trial: Any, reason: str) -> None:
         """Tell that ``trial`` stands for no circuit, and why."""
         trial.set_user_attr("refused", reason)
         self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
 
-    def tell(self, trial, figures, plan, variant):
+    def tell(self, trial: Any, figures: Mapping[str, float], plan: dict[str, Any], variant: VariantNote) -> None:
         """Tell the ``figures`` of ``trial``; a limit that is exceeded makes it worse than any that keeps it."""
         trial.set_user_attr("figures", figures)
-        trial.set_user_attr("variant", variant)
+        trial.set_user_attr("variant", variant.to_json())
         trial.set_user_attr("plan", plan)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # told half before an interruption: what is there stays, and is the same
-            for name, share in excess(figures, self.settings["budget"]).items():
+            for name, share in excess(figures, self.settings.budget).items():
                 trial.set_constraint(name, share)
         self.study.tell(trial, [figures[name] for name in self.objectives])
 
 
-def _study_names(path):
+def _study_names(path: Path) -> Sequence[str]:
     """Return the names of the studies in database ``path``, which is only read: Optuna would add its tables to it."""
     if not path.exists():
         return []
@@ -130,12 +136,12 @@ def _study_names(path):
             raise UserError(_unusable(path, error)) from None
 
 
-def _unusable(path, error):
+def _unusable(path: Path, error: Exception) -> str:
     reason = " ".join(str(getattr(error, "orig", None) or error).split())[:160]
     return f"database {path} can't be used ({reason}); --fresh starts over, -o chooses another folder"
 
 
-def _storage(path):
+def _storage(path: Path) -> Any:
     import optuna
     from sqlalchemy import event
 
@@ -147,7 +153,7 @@ def _storage(path):
     return storage
 
 
-def _checked(path, action):
+def _checked(path: Path, action: Callable[[], Any]) -> Any:
     """Return ``action()``; what Optuna and SQLAlchemy say of a database that they can't use is a :class:`UserError`."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -161,22 +167,23 @@ def _checked(path, action):
 class Kept:
     """Results of tasks in ``folder``, a file each, named by the digest of the task."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def path(self, task):
+    def path(self, task: Task) -> Path:
         """Return the file for ``task``, whether or not it is there."""
-        text = json.dumps(task, sort_keys=True)
+        text = json.dumps(task.to_json(), sort_keys=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
 
-    def find(self, task):
+    def find(self, task: Task) -> Result | None:
         """Return the result of ``task``, None if it is not known yet."""
         try:
             content = json.loads(self.path(task).read_text(encoding="utf-8"))
-            return content["result"] if content["task"] == task else None
+            return read_result(content["result"]) if content["task"] == task.to_json() else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def keep(self, task, result):
+    def keep(self, task: Task, result: Result) -> None:
+        """Write the ``result`` of ``task`` into its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.path(task), {"task": task, "result": result})
+        write_json(self.path(task), {"task": task.to_json(), "result": result.to_json()})

@@ -12,37 +12,47 @@ Without calibration images the error is that of the weights alone, and the shift
 their tables bit for bit as long as nothing before them has changed.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import INPUT, Input
+from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
-from s2nn_hw.network.synapses import image_shape, weight_limit
+from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape, weight_limit
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search
 from s2nn_hw.quantize.products import windows_of
 
+Weighted = Dense | Conv2d | PooledDense
+Values = Mapping[str, torch.Tensor]  # by name of the tensor, uint8 ``(images, size)``
+Shapes = Mapping[str, tuple[int, ...]]
 CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
 
 
-def own_bits(network):
+def own_bits(network: Network) -> tuple[int, int]:
     """Return ``(input bits, weight bits)`` of ``network``, the most of any hidden layer (or of the only layer)."""
     layers = _reduced(network)
     return network.input.bits, max(layer.synapses[0].bits for layer in layers)
 
 
-def _reduced(network):
+def _reduced(network: Network) -> tuple[Layer, ...]:
     """Return the layers whose weights get fewer bits: the hidden ones, or the readout where it is alone."""
-    layers = [layer for layer in network.layers if layer.accumulates]
+    layers = tuple(layer for layer in network.layers if layer.accumulates)
     return layers[:-1] or layers
 
 
-def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None):
+def make_variant(
+    network: Network,
+    *,
+    input_bits: int | None = None,
+    weight_bits: int | None = None,
+    calibration: np.ndarray | None = None,
+) -> Network:
     """Return ``network`` with at most ``weight_bits`` in hidden layers, and ``input_bits`` of each pixel.
 
     The readout and shortcuts keep their bits (a network of a readout alone does not). ``calibration``: uint8 images
@@ -94,7 +104,7 @@ def make_variant(network, *, input_bits=None, weight_bits=None, calibration=None
     )
 
 
-def _step(layer, values, shapes, peak):
+def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> torch.Tensor:
     """Return what ``layer`` gives on the ``values`` of its sources, uint8 ``(images, size)``."""
     sources, before = [values[s] for s in layer.sources], [shapes[s] for s in layer.sources]
     if not layer.accumulates:
@@ -102,22 +112,21 @@ def _step(layer, values, shapes, peak):
     return layer.neuron.step(_sums(layer, sources, before, peak))
 
 
-def _sums(layer, values, shapes, peak):
+def _sums(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> torch.Tensor:
     return sum(s.accumulate(v, shape, peak) for s, v, shape in zip(layer.synapses, values, shapes, strict=True))
 
 
-def _rounded(layer, bits, x, y, shapes, peaks):
+def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peaks: tuple[int, int]) -> Layer:
     """Return ``layer`` with its first table at ``bits``; ``x``, ``y``: values by name before and after the change."""
     before = [shapes[s] for s in layer.sources]
-    old, new = ([values.get(s) for s in layer.sources] for values in (x, y))
-    calibrated = new[0] is not None
+    old, new = ([values[s] for s in layer.sources] if values else [] for values in (x, y))
     main, shared = layer.synapses[0], layer.is_readout
-    grain = _grain(old[0], new[0], peaks)  # of an input: what one step of a new pixel is worth in old ones
+    grain = _grain(old, new, peaks)  # of an input: what one step of a new pixel is worth in old ones
     weight = torch.tensor(_rows(main).astype(np.float64)) * grain
     if bits == main.bits:
         levels, scale = weight / grain, torch.full((1 if shared else len(weight), 1), grain, dtype=torch.float64)
     else:
-        levels, scale = _search(main, weight, bits, before[0], new[0], shared)
+        levels, scale = _search(main, weight, bits, before[0], new[0] if new else None, shared)
     tables = [_table(main, levels, bits)]
     for synapse in layer.synapses[1:]:  # shortcuts share the scale of what they add to
         limit = weight_limit(synapse.bits)
@@ -125,29 +134,35 @@ def _rounded(layer, bits, x, y, shapes, peaks):
         if synapse.bits == 1:
             rounded = torch.where(rounded >= 0, 1.0, -1.0)
         tables.append(_table(synapse, rounded, synapse.bits))
-    made, scale = replace(layer, synapses=tuple(tables)), scale[:, 0].numpy()
-    shift = 0.0
-    if calibrated:
-        shift = scale * _mean(made, new, before, peaks[1]) - _mean(layer, old, before, peaks[0])
-    if shared:
-        table = np.round((layer.neuron.bias - shift) / scale)
+    made, factor, shift = replace(layer, synapses=tuple(tables)), scale[:, 0].numpy(), np.zeros(1)
+    if new:
+        shift = factor * _mean(made, new, before, peaks[1]) - _mean(layer, old, before, peaks[0])
+    if layer.is_readout:
+        table = np.round((layer.neuron.bias - shift) / factor)
         return replace(made, neuron=Readout(np.clip(table, -MAX_THRESHOLD, MAX_THRESHOLD).astype(np.int32)))
     low, high = (sum(part) for part in zip(*(s.bounds(peaks[1]) for s in tables), strict=True))
-    reach = np.ceil((layer.neuron.thresholds - 0.5 + shift) / scale - 1e-9)
+    reach = np.ceil((layer.neuron.thresholds - 0.5 + shift) / factor - 1e-9)
     return replace(made, neuron=Fire(np.clip(reach, low, high + 1).astype(np.int32)))
 
 
-def _grain(old, new, peaks):
+def _grain(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor], peaks: tuple[int, int]) -> float:
     """Return by what a new input value is to be multiplied to be nearest to the old one: least squares, or by peaks."""
     if peaks[0] == peaks[1]:
         return 1.0
-    if new is None or not int(new.sum()):
+    if not new or not int(new[0].sum()):
         return peaks[0] / peaks[1]
-    old, new = old.double(), new.double()
-    return float((old * new).sum() / (new * new).sum())
+    before, after = old[0].double(), new[0].double()
+    return float((before * after).sum() / (after * after).sum())
 
 
-def _search(synapse, weight, bits, shape, values, shared):
+def _search(
+    synapse: Weighted,
+    weight: torch.Tensor,
+    bits: int,
+    shape: tuple[int, ...],
+    values: torch.Tensor | None,
+    shared: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(levels, scale)`` of all output channels, group by group of a convolution."""
     groups = synapse.groups
     if values is None:
@@ -161,7 +176,7 @@ def _search(synapse, weight, bits, shape, values, shared):
     return torch.cat([levels for levels, _ in found]), scale
 
 
-def _windows(synapse, shape, values):
+def _windows(synapse: Weighted, shape: tuple[int, ...], values: torch.Tensor) -> list[torch.Tensor]:
     """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.products.windows_of`."""
     if synapse.flattens:
         return [values.double()]
@@ -172,13 +187,13 @@ def _windows(synapse, shape, values):
     return windows_of(Connection("conv", tuple(synapse.kernel), synapse.stride, synapse.padding, synapse.groups), image)
 
 
-def _rows(synapse):
+def _rows(synapse: Weighted) -> np.ndarray:
     """Return the weights as ``(neurons, weights of a neuron)``; of a convolution in the order channel, row, column."""
     weights = synapse.weights
     return (weights.transpose(0, 3, 1, 2) if weights.ndim == 4 else weights).reshape(len(weights), -1)
 
 
-def _table(synapse, levels, bits):
+def _table(synapse: Weighted, levels: torch.Tensor, bits: int) -> Weighted:
     weights = levels.numpy().astype(np.int8)
     if synapse.weights.ndim == 4:
         channels, rows, columns, inputs = synapse.weights.shape
@@ -186,9 +201,9 @@ def _table(synapse, levels, bits):
     return replace(synapse, weights=weights, bits=bits)
 
 
-def _mean(layer, values, shapes, peak):
+def _mean(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> np.ndarray:
     """Return the mean accumulator of each neuron over images and positions, float64 ``(neurons,)``."""
-    total, count = 0.0, 0
+    total, count = np.zeros(layer.neuron.size), 0
     for parts in zip(*(v.split(100) for v in values), strict=True):
         sums = _sums(layer, parts, shapes, peak).reshape(-1, layer.neuron.size)
         total, count = total + sums.sum(dim=0).numpy().astype(np.float64), count + len(sums)

@@ -1,7 +1,6 @@
 """Where tasks run: in this process, in local processes, on a Ray cluster. Results come as they are ready, each once.
 
-A job is ``(function, task, files)``: a function that can be imported, a JSON-able task, and the paths of files whose
-bytes are its further arguments. A worker that is lost, or a node with all its workers, costs time: its jobs run again
+A worker that is lost, or a node with all its workers, costs time: its jobs run again
 elsewhere.
 """
 
@@ -13,10 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
 
 from s2nn_hw.errors import UserError
 
@@ -25,7 +27,30 @@ RETRIES = 3  # of a job whose worker was lost
 CONNECT_SECONDS, RAY_SECONDS = 5, 30  # for a host to answer, for a cluster behind it
 
 
-def usable_cores():
+class Job(NamedTuple):
+    """A ``function`` that can be imported, its ``task``, and the ``files`` whose bytes are its further arguments."""
+
+    function: Callable[..., Any]
+    task: Any
+    files: Sequence[Path]
+
+
+class Workers(Protocol):
+    """Where jobs run, while its block is entered; ``title`` says where."""
+
+    title: str
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
+        """Yield ``(number of the job, its result)`` of each of ``jobs``, in any order; errors of a job are raised."""
+
+
+def usable_cores() -> int:
     """Return the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -35,31 +60,31 @@ class HereWorkers:
 
     title = "this process"
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, jobs):
-        """Yield ``(number of the job, its result)`` of each of ``jobs``, in any order; errors of a job are raised."""
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
+        """See :class:`Workers`."""
         for number, (function, task, files) in enumerate(jobs):
             yield number, _local(function, task, files)
 
 
 class LocalWorkers:
-    """``count`` processes of this machine; :meth:`run` as of :class:`HereWorkers`. Leaving the block ends them."""
+    """``count`` processes of this machine; :meth:`run` as of :class:`Workers`. Leaving the block ends them."""
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         self.count, self.title = count, f"{count} local processes"
-        self.pool, self.before = None, set()
+        self.before: set[multiprocessing.process.BaseProcess] = set()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.before = set(multiprocessing.active_children())
         self.pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
         return self
 
-    def __exit__(self, kind=None, *_):
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         self.pool.shutdown(wait=kind is None, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - self.before:
             child.join(IDLE_SECONDS)  # one that has nothing to do ends by itself
@@ -67,7 +92,8 @@ class LocalWorkers:
                 child.terminate()
                 child.join()
 
-    def run(self, jobs):
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
+        """See :class:`Workers`."""
         waiting, losses = dict(enumerate(jobs)), 0
         while waiting:
             try:
@@ -88,11 +114,11 @@ class LocalWorkers:
                 self.__enter__()
 
 
-def _local(function, task, files):
+def _local(function: Callable[..., Any], task: Any, files: Sequence[Path]) -> Any:
     return function(task, *map(_content, files))
 
 
-def _begin():
+def _begin() -> None:
     """Set a local worker up: Ctrl-C is the parent's affair, being ended ends tools that run, one core is enough."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -100,22 +126,25 @@ def _begin():
 
 
 @lru_cache(maxsize=64)
-def _content(path):
+def _content(path: Path) -> bytes:
     return Path(path).read_bytes()
 
 
 class RayWorkers:
-    """The workers of the Ray cluster at ``address`` (``auto`` or ``host:port``); ``run`` as of :class:`HereWorkers`.
+    """The workers of the Ray cluster at ``address`` (``auto`` or ``host:port``); ``run`` as of :class:`Workers`.
 
     :class:`UserError` if Ray is not installed here, if nothing answers within :data:`RAY_SECONDS`, or if jobs are lost
     more than :data:`RETRIES` times. Files reach the workers through Ray.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         self.address, self.title = address, f"Ray at {address}"
-        self.ray, self.task, self.held, self.quiet = None, None, {}, contextlib.ExitStack()
+        self.ray: Any = None  # the module, while the block is entered
+        self.task: Any = None
+        self.held: dict[Path, Any] = {}  # what Ray has of each file
+        self.quiet = contextlib.ExitStack()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             import ray
         except ImportError:
@@ -133,14 +162,16 @@ class RayWorkers:
         self.ray, self.task = ray, ray.remote(num_cpus=1, max_retries=RETRIES)(_remote)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.held = {}
         self.ray.shutdown()
         self.quiet.close()
 
-    def run(self, jobs):
-        ray = self.ray
-        waiting, losses, pending = dict(enumerate(jobs)), {}, {}
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
+        """See :class:`Workers`."""
+        ray, waiting = self.ray, dict(enumerate(jobs))
+        losses: dict[int, int] = {}
+        pending: dict[Any, int] = {}
         for number, job in waiting.items():
             pending[self._submit(job)] = number
         while pending:
@@ -161,7 +192,7 @@ class RayWorkers:
                 continue
             yield number, result
 
-    def _submit(self, job):
+    def _submit(self, job: Job) -> Any:
         function, task, files = job
         for path in files:
             if path not in self.held:
@@ -170,26 +201,26 @@ class RayWorkers:
 
 
 class _Nowhere(io.TextIOBase):
-    def write(self, text):
+    def write(self, text: str) -> int:
         return len(text)
 
 
-def _remote(function, task, *contents):
+def _remote(function: Callable[..., Any], task: Any, *contents: bytes) -> Any:
     return function(task, *contents)
 
 
-def _is_address(text):
+def _is_address(text: str) -> bool:
     host, _, port = text.rpartition(":")
     return bool(host) and port.isdigit() and 0 < int(port) < 65536
 
 
-def _ray_options(address):
+def _ray_options(address: str) -> dict[str, Any]:
     import logging
 
     return {"address": address, "log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
 
 
-def _probe(address):
+def _probe(address: str) -> None:
     """:class:`UserError` unless a cluster answers at ``address``: tried in a process of its own, with a bounded wait.
 
     A client whose cluster does not answer waits for minutes, and may end its own process.

@@ -8,6 +8,7 @@ from s2nn_hw.circuit.engines.accumulate import credit
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
+from s2nn_hw.circuit.names import fork_of, merge_of, or_of, window_of
 from s2nn_hw.circuit.windows import Window
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.family import GENERAL
@@ -125,7 +126,7 @@ class Accelerator(wiring.Component):
         if len(readers) == 1:
             return {readers[0]: source}
         fork = Fork(width=len(source.payload), branches=len(readers))
-        m.submodules[f"fork_{name}"] = fork
+        m.submodules[fork_of(name)] = fork
         joined(m, source, fork.i)
         return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
 
@@ -138,18 +139,18 @@ class Accelerator(wiring.Component):
                 streams.append(source)
                 continue
             window = Window(reader.window)
-            m.submodules[f"window{k or ''}_{stage.name}"] = window
+            m.submodules[window_of(stage.name, k)] = window
             joined(m, source, window.i)
             streams.append(window.o)
         if len(streams) > 1:
             merge = Merge(width=max(len(s.payload) for s in streams), counts=[r.pass_words for r in stage.readers])
-            m.submodules[f"merge_{stage.name}"] = merge
+            m.submodules[merge_of(stage.name)] = merge
             for k, source in enumerate(streams):
                 port = getattr(merge, f"i{k}")
                 m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid), source.ready.eq(port.ready)]
             streams = [merge.o]
         if stage.engine is None:
-            m.submodules[f"or_{stage.name}"] = join = OrWords(
+            m.submodules[or_of(stage.name)] = join = OrWords(
                 width=stage.readers[0].tensor.width, words=stage.pass_words, taps=stage.or_taps
             )
             (source,) = streams

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.quantize.data.sets import samples
-from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.runner import Manner, Simulation
 from s2nn_hw.sim.verilog.verify import Mismatch, compare, expect, run_checked
 from tests.support.edge_cases import CASES, plan_of
 from tests.support.graphs import build
@@ -43,14 +44,14 @@ GRAPHS = (
 )
 
 
-def job(name):
+def job(name: str) -> Any:
     sizes, input_bits, bits, weights, banks, width, depth = NETWORKS[name]
     network = random_network(sizes, input_bits=input_bits, bits=bits, weights=weights, seed=len(name))
     plan = Plan(tuple(LayerPlan(layer.name, banks, width, depth) for layer in network.layers))
     return network, plan
 
 
-def graph_job(name):
+def graph_job(name: str) -> Any:
     """Return network, plan and images of the case ``name`` of the tests in Amaranth's simulator."""
     shape, bits, parts, changes = CASES[name]
     network = build(shape, bits, parts, seed=len(name))
@@ -59,12 +60,12 @@ def graph_job(name):
 
 
 @pytest.fixture(scope="module")
-def folder():
+def folder() -> Path:
     return ROOT / "build" / "sim"  # compiled once, kept between runs
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_random_networks(name, folder):
+def test_random_networks(name: str, folder: Path) -> None:
     network, plan = job(name)
     simulation = Simulation(network, plan, folder=folder)
     images = random_images(network, 24)
@@ -75,7 +76,7 @@ def test_random_networks(name, folder):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_graphs(name, folder):
+def test_graphs(name: str, folder: Path) -> None:
     """Every capture of every layer, of frames alone, in sequence and with stalls on both sides."""
     network, plan, images = graph_job(name)
     simulation = Simulation(network, plan, folder=folder)
@@ -91,7 +92,7 @@ def test_graphs(name, folder):
 
 
 @pytest.mark.parametrize("name", ["two_banks", "shortcut, parallel, fused pooling"])
-def test_reset_in_mid_frame_recovers(name, folder, tmp_path):
+def test_reset_in_mid_frame_recovers(name: str, folder: Path, tmp_path: Path) -> None:
     network, plan = job(name) if name in NETWORKS else graph_job(name)[:2]
     simulation = Simulation(network, plan, folder=folder)
     images = random_images(network, 12)
@@ -99,11 +100,11 @@ def test_reset_in_mid_frame_recovers(name, folder, tmp_path):
     for cut in (1, 5, 17, 40, 41, 42, 90, 133):
         work = tmp_path / str(cut)
         work.mkdir()
-        compare(simulation.run(expected.pixels, work=work, length=12, resets=[cut, cut + 3]), expected)
+        compare(simulation.run(expected.pixels, Manner(12, resets=[cut, cut + 3]), work=work), expected)
 
 
 @pytest.mark.parametrize("name", ["mnist-mlp"])
-def test_real_images(name, folder):
+def test_real_images(name: str, folder: Path) -> None:
     """The shipped network on shipped images, alone, in sequence, and with stalls."""
     simulation = Simulation(load(ROOT / "models" / f"{name}.s2nn"), folder=folder)
     images, labels = samples("mnist")
@@ -113,7 +114,7 @@ def test_real_images(name, folder):
     run_checked(simulation, images[:50], length=50, stall=(0.4, 0.4))
 
 
-def test_a_place_in_an_image_is_named(folder, tmp_path):
+def test_a_place_in_an_image_is_named(folder: Path, tmp_path: Path) -> None:
     network, plan, images = graph_job("strides leave rows out")
     simulation = Simulation(network, plan, folder=folder)
     expected = expect(simulation.design, images)
@@ -126,20 +127,20 @@ def test_a_place_in_an_image_is_named(folder, tmp_path):
         compare(outcome, expected)
 
 
-def test_a_circuit_that_stops_is_given_up(folder, tmp_path):
+def test_a_circuit_that_stops_is_given_up(folder: Path, tmp_path: Path) -> None:
     """A buffer in front of a join that is too small: patience ends, and no result is made up."""
     network, plan, images = graph_job("identity shortcut")
     simulation = Simulation(network, with_buffers(plan, {"layer2": (0, 4)}), folder=folder)
     with pytest.raises(Deadlock):
         expect(simulation.design, images)
-    outcome = simulation.run(network.encode(images), work=tmp_path, patience=2000)
+    outcome = simulation.run(network.encode(images), Manner(patience=2000), work=tmp_path)
     assert len(outcome.classes) == 0
     with pytest.raises(Mismatch, match=r"layer layer2: spikes: \d+ frames were sent, 0 came back"):
         compare(outcome, expect(Design(network, plan), images))
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not on the PATH")
-def test_icarus_agrees(folder):
+def test_icarus_agrees(folder: Path) -> None:
     for network, plan, images in (
         (*job("odd_sizes"), None),
         graph_job("or"),
@@ -150,7 +151,7 @@ def test_icarus_agrees(folder):
         run_checked(Simulation(network, plan, folder=folder, simulator="icarus"), images, length=6)
 
 
-def test_a_difference_is_named(folder, tmp_path):
+def test_a_difference_is_named(folder: Path, tmp_path: Path) -> None:
     """One threshold changed by one: the first layer, neuron and frame that differ are in the message."""
     network, plan = job("odd_sizes")
     simulation = Simulation(network, plan, folder=folder)

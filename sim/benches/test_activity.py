@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from s2nn_hw.cli import main
 from s2nn_hw.cli.activity import _stage
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import Plan
@@ -23,14 +25,14 @@ from tests.support.networks import random_images, random_network
 FRAMES = 6
 
 
-def small():
+def small() -> Any:
     """Return a network of two layers and a plan that puts its weights into block RAM."""
     network = random_network((40, 9, 3), input_bits=2, bits=3, seed=7)
     plan = default_plan(network, "xc7")
     return network, Plan(tuple(replace(layer, memory="block") for layer in plan.layers))
 
 
-def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path):
+def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path: Path) -> None:
     network, plan = small()
     flow = NetlistFlow(find_board("ulx3s_25"))
     circuit = make_circuit(network, plan, flow, circuit_identity(network, plan, flow), tmp_path, say=quiet)
@@ -64,11 +66,11 @@ def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path):
         run(wrong, images, idle=0)
 
 
-def quiet(text):
+def quiet(text: str) -> Any:
     return _stage(Console(quiet=True), text)
 
 
-def command(monkeypatch, capsys, *arguments):
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
     monkeypatch.setattr(sys, "argv", ["s2nn-hw", "activity", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
         main.main()
@@ -76,7 +78,7 @@ def command(monkeypatch, capsys, *arguments):
     return capsys.readouterr()
 
 
-def finished_build(folder, network, plan):
+def finished_build(folder: Path, network: Network, plan: Plan) -> Any:
     """Make what a finished build with Vivado leaves in ``folder``, as far as it matters here."""
     rows = {name: {"kind": name, "used": 5000, "budget": 9000} for name in ("luts", "ffs", "brams", "dsps")}
     folder.mkdir()
@@ -111,14 +113,26 @@ esac; done
 """
 
 
-def test_command_on_xilinx_7_series(tmp_path, monkeypatch, capsys):
+def test_command_on_xilinx_7_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The whole netlist equals the golden model; files, their reuse, a finished build, Vivado's power."""
     network, plan = small()
     save(network, tmp_path / "small.s2nn")
     plan.save(tmp_path / "plan.json")
     np.save(tmp_path / "images.npy", random_images(network, FRAMES + 1))
     monkeypatch.chdir(tmp_path)
-    words = ("small.s2nn", "--board", "arty_a7", "--plan", "plan.json", "--images", "images.npy", "--idle", 30)
+    words: tuple[object, ...] = (
+        "small.s2nn",
+        "--board",
+        "arty_a7",
+        "--plan",
+        "plan.json",
+        "--images",
+        "images.npy",
+        "--idle",
+        30,
+    )
     printed = command(monkeypatch, capsys, *words, "--json")
     data = json.loads(printed.out)
     assert (data["frames"], data["equal"], data["cycles"]["idle"]) == (FRAMES + 1, True, 30)

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,14 +50,14 @@ class Memories(wiring.Component):
     "product" of halves of the data, no memory.
     """
 
-    def __init__(self, shapes):
+    def __init__(self, shapes: Any) -> None:
         self.shapes = shapes
         self.width = sum(2 * width if kind == "four" else width for width, _, _, kind in shapes)
         super().__init__(
             {"i": In(stream.Signature(2 * (ADDRESS_BITS + 72 + 8 + 1))), "o": Out(stream.Signature(self.width))}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memories = inner = Module()  # the top module is written out before synthesis, and stays small
         beat = self.i.payload
@@ -77,7 +79,7 @@ class Memories(wiring.Component):
             for side, (at, data, enables, read) in enumerate((first, second)):
                 if side and kind != "four":
                     break
-                through = ()
+                through: list[Any] = []
                 if kind != "rom":
                     port = ram.write_port(granularity=granularity)
                     m.d.comb += [
@@ -85,7 +87,7 @@ class Memories(wiring.Component):
                         port.data.eq(data),
                         port.en.eq(enables & self.i.valid.replicate(len(port.en))),
                     ]
-                    through = (port,) if kind == "through" else ()
+                    through = [port] if kind == "through" else []
                 reader = ram.read_port(transparent_for=through)
                 where = second[0] if kind in ("two", "rom") else at
                 quiet = kind in ("one", "four")  # what is read while writing does not matter
@@ -96,16 +98,16 @@ class Memories(wiring.Component):
         return m
 
 
-def fields(half):
+def fields(half: Any) -> Any:
     """Return ``(address, data, write enables, read enable)`` of half a beat, a value or a number."""
     if isinstance(half, int):
         cuts = [half >> ADDRESS_BITS, half >> ADDRESS_BITS + 72, half >> ADDRESS_BITS + 80]
         return half & 2**ADDRESS_BITS - 1, cuts[0] & 2**72 - 1, cuts[1] & 255, cuts[2] & 1
-    cuts = ADDRESS_BITS, ADDRESS_BITS + 72, ADDRESS_BITS + 80
+    cuts = [ADDRESS_BITS, ADDRESS_BITS + 72, ADDRESS_BITS + 80]
     return half[: cuts[0]], half[cuts[0] : cuts[1]], half[cuts[1] : cuts[2]], half[cuts[2]]
 
 
-def spread(address, depth):
+def spread(address: int, depth: int) -> Any:
     """Return the word that ``address`` stands for: its low half below, its high half on top."""
     bits, low = (depth - 1).bit_length(), ADDRESS_BITS // 2
     if isinstance(address, int):
@@ -113,24 +115,24 @@ def spread(address, depth):
     return Cat(address[:low], Signal(bits - 2 * low), address[low:])
 
 
-def contents(number, width, depth):
+def contents(number: int, width: int, depth: int) -> Any:
     random = np.random.default_rng(number)
     return [int.from_bytes(random.bytes(9), "little") & 2**width - 1 for _ in range(depth)]
 
 
-def expected(shapes, beats):
+def expected(shapes: Any, beats: Any) -> Any:
     """Return the outputs after each of ``beats``, from plain lists."""
     rams = [contents(k, width, depth) for k, (width, depth, _, _) in enumerate(shapes)]
     held = {}
     for beat in beats:
         half = ADDRESS_BITS + 72 + 8 + 1
-        sides = fields(beat & 2**half - 1), fields(beat >> half)
+        sides = [fields(beat & 2**half - 1), fields(beat >> half)]
         total, offset = 0, 0
         for k, (width, depth, granularity, kind) in enumerate(shapes):
             old, used = list(rams[k]) if kind == "four" else rams[k], sides if kind == "four" else sides[:1]
             if kind == "product":
                 held[k, 0] = (sides[0][1] & 2 ** (width // 2) - 1) * (sides[1][1] & 2 ** (width // 2) - 1)
-                used = ()
+                used = []
             for side, (at, data, enables, read) in enumerate(used):
                 word, mask = spread(at, depth), 0
                 if kind != "rom":
@@ -150,7 +152,7 @@ def expected(shapes, beats):
 
 
 @pytest.mark.parametrize(("name", "family"), [("arty_a7", "xc7"), ("ulx3s", "ecp5")])
-def test_synthesised_memories_hold_what_was_written(name, family, tmp_path):
+def test_synthesised_memories_hold_what_was_written(name: str, family: str, tmp_path: Path) -> None:
     shapes, random = SHAPES[family], np.random.default_rng(1)
     half = ADDRESS_BITS + 72 + 8 + 1
     beats = [int.from_bytes(random.bytes(24), "little") & 2 ** (2 * half) - 1 for _ in range(BEATS)]
@@ -166,7 +168,7 @@ def test_synthesised_memories_hold_what_was_written(name, family, tmp_path):
     }
     assert len(modes) >= 2, modes
     flow.write_verilog(Probed(netlist).to_json(), tmp_path, "counted.v", tick=lambda _="": None)
-    design = SimpleNamespace(
+    design: Any = SimpleNamespace(
         pixels_per_beat=1,
         network=SimpleNamespace(input=SimpleNamespace(bits=2 * half)),
         result_layout=SimpleNamespace(size=component.width),

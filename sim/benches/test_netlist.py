@@ -10,8 +10,10 @@ from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.hw.flow.toolchain import find_tool
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked
 from s2nn_hw.verilog.convert import to_verilog
@@ -29,7 +31,7 @@ SCRIPT = "; ".join(
 )
 
 
-def netlist(network, folder, plan=None):
+def netlist(network: Network, folder: Path, plan: Plan | None = None) -> dict[str, str]:
     """Return the sources of the synthesised accelerator: iCE40 cells, and their models from the synthesis tool."""
     yosys = find_tool("yosys")
     (folder / "design.v").write_text(to_verilog(Accelerator(network, plan), emit.TOP))
@@ -42,7 +44,7 @@ def netlist(network, folder, plan=None):
 
 
 @pytest.mark.parametrize(("sizes", "input_bits", "bits"), [((40, 9, 3), 2, 1)])
-def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
+def test_synthesised_netlist_equals_golden(sizes: tuple[int, ...], input_bits: int, bits: int, tmp_path: Path) -> None:
     network = random_network(sizes, input_bits=input_bits, bits=bits, seed=7)
     circuit = netlist(network, tmp_path)
     simulation = Simulation(network, circuit=circuit, folder=ROOT / "build" / "sim")
@@ -52,7 +54,7 @@ def test_synthesised_netlist_equals_golden(sizes, input_bits, bits, tmp_path):
     run_checked(simulation, images, length=20, stall=(0.3, 0.3), probe=False)
 
 
-def test_synthesised_graph_equals_golden(tmp_path):
+def test_synthesised_graph_equals_golden(tmp_path: Path) -> None:
     """Pixels, both engines, fused pooling, a shortcut and a pooled readout."""
     network = build(
         (6, 6, 3),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,11 +39,11 @@ BITS = sum(FIELDS.values())
 class Registered(wiring.Component):
     """Memories in block RAM with a register behind each read port; a beat has addresses, data and enables."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.width = sum(width * ports for width, _, ports, _, _ in SHAPES)
         super().__init__({"i": In(stream.Signature(BITS)), "o": Out(stream.Signature(self.width))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memories = inner = Module()
         beat, offset = {}, 0
@@ -73,13 +74,13 @@ class Registered(wiring.Component):
         return m
 
 
-def contents(number):
+def contents(number: int) -> Any:
     width, depth, *_ = SHAPES[number]
     random = np.random.default_rng(number)
     return [int.from_bytes(random.bytes(9), "little") & 2**width - 1 for _ in range(depth)]
 
 
-def make_beats():
+def make_beats() -> Any:
     """Return BEATS dicts of fields; addresses fit every depth that is no power of two, too."""
     random = np.random.default_rng(5)
     beats = []
@@ -89,7 +90,7 @@ def make_beats():
     return beats
 
 
-def packed(beat):
+def packed(beat: Any) -> Any:
     total, offset = 0, 0
     for name, bits in FIELDS.items():
         total |= beat[name] << offset
@@ -97,10 +98,11 @@ def packed(beat):
     return total
 
 
-def expected(beats):
+def expected(beats: Any) -> Any:
     """Return the outputs after each of ``beats``: what is read goes to a latch, and from there to the register."""
     rams = [contents(number) for number in range(len(SHAPES))]
-    latches, registers = {}, {}
+    latches: dict[Any, Any] = {}
+    registers: dict[Any, Any] = {}
     for beat in beats:
         total, offset = 0, 0
         for number, (width, _, ports, written, enabled) in enumerate(SHAPES):
@@ -118,7 +120,7 @@ def expected(beats):
 
 
 @pytest.fixture(scope="module")
-def absorbed(tmp_path_factory):
+def absorbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return ``(folder, flow, component, record)`` after synthesis and the pass."""
     folder = tmp_path_factory.mktemp("outreg")
     flow, component = NetlistFlow(find_board("arty_a7")), Registered()
@@ -127,7 +129,7 @@ def absorbed(tmp_path_factory):
     return folder, flow, component, absorb_file(folder / "netlist.json", library_of("xc7"))
 
 
-def test_every_port_of_a_synthesised_design_is_absorbed(absorbed):
+def test_every_port_of_a_synthesised_design_is_absorbed(absorbed: Any) -> None:
     folder, _, _, record = absorbed
     assert (record.ports, record.left) == (sum(ports for _, _, ports, _, _ in SHAPES), ())
     assert record.registers == sum(width * ports for width, _, ports, _, _ in SHAPES)
@@ -148,7 +150,7 @@ def test_every_port_of_a_synthesised_design_is_absorbed(absorbed):
 
 
 @pytest.mark.parametrize("name", ["before.json", "netlist.json"])
-def test_memories_with_their_registers_give_the_same_each_clock(absorbed, name):
+def test_memories_with_their_registers_give_the_same_each_clock(absorbed: Any, name: str) -> None:
     source, flow, component, _ = absorbed
     folder = source / name.partition(".")[0]
     folder.mkdir()
@@ -156,7 +158,7 @@ def test_memories_with_their_registers_give_the_same_each_clock(absorbed, name):
     flow.write_verilog(json.loads((source / name).read_text()), folder, "named.v", tick=lambda _: None)
     assert "RAMB36E1" in (folder / "named.v").read_text()
     flow.write_verilog(Probed(netlist).to_json(), folder, "counted.v", tick=lambda _: None)
-    design = SimpleNamespace(
+    design: Any = SimpleNamespace(
         pixels_per_beat=1,
         network=SimpleNamespace(input=SimpleNamespace(bits=BITS)),
         result_layout=SimpleNamespace(size=component.width),

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,8 +16,10 @@ from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.hw.netlist.fanout import spread_file
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.shorten import shorten_file
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked
@@ -32,7 +35,7 @@ class SpreadFlow(NetlistFlow):
 
     limit = 8
 
-    def synthesise(self, text, folder, *, tick):
+    def synthesise(self, text: str, folder: Path, *, tick: Any) -> None:
         super().synthesise(text, folder, tick=tick)
         path = folder / "netlist.json"
         self.shortened = shorten_file(path, library_of(self.board.family), wanted=1)
@@ -40,11 +43,11 @@ class SpreadFlow(NetlistFlow):
         self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
 
 
-def quiet(text):
+def quiet(text: str) -> Any:
     return _stage(Console(quiet=True), text)
 
 
-def make(network, plan, board, folder):
+def make(network: Network, plan: Plan, board: str, folder: Path) -> Any:
     flow = SpreadFlow(find_board(board))
     circuit = make_circuit(network, plan, flow, circuit_identity(network, plan, flow), folder, say=quiet)
     netlist = FlatNetlist.read(circuit.folder / "netlist.json", library_of(flow.board.family))
@@ -59,7 +62,7 @@ def make(network, plan, board, folder):
 
 
 @pytest.mark.parametrize("board", ["arty_a7", "ulx3s_25"])
-def test_spread_netlist_equals_golden(board, tmp_path):
+def test_spread_netlist_equals_golden(board: str, tmp_path: Path) -> None:
     """Pixels, both engines, a window, a shortcut, pooling; weights in block RAM."""
     network = build(
         (4, 4, 2),
@@ -76,7 +79,7 @@ def test_spread_netlist_equals_golden(board, tmp_path):
     run(circuit, random_images(network, FRAMES), idle=20)
 
 
-def test_spread_netlist_equals_golden_with_stalls(tmp_path):
+def test_spread_netlist_equals_golden_with_stalls(tmp_path: Path) -> None:
     network = random_network((40, 9, 3), input_bits=2, bits=3, seed=7)
     plan = default_plan(network, "xc7")
     plan = type(plan)(tuple(replace(layer, memory="block") for layer in plan.layers))

@@ -1,6 +1,8 @@
 """The whole chip behind its UART pins, as Verilog under cocotb: good, damaged and glued packets, reset in a packet."""
 
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from amaranth.back import verilog
@@ -14,12 +16,13 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense
+from s2nn_hw.sim.verilog.job import Phase
 from s2nn_hw.sim.verilog.pins import exchange
 
 CLOCKS_PER_BIT = 4
 
 
-def small_network():
+def small_network() -> Network:
     """Return a network of two layers on 3 x 4 pixels of 2 bits."""
     source = np.random.default_rng(11)
     hidden = Dense(source.integers(-7, 8, (6, 12)).astype(np.int8), 4)
@@ -28,14 +31,14 @@ def small_network():
         "small",
         Input((3, 4), 2),
         (
-            Layer("hidden", hidden, Fire(source.integers(-10, 10, 6).astype(np.int32))),
-            Layer("readout", readout, Readout(source.integers(-9, 9, 3).astype(np.int32))),
+            Layer("hidden", (hidden,), Fire(source.integers(-10, 10, 6).astype(np.int32))),
+            Layer("readout", (readout,), Readout(source.integers(-9, 9, 3).astype(np.int32))),
         ),
         ("a", "b", "c"),
     )
 
 
-def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
+def test_top_answers_at_its_pins_like_the_golden_model(tmp_path: Path) -> None:
     network, source = small_network(), random.Random(12)
     images = np.random.default_rng(13).integers(0, 256, (30, 3, 4)).astype(np.uint8)
     golden, pixels = network.forward(images, trace=True), network.encode(images)
@@ -43,25 +46,25 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
     identity = top.identity
     text = verilog.convert(top, name="link_top", emit_src=False)
 
-    def frame(number):
+    def frame(number: int) -> bytes:
         return protocol.encode(protocol.frame_request(number, identity.pack_frame(pixels[number])))
 
-    def flip(wire):
+    def flip(wire: bytes) -> bytes:
         position, bit = source.randrange(len(wire) - 1), 1 << source.randrange(8)
         return wire[:position] + bytes((wire[position] ^ bit or 1,)) + wire[position + 1 :]
 
     damaged = [flip(frame(n)) for n in range(6)]
     size = identity.frame_bytes
     phases = {
-        "identity": {"send": protocol.encode(protocol.identity_request(5))},
-        "good": {"send": frame(0)},
-        "back to back": {"send": b"".join(frame(n) for n in range(20))},
-        "checksum": {"send": frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]},
-        "short": {"send": protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))},
-        "long": {"send": protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))},
-        "unknown": {"send": protocol.encode(Packet(0x33, 8, b"abc"))},
-        "damaged between good": {"send": b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))},
-        "reset in a packet": {"send": frame(1) + frame(29), "reset_before": 5},
+        "identity": Phase(protocol.encode(protocol.identity_request(5))),
+        "good": Phase(frame(0)),
+        "back to back": Phase(b"".join(frame(n) for n in range(20))),
+        "checksum": Phase(frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]),
+        "short": Phase(protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))),
+        "long": Phase(protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))),
+        "unknown": Phase(protocol.encode(Packet(0x33, 8, b"abc"))),
+        "damaged between good": Phase(b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))),
+        "reset in a packet": Phase(frame(1) + frame(29), reset_before=5),
     }
     replies = exchange(text, "link_top", list(phases.values()), clocks=CLOCKS_PER_BIT, work=tmp_path)
 
@@ -71,7 +74,7 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path):
         came[name] = splitter.feed(data)
         assert not splitter.damaged, name
 
-    def check_result(packet, number):
+    def check_result(packet: Any, number: int) -> Any:
         assert (packet.type, packet.sequence) == (Reply.RESULT, number)
         result = identity.unpack_result(packet.payload)
         assert (result.index, result.scores) == (int(golden.classes[number]), tuple(golden.scores[number].tolist()))

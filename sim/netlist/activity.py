@@ -4,8 +4,11 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,13 +17,15 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts
 from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
-from s2nn_hw.sim.netlist.counting import cells_folder, compile_bench, run_bench, simulator_version
+from s2nn_hw.network.network import Network
+from s2nn_hw.plan.plan import Plan
+from s2nn_hw.sim.netlist.counting import CellModels, Counts, cells_folder, compile_bench, run_bench, simulator_version
 from s2nn_hw.sim.netlist.layer_of_cell import Homes, rows
-from s2nn_hw.sim.netlist.netlist import RESOURCES, Netlist, Probed
+from s2nn_hw.sim.netlist.netlist import RESOURCES, Cell, Net, Netlist, Probed
 from s2nn_hw.sim.netlist.saif import write_saif
 from s2nn_hw.sim.verilog.folders import buildable
 from s2nn_hw.sim.verilog.runner import Outcome
-from s2nn_hw.sim.verilog.verify import compare, expect
+from s2nn_hw.sim.verilog.verify import Progressed, compare, expect
 from s2nn_hw.verilog.convert import to_verilog
 
 RECORD, SAIF, NETLIST = "activity.json", "activity.saif", "accelerator_netlist.v"
@@ -45,6 +50,42 @@ COLUMNS = {
 }
 
 
+Tick = Callable[..., None]  # to call now and then
+Say = Callable[[str], AbstractContextManager[Tick]]
+
+
+class FlowBoard(Protocol):
+    """What is asked of the board of a :class:`Flow`."""
+
+    @property
+    def name(self) -> str:
+        """As commands take it."""
+
+    @property
+    def family(self) -> str:
+        """Of its device."""
+
+
+class Flow(Protocol):
+    """Synthesis for a board, :class:`s2nn_hw.hw.flow.accelerator_netlist.NetlistFlow`."""
+
+    @property
+    def board(self) -> FlowBoard:
+        """What it synthesises for."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything that decides the netlist beside network and plan, JSON-able."""
+
+    def synthesise(self, text: str, folder: Path, *, tick: Tick) -> None:
+        """Synthesise Verilog ``text`` into ``folder``."""
+
+    def write_verilog(self, design: dict[str, Any], folder: Path, name: str, *, tick: Tick) -> None:
+        """Write yosys's JSON ``design`` as Verilog."""
+
+    def models(self) -> CellModels:
+        """Return the simulator's models of the family's cells."""
+
+
 @dataclass(frozen=True)
 class Circuit:
     """A netlist that can be run. ``folder`` holds it and the compiled bench."""
@@ -56,16 +97,17 @@ class Circuit:
     homes: Homes
 
     @property
-    def program(self):
+    def program(self) -> Path:
+        """The compiled bench."""
         return self.folder / "activity"
 
 
-def digest_of(data):
+def digest_of(data: object) -> str:
     """Return the SHA-256 of JSON-able ``data``, as hexadecimal text."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def sources_digest():
+def sources_digest() -> str:
     """Return a digest of the files that decide what is counted."""
     state = hashlib.sha256()
     here = Path(__file__).parent
@@ -74,7 +116,7 @@ def sources_digest():
     return state.hexdigest()
 
 
-def circuit_identity(network, plan, flow):
+def circuit_identity(network: Network, plan: Plan, flow: Flow) -> dict[str, Any]:
     """Return everything that decides the netlist and its bench, JSON-able."""
     return {
         "package": __version__,
@@ -86,11 +128,13 @@ def circuit_identity(network, plan, flow):
     }
 
 
-def make_circuit(network, plan, flow, identity, root, *, say):
+def make_circuit(
+    network: Network, plan: Plan, flow: Flow, identity: Mapping[str, Any], root: Path, *, say: Say
+) -> Circuit:
     """Synthesise and compile, or find it done, below folder ``root``; return the :class:`Circuit`.
 
-    ``flow``: a :class:`s2nn_hw.hw.flow.accelerator_netlist.NetlistFlow`; ``say(text)`` returns a context manager that
-    yields a function to call now and then. :class:`UserError`: a tool failed (its log stays), or another run is making
+    ``say(text)`` returns a context manager that yields a function to call now and then.
+    :class:`UserError`: a tool failed (its log stays), or another run is making
     the same circuit.
     """
     folder = buildable(root) / f"{network.name}-{flow.board.name}-{digest_of(identity)[:12]}"
@@ -108,13 +152,13 @@ def make_circuit(network, plan, flow, identity, root, *, say):
     return Circuit(folder, design, *_structure(folder, flow, design))
 
 
-def _structure(folder, flow, design):
+def _structure(folder: Path, flow: Flow, design: Design) -> tuple[Netlist, Probed, Homes]:
     netlist = Netlist(json.loads((folder / "netlist.json").read_text()), flow.board.family)
     hierarchy = json.loads((folder / "hierarchy.json").read_text())
     return netlist, Probed(netlist), Homes(netlist, hierarchy, design)
 
 
-def _make(network, plan, flow, design, folder, say):
+def _make(network: Network, plan: Plan, flow: Flow, design: Design, folder: Path, say: Say) -> None:
     with say("generating the circuit"):
         text = to_verilog(Accelerator(network, plan), emit.TOP)
     with say("synthesis (yosys)") as tick:
@@ -130,7 +174,7 @@ def _make(network, plan, flow, design, folder, say):
         (folder / name).unlink()
 
 
-def run(circuit, images, *, idle, progress=None):
+def run(circuit: Circuit, images: np.ndarray, *, idle: int, progress: Progressed | None = None) -> Counts:
     """Send uint8 ``images`` through ``circuit`` back to back, then ``idle`` cycles of nothing; return the counts.
 
     :class:`~s2nn_hw.sim.verilog.verify.Mismatch` if a class, a score or a cycle count is not the golden model's.
@@ -141,7 +185,7 @@ def run(circuit, images, *, idle, progress=None):
             circuit.program,
             circuit.design,
             expected,
-            folder,
+            Path(folder),
             nets=len(circuit.probed.nets),
             idle=idle,
             progress=progress,
@@ -150,7 +194,7 @@ def run(circuit, images, *, idle, progress=None):
     return counts
 
 
-def tables(circuit, counts, frames):
+def tables(circuit: Circuit, counts: Counts, frames: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return ``(frame, idle, cells)``: tables of activity per frame, per idle cycle, and of how many cells there are.
 
     A row per layer, then ``other``; a net that nothing reads is not counted.
@@ -185,7 +229,7 @@ def tables(circuit, counts, frames):
     return frame, quiet, {"columns": columns, "rows": [{"name": name} | cells[name] for name in names]}
 
 
-def _enabled(cell, counts, place, cycles):
+def _enabled(cell: Cell, counts: Counts, place: Mapping[Net, int], cycles: np.ndarray) -> np.ndarray:
     net, inverted = cell.enable()
     if net in ("0", "1"):
         return cycles * int(net)
@@ -193,7 +237,7 @@ def _enabled(cell, counts, place, cycles):
     return cycles - high if inverted else high
 
 
-def _table(names, values, per, digits):
+def _table(names: Sequence[str], values: Mapping[str, Mapping[str, float]], per: str, digits: int) -> dict[str, Any]:
     columns = {
         name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by} for name, (unit, by) in COLUMNS.items()
     }
@@ -206,14 +250,16 @@ def _table(names, values, per, digits):
     }
 
 
-def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
+def write_activity(
+    circuit: Circuit, counts: Counts, folder: Path, *, images: dict[str, Any], clock_mhz: float, record: dict[str, Any]
+) -> dict[str, Any]:
     """Write ``activity.json``, ``activity.saif`` and the netlist into ``folder``; return the JSON.
 
     ``images``: ``{"count", "source"}``; ``record``: further fields, see ``docs/activity.md``. The JSON comes last.
     """
-    folder, netlist, frames = Path(folder), circuit.netlist, images["count"]
+    netlist, frames = circuit.netlist, images["count"]
     frame, quiet, cells = tables(circuit, counts, frames)
-    types = {}
+    types: dict[str, int] = {}
     for cell in netlist.cells:
         types[cell.type] = types.get(cell.type, 0) + 1
     flip_flops = sum(row["ffs"] for row in cells["rows"])
@@ -259,8 +305,8 @@ def write_activity(circuit, counts, folder, *, images, clock_mhz, record):
     return data
 
 
-def link_load(build, flip_flops):
-    """Return the :class:`LinkLoad`: what the build's record has beside the accelerator's ``flip_flops``."""
+def link_load(build: Any, flip_flops: int) -> LinkLoad:
+    """Return what the record of a build, or None, has beside the accelerator's ``flip_flops``."""
     if not build:
         return LinkLoad(None, "no build, so the link's size is not known")
     used = build.resources["ffs"].used

@@ -4,26 +4,29 @@ Synthesis flattens the circuit, but registers and memories keep names such as ``
 """
 
 from collections import Counter
+from typing import Any
 
+from s2nn_hw.circuit.names import engine_of, fork_of, merge_of, neurons_of, or_of, window_of
+from s2nn_hw.design import Design
 from s2nn_hw.network.layer import INPUT
-from s2nn_hw.sim.netlist.netlist import CONSTANTS, TOP
+from s2nn_hw.sim.netlist.netlist import CONSTANTS, TOP, Cell, Net, Netlist
 
 OTHER = "other"
 
 
-def submodules(design):
+def submodules(design: Design) -> dict[str, str]:
     """Return the layer of each submodule of the accelerator, by name; what serves no layer is left out."""
-    layers = {}
+    layers: dict[str, str] = {}
     for stage in design.stages:
-        parts = [f"{part}_{stage.name}" for part in ("engine", "neurons", "merge", "or")]
-        parts += [f"window{k or ''}_{stage.name}" for k in range(len(stage.readers))]
+        parts = [name(stage.name) for name in (engine_of, neurons_of, merge_of, or_of)]
+        parts += [window_of(stage.name, k) for k in range(len(stage.readers))]
         layers |= dict.fromkeys(parts, stage.name)
         if stage.output != INPUT:
-            layers[f"fork_{stage.output}"] = stage.name
+            layers[fork_of(stage.output)] = stage.name
     return layers
 
 
-def rows(design):
+def rows(design: Design) -> list[str]:
     """Return the names of the rows of all tables: the layers in the order of the circuit, then ``other``."""
     return [*(stage.name for stage in design.stages), OTHER]
 
@@ -36,12 +39,12 @@ class Homes:
     if there is a tie), and what nothing of a layer reads to ``other``.
     """
 
-    def __init__(self, netlist, hierarchy, design):
+    def __init__(self, netlist: Netlist, hierarchy: dict[str, Any], design: Design) -> None:
         self.netlist, self.order = netlist, rows(design)
         self.layers = submodules(design)
-        self.before = hierarchy["modules"][TOP]
+        self.before: dict[str, Any] = hierarchy["modules"][TOP]
         self.nets = self._named(self.before)
-        self.cells = {}
+        self.cells: dict[str, str] = {}
         for cell in netlist.cells:
             layer = self._own(cell)
             if layer:
@@ -49,13 +52,14 @@ class Homes:
         for cell in netlist.cells:
             self._by_readers(cell)
 
-    def of(self, cell):
+    def of(self, cell: Cell) -> str:
         """Return the layer of ``cell``, one of :func:`rows`."""
         return self.cells[cell.name]
 
-    def _named(self, top):
+    def _named(self, top: dict[str, Any]) -> dict[Net, str]:
         """Return ``{net: layer}`` of the nets that were named before synthesis."""
-        inputs, driver = set(), {}
+        inputs: set[tuple[str, str]] = set()
+        driver: dict[Net, str] = {}
         for name, cell in top["cells"].items():
             for port, direction in cell.get("port_directions", {}).items():
                 if direction == "input":
@@ -63,7 +67,8 @@ class Homes:
                 elif name in self.layers:
                     driver |= dict.fromkeys(cell["connections"][port], name)
         before = {name: entry["bits"] for name, entry in top["netnames"].items()}
-        drives, reads = {}, {}
+        drives: dict[Net, set[str]] = {}
+        reads: dict[Net, set[str]] = {}
         for name, entry in self.netlist.names.items():
             words = entry["attributes"].get("hdlname", name).split(" ")
             for k, net in enumerate(entry["bits"]):
@@ -85,7 +90,7 @@ class Homes:
                 named[net] = min(layers, key=self.order.index)
         return named
 
-    def _own(self, cell):
+    def _own(self, cell: Cell) -> str | None:
         if cell.kind.resource in ("brams", "lutrams"):
             layer = self.layers.get(cell.name.partition(".")[0])
             if layer:
@@ -93,9 +98,9 @@ class Homes:
         layers = [self.nets[net] for net, _ in cell.outputs() if net in self.nets]
         return min(layers, key=self.order.index) if layers else None
 
-    def _by_readers(self, start):
+    def _by_readers(self, start: Cell) -> None:
         # depth first; a cell that is still open when it is met again has no vote
-        stack, opened = [start], set()
+        stack, opened = [start], set[str]()
         while stack:
             cell = stack[-1]
             if cell.name in self.cells:

@@ -3,11 +3,15 @@
 A *net* is one bit. Constants are the strings ``"0"``, ``"1"``, ``"x"`` and ``"z"``, nets are integers.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from s2nn_hw.errors import ProofError
 
+Net = int | str
+Ports = Mapping[str, Sequence[Net]]
 TOP = "accelerator"
 CONSTANTS = ("0", "1", "x", "z")
 
@@ -19,31 +23,31 @@ class Kind:
     ``accesses``: name of the function below that says when a block RAM is accessed."""
 
     resource: str
-    outputs: dict
-    clocks: tuple = ()
+    outputs: Mapping[str, str]
+    clocks: tuple[str, ...] = ()
     enable: str | None = None
     accesses: str | None = None
 
 
-def _lut(*ports):
+def _lut(*ports: str) -> Kind:
     return Kind("luts", dict.fromkeys(ports, "lut"))
 
 
-def _ff(clock, enable=None):
+def _ff(clock: str, enable: str | None = None) -> Kind:
     return Kind("ffs", {"Q": "ff"}, (clock,), enable)
 
 
-def _bram(outputs, clocks, accesses):
+def _bram(outputs: Iterable[str], clocks: tuple[str, ...], accesses: str) -> Kind:
     return Kind("brams", dict.fromkeys(outputs, "bram"), clocks, accesses=accesses)
 
 
-def _lutram(outputs, clock):
+def _lutram(outputs: Iterable[str], clock: str) -> Kind:
     return Kind("lutrams", dict.fromkeys(outputs, "lut"), (clock,))
 
 
 _RAMB = _bram(("DOADO", "DOPADOP", "DOBDO", "DOPBDOP"), ("CLKARDCLK", "CLKBWRCLK"), "ramb")
 _DP16KD = tuple(f"DO{side}{n}" for side in "AB" for n in range(18))
-KINDS = {
+KINDS: dict[str, dict[str, Kind]] = {
     "xc7": {
         **{f"LUT{n}": _lut("O") for n in range(1, 7)},
         "INV": _lut("O"),
@@ -91,27 +95,27 @@ class Cell:
     name: str
     type: str
     kind: Kind
-    parameters: dict
-    ports: dict
+    parameters: Mapping[str, Any]
+    ports: Ports
 
-    def outputs(self):
+    def outputs(self) -> Iterator[tuple[Net, str]]:
         """Yield ``(net, what its toggles count as)`` of every output bit."""
         for port, what in self.kind.outputs.items():
             for net in self.ports.get(port, ()):
                 if net not in CONSTANTS:
                     yield net, what
 
-    def inputs(self):
+    def inputs(self) -> Iterator[Net]:
         """Yield the nets of every other pin but the clocks."""
         for port, nets in self.ports.items():
             if port not in self.kind.outputs and port not in self.kind.clocks:
                 yield from (net for net in nets if net not in CONSTANTS)
 
-    def clock_pins(self):
+    def clock_pins(self) -> int:
         """Return how many of its clock pins are clocked."""
         return sum(net not in CONSTANTS for port in self.kind.clocks for net in self.ports.get(port, ()))
 
-    def enable(self):
+    def enable(self) -> tuple[Net, bool]:
         """Return ``(net, inverted)`` of a flip-flop's clock enable; the net is ``"1"`` if it is always enabled."""
         mode = str(self.parameters.get("CEMUX", "CE")).strip()
         nets = self.ports.get(self.kind.enable) if self.kind.enable else None
@@ -119,7 +123,7 @@ class Cell:
             return mode if mode in ("0", "1") else "1", False
         return nets[0], mode == "INV"
 
-    def number(self, parameter, default=0):
+    def number(self, parameter: str, default: int = 0) -> int:
         """Return ``parameter``, which yosys writes as a string of bits."""
         value = self.parameters.get(parameter, default)
         return int(value, 2) if isinstance(value, str) else int(value)
@@ -128,21 +132,22 @@ class Cell:
 class Netlist:
     """The module ``accelerator`` of yosys's JSON ``design`` for ``family``; :class:`ProofError` on an unknown cell."""
 
-    def __init__(self, design, family):
+    def __init__(self, design: dict[str, Any], family: str) -> None:
         try:
             module = design["modules"][TOP]
             self.module, self.names, self.module_ports = module, module["netnames"], module["ports"]
             raw = module["cells"]
         except (KeyError, TypeError):
             raise ProofError(f"the netlist that yosys wrote has no module {TOP}") from None
-        kinds, self.cells = KINDS[family], []
+        kinds = KINDS[family]
+        self.cells: list[Cell] = []
         for name, cell in raw.items():
             if cell["type"] not in kinds:
                 raise ProofError(f"the netlist has a cell of type {cell['type']}, which is not modelled ({name})")
             self.cells.append(Cell(name, cell["type"], kinds[cell["type"]], cell["parameters"], cell["connections"]))
 
     @cached_property
-    def clock(self):
+    def clock(self) -> int:
         """The one clock's net; :class:`ProofError` if a clock pin has another."""
         (net,) = self.module_ports["clk"]["bits"]
         for cell in self.cells:
@@ -152,7 +157,7 @@ class Netlist:
         return net
 
     @cached_property
-    def ports(self):
+    def ports(self) -> tuple[Net, ...]:
         """Nets of the data ports (without clock and reset), in order: ``(net, ...)``."""
         return tuple(
             net
@@ -163,14 +168,14 @@ class Netlist:
         )
 
     @cached_property
-    def drivers(self):
+    def drivers(self) -> dict[Net, Cell]:
         """The cell that drives each net, by net."""
         return {net: cell for cell in self.cells for net, _ in cell.outputs()}
 
     @cached_property
-    def readers(self):
+    def readers(self) -> dict[Net, list[Cell | None]]:
         """The cells that read each net, by net, in the order of the cells; a port of the module is ``None``."""
-        found = {}
+        found: dict[Net, list[Cell | None]] = {}
         for cell in self.cells:
             for net in cell.inputs():
                 found.setdefault(net, []).append(cell)
@@ -181,7 +186,7 @@ class Netlist:
         return found
 
 
-def _minus(bits):
+def _minus(bits: Iterable[Net]) -> list[Net]:
     return [bit for bit in bits if bit not in ("x", "z")]
 
 
@@ -192,15 +197,15 @@ class Probed:
     RAM, a net that is 1 in each cycle of it. ``accesses``: ``(cell, "reads" or "writes", net)``.
     """
 
-    def __init__(self, netlist):
+    def __init__(self, netlist: Netlist) -> None:
         self.netlist = netlist
         # names are left out: only what is wired to what counts for the simulation, and C++ is shorter without
-        self.cells = {
+        self.cells: dict[str, dict[str, Any]] = {
             f"c{n}": {"type": cell.type, "parameters": cell.parameters, "attributes": {}, "connections": cell.ports}
             for n, cell in enumerate(netlist.cells)
         }
         driven = [net for cell in netlist.cells for net, _ in cell.outputs()]
-        self.next = 1 + max([*driven, *netlist.ports, netlist.clock])
+        self.next = 1 + max(net for net in [*driven, *netlist.ports, netlist.clock] if isinstance(net, int))
         self.accesses = [
             (cell, what, net)
             for cell in netlist.cells
@@ -220,15 +225,15 @@ class Probed:
                 "connections": {"clk": [netlist.clock], "nets": nets + ["0"] * (64 - len(nets))},
             }
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """Return the design as yosys's JSON, without names."""
         module = {"attributes": {"top": 1}, "ports": self.netlist.module_ports, "cells": self.cells, "netnames": {}}
         return {"creator": "s2nn-hw", "modules": {TOP: module}}
 
-    def _gate(self, kind, a, b=None):
+    def _gate(self, kind: str, a: Net, b: Net | None = None) -> int:
         net, self.next = self.next, self.next + 1
         parameters = {"A_SIGNED": 0, "A_WIDTH": 1, "Y_WIDTH": 1}
-        connections = {"A": [a], "Y": [net]}
+        connections: dict[str, list[Net]] = {"A": [a], "Y": [net]}
         if b is not None:
             parameters |= {"B_SIGNED": 0, "B_WIDTH": 1}
             connections["B"] = [b]
@@ -240,17 +245,19 @@ class Probed:
         }
         return net
 
-    def _not(self, a):
-        return {"0": "1", "1": "0"}.get(a) or self._gate("$not", a)
+    def _not(self, a: Net) -> Net:
+        if a in ("0", "1"):
+            return "1" if a == "0" else "0"
+        return self._gate("$not", a)
 
-    def _and(self, *bits):
+    def _and(self, *bits: Net) -> Net:
         return self._fold("$and", "1", "0", bits)
 
-    def _or(self, *bits):
+    def _or(self, *bits: Net) -> Net:
         return self._fold("$or", "0", "1", bits)
 
-    def _fold(self, kind, neutral, wins, bits):
-        bits = list(dict.fromkeys(bit for bit in _minus(bits) if bit != neutral))
+    def _fold(self, kind: str, neutral: str, wins: str, given: Iterable[Net]) -> Net:
+        bits = list(dict.fromkeys(bit for bit in _minus(given) if bit != neutral))
         if wins in bits or not bits:
             return wins if bits else neutral
         total = bits[0]
@@ -260,7 +267,7 @@ class Probed:
 
     # a port reads in a cycle in which it is enabled and doesn't write, if anything reads what it gives
 
-    def _dp16kd(self, cell):
+    def _dp16kd(self, cell: Cell) -> Iterator[tuple[str, Net]]:
         wide = cell.number("DATA_WIDTH_B") == 36
         for side in "AB":
             (enabled,), (writes,) = cell.ports[f"CE{side}"], cell.ports[f"WE{side}"]
@@ -269,7 +276,7 @@ class Probed:
                 yield "reads", self._and(enabled, self._not(writes))
             yield "writes", self._and(enabled, writes)
 
-    def _ramb(self, cell):
+    def _ramb(self, cell: Cell) -> Iterator[tuple[str, Net]]:
         for side, enable, write in (("A", "ENARDEN", "WEA"), ("B", "ENBWREN", "WEBWE")):
             (enabled,) = cell.ports[enable]
             writes = self._or(*cell.ports[write]) if cell.number(f"WRITE_WIDTH_{side}") else "0"
@@ -277,9 +284,9 @@ class Probed:
                 yield "reads", self._and(enabled, self._not(writes))
             yield "writes", self._and(enabled, writes)
 
-    def _ram40(self, cell):
+    def _ram40(self, cell: Cell) -> Iterator[tuple[str, Net]]:
         yield "reads", self._and(*cell.ports["RCLKE"], *cell.ports["RE"])
         yield "writes", self._and(*cell.ports["WCLKE"], *cell.ports["WE"])
 
-    def _used(self, cell, ports):
+    def _used(self, cell: Cell, ports: Iterable[str]) -> bool:
         return any(self.netlist.readers.get(net) for port in ports for net in cell.ports.get(port, ()))

@@ -5,20 +5,23 @@ same Verilog finds its registers in it; nets that only this synthesis knows are 
 """
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.files import write_text
-from s2nn_hw.sim.netlist.netlist import CONSTANTS
+from s2nn_hw.sim.netlist.netlist import CONSTANTS, Net, Netlist
 
 PATH = ("bench", "top", "design", "accelerator")  # the last two: where the accelerator is in a board's design
 
 
-def _escaped(name):
+def _escaped(name: str) -> str:
     return re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
 
 
-def _named_nets(netlist, before):
+def _named_nets(netlist: Netlist, before: Mapping[str, Any]) -> dict[tuple[str, ...], dict[str, Net]]:
     """Return ``{path of instances: {name of a bit: net}}``; ``before``: names in the top module before synthesis."""
-    found = {}
+    found: dict[tuple[str, ...], dict[str, Net]] = {}
     for name, entry in netlist.names.items():
         words = tuple(entry["attributes"].get("hdlname", "").split(" "))
         if words == ("",):
@@ -33,7 +36,15 @@ def _named_nets(netlist, before):
     return found
 
 
-def write_saif(path, netlist, activity, *, before, cycles, period_ps):
+def write_saif(
+    path: Path,
+    netlist: Netlist,
+    activity: Mapping[Net, tuple[int, int]],
+    *,
+    before: Mapping[str, Any],
+    cycles: int,
+    period_ps: int,
+) -> set[Net]:
     """Write the activity of ``netlist`` over ``cycles`` clock cycles of ``period_ps`` picoseconds to ``path``.
 
     ``activity``: ``{net: (toggles, cycles in which it was 1)}``; nets that are not in it (the reset) did nothing, and
@@ -52,7 +63,7 @@ def write_saif(path, netlist, activity, *, before, cycles, period_ps):
         f"(DURATION {duration})",
     ]
 
-    def entry(label, net):
+    def entry(label: str, net: Net) -> str:
         if net == netlist.clock:
             toggles, high = 2 * cycles, duration // 2
         else:
@@ -60,7 +71,7 @@ def write_saif(path, netlist, activity, *, before, cycles, period_ps):
             high = ones * period_ps
         return f"({label} (T0 {duration - high}) (T1 {high}) (TX 0) (TC {toggles}) (IG 0))"
 
-    def block(instance, below, indent):
+    def block(instance: str, below: tuple[str, ...], indent: int) -> None:
         pad = " " * indent
         lines.append(f"{pad}(INSTANCE {_escaped(instance)}")
         nets = names.get(below)

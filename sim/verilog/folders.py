@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from s2nn_hw.compiled import private_folder
@@ -17,7 +18,7 @@ MARK = "built"
 _ODD = re.compile(r"[^\w./+,@=~%-]")
 
 
-def buildable(folder):
+def buildable(folder: Path | str) -> Path:
     """Return ``folder``, resolved, or, where make can't work in it for its name, one in the user's private folder."""
     folder = Path(folder).resolve()
     if not _ODD.search(str(folder)):
@@ -33,7 +34,7 @@ def buildable(folder):
     return other
 
 
-def check_tool_folder(path):
+def check_tool_folder(path: Path) -> None:
     """Refuse a tool that lies in a folder that make can't work with."""
     if _ODD.search(str(path)):
         raise UserError(
@@ -43,7 +44,7 @@ def check_tool_folder(path):
 
 
 @contextlib.contextmanager
-def building(place):
+def building(place: Path) -> Iterator[None]:
     """Hold ``place`` while something is built there; a second builder waits, and a killed one lets go."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError):  # without fcntl (Windows) nobody is kept out
@@ -55,7 +56,7 @@ def building(place):
         yield
 
 
-def finished(place):
+def finished(place: Path) -> Path | None:
     """Return the folder of the model that was built in ``place``, None without the mark that names it."""
     with contextlib.suppress(OSError, ValueError):
         name = (place / MARK).read_text(encoding="utf-8")
@@ -64,7 +65,7 @@ def finished(place):
     return None
 
 
-def fresh(place):
+def fresh(place: Path) -> Path:
     """Return a new folder for a model in ``place``, to be called while it is held; what was left there unmarked goes.
 
     Its name is new each time: compilers of a build that was killed may still write to theirs.
@@ -74,7 +75,7 @@ def fresh(place):
     return Path(tempfile.mkdtemp(prefix="model-", dir=place))
 
 
-def mark(place, model):
+def mark(place: Path, model: Path) -> None:
     """Say that ``model`` in ``place`` is whole."""
     with atomic_path(place / MARK) as temporary:
         temporary.write_text(model.name, encoding="utf-8")

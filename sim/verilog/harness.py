@@ -13,12 +13,16 @@ STALL_BITS = 8
 class Harness(wiring.Component):
     """Feeds the Verilog module ``accelerator``.
 
-    ``frame``, ``frame_valid``: the next frame, beat 0 in the low bits; it may change after ``frames_taken`` did.
-    ``frames_taken``, ``results_given``: counters; after each change of the latter ``result`` is the new result.
-    ``stall_in``, ``stall_out``: a beat is withheld / a result refused in ``n`` of 256 cycles, at random.
+    frame:         in, a frame's bits: the next frame, beat 0 in the low bits; may change after ``frames_taken`` did
+    frame_valid:   in, 1 bit: there is one
+    frames_taken:  out, 8 bits: counts frames
+    result:        out, a result's bits: the latest
+    results_given: out, 8 bits: counts results; after each change ``result`` is the new one
+    stall_in:      in, 8 bits: a beat is withheld in so many of 256 cycles, at random
+    stall_out:     in, 8 bits: a result is refused in so many
     """
 
-    def __init__(self, *, beats, beat_bits, result_bits):
+    def __init__(self, *, beats: int, beat_bits: int, result_bits: int) -> None:
         self.beats, self.beat_bits, self.result_bits = beats, beat_bits, result_bits
         super().__init__(
             {
@@ -32,7 +36,7 @@ class Harness(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         i_valid = Signal()
         i_ready = Signal()

@@ -5,57 +5,71 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, Timer
 
+from s2nn_hw.sim.verilog.job import LinkJob, Phase
+
 CLOCK_NS = 10
 QUIET_BYTES = 150  # a phase is over when nothing came for so long
 
 
-@cocotb.test()
-async def exchange(dut):
-    """Wait the clocks of each phase, send its bytes without gaps, then wait until the line is quiet."""
-    job = json.loads(Path("link.json").read_text(encoding="utf-8"))
-    bit_ns = job["clocks"] * CLOCK_NS
-    received, last = bytearray(), [0]
+class Line:
+    """The circuit ``dut`` at its UART pins, ``bit_ns`` a bit: what came is in ``received``."""
 
-    async def listen():
+    def __init__(self, dut: Any, bit_ns: int) -> None:
+        self.dut, self.bit_ns = dut, bit_ns
+        self.received, self.begun = bytearray(), 0
+
+    async def listen(self) -> None:
+        """Collect bytes for ever; ``begun`` counts start bits."""
         while True:
-            await FallingEdge(dut.tx)
-            last[0] += 1
-            await Timer(bit_ns * 3 // 2, unit="ns")
+            await FallingEdge(self.dut.tx)
+            self.begun += 1
+            await Timer(self.bit_ns * 3 // 2, unit="ns")
             byte = 0
             for position in range(8):
-                byte |= int(dut.tx.value == 1) << position
-                await Timer(bit_ns, unit="ns")
-            assert dut.tx.value == 1, "stop bit missing"
-            received.append(byte)
+                byte |= int(self.dut.tx.value == 1) << position
+                await Timer(self.bit_ns, unit="ns")
+            assert self.dut.tx.value == 1, "stop bit missing"
+            self.received.append(byte)
 
+    async def send(self, phase: Phase) -> None:
+        """Wait the clocks of ``phase``, send its bytes without gaps, then wait until the line is quiet."""
+        if phase.clocks:
+            await Timer(phase.clocks * CLOCK_NS, unit="ns")
+        for position, byte in enumerate(phase.send):
+            if position == phase.reset_before:
+                self.dut.rst.value = 1
+                await ClockCycles(self.dut.clk, 2)
+                self.dut.rst.value = 0
+            for level in (0, *((byte >> n) & 1 for n in range(8)), 1):
+                self.dut.rx.value = level
+                await Timer(self.bit_ns, unit="ns")
+        seen = -1
+        while seen != self.begun:
+            seen = self.begun
+            await Timer(QUIET_BYTES * 10 * self.bit_ns, unit="ns")
+
+
+@cocotb.test()
+async def exchange(dut: Any) -> None:
+    """Send the job's phases; write down what came in each."""
+    job = LinkJob.read()
+    line = Line(dut, job.clocks * CLOCK_NS)
     dut.rx.value = 1
     dut.rst.value = 1
-    cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
+    Clock(dut.clk, CLOCK_NS, unit="ns").start()
     await ClockCycles(dut.clk, 5)
     dut.rst.value = 0
     await ClockCycles(dut.clk, 5)
-    cocotb.start_soon(listen())
+    cocotb.start_soon(line.listen())
     replies = []
-    for phase in job["phases"]:
-        if phase.get("clocks"):
-            await Timer(phase["clocks"] * CLOCK_NS, unit="ns")
-        for position, byte in enumerate(bytes.fromhex(phase["send"])):
-            if position == phase.get("reset_before"):
-                dut.rst.value = 1
-                await ClockCycles(dut.clk, 2)
-                dut.rst.value = 0
-            for level in (0, *((byte >> n) & 1 for n in range(8)), 1):
-                dut.rx.value = level
-                await Timer(bit_ns, unit="ns")
-        seen = -1
-        while seen != last[0]:
-            seen = last[0]
-            await Timer(QUIET_BYTES * 10 * bit_ns, unit="ns")
-        replies.append(received.hex())
-        received.clear()
+    for phase in job.phases:
+        await line.send(phase)
+        replies.append(line.received.hex())
+        line.received.clear()
     Path("replies.json").write_text(json.dumps(replies), encoding="utf-8")

@@ -2,24 +2,33 @@
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from s2nn_hw.sim.verilog.runner import build_model, run_module
+from s2nn_hw.sim.verilog.job import LinkJob, Phase
+from s2nn_hw.sim.verilog.model import build_model, run_module
 
 
-def exchange(text, top, phases, *, clocks, folder="build/sim", simulator="verilator", work=None):
+def exchange(
+    text: str,
+    top: str,
+    phases: Sequence[Phase],
+    *,
+    clocks: int,
+    folder: Path | str = "build/sim",
+    simulator: str = "verilator",
+    work: Path | str | None = None,
+) -> list[bytes]:
     """Send bytes to the UART of Verilog ``text``, module ``top`` (``clk``, ``rst``, ``rx``, ``tx``), return what came.
 
-    ``phases``: dictionaries with ``send`` (bytes); optional ``clocks`` (to wait before) and ``reset_before`` (number
-    of the byte before which a reset comes). Each lasts until the line is quiet; the result has the bytes that came in
-    each. ``clocks``: of a bit; ``work``: an existing folder for the job's files.
+    Each of ``phases`` lasts until the line is quiet; the result has the bytes that came in each. ``clocks``: of a bit;
+    ``work``: an existing folder for the job's files.
     """
     pins = [(top, name) for name in ("clk", "rst", "rx", "tx")]
     model = build_model({f"{top}.v": text}, top=top, folder=folder, simulator=simulator, public=pins)
-    job = {"clocks": clocks, "phases": [p | {"send": p["send"].hex()} for p in phases]}
     with tempfile.TemporaryDirectory() as spare:
         work = Path(work or spare)
-        (work / "link.json").write_text(json.dumps(job), encoding="utf-8")
+        LinkJob(clocks, phases).write(work)
         run_module(model, top=top, module="s2nn_hw.sim.verilog.link_bench", work=work, simulator=simulator)
         replies = json.loads((work / "replies.json").read_text(encoding="utf-8"))
     return [bytes.fromhex(data) for data in replies]

@@ -1,19 +1,22 @@
 """Images through the generated Verilog, everything compared with the golden model: spikes, scores, class, cycles."""
 
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
-from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Outcome, image_axes
+from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Manner, Outcome, Simulation, image_axes
 
 SEQUENCE = 100
+Progressed = Callable[[int], object]  # is told how many frames are done
 
 
 class Mismatch(ProofError):
@@ -31,12 +34,12 @@ class Expected:
     classes: np.ndarray
     scores: np.ndarray
     cycles: np.ndarray
-    spikes: dict
+    spikes: dict[str, np.ndarray]
     patience: int
     drain: int
 
 
-def expect(design, images, *, length=1):
+def expect(design: Design, images: np.ndarray, *, length: int = 1) -> Expected:
     """Run golden model and cycle model on uint8 ``images``; ``length`` frames follow each other without a gap."""
     network = design.network
     output, values = layer_inputs(network, images)
@@ -61,13 +64,13 @@ def expect(design, images, *, length=1):
     )
 
 
-def compare(outcome, expected, *, first_frame=0, cycles=True):
+def compare(outcome: Outcome, expected: Expected, *, first_frame: int = 0, cycles: bool = True) -> None:
     """Raise :class:`Mismatch` naming the first layer, neuron and frame in which ``outcome`` is not ``expected``.
 
     Layers that were not probed and, without ``cycles``, the cycle counts are left out. If all that came is right but
     not all came, the first layer with the fewest frames is named: those before wait for it, those behind get no more.
     """
-    frames = {}
+    frames: dict[str, float] = {}
     for name, wanted in expected.spikes.items():
         if name in outcome.spikes:
             image = wanted.ndim > 2
@@ -79,14 +82,14 @@ def compare(outcome, expected, *, first_frame=0, cycles=True):
     _same(outcome.classes, expected.classes, "class", first_frame)
     if cycles:
         _same(outcome.cycles, expected.cycles, "cycle count", first_frame)
-    where = min(frames, key=frames.get)
+    where = min(frames, key=frames.__getitem__)
     if set(frames.values()) != {len(expected.scores)}:
         if frames[where] == len(expected.scores):
-            where = max(frames, key=frames.get)
+            where = max(frames, key=frames.__getitem__)
         raise Mismatch(f"{where}: {len(expected.scores)} frames were sent, {int(frames[where])} came back")
 
 
-def _same(came, wanted, what, first_frame):
+def _same(came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int) -> None:
     """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others."""
     common = min(len(came), len(wanted))
     differ = np.argwhere(came[:common] != wanted[:common])
@@ -100,7 +103,17 @@ def _same(came, wanted, what, first_frame):
         )
 
 
-def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, jobs=1, progress=None, probe=True):
+def run_checked(
+    simulation: Simulation,
+    images: np.ndarray,
+    *,
+    length: int = 1,
+    stall: tuple[float, float] = (0.0, 0.0),
+    waves: Path | None = None,
+    jobs: int = 1,
+    progress: Progressed | None = None,
+    probe: bool = True,
+) -> tuple[Outcome, Expected]:
     """Send ``images`` through ``simulation`` and compare; return ``(outcome, expected)``.
 
     ``probe``: look into the layers too. ``jobs`` simulators share the frames; ``progress(done)`` is called now and
@@ -112,45 +125,40 @@ def run_checked(simulation, images, *, length=1, stall=(0.0, 0.0), waves=None, j
     if padded > count:
         raise UserError(f"{count} images can't fill a sequence of {length}")
     expected = expect(simulation.design, filled, length=length)
-    sequences = len(filled) // length
-    jobs = max(1, min(jobs, sequences))
-    cuts = [length * (sequences * k // jobs) for k in range(jobs + 1)]
-    with tempfile.TemporaryDirectory(prefix="s2nn-sim-") as folder, ThreadPoolExecutor(jobs) as pool:
-        parts = []
-        for k, (begin, end) in enumerate(pairwise(cuts)):
-            work = Path(folder) / f"part{k}"
-            work.mkdir()
-            parts.append(
-                pool.submit(
-                    simulation.run,
-                    expected.pixels[begin:end],
-                    work=work,
-                    length=length,
-                    stall=stall,
-                    waves=waves if k == 0 else None,
-                    probe=probe,
-                    patience=expected.patience,
-                    drain=expected.drain,
-                )
-            )
-        pending = set(parts)
-        while pending:
-            pending = wait(pending, timeout=0.3).not_done
-            if progress:
-                progress(sum(_done(Path(folder) / f"part{k}") for k in range(jobs)))
-        outcomes = [part.result() for part in parts]
-    outcome = Outcome(
-        np.concatenate([o.classes for o in outcomes]),
-        np.concatenate([o.scores for o in outcomes]),
-        np.concatenate([o.cycles for o in outcomes]),
-        {name: np.concatenate([o.spikes[name] for o in outcomes]) for name in outcomes[0].spikes},
-        {name: sum(o.seen[name] for o in outcomes) for name in outcomes[0].seen},
-    )
+    manner = Manner(length, stall, probe, patience=expected.patience, drain=expected.drain)
+    outcome = _shared(simulation, expected.pixels, manner, jobs, waves, progress)
     compare(outcome, expected, cycles=not any(stall))
     return outcome, expected
 
 
-def _done(work):
+def _shared(
+    simulation: Simulation,
+    pixels: np.ndarray,
+    manner: Manner,
+    jobs: int,
+    waves: Path | None,
+    progress: Progressed | None,
+) -> Outcome:
+    """Send whole sequences of ``pixels`` through up to ``jobs`` simulators; the first records ``waves``."""
+    sequences = len(pixels) // manner.length
+    jobs = max(1, min(jobs, sequences))
+    cuts = [manner.length * (sequences * k // jobs) for k in range(jobs + 1)]
+    with tempfile.TemporaryDirectory(prefix="s2nn-sim-") as folder, ThreadPoolExecutor(jobs) as pool:
+        works = [Path(folder) / f"part{k}" for k in range(jobs)]
+        parts: list[Future[Outcome]] = []
+        for work, (begin, end) in zip(works, pairwise(cuts), strict=True):
+            work.mkdir()
+            recorded = None if parts else waves
+            parts.append(pool.submit(simulation.run, pixels[begin:end], manner, work=work, waves=recorded))
+        pending = set(parts)
+        while pending:
+            pending = wait(pending, timeout=0.3).not_done
+            if progress:
+                progress(sum(map(_done, works)))
+        return Outcome.joined([part.result() for part in parts])
+
+
+def _done(work: Path) -> int:
     try:
         return int((work / "progress").read_text() or 0)
     except FileNotFoundError:

@@ -18,13 +18,16 @@ from s2nn_hw.cli import exploration
 from s2nn_hw.cli.exploration import Options, explore_designs
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
-from s2nn_hw.explore import front
+from s2nn_hw.explore import front, search
 from s2nn_hw.explore.energy import frame_energy, weight_reads
 from s2nn_hw.explore.evaluate import code_digest, work
 from s2nn_hw.explore.objectives import dominates, excess, parse_budget, parse_objectives, with_board
 from s2nn_hw.explore.page import render_page
-from s2nn_hw.explore.space import Space, bits_options, layers_plan, network_layers, parse_numbers
+from s2nn_hw.explore.rows import Row, VariantNote, errors
+from s2nn_hw.explore.settings import ImageSet, Settings
+from s2nn_hw.explore.space import Choice, Space, bits_options, layers_plan, network_layers, parse_numbers
 from s2nn_hw.explore.study import Study
+from s2nn_hw.explore.tasks import CandidateTask, Refused, TaskBoard, read_result
 from s2nn_hw.explore.variants import make_variant, own_bits
 from s2nn_hw.explore.workers import HereWorkers, LocalWorkers, RayWorkers
 from s2nn_hw.files import held
@@ -40,7 +43,7 @@ from tests.support.ray_loss import die_once
 
 MODELS = Path(__file__).parents[2] / "models"
 BOARD = board_facts(find_board("arty_a7"))
-QUICK = Options(trials=8, population=4, jobs=1, synthesise=0, frames=6)
+QUICK = Options(trials=8, population=4, jobs=1, synthesise=0, frames=6, images=Path("x.npy"), labels=Path("y.npy"))
 
 
 @pytest.fixture
@@ -56,8 +59,7 @@ def place(tmp_path, monkeypatch):
 
 def explore(options=QUICK, workers=None, **changes):
     options = replace(options, **changes)
-    images, labels = np.load("x.npy"), np.load("y.npy")
-    explore_designs("tiny.s2nn", "arty_a7", options, test_images=lambda: (images, labels, "x.npy"))
+    explore_designs(Path("tiny.s2nn"), "arty_a7", options)
     return json.loads((Path(options.output or "runs/explore/tiny-arty_a7") / "front.json").read_text())
 
 
@@ -160,12 +162,8 @@ def test_variants_of_convolutions_shortcuts_and_pooling(bits):
 
 def task(**parameters):
     parameters = {"clock_mhz": 100.0, "plan": "default"} | parameters
-    return {
-        "kind": "candidate",
-        "code": code_digest("candidate"),
-        "parameters": parameters,
-        "board": {"family": "xc7", "baud": 10**6, "budget": {"luts": 20000.0, "ffs": 40000.0, "brams": 50.0}},
-    }
+    board = TaskBoard("xc7", 10**6, {"luts": 20000.0, "ffs": 40000.0, "brams": 50.0})
+    return CandidateTask(code_digest("candidate"), "", board, ("", 0), parameters)
 
 
 @pytest.mark.parametrize(
@@ -174,20 +172,18 @@ def task(**parameters):
 def test_the_default_plan_is_that_of_bitstream_and_report(tmp_path, monkeypatch, family, inputs, levels):
     from s2nn_hw.cli.reporting import _setting
     from s2nn_hw.hw.board.boards import BOARDS
-    from s2nn_hw.hw.facts import board_facts
 
     monkeypatch.chdir(tmp_path)
     network = load(MODELS / "magic-nano.s2nn")
     content, images = (MODELS / "magic-nano.s2nn").read_bytes(), io.BytesIO()
     np.save(images, random_images(network, 2))
-    asked = task()
-    asked["board"]["family"] = family
-    plan = work(asked, content, images.getvalue())["plan"]
+    asked = replace(task(), board=replace(task().board, family=family))
+    plan = work(asked, content, images.getvalue()).plan
     assert {(c["lut"], c["levels"]) for c in plan["layers"]} == {(inputs, levels)}
     assert plan == default_plan(network, family).to_json()
     board = next(board for board in BOARDS.values() if board.family == family)
-    reported = _setting(network, board.name, None, None, lambda _: board_facts(board))[2]
-    assert reported.to_json() == plan
+    reported = _setting(MODELS / "magic-nano.s2nn", board.name, None, None)
+    assert reported.plan.to_json() == plan
 
 
 def cycles(network, plan, images):
@@ -207,12 +203,12 @@ def test_figures_are_those_of_the_exact_cycle_model_and_the_estimate(place, cont
     network, images = load("tiny.s2nn"), np.load("x.npy")
     result = work(task(), *contents)
     latency, interval = cycles(network, default_plan(network, "xc7"), images)
-    assert result["plan"] == default_plan(network, "xc7").to_json()
-    figures = result["figures"]
+    assert result.plan == default_plan(network, "xc7").to_json()
+    figures = result.figures
     assert figures["latency_cycles"] == pytest.approx(latency, abs=1e-3)
     assert figures["interval_cycles"] == pytest.approx(interval, abs=1e-3)
     assert figures["latency_us"] == pytest.approx(figures["latency_cycles"] / 100, abs=1e-3)
-    assert json.loads(json.dumps(result)) == result == work(json.loads(json.dumps(task())), *contents)
+    assert read_result(json.loads(json.dumps(result.to_json()))) == result == work(task(), *contents)
 
 
 def test_energy_reads_a_row_for_each_spike_and_a_table_for_each_pass_of_the_parallel_engine(place):
@@ -236,22 +232,19 @@ def test_energy_reads_a_row_for_each_spike_and_a_table_for_each_pass_of_the_para
 def test_a_plan_that_can_not_be_is_refused_with_its_reason(contents):
     space = Space((2,), (4,), (100.0,), network_layers(load("tiny.s2nn")))
     values = {name: options[-1] for name, options in space.parameters().items()} | {"plan": "layers"}
-    good = work(task(**space.complete(values)), *contents)
-    assert [(c["engine"], c["groups"]) for c in good["plan"]["layers"]] == [
+    good = work(task(**space.complete(values).values), *contents)
+    assert [(c["engine"], c["groups"]) for c in good.plan["layers"]] == [
         ("parallel", 5),
         ("parallel", 8),
         ("parallel", 3),
     ]
-    bad = work(task(**space.complete(values | {"layer0.banks": 128, "layer0.engine": "event"})), *contents)
-    assert bad.keys() == {"refused"}
-    assert "layer0" in bad["refused"]
-    assert "refused" in work(
-        task(plan="planner", pace=0)
-        | {"board": task()["board"] | {"budget": {"luts": 10.0, "ffs": 10.0, "brams": 1.0}}},
-        *contents,
-    )
+    bad = work(task(**space.complete(values | {"layer0.banks": 128, "layer0.engine": "event"}).values), *contents)
+    assert isinstance(bad, Refused)
+    assert "layer0" in bad.refused
+    small = replace(task().board, budget={"luts": 10.0, "ffs": 10.0, "brams": 1.0})
+    assert isinstance(work(replace(task(plan="planner", pace=0), board=small), *contents), Refused)
     with pytest.raises(UserError, match="a worker has another s2nn-hw"):
-        work(task() | {"code": "0"}, *contents)
+        work(replace(task(), code="0"), *contents)
 
 
 def test_layers_plans_follow_their_values(place):
@@ -261,7 +254,7 @@ def test_layers_plans_follow_their_values(place):
         for n in range(3)
         for key, value in (("engine", "event"), ("banks", 2), ("word", 8), ("groups", 1), ("memory", "distributed"))
     }
-    plan = layers_plan(network, values | {"layer1.engine": "parallel"}, "xc7")
+    plan = layers_plan(network, Choice(values | {"layer1.engine": "parallel"}), "xc7")
     assert [(c.engine, c.banks, c.width, c.memory) for c in plan.layers] == [
         ("event", 2, 16, "distributed"),
         ("parallel", 1, 16, "distributed"),
@@ -273,9 +266,9 @@ def test_same_seed_same_trials_however_they_are_worked_out(place):
     here = explore()
     assert here["counts"]["fits"] >= 4
     assert len(here["trials"]) == 8
-    two = explore(jobs=2, output="two")
+    two = explore(jobs=2, output=Path("two"))
     assert bare(two) == bare(here)
-    other = explore(seed=1, output="other")
+    other = explore(seed=1, output=Path("other"))
     assert [t["parameters"] for t in other["trials"]] != [t["parameters"] for t in here["trials"]]
 
 
@@ -295,7 +288,7 @@ class Interrupted(HereWorkers):
 
 @pytest.mark.parametrize("after", [0, 5])
 def test_an_interrupted_exploration_goes_on_as_if_it_had_not_been(place, monkeypatch, after):
-    whole = explore(output="whole")
+    whole = explore(output=Path("whole"))
     with monkeypatch.context() as patch:
         patch.setattr(exploration, "_workers", lambda options: Interrupted(after))
         with pytest.raises(UserError, match="of 8 trials; nothing is lost, the same command goes on"):
@@ -304,7 +297,7 @@ def test_an_interrupted_exploration_goes_on_as_if_it_had_not_been(place, monkeyp
     assert kept == after
     assert bare(explore()) == bare(whole)
     counted = []
-    monkeypatch.setattr(exploration, "work", lambda *words: counted.append(words))
+    monkeypatch.setattr(search, "work", lambda *words: counted.append(words))
     assert bare(explore()) == bare(whole)
     assert not counted  # finished: nothing is worked out again
 
@@ -323,7 +316,7 @@ def test_more_trials_go_further_and_other_settings_are_refused(place):
 def test_limits_keep_trials_from_the_front(place):
     free = explore()
     limit = sorted(t["figures"]["luts"] for t in free["trials"] if "figures" in t)[2]
-    tight = explore(budget=f"luts={limit},accuracy=0.5", output="tight")
+    tight = explore(budget=f"luts={limit},accuracy=0.5", output=Path("tight"))
     assert tight["settings"]["budget"]["luts"] == limit
     assert all(e["figures"]["luts"] <= limit and e["figures"]["accuracy"] >= 0.5 for e in tight["front"])
     over = [t for t in tight["trials"] if t["state"] == "over budget"]
@@ -352,16 +345,17 @@ def test_the_front_is_what_nothing_beats_and_its_files_build(place):
 
 
 def test_spread_takes_the_best_of_each_and_then_the_farthest():
-    rows = [{"trial": n, "figures": {"accuracy": n / 10, "luts": 10.0 + n * n}} for n in range(6)]
+    variant = VariantNote("", "", "")
+    rows = [Row(n, Choice({}), (), variant, {"accuracy": n / 10, "luts": 10.0 + n * n}, {}) for n in range(6)]
     chosen = front.spread(rows, ["accuracy", "luts"], 3)
-    assert [row["trial"] for row in chosen] == [0, 3, 5] or [row["trial"] for row in chosen] == [0, 2, 5]
+    assert [row.trial for row in chosen] in ([0, 3, 5], [0, 2, 5])
     assert front.spread(rows, ["accuracy", "luts"], 9) == rows
-    assert front.errors({"luts": 110, "ffs": 90, "brams": 0}, {"luts": 100, "ffs": 100, "brams": 0}) == {
+    assert errors({"luts": 110, "ffs": 90, "brams": 0}, {"luts": 100, "ffs": 100, "brams": 0}) == {
         "luts": 0.1,
         "ffs": -0.1,
         "brams": 0.0,
     }
-    assert front.errors({"luts": 1, "ffs": 1, "brams": 1}, {"luts": 1, "ffs": 1, "brams": 0})["brams"] is None
+    assert errors({"luts": 1, "ffs": 1, "brams": 1}, {"luts": 1, "ffs": 1, "brams": 0})["brams"] is None
 
 
 def test_synthesis_of_the_front_tells_the_estimates_error_and_is_done_once(place, monkeypatch, capsys):
@@ -432,8 +426,10 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path, damage
     damage(path)
     before = path.read_bytes()
     space = Space((1,), (2,), (100.0,), (("layer0", 0, 0),))
+    images = ImageSet("", "", 2, 2)
+    settings = Settings(1, "", {}, "", ["luts", "brams"], {}, space.to_json(), images, 0, 4)
     with pytest.raises(UserError, match=said):
-        Study(path, {"version": 1, "objectives": ["luts", "brams"], "seed": 0, "population": 4}, space)
+        Study(path, settings, space)
     assert path.read_bytes() == before
 
 

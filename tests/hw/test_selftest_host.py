@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cli import main
-from s2nn_hw.cli.selftest import simulate_self_test
+from s2nn_hw.cli.selftest import Output, SimulationOptions, simulate_self_test
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
@@ -26,6 +26,7 @@ from s2nn_hw.hw.link.verdict import Command, Mismatch, Verdict, self_test_reques
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.sim.verilog.job import Phase
 from s2nn_hw.sim.verilog.pins import exchange
 from s2nn_hw.verilog.convert import to_verilog
 from tests.support.device_model import DeviceModel
@@ -293,7 +294,7 @@ def test_chip_answers_at_its_pins_like_the_cycle_model(tmp_path):
     replies = exchange(
         to_verilog(top, "self_test_top"),
         "self_test_top",
-        [{"send": protocol.encode(r), "clocks": int(ends[-1])} for r in requests],
+        [Phase(protocol.encode(r), clocks=int(ends[-1])) for r in requests],
         clocks=4,
         work=tmp_path,
     )
@@ -321,18 +322,20 @@ def test_simulated_command(tmp_path, monkeypatch, capsys):
 
     def chip(text, top, phases, *, clocks, folder):
         assert "module self_test_top" in text
-        sent.append([p["send"] for p in phases])
+        sent.append([p.send for p in phases])
         identity = Identity.of(Design(network, default_plan(network, "xc7")), window=4, clock_hz=4_000_000)
         model = DeviceModel(identity, network, self_test=Board(WRONG))
-        return [protocol.encode(model.reply(p["send"][:-1])) for p in phases]
+        return [protocol.encode(model.reply(p.send[:-1])) for p in phases]
 
     pictures = random_images(network, 8)
-    status = simulate_self_test(tmp_path / "small.s2nn", chip, images=lambda: (pictures, None, "test"), count=8)
+    np.save(tmp_path / "x.npy", pictures)
+    monkeypatch.setattr("s2nn_hw.cli.selftest.exchange", chip)
+    options = SimulationOptions(images=tmp_path / "x.npy", vectors=8)
+    status = simulate_self_test(tmp_path / "small.s2nn", options, Output())
     assert (status, "FAIL" in capsys.readouterr().out) == (1, True)
-    simulate_self_test(tmp_path / "small.s2nn", chip, images=lambda: (pictures, None, "test"), count=8, fault=True)
+    simulate_self_test(tmp_path / "small.s2nn", replace(options, fault=True), Output())
     ask = protocol.encode(self_test_request(2))
     assert sent == [[ask], [protocol.encode(self_test_request(1, 3)), ask]]
-    np.save(tmp_path / "x.npy", pictures)
     assert "is a network, not a serial port; --simulate" in call(monkeypatch, capsys, tmp_path / "small.s2nn")[2]
     for arguments, words in (
         (("--vectors", 9), "of 9 vectors needs as many images, not 8"),

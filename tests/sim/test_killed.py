@@ -12,8 +12,8 @@ import pytest
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.store import save
-from s2nn_hw.sim.verilog import folders, runner
-from s2nn_hw.sim.verilog.runner import build_model
+from s2nn_hw.sim.verilog import folders
+from s2nn_hw.sim.verilog.model import _keep_library, _version, build_model, simulator_environment
 from tests.support.networks import random_images, random_network
 
 COMMAND = [
@@ -80,22 +80,22 @@ def test_what_is_the_same_for_every_circuit_is_kept_once(tmp_path):
     model.mkdir()
     for name in ("verilated.o", "verilated_vpi.o", "Vtop.o", "verilator.o"):
         (model / name).write_bytes(b"first")
-    runner._keep_library(model, kept)
+    _keep_library(model, kept)
     assert sorted(path.name for path in kept.iterdir()) == ["verilated.o", "verilated_vpi.o"]
     (model / "verilated.o").write_bytes(b"second")
-    runner._keep_library(model, kept)
+    _keep_library(model, kept)
     assert (kept / "verilated.o").read_bytes() == b"first"
     assert {path.name for path in tmp_path.iterdir()} == {"model", "library"}
 
 
 def test_another_compiler_is_another_library(tmp_path):
-    settings = runner.simulator_environment("verilator")
+    settings = simulator_environment("verilator")
     other = tmp_path / "g++"
     other.write_text("#!/bin/sh\necho another one\n")
     other.chmod(0o755)
-    before = runner._version(settings)
-    assert runner._version(settings) == before
-    assert runner._version(settings | {"PATH": f"{tmp_path}{os.pathsep}{settings['PATH']}"}) != before
+    before = _version(settings)
+    assert _version(settings) == before
+    assert _version(settings | {"PATH": f"{tmp_path}{os.pathsep}{settings['PATH']}"}) != before
 
 
 def test_two_builders_of_one_circuit_wait_for_each_other(tmp_path):

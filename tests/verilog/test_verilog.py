@@ -16,7 +16,7 @@ from s2nn_hw.network.store import load
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import unrolled_plan
 from s2nn_hw.plan.plan import load_plan
-from s2nn_hw.sim.verilog.runner import environment, simulator_environment
+from s2nn_hw.sim.verilog.model import environment, simulator_environment
 from s2nn_hw.verilog.identifiers import VERILOG, VHDL, Names, check_name, plain
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_network

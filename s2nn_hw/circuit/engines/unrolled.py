@@ -21,6 +21,7 @@ from s2nn_hw.circuit.argmax import Winner, winner_registers
 from s2nn_hw.circuit.engines.params import EngineParams, Recurrence
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.job import Job
+from s2nn_hw.circuit.names import engine_of, neurons_of
 from s2nn_hw.circuit.readers import buffers_of, whole_reader
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.tables import cells_of, stream_table
@@ -164,7 +165,7 @@ class UnrolledParams(EngineParams):
     def add(self, m: Module, stage: Stage, source: Any, since: Any, around: Around) -> tuple[Any, Any]:
         """Add the engine and what cuts its spikes into words, or finds the highest of its scores."""
         free = around.tag_bits > 0
-        m.submodules[f"engine_{stage.name}"] = engine = UnrolledEngine(self, tag_bits=around.tag_bits, free=free)
+        m.submodules[engine_of(stage.name)] = engine = UnrolledEngine(self, tag_bits=around.tag_bits, free=free)
         joined(m, source, engine.i)
         if free:
             m.d.comb += engine.tag.eq(since)
@@ -182,7 +183,7 @@ class UnrolledParams(EngineParams):
                 since = unit.tag_out
         else:
             unit = SpikeWords(neurons=stage.neurons, width=around.width)
-        m.submodules[f"neurons_{stage.name}"] = unit
+        m.submodules[neurons_of(stage.name)] = unit
         joined(m, engine.o, unit.i)
         return unit.o, since
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Module
 
+from s2nn_hw.circuit.names import engine_of, neurons_of
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.network.neurons.neuron import UnitShape
 
@@ -28,8 +29,7 @@ def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> An
     """Add the engine of ``stage`` and its neurons, joined by the strobe ``capture``; return the stream that leaves."""
     params, neuron = stage.engine, stage.layer.neuron
     engine = params.circuit()
-    # prefixes keep a layer's name from meeting another submodule's
-    m.submodules[f"engine_{stage.name}"] = engine
+    m.submodules[engine_of(stage.name)] = engine
     joined(m, source, engine.i)
     sums = [engine.accumulators[f"n{n}"] for n in range(params.lanes)]
     unit = neuron.unit(
@@ -45,6 +45,6 @@ def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> An
         )
     )
     neuron.connect(m, unit, sums)
-    m.submodules[f"neurons_{stage.name}"] = unit
+    m.submodules[neurons_of(stage.name)] = unit
     m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
     return unit.o

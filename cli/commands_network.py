@@ -1,0 +1,120 @@
+"""Commands that make and show a network, its Verilog and its plan; each imports its stage only when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from s2nn_hw.cli.options import Board, Check, Images, NetworkFile, PlanFile, TestImages
+from s2nn_hw.errors import UserError, counted
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: s2nn-hw train models/mnist-tiny.toml -o runs/mnist-tiny")
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="What to train; see models/*.toml.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Default: runs/NAME.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the epochs that an earlier run left.")] = False,
+) -> None:
+    """Train a network; Ctrl-C stops it, the same command goes on."""
+    from s2nn_hw.cli.training import train_recipe
+
+    train_recipe(recipe, output, epochs=epochs, fresh=fresh)
+
+
+@commands.command(epilog="Example: s2nn-hw quantize runs/mnist-tiny/mnist-tiny.safetensors -o mnist-tiny.s2nn")
+def quantize(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="safetensors file written by `train`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
+    bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,
+    check: Check = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not as a table.")] = False,
+) -> None:
+    """Fold a checkpoint into integers; figures in a table and beside the output as JSON."""
+    from s2nn_hw.cli.training import quantize_checkpoint
+
+    quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, check=check, as_json=as_json)
+
+
+@commands.command(epilog="Example: s2nn-hw inspect models/mnist-mlp.s2nn")
+def inspect(
+    network: NetworkFile,
+    plan: PlanFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
+) -> None:
+    """Say what a network is: layers, ranges, widths, memory, provenance, plan and estimated resources."""
+    from s2nn_hw.cli.reporting import inspect_network
+
+    inspect_network(network, plan=plan, as_json=as_json)
+
+
+@commands.command(epilog="Example: s2nn-hw golden models/mnist-mlp.s2nn --images images.npy -o golden.npz")
+def golden(
+    network: NetworkFile,
+    images: Images,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays `class` and `scores`.")],
+) -> None:
+    """Run the exact integer model on images."""
+    from s2nn_hw.files import checked_npz, read_images, write_npz
+    from s2nn_hw.network.store import load
+    from s2nn_hw.terminal import next_step
+
+    checked_npz(output)
+    result = load(network).forward(read_images(images)[0])
+    write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
+    typer.echo(f"{counted(len(result.classes), 'image')} classified; class and scores are in {output}")
+    next_step("simulate", network, "--images", images, "-o", "simulated.npz")
+
+
+@commands.command(epilog="Example: s2nn-hw verilog models/mnist-mlp.s2nn -o build/verilog --name mnist")
+def verilog(
+    network: NetworkFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    plan: PlanFile = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of files and modules.")] = "accelerator",
+) -> None:
+    """Write the circuit as Verilog, its interface, test vectors and a bench for any simulator."""
+    from s2nn_hw import emit
+    from s2nn_hw.network.store import load
+    from s2nn_hw.plan.plan import load_plan
+    from s2nn_hw.terminal import next_step
+
+    loaded = load(network)
+    emit.write(loaded, output, load_plan(plan, loaded) if plan else None, name=name)
+    typer.echo(f"{loaded.name}: {name}.v, its bench {name}_tb.v, interface.json and test vectors are in {output}")
+    next_step("verify", network, *(["--plan", plan] if plan else []))
+
+
+@commands.command(epilog="Example: s2nn-hw plan models/mnist-mlp.s2nn --board arty_a7 --target-fps 500000 -o plan.json")
+def plan(
+    network: NetworkFile,
+    board: Board,
+    target: Annotated[
+        float | None, typer.Option("--target-fps", metavar="F", help="Frames/s to reach with the least of the board.")
+    ] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="As fast as fits; so without a target.")] = False,
+    unroll: Annotated[bool, typer.Option("--unroll", help="All weights in logic: a frame or pixel a cycle.")] = False,
+    levels: Annotated[int | None, typer.Option(min=1, max=64, help="Between registers, with --unroll.")] = None,
+    clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Else the board's.")] = None,
+    images: TestImages = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PLAN.json", help="Write it here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, not a table.")] = False,
+) -> None:
+    """Choose engines, parallelism and buffers for a board, from real spikes and the estimate of resources."""
+    from s2nn_hw.cli.planning import Options, plan_network
+
+    if bool(target) + fit + unroll > 1:
+        raise UserError("only one of --target-fps, --fit, --unroll")
+    options = Options(
+        board=board,
+        target_fps=target,
+        clock_mhz=clock,
+        unroll=(levels or 0) if unroll else None,
+        images=images,
+        output=output,
+        as_json=as_json,
+    )
+    plan_network(network, options)

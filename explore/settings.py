@@ -1,0 +1,46 @@
+"""All that decides the trials of an exploration; kept in its database and told in ``front.json``."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images: their ``source``, ``digest`` and ``count``; cycles are worked out of the first ``frames``."""
+
+    source: str
+    digest: str
+    count: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an exploration is of.
+
+    version:    of the database's content
+    tool:       the package's version
+    source:     what is explored, see ``identity`` of :class:`s2nn_hw.explore.networks.Networks`
+    board:      its name
+    objectives: names of figures, in their order
+    budget:     limits by name of the figure
+    space:      :meth:`s2nn_hw.explore.space.Space.to_json`
+    images:     what accuracy and cycles are of
+    seed:       the same gives the same trials
+    population: trials of a generation
+    """
+
+    version: int
+    tool: str
+    source: dict[str, Any]
+    board: str
+    objectives: list[str]
+    budget: dict[str, float]
+    space: dict[str, list[Any]]
+    images: ImageSet
+    seed: int
+    population: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        return asdict(self)
