@@ -11,7 +11,8 @@ from s2nn_hw.cost import parts
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.family.memory import Cost, bits_for, ram
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, ram
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers

@@ -20,7 +20,7 @@ from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.cost import Cost
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.plan.candidates import Shape
 from s2nn_hw.plan.defaults import (

@@ -6,14 +6,18 @@
 A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
 """
 
-from amaranth.hdl import C, Cat, Const, Mux, Signal, signed
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.mux import choose
+from s2nn_hw.circuit.tables import Cells
 
 
-def engine_ports(params):
+def engine_ports(params: Any) -> dict[str, Any]:
     """Return the ports of every engine.
 
     ``i``: stream of ``width`` spikes a word, see ``table``. ``accumulators``, ``capture``: in a cycle in which
@@ -38,13 +42,14 @@ class RowIndex:
     section, whether the next word is its, and its index.
     """
 
-    def __init__(self, params):
+    def __init__(self, params: Any) -> None:
         self.params = params
         self.count = params.groups * params.table_words
         self.index = Signal(range(max(2, self.count)))
         self.pass_end = Signal()
 
-    def build(self, m, step, sections=(None,)):
+    def build(self, m: Module, step: Value, sections: Sequence[Any] = (None,)) -> list[tuple[Value, Value]]:
+        """Add the logic to ``m``; return ``(the next word is its, its index)`` of each of ``sections``."""
         p = self.params
         word, pass_end = _count(m, "word", p.words, step)
         m.d.comb += self.pass_end.eq(pass_end)
@@ -65,7 +70,7 @@ class RowIndex:
             m.d.sync += self.index.eq(following)
         return [(C(1, 1), self.index)]
 
-    def _section(self, m, word, step, number, section):
+    def _section(self, m: Module, word: Value, step: Value, number: int, section: Any) -> tuple[Value, Value]:
         last = self.params.groups * section.rows - 1
         index = Signal(range(max(2, last + 1)), name=f"index{number}")
         mine = _within(m, word, section.begin, section.words, number)
@@ -77,7 +82,7 @@ class RowIndex:
             m.d.sync += index.eq(Mux(end, 0, onward))
         return mine, index
 
-    def _onward(self, m, word, step):
+    def _onward(self, m: Module, word: Value, step: Value) -> Value:
         """Return the row after this one within a pass; the rows of a source follow those of the one before."""
         parts, begin, back = self.params.parts, 0, C(-1, signed(2))
         for number, cells in enumerate(parts):
@@ -90,14 +95,14 @@ class RowIndex:
         return self.index - back if self.params.pooled else self.index + 1
 
 
-def _within(m, word, begin, words, number):
+def _within(m: Module, word: Value, begin: int, words: int, number: int) -> Signal:
     """Return whether ``word`` of the pass is of source ``number``: one of its ``words`` from ``begin`` on."""
     mine = Signal(name=f"section{number}")
     m.d.comb += mine.eq((word >= begin) & (word < begin + words))
     return mine
 
 
-def _back(m, cells, step, number):
+def _back(m: Module, cells: Cells, step: Value, number: int | str) -> tuple[Value, Value]:
     """Return how many rows back it is from this word's to the next one's, and whether this may be the image's last:
     the last of its row of cells."""
     _, pixel_end = _count(m, f"word_of_pixel{number}", cells.words, step)
@@ -116,14 +121,14 @@ class FrameCount:
     ``plane``, ``group``; ``frame_end``: the pass is the last plane's; ``final``: and after it the neurons are full.
     """
 
-    def __init__(self, m, params, step):
+    def __init__(self, m: Module, params: Any, step: Value) -> None:
         self.plane, last_plane = _count(m, "plane", params.planes, step)
         self.group, last_group = _count(m, "group", params.groups, step & last_plane)
         _, last = _count(m, "repeat", params.repeats, step & last_plane & last_group)
         self.frame_end, self.final = last_plane, last_plane & last_group & last
 
 
-def credit(m, slots, use, release):
+def credit(m: Module, slots: int, use: Value, release: Value) -> Signal:
     """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
     left, any_left = Signal(range(slots + 1), init=slots, name="credit"), Signal(init=1, name="any_credit")
     # tables, not adders: `use` and `release` come late, and a carry chain would stand behind them
@@ -136,7 +141,7 @@ def credit(m, slots, use, release):
     return any_left
 
 
-def _count(m, name, size, step):
+def _count(m: Module, name: str, size: int, step: Value) -> tuple[Value, Value]:
     """Return a counter ``0 .. size - 1`` that moves with ``step``, and a register: whether it is at its last value."""
     if size == 1:
         return C(0, 1), C(1, 1)
@@ -146,7 +151,7 @@ def _count(m, name, size, step):
     return count, last
 
 
-def tree_levels(terms):
+def tree_levels(terms: int) -> int:
     """Return the registers between ``terms`` and their sum."""
     return (terms - 1).bit_length()
 
@@ -193,7 +198,7 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
     return delayed(m, close, late + 1, "close")
 
 
-def _base(start, total, onward, doubled, again):
+def _base(start: Value, total: Value, onward: Value, doubled: Value | None, again: Value | None) -> Value:
     """Return ``total`` where ``onward``, ``doubled`` where ``again``, else ``start``; at most one of the two is 1.
 
     Bit by bit, so that no function of the two flags alone exists: synthesis would compute it once, for all
@@ -211,7 +216,7 @@ def _base(start, total, onward, doubled, again):
     return Cat(bits)
 
 
-def delayed(m, value, cycles, name, init=0):
+def delayed(m: Module, value: Value, cycles: int, name: str, init: int = 0) -> Value:
     """Return ``value`` as it was ``cycles`` cycles ago."""
     for k in range(cycles):
         later = Signal.like(value, name=f"{name}_{k}", init=init)
@@ -220,7 +225,7 @@ def delayed(m, value, cycles, name, init=0):
     return value
 
 
-def signed_weight(row, lane, bits, active):
+def signed_weight(row: Value, lane: int, bits: int, active: Value | None) -> Value:
     """Return weight ``lane`` of a ``row`` of weights; one stored bit is the sign of +-1, 0 where not ``active``."""
     if bits == 1:
         return Cat(active, row[lane]).as_signed()

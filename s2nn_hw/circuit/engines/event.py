@@ -38,7 +38,8 @@ from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.circuit.engines.scan import Scanner
 from s2nn_hw.circuit.tables import Cells
 from s2nn_hw.errors import UserError
-from s2nn_hw.family.memory import Cost, bits_for, ram, rom
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, ram, rom
 from s2nn_hw.family.record import Family
 
 MIN_DEPTH = 2
@@ -59,21 +60,21 @@ class Section:
     bits: int
 
     @property
-    def words(self):
+    def words(self) -> int:
         """Words of a pass."""
         return self.cells.frame_words
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """Words of weights."""
         return self.cells.rows
 
     @property
-    def share(self):
+    def share(self) -> int:
         """Inputs of a word that belong to one bank."""
         return self.width // self.banks
 
-    def lanes_of_bank(self, bank):
+    def lanes_of_bank(self, bank: int) -> list[int]:
         """Return which inputs of a word belong to ``bank``, lowest first."""
         each, segment = self.banks // self.taps, self.width // self.taps
         return [(bank // each) * segment + k * each + bank % each for k in range(self.share)]
@@ -92,12 +93,12 @@ class EventParams(EngineParams):
     taps: int = 1
     depth: int = 8
     tag_bits: int = 2
-    shortcuts: tuple = ()
+    shortcuts: tuple[tuple[int, int], ...] = ()
 
     kind: ClassVar[str] = "event"
     counts_spikes: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check(
             "event",
             (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8), ("tag_bits", 1, 5)),
@@ -147,7 +148,7 @@ class EventParams(EngineParams):
             yield choice, max(mean, shape.words, shape.entering)
 
     @property
-    def sections(self):
+    def sections(self) -> list[Section]:
         """The :class:`Section` of each source."""
         found, begin, row = [], 0, 0
         banks = [(self.width, self.taps, self.banks, self.bits), *((w, 1, 1, b) for w, b in self.shortcuts)]
@@ -167,17 +168,17 @@ class EventParams(EngineParams):
         return self.banks
 
     @property
-    def ahead(self):
+    def ahead(self) -> int:
         """Passes that the input may run ahead of the scan: what the tags can tell apart."""
         return 2**self.tag_bits - 1
 
     @property
-    def memories(self):
+    def memories(self) -> list[tuple[int, int, int]]:
         """``(count, rows, bits of a row)`` of the memories of weights, by source."""
         return [(s.banks, self.groups * s.rows * s.share, self.lanes * s.bits) for s in self.sections]
 
     @property
-    def capture_cycles(self):
+    def capture_cycles(self) -> int:
         """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
         return ROW_CYCLES + tree_levels(self.terms) + 1
 
@@ -251,7 +252,7 @@ class EventParams(EngineParams):
             luts=family.layer + control, ffs=index + 9 + control + self.capture_cycles * (2 + self.planes // 2)
         )
 
-    def row_contents(self):
+    def row_contents(self) -> list[list[int]]:
         """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
         banks = []
         for section in self.sections:
@@ -261,7 +262,7 @@ class EventParams(EngineParams):
                 banks.append(pack_rows(mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes), section.bits))
         return banks
 
-    def ones(self, words):
+    def ones(self, words: np.ndarray) -> np.ndarray:
         """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
         counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.terms), np.uint16)
         first = 0
@@ -278,7 +279,7 @@ class EventParams(EngineParams):
 class EventEngine(wiring.Component):
     """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
 
-    def __init__(self, params):
+    def __init__(self, params: EventParams) -> None:
         self.params = params
         super().__init__(engine_ports(params))
 
