@@ -25,13 +25,14 @@ def njit(**options: Any) -> Callable[[Function], Function]:
         except RuntimeError:  # "cannot cache function": no place for it
             folder = private_folder()
         if folder is not None:
-            before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+            config: Any = numba.config  # which does not say what it has
+            before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
             try:
                 return numba.njit(cache=True, **options)(function)
             except RuntimeError:
                 pass
             finally:
-                numba.config.CACHE_DIR = before
+                config.CACHE_DIR = before
         return numba.njit(**options)(function)
 
     return decorate

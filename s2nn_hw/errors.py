@@ -41,9 +41,9 @@ def counted(count: int, noun: str) -> str:
 
 def listed(names: Iterable[object]) -> str:
     """Return ``names`` with commas for a message, the first few if there are many."""
-    names = [str(name) for name in names]
-    short = [name if len(name) <= MOST_QUOTED else f"{name[:MOST_QUOTED]}..." for name in names[:MOST_NAMED]]
-    return ", ".join(short) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    texts = [str(name) for name in names]
+    short = [text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..." for text in texts[:MOST_NAMED]]
+    return ", ".join(short) + (f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else "")
 
 
 def readable(text: str) -> str:

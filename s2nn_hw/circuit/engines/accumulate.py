@@ -7,6 +7,7 @@ A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stand
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed
@@ -156,34 +157,32 @@ def tree_levels(terms: int) -> int:
     return (terms - 1).bit_length()
 
 
-def accumulate(m, params, terms, accumulators, *, late, first, plane, group, close):
+@dataclass(frozen=True)
+class Slot:
+    """A slot: ``first`` of a pass; its ``plane`` and ``group``; ``close``: it is a frame's last. Its terms come
+    ``late`` cycles behind it."""
+
+    first: Value
+    plane: Value
+    group: Value
+    close: Value
+    late: int
+
+
+def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumulators: Any, slot: Slot) -> Value:
     """Add trees and accumulators to ``m``; return ``capture``, high when ``accumulators`` hold a frame's sums.
 
-    ``terms``: per lane a list of signed values, ``late`` cycles behind their slot. ``first``: the slot is the first of
-    a pass; ``plane``, ``group``: of the slot; ``close``: the slot is a frame's last.
+    ``terms``: per lane a list of signed values, those of ``slot``.
     """
     levels = tree_levels(len(terms[0]))
-    late += levels
+    late = slot.late + levels
     start, fill = params.start()
-    again = delayed(m, first & (plane != 0), late, "again") if params.planes > 1 else None
-    onward = delayed(m, ~first, late, "onward", init=1)
-    plane = delayed(m, plane, late, "at_plane") if params.planes > 2 else plane
-    group = delayed(m, group, late, "at_group") if params.groups > 1 else group
+    again = delayed(m, slot.first & (slot.plane != 0), late, "again") if params.planes > 1 else None
+    onward = delayed(m, ~slot.first, late, "onward", init=1)
+    plane = delayed(m, slot.plane, late, "at_plane") if params.planes > 2 else slot.plane
+    group = delayed(m, slot.group, late, "at_group") if params.groups > 1 else slot.group
     for lane, width in enumerate(params.accumulator_widths()):
-        parts = terms[lane]
-        for level in range(levels):
-            pairs = list(zip(parts[::2], parts[1::2], strict=False))
-            sums = [
-                Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True)
-                for k, (a, b) in enumerate(pairs)
-            ]
-            m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
-            if len(parts) % 2:
-                # with a reset: a shift register in a look-up table would be late for the adder behind it
-                odd = Signal.like(parts[-1], name=f"odd{lane}_{level}")
-                m.d.sync += odd.eq(parts[-1])
-                sums.append(odd)
-            parts = sums
+        added = _tree(m, terms[lane], lane, levels)
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
@@ -194,8 +193,26 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
         base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
-        m.d.sync += total.eq(parts[0] + base)
-    return delayed(m, close, late + 1, "close")
+        m.d.sync += total.eq(added + base)
+    return delayed(m, slot.close, late + 1, "close")
+
+
+def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
+    """Add the adder tree of ``lane``, a register after each of its ``levels``; return the sum of its ``terms``."""
+    parts = [*terms]
+    for level in range(levels):
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        sums = [
+            Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True) for k, (a, b) in enumerate(pairs)
+        ]
+        m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
+        if len(parts) % 2:
+            # with a reset: a shift register in a look-up table would be late for the adder behind it
+            odd = Signal.like(parts[-1], name=f"odd{lane}_{level}")
+            m.d.sync += odd.eq(parts[-1])
+            sums.append(odd)
+        parts = sums
+    return parts[0]
 
 
 def _base(start: Value, total: Value, onward: Value, doubled: Value | None, again: Value | None) -> Value:

@@ -19,6 +19,7 @@ from s2nn_hw.circuit.accumulation import Accumulation
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
+    Slot,
     accumulate,
     credit,
     delayed,
@@ -195,17 +196,7 @@ class ParallelEngine(wiring.Component):
                 row.append(gated)
             terms.append(row)
 
-        m.d.comb += self.capture.eq(
-            accumulate(
-                m,
-                p,
-                terms,
-                self.accumulators,
-                late=GATE_CYCLES,
-                first=taken & begun,
-                plane=count.plane,
-                group=count.group,
-                close=taken & index.pass_end & count.frame_end,
-            )
-        )
+        close = taken & index.pass_end & count.frame_end
+        slot = Slot(taken & begun, count.plane, count.group, close, GATE_CYCLES)
+        m.d.comb += self.capture.eq(accumulate(m, p, terms, self.accumulators, slot))
         return m
