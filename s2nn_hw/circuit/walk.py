@@ -47,9 +47,9 @@ def level_sizes(p: WindowParams) -> dict[str, int]:
     }
 
 
-def level_moves(p: WindowParams) -> dict[str | None, tuple[str | None, list[Move]]]:
+def level_moves(p: WindowParams) -> dict[str, tuple[str, list[Move]]]:
     """Return ``{counter: (counter that chooses, its moves)}``: when a counter of window ``p`` goes on and those before
-    it start again. The last entry, None, is from an image to the next."""
+    it start again. The last entry, ``image``, is from an image to the next."""
     part, taps = p.words // p.splits, p.tap_offsets
     stepped = p.pool * p.stride * p.words
     adds = {  # what each value of a counter adds to (address, reach)
@@ -66,9 +66,10 @@ def level_moves(p: WindowParams) -> dict[str | None, tuple[str | None, list[Move
         "column": (oldest[:, 1:2] - oldest[:, :1]).reshape(-1),
         "row": oldest[1:, 0] - oldest[:-1, -1],
     }
-    back, found, ring = np.zeros(2, np.int64), {}, 1 << p.address_bits
-    for name, values in adds.items():
-        values = np.array(values)
+    back, ring = np.zeros(2, np.int64), 1 << p.address_bits
+    found: dict[str, tuple[str, list[Move]]] = {}
+    for name, pairs in adds.items():
+        values = np.array(pairs)
         steps = (np.diff(values, axis=0) + back).tolist()
         if name in frees and steps:
             found[name] = "row", [Move(steps[0][0] % ring, steps[0][1], int(f), 0) for f in frees[name]]
@@ -76,7 +77,8 @@ def level_moves(p: WindowParams) -> dict[str | None, tuple[str | None, list[Move
             found[name] = name, [Move(address % ring, reach, 0, 0) for address, reach in steps]
         back += values[0] - values[-1]
     address, reach = (back + p.frame_words).tolist()
-    found[None] = None, [Move(address % ring, reach, p.frame_words + int(oldest[0, 0] - oldest[-1, -1]), p.frame_words)]
+    freed = p.frame_words + int(oldest[0, 0] - oldest[-1, -1])
+    found["image"] = "image", [Move(address % ring, reach, freed, p.frame_words)]
     return found
 
 
@@ -150,7 +152,7 @@ class Walk(wiring.Component):
             second, digit = divmod(second, size)
             counts[name], ends[name] = _counter(m, name, size, digit, on)
             on = on & ends[name]
-        kind = C(self.codes[None][1][0])
+        kind = C(self.codes["image"][1][0])
         for name in reversed(self.sizes):
             if name in self.codes:
                 chooser, codes = self.codes[name]

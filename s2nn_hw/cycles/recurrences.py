@@ -136,7 +136,7 @@ def turn(s: State, part: int, at: int) -> tuple[int, int]:
 
 @njit(nogil=True, inline="always")
 def work_source(s: State, part: int, under_way: int) -> bool:
-    """A word is offered from the start on; the first of a frame when the result ``under_way`` frames before has come."""
+    """A word is offered at once; the first of a frame when the result ``under_way`` frames before has come."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
         return False

@@ -33,13 +33,13 @@ def rom(
     """
     functions = min(width, 2 ** min(rows, 16) if columns is None else columns)
     logic = Cost(luts=functions * column_luts(family, rows, bits), ffs=functions if columns is not None else width)
-    options: list[tuple[float, Cost]] = {
+    options: dict[str, list[tuple[float, Cost]]] = {
         "auto": [(rows * width * family.rom_bit, logic), *_blocks(family, rows, width)],
         "block": _blocks(family, rows, width),
         "distributed": [(0, logic)],
-    }[memory]
+    }
     # of equal costs the first is taken
-    return min(options, key=lambda option: option[0])[1]
+    return min(options[memory], key=lambda option: option[0])[1]
 
 
 def column_luts(family: Family, rows: int, bits: int) -> float:

@@ -96,8 +96,8 @@ class Layer:
         joins = any(not synapse.accumulates for synapse in self.synapses)
         if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
             raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
-        for synapse in self.synapses if self.neuron else ():
-            if self.neuron.size != synapse.neurons:
+        for synapse in self.synapses:
+            if self.neuron and self.neuron.size != synapse.neurons:
                 raise UserError(
                     f"layer {self.name}: {synapse.neurons} neurons in the weights, {self.neuron.size} in the "
                     f"{self.neuron.table_name}"

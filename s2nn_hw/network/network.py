@@ -143,10 +143,10 @@ class Network:
         arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class. Where frames depend on those before
         (:attr:`sequential`), the images are one sequence from reset on.
         """
-        pixels = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
+        encoded = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
         import torch
 
-        pixels = torch.as_tensor(pixels)
+        pixels = torch.as_tensor(encoded)
         batch = batch or max(1, min(2048, BATCH_VALUES // max(self.size(name) for name in self.shapes)))
         memory = self._start() if self.sequential else None
         parts = [self._step(part, trace, memory) for part in pixels.split(1 if self.sequential else batch)]

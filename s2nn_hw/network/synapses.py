@@ -246,7 +246,7 @@ class Conv2d(Synapse):
 
     @property
     def kernel(self) -> tuple[int, int]:
-        """Rows and columns of the kernel."""
+        """Rows and columns that it reads at a time."""
         return self.weights.shape[1], self.weights.shape[2]
 
     @property

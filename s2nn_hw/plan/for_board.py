@@ -24,25 +24,21 @@ def _found(
     unroll: int | None,
     values: Mapping[str, np.ndarray],
 ) -> planner.Planned:
-    """Return the :class:`~s2nn_hw.plan.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
+    """Return the :class:`~s2nn_hw.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
     budget = {name: record.budget[name].budget for name in planner.RESOURCES}
-    work = planner.Planner(network, record.family, budget, values)
+    work, reason = planner.Planner(network, record.family, budget, values), ""
+    found: planner.Planned | None = None
     try:
         if unroll is not None:
-            found = planner.unroll(work, unroll)
-            over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
-            if over:
-                raise UserError(
-                    f"unrolled, {network.name} does not fit {record.title}: {over[0]} about "
-                    f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit"
-                )
+            found = _unrolled(work, unroll, record)
         else:
             found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
-        reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
+        if found is None and target_fps:
+            reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record)
     except planner.OutOfReach as limit:
         if not target_fps:
             raise UserError(f"network {network.name} on {record.title}: {limit}") from None
-        found, reason = None, str(limit)
+        reason = str(limit)
     if found is None:
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
         found = planner.fit(work)
@@ -51,6 +47,19 @@ def _found(
             f"{target_fps:,.0f} frames/s are out of reach on {record.title} at {clock:g} MHz: {reason}; "
             f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)"
         )
+    return found
+
+
+def _unrolled(work: planner.Planner, levels: int, record: BoardFacts) -> planner.Planned:
+    """Return the :class:`~s2nn_hw.plan.planner.Planned` with all weights in logic; :class:`UserError` if it does not
+    fit."""
+    found = planner.unroll(work, levels)
+    for name in planner.RESOURCES:
+        if found.used[name] > record.budget[name].budget:
+            raise UserError(
+                f"unrolled, {work.network.name} does not fit {record.title}: {name} about "
+                f"{found.used[name]:,.0f} of {record.budget[name].budget:,}; plan it with --fit"
+            )
     return found
 
 
@@ -67,7 +76,7 @@ def typical(network: Network, images: np.ndarray, count: int = planner.PLANNED_F
 def figures(
     network: Network, board: BoardFacts, clock: float, found: planner.Planned, target: float | None, source: str
 ) -> dict[str, Any]:
-    """Return the JSON-able figures of a :class:`~s2nn_hw.plan.plan.planner.Planned`: the plan's ``estimate``."""
+    """Return the JSON-able figures of a :class:`~s2nn_hw.plan.planner.Planned`: the plan's ``estimate``."""
     wanted = clock * 1e6 / target if target else found.interval
     return {
         "frames": planner.PLANNED_FRAMES,
@@ -103,7 +112,7 @@ def figures(
 
 
 def _lanes(layer: Layer, choice: LayerPlan) -> int | None:
-    return -(-layer.neuron.size // choice.groups) if layer.accumulates else None
+    return -(-layer.neuron.size // choice.groups) if layer.neuron else None
 
 
 def _choice(choice: LayerPlan) -> dict[str, Any]:

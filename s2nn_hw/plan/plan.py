@@ -110,7 +110,7 @@ def _layer_plan(entry: dict[str, Any], layer: Layer, what: str) -> LayerPlan:
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"{what}: layer {layer.name} has the unknown key {quoted(spare[0])}; known: {', '.join(known)}")
-    allowed = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
+    allowed: tuple[str, ...] = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
     if layer.accumulates:
         allowed = (*ENGINES, FUSED)
     choice = dict(entry)

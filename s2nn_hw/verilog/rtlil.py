@@ -142,12 +142,12 @@ def read(text: str) -> dict[str, Module]:
                 raise ValueError(f"RTLIL parameter that can't be read: {line[:80]}")
             name, value = rest.split(" ", 1)
             cell.parameters[name] = value
-        elif word == "connect" and cell is None:
-            driven, driver = _signals(rest, module)
-            module.connections.append((driven, driver))
-        elif word == "connect":
+        elif word == "connect" and cell:
             name, _, rest = rest.partition(" ")
             (cell.ports[name],) = _signals(rest, module)
+        elif word == "connect":
+            driven, driver = _signals(rest, module)
+            module.connections.append((driven, driver))
         elif word == "end":
             cell = None
         elif word and word != "autoidx" and not word.startswith("#"):

@@ -221,7 +221,7 @@ def _base(start: Value, total: Value, onward: Value, doubled: Value | None, agai
     Bit by bit, so that no function of the two flags alone exists: synthesis would compute it once, for all
     accumulators, and all of them would wait for that one look-up table.
     """
-    if doubled is None:
+    if doubled is None or again is None:
         return Mux(onward, total, start)
     bits = []
     for k in range(len(total)):

@@ -196,7 +196,8 @@ class UnrolledParams(EngineParams):
         if not predicted:
             found = cost(self.logic, family.name, levels=self.levels, chain=self.chain)
             return Cost(luts=found.luts + PIPELINE * self.registers, ffs=found.ffs + held + self.registers)
-        luts, one = 0.0, self
+        luts = 0.0
+        one: UnrolledParams | None = self
         while one is not None:
             luts += float(predict_luts(one.weights.reshape(one.lanes, -1), f"lut{one.lut}").sum())
             one = one.inner
@@ -255,13 +256,13 @@ def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cos
 @lru_cache(maxsize=64)
 def _mapped(weights: bytes, offsets: bytes, neurons: int, fire: bool, lut: int, levels: int) -> Mapped:
     """Return the cheapest logic, or one with a register less for few LUTs more."""
-    table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
-    best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
+    table, added = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
+    best = map_layer(table, added, fire=fire, family=f"lut{lut}")
     family, chain = next(name for name, one in FAMILIES.items() if one.mapped_inputs == lut), CHAIN_LEVELS[lut]
     adders = max(1, levels // chain)  # of a stage
     shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:
-        other = map_layer(table, offsets, fire=fire, family=f"lut{lut}", depth=shorter)
+        other = map_layer(table, added, fire=fire, family=f"lut{lut}", depth=shorter)
         fits = stages(other.logic, levels, chain) < stages(best.logic, levels, chain)
         if fits and cost(other.logic, family).luts <= REGISTER_WORTH * cost(best.logic, family).luts:
             return other

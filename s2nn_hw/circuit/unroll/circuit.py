@@ -152,7 +152,7 @@ def _words(statements: list[Any], name: str, values: Sequence[Value], bits: Sequ
 
     Amaranth looks at a whole Signal to take a bit of it, so wide ones are slow.
     """
-    found = {}
+    found: dict[int, Value] = {}
     for first in range(0, len(values), WORD):
         part = values[first : first + WORD]
         word = Signal(len(part), name=f"{name}{first}", reset_less=True)
@@ -181,7 +181,7 @@ def _value(node: Node, now: Mapping[int, Value]) -> Value:
         return _expanded(node, now)
     left, carry = Cat(now[bit] for bit in node.left), now[node.carry]
     if not subtracts(node):
-        right = Cat(now[entry] for entry in node.right)
+        right = Cat(now[entry] for entry in node.right if not isinstance(entry, Table))
         return left + right + carry if node.carry != ZERO else left + right
     # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.

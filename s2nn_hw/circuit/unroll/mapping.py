@@ -78,7 +78,7 @@ def map_layer(
         constant = 1 << width if low < 0 else 0  # so that a signed value is the unsigned one, its top bit inverted
         width += low < 0
     if moves is None:
-        moves = int(np.clip(EFFORT // max(1, np.count_nonzero(weights)), *MOVES))
+        moves = int(np.clip(EFFORT // max(1, int(np.count_nonzero(weights))), *MOVES))
     builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
     keys = [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
     neurons = {

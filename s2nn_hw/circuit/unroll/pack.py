@@ -78,6 +78,6 @@ class _Open:
         """Put a chain above this one."""
         self.left.append(carry)
         self.right.append(carry)
-        self.old += [None] * (len(self.left) - len(self.old)) + old
+        self.old += [*[None] * (len(self.left) - len(self.old)), *old]
         self.left += left
         self.right += right
