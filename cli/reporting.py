@@ -34,6 +34,7 @@ from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
 from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.page import write_page
+from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
 BUILDS, ACTIVITY = "build", "activity.json"

@@ -3,7 +3,7 @@
 import sys
 
 
-def main():
+def main() -> None:
     """Run the command; Ctrl-C while its modules are read ends as it does later."""
     try:
         from s2nn_hw.cli.main import main as run

@@ -1,6 +1,8 @@
 """The whole network as one Component: pixels in, results out."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,11 +11,14 @@ from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
 from s2nn_hw.circuit.names import fork_of, merge_of, or_of, window_of
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.circuit.windows import Window
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.family import GENERAL
 from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.plan import Plan
 
 
 class Accelerator(wiring.Component):
@@ -30,7 +35,7 @@ class Accelerator(wiring.Component):
     (``Design.streaming``) counts modulo 2^16: no frame is longer under way unless its result is refused.
     """
 
-    def __init__(self, network, plan=None):
+    def __init__(self, network: Network, plan: Plan | None = None) -> None:
         self.design = design = Design(network, plan or default_plan(network, GENERAL))
         self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
@@ -39,7 +44,8 @@ class Accelerator(wiring.Component):
         beat = data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat)
         super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(self.result_layout))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         entry = stream.Signature(self.pixels_per_beat * self.network.input.bits).create()
         gate = Signal(init=1)
@@ -75,7 +81,7 @@ class Accelerator(wiring.Component):
         ]
         return m
 
-    def _collect(self, m, now, gate, result, began):
+    def _collect(self, m: Module, now: Signal, gate: Signal, result: Any, began: Value) -> Any:
         """Nothing waits on the way: a frame enters only when there is a place for its result. Returns the results."""
         places, layout = self.design.frames_under_way, result.payload.shape()
         m.submodules.results = queue = Queue(width=layout.size + TAG_BITS, depth=places)
@@ -98,7 +104,7 @@ class Accelerator(wiring.Component):
         ]
         return out
 
-    def _count(self, m, now, before, gate, result):
+    def _count(self, m: Module, now: Signal, before: Signal, gate: Signal, result: Any) -> None:
         """Every frame's first cycle waits until its result is there; a frame enters only when there is a place."""
         index, first, last = Signal(range(max(2, self.beats))), Signal(init=1), Signal(init=self.beats == 1)
         elapsed, taken = Signal(CYCLE_BITS), Signal()
@@ -118,7 +124,7 @@ class Accelerator(wiring.Component):
         with m.If(~result.valid):
             m.d.sync += elapsed.eq(now - starts.o.payload)
 
-    def _fork(self, m, name, source):
+    def _fork(self, m: Module, name: str, source: Any) -> dict[tuple[str, int], Any]:
         """Return the streams of tensor ``name`` by (reading stage, number of its source)."""
         readers = [
             (stage.name, k) for stage in self.stages for k, reader in enumerate(stage.readers) if reader.source == name
@@ -130,7 +136,7 @@ class Accelerator(wiring.Component):
         joined(m, source, fork.i)
         return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
 
-    def _read(self, m, stage, branches):
+    def _read(self, m: Module, stage: Stage, branches: dict[tuple[str, int], Any]) -> Any:
         """Return the stream of words that ``stage``'s engine takes: windows, merged, or ORed for a join."""
         streams = []
         for k, reader in enumerate(stage.readers):

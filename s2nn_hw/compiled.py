@@ -7,33 +7,38 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numba
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-def njit(**options):
+
+def njit(**options: Any) -> Callable[[Function], Function]:
     """Return numba's decorator with ``options``; the cache moves to a temporary folder, or is done without."""
 
-    def decorate(function):
+    def decorate(function: Function) -> Function:
         try:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:  # "cannot cache function": no place for it
             folder = private_folder()
         if folder is not None:
-            before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+            config: Any = numba.config  # which does not say what it has
+            before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
             try:
                 return numba.njit(cache=True, **options)(function)
             except RuntimeError:
                 pass
             finally:
-                numba.config.CACHE_DIR = before
+                config.CACHE_DIR = before
         return numba.njit(**options)(function)
 
     return decorate
 
 
-def private_folder():
+def private_folder() -> Path | None:
     """Return a folder for compiled code that nobody else can write to, or None: what lies there is executed."""
     with contextlib.suppress(OSError):
         path = Path(tempfile.gettempdir()) / f"s2nn-hw-{os.getuid()}"

@@ -1,11 +1,14 @@
 """What is known of a circuit without building it: stages, ports, cycles."""
 
+import numpy as np
 from amaranth.hdl import signed
 from amaranth.lib import data
 
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.cycles.timing import Timing
 from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.network import Network
+from s2nn_hw.plan.plan import Plan
 
 CYCLE_BITS = 32
 TAG_BITS = 16  # of the cycle count where it rides along with the frames
@@ -20,7 +23,7 @@ class Design:
     cycle.
     """
 
-    def __init__(self, network, plan):
+    def __init__(self, network: Network, plan: Plan) -> None:
         self.network, self.plan = network, plan
         self.stages = lower(network, self.plan)
         self.tensors = {reader.source: reader.tensor for stage in self.stages for reader in stage.readers}
@@ -49,13 +52,12 @@ class Design:
         )
 
     @property
-    def pixels_per_group(self):
+    def pixels_per_group(self) -> int:
         """Pixels after which a new beat begins: the channels of an image position, or all of a frame."""
         return self.input.channels
 
     @property
-    def beat_pixels(self):
+    def beat_pixels(self) -> np.ndarray:
         """Pixel number in each place of each beat of a frame, int64 ``(beats, pixels_per_beat)``; -1 where ignored."""
-        import numpy as np
 
         return self.input.stream(np.arange(1, self.network.input.size + 1)[None])[0] - 1

@@ -1,17 +1,22 @@
 """Verilog, the description of its interface, and test vectors: everything a stranger needs to use the circuit."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from s2nn_hw import __version__
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.stage import Reader, Stage
+from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_npz, write_text
 from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.plan import Plan
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.identifiers import check_name
@@ -21,7 +26,7 @@ TOOL = f"s2nn-hw {__version__}"
 VECTOR_COUNT = 8
 
 
-def interface(design, name=TOP):
+def interface(design: Design, name: str = TOP) -> dict[str, Any]:
     """Return the JSON-able description of module ``name``: ports, order, signedness, cycles and network digest."""
     network, layout = design.network, design.result_layout
     fields = {name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout}
@@ -74,7 +79,7 @@ def interface(design, name=TOP):
     }
 
 
-def _describe_stage(stage):
+def _describe_stage(stage: Stage) -> dict[str, Any]:
     """Return what one layer of the circuit is made of, JSON-able."""
     engine = stage.engine
     entry = {
@@ -104,7 +109,7 @@ def _describe_stage(stage):
     return entry | engine.describe()
 
 
-def _describe_reader(reader):
+def _describe_reader(reader: Reader) -> dict[str, Any]:
     """Return one source of a stage: how its tensor is streamed and what its window keeps."""
     tensor, window = reader.tensor, reader.window
     entry = {
@@ -128,11 +133,44 @@ def _describe_reader(reader):
     }
 
 
-def vectors(accelerator, count=VECTOR_COUNT, seed=0):
-    """Return test vectors, ``(arrays, drain)``: ``count`` random frames, each sent when the circuit is idle.
+@dataclass(frozen=True)
+class Vectors:
+    """Test vectors: frames that are each sent when the circuit is idle, which it is ``drain`` cycles after a result.
 
-    Arrays: images, pixels, class, scores and cycles. It is idle ``drain`` cycles after a result.
+    images    uint8 ``(count, *shape)``
+    pixels    what enters, uint8 ``(count, pixels)``
+    classes   int64 ``(count,)``
+    scores    int64 ``(count, classes)``
+    cycles    int64 ``(count,)``
     """
+
+    images: np.ndarray
+    pixels: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    cycles: np.ndarray
+    drain: int
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by the names that they have in files."""
+        return {
+            "images": self.images,
+            "pixels": self.pixels,
+            "class": self.classes,
+            "scores": self.scores,
+            "cycles": self.cycles,
+        }
+
+    def answers(self) -> list[tuple[int, list[int], int]]:
+        """Return class, scores and cycles of each frame."""
+        return [
+            (int(c), scores.tolist(), int(cycles))
+            for c, scores, cycles in zip(self.classes, self.scores, self.cycles, strict=True)
+        ]
+
+
+def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) -> Vectors:
+    """Return the :class:`Vectors` of ``count`` random frames."""
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
     images = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
@@ -140,16 +178,17 @@ def vectors(accelerator, count=VECTOR_COUNT, seed=0):
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
     schedule = timing.schedule(timing.ones(inputs))
-    return {
-        "images": images.reshape(count, *network.input.shape),
-        "pixels": inputs[INPUT],
-        "class": output.classes.numpy(),
-        "scores": output.scores.numpy(),
-        "cycles": schedule.cycles[:, 0],
-    }, schedule.drain
+    return Vectors(
+        images.reshape(count, *network.input.shape),
+        inputs[INPUT],
+        output.classes.numpy(),
+        output.scores.numpy(),
+        schedule.cycles[:, 0],
+        schedule.drain,
+    )
 
 
-def place_pixels(design, pixels, *, ignored=0):
+def place_pixels(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> np.ndarray:
     """Return ``pixels`` ``(frames, n)`` in the places of their beats, uint8 ``(frames, beats, pixels_per_beat)``.
 
     ``ignored``: the value in places that carry no pixel.
@@ -158,7 +197,7 @@ def place_pixels(design, pixels, *, ignored=0):
     return np.where(places < 0, ignored, pixels[:, places]).astype(np.uint8)
 
 
-def pack_beats(design, pixels, *, ignored=0):
+def pack_beats(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> list[int]:
     """Return the beats of one frame as integers: ``pixels`` ``(n,)`` of ``bits`` bits, pixel 0 in the low bits."""
     placed = place_pixels(design, np.asarray(pixels)[None], ignored=ignored)[0]
     spread = np.unpackbits(placed[..., None], axis=2, count=design.network.input.bits, bitorder="little")
@@ -166,7 +205,7 @@ def pack_beats(design, pixels, *, ignored=0):
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def write(network, folder, plan=None, *, name=TOP):
+def write(network: Network, folder: Path | str, plan: Plan | None = None, *, name: str = TOP) -> Accelerator:
     """Write into ``folder`` everything that a stranger needs to use the circuit; the Verilog last and atomically.
 
     ``NAME.v``, ``NAME.vlt`` (lint rules), ``NAME.vhd`` (its declaration), ``interface.json``; test vectors as
@@ -183,14 +222,10 @@ def write(network, folder, plan=None, *, name=TOP):
     text = testbench.header(design, name, TOOL) + to_verilog(accelerator, name)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "interface.json", interface(design, name))
-    cases, drain = vectors(accelerator)
-    write_npz(folder / "vectors.npz", **cases)
+    cases = vectors(accelerator)
+    write_npz(folder / "vectors.npz", **cases.arrays())
     width = accelerator.pixels_per_beat * network.input.bits
-    frames = [pack_beats(accelerator, pixels) for pixels in cases["pixels"]]
-    answers = [
-        (int(c), scores.tolist(), int(cycles))
-        for c, scores, cycles in zip(cases["class"], cases["scores"], cases["cycles"], strict=True)
-    ]
+    frames, answers = [pack_beats(design, pixels) for pixels in cases.pixels], cases.answers()
     listing = [
         {"beats": testbench.beat_lines(beats, width).split(), "class": c, "scores": scores, "cycles": cycles}
         for beats, (c, scores, cycles) in zip(frames, answers, strict=True)
@@ -201,8 +236,8 @@ def write(network, folder, plan=None, *, name=TOP):
         folder / testbench.RESULTS_FILE,
         testbench.beat_lines((testbench.pack_result(design, *answer) for answer in answers), design.result_layout.size),
     )
-    patience = int(cases["cycles"].max()) + drain + 1000
-    bench = testbench.Bench(design, name, frames=len(frames), drain=drain, patience=patience)
+    patience = int(cases.cycles.max()) + cases.drain + 1000
+    bench = testbench.Bench(design, name, frames=len(frames), drain=cases.drain, patience=patience)
     write_text(folder / f"{name}_tb.v", to_verilog(bench, f"{name}_tb"))
     write_text(folder / testbench.BENCH.name, testbench.BENCH.read_text())
     write_text(folder / f"{name}.vhd", testbench.vhdl_package(design, name))

@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+from collections.abc import Iterable
 
 MOST_QUOTED = 60  # characters of a value in a message
 MOST_NAMED = 8  # names of a list in a message
@@ -22,35 +23,35 @@ class ProofError(Exception):
 
 
 class _Short(reprlib.Repr):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother, self.maxlong = 3, MOST_QUOTED, MOST_QUOTED, 24
 
 
-def quoted(value):
+def quoted(value: object) -> str:
     """Return ``repr(value)`` for a message: escaped, and cut where it is long or deep, whatever a file holds."""
     text = _Short().repr(value)
     return text if len(text) <= 2 * MOST_QUOTED else f"{text[:MOST_QUOTED]}...{text[-MOST_QUOTED // 2 :]}"
 
 
-def counted(count, noun):
+def counted(count: int, noun: str) -> str:
     """Return ``count`` and ``noun``, with an s unless it is one: 1 bit, 2 bits, 10,000 images."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names):
+def listed(names: Iterable[object]) -> str:
     """Return ``names`` with commas for a message, the first few if there are many."""
-    names = [str(name) for name in names]
-    short = [name if len(name) <= MOST_QUOTED else f"{name[:MOST_QUOTED]}..." for name in names[:MOST_NAMED]]
-    return ", ".join(short) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    texts = [str(name) for name in names]
+    short = [text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..." for text in texts[:MOST_NAMED]]
+    return ", ".join(short) + (f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else "")
 
 
-def readable(text):
+def readable(text: str) -> str:
     """Return ``text`` with escapes in place of control characters and lone surrogates, tabs and line ends aside."""
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def one_line(message):
+def one_line(message: object) -> str:
     """Return ``message`` on one line, :func:`readable`, cut in its middle if it is long."""
     line = readable(" ".join(str(message).split()))
     return line if len(line) <= MOST_SAID else f"{line[: MOST_SAID // 2]} ... {line[-MOST_SAID // 2 :]}"

@@ -9,7 +9,9 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +27,7 @@ _ENTRY = (
 _HEADER = re.compile(rf"\{{{_ENTRY},{_ENTRY},{_ENTRY},?[ \n]*+\}}[ \n]*+")
 
 
-def checked_place(path):
+def checked_place(path: Path | str) -> Path:
     """Return :class:`~pathlib.Path` ``path``, to be written sooner or later; :class:`UserError` without its folder."""
     path = Path(path)
     if not path.parent.is_dir():
@@ -34,7 +36,7 @@ def checked_place(path):
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, delete it on any error.
 
     Readers see the old file or the new one, never a part. The temporary name keeps the suffix, so that
@@ -54,7 +56,7 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path, data):
+def write_bytes(path: Path | str, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically; :class:`UserError` if there is no room for it or no permission."""
     try:
         with atomic_path(path) as temporary:
@@ -63,31 +65,31 @@ def write_bytes(path, data):
         raise UserError(f"{path} can't be written: {error.strerror or error}") from None
 
 
-def write_text(path, text):
+def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` (UTF-8, half characters as escapes) to ``path`` atomically."""
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
-def write_json(path, data):
+def write_json(path: Path | str, data: Any) -> None:
     """Write ``data`` as indented JSON to ``path`` atomically; keys keep their order."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-def checked_npz(path):
+def checked_npz(path: Path | str) -> Path:
     """Return :func:`checked_place` of ``path``, which must be that of an ``.npz`` file."""
     if Path(path).suffix != ".npz":
         raise UserError(f"output {path} must end in .npz")
     return checked_place(path)
 
 
-def write_npz(path, **arrays):
+def write_npz(path: Path | str, **arrays: Any) -> None:
     """Write named arrays to the compressed ``.npz`` file ``path`` atomically."""
     path = checked_npz(path)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
-def read_bytes(path, *, what, limit=1 << 30):
+def read_bytes(path: Path | str, *, what: str, limit: int = 1 << 30) -> bytes:
     """Return the bytes of file ``path``; :class:`UserError` if it is missing, unreadable or over ``limit`` bytes."""
     path = Path(path)
     try:
@@ -110,7 +112,7 @@ def read_bytes(path, *, what, limit=1 << 30):
         raise UserError(f"{what} {path} can't be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _beside(path):
+def _beside(path: Path) -> str:
     """Return the end of a line about a file that is not there: which files of its kind are."""
     try:
         names = sorted(p.name for p in path.parent.iterdir() if path.suffix and p.suffix == path.suffix)
@@ -119,7 +121,7 @@ def _beside(path):
     return f"; {path.parent} holds {listed(names)}" if names else ""
 
 
-def is_pickle(data):
+def is_pickle(data: bytes) -> bool:
     """Return whether ``data`` begins like a pickle or a ``torch.save`` archive, and not like a safetensors file.
 
     The first bytes alone may also be the length of a safetensors header, which is followed by its brace.
@@ -127,7 +129,7 @@ def is_pickle(data):
     return data[8:9] != b"{" and data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
 
 
-def read_npy(path, *, what="images"):
+def read_npy(path: Path | str, *, what: str = "images") -> np.ndarray:
     """Return the array of numbers in the ``.npy`` file ``path``, read-only; the file must hold it and nothing else.
 
     Its header is read here, by pattern: numpy evaluates it, and stumbles over what it may evaluate to.
@@ -159,7 +161,7 @@ def read_npy(path, *, what="images"):
         raise UserError(f"{what} {path} is not a .npy file of numbers ({reason}); write it with numpy.save") from None
 
 
-def read_images(path):
+def read_images(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``(images, labels or None)`` of file ``path``: a ``.npy`` of images alone, or a ``.npz`` with an array
     ``images`` and maybe one ``labels``, as the shipped samples have."""
     images, labels = _read_images(Path(path))
@@ -168,7 +170,7 @@ def read_images(path):
     return images, labels
 
 
-def _read_images(path):
+def _read_images(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     if path.suffix != ".npz" or not path.is_file():
         return np.array(read_npy(path)), None
     try:
@@ -187,7 +189,7 @@ def _read_images(path):
         ) from None
 
 
-def _zipped(archive, name):
+def _zipped(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Return the array in member ``name`` of a zip file; ValueError for anything but one array of numbers."""
     with archive.open(name) as file:
         data = file.read(MAX_ARRAY_BYTES + MAX_HEADER_BYTES)
@@ -197,7 +199,7 @@ def _zipped(archive, name):
     return np.frombuffer(data, kind, offset=offset).reshape(shape, order=order)
 
 
-def _npy_header(start):
+def _npy_header(start: bytes) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"], int]:
     """Return ``(dtype, shape, order, offset of the array)`` of a file that begins with ``start``, or ValueError."""
     if start[:6] != b"\x93NUMPY":
         raise ValueError("it does not begin like one" if start else "it is empty")
@@ -222,7 +224,7 @@ def _npy_header(start):
     return kind, shape, "F" if orders[0] == "True" else "C", end
 
 
-def _npy_shape(text):
+def _npy_shape(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 1 and not parts[-1]:
         parts.pop()
@@ -236,7 +238,7 @@ def _npy_shape(text):
 
 
 @contextlib.contextmanager
-def held(folder, doing):
+def held(folder: Path | str, doing: str) -> Iterator[None]:
     """Hold an existing ``folder`` against a second process; :class:`UserError` with what that one is ``doing``."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImportError):  # without fcntl (Windows) there is no lock
@@ -251,7 +253,7 @@ def held(folder, doing):
         yield
 
 
-def clear(folder):
+def clear(folder: Path | str) -> None:
     """Remove everything in ``folder``, links themselves and not what they lead to."""
     for path in Path(folder).iterdir():
         if path.is_dir() and not path.is_symlink():

@@ -7,6 +7,8 @@ import json
 import math
 import re
 import tomllib
+from pathlib import Path
+from typing import Any, NoReturn
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.files import read_bytes
@@ -19,7 +21,7 @@ _WORD = rb"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _DOTTED = re.compile(rb"(?<![A-Za-z0-9_-])" + _WORD + rb"(?:[ \t]*+\.[ \t]*+" + _WORD + rb"){%d}" % MOST_PARTS)
 
 
-def parse_json(data, what):
+def parse_json(data: str | bytes | bytearray, what: str) -> Any:
     """Return the value of JSON text or bytes ``data`` (UTF-8); :class:`UserError` begins with ``what``.
 
     No key twice, integers below 2^63 in size, finite numbers, whole characters, at most :data:`DEPTH` levels.
@@ -37,12 +39,12 @@ def parse_json(data, what):
     return value
 
 
-def read_json(path, *, what, limit=1 << 20):
+def read_json(path: Path | str, *, what: str, limit: int = 1 << 20) -> Any:
     """Return the value in JSON file ``path``, at most ``limit`` bytes; errors as of :func:`parse_json`."""
     return parse_json(read_bytes(path, what=what, limit=limit), f"{what} {path}")
 
 
-def read_toml(path, *, what, limit=1 << 16):
+def read_toml(path: Path | str, *, what: str, limit: int = 1 << 16) -> dict[str, Any]:
     """Return the dictionary in TOML file ``path``; :class:`UserError` if it can't be read, is too long or no TOML."""
     data = read_bytes(path, what=what, limit=limit)
     if _DOTTED.search(data):
@@ -61,36 +63,38 @@ def read_toml(path, *, what, limit=1 << 16):
     return value
 
 
-def _once(pairs):
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        seen = set()
-        name = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise ValueError(f"key {quoted(name)} is there twice")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"key {quoted(name)} is there twice")
+            seen.add(name)
     return table
 
 
-def _integer(text):
+def _integer(text: str) -> int:
     if len(text) > DIGITS or not abs(value := int(text)) < LARGEST:
         raise ValueError(f"{quoted(text)} is too large a number")
     return value
 
 
-def _number(text):
+def _number(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise ValueError(f"{quoted(text)} is too large a number")
     return value
 
 
-def _refuse(constant):
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _check(value, what):
+def _check(value: Any, what: str) -> None:
     """Raise :class:`UserError` where ``value`` is nested too deep, a text is no whole Unicode or a number too large."""
     level = [value]
     for _ in range(DEPTH + 1):
-        below = []
+        below: list[Any] = []
         for item in level:
             if isinstance(item, dict):
                 below += [*item, *item.values()]
@@ -106,6 +110,6 @@ def _check(value, what):
     raise UserError(f"{what} is nested deeper than {DEPTH} levels")
 
 
-def _short(error):
+def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:200] + "..."

@@ -39,20 +39,20 @@ def accumulating_stage(engine: Any, job: Job) -> Stage:
     """
     work = accumulation(job, (job.choice.taps, engine.further_taps(job.choice.taps)))
     made = engine.of(work)
-    if job.layer.neuron.fires:
+    if job.neuron.fires:
         made = replace(made, slots=_slots(made, job.tensors[job.output].pixel_words))
-    return Stage(job.layer, job.output, work.readers, made, job.layer.neuron.size, made.repeats)
+    return Stage(job.layer, job.output, work.readers, made, job.neuron.size, made.repeats)
 
 
 def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
     """Return the :class:`Accumulation` of ``job``; ``taps``: at once, of its first and of its further sources."""
-    layer, neurons, groups = job.layer, job.layer.neuron.size, job.choice.groups
+    layer, neurons, groups = job.layer, job.neuron.size, job.choice.groups
     if not 1 <= groups <= neurons:
         raise UserError(f"groups must be an integer from 1 to {neurons}, the neurons, not {groups!r}")
     lanes = -(-neurons // groups)
     if lanes * (groups - 1) >= neurons:
         raise UserError(f"{groups} groups of {lanes} lanes leave a group without any of the {neurons} neurons")
-    pool = job.pool.synapses[0].size if job.pool else 1
+    pool = job.pool.synapses[0].kernel[0] if job.pool else 1
     # a group must find what it needs of every source
     sources = list(zip(layer.synapses, layer.sources, strict=True))
     splits = gcd(*(splits_of(synapse, job.tensors[source], groups, neurons) for synapse, source in sources))
@@ -78,7 +78,7 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
         splits,
         {
             "weights": _weights(job, readers, splits, lanes),
-            "offsets": np.pad(layer.neuron.offsets(low, high), (0, spare)).reshape(groups, lanes),
+            "offsets": np.pad(job.neuron.offsets(low, high), (0, spare)).reshape(groups, lanes),
             "planes": job.network.peak(layer).bit_length(),
             "repeats": pool**2,
             "cells": tuple(cells_of(job.network, s, r) for s, r in zip(layer.synapses, readers, strict=True)),

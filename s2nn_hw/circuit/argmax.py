@@ -1,6 +1,8 @@
 """The highest of many scores at once: a tournament whose rounds have two or four contestants."""
 
+from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -18,7 +20,9 @@ class Winner(wiring.Component):
     comes without the last register, and ``tag_out`` of ``tag_bits`` beside it is the ``tag`` that came with the scores.
     """
 
-    def __init__(self, *, classes, score_width, levels=1, tag_bits=0, free=False):
+    def __init__(
+        self, *, classes: int, score_width: int, levels: int = 1, tag_bits: int = 0, free: bool = False
+    ) -> None:
         self.classes, self.score_width, self.levels = classes, score_width, levels
         self.tag_bits, self.free = tag_bits, free
         self.registers = winner_registers(classes, levels) - free
@@ -32,7 +36,8 @@ class Winner(wiring.Component):
             ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         super().__init__(ports)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         pipeline = (
             FreePipeline(m, self.registers, self.i.valid)
@@ -65,7 +70,7 @@ class Winner(wiring.Component):
         return m
 
 
-def _best(m, name, group, size):
+def _best(m: Module, name: str, group: Sequence[tuple[Value, Value]], size: int) -> tuple[Value, Value]:
     """Return the highest of a ``group`` of ``(score, number of its class so far)``, and its longer number.
 
     All pairs are compared at once, so what follows is one table of the comparisons and one multiplexer.
@@ -84,7 +89,7 @@ def _best(m, name, group, size):
     return value, Cat(number, place)
 
 
-def _greater(a, b):
+def _greater(a: Value, b: Value) -> tuple[Value, Value]:
     """Return whether ``a > b`` and whether they are equal, without a carry chain: half by half, in few levels."""
     if len(a) == 1:
         return a & ~b, ~(a ^ b)
@@ -93,12 +98,12 @@ def _greater(a, b):
     return high | (high_equal & low), high_equal & low_equal
 
 
-def contestants(levels):
+def contestants(levels: int) -> int:
     """Return how many scores a round compares: four want three levels of comparisons, a table and a multiplexer."""
     return 4 if levels > 4 else 2
 
 
-def winner_registers(classes, levels):
+def winner_registers(classes: int, levels: int) -> int:
     """Return the levels of registers of a :class:`Winner`: its rounds, one at least."""
     size, rounds = contestants(levels), 1
     while size**rounds < classes:

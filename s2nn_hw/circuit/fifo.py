@@ -1,6 +1,8 @@
 """A queue of words whose two ends are registers: nothing combinational from one side to the other."""
 
-from amaranth.hdl import Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +17,7 @@ class Queue(wiring.Component):
     the oldest word in the memory, if any is ``stored``, else the word at ``i``, if it is ``pushed``.
     """
 
-    def __init__(self, *, width, depth):
+    def __init__(self, *, width: int, depth: int) -> None:
         self.width, self.depth = width, depth
         super().__init__(
             {
@@ -29,7 +31,8 @@ class Queue(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         ready, stored = Signal(init=1), self.stored  # room in the memory; words in it
         head, valid = Signal(self.width, reset_less=True), Signal()
@@ -55,7 +58,7 @@ class Queue(wiring.Component):
             m.d.sync += [level.eq(level - 1), stored.eq(level != 1), ready.eq(1)]
         return m
 
-    def _memory(self, m, pushed, write, read):
+    def _memory(self, m: Module, pushed: Value, write: Signal, read: Signal) -> Value:
         """Add the memory; return the oldest word in it. Rows are a power of two, so its pointers wrap by themselves.
 
         A word is written whenever one comes, and counts only where ``write`` is high: the later of the two.

@@ -7,6 +7,7 @@ from typing import Any
 from s2nn_hw.circuit.stage import Tensor
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.neuron import Neuron
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Job:
     def output(self) -> str:
         """The name of the tensor that leaves."""
         return self.pool.name if self.pool else self.layer.name
+
+    @property
+    def neuron(self) -> Neuron:
+        """The neurons of a layer that accumulates."""
+        return self.layer.own_neuron
 
     @property
     def several(self) -> bool:

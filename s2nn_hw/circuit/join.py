@@ -1,5 +1,8 @@
 """Where streams part and meet: fork, merge of words, OR of words."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,13 +14,14 @@ class Fork(wiring.Component):
     The only component whose ``valid`` looks at ``ready``: of the other branches, never of its own.
     """
 
-    def __init__(self, *, width, branches):
+    def __init__(self, *, width: int, branches: int) -> None:
         self.width, self.branches = width, branches
         super().__init__(
             {"i": In(stream.Signature(width))} | {f"o{k}": Out(stream.Signature(width)) for k in range(branches)}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         branches = [getattr(self, f"o{k}") for k in range(self.branches)]
         for branch in branches:
@@ -30,14 +34,15 @@ class Fork(wiring.Component):
 class Merge(wiring.Component):
     """``counts[0]`` words of ``i0``, then ``counts[1]`` of ``i1`` and so on, round and round; no delay."""
 
-    def __init__(self, *, width, counts):
+    def __init__(self, *, width: int, counts: Iterable[int]) -> None:
         self.width, self.counts = width, tuple(counts)
         super().__init__(
             {"o": Out(stream.Signature(width))}
             | {f"i{k}": In(stream.Signature(width)) for k in range(len(self.counts))}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         sources = [getattr(self, f"i{k}") for k in range(len(self.counts))]
         turn = Signal(range(len(sources)))
@@ -63,11 +68,12 @@ class OrWords(wiring.Component):
     ``o``: a word of ``width`` spikes, offered one cycle after the last word came, which waits for the word before.
     """
 
-    def __init__(self, *, width, words, taps=1):
+    def __init__(self, *, width: int, words: int, taps: int = 1) -> None:
         self.width, self.words, self.taps = width, words, taps
         super().__init__({"i": In(stream.Signature(width * taps)), "o": Out(stream.Signature(width))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         held, word = Signal(self.width), Signal(range(self.words + 1))
         last = word == self.words - 1

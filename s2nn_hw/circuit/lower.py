@@ -11,10 +11,10 @@ from math import prod
 from typing import Any
 
 from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.readers import buffers_of
 from s2nn_hw.circuit.stage import Reader, Stage, Tensor
-from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
@@ -128,7 +128,7 @@ def _join_stage(job: Job) -> Stage:
     layer, choice, tensors = job.layer, job.choice, job.tensors
     synapse, tensor = layer.synapses[0], tensors[layer.sources[0]]
     buffers = buffers_of(choice, layer)
-    size = {
+    size: dict[str, Any] = {
         "rows": tensor.rows,
         "columns": tensor.columns,
         "words": tensor.pixel_words,
@@ -138,16 +138,17 @@ def _join_stage(job: Job) -> Stage:
     }
     if synapse.slides:
         size |= {
-            "kernel": (synapse.size, synapse.size),
+            "kernel": synapse.kernel,
             "stride": synapse.stride,
             "padding": synapse.padding,
-            "taps": min(choice.taps, synapse.size**2),
+            "taps": min(choice.taps, prod(synapse.kernel)),
         }
     readers = tuple(
         Reader(source, tensor, WindowParams(**size, depth=depth))
         for source, depth in zip(layer.sources, buffers, strict=True)
     )
-    return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=readers[0].window.taps)
+    taps = min(choice.taps, prod(synapse.kernel)) if synapse.slides else 1
+    return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=taps)
 
 
 def with_buffers(plan: Any, buffers: Mapping[str, Sequence[int]]) -> Any:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.stage import Reader, Tensor
-from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
@@ -37,13 +37,13 @@ def splits_of(synapse: Synapse, tensor: Tensor, groups: int, neurons: int) -> in
 def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, planes: int, several: bool, depth: int) -> Reader:
     """Return the reader of an engine that takes all taps at once, the bits of a pixel side by side."""
     window, conv = None, synapse.slides
-    shape = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
+    shape: dict[str, Any] = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
     if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
         window = WindowParams(
             rows=tensor.rows,
             columns=tensor.columns,
             words=tensor.pixel_words,
-            kernel=tuple(synapse.kernel),
+            kernel=synapse.kernel,
             stride=synapse.stride,
             padding=synapse.padding,
             taps=prod(synapse.kernel),
@@ -71,7 +71,7 @@ def ordered_reader(
 ) -> Reader:
     """Return the reader of an engine that takes a word at a time, in ``order``."""
     planes, several = network.peak(layer).bit_length(), len(layer.sources) > 1
-    common = {
+    common: dict[str, Any] = {
         "width": tensor.width,
         "planes": planes,
         "spare": tensor.spare if source == INPUT else 0,
@@ -90,7 +90,7 @@ def ordered_reader(
         rows=tensor.rows,
         columns=tensor.columns,
         words=tensor.pixel_words,
-        kernel=tuple(synapse.kernel),
+        kernel=synapse.kernel,
         stride=synapse.stride,
         padding=synapse.padding,
         taps=min(order.taps, prod(synapse.kernel)),

@@ -1,11 +1,15 @@
 """The stages of a circuit: what each reads, in which order, and what it computes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from s2nn_hw.circuit.windows import WindowParams
+from s2nn_hw.circuit.geometry import WindowParams
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.neurons.neuron import Neuron
 
 
 @dataclass(frozen=True)
@@ -18,20 +22,21 @@ class Tensor:
     width: int
 
     @property
-    def pixel_words(self):
+    def pixel_words(self) -> int:
+        """Words of a pixel."""
         return -(-self.channels // self.width)
 
     @property
-    def words(self):
+    def words(self) -> int:
         """Words of a frame."""
         return self.rows * self.columns * self.pixel_words
 
     @property
-    def spare(self):
+    def spare(self) -> int:
         """Values past the last channel in a pixel's last word."""
         return self.pixel_words * self.width - self.channels
 
-    def stream(self, values):
+    def stream(self, values: np.ndarray) -> np.ndarray:
         """Return ``values`` ``(frames, size)`` as words, ``(frames, words, width)``, zeros in the spare places."""
         pixels = values.reshape(len(values), self.rows * self.columns, self.channels)
         padded = np.pad(pixels, ((0, 0), (0, 0), (0, self.spare)))
@@ -52,14 +57,14 @@ class Reader:
     pixelwise: bool = False
 
     @property
-    def pass_words(self):
+    def pass_words(self) -> int:
         """Words that the source adds to one pass of the engine."""
         if self.window:
             return self.window.pass_words
         return self.tensor.pixel_words if self.pixelwise else self.tensor.words
 
     @property
-    def positions(self):
+    def positions(self) -> np.ndarray:
         """Output positions (row, column) in the order of computation, int64 ``(positions, 2)``."""
         if self.window:
             return self.window.positions
@@ -67,12 +72,12 @@ class Reader:
         return np.indices(size).reshape(2, -1).T
 
     @property
-    def frame_words(self):
+    def frame_words(self) -> int:
         """Words that leave in one frame."""
         w = self.window
         return len(w.positions) * w.groups * w.planes * w.pass_words if w else self.tensor.words
 
-    def gather(self, values):
+    def gather(self, values: np.ndarray) -> np.ndarray:
         """Return the words of a pass, ``(frames, positions, splits, pass_words, taps * width)``."""
         if self.window is None:
             words = self.tensor.stream(values)
@@ -85,43 +90,51 @@ class Reader:
 class Stage:
     """One layer in the circuit; ``output``: name of the tensor that leaves (the layer's, or of the fused pooling's).
 
-    ``engine``: of :data:`s2nn_hw.circuit.engines.ENGINES`, or None where spikes are only
+    ``engine``: an :class:`~s2nn_hw.circuit.engines.params.EngineParams`, or None where spikes are only
     ORed. ``repeats``: positions of a pooling cell; ``or_taps``: places of which a join takes the OR at once;
     ``fused``: the layers in front that an unrolled engine has swallowed, in order.
     """
 
-    layer: object
+    layer: Layer
     output: str
-    readers: tuple
-    engine: object
+    readers: tuple[Reader, ...]
+    engine: Any
     neurons: int
     repeats: int = 1
     or_taps: int = 1
-    fused: tuple = ()
+    fused: tuple[Layer, ...] = ()
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[Layer, ...]:
         """The layers that are computed here, in order, but for a fused pooling."""
         return (*self.fused, self.layer)
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """The name of the layer."""
         return self.layer.name
 
     @property
-    def is_readout(self):
+    def is_readout(self) -> bool:
+        """Whether scores leave, not spikes."""
         return self.layer.is_readout
 
+    @property
+    def neuron(self) -> Neuron:
+        """The neurons of a stage that accumulates."""
+        return self.layer.own_neuron
+
     @cached_property
-    def positions(self):
+    def positions(self) -> np.ndarray:
         """Output positions (row, column) in the order of computation, int64 ``(positions, 2)``."""
         return self.readers[0].positions
 
     @property
-    def pass_words(self):
+    def pass_words(self) -> int:
+        """Words of one pass, of all sources."""
         return sum(reader.pass_words for reader in self.readers)
 
-    def words(self, values):
+    def words(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return what the engine sees of each source's ``values``: ``(frames, positions, splits, words, width)``."""
         parts = [reader.gather(x) for reader, x in zip(self.readers, values, strict=True)]
         splits, width = max(p.shape[2] for p in parts), max(p.shape[4] for p in parts)

@@ -12,13 +12,14 @@ register one word ahead of where it is used: behind it stands one adder, never t
 """
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.mux import choose
 
 
@@ -33,7 +34,7 @@ class Move(NamedTuple):
     image: int
 
 
-def level_sizes(p):
+def level_sizes(p: WindowParams) -> dict[str, int]:
     """Return ``{counter: size}`` for window ``p``, the innermost first."""
     return {
         "word": p.words // p.splits,
@@ -46,9 +47,9 @@ def level_sizes(p):
     }
 
 
-def level_moves(p):
+def level_moves(p: WindowParams) -> dict[str, tuple[str, list[Move]]]:
     """Return ``{counter: (counter that chooses, its moves)}``: when a counter of window ``p`` goes on and those before
-    it start again. The last entry, None, is from an image to the next."""
+    it start again. The last entry, ``image``, is from an image to the next."""
     part, taps = p.words // p.splits, p.tap_offsets
     stepped = p.pool * p.stride * p.words
     adds = {  # what each value of a counter adds to (address, reach)
@@ -65,9 +66,10 @@ def level_moves(p):
         "column": (oldest[:, 1:2] - oldest[:, :1]).reshape(-1),
         "row": oldest[1:, 0] - oldest[:-1, -1],
     }
-    back, found, ring = np.zeros(2, np.int64), {}, 1 << p.address_bits
-    for name, values in adds.items():
-        values = np.array(values)
+    back, ring = np.zeros(2, np.int64), 1 << p.address_bits
+    found: dict[str, tuple[str, list[Move]]] = {}
+    for name, pairs in adds.items():
+        values = np.array(pairs)
         steps = (np.diff(values, axis=0) + back).tolist()
         if name in frees and steps:
             found[name] = "row", [Move(steps[0][0] % ring, steps[0][1], int(f), 0) for f in frees[name]]
@@ -75,11 +77,12 @@ def level_moves(p):
             found[name] = name, [Move(address % ring, reach, 0, 0) for address, reach in steps]
         back += values[0] - values[-1]
     address, reach = (back + p.frame_words).tolist()
-    found[None] = None, [Move(address % ring, reach, p.frame_words + int(oldest[0, 0] - oldest[-1, -1]), p.frame_words)]
+    freed = p.frame_words + int(oldest[0, 0] - oldest[-1, -1])
+    found["image"] = "image", [Move(address % ring, reach, freed, p.frame_words)]
     return found
 
 
-def inside_tables(p, axis):
+def inside_tables(p: WindowParams, axis: int) -> list[tuple[int, ...]]:
     """Return by row (``axis`` 0) or column (1) of the taps of a cell whether it lies in the image: a bit per row or
     column of cells."""
     size, reach = (p.rows, p.columns)[axis], (p.pool - 1) * p.stride + p.kernel[axis]
@@ -96,7 +99,7 @@ class Walk(wiring.Component):
     at. All but ``following`` are registers.
     """
 
-    def __init__(self, params):
+    def __init__(self, params: WindowParams) -> None:
         self.params = p = params
         self.sizes = level_sizes(p)
         levels = level_moves(p)
@@ -122,7 +125,7 @@ class Walk(wiring.Component):
             {"step": In(1)} | {name: Out(range(max(2, size)), init=first) for name, (size, first) in ports.items()}
         )
 
-    def inside(self, port):
+    def inside(self, port: int) -> Value:
         """Return whether the tap of ``port`` lies in the image."""
         p, table = self.params, []
         for corner in np.ndindex(p.pool, p.pool):
@@ -132,7 +135,7 @@ class Walk(wiring.Component):
             table.append(choose(taps, self.tap))
         return choose(table, self.inner)
 
-    def _inside(self, row, column):
+    def _inside(self, row: int, column: int) -> Value:
         """Return whether the image has ``row`` and ``column``, counted from the cell's corner."""
         found = C(1)
         for axis, (n, bits) in enumerate(((row, self.rows), (column, self.columns))):
@@ -140,7 +143,8 @@ class Walk(wiring.Component):
             found = found & (bits[flags.index(table)] if table in flags else C(table[0]))
         return found
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         p, counts, ends, on = self.params, {}, {}, self.step
         second = 1 % prod(self.sizes.values())  # the counters are a word ahead
@@ -148,7 +152,7 @@ class Walk(wiring.Component):
             second, digit = divmod(second, size)
             counts[name], ends[name] = _counter(m, name, size, digit, on)
             on = on & ends[name]
-        kind = C(self.codes[None][1][0])
+        kind = C(self.codes["image"][1][0])
         for name in reversed(self.sizes):
             if name in self.codes:
                 chooser, codes = self.codes[name]
@@ -170,7 +174,7 @@ class Walk(wiring.Component):
         return m
 
 
-def _counter(m, name, size, init, step):
+def _counter(m: Module, name: str, size: int, init: int, step: Value) -> tuple[Value, Value]:
     """Return a counter ``0 .. size - 1`` that goes on with ``step``, and whether it is at its end: a register too."""
     if size == 1:
         return C(0, 1), C(1, 1)

@@ -6,18 +6,22 @@ against synthesis).
 """
 
 from math import ceil
+from typing import Any
 
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cost import parts
-from s2nn_hw.design import CYCLE_BITS, TAG_BITS
+from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.family.memory import Cost, bits_for, ram
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, ram
+from s2nn_hw.family.record import Family
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
 
 
-def stage_cost(family, stage, width, *, predicted=False):
+def stage_cost(family: Family, stage: Stage, width: int, *, predicted: bool = False) -> Cost:
     """Return the :class:`Cost` of one stage: windows, joins, engine, neurons that give words of ``width`` spikes.
 
     ``predicted``: logic is not searched for, see :func:`~s2nn_hw.circuit.engines.params.EngineParams.cost`.
@@ -33,7 +37,7 @@ def stage_cost(family, stage, width, *, predicted=False):
     return cost
 
 
-def link_cost(family, design):
+def link_cost(family: Family, design: Design) -> Cost:
     """Return the :class:`Cost` of the UART host link: packets, and a buffer of :data:`LINK_FRAMES` frames."""
     words = LINK_FRAMES << (design.beats - 1).bit_length()
     bits = design.pixels_per_beat * design.network.input.bits
@@ -41,7 +45,7 @@ def link_cost(family, design):
     return Cost(luts + luts_bit * bits, ffs + ffs_bit * bits, ram(family, words, bits, registered=True).brams)
 
 
-def streaming_cost(family, design):
+def streaming_cost(family: Family, design: Design) -> Cost:
     """Return the :class:`Cost` of the results' queue where frames never wait, and of the cycle that rides along."""
     width = len(design.network.classes) * design.score_width + TAG_BITS
     queue = ram(family, design.frames_under_way - 1, width, registered=False)
@@ -50,7 +54,7 @@ def streaming_cost(family, design):
     return queue + counters + Cost(luts=width + TAG_BITS * shifted, ffs=width + TAG_BITS * (2 if shifted else rides))
 
 
-def frame_cost(family, design):
+def frame_cost(family: Family, design: Design) -> Cost:
     """Return the :class:`Cost` of what stands around the stages: argmax, cycle counters, input."""
     last = design.stages[-1]
     readout = last.engine.neurons_cost(family, last, score_width=design.score_width, queued=design.streaming)
@@ -62,7 +66,7 @@ def frame_cost(family, design):
     return starts + readout + around
 
 
-def estimate(design, family, *, link=False):
+def estimate(design: Design, family: str, *, link: bool = False) -> dict[str, Any]:
     """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
 
     ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do.
@@ -73,7 +77,7 @@ def estimate(design, family, *, link=False):
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
     kind = FAMILIES[family]
     widths = {name: tensor.width for name, tensor in design.tensors.items()}
-    costs = [stage_cost(kind, stage, widths.get(stage.output)) for stage in design.stages]
+    costs = [stage_cost(kind, stage, widths.get(stage.output, 0)) for stage in design.stages]
     total = sum(costs, frame_cost(kind, design))
     if link:
         total += link_cost(kind, design)
@@ -94,7 +98,7 @@ def estimate(design, family, *, link=False):
     }
 
 
-def packing(family, stage):
+def packing(family: Family, stage: Stage) -> dict[str, Any]:
     """Return ``weight_bits`` (of the network), ``weight_brams`` and ``packing``: bits stored over the bits of these
     block RAMs; None where weights are in logic."""
     if stage.engine is None:
@@ -108,5 +112,5 @@ def packing(family, stage):
     }
 
 
-def _plain(count):
+def _plain(count: float) -> float:
     return int(count) if count == int(count) else count

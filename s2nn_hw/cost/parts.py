@@ -2,9 +2,10 @@
 
 from math import ceil
 
+from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.stage import Stage
-from s2nn_hw.circuit.windows import WindowParams
-from s2nn_hw.family.memory import Cost, bits_for, multiplexer, ram
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
 
 

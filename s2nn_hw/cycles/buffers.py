@@ -8,23 +8,33 @@ does not depend on the spikes; how fast it is does.
     sized   the least with which a sequence of real frames ends in the same cycle as with ample room
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil
+from typing import Any
 
+import numpy as np
+
+from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.lower import lower
+from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.cycles.timing import Deadlock, Timing
-from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import image_shape
 
 MARGIN_ROWS = 2
 
+Depths = Mapping[tuple[int, int], int]  # words of windows by stage and reader
 
-def joins(network):
+
+def joins(network: Network) -> list[Layer]:
     """Return the layers with several sources."""
     return [layer for layer in network.layers if len(layer.sources) > 1]
 
 
-def lags(network):
+def lags(network: Network) -> dict[str, float]:
     """Return by tensor name how far it comes behind the input, in frames: kernel rows that must have come, over all."""
     late = {INPUT: 0.0}
     for layer in network.layers:
@@ -43,9 +53,10 @@ def lags(network):
     return late
 
 
-def safe_buffers(network, plan):
+def safe_buffers(network: Network, plan: Any) -> dict[str, tuple[int, ...]]:
     """Return ``{layer name: (words per source, ...)}`` for each join of ``network`` with which no circuit stops."""
-    late, buffers = lags(network), {}
+    late = lags(network)
+    buffers: dict[str, tuple[int, ...]] = {}
     if not joins(network):
         return buffers
     for stage in lower(network, plan):
@@ -54,7 +65,7 @@ def safe_buffers(network, plan):
         last = max(late[reader.source] for reader in stage.readers)
         depths = []
         for reader in stage.readers:
-            tensor, window = reader.tensor, reader.window
+            tensor, window = reader.tensor, _window(reader)
             row = tensor.columns * tensor.pixel_words
             frames = last - late[reader.source]
             depths.append(window.default_depth + ceil(frames * tensor.words) + MARGIN_ROWS * row)
@@ -62,7 +73,9 @@ def safe_buffers(network, plan):
     return buffers
 
 
-def size_buffers(network, plan, values, *, length=3, exact=True):
+def size_buffers(
+    network: Network, plan: Any, values: Mapping[str, np.ndarray], *, length: int = 3, exact: bool = True
+) -> dict[str, tuple[int, ...]]:
     """Return ``{layer name: (words per source, ...)}`` for the joins: the least that cost no cycle.
 
     ``values``: of every tensor by name (:func:`s2nn_hw.network.trace.layer_inputs`), at least ``length`` frames, which
@@ -81,14 +94,15 @@ def size_buffers(network, plan, values, *, length=3, exact=True):
     ]
     if not places:
         return {}
-    least = {(k, q): stages[k].readers[q].window.least_depth for k, q in places}
+    windows = {(k, q): _window(stages[k].readers[q]) for k, q in places}
+    least = {place: window.least_depth for place, window in windows.items()}
     safe = safe_buffers(network, plan)
     if exact:
-        depths = {(k, q): _ample(stages[k].readers[q]) for k, q in places}
+        depths = {place: _ample(window) for place, window in windows.items()}
     else:
         depths = {(k, q): 1 << (safe[stages[k].name][q] - 1).bit_length() for k, q in places}
 
-    def ends(chosen):
+    def ends(chosen: Depths) -> int | None:
         timing.stages = _with_depths(stages, chosen)
         try:
             return int(timing.schedule(ones, length=length).offered[0, -1])
@@ -101,7 +115,8 @@ def size_buffers(network, plan, values, *, length=3, exact=True):
         best = ends(depths)
     for place in places:
         if exact:
-            depths[place] = _least(lambda n, at=place: ends(depths | {at: n}) == best, least[place], depths[place])
+            enough = partial(_as_fast, ends, depths, place, best)
+            depths[place] = _least(enough, least[place], depths[place])
             continue
         while depths[place] // 2 >= least[place] and ends(depths | {place: depths[place] // 2}) == best:
             depths[place] //= 2
@@ -112,7 +127,14 @@ def size_buffers(network, plan, values, *, length=3, exact=True):
     }
 
 
-def _least(enough, low, high):
+def _as_fast(
+    ends: Callable[[Depths], int | None], depths: Depths, place: tuple[int, int], best: int, words: int
+) -> bool:
+    """Return whether the circuit ``ends`` in cycle ``best`` with so many ``words`` at ``place``."""
+    return ends({**depths, place: words}) == best
+
+
+def _least(enough: Callable[[int], bool], low: int, high: int) -> int:
     """Return the least number from ``low`` to ``high`` that is ``enough``; ``high`` is."""
     while low < high:
         middle = (low + high) // 2
@@ -120,17 +142,24 @@ def _least(enough, low, high):
     return high
 
 
-def _ample(reader):
+def _ample(window: WindowParams) -> int:
     """Return words enough for a whole frame beside what the window needs."""
-    return reader.window.default_depth + reader.window.frame_words
+    return window.default_depth + window.frame_words
 
 
-def _with_depths(stages, depths):
+def _window(reader: Reader) -> WindowParams:
+    """Return the window in front of a join, which each of its sources has."""
+    if reader.window is None:
+        raise ValueError(f"no window keeps words of {reader.source}")
+    return reader.window
+
+
+def _with_depths(stages: Sequence[Stage], depths: Depths) -> tuple[Stage, ...]:
     """Return ``stages`` with the windows' ``depths`` ``{(stage, reader): words}``."""
     changed = []
     for k, stage in enumerate(stages):
         readers = tuple(
-            replace(r, window=replace(r.window, depth=depths[k, q])) if (k, q) in depths else r
+            replace(r, window=replace(_window(r), depth=depths[k, q])) if (k, q) in depths else r
             for q, r in enumerate(stage.readers)
         )
         changed.append(replace(stage, readers=readers))

@@ -14,64 +14,76 @@ sequences of frames, the ``lanes``, go through the same steps together, and ever
 Functions are inlined because handing a :class:`State` over costs more than a word's work.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from s2nn_hw.compiled import njit
-
-LONG_AGO = -(1 << 30)
-TOO_LATE = 1 << 30
-MAX_AHEAD = 32
-NOBODY, UNKNOWN = -1, -2
-
-SOURCE, WINDOW, SCANNED, SUMMED, FLOWING, UNIT, READOUT, ORED, SINK = range(9)
-
-# Columns of `parts`: kind, channel out, first port, and numbers that depend on the kind.
-KIND, OUT, PORT = range(3)
-FRAME, RESULT, START = 3, 4, 5  # source: words of a frame, channel of the results, cycle of the first word
-FRAME_IN, FRAME_OUT, DEPTH, OLDEST, NEEDS, CELLS, CELL_OUT = range(3, 10)  # window: words, words held, tables, cells
-PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engines: words, passes, cycles, part, cells
-BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # engines that scan for spikes
-WORD_CYCLES = 9  # the others
-CELL_WORDS, DELAY = 3, 4  # neurons: words of a cell, cycles from the capture to the first offer
-ORED_WORDS = 3
-# and how far it is: words taken and given; cells whose words are free; word of the pass and passes so far; cells that
-# have ended and the row of `times` where their cycles begin; row of the cycles in which frames end
-TAKEN, GIVEN, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(16, 24)
-COLUMNS = 24
-
-# `channels`: row of `times` where the offers begin, words in all, first port that reads it, words offered, and passed
-OFFERS, LENGTH, FIRST_PORT, OFFERED, PASSED = range(5)
-# `ports`, in the order of parts: channel, row of `times` where the ready cycles begin, words in all, words of a pass,
-# words readied, the next port that reads the same channel (NOBODY: none)
-CHANNEL, READY, WORDS, PASS_WORDS, READIED, NEXT = range(6)
-
-
-class State(NamedTuple):
-    """A circuit at work: structure (int64) and cycles (int32, last axis: lanes).
-
-    ``tables``: those of the windows. ``times``: rows of offers (once a word has passed: when it did) and of ready
-    cycles, ends of cells and of frames. ``last``: by part, of the last word taken, windows: read. ``moves``: ends of
-    the last passes. By part and bank ``scanned``: the last spike; ``place``: the next place of the queue; ``pops``:
-    when each place was left. ``ones``: uint16 ``(rows, lanes)`` of all event engines.
-    """
-
-    parts: np.ndarray
-    channels: np.ndarray
-    ports: np.ndarray
-    tables: np.ndarray
-    times: np.ndarray
-    last: np.ndarray
-    moves: np.ndarray
-    scanned: np.ndarray
-    place: np.ndarray
-    pops: np.ndarray
-    ones: np.ndarray
+from s2nn_hw.cycles.state import (
+    AHEAD,
+    BANKS,
+    CAPTURE,
+    CELL_OUT,
+    CELL_PASSES,
+    CELL_WORDS,
+    CELLS,
+    CHANNEL,
+    CLOSED,
+    DELAY,
+    DEPTH,
+    DONE,
+    ENDED,
+    FIRST_PORT,
+    FLOWING,
+    FRAME,
+    FRAME_IN,
+    FRAME_OUT,
+    FRAME_PASSES,
+    FREED,
+    GIVEN,
+    GROUPS,
+    KIND,
+    LENGTH,
+    MAX_AHEAD,
+    NEEDS,
+    NEURONS,
+    NEXT,
+    NOBODY,
+    OFFERED,
+    OFFERS,
+    OLDEST,
+    ONES,
+    ORED,
+    ORED_WORDS,
+    OUT,
+    PASS,
+    PASS_WORDS,
+    PASSED,
+    PASSES,
+    PLANES,
+    PORT,
+    QUEUE,
+    READIED,
+    READOUT,
+    READY,
+    RESULT,
+    SCANNED,
+    SLOTS,
+    SOURCE,
+    SPLITS,
+    START,
+    SUMMED,
+    TAKEN,
+    UNIT,
+    UNKNOWN,
+    WINDOW,
+    WORD,
+    WORD_CYCLES,
+    WORDS,
+    State,
+)
 
 
 @njit(nogil=True)
-def settle(channels, ports, times, channel):
+def settle(channels: np.ndarray, ports: np.ndarray, times: np.ndarray, channel: int) -> None:
     """Let all words of ``channel`` pass whose offer and ready cycles are known."""
     limit = channels[channel, OFFERED]
     first = channels[channel, FIRST_PORT]
@@ -91,13 +103,13 @@ def settle(channels, ports, times, channel):
 
 
 @njit(nogil=True, inline="always")
-def passed(s, channel, n):
+def passed(s: State, channel: int, n: int) -> int:
     """Return the row of ``times`` with the cycles in which word ``n`` passes, UNKNOWN as long as they are not known."""
     return s.channels[channel, OFFERS] + n if n < s.channels[channel, PASSED] else UNKNOWN
 
 
 @njit(nogil=True, inline="always")
-def offer(s, part):
+def offer(s: State, part: int) -> None:
     """The next word of ``part`` is offered; its cycles stand in their row."""
     out = s.parts[part, OUT]
     s.parts[part, GIVEN] += 1
@@ -106,14 +118,14 @@ def offer(s, part):
 
 
 @njit(nogil=True, inline="always")
-def accept(s, port):
+def accept(s: State, port: int) -> None:
     """The next word at ``port`` is taken; from when on stands in its row."""
     s.ports[port, READIED] += 1
     settle(s.channels, s.ports, s.times, s.ports[port, CHANNEL])
 
 
 @njit(nogil=True, inline="always")
-def turn(s, part, at):
+def turn(s: State, part: int, at: int) -> tuple[int, int]:
     """Return ``(port, word)`` of word ``at`` of a pass: the sources' words of a pass follow each other."""
     port = s.parts[part, PORT]
     while at >= s.ports[port, PASS_WORDS]:
@@ -123,7 +135,8 @@ def turn(s, part, at):
 
 
 @njit(nogil=True, inline="always")
-def work_source(s, part, under_way):
+def work_source(s: State, part: int, under_way: int) -> bool:
+    """A word is offered at once; the first of a frame when the result ``under_way`` frames before has come."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
         return False
@@ -140,7 +153,7 @@ def work_source(s, part, under_way):
 
 
 @njit(nogil=True, inline="always")
-def write_window(s, part):
+def write_window(s: State, part: int) -> bool:
     """The ring takes a word a cycle, while the oldest word that it keeps is less than its depth away."""
     port = s.parts[part, PORT]
     n, before = s.ports[port, READIED], NOBODY
@@ -171,7 +184,7 @@ def write_window(s, part):
 
 
 @njit(nogil=True, inline="always")
-def read_window(s, part):
+def read_window(s: State, part: int) -> bool:
     """A word is read when what it needs is written and the fourth before it has left; it is offered three later."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     if n >= s.channels[out, LENGTH]:
@@ -201,7 +214,7 @@ def read_window(s, part):
 
 
 @njit(nogil=True, inline="always")
-def room_behind(s, part):
+def room_behind(s: State, part: int) -> int:
     """Return the row of the word after which the neurons have room for the cell that is summed (NOBODY: from the
     start on, UNKNOWN: not known yet)."""
     cell, unit = s.parts[part, PASSES] // s.parts[part, CELL_PASSES], s.parts[part, NEURONS]
@@ -211,7 +224,8 @@ def room_behind(s, part):
 
 
 @njit(nogil=True, inline="always")
-def take_word(s, part):
+def take_word(s: State, part: int) -> bool:
+    """A word is taken when the one before has passed; the last of a cell when there is room behind the engine."""
     port, at = turn(s, part, s.parts[part, WORD])
     n = s.parts[part, PASSES] * s.ports[port, PASS_WORDS] + at
     if n >= s.ports[port, WORDS]:
@@ -246,7 +260,7 @@ def take_word(s, part):
 
 
 @njit(nogil=True, inline="always")
-def await_queues(s, part, row):
+def await_queues(s: State, part: int, row: int) -> None:
     """A word is taken when the pass AHEAD before has ended and each bank's queue has a place."""
     ahead = (s.parts[part, PASSES] - s.parts[part, AHEAD]) % MAX_AHEAD
     for lane in range(s.times.shape[1]):
@@ -258,7 +272,7 @@ def await_queues(s, part, row):
 
 
 @njit(nogil=True, inline="always")
-def queue_word(s, part):
+def queue_word(s: State, part: int) -> None:
     """A bank scans its non-zero words one after the other, those of a pass from when the pass before has ended."""
     number = s.parts[part, PASSES]
     plane, group = number % s.parts[part, PLANES], number // s.parts[part, PLANES] % s.parts[part, GROUPS]
@@ -280,7 +294,7 @@ def queue_word(s, part):
 
 
 @njit(nogil=True, inline="always")
-def end_pass(s, part):
+def end_pass(s: State, part: int) -> bool:
     """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
     number, room = s.parts[part, PASSES], NOBODY
     final, event = (number + 1) % s.parts[part, CELL_PASSES] == 0, s.parts[part, KIND] == SCANNED
@@ -316,7 +330,8 @@ def end_pass(s, part):
 
 
 @njit(nogil=True, inline="always")
-def work_neurons(s, part):
+def work_neurons(s: State, part: int) -> bool:
+    """The words of a cell are offered from when the neurons have it."""
     n, out = s.parts[part, GIVEN], s.parts[part, OUT]
     cell = n // s.parts[part, CELL_WORDS]
     if n >= s.channels[out, LENGTH] or cell >= s.parts[part, ENDED]:
@@ -329,7 +344,7 @@ def work_neurons(s, part):
 
 
 @njit(nogil=True, inline="always")
-def work_ored(s, part):
+def work_ored(s: State, part: int) -> bool:
     """Words are taken one a cycle; the last of a group when the word before has left, which gives the next word."""
     words = s.parts[part, ORED_WORDS]
     port, at = turn(s, part, s.parts[part, TAKEN] % words)
@@ -363,7 +378,7 @@ def work_ored(s, part):
 
 
 @njit(nogil=True, inline="always")
-def work(s, part, under_way):
+def work(s: State, part: int, under_way: int) -> bool:
     """Let ``part`` do one thing; return whether it could."""
     kind = s.parts[part, KIND]
     if kind == SOURCE:
@@ -386,7 +401,7 @@ def work(s, part, under_way):
 
 
 @njit(nogil=True)
-def run(s, under_way):
+def run(s: State, under_way: int) -> bool:
     """Work all parts until none can go on; return whether all results came (else: deadlock).
 
     At most ``under_way`` frames are in the circuit; part 0 is the source.

@@ -5,38 +5,27 @@ is taken, and a read-only memory competes with logic at a price per bit. A memor
 at once takes a copy for each; memories of LUTs on Xilinx can be read at three.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log
 
-
-@dataclass(frozen=True)
-class Cost:
-    """LUTs, flip-flops and block RAMs in the family's units; costs add up and multiply."""
-
-    luts: float = 0.0
-    ffs: float = 0.0
-    brams: float = 0.0
-
-    def __add__(self, other):
-        return Cost(self.luts + other.luts, self.ffs + other.ffs, self.brams + other.brams)
-
-    def __mul__(self, times):
-        return Cost(self.luts * times, self.ffs * times, self.brams * times)
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.record import Family, Shapes
 
 
-def _count(shapes, rows, width):
+def _count(shapes: Shapes, rows: int, width: int) -> int:
     return min(ceil(rows / deep) * ceil(width / wide) for deep, wide in shapes)
 
 
-def _blocks(family, rows, width):
+def _blocks(family: Family, rows: int, width: int) -> list[tuple[float, Cost]]:
     return [
         (_count(shapes, rows, width) * cost, Cost(brams=share * _count(shapes, rows, width)))
         for share, cost, shapes in family.blocks
     ]
 
 
-def rom(family, rows, width, memory="auto", *, bits=8, columns=None):
+def rom(
+    family: Family, rows: int, width: int, memory: str = "auto", *, bits: int = 8, columns: int | None = None
+) -> Cost:
     """Return the :class:`Cost` of a read-only memory with a registered output.
 
     ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say. In logic ``bits``
@@ -44,16 +33,16 @@ def rom(family, rows, width, memory="auto", *, bits=8, columns=None):
     """
     functions = min(width, 2 ** min(rows, 16) if columns is None else columns)
     logic = Cost(luts=functions * column_luts(family, rows, bits), ffs=functions if columns is not None else width)
-    options = {
+    options: dict[str, list[tuple[float, Cost]]] = {
         "auto": [(rows * width * family.rom_bit, logic), *_blocks(family, rows, width)],
         "block": _blocks(family, rows, width),
         "distributed": [(0, logic)],
-    }[memory]
+    }
     # of equal costs the first is taken
-    return min(options, key=lambda option: option[0])[1]
+    return min(options[memory], key=lambda option: option[0])[1]
 
 
-def column_luts(family, rows, bits):
+def column_luts(family: Family, rows: int, bits: int) -> float:
     """Return the LUTs of one column of ``rows`` bits in logic."""
     if not family.rom_curves:
         parts = max(1, rows / family.rom_rows)  # joined by multiplexers
@@ -72,7 +61,7 @@ def column_luts(family, rows, bits):
     )
 
 
-def ram(family, rows, width, *, registered, ports=1, block=False):
+def ram(family: Family, rows: int, width: int, *, registered: bool, ports: int = 1, block: bool = False) -> Cost:
     """Return the :class:`Cost` of a memory with a write port and ``ports`` to read, ``registered`` or read at once.
 
     ``block``: in block RAM, whatever is cheaper.
@@ -80,7 +69,7 @@ def ram(family, rows, width, *, registered, ports=1, block=False):
     # of equal costs the first is taken: flip-flops need no help when a row is read while it is written
     bits, held = rows * width, width * ports if registered else 0
     luts = bits * family.queue + (ports - 1) * width * rows / 4
-    options = [(bits * ports, Cost(luts=luts, ffs=bits + held))]
+    options: list[tuple[float, Cost]] = [(bits * ports, Cost(luts=luts, ffs=bits + held))]
     if registered:
         blocks = [(cost * ports, store * ports) for cost, store in _blocks(family, rows, width)]
         options = blocks if block and blocks else options + blocks
@@ -95,7 +84,7 @@ def ram(family, rows, width, *, registered, ports=1, block=False):
     return min(options, key=lambda option: option[0])[1]
 
 
-def multiplexer(family, ways):
+def multiplexer(family: Family, ways: int) -> float:
     """Return the LUTs of a multiplexer of ``ways`` inputs for one bit: a LUT takes ``inputs - 2`` of them (and two
     address bits), further ones add up."""
     return (ways - 1) / (3 if family.inputs == 6 else 1) if ways > 1 else 0

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from s2nn_hw.family.cost import Cost
+
+Shapes = tuple[tuple[int, int], ...]  # (rows, bits of a row) that a memory's cell can have
+
 
 @dataclass(frozen=True)
 class Family:
@@ -31,10 +35,10 @@ class Family:
     lut_kind: str
     bram_kind: str
     block_bits: int
-    blocks: tuple
+    blocks: tuple[tuple[float, int, Shapes], ...]
     rom_bit: float
-    lutram: tuple | None
-    lutram_ports: tuple
+    lutram: tuple[int, int, Shapes] | None
+    lutram_ports: Shapes
     rom_rows: int
     rom_mux: float
     inputs: int
@@ -51,14 +55,14 @@ class Family:
     pixel: float
     layer: float
     fixed: float
-    window: tuple
+    window: tuple[float, float, float]
     gate: float
-    link: tuple
-    rom_curves: tuple = ()
+    link: tuple[float, float, float, float]
+    rom_curves: tuple[tuple[tuple[int, float], ...], ...] = ()
     name: str = ""
     apart: float = 0.0
     shift: int = 0
-    room: tuple = (0.9, 0.9, 0.9)
+    room: tuple[float, float, float] = (0.9, 0.9, 0.9)
     output_registers: bool = False
 
     @property
@@ -71,6 +75,6 @@ class Family:
         """How constant weights become logic: ``lut4`` or ``lut6``."""
         return f"lut{self.mapped_inputs}"
 
-    def cells(self, cost):
+    def cells(self, cost: Cost) -> float:
         """Return how much of the device's count of LUTs the :class:`Cost` takes once it is placed."""
         return cost.luts + self.apart * cost.ffs

@@ -1,11 +1,13 @@
 """The classes that images are said to be of: one check for every command that measures accuracy."""
 
+from typing import Any
+
 import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 
 
-def checked_labels(labels, count, classes, what="labels"):
+def checked_labels(labels: Any, count: int, classes: int, what: str = "labels") -> np.ndarray:
     """Return ``labels`` as int64 ``(count,)``; :class:`UserError` unless they are integers from 0 below ``classes``."""
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,10 @@ MAX_NEURONS = 1 << 16
 class Input:
     """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8)."""
 
-    shape: tuple
+    shape: tuple[int, ...]
     bits: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = tuple(self.shape)
         if not 1 <= len(shape) <= 3 or any(type(n) is not int or n < 1 for n in shape):
             raise UserError(f"input: shape must be 1 to 3 positive integers, not {quoted(list(shape))}")
@@ -37,15 +38,16 @@ class Input:
         object.__setattr__(self, "shape", shape)
 
     @property
-    def size(self):
+    def size(self) -> int:
+        """Pixels of an image."""
         return math.prod(self.shape)
 
     @property
-    def peak(self):
+    def peak(self) -> int:
         """The largest pixel value."""
         return 2**self.bits - 1
 
-    def encode(self, images):
+    def encode(self, images: Any) -> np.ndarray:
         """Return ``(count, pixels)`` uint8: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``.
 
         Flat images ``(count, pixels)`` in raster order are taken too. Errors name shape or type.
@@ -77,7 +79,7 @@ class Layer:
     sources: tuple[str, ...] = ()
     delays: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.synapses, tuple | list):
             object.__setattr__(self, "synapses", (self.synapses,))
         object.__setattr__(self, "synapses", tuple(self.synapses))
@@ -94,8 +96,8 @@ class Layer:
         joins = any(not synapse.accumulates for synapse in self.synapses)
         if not self.synapses or (joins and len(self.synapses) > 1) or joins != (self.neuron is None):
             raise UserError(f"layer {self.name}: wanted one max pooling or OR without neurons, or weights with neurons")
-        for synapse in self.synapses if self.neuron else ():
-            if self.neuron.size != synapse.neurons:
+        for synapse in self.synapses:
+            if self.neuron and self.neuron.size != synapse.neurons:
                 raise UserError(
                     f"layer {self.name}: {synapse.neurons} neurons in the weights, {self.neuron.size} in the "
                     f"{self.neuron.table_name}"
@@ -107,7 +109,14 @@ class Layer:
         return self.delays or (0,) * len(self.sources)
 
     @property
-    def accumulates(self):
+    def own_neuron(self) -> Neuron:
+        """The neurons of a layer that accumulates."""
+        if self.neuron is None:
+            raise ValueError(f"layer {self.name} has no neurons")
+        return self.neuron
+
+    @property
+    def accumulates(self) -> bool:
         """Whether this layer has weights and neurons; else it only joins spikes."""
         return self.neuron is not None
 

@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ MAX_CLASS_NAME = 64
 BATCH_VALUES = 1 << 24  # values of one layer in one batch of the golden model
 
 
+Memory = tuple[dict[str, Any], dict[str, Any]]  # states of the neurons and values, by layer, of the frame before
+
+
 @dataclass(frozen=True)
 class Output:
     """What ``forward`` returns, all tensors, batch first.
@@ -30,23 +34,27 @@ class Output:
     name, ``spikes`` uint8 and ``accumulators`` int64 ``(batch, neurons)`` (thresholds and bias not applied).
     """
 
-    classes: object
-    scores: object
-    spikes: dict = field(default_factory=dict)
-    accumulators: dict = field(default_factory=dict)
+    classes: Any
+    scores: Any
+    spikes: dict[str, Any] = field(default_factory=dict)
+    accumulators: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers in topological order; the last is the readout and the only one without spikes."""
+    """Layers in topological order; the last is the readout and the only one without spikes.
+
+    ``shapes``: of the tensors, by name, followed from the input on.
+    """
 
     name: str
     input: Input
-    layers: tuple
-    classes: tuple
-    provenance: dict = field(default_factory=dict, compare=False)
+    layers: tuple[Layer, ...]
+    classes: tuple[str, ...]
+    provenance: dict[str, Any] = field(default_factory=dict, compare=False)
+    shapes: dict[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.name):
             raise UserError(
                 f"network name must be at most 64 letters, digits, '.', '_' and '-' that begin with a "
@@ -59,7 +67,9 @@ class Network:
                 f"not {len(self.layers):,}"
             )
         names = [layer.name for layer in self.layers]
-        shapes, previous, layers, used = {INPUT: self.input.shape}, INPUT, [], set()
+        shapes, previous = {INPUT: self.input.shape}, INPUT
+        layers: list[Layer] = []
+        used: set[str] = set()
         for layer in self.layers:
             if layer.name in shapes:
                 why = "stands for the image" if layer.name == INPUT else "is used twice"
@@ -94,37 +104,38 @@ class Network:
         for name in self.classes:
             _check_class(name)
 
-    def layer(self, name):
+    def layer(self, name: str) -> Layer:
         """Return the layer called ``name``."""
         return next(layer for layer in self.layers if layer.name == name)
 
-    def readers(self, name):
+    def readers(self, name: str) -> list[Layer]:
         """Return the layers that read ``name`` (a layer or :data:`INPUT`), in order, once per source."""
         return [layer for layer in self.layers for source in layer.sources if source == name]
 
-    def size(self, name):
+    def size(self, name: str) -> int:
         """Return how many values a frame of ``name`` (a layer or :data:`INPUT`) has."""
         return math.prod(self.shapes[name])
 
-    def peak(self, layer):
+    def peak(self, layer: Layer) -> int:
         """Return the largest input value of ``layer``: the largest pixel behind the input, else 1."""
         return self.input.peak if layer.sources == (INPUT,) else 1
 
-    def bounds(self, layer):
+    def bounds(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
         ranges = [synapse.bounds(self.peak(layer)) for synapse in layer.synapses]
-        return layer.neuron.bounds(sum(low for low, _ in ranges), sum(high for _, high in ranges))
+        low, high = (np.sum(sides, axis=0) for sides in zip(*ranges, strict=True))
+        return layer.own_neuron.bounds(low, high)
 
     @property
-    def synapse_count(self):
+    def synapse_count(self) -> int:
         """Weights stored, those of a kernel counted once."""
         return sum(s.weights.size for layer in self.layers if layer.accumulates for s in layer.synapses)
 
-    def encode(self, images):
+    def encode(self, images: Any) -> np.ndarray:
         """Return the pixels that enter, see :meth:`Input.encode`."""
         return self.input.encode(images)
 
-    def forward(self, images, *, trace=False, batch=None):
+    def forward(self, images: Any, *, trace: bool | str = False, batch: int | None = None) -> Output:
         """Run the golden model on uint8 ``images`` ``(count, *shape)``, numpy or torch; return :class:`Output`.
 
         ``trace``: True keeps spikes and accumulators of every layer, ``"spikes"`` the spikes alone (accumulators of
@@ -132,10 +143,10 @@ class Network:
         arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class. Where frames depend on those before
         (:attr:`sequential`), the images are one sequence from reset on.
         """
-        pixels = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
+        encoded = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
         import torch
 
-        pixels = torch.as_tensor(pixels)
+        pixels = torch.as_tensor(encoded)
         batch = batch or max(1, min(2048, BATCH_VALUES // max(self.size(name) for name in self.shapes)))
         memory = self._start() if self.sequential else None
         parts = [self._step(part, trace, memory) for part in pixels.split(1 if self.sequential else batch)]
@@ -153,25 +164,25 @@ class Network:
         """Whether frames depend on those before: a neuron has state, or a source a delay."""
         return any(any(layer.delays) or (layer.neuron and layer.neuron.stateful) for layer in self.layers)
 
-    def _start(self):
+    def _start(self) -> Memory:
         """Return ``(states, values)`` by layer before the first frame of a sequence: neurons at rest, no spikes."""
         import torch
 
         states = {x.name: x.neuron.start((1, self.size(x.name))) for x in self.layers if x.neuron}
         return states, {x.name: torch.zeros((1, self.size(x.name)), dtype=torch.uint8) for x in self.layers}
 
-    def _step(self, pixels, trace, memory):
+    def _step(self, pixels: Any, trace: bool | str, memory: Memory | None) -> Output:
         """Return the :class:`Output` of a batch of ``pixels``; ``memory`` of the frame before, or None, is brought up
         to date."""
         states, before = memory or ({}, {})
-        values, spikes, accumulators = {INPUT: pixels}, {}, {}
+        values, spikes, accumulators = {INPUT: pixels}, dict[str, Any](), dict[str, Any]()
         for layer in self.layers:
             shapes = [self.shapes[source] for source in layer.sources]
             sources = [
                 (before if delay else values)[source] for source, delay in zip(layer.sources, layer.lags, strict=True)
             ]
             if layer.neuron:
-                total = sum(
+                total: Any = sum(
                     synapse.accumulate(x, shape, self.peak(layer))
                     for synapse, x, shape in zip(layer.synapses, sources, shapes, strict=True)
                 )
@@ -188,7 +199,7 @@ class Network:
         ranked = scores * scores.shape[1] - scores.new_tensor(range(scores.shape[1]))
         return Output(ranked.argmax(dim=1), scores, spikes, accumulators)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return the JSON-able header that ``save`` writes, without provenance and digest."""
         plain = all(synapse.kind == "dense" for layer in self.layers for synapse in layer.synapses)
         return {
@@ -200,12 +211,12 @@ class Network:
             "classes": list(self.classes),
         }
 
-    def _describe_layer(self, layer):
+    def _describe_layer(self, layer: Layer) -> dict[str, Any]:
         entries = []
         for name, synapse in zip(_weight_names(layer), layer.synapses, strict=True):
             table = {"bits": synapse.bits, "weights": name} if layer.accumulates else {}
             entries.append({"kind": synapse.kind, **table, **synapse.settings})
-        entry = {"name": layer.name, "sources": list(layer.sources)}
+        entry: dict[str, Any] = {"name": layer.name, "sources": list(layer.sources)}
         entry |= {"synapse": entries[0]} if len(entries) == 1 else {"synapses": entries}
         if any(layer.delays):
             entry["delays"] = list(layer.delays)
@@ -214,9 +225,9 @@ class Network:
             entry["neuron"] = {"kind": layer.neuron.kind, **tables}
         return entry
 
-    def tensors(self):
+    def tensors(self) -> dict[str, np.ndarray]:
         """Return the integer tables by tensor name, in file order."""
-        tables = {}
+        tables: dict[str, np.ndarray] = {}
         for layer in self.layers:
             if layer.neuron:
                 tables |= {n: s.weights for n, s in zip(_weight_names(layer), layer.synapses, strict=True)}
@@ -224,7 +235,7 @@ class Network:
         return tables
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 (hex) of header and tables: what decides the circuit's function; provenance is left out."""
         state = hashlib.sha256(json.dumps(self.describe(), sort_keys=True, separators=(",", ":")).encode())
         for name, table in self.tensors().items():
@@ -233,11 +244,11 @@ class Network:
         return state.hexdigest()
 
 
-def _weight_names(layer):
+def _weight_names(layer: Layer) -> list[str]:
     return [f"{layer.name}.weights{k or ''}" for k in range(len(layer.synapses))]
 
 
-def _check_class(name):
+def _check_class(name: str) -> None:
     """Raise :class:`UserError` unless ``name`` of a class can stand on a line and in a file."""
     if (
         not isinstance(name, str)

@@ -6,7 +6,9 @@ recomputed from what was read.
 
 import json
 import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,9 @@ from s2nn_hw.files import is_pickle, read_bytes, write_bytes
 from s2nn_hw.network.layer import Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
+from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.shapes import MAX_VALUES
-from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, Synapse
 from s2nn_hw.texts import parse_json
 
 SPARSE_SHARE = 1 / 4  # of weights that are not zero, at most, in a table that lists them
@@ -29,7 +32,7 @@ MAX_TABLE_BYTES = 1 << 26  # of all tables, those that list what is not zero cou
 DTYPES = ("I8", "I32")
 FIELDS = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
 # kind in the file: class, and the fields that it has besides kind, weights and bits
-SYNAPSES = {
+SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "dense": (Dense, ()),
     "conv2d": (Conv2d, ("stride", "padding", "groups")),
     "pooled_dense": (PooledDense, ("pool",)),
@@ -38,7 +41,7 @@ SYNAPSES = {
 }
 
 
-def save(network, path):
+def save(network: Network, path: Path | str) -> None:
     """Write ``network`` to ``path`` (``.s2nn``), atomically; the same network gives the same bytes.
 
     :class:`UserError` where :func:`load` would refuse the file.
@@ -58,7 +61,7 @@ def save(network, path):
     write_bytes(path, data)
 
 
-def load(path):
+def load(path: Path | str) -> Network:
     """Return the :class:`Network` in ``path``; :class:`UserError` names the file and the field that is wrong."""
     data = read_bytes(path, what="network", limit=MAX_FILE_BYTES)
     try:
@@ -67,7 +70,7 @@ def load(path):
         raise UserError(f"{path}: {error}") from None
 
 
-def parse(data):
+def parse(data: bytes) -> Network:
     """Return the :class:`Network` in ``data``, the bytes of a ``.s2nn`` file; errors as of :func:`load`."""
     if is_pickle(data):
         raise UserError(
@@ -90,7 +93,7 @@ def parse(data):
     return network
 
 
-def _unpacked(data):
+def _unpacked(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
     """Return the text of the header and the tensors by name of container ``data``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
@@ -121,7 +124,7 @@ def _unpacked(data):
         raise UserError(f"{broken} ({' '.join(str(error).split())[:200]})") from None
 
 
-def _agrees(header, network, lists):
+def _agrees(header: dict[str, Any], network: Network, lists: set[str]) -> None:
     """Raise :class:`UserError` unless ``header`` is what would be written for ``network`` with the ``lists`` of it."""
     wanted = network.describe()
     version = 3 if lists else wanted["version"]
@@ -136,7 +139,7 @@ def _agrees(header, network, lists):
         raise UserError("the header does not say what its layers mean, see docs/format.md")
 
 
-def _listed(header, tables):
+def _listed(header: dict[str, Any], tables: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return ``header`` and ``tables`` with sparse dense tables replaced by their non-zero weights, row by row."""
     tables = dict(tables)
     for entry in header["layers"]:
@@ -158,14 +161,14 @@ def _listed(header, tables):
     return header, tables
 
 
-def _only(entry, known, where):
+def _only(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:
     """Raise :class:`UserError` where the object ``entry`` has other fields than ``known``."""
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"header field {quoted(where + spare[0])} is unknown; known here: {', '.join(known)}")
 
 
-def _field(mapping, name, kind, where):
+def _field(mapping: Any, name: str, kind: type, where: str) -> Any:
     value = mapping.get(name) if isinstance(mapping, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = {dict: "an object", list: "a list", str: "a text", int: "an integer"}[kind]
@@ -176,10 +179,13 @@ def _field(mapping, name, kind, where):
 class _Reader:
     """Networks from headers: ``tables`` by name, those ``used``, the ``lists`` among them, and ``room`` for more."""
 
-    def __init__(self, tables):
-        self.tables, self.used, self.lists, self.room = tables, set(), set(), MAX_TABLE_BYTES
+    def __init__(self, tables: Mapping[str, np.ndarray]) -> None:
+        self.tables, self.room = tables, MAX_TABLE_BYTES
+        self.used: set[str] = set()
+        self.lists: set[str] = set()
 
-    def network(self, header):
+    def network(self, header: dict[str, Any]) -> Network:
+        """Return the network that ``header`` describes."""
         source = _field(header, "input", dict, "")
         _only(source, ("shape", "bits"), "input.")
         inputs = Input(tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input."))
@@ -194,7 +200,8 @@ class _Reader:
         _printable(provenance)
         return Network(_field(header, "name", str, ""), inputs, tuple(layers), tuple(classes), provenance)
 
-    def layer(self, entry, where):
+    def layer(self, entry: Any, where: str) -> Layer:
+        """Return the layer of ``entry``, found at ``where`` in the header."""
         name = _field(entry, "name", str, where)
         _only(entry, ("name", "sources", "synapses" if "synapses" in entry else "synapse", "neuron"), where)
         sources = _field(entry, "sources", list, where)
@@ -219,7 +226,8 @@ class _Reader:
             raise UserError(f"layer {quoted(name)[1:-1]}: {error}") from None
         return Layer(name, made, cells, tuple(sources))
 
-    def synapse(self, entry, weights, where):
+    def synapse(self, entry: dict[str, Any], weights: str, where: str) -> Synapse:
+        """Return the synapse of ``entry``, whose table is called ``weights``."""
         kind = _field(entry, "kind", str, where)
         if kind not in SYNAPSES:
             raise UserError(f"synapse kind {quoted(kind)} is unknown; known: {', '.join(SYNAPSES)}")
@@ -236,7 +244,8 @@ class _Reader:
             )
         return make(**settings)
 
-    def neuron(self, entry, layer, where):
+    def neuron(self, entry: dict[str, Any], layer: str, where: str) -> Neuron:
+        """Return the neurons of ``entry``, whose tables are called after ``layer``."""
         kind = _field(entry, "kind", str, where)
         if kind not in NEURONS:
             raise UserError(f"neuron kind {quoted(kind)} is unknown; known: {', '.join(NEURONS)}")
@@ -246,12 +255,13 @@ class _Reader:
             self.named(entry, field, f"{layer}.{field}", where)
         return NEURONS[kind](*(self.table(f"{layer}.{field}") for field in fields))
 
-    def named(self, entry, field, wanted, where):
+    def named(self, entry: dict[str, Any], field: str, wanted: str, where: str) -> None:
+        """Raise :class:`UserError` unless ``field`` of ``entry`` names tensor ``wanted``."""
         came = _field(entry, field, str, where)
         if came != wanted:
             raise UserError(f"header field '{where}{field}' must name tensor '{wanted}', not {quoted(came)}")
 
-    def table(self, name, kind=None):
+    def table(self, name: str, kind: type | None = None) -> np.ndarray:
         """Return tensor ``name``; ``kind``: a list of such numbers, which takes no room of its own."""
         if name not in self.tables:
             raise UserError(f"tensor '{name}', named by this layer, is missing")
@@ -263,12 +273,13 @@ class _Reader:
             raise UserError(f"tensor '{name}' must be a list of {np.dtype(kind)}, not {table.dtype} {table.shape}")
         return table
 
-    def take(self, count):
+    def take(self, count: int) -> None:
+        """Take ``count`` bytes of the room that is left; :class:`UserError` if there are fewer."""
         self.room -= count
         if self.room < 0:
             raise UserError(f"the tables have more than {MAX_TABLE_BYTES:,} bytes in all, listed ones counted whole")
 
-    def whole(self, inputs, key):
+    def whole(self, inputs: int, key: str) -> np.ndarray:
         """Return the whole table, int8 ``(neurons, inputs)``, of the weights listed in tensor ``key``."""
         values, columns, counts = (
             self.table(key + end, kind) for end, kind in (("", np.int8), (".columns", np.int32), (".counts", np.int32))
@@ -294,9 +305,9 @@ class _Reader:
         return whole.reshape(len(counts), inputs)
 
 
-def _printable(provenance):
+def _printable(provenance: dict[str, Any]) -> None:
     """Raise :class:`UserError` where a text of ``provenance`` has control characters but tab and line feed."""
-    level = [provenance]
+    level: list[Any] = [provenance]
     while level:
         item = level.pop()
         if isinstance(item, dict):

@@ -12,6 +12,7 @@
 A tensor with axes (row, column, channel) is kept flat, in raster order; two axes are an image of one channel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -23,31 +24,32 @@ from s2nn_hw.errors import UserError, quoted
 MAX_KERNEL = 7
 
 
-def weight_limit(bits):
+def weight_limit(bits: int) -> int:
     """Return the largest magnitude of a ``bits``-bit weight: symmetric range, 1 for one bit (+-1) and two (ternary)."""
     return 1 if bits == 1 else 2 ** (bits - 1) - 1
 
 
-def image_shape(shape):
+def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     """Return ``shape`` as (rows, columns, channels): an image without a channel axis has one channel."""
     if len(shape) == 1:
         raise UserError(f"an image (rows, columns[, channels]) is wanted, not a tensor of shape {list(shape)}")
-    return (*shape, 1) if len(shape) == 2 else tuple(shape)
+    rows, columns, channels = (*shape, 1) if len(shape) == 2 else shape
+    return rows, columns, channels
 
 
-def output_size(size, kernel, stride, padding):
+def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     """Return how many positions a kernel takes along one axis; :class:`UserError` if it does not fit."""
     if kernel > size + 2 * padding:
         raise UserError(f"the kernel ({kernel}) is larger than the padded image ({size} + 2 x {padding})")
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def _integer(what, value, low, high):
+def _integer(what: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
         raise UserError(f"{what} must be an integer from {low} to {high}, not {quoted(value)}")
 
 
-def _frozen(weights, bits, axes):
+def _frozen(weights: Any, bits: Any, axes: Sequence[str]) -> np.ndarray:
     """Return a read-only copy of ``weights`` after checking type, ``axes`` (their names) and the range of ``bits``."""
     if not isinstance(weights, np.ndarray) or weights.dtype != np.int8:
         raise UserError(f"weights must be an int8 array, not {getattr(weights, 'dtype', type(weights).__name__)}")
@@ -67,13 +69,13 @@ def _frozen(weights, bits, axes):
     return frozen
 
 
-def _bounds(weights, most):
+def _bounds(weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the reachable accumulator range per row of ``weights`` when each weight counts ``0 .. most`` times."""
     wide = weights.reshape(len(weights), -1).astype(np.int64)
     return most * wide.clip(max=0).sum(axis=1), most * wide.clip(min=0).sum(axis=1)
 
 
-def _exact(weights, most):
+def _exact(weights: np.ndarray, most: int) -> tuple[Any, Any]:
     """Return the float type in which sums of ``weights``, each counted ``0 .. most`` times, are exact, and the table.
 
     Every partial sum is an integer below the mantissa's reach: ``most * sum |W| < 2^24`` takes float32, anything
@@ -100,11 +102,56 @@ class Synapse:
     slides: ClassVar[bool] = False
     flattens: ClassVar[bool] = False
     pools: ClassVar[bool] = False
-    kernel = (1, 1)
-    stride = 1
-    padding = 0
-    groups = 1
-    pool = (1, 1)
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    pool: tuple[int, int] = (1, 1)
+    weights: np.ndarray
+    bits: int
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns that it reads at a time."""
+        return (1, 1)
+
+    @property
+    def neurons(self) -> int:
+        """Outputs at one position."""
+        raise NotImplementedError
+
+    @property
+    def channels_in(self) -> int:
+        """Channels of an image that it reads position by position."""
+        raise NotImplementedError
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the file says of it besides kind, bits and weights."""
+        raise NotImplementedError
+
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape that it gives for inputs of ``shapes``; :class:`UserError` if they do not fit."""
+        raise NotImplementedError
+
+    def cells(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return (rows, columns) of cells in an image of ``shape``, of what pools."""
+        raise NotImplementedError
+
+    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable sums for inputs ``0 .. peak``."""
+        raise NotImplementedError
+
+    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
+        """Return the exact sums, an int64 tensor, batch first, of integer ``inputs`` of ``shape``, ``0 .. peak``."""
+        raise NotImplementedError
+
+    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
+        """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, inputs)``, of what has no weights."""
+        raise NotImplementedError
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Return how often weights are used in a frame of ``shape``."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,33 +167,36 @@ class Dense(Synapse):
     kind: ClassVar[str] = "dense"
     flattens: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "inputs")))
 
     @property
-    def neurons(self):
+    def neurons(self) -> int:
+        """Outputs."""
         return self.weights.shape[0]
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
+        """Inputs."""
         return self.weights.shape[1]
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """What the file says of this synapse besides kind, bits and weights."""
         return {}
 
-    def output_shape(self, shape):
-        """Return ``(neurons,)``; :class:`UserError` if an input of ``shape`` does not fit."""
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return ``(neurons,)``; :class:`UserError` if an input of that shape does not fit."""
+        (shape,) = shapes
         if prod(shape) != self.inputs:
             raise UserError(f"the weights take {self.inputs} inputs, but {{source}} gives {prod(shape)}")
         return (self.neurons,)
 
-    def bounds(self, peak=1):
+    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range for inputs ``0 .. peak``."""
         return _bounds(self.weights, peak)
 
-    def accumulate(self, inputs, shape=None, peak=1):
+    def accumulate(self, inputs: Any, shape: tuple[int, ...] | None = None, peak: int = 1) -> Any:
         """Return the exact accumulators, int64 tensor ``(batch, neurons)``, of integer ``inputs`` ``(batch, inputs)``.
 
         ``shape`` of the input does not matter here.
@@ -156,7 +206,7 @@ class Dense(Synapse):
         kind, table = _exact(self.weights, peak)
         return (inputs.to(kind) @ table.T).to(torch.int64)
 
-    def operations(self, shape):
+    def operations(self, shape: tuple[int, ...]) -> int:
         """Return the synapses of a frame: weights times the positions at which each is used."""
         return self.weights.size
 
@@ -178,7 +228,7 @@ class Conv2d(Synapse):
     kind: ClassVar[str] = "conv2d"
     slides: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         axes = ("channels", "kernel rows", "kernel columns", "input channels / groups")
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, axes))
         if max(self.kernel) > MAX_KERNEL:
@@ -190,24 +240,28 @@ class Conv2d(Synapse):
             raise UserError(f"groups ({self.groups}) must divide the {self.neurons} output channels")
 
     @property
-    def neurons(self):
+    def neurons(self) -> int:
         """Output channels: neurons at one position, which share a threshold per channel."""
         return self.weights.shape[0]
 
     @property
-    def kernel(self):
-        return self.weights.shape[1:3]
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns that it reads at a time."""
+        return self.weights.shape[1], self.weights.shape[2]
 
     @property
-    def channels_in(self):
+    def channels_in(self) -> int:
+        """Channels of the image that is read, all groups together."""
         return self.weights.shape[3] * self.groups
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
+        """What the file says of this synapse besides kind, bits and weights."""
         return {"stride": self.stride, "padding": self.padding, "groups": self.groups}
 
-    def output_shape(self, shape):
-        """Return (rows, columns, channels) of the output; :class:`UserError` if an input of ``shape`` does not fit."""
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (rows, columns, channels) of the output; :class:`UserError` if an input of that shape does not fit."""
+        (shape,) = shapes
         rows, columns, channels = image_shape(shape)
         if channels != self.channels_in:
             raise UserError(
@@ -219,11 +273,11 @@ class Conv2d(Synapse):
         )
         return (*sizes, self.neurons)
 
-    def bounds(self, peak=1):
+    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(channels,)``: at the border fewer inputs count, so the range holds there."""
         return _bounds(self.weights, peak)
 
-    def accumulate(self, inputs, shape, peak=1):
+    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
         """Return the exact accumulators, int64 ``(batch, rows * columns * channels)`` in raster order."""
         import torch
 
@@ -234,7 +288,8 @@ class Conv2d(Synapse):
         )
         return total.permute(0, 2, 3, 1).reshape(len(inputs), -1).to(torch.int64)
 
-    def operations(self, shape):
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Return the synapses of a frame: weights times the positions at which each is used."""
         return self.weights.size * prod(self.output_shape(shape)[:2])
 
 
@@ -249,11 +304,11 @@ class PooledDense(Synapse):
 
     weights: np.ndarray
     bits: int
-    pool: tuple
+    pool: tuple[int, int]
     kind: ClassVar[str] = "pooled_dense"
     pools: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, ("neurons", "cells * channels")))
         if not isinstance(self.pool, tuple | list) or len(self.pool) != 2:
             raise UserError(f"pool must be (rows, columns), not {quoted(self.pool)}")
@@ -262,14 +317,16 @@ class PooledDense(Synapse):
         object.__setattr__(self, "pool", tuple(int(n) for n in self.pool))
 
     @property
-    def neurons(self):
+    def neurons(self) -> int:
+        """Outputs."""
         return self.weights.shape[0]
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
+        """What the file says of this synapse besides kind, bits and weights."""
         return {"pool": list(self.pool)}
 
-    def cells(self, shape):
+    def cells(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return (rows, columns) of cells in an image of ``shape``."""
         rows, columns, channels = image_shape(shape)
         if rows % self.pool[0] or columns % self.pool[1]:
@@ -282,16 +339,17 @@ class PooledDense(Synapse):
             )
         return cells
 
-    def output_shape(self, shape):
-        """Return ``(neurons,)``; :class:`UserError` if an input of ``shape`` does not fit."""
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return ``(neurons,)``; :class:`UserError` if an input of that shape does not fit."""
+        (shape,) = shapes
         self.cells(shape)
         return (self.neurons,)
 
-    def bounds(self, peak=1):
+    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: every input of a cell may count."""
         return _bounds(self.weights, peak * prod(self.pool))
 
-    def accumulate(self, inputs, shape, peak=1):
+    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
         """Return the exact accumulators, int64 ``(batch, neurons)``."""
         import torch
 
@@ -300,7 +358,8 @@ class PooledDense(Synapse):
         image = inputs.reshape(len(inputs), rows, self.pool[0], columns, self.pool[1], -1).to(kind)
         return (image.sum(dim=(2, 4)).reshape(len(inputs), -1) @ table.T).to(torch.int64)
 
-    def operations(self, shape):
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Return the synapses of a frame: weights times the places of a cell at which each is used."""
         return self.weights.size * prod(self.pool)
 
 
@@ -309,13 +368,13 @@ class MaxPool(Synapse):
     """The largest of binary spikes is their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
 
     size: int
-    stride: int | None = None
+    stride: int = None  # type: ignore[assignment]  # None only until __post_init__ has put the size there
     padding: int = 0
     kind: ClassVar[str] = "maxpool"
     accumulates: ClassVar[bool] = False
     slides: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _integer("pool size", self.size, 1, MAX_KERNEL)
         if self.stride is None:
             object.__setattr__(self, "stride", self.size)
@@ -328,17 +387,18 @@ class MaxPool(Synapse):
         return (self.size, self.size)
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
+        """What the file says of it besides its kind."""
         return {"size": self.size, "stride": self.stride, "padding": self.padding}
 
-    def output_shape(self, *shapes):
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return (rows, columns, channels) of the output; :class:`UserError` unless one image that fits comes."""
         if len(shapes) != 1:
             raise UserError(f"max pooling takes one source, not {len(shapes)}")
         rows, columns, channels = image_shape(shapes[0])
         return (*(output_size(n, self.size, self.stride, self.padding) for n in (rows, columns)), channels)
 
-    def join(self, inputs, shape):
+    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
         """Return the spikes, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
         import torch
 
@@ -359,7 +419,7 @@ class Or(Synapse):
         """None."""
         return {}
 
-    def output_shape(self, *shapes):
+    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return the common shape; :class:`UserError` if the sources differ or are fewer than two."""
         if len(shapes) < 2:
             raise UserError("an OR takes two sources or more, not 1")
@@ -368,7 +428,7 @@ class Or(Synapse):
             raise UserError(f"the sources of an OR must have one shape, not {came[:200]}")
         return shapes[0]
 
-    def join(self, inputs, shape):
+    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
         """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, size)``."""
         result = inputs[0]
         for other in inputs[1:]:

@@ -36,21 +36,30 @@ class Shape:
         """Return the plan of this shape on ``engine``."""
         return LayerPlan(self.layer.name, width=self.width, taps=self.taps, engine=engine, **fields)
 
+    @property
+    def probed(self) -> Stage:
+        """The stage, where there is one."""
+        if self.stage is None:
+            raise ValueError(f"layer {self.layer.name}: engines that take all taps at once have no words yet")
+        return self.stage
+
     @cached_property
     def words(self) -> int:
         """Words of a frame that the engine takes."""
-        return sum(len(self.stage.positions) * self.stage.engine.planes * r.pass_words for r in self.stage.readers)
+        stage = self.probed
+        return sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
 
     @cached_property
     def entering(self) -> int:
         """Words of a frame that enter the windows, of the source that has most."""
-        return max(r.tensor.words for r in self.stage.readers)
+        return max(r.tensor.words for r in self.probed.readers)
 
     @cached_property
     def spikes(self) -> np.ndarray:
         """What the engine sees of the frames, ``(planes, frames, positions, splits, words, taps * width)``, 0 or 1."""
-        gathered = self.stage.words([self.values[r.source] for r in self.stage.readers])
-        return np.stack([gathered >> k & 1 for k in range(self.stage.engine.planes)])
+        stage = self.probed
+        gathered = stage.words([self.values[r.source] for r in stage.readers])
+        return np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
 
     def lowered(self, choice: LayerPlan) -> Iterator[tuple[LayerPlan, float]]:
         """Yield ``choice`` and the words that its stage takes or that enter it, if it can be built."""

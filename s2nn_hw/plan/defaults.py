@@ -1,5 +1,6 @@
 """The plans that are taken when none is given: weights in logic for sparse networks, else the event engine."""
 
+from collections.abc import Sequence
 from math import prod
 
 from s2nn_hw.circuit.lower import check_edges, fusible, with_buffers
@@ -7,7 +8,8 @@ from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import image_shape
 from s2nn_hw.plan.plan import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 
@@ -23,15 +25,17 @@ UNROLLED_LEVELS = {6: 5, 4: 2}  # of logic between registers, by inputs of a loo
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 
 
-def power_of_two_at_most(n):
+def power_of_two_at_most(n: int) -> int:
+    """Return the largest power of two that is at most ``n``, 1 at least."""
     return 1 << max(0, n.bit_length() - 1)
 
 
-def power_of_two_at_least(n):
+def power_of_two_at_least(n: int) -> int:
+    """Return the smallest power of two that is at least ``n``."""
     return 1 << max(0, n - 1).bit_length()
 
 
-def word_widths(network, *, most=16, exact=False):
+def word_widths(network: Network, *, most: int = 16, exact: bool = False) -> dict[str, int]:
     """Return a width for the words of each tensor, by name: the channels of a pixel, a power of two, at most ``most``
     (twice that for images of spikes); ``exact``: no power of two, whatever its size.
 
@@ -39,7 +43,7 @@ def word_widths(network, *, most=16, exact=False):
     the smallest of their widths.
     """
     check_edges(network)
-    widths = {}
+    widths: dict[str, int] = {}
     for name, shape in network.shapes.items():
         readers = network.readers(name)
         image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in readers))
@@ -54,18 +58,18 @@ def word_widths(network, *, most=16, exact=False):
     return widths
 
 
-def sparse(network):
+def sparse(network: Network) -> bool:
     """Return whether ``network`` is made for logic: dense layers of few synapses, most of their weights zero."""
     if not all(synapse.flattens for layer in network.layers for synapse in layer.synapses):
         return False
-    if not all(layer.neuron.plain for layer in network.layers):
+    if not all(layer.neuron and layer.neuron.plain for layer in network.layers):
         return False
     live = sum(int((s.weights != 0).sum()) for layer in network.layers for s in layer.synapses)
     sizes = [network.size(source) for layer in network.layers for source in layer.sources]
     return live <= min(UNROLLED_SYNAPSES, UNROLLED_SHARE * network.synapse_count) and max(sizes) <= MAX_WIDTH
 
 
-def collapsible(network, layer):
+def collapsible(network: Network, layer: Layer) -> bool:
     """Return whether every neuron that reads ``layer`` is one table together with the neurons of ``layer`` it reads."""
     behind = network.readers(layer.name)
     if len(behind) != 1 or not all(b.synapses[0].flattens for b in (layer, *behind)) or len(layer.sources) > 1:
@@ -74,23 +78,23 @@ def collapsible(network, layer):
     if len(behind[0].sources) > 1 or read.sum(axis=1).max() > TABLE_INPUTS:
         return False
     cones = [live[neurons].any(axis=0).sum() for neurons in read]
-    return max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS
+    return bool(max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS)
 
 
-def encodes(layer):
+def encodes(layer: Layer) -> bool:
     """Return whether ``layer`` only encodes pixels: each of its neurons compares one of them with a threshold."""
     if not layer.accumulates or layer.sources != (INPUT,) or not layer.synapses[0].flattens:
         return False
     return bool(((layer.synapses[0].weights != 0).sum(axis=1) <= 1).all())
 
 
-def _table_neurons(network, layer):
+def _table_neurons(network: Network, layer: Layer) -> bool:
     """Return whether each neuron of the dense ``layer`` reads so few bits that it is one table."""
     live = (layer.synapses[0].weights != 0).sum(axis=1).max()
-    return len(layer.sources) == 1 and live * network.peak(layer).bit_length() <= TABLE_INPUTS
+    return len(layer.sources) == 1 and bool(live * network.peak(layer).bit_length() <= TABLE_INPUTS)
 
 
-def _joins_the_next(network, layer, levels, before):
+def _joins_the_next(network: Network, layer: Layer, levels: int, before: Sequence[LayerPlan]) -> bool:
     """Return whether ``layer`` should be fused into the one behind: as one table, or as the first of two in a stage.
 
     ``before``: plans of the layers before it; three tables in a row have too long a way to go. A layer that encodes
@@ -107,14 +111,15 @@ def _joins_the_next(network, layer, levels, before):
     return first and all(_table_neurons(network, one) for one in (layer, *behind))
 
 
-def unrolled_plan(network, *, lut, levels=None):
+def unrolled_plan(network: Network, *, lut: int, levels: int | None = None) -> Plan:
     """Return the plan with all weights in logic: a frame a cycle of a dense network, a pixel a cycle of an image.
 
     ``lut``: inputs of the device's look-up tables; ``levels``: of logic between registers, by default
     :data:`UNROLLED_LEVELS`. :class:`UserError` where a frame or a pixel is too wide for one word.
     """
     widths = word_widths(network, most=MAX_WIDTH, exact=True)
-    layers, levels = [], levels or UNROLLED_LEVELS[lut]
+    levels = levels or UNROLLED_LEVELS[lut]
+    layers: list[LayerPlan] = []
     for layer in network.layers:
         width = widths[layer.sources[0]]
         if width > MAX_WIDTH:
@@ -127,7 +132,7 @@ def unrolled_plan(network, *, lut, levels=None):
     return with_buffers(plan, safe_buffers(network, plan))
 
 
-def default_plan(network, family):
+def default_plan(network: Network, family: str) -> Plan:
     """Return the plan used on devices of ``family`` (xc7, ecp5, ...) when none is given.
 
     :func:`unrolled_plan` for their look-up tables if the network is :func:`sparse`, else :func:`event_plan`. Commands
@@ -136,7 +141,7 @@ def default_plan(network, family):
     return unrolled_plan(network, lut=FAMILIES[family].mapped_inputs) if sparse(network) else event_plan(network)
 
 
-def event_plan(network, *, input_banks=2):
+def event_plan(network: Network, *, input_banks: int = 2) -> Plan:
     """Return a plan with no more than one row of weights a cycle, but for a dense first layer.
 
     A dense first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
@@ -144,19 +149,21 @@ def event_plan(network, *, input_banks=2):
     the parallel engine with all taps at once: pixels are dense. Max pooling is fused where it can be. Buffers before
     joins are the bound of :func:`~s2nn_hw.cycles.buffers.safe_buffers`.
     """
-    widths, layers = word_widths(network), []
+    widths = word_widths(network)
+    layers: list[LayerPlan] = []
     for layer in network.layers:
         width = widths[layer.sources[0]]
         synapse = layer.synapses[0]
+        neurons = layer.neuron.size if layer.neuron else 0
         if not layer.accumulates:
             fused = synapse.slides and fusible(network, layer)
             layers.append(LayerPlan(layer.name, width=width, engine=FUSED if fused else JOINED))
         elif layer.sources == (INPUT,) and synapse.slides:
             taps = synapse.kernel[0] * synapse.kernel[1]
             layers.append(LayerPlan(layer.name, width=width, engine="parallel", taps=taps))
-        elif synapse.slides and synapse.groups == synapse.channels_in == layer.neuron.size:
-            groups = layer.neuron.size // width if layer.neuron.size % width == 0 and len(layer.sources) == 1 else 1
-            taps = synapse.kernel[0] * synapse.kernel[1] if groups > 1 or layer.neuron.size == width else 1
+        elif synapse.slides and synapse.groups == synapse.channels_in == neurons:
+            groups = neurons // width if neurons % width == 0 and len(layer.sources) == 1 else 1
+            taps = synapse.kernel[0] * synapse.kernel[1] if groups > 1 or neurons == width else 1
             engine = "parallel" if taps > 1 or synapse.kernel == (1, 1) else "event"
             layers.append(LayerPlan(layer.name, width=width, engine=engine, taps=taps, groups=groups))
         else:

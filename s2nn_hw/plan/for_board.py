@@ -1,34 +1,44 @@
 """A plan for a board and a rate, from real spikes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.family.board import BoardFacts
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan import planner
+from s2nn_hw.plan.plan import LayerPlan
 
 SAMPLE = 48  # images of which the typical ones are planned for
 
 
-def _found(network, record, clock, target_fps, unroll, values):
+def _found(
+    network: Network,
+    record: BoardFacts,
+    clock: float,
+    target_fps: float | None,
+    unroll: int | None,
+    values: Mapping[str, np.ndarray],
+) -> planner.Planned:
     """Return the :class:`~s2nn_hw.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
     budget = {name: record.budget[name].budget for name in planner.RESOURCES}
-    work = planner.Planner(network, record.family, budget, values)
+    work, reason = planner.Planner(network, record.family, budget, values), ""
+    found: planner.Planned | None = None
     try:
         if unroll is not None:
-            found = planner.unroll(work, unroll)
-            over = [name for name in planner.RESOURCES if found.used[name] > budget[name]]
-            if over:
-                raise UserError(
-                    f"unrolled, {network.name} does not fit {record.title}: {over[0]} about "
-                    f"{found.used[over[0]]:,.0f} of {budget[over[0]]:,}; plan it with --fit"
-                )
+            found = _unrolled(work, unroll, record)
         else:
             found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
-        reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record) if found is None else ""
+        if found is None and target_fps:
+            reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record)
     except planner.OutOfReach as limit:
         if not target_fps:
             raise UserError(f"network {network.name} on {record.title}: {limit}") from None
-        found, reason = None, str(limit)
+        reason = str(limit)
     if found is None:
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
         found = planner.fit(work)
@@ -40,7 +50,20 @@ def _found(network, record, clock, target_fps, unroll, values):
     return found
 
 
-def typical(network, images, count=planner.PLANNED_FRAMES):
+def _unrolled(work: planner.Planner, levels: int, record: BoardFacts) -> planner.Planned:
+    """Return the :class:`~s2nn_hw.plan.planner.Planned` with all weights in logic; :class:`UserError` if it does not
+    fit."""
+    found = planner.unroll(work, levels)
+    for name in planner.RESOURCES:
+        if found.used[name] > record.budget[name].budget:
+            raise UserError(
+                f"unrolled, {work.network.name} does not fit {record.title}: {name} about "
+                f"{found.used[name]:,.0f} of {record.budget[name].budget:,}; plan it with --fit"
+            )
+    return found
+
+
+def typical(network: Network, images: np.ndarray, count: int = planner.PLANNED_FRAMES) -> dict[str, np.ndarray]:
     """Return the tensors, by name, of those ``count`` of ``images`` whose number of ones is nearest the mean."""
     if not len(images):
         raise UserError("images: at least one is needed for a plan")
@@ -50,7 +73,9 @@ def typical(network, images, count=planner.PLANNED_FRAMES):
     return {name: x[chosen] for name, x in values.items()}
 
 
-def figures(network, board, clock, found, target, source):
+def figures(
+    network: Network, board: BoardFacts, clock: float, found: planner.Planned, target: float | None, source: str
+) -> dict[str, Any]:
     """Return the JSON-able figures of a :class:`~s2nn_hw.plan.planner.Planned`: the plan's ``estimate``."""
     wanted = clock * 1e6 / target if target else found.interval
     return {
@@ -86,15 +111,15 @@ def figures(network, board, clock, found, target, source):
     }
 
 
-def _lanes(layer, choice):
-    return -(-layer.neuron.size // choice.groups) if layer.accumulates else None
+def _lanes(layer: Layer, choice: LayerPlan) -> int | None:
+    return -(-layer.neuron.size // choice.groups) if layer.neuron else None
 
 
-def _choice(choice):
+def _choice(choice: LayerPlan) -> dict[str, Any]:
     return {key: getattr(choice, key) for key in ("engine", "width", "taps", "banks", "groups", "memory")}
 
 
-def _fullest(work, interval, board):
+def _fullest(work: planner.Planner, interval: float, board: BoardFacts) -> str:
     """Return which resource overflows most, in words, with the plan that overflows least."""
     used = work.least(interval)
     name = max(used, key=lambda r: used[r] / work.budget[r])

@@ -1,12 +1,16 @@
 """How much parallelism each layer gets: a small record that people may read, edit and pass back."""
 
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.engines.params import MEMORIES
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import write_json
+from s2nn_hw.network.layer import Layer
+from s2nn_hw.network.network import Network
 from s2nn_hw.texts import read_json
 
 JOINED, FUSED = "or", "fused"  # engines of layers without one: ORed, and swallowed by another layer
@@ -36,7 +40,7 @@ class LayerPlan:
     taps: int = 1
     groups: int = 1
     memory: str = "auto"
-    buffers: tuple = ()
+    buffers: tuple[int, ...] = ()
     levels: int = 1
     lut: int = 6
 
@@ -55,24 +59,25 @@ class LayerPlan:
 class Plan:
     """One :class:`LayerPlan` per layer, in the network's order; ``note``: for whom it was made, and its estimates."""
 
-    layers: tuple
-    note: dict = field(default_factory=dict, compare=False)
+    layers: tuple[LayerPlan, ...]
+    note: dict[str, Any] = field(default_factory=dict, compare=False)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan, JSON-able."""
         layers = [asdict(layer) | {"buffers": list(layer.buffers)} for layer in self.layers]
         return {"format": "s2nn-plan", "version": 1, **self.note, "layers": layers}
 
-    def save(self, path):
+    def save(self, path: Path | str) -> None:
         """Write the plan as JSON to ``path``, atomically."""
         write_json(path, self.to_json())
 
 
-def load_plan(path, network, *, board=None):
+def load_plan(path: Path | str, network: Network, *, board: str | None = None) -> Plan:
     """Return the plan in JSON file ``path``; :class:`UserError` names what does not fit ``network`` or ``board``."""
     return parse_plan(read_json(path, what="plan"), network, f"plan {path}", board=board)
 
 
-def parse_plan(content, network, what, *, board=None):
+def parse_plan(content: Any, network: Network, what: str, *, board: str | None = None) -> Plan:
     """Return the plan in ``content`` (:meth:`Plan.to_json`), checked for ``network``; errors begin with ``what``."""
     if not isinstance(content, dict) or content.get("format") != "s2nn-plan" or repr(content.get("version")) != "1":
         raise UserError(f"{what} must have format 's2nn-plan', version 1")
@@ -100,12 +105,12 @@ def parse_plan(content, network, what, *, board=None):
     return plan
 
 
-def _layer_plan(entry, layer, what):
+def _layer_plan(entry: dict[str, Any], layer: Layer, what: str) -> LayerPlan:
     known = {f.name: f for f in fields(LayerPlan)}
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"{what}: layer {layer.name} has the unknown key {quoted(spare[0])}; known: {', '.join(known)}")
-    allowed = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
+    allowed: tuple[str, ...] = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
     if layer.accumulates:
         allowed = (*ENGINES, FUSED)
     choice = dict(entry)

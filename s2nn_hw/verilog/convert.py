@@ -7,10 +7,12 @@ process waits for an event that has passed at time 0. Between the two, widths an
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from s2nn_hw.verilog.identifiers import check_name
 from s2nn_hw.verilog.naming import named
-from s2nn_hw.verilog.rtlil import read, write
+from s2nn_hw.verilog.rtlil import Module, read, write
 from s2nn_hw.verilog.widths import explain_selections, fit_widths
 
 OBSERVED = ("seen", "seen_count")  # read by simulators alone; kept although nothing else does
@@ -24,7 +26,7 @@ TIDY = (
 )
 
 
-def to_verilog(component, name):
+def to_verilog(component: Any, name: str) -> str:
     """Return the Verilog text of ``component`` as module ``name``; byte-identical from run to run.
 
     Ports are ``clk``, ``rst`` and the component's, joined by underscores (``i_payload``), in that order. Other modules
@@ -48,7 +50,7 @@ def to_verilog(component, name):
     return re.sub(r"\b_(\d+)_\b", r"memory_output_\1_", text)  # what yosys calls the registers of synchronous reads
 
 
-def _yosys(rtlil, *commands):
+def _yosys(rtlil: str, *commands: str) -> str:
     """Return what the Yosys that Amaranth depends on prints for ``commands`` on ``rtlil``: the same text everywhere."""
     script = "\n".join((f"read_rtlil <<rtlil\n{rtlil}\nrtlil", *commands))
     done = subprocess.run(
@@ -63,7 +65,7 @@ def _yosys(rtlil, *commands):
     return done.stdout
 
 
-def _used(modules, top):
+def _used(modules: Mapping[str, Module], top: str) -> dict[str, Module]:
     """Return those of ``modules`` that ``top`` is made of: what has no output that is read is instantiated no more."""
     used, pending = {top}, [top]
     while pending:
@@ -73,7 +75,7 @@ def _used(modules, top):
     return {name: module for name, module in modules.items() if name in used}
 
 
-def _order_ports(module, order):
+def _order_ports(module: Module, order: Sequence[str]) -> None:
     """Number the ports of ``module``: those in ``order`` first, which is also the order in which they are written."""
     ports = sorted(
         (wire for wire in module.wires.values() if wire.port),

@@ -45,7 +45,7 @@ use variable view vmode vprop vunit wait when while with xnor xor
 LONGEST = 64
 
 
-def check_name(name):
+def check_name(name: str) -> str:
     """Return ``name``; :class:`UserError` unless it can name a module in Verilog, SystemVerilog and VHDL."""
     if len(name) > LONGEST:
         raise UserError(f"name {name[:LONGEST]!r}.. is longer than {LONGEST} characters")
@@ -60,7 +60,7 @@ def check_name(name):
     return name
 
 
-def plain(name):
+def plain(name: str) -> str:
     """Return ``name`` in letters, digits and single underscores, none at its ends; it begins with a letter."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
     return words if words[:1].isalpha() else f"n{words}"
@@ -69,10 +69,11 @@ def plain(name):
 class Names:
     """Hands out plain names, each once, whatever their case; a number tells those apart that would be the same."""
 
-    def __init__(self):
-        self._taken, self._last = set(), {}
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
 
-    def take(self, wanted):
+    def take(self, wanted: str) -> str:
         """Return ``wanted``, plain if Verilog would want it escaped, with a number if it is reserved or not new."""
         base = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted, re.ASCII) else plain(wanted)
         name = base

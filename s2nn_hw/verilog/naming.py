@@ -1,9 +1,10 @@
 """Names for everything in :mod:`~s2nn_hw.verilog.rtlil` that Verilog and VHDL take, from what signals are for."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from s2nn_hw.verilog.identifiers import Names, plain
-from s2nn_hw.verilog.rtlil import REGISTERS, Cell, Module
+from s2nn_hw.verilog.rtlil import REGISTERS, Bits, Cell, Module
 
 # what a signal without a name is called, after the cell that drives it
 KINDS = {
@@ -40,7 +41,10 @@ MEMORY_PORTS = {
 }
 
 
-def named(modules, top):
+Called = dict[str | tuple[str, str], str]  # new names: of wires by the old one, of cells by the old one and their kind
+
+
+def named(modules: Mapping[str, Module], top: str) -> dict[str, Module]:
     """Return ``modules`` with plain names throughout."""
     # no top module has two underscores in a row in its name: no module of another design is called as one of this
     taken, called = Names(), {top: top}
@@ -52,9 +56,10 @@ def named(modules, top):
     return {called[name]: _renamed(module, called, wires) for name, module in modules.items()}
 
 
-def _wire_names(module, modules, is_top):
+def _wire_names(module: Module, modules: Mapping[str, Module], is_top: bool) -> Called:
     """Return new names by the old ones for everything in ``module`` that Verilog gives a name."""
-    names, result, purposes = Names(), {}, _purposes(module, modules)
+    names, purposes = Names(), _purposes(module, modules)
+    result: Called = {}
     public = [wire for wire in module.wires.values() if wire.name[0] == "\\"]
     for wire in public:
         if wire.port:
@@ -63,8 +68,8 @@ def _wire_names(module, modules, is_top):
         if cell.kind[0] == "\\" or cell.kind == "$mem_v2":
             result[cell.name, cell.kind] = names.take(cell.name[1:])
         elif cell.kind in REGISTERS:  # yosys calls the register of a part of a wire as its cell
-            register = cell.ports["\\Q"][0]
-            result[cell.name, cell.kind] = names.take(f"{register.name[1:]}_register")
+            register = cell.ports["\\Q"][0].name or ""
+            result[cell.name, cell.kind] = names.take(f"{register[1:]}_register")
     for wire in public:
         if not wire.port:
             result[wire.name] = names.take(wire.name[1:])
@@ -74,11 +79,11 @@ def _wire_names(module, modules, is_top):
     return {old: f"\\{new}" for old, new in result.items()}
 
 
-def _purposes(module, modules):
+def _purposes(module: Module, modules: Mapping[str, Module]) -> dict[str | None, str]:
     """Return what each wire without a name should be called: after what reads the whole of it, or what drives it."""
-    result = {}
+    result: dict[str | None, str] = {}
 
-    def note(signal, text):
+    def note(signal: Bits, text: str) -> None:
         if (
             len(signal) == 1
             and signal[0].name
@@ -91,13 +96,13 @@ def _purposes(module, modules):
         if cell.kind in REGISTERS:
             (first, *others) = cell.ports["\\Q"]
             for port, purpose in REGISTER_PORTS.items():
-                if not others and first.name[0] == "\\":
-                    note(cell.ports.get(port, ()), f"{first.name[1:]}_{purpose}")
+                if not others and first.name and first.name[0] == "\\":
+                    note(cell.ports.get(port, []), f"{first.name[1:]}_{purpose}")
         elif cell.kind in modules or cell.kind == "$mem_v2":
             for port, signal in cell.ports.items():
-                purpose = port[1:] if cell.kind in modules else MEMORY_PORTS.get(port)
-                if purpose:
-                    note(signal, f"{cell.name[1:]}_{purpose}")
+                what = port[1:] if cell.kind in modules else MEMORY_PORTS.get(port)
+                if what:
+                    note(signal, f"{cell.name[1:]}_{what}")
     for cell in module.cells:
         if cell.kind in KINDS:
             for part in cell.ports["\\Y"]:
@@ -109,11 +114,11 @@ def _purposes(module, modules):
     return result
 
 
-def _renamed(module, called, wires):
+def _renamed(module: Module, called: Mapping[str, str], wires: Mapping[str, Called]) -> Module:
     """Return ``module`` under its new names, without attributes that mean something to our tools alone."""
     names = wires[module.name]
 
-    def renamed(signal):
+    def renamed(signal: Bits) -> Bits:
         return [part if part.name is None else replace(part, name=names[part.name]) for part in signal]
 
     registers = {part.name for cell in module.cells if cell.kind in REGISTERS for part in cell.ports["\\Q"]}

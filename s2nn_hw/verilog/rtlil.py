@@ -4,6 +4,7 @@ Only what is there after yosys's ``proc``: wires, cells, connections and attribu
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"[{}]|\[[0-9:]+\]|[\\$]\S+|[0-9]+'\S+|-?[0-9]+")
@@ -20,10 +21,13 @@ class Part:
     width: int
     bits: str = ""
 
-    def cut(self, begin, width):
+    def cut(self, begin: int, width: int) -> "Part":
         """Return ``width`` bits from its bit ``begin`` on."""
         high = len(self.bits) - begin
         return Part(self.name, self.low + begin, width, self.bits[high - width : high] if self.bits else "")
+
+
+Bits = list[Part]  # a signal, low bits first
 
 
 @dataclass
@@ -32,11 +36,12 @@ class Wire:
 
     name: str
     width: int
-    options: tuple = ()
-    attributes: dict = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def port(self):
+    def port(self) -> bool:
+        """Whether it is a port of its module."""
         return "input" in self.options or "output" in self.options or "inout" in self.options
 
 
@@ -46,20 +51,20 @@ class Cell:
 
     kind: str
     name: str
-    parameters: dict = field(default_factory=dict)
-    ports: dict = field(default_factory=dict)
-    attributes: dict = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, Bits] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
 
-    def number(self, parameter):
+    def number(self, parameter: str) -> int:
         """Return the value of ``parameter`` as a number, 0 if there is none."""
         text = self.parameters.get(parameter, "0")
         return int(text.partition("'")[2].lstrip("s"), 2) if "'" in text else int(text)
 
-    def inputs(self, modules):
+    def inputs(self, modules: "Mapping[str, Module]") -> Iterator[tuple[str, Bits]]:
         """Yield ``(port, signal)`` of the inputs; ``modules``: of the design by name."""
         inner = modules.get(self.kind)
         for port, signal in self.ports.items():
-            if "input" in inner.wires[port].options if inner else port not in OUTPUTS:
+            if ("input" in inner.wires[port].options) if inner else (port not in OUTPUTS):
                 yield port, signal
 
 
@@ -68,23 +73,23 @@ class Module:
     """A module. A signal is a list of :class:`Part`, low bits first; ``connections`` are pairs (driven, driver)."""
 
     name: str
-    attributes: dict
-    wires: dict = field(default_factory=dict)
-    cells: list = field(default_factory=list)
-    connections: list = field(default_factory=list)
+    attributes: dict[str, str]
+    wires: dict[str, Wire] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    connections: list[tuple[Bits, Bits]] = field(default_factory=list)
 
 
-def width_of(signal):
+def width_of(signal: Bits) -> int:
     """Return the number of bits of ``signal``."""
     return sum(part.width for part in signal)
 
 
-def constant(bits):
+def constant(bits: str) -> Bits:
     """Return ``bits`` (text, high bit first) as a signal."""
     return [Part(None, 0, len(bits), bits)]
 
 
-def piece(signal, low, width):
+def piece(signal: Bits, low: int, width: int) -> Bits:
     """Return ``width`` bits of ``signal`` from bit ``low`` on."""
     parts, place = [], 0
     for part in signal:
@@ -95,7 +100,7 @@ def piece(signal, low, width):
     return parts
 
 
-def resized(signal, width, *, signed=False):
+def resized(signal: Bits, width: int, *, signed: bool = False) -> Bits:
     """Return ``signal`` cut to, or extended by its sign or zeros to, ``width`` bits."""
     parts = piece(signal, 0, width)
     missing = width - width_of(parts)
@@ -105,9 +110,12 @@ def resized(signal, width, *, signed=False):
     return parts + (constant(top.bits * missing) if top.name is None else [top] * missing)
 
 
-def read(text):
+def read(text: str) -> dict[str, Module]:
     """Return the modules of RTLIL ``text`` by name, in its order."""
-    modules, attributes, module, cell = {}, {}, None, None
+    modules: dict[str, Module] = {}
+    attributes: dict[str, str] = {}
+    module = Module("", {})
+    cell: Cell | None = None
     for line in text.splitlines():
         word, _, rest = line.lstrip().partition(" ")
         if word == "attribute":
@@ -125,43 +133,42 @@ def read(text):
             module.wires[name] = Wire(name, width, tuple(options), attributes)
             attributes = {}
         elif word == "cell":
-            cell = Cell(*rest.split(), attributes=attributes)
+            kind, name = rest.split()
+            cell = Cell(kind, name, attributes=attributes)
             module.cells.append(cell)
             attributes = {}
         elif word == "parameter":
-            *kind, name, value = rest.split(" ", 2 if rest.startswith(("signed ", "real ")) else 1)
-            if kind:
+            if cell is None or rest.startswith(("signed ", "real ")):
                 raise ValueError(f"RTLIL parameter that can't be read: {line[:80]}")
+            name, value = rest.split(" ", 1)
             cell.parameters[name] = value
+        elif word == "connect" and cell:
+            name, _, rest = rest.partition(" ")
+            (cell.ports[name],) = _signals(rest, module)
         elif word == "connect":
-            signals = _signals(rest, module, port=cell is not None)
-            if cell is None:
-                module.connections.append(signals)
-            else:
-                cell.ports[signals[0]] = signals[1]
+            driven, driver = _signals(rest, module)
+            module.connections.append((driven, driver))
         elif word == "end":
-            module, cell = (module, None) if cell is not None else (None, None)
+            cell = None
         elif word and word != "autoidx" and not word.startswith("#"):
             raise ValueError(f"RTLIL that can't be read: {line[:80]}")
     return modules
 
 
-def _signals(text, module, *, port):
-    """Return both sides of a connection; the first is a port's name if ``port``."""
-    first = None
-    if port:
-        first, _, text = text.partition(" ")
-    sides, inside = [], None
+def _signals(text: str, module: Module) -> list[Bits]:
+    """Return the signals in ``text``: both sides of a connection, or what a port is connected to."""
+    sides: list[Bits] = []
+    inside: Bits | None = None
     for token in TOKEN.findall(text):
         if token == "{":
             inside = []
         elif token == "}":
-            sides.append(inside[::-1])
+            sides.append((inside or [])[::-1])
             inside = None
         elif token[0] == "[":
-            high, _, low = token[1:-1].partition(":")
+            high, _, lowest = token[1:-1].partition(":")
             whole = inside if inside is not None else sides[-1]
-            low = int(low or high)
+            low = int(lowest or high)
             whole[-1] = Part(whole[-1].name, low, int(high) - low + 1)
         else:
             part = _part(token, module)
@@ -169,10 +176,10 @@ def _signals(text, module, *, port):
                 sides.append([part])
             else:
                 inside.append(part)
-    return (first, sides[0]) if port else (sides[0], sides[1])
+    return sides
 
 
-def _part(token, module):
+def _part(token: str, module: Module) -> Part:
     if token[0] in "\\$":
         return Part(token, 0, module.wires[token].width)
     size, quote, bits = token.replace("s", "").partition("'")
@@ -181,7 +188,7 @@ def _part(token, module):
     return Part(None, 0, int(size), bits.rjust(int(size), bits[0] if bits[0] in "xz" else "0"))
 
 
-def _text(signal, module):
+def _text(signal: Bits, module: Module) -> str:
     words = []
     for part in reversed(signal):
         if part.name is None:
@@ -195,7 +202,7 @@ def _text(signal, module):
     return words[0] if len(words) == 1 else f"{{ {' '.join(words)} }}"
 
 
-def write(modules):
+def write(modules: Mapping[str, Module]) -> str:
     """Return the RTLIL text of ``modules``."""
     lines = []
     for module in modules.values():
@@ -213,5 +220,5 @@ def write(modules):
     return "\n".join(lines) + "\n"
 
 
-def _attributes(of, indent):
+def _attributes(of: Module | Wire | Cell, indent: str) -> list[str]:
     return [f"{indent}attribute {name} {value}" for name, value in of.attributes.items()]

@@ -1,10 +1,13 @@
 """What stands beside the Verilog for other tools: a bench's top module, its vectors, a VHDL declaration, lint rules."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import Instance, Module, Signal
 from amaranth.lib import wiring
 
+from s2nn_hw.design import Design
 from s2nn_hw.errors import counted
 
 BENCH = Path(__file__).parent / "bench" / "s2nn_bench.v"
@@ -17,12 +20,13 @@ class Bench(wiring.Component):
     ``frames``: vectors in the files; in cycles ``patience`` (for a result) and ``drain`` (between frames).
     """
 
-    def __init__(self, design, name, *, frames, patience, drain):
+    def __init__(self, design: Design, name: str, *, frames: int, patience: int, drain: int) -> None:
         self.design, self.name = design, name
         self.frames, self.patience, self.drain = frames, patience, drain
         super().__init__({})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         layout, width = self.design.result_layout, self.design.pixels_per_beat * self.design.network.input.bits
         ports = {"i_payload": width, "o_payload": layout.size}
@@ -67,12 +71,12 @@ class Bench(wiring.Component):
         return m
 
 
-def beat_lines(beats, width):
+def beat_lines(beats: Iterable[int], width: int) -> str:
     """Return integers of ``width`` bits as lines that ``$readmemh`` reads."""
     return "".join(f"{beat:0{-(-width // 4)}x}\n" for beat in beats)
 
 
-def pack_result(design, number, scores, cycles):
+def pack_result(design: Design, number: int, scores: Iterable[int], cycles: int) -> int:
     """Return ``o_payload`` as an integer: class ``number``, ``scores`` (signed) and ``cycles``."""
     layout, width = design.result_layout, design.score_width
     packed = number | cycles << layout["cycles"].offset
@@ -81,7 +85,7 @@ def pack_result(design, number, scores, cycles):
     return packed
 
 
-def header(design, name, tool):
+def header(design: Design, name: str, tool: str) -> str:
     """Return the comment at the head of the Verilog: what it is, its ports, and that anybody may use it."""
     network, layout = design.network, design.result_layout
     width = design.pixels_per_beat * network.input.bits
@@ -106,7 +110,7 @@ def header(design, name, tool):
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def vhdl_package(design, name):
+def vhdl_package(design: Design, name: str) -> str:
     """Return a VHDL package ``NAME_component`` that declares the Verilog module for use in VHDL."""
     width = design.pixels_per_beat * design.network.input.bits
     ports = (
@@ -141,7 +145,7 @@ LINT = (
 )
 
 
-def lint_rules(name):
+def lint_rules(name: str) -> str:
     """Return ``NAME.vlt``: what ``verilator -Wall`` would say of the Verilog although it is meant, each with why."""
     rules = "\n".join(f'// {why}\nlint_off -rule {rule} -file "*{name}.v"' for rule, why in LINT)
     return f"`verilator_config\n{rules}\n"

@@ -4,7 +4,9 @@ Works on :mod:`~s2nn_hw.verilog.rtlil` and on operators that Verilog has; :func:
 others.
 """
 
-from s2nn_hw.verilog.rtlil import REGISTERS, Cell, Part, Wire, constant, piece, resized, width_of
+from collections.abc import Mapping
+
+from s2nn_hw.verilog.rtlil import REGISTERS, Bits, Cell, Module, Part, Wire, constant, piece, resized, width_of
 
 ARITHMETIC = ("$add", "$sub", "$mul", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
@@ -24,16 +26,16 @@ FITTING = (
 )
 
 
-def fit_widths(module, modules):
+def fit_widths(module: Module, modules: Mapping[str, Module]) -> None:
     """Cut results of ``module`` to the bits that are read, then give both sides of each operator as many bits."""
     _drop_unread(module, modules)
     _shorten(module, modules)
     _equal_widths(module)
 
 
-def explain_selections(module):
+def explain_selections(module: Module) -> None:
     """Replace ``$pmux``, one of several by one-hot bits, and ``$logic_not`` by what Verilog has operators for."""
-    cells = []
+    cells: list[Cell] = []
     for cell in module.cells:
         if cell.kind == "$logic_not":
             cell.kind = "$eq"
@@ -43,17 +45,16 @@ def explain_selections(module):
     module.cells = cells
 
 
-def _one_hot(module, cell):
+def _one_hot(module: Module, cell: Cell) -> list[Cell]:
     """Return cells that do what ``cell``, a ``$pmux``, does: the OR of all inputs, each under its own bit."""
     width, bits = cell.number("\\WIDTH"), cell.number("\\S_WIDTH")
     inputs, select, default = cell.ports["\\B"], cell.ports["\\S"], cell.ports["\\A"]
-    cells = []
+    cells: list[Cell] = []
 
-    def gate(kind, a, b, output=None):
-        if output is None:
-            wire = Wire(f"{cell.name}${len(cells)}", width)
-            module.wires[wire.name] = wire
-            output = [Part(wire.name, 0, width)]
+    def gate(kind: str, a: Bits, b: Bits) -> Bits:
+        wire = Wire(f"{cell.name}${len(cells)}", width)
+        module.wires[wire.name] = wire
+        output = [Part(wire.name, 0, width)]
         cells.append(Cell(kind, f"{cell.name}$cell{len(cells)}", _operator(width), {"\\A": a, "\\B": b, "\\Y": output}))
         return output
 
@@ -63,9 +64,9 @@ def _one_hot(module, cell):
     if all(part.name is None and set(part.bits) <= set("0x") for part in default):
         cells[-1].ports["\\Y"] = cell.ports["\\Y"]
         return cells
-    chosen = Wire(f"{cell.name}$any", 1)
-    module.wires[chosen.name] = chosen
-    chosen = [Part(chosen.name, 0, 1)]
+    wire = Wire(f"{cell.name}$any", 1)
+    module.wires[wire.name] = wire
+    chosen = [Part(wire.name, 0, 1)]
     cells.append(
         Cell(
             "$reduce_or",
@@ -85,7 +86,7 @@ def _one_hot(module, cell):
     return cells
 
 
-def _operator(width, *, operands="AB", signed=False):
+def _operator(width: int, *, operands: str = "AB", signed: bool = False) -> dict[str, str]:
     """Return the parameters of an operator all of whose ports have ``width`` bits."""
     parameters = {"\\Y_WIDTH": str(width)}
     for operand in operands:
@@ -93,7 +94,7 @@ def _operator(width, *, operands="AB", signed=False):
     return parameters
 
 
-def _drop_unread(module, modules):
+def _drop_unread(module: Module, modules: Mapping[str, Module]) -> None:
     """Take away high bits of results, aliases and wires that nothing reads."""
     used = {part.name for cell in module.cells for _, signal in cell.inputs(modules) for part in signal}
     used |= {part.name for _, driver in module.connections for part in driver}
@@ -112,7 +113,7 @@ def _drop_unread(module, modules):
     module.wires = {name: wire for name, wire in module.wires.items() if name in present}
 
 
-def _set_width(cell, width):
+def _set_width(cell: Cell, width: int) -> None:
     """Make an operator or ``$mux`` one of ``width`` bits; operators are cut to it by :func:`_equal_widths`."""
     if cell.kind == "$mux":
         cell.parameters["\\WIDTH"] = str(width)
@@ -121,9 +122,9 @@ def _set_width(cell, width):
         cell.parameters["\\Y_WIDTH"] = str(width)
 
 
-def _shorten(module, modules):
+def _shorten(module: Module, modules: Mapping[str, Module]) -> None:
     """Take away the high bits of results that nothing reads: carries, and what is made of them."""
-    drivers = {}
+    drivers: dict[str, Cell] = {}
     for cell in module.cells:
         if cell.kind in ARITHMETIC or cell.kind == "$mux":
             (first, *others) = cell.ports["\\Y"]
@@ -134,7 +135,7 @@ def _shorten(module, modules):
     }
     changed, cut = list(drivers), {id(cell) for cell in drivers.values()}
 
-    def note(signal, width):
+    def note(signal: Bits, width: int) -> None:
         for part in piece(signal, 0, width):
             if part.name and part.low + part.width > needed[part.name]:
                 needed[part.name] = part.low + part.width
@@ -158,7 +159,7 @@ def _shorten(module, modules):
         _set_width(cell, needed[name])
 
 
-def _equal_widths(module):
+def _equal_widths(module: Module) -> None:
     """Extend what enters an operator to the width it works in, as Verilog would without saying so."""
     for cell in list(module.cells):
         if cell.kind in ("$lt", "$ge") and not cell.number("\\A_SIGNED") and _is_zero(cell.ports["\\B"]):
@@ -185,7 +186,7 @@ def _equal_widths(module):
         }
 
 
-def _widen_result(module, cell):
+def _widen_result(module: Module, cell: Cell) -> None:
     """Let a shift to the right have all its bits, and what it drove the lowest of them: a table that is looked up.
 
     A shift either way stays what it is, and so do bits of a signal that are chosen by a number (``$shiftx``), as
@@ -204,5 +205,5 @@ def _widen_result(module, cell):
         cell.parameters["\\Y_WIDTH"] = str(width)
 
 
-def _is_zero(signal):
+def _is_zero(signal: Bits) -> bool:
     return all(part.name is None and not part.bits.strip("0") for part in signal)

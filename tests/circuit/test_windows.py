@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from s2nn_hw.circuit.windows import Window, WindowParams
+from s2nn_hw.circuit.geometry import WindowParams
+from s2nn_hw.circuit.windows import Window
 from s2nn_hw.errors import UserError
 from tests.support.streams import run_stream, word_numbers
 

@@ -10,7 +10,7 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.fire import Fire, FireUnit
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape

@@ -6,14 +6,19 @@
 A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
 """
 
-from amaranth.hdl import C, Cat, Const, Mux, Signal, signed
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.mux import choose
+from s2nn_hw.circuit.tables import Cells
 
 
-def engine_ports(params):
+def engine_ports(params: Any) -> dict[str, Any]:
     """Return the ports of every engine.
 
     ``i``: stream of ``width`` spikes a word, see ``table``. ``accumulators``, ``capture``: in a cycle in which
@@ -38,13 +43,14 @@ class RowIndex:
     section, whether the next word is its, and its index.
     """
 
-    def __init__(self, params):
+    def __init__(self, params: Any) -> None:
         self.params = params
         self.count = params.groups * params.table_words
         self.index = Signal(range(max(2, self.count)))
         self.pass_end = Signal()
 
-    def build(self, m, step, sections=(None,)):
+    def build(self, m: Module, step: Value, sections: Sequence[Any] = (None,)) -> list[tuple[Value, Value]]:
+        """Add the logic to ``m``; return ``(the next word is its, its index)`` of each of ``sections``."""
         p = self.params
         word, pass_end = _count(m, "word", p.words, step)
         m.d.comb += self.pass_end.eq(pass_end)
@@ -65,7 +71,7 @@ class RowIndex:
             m.d.sync += self.index.eq(following)
         return [(C(1, 1), self.index)]
 
-    def _section(self, m, word, step, number, section):
+    def _section(self, m: Module, word: Value, step: Value, number: int, section: Any) -> tuple[Value, Value]:
         last = self.params.groups * section.rows - 1
         index = Signal(range(max(2, last + 1)), name=f"index{number}")
         mine = _within(m, word, section.begin, section.words, number)
@@ -77,7 +83,7 @@ class RowIndex:
             m.d.sync += index.eq(Mux(end, 0, onward))
         return mine, index
 
-    def _onward(self, m, word, step):
+    def _onward(self, m: Module, word: Value, step: Value) -> Value:
         """Return the row after this one within a pass; the rows of a source follow those of the one before."""
         parts, begin, back = self.params.parts, 0, C(-1, signed(2))
         for number, cells in enumerate(parts):
@@ -90,14 +96,14 @@ class RowIndex:
         return self.index - back if self.params.pooled else self.index + 1
 
 
-def _within(m, word, begin, words, number):
+def _within(m: Module, word: Value, begin: int, words: int, number: int) -> Signal:
     """Return whether ``word`` of the pass is of source ``number``: one of its ``words`` from ``begin`` on."""
     mine = Signal(name=f"section{number}")
     m.d.comb += mine.eq((word >= begin) & (word < begin + words))
     return mine
 
 
-def _back(m, cells, step, number):
+def _back(m: Module, cells: Cells, step: Value, number: int | str) -> tuple[Value, Value]:
     """Return how many rows back it is from this word's to the next one's, and whether this may be the image's last:
     the last of its row of cells."""
     _, pixel_end = _count(m, f"word_of_pixel{number}", cells.words, step)
@@ -116,14 +122,14 @@ class FrameCount:
     ``plane``, ``group``; ``frame_end``: the pass is the last plane's; ``final``: and after it the neurons are full.
     """
 
-    def __init__(self, m, params, step):
+    def __init__(self, m: Module, params: Any, step: Value) -> None:
         self.plane, last_plane = _count(m, "plane", params.planes, step)
         self.group, last_group = _count(m, "group", params.groups, step & last_plane)
         _, last = _count(m, "repeat", params.repeats, step & last_plane & last_group)
         self.frame_end, self.final = last_plane, last_plane & last_group & last
 
 
-def credit(m, slots, use, release):
+def credit(m: Module, slots: int, use: Value, release: Value) -> Signal:
     """Return whether the neurons have room for one more cell: ``slots`` at first, less those used, and released."""
     left, any_left = Signal(range(slots + 1), init=slots, name="credit"), Signal(init=1, name="any_credit")
     # tables, not adders: `use` and `release` come late, and a carry chain would stand behind them
@@ -136,7 +142,7 @@ def credit(m, slots, use, release):
     return any_left
 
 
-def _count(m, name, size, step):
+def _count(m: Module, name: str, size: int, step: Value) -> tuple[Value, Value]:
     """Return a counter ``0 .. size - 1`` that moves with ``step``, and a register: whether it is at its last value."""
     if size == 1:
         return C(0, 1), C(1, 1)
@@ -146,39 +152,37 @@ def _count(m, name, size, step):
     return count, last
 
 
-def tree_levels(terms):
+def tree_levels(terms: int) -> int:
     """Return the registers between ``terms`` and their sum."""
     return (terms - 1).bit_length()
 
 
-def accumulate(m, params, terms, accumulators, *, late, first, plane, group, close):
+@dataclass(frozen=True)
+class Slot:
+    """A slot: ``first`` of a pass; its ``plane`` and ``group``; ``close``: it is a frame's last. Its terms come
+    ``late`` cycles behind it."""
+
+    first: Value
+    plane: Value
+    group: Value
+    close: Value
+    late: int
+
+
+def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumulators: Any, slot: Slot) -> Value:
     """Add trees and accumulators to ``m``; return ``capture``, high when ``accumulators`` hold a frame's sums.
 
-    ``terms``: per lane a list of signed values, ``late`` cycles behind their slot. ``first``: the slot is the first of
-    a pass; ``plane``, ``group``: of the slot; ``close``: the slot is a frame's last.
+    ``terms``: per lane a list of signed values, those of ``slot``.
     """
     levels = tree_levels(len(terms[0]))
-    late += levels
+    late = slot.late + levels
     start, fill = params.start()
-    again = delayed(m, first & (plane != 0), late, "again") if params.planes > 1 else None
-    onward = delayed(m, ~first, late, "onward", init=1)
-    plane = delayed(m, plane, late, "at_plane") if params.planes > 2 else plane
-    group = delayed(m, group, late, "at_group") if params.groups > 1 else group
+    again = delayed(m, slot.first & (slot.plane != 0), late, "again") if params.planes > 1 else None
+    onward = delayed(m, ~slot.first, late, "onward", init=1)
+    plane = delayed(m, slot.plane, late, "at_plane") if params.planes > 2 else slot.plane
+    group = delayed(m, slot.group, late, "at_group") if params.groups > 1 else slot.group
     for lane, width in enumerate(params.accumulator_widths()):
-        parts = terms[lane]
-        for level in range(levels):
-            pairs = list(zip(parts[::2], parts[1::2], strict=False))
-            sums = [
-                Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True)
-                for k, (a, b) in enumerate(pairs)
-            ]
-            m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
-            if len(parts) % 2:
-                # with a reset: a shift register in a look-up table would be late for the adder behind it
-                odd = Signal.like(parts[-1], name=f"odd{lane}_{level}")
-                m.d.sync += odd.eq(parts[-1])
-                sums.append(odd)
-            parts = sums
+        added = _tree(m, terms[lane], lane, levels)
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
@@ -189,17 +193,35 @@ def accumulate(m, params, terms, accumulators, *, late, first, plane, group, clo
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
         base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
-        m.d.sync += total.eq(parts[0] + base)
-    return delayed(m, close, late + 1, "close")
+        m.d.sync += total.eq(added + base)
+    return delayed(m, slot.close, late + 1, "close")
 
 
-def _base(start, total, onward, doubled, again):
+def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
+    """Add the adder tree of ``lane``, a register after each of its ``levels``; return the sum of its ``terms``."""
+    parts = [*terms]
+    for level in range(levels):
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        sums = [
+            Signal((a + b).shape(), name=f"pair{lane}_{level}_{k}", reset_less=True) for k, (a, b) in enumerate(pairs)
+        ]
+        m.d.sync += [total.eq(a + b) for total, (a, b) in zip(sums, pairs, strict=True)]
+        if len(parts) % 2:
+            # with a reset: a shift register in a look-up table would be late for the adder behind it
+            odd = Signal.like(parts[-1], name=f"odd{lane}_{level}")
+            m.d.sync += odd.eq(parts[-1])
+            sums.append(odd)
+        parts = sums
+    return parts[0]
+
+
+def _base(start: Value, total: Value, onward: Value, doubled: Value | None, again: Value | None) -> Value:
     """Return ``total`` where ``onward``, ``doubled`` where ``again``, else ``start``; at most one of the two is 1.
 
     Bit by bit, so that no function of the two flags alone exists: synthesis would compute it once, for all
     accumulators, and all of them would wait for that one look-up table.
     """
-    if doubled is None:
+    if doubled is None or again is None:
         return Mux(onward, total, start)
     bits = []
     for k in range(len(total)):
@@ -211,7 +233,7 @@ def _base(start, total, onward, doubled, again):
     return Cat(bits)
 
 
-def delayed(m, value, cycles, name, init=0):
+def delayed(m: Module, value: Value, cycles: int, name: str, init: int = 0) -> Value:
     """Return ``value`` as it was ``cycles`` cycles ago."""
     for k in range(cycles):
         later = Signal.like(value, name=f"{name}_{k}", init=init)
@@ -220,7 +242,7 @@ def delayed(m, value, cycles, name, init=0):
     return value
 
 
-def signed_weight(row, lane, bits, active):
+def signed_weight(row: Value, lane: int, bits: int, active: Value | None) -> Value:
     """Return weight ``lane`` of a ``row`` of weights; one stored bit is the sign of +-1, 0 where not ``active``."""
     if bits == 1:
         return Cat(active, row[lane]).as_signed()

@@ -13,19 +13,20 @@ Each bank scans its own share of a pass, ahead of the others if it can; a pass e
 Interval: ``sum over passes of max over banks of ones, at least 1``, unless words or the neurons hold it up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import memory, wiring
 
 from s2nn_hw.circuit.accumulation import Accumulation
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
+    Slot,
     accumulate,
     credit,
     delayed,
@@ -36,47 +37,14 @@ from s2nn_hw.circuit.engines.accumulate import (
 from s2nn_hw.circuit.engines.params import EngineParams, Recurrence, memory_columns, pack_rows
 from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.circuit.engines.scan import Scanner
-from s2nn_hw.circuit.tables import Cells
+from s2nn_hw.circuit.engines.sections import Section, Tags
 from s2nn_hw.errors import UserError
-from s2nn_hw.family.memory import Cost, bits_for, ram, rom
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, ram, rom
 from s2nn_hw.family.record import Family
 
 MIN_DEPTH = 2
 ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
-
-
-@dataclass(frozen=True)
-class Section:
-    """The banks of one source: its words of a pass (``cells``) from number ``begin`` on, their rows of weights from
-    number ``row`` on; ``taps`` segments of ``width`` inputs in all, ``banks``, ``bits``."""
-
-    cells: Cells
-    begin: int
-    row: int
-    width: int
-    taps: int
-    banks: int
-    bits: int
-
-    @property
-    def words(self):
-        """Words of a pass."""
-        return self.cells.frame_words
-
-    @property
-    def rows(self):
-        """Words of weights."""
-        return self.cells.rows
-
-    @property
-    def share(self):
-        """Inputs of a word that belong to one bank."""
-        return self.width // self.banks
-
-    def lanes_of_bank(self, bank):
-        """Return which inputs of a word belong to ``bank``, lowest first."""
-        each, segment = self.banks // self.taps, self.width // self.taps
-        return [(bank // each) * segment + k * each + bank % each for k in range(self.share)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,12 +60,12 @@ class EventParams(EngineParams):
     taps: int = 1
     depth: int = 8
     tag_bits: int = 2
-    shortcuts: tuple = ()
+    shortcuts: tuple[tuple[int, int], ...] = ()
 
     kind: ClassVar[str] = "event"
     counts_spikes: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check(
             "event",
             (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8), ("tag_bits", 1, 5)),
@@ -147,7 +115,7 @@ class EventParams(EngineParams):
             yield choice, max(mean, shape.words, shape.entering)
 
     @property
-    def sections(self):
+    def sections(self) -> list[Section]:
         """The :class:`Section` of each source."""
         found, begin, row = [], 0, 0
         banks = [(self.width, self.taps, self.banks, self.bits), *((w, 1, 1, b) for w, b in self.shortcuts)]
@@ -167,17 +135,17 @@ class EventParams(EngineParams):
         return self.banks
 
     @property
-    def ahead(self):
+    def ahead(self) -> int:
         """Passes that the input may run ahead of the scan: what the tags can tell apart."""
         return 2**self.tag_bits - 1
 
     @property
-    def memories(self):
+    def memories(self) -> list[tuple[int, int, int]]:
         """``(count, rows, bits of a row)`` of the memories of weights, by source."""
         return [(s.banks, self.groups * s.rows * s.share, self.lanes * s.bits) for s in self.sections]
 
     @property
-    def capture_cycles(self):
+    def capture_cycles(self) -> int:
         """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
         return ROW_CYCLES + tree_levels(self.terms) + 1
 
@@ -251,7 +219,7 @@ class EventParams(EngineParams):
             luts=family.layer + control, ffs=index + 9 + control + self.capture_cycles * (2 + self.planes // 2)
         )
 
-    def row_contents(self):
+    def row_contents(self) -> list[list[int]]:
         """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
         banks = []
         for section in self.sections:
@@ -261,7 +229,7 @@ class EventParams(EngineParams):
                 banks.append(pack_rows(mine.transpose(0, 2, 3, 1).reshape(-1, self.lanes), section.bits))
         return banks
 
-    def ones(self, words):
+    def ones(self, words: np.ndarray) -> np.ndarray:
         """Return the ones, uint16 ``(..., planes, words, banks)``, of integer ``words`` ``(..., words, width)``."""
         counts = np.zeros((*words.shape[:-2], self.planes, words.shape[-2], self.terms), np.uint16)
         first = 0
@@ -278,23 +246,37 @@ class EventParams(EngineParams):
 class EventEngine(wiring.Component):
     """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
 
-    def __init__(self, params):
+    def __init__(self, params: EventParams) -> None:
         self.params = params
         super().__init__(engine_ports(params))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         p = self.params
-        index = RowIndex(p)
+        tags, room = Tags(p.tag_bits), Signal()
+        taken, index = self.i.valid & room, RowIndex(p)
+        scanners = self._scanners(m, taken, index, tags)
+        some = self._taken(m, taken, room, index.pass_end, scanners, tags)
 
-        # input: number the words, give each bank its share
-        incoming = Signal(p.tag_bits)
-        current, following = Signal(p.tag_bits), Signal(p.tag_bits, init=1)
-        after = Signal(p.tag_bits, init=2 % (1 << p.tag_bits))
-        advance = Signal()
-        room = Signal()
-        taken = self.i.valid & room
-        scanners, weights_of = [], []
+        # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
+        first = Signal(init=1)
+        advance = tags.advance
+        count = FrameCount(m, p, advance)
+        room_behind = credit(m, p.slots, advance & count.final, self.release)
+        idle = Cat(s.idle for s in scanners).all()
+        m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
+        m.d.sync += first.eq(advance)
+        with m.If(advance):
+            m.d.sync += [tags.current.eq(tags.following), tags.following.eq(tags.after), tags.after.eq(tags.after + 1)]
+
+        slot = Slot(first, count.plane, count.group, advance & count.frame_end, ROW_CYCLES)
+        m.d.comb += self.capture.eq(accumulate(m, p, self._weights(m, scanners), self.accumulators, slot))
+        return m
+
+    def _scanners(self, m: Module, taken: Value, index: RowIndex, tags: Tags) -> list[Scanner]:
+        """Number the words, give each bank of every source its share; return the banks' scanners."""
+        p, scanners = self.params, list[Scanner]()
         for section, (mine, number) in zip(p.sections, index.build(m, taken, p.sections), strict=True):
             for bank in range(section.banks):
                 scanner = Scanner(section.share, len(number), p.depth, p.tag_bits)
@@ -303,21 +285,29 @@ class EventEngine(wiring.Component):
                 m.d.comb += [
                     scanner.i.payload.bits.eq(bits),
                     scanner.i.payload.index.eq(number),
-                    scanner.i.payload.tag.eq(incoming),
+                    scanner.i.payload.tag.eq(tags.incoming),
                     scanner.i.valid.eq(taken & mine & bits.any()),
-                    scanner.current.eq(current),
-                    scanner.following.eq(following),
-                    scanner.after.eq(after),
-                    scanner.advance.eq(advance),
+                    scanner.current.eq(tags.current),
+                    scanner.following.eq(tags.following),
+                    scanner.after.eq(tags.after),
+                    scanner.advance.eq(tags.advance),
                 ]
                 scanners.append(scanner)
-                weights_of.append(section.bits)
-        # passes that have come in and are not scanned yet: none, or as many as the tags can tell apart
+        return scanners
+
+    def _taken(
+        self, m: Module, taken: Value, room: Signal, pass_end: Value, scanners: Sequence[Scanner], tags: Tags
+    ) -> Signal:
+        """Count the passes that have come in and are not scanned yet; return whether there are any.
+
+        There is ``room`` for a word while these are not as many as the tags can tell apart.
+        """
+        p, advance = self.params, tags.advance
         ahead, some, full, entered = Signal(p.tag_bits), Signal(), Signal(), Signal()
         m.d.comb += [
             room.eq(Cat(s.i.ready for s in scanners).all() & ~full),
             self.i.ready.eq(room),
-            entered.eq(taken & index.pass_end),
+            entered.eq(taken & pass_end),
         ]
         m.d.sync += [
             ahead.eq(ahead + entered - advance),
@@ -325,20 +315,14 @@ class EventEngine(wiring.Component):
             full.eq(~advance & (full | (entered & (ahead == p.ahead - 1)))),
         ]
         with m.If(entered):
-            m.d.sync += incoming.eq(incoming + 1)
+            m.d.sync += tags.incoming.eq(tags.incoming + 1)
+        return some
 
-        # slots: all banks scan the same pass; the last one of a cell waits for room behind the accumulators
-        first = Signal(init=1)
-        count = FrameCount(m, p, advance)
-        room_behind = credit(m, p.slots, advance & count.final, self.release)
-        idle = Cat(s.idle for s in scanners).all()
-        m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
-        m.d.sync += first.eq(advance)
-        with m.If(advance):
-            m.d.sync += [current.eq(following), following.eq(after), after.eq(after + 1)]
-
-        # rows: number, memory, the memory's register
-        terms = [[] for _ in range(p.lanes)]
+    def _weights(self, m: Module, scanners: Sequence[Scanner]) -> list[list[Value]]:
+        """Add what reads a row a bank, number, memory, the memory's register; return the weights, a list a lane."""
+        p = self.params
+        terms: list[list[Value]] = [[] for _ in range(p.lanes)]
+        weights_of = [section.bits for section in p.sections for _ in range(section.banks)]
         for bank, (scanner, bits, contents) in enumerate(zip(scanners, weights_of, p.row_contents(), strict=True)):
             width, rows = p.lanes * bits, len(contents)
             weights = Signal(width, name=f"weights{bank}", reset_less=True)
@@ -356,23 +340,9 @@ class EventEngine(wiring.Component):
             active = delayed(m, ~blank, 1, f"active{bank}") if bits == 1 else None
             for lane in range(p.lanes):
                 terms[lane].append(signed_weight(weights, lane, bits, active))
+        return terms
 
-        m.d.comb += self.capture.eq(
-            accumulate(
-                m,
-                p,
-                terms,
-                self.accumulators,
-                late=ROW_CYCLES,
-                first=first,
-                plane=count.plane,
-                group=count.group,
-                close=advance & count.frame_end,
-            )
-        )
-        return m
-
-    def _rows(self, m, bank, contents, width, number, wanted):
+    def _rows(self, m: Module, bank: int, contents: Sequence[int], width: int, number: Signal, wanted: Value) -> Value:
         """Add the memory of a bank's rows; return the row ``number`` of the cycle before, if it was ``wanted``."""
         columns, at = [], 0
         for k, bits in enumerate(memory_columns(len(contents), width)):

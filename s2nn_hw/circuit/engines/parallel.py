@@ -19,6 +19,7 @@ from s2nn_hw.circuit.accumulation import Accumulation
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
+    Slot,
     accumulate,
     credit,
     delayed,
@@ -29,7 +30,8 @@ from s2nn_hw.circuit.engines.accumulate import (
 from s2nn_hw.circuit.engines.params import EngineParams, pack_rows
 from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.errors import UserError
-from s2nn_hw.family.memory import Cost, bits_for, rom
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, rom
 from s2nn_hw.family.record import Family
 
 CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
@@ -44,7 +46,7 @@ class ParallelParams(EngineParams):
 
     kind: ClassVar[str] = "parallel"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
         if self.diagonal and self.width % self.lanes:
             raise UserError(
@@ -57,7 +59,7 @@ class ParallelParams(EngineParams):
         """Return the engine of ``work``, diagonal for a depthwise convolution whose word has an input a lane."""
         layer, tensor = work.job.layer, work.readers[0].tensor
         synapse, (groups, lanes) = layer.synapses[0], work.common["offsets"].shape
-        depthwise = synapse.slides and synapse.groups == synapse.channels_in == layer.neuron.size
+        depthwise = synapse.slides and synapse.groups == synapse.channels_in == work.job.neuron.size
         diagonal = depthwise and not work.job.several and work.splits == groups and lanes == tensor.width
         return cls(bits=work.most_bits, **work.common, diagonal=diagonal)
 
@@ -67,32 +69,34 @@ class ParallelParams(EngineParams):
         yield shape.choice(cls.kind), max(shape.words, shape.entering)
 
     @property
-    def inputs_of_lane(self):
+    def inputs_of_lane(self) -> np.ndarray:
         """Inputs of a word that each lane adds, int ``(lanes, terms)``."""
         if self.diagonal:
             return np.arange(self.lanes)[:, None] + self.lanes * np.arange(self.width // self.lanes)
         return np.broadcast_to(np.arange(self.width), (self.lanes, self.width))
 
     @property
-    def terms(self):
+    def terms(self) -> int:
         """Inputs that a lane adds in one cycle."""
         return self.inputs_of_lane.shape[1]
 
     @property
-    def rows(self):
+    def rows(self) -> int:
+        """Rows of the memory."""
         return self.groups * self.table_words
 
     @property
-    def row_bits(self):
+    def row_bits(self) -> int:
+        """Bits of a row of the memory."""
         return self.lanes * self.terms * self.bits
 
     @property
-    def memories(self):
+    def memories(self) -> list[tuple[int, int, int]]:
         """``(count, rows, bits of a row)`` of the memories of weights."""
         return [(1, self.rows, self.row_bits)]
 
     @property
-    def capture_cycles(self):
+    def capture_cycles(self) -> int:
         """Cycles from a frame's last word to the one in which the accumulators hold its sums."""
         return GATE_CYCLES + tree_levels(self.terms) + 1
 
@@ -136,7 +140,7 @@ class ParallelParams(EngineParams):
         raw = self.row_bits * (1 - absorbs(family, self.memory_cost(family))) if self.rows > 1 else 0
         return cost + Cost(luts=family.layer + index, ffs=gates + raw + 2 * self.width + index + 9 + late)
 
-    def row_contents(self):
+    def row_contents(self) -> list[int]:
         """Return the memory's words as integers: weight k of lane m at bit ``(m * terms + k) * bits``."""
         lanes = np.arange(self.lanes)[:, None]
         mine = self.weights.transpose(0, 2, 1, 3)[:, :, lanes, self.inputs_of_lane]  # (groups, words, lanes, terms)
@@ -146,11 +150,12 @@ class ParallelParams(EngineParams):
 class ParallelEngine(wiring.Component):
     """Words of spikes in, accumulators out; ports: :func:`engine_ports`."""
 
-    def __init__(self, params):
+    def __init__(self, params: ParallelParams) -> None:
         self.params = params
         super().__init__(engine_ports(params))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         p = self.params
         index, taken = RowIndex(p), Signal()
@@ -191,17 +196,7 @@ class ParallelEngine(wiring.Component):
                 row.append(gated)
             terms.append(row)
 
-        m.d.comb += self.capture.eq(
-            accumulate(
-                m,
-                p,
-                terms,
-                self.accumulators,
-                late=GATE_CYCLES,
-                first=taken & begun,
-                plane=count.plane,
-                group=count.group,
-                close=taken & index.pass_end & count.frame_end,
-            )
-        )
+        close = taken & index.pass_end & count.frame_end
+        slot = Slot(taken & begun, count.plane, count.group, close, GATE_CYCLES)
+        m.d.comb += self.capture.eq(accumulate(m, p, terms, self.accumulators, slot))
         return m

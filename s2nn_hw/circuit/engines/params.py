@@ -27,7 +27,8 @@ from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.circuit.tables import Cells
 from s2nn_hw.errors import UserError
-from s2nn_hw.family.memory import Cost, rom
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import rom
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.neuron import UnitShape
 
@@ -132,7 +133,7 @@ class EngineParams:
 
     def behind(self, stage: Stage, classes: int) -> tuple[int, int]:
         """Return for how many cells there is room behind it, and the cycles from the capture to the first offer."""
-        return self.slots, stage.layer.neuron.latency(classes)
+        return self.slots, stage.neuron.latency(classes)
 
     def ones(self, words: np.ndarray) -> np.ndarray:
         """Return what its cycles depend on of integer ``words`` ``(..., words, width)``, uint16 ``(..., planes, words,
@@ -166,7 +167,7 @@ class EngineParams:
         """Return the cost of what stands behind it: neurons that give words of ``width``, or scores of
         ``score_width``; ``queued``: into a queue of results, which saves a pipeline its last register."""
         shape = UnitShape(stage.neurons, self.lanes, self.groups, self.repeats, self.slots, width, score_width)
-        return stage.layer.neuron.cost(family, shape)
+        return stage.neuron.cost(family, shape)
 
     def weight_reads(self, positions: int, ones: np.ndarray) -> list[tuple[float, int]]:
         """Return ``(bits read a frame, bits of it)`` of each memory of weights, mean over the frames of ``ones``."""
@@ -191,10 +192,12 @@ class EngineParams:
 
     @property
     def groups(self) -> int:
+        """Passes of a position, each for its share of the neurons."""
         return self.weights.shape[0]
 
     @property
     def lanes(self) -> int:
+        """Neurons at once."""
         return self.weights.shape[1]
 
     @property

@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 
 

@@ -5,14 +5,17 @@ costs one cycle. Words carry the number of their pass (modulo 2^n), which is how
 the queue belongs to the next pass; no end marker is queued.
 """
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.fifo import Queue
 
 
-def entry_layout(width, index_bits, tag_bits):
+def entry_layout(width: int, index_bits: int, tag_bits: int) -> data.StructLayout:
     """Return the queued word: ``bits`` (spikes), ``index`` (of its rows), ``tag`` (pass modulo 2^tag_bits)."""
     return data.StructLayout({"bits": width, "index": index_bits, "tag": tag_bits})
 
@@ -29,7 +32,7 @@ class Scanner(wiring.Component):
     ``c`` ones in a word take ``c`` cycles; the next word follows without a gap.
     """
 
-    def __init__(self, width, index_bits, depth, tag_bits):
+    def __init__(self, width: int, index_bits: int, depth: int, tag_bits: int) -> None:
         self.width, self.depth = width, depth
         self.layout = entry_layout(width, index_bits, tag_bits)
         super().__init__(
@@ -45,7 +48,8 @@ class Scanner(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         m.submodules.queue = queue = Queue(width=self.layout.size, depth=self.depth)
         m.d.comb += [
@@ -73,7 +77,7 @@ class Scanner(wiring.Component):
         ]
         waiting, arriving = data.View(self.layout, queue.waiting).tag, self.i.payload.tag
 
-        def comes(tag):
+        def comes(tag: Value) -> Value:
             """Whether a word of pass ``tag`` comes to the head: the memory is late, so it meets one table alone."""
             return Mux(queue.stored, waiting == tag, queue.pushed & (arriving == tag))
 
@@ -94,13 +98,13 @@ class Scanner(wiring.Component):
         return m
 
 
-def _lowest(bits):
+def _lowest(bits: Value) -> Value:
     """Return ``bits`` with all but the lowest one cleared."""
     # one flat OR per bit: a carry chain would be shorter in gates and longer in time
     return Cat(bits[k] & ~bits[:k].any() if k else bits[0] for k in range(len(bits)))
 
 
-def _several(bits):
+def _several(bits: Value) -> Value:
     """Return whether more than one of ``bits`` is set: a tree of (any, more than one), six inputs a table."""
     parts, each = [(bit, None) for bit in bits], 6
     while len(parts) > 1:
@@ -109,7 +113,7 @@ def _several(bits):
     return C(0, 1) if parts[0][1] is None else parts[0][1]
 
 
-def _join(group):
+def _join(group: Sequence[tuple[Value, Value | None]]) -> tuple[Value, Value | None]:
     """Return (any, more than one) of a ``group`` of such pairs; ``None``: never more than one."""
     some, many = group[0]
     for any_here, many_here in group[1:]:
@@ -118,7 +122,7 @@ def _join(group):
     return some, many
 
 
-def _encode(onehot):
+def _encode(onehot: Value) -> Value:
     """Return the number of the bit that is set in ``onehot`` (0 when none is)."""
     count = len(onehot)
     return Cat(

@@ -6,7 +6,7 @@ All bits of a pass enter at once: words before the last wait in registers. What 
     interval   words of a pass             latency   ``registers`` cycles from the last word to the spikes or scores
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
@@ -28,12 +28,13 @@ from s2nn_hw.circuit.tables import cells_of, stream_table
 from s2nn_hw.circuit.unroll.circuit import build, stages
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
-from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
-from s2nn_hw.circuit.unroll.mapping import map_layer
+from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS, Logic
+from s2nn_hw.circuit.unroll.mapping import Mapped, map_layer
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
-from s2nn_hw.family.memory import Cost, bits_for, multiplexer
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, multiplexer
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
@@ -88,8 +89,9 @@ class UnrolledParams(EngineParams):
         )
         engine, weights = None, _weights(job.network, front, readers, planes)
         for one in chain:
-            if not one.neuron.plain:
-                raise UserError(f"the unrolled engine has no {one.neuron.kind} neurons; take another engine")
+            neuron = one.own_neuron
+            if not neuron.plain:
+                raise UserError(f"the unrolled engine has no {neuron.kind} neurons; take another engine")
             if engine:
                 weights = one.synapses[0].weights[:, None].astype(np.int32)
             engine = cls(
@@ -97,11 +99,11 @@ class UnrolledParams(EngineParams):
                 bits=max(s.bits for s in one.synapses),
                 inner=engine,
                 levels=choice.levels,
-                offsets=one.neuron.offsets(*job.network.bounds(one))[None],
-                fire=one.neuron.fires,
+                offsets=neuron.offsets(*job.network.bounds(one))[None],
+                fire=neuron.fires,
                 lut=choice.lut,
             )
-        return Stage(layer, layer.name, readers, engine, layer.neuron.size, fused=chain[:-1])
+        return Stage(layer, layer.name, readers, engine, job.neuron.size, fused=chain[:-1])
 
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
@@ -109,42 +111,44 @@ class UnrolledParams(EngineParams):
         yield from shape.lowered(shape.choice(cls.kind, levels=shape.levels, lut=shape.lut))
 
     @property
-    def table_words(self):
+    def table_words(self) -> int:
+        """Words of weights: of the layer in front, if one is fused into this one."""
         return self.inner.table_words if self.inner else super().table_words
 
     @property
-    def width(self):
+    def width(self) -> int:
+        """Inputs a word: of the layer in front, if one is fused into this one."""
         return self.inner.width if self.inner else super().width
 
     @property
-    def terms(self):
+    def terms(self) -> int:
         """Bits that each neuron adds in one cycle."""
         return self.weights.shape[2] * self.weights.shape[3]
 
     @cached_property
-    def logic(self):
+    def logic(self) -> Logic:
         """The :class:`~s2nn_hw.circuit.unroll.logic.Logic` of all neurons, from the bits of a pass on, found once."""
         logic = self._mapped.logic
         return collapse(compose(self.inner.logic, logic), limit=TABLE_INPUTS) if self.inner else logic
 
     @cached_property
-    def _mapped(self):
+    def _mapped(self) -> Mapped:
         weights = np.ascontiguousarray(self.weights.reshape(self.lanes, -1), np.int64)
         offsets = np.ascontiguousarray(self.offsets.reshape(-1), np.int64)
         return _mapped(weights.tobytes(), offsets.tobytes(), self.lanes, self.fire, self.lut, self.levels)
 
     @property
-    def chain(self):
+    def chain(self) -> int:
         """Levels of an adder."""
         return CHAIN_LEVELS[self.lut]
 
     @cached_property
-    def registers(self):
+    def registers(self) -> int:
         """Levels of registers."""
         return max(1, stages(self.logic, self.levels, self.chain))
 
     @property
-    def score_width(self):
+    def score_width(self) -> int:
         """Bits of each signed score that leaves."""
         return len(self.logic.outputs[0]) + (self._mapped.constant == 0)
 
@@ -193,7 +197,8 @@ class UnrolledParams(EngineParams):
         if not predicted:
             found = cost(self.logic, family.name, levels=self.levels, chain=self.chain)
             return Cost(luts=found.luts + PIPELINE * self.registers, ffs=found.ffs + held + self.registers)
-        luts, one = 0.0, self
+        luts = 0.0
+        one: UnrolledParams | None = self
         while one is not None:
             luts += float(predict_luts(one.weights.reshape(one.lanes, -1), f"lut{one.lut}").sum())
             one = one.inner
@@ -208,7 +213,7 @@ class UnrolledParams(EngineParams):
         registers = winner_registers(stage.neurons, self.levels) - queued
         return winner_cost(family, stage.neurons, score_width, registers)
 
-    def values(self, results):
+    def values(self, results: Sequence[Value]) -> Value:
         """Return what the bits ``results`` of :attr:`logic` stand for: spikes as one Value, or signed scores."""
         if self.fire:
             return Cat(results)
@@ -250,15 +255,15 @@ def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cos
 
 
 @lru_cache(maxsize=64)
-def _mapped(weights, offsets, neurons, fire, lut, levels):
+def _mapped(weights: bytes, offsets: bytes, neurons: int, fire: bool, lut: int, levels: int) -> Mapped:
     """Return the cheapest logic, or one with a register less for few LUTs more."""
-    table, offsets = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
-    best = map_layer(table, offsets, fire=fire, family=f"lut{lut}")
+    table, added = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
+    best = map_layer(table, added, fire=fire, family=f"lut{lut}")
     family, chain = next(name for name, one in FAMILIES.items() if one.mapped_inputs == lut), CHAIN_LEVELS[lut]
     adders = max(1, levels // chain)  # of a stage
     shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:
-        other = map_layer(table, offsets, fire=fire, family=f"lut{lut}", depth=shorter)
+        other = map_layer(table, added, fire=fire, family=f"lut{lut}", depth=shorter)
         fits = stages(other.logic, levels, chain) < stages(best.logic, levels, chain)
         if fits and cost(other.logic, family).luts <= REGISTER_WORTH * cost(best.logic, family).luts:
             return other
@@ -273,7 +278,7 @@ class UnrolledEngine(wiring.Component):
     never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`).
     """
 
-    def __init__(self, params, *, tag_bits=0, free=False):
+    def __init__(self, params: UnrolledParams, *, tag_bits: int = 0, free: bool = False) -> None:
         self.params, self.tag_bits, self.free = params, tag_bits, free
         shape = params.lanes if params.fire else data.ArrayLayout(signed(params.score_width), params.lanes)
         ports = {"i": In(stream.Signature(params.width)), "o": Out(stream.Signature(shape))}
@@ -281,7 +286,8 @@ class UnrolledEngine(wiring.Component):
             ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         super().__init__(ports)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         p = self.params
         ready = Signal()
@@ -316,11 +322,12 @@ class SpikeWords(wiring.Component):
     ``seen``, ``seen_count``: as :class:`~s2nn_hw.network.neurons.fire.FireUnit`'s.
     """
 
-    def __init__(self, *, neurons, width):
+    def __init__(self, *, neurons: int, width: int) -> None:
         self.neurons, self.width, self.words = neurons, width, -(-neurons // width)
         super().__init__({"i": In(stream.Signature(neurons)), "o": Out(stream.Signature(width))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         m.d.comb += self.o.valid.eq(self.i.valid)
         if self.words == 1:
@@ -333,7 +340,7 @@ class SpikeWords(wiring.Component):
             m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
         return m
 
-    def _cut(self, m):
+    def _cut(self, m: Module) -> None:
         """Send the words of a position one after the other."""
         index = Signal(range(self.words))
         last = index == self.words - 1

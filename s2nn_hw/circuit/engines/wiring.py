@@ -27,7 +27,7 @@ def joined(m: Module, source: Any, sink: Any) -> None:
 
 def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> Any:
     """Add the engine of ``stage`` and its neurons, joined by the strobe ``capture``; return the stream that leaves."""
-    params, neuron = stage.engine, stage.layer.neuron
+    params, neuron = stage.engine, stage.neuron
     engine = params.circuit()
     m.submodules[engine_of(stage.name)] = engine
     joined(m, source, engine.i)

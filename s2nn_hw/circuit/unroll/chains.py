@@ -1,5 +1,9 @@
 """What one carry chain can absorb: the choice of its terms, compiled. See :mod:`s2nn_hw.circuit.unroll.compress`."""
 
+from typing import NamedTuple
+
+import numpy as np
+
 from s2nn_hw.compiled import njit
 
 SEGMENT, ROW = range(2)
@@ -11,8 +15,40 @@ LONGEST = COLUMNS - TERMS
 WIDEST = 5  # positions of a segment
 
 
+class Classes(NamedTuple):
+    """Absolute weights that terms can have, ascending: ``sizes``; ``places``: trailing zeros of each; ``powers``: the
+    class of ``2^k``. ``inputs``: of a table in a chain; ``final``: of one alone."""
+
+    sizes: np.ndarray
+    places: np.ndarray
+    powers: np.ndarray
+    inputs: int
+    final: int
+
+
+class Work(NamedTuple):
+    """Arrays to work in: ``spare``, a heap; of tables ``best[terms, sum]``, the highest price, and ``made[terms,
+    sum]``, the classes + 1 that it is made of, 8 bits each; ``bound`` of the gain of a chain by place and sign; ``row``
+    and ``trial``, operations."""
+
+    spare: np.ndarray
+    best: np.ndarray
+    made: np.ndarray
+    bound: np.ndarray
+    row: np.ndarray
+    trial: np.ndarray
+
+
+class Below(NamedTuple):
+    """The chain under a segment: its sum and place; ``begins``: there is none yet, the segment has the carry in."""
+
+    begins: bool
+    total: int
+    place: int
+
+
 @njit()
-def bit_length(value):
+def bit_length(value: int) -> int:
     """Return the number of bits of ``value``, which is not negative."""
     count = 0
     while value:
@@ -22,13 +58,14 @@ def bit_length(value):
 
 
 @njit()
-def _fill(heap, classes, price, place, reach, best, made):
+def _fill(
+    heap: np.ndarray, classes: Classes, price: np.ndarray, place: int, reach: int, work: Work
+) -> tuple[float, int, int]:
     """Choose the terms of a table below ``reach`` units of ``2^place``: return ``(price, sum, terms)``.
 
-    A knapsack over number of terms and sum: ``best[terms, sum]`` is the highest price, ``made[terms, sum]`` the
-    classes + 1 that it is made of, 8 bits each.
+    A knapsack over number of terms and sum.
     """
-    most = classes.inputs
+    most, best, made = classes.inputs, work.best, work.made
     best[:, :reach] = -1.0
     best[0, 0], made[0, 0] = 0.0, 0
     items = 0
@@ -53,7 +90,7 @@ def _fill(heap, classes, price, place, reach, best, made):
 
 
 @njit()
-def _priciest(heap, classes, price, place, tops):
+def _priciest(heap: np.ndarray, classes: Classes, price: np.ndarray, place: int, tops: np.ndarray) -> float:
     """Return the highest price that a table at ``place`` could have if sums did not matter."""
     tops[:] = 0.0
     for c in range(classes.sizes.size):
@@ -71,39 +108,46 @@ def _priciest(heap, classes, price, place, tops):
 
 
 @njit()
-def segment(heap, spare, classes, price, sign, place, begins, below, best, made, row):
-    """Write the best segment at ``place`` to ``row``; return ``(bits removed for a LUT, sum it reaches)``.
-
-    ``begins``: it is the lowest of its chain, with the carry in; ``below``: ``(sum, place)`` of the chain so far.
-    """
-    top, top_total, powers = -1e9, 0, classes.powers
-    limit = _priciest(heap, classes, price, place, best[0])
+def segment(
+    heap: np.ndarray,
+    classes: Classes,
+    price: np.ndarray,
+    sign: int,
+    place: int,
+    below: Below,
+    work: Work,
+    row: np.ndarray,
+) -> tuple[float, int]:
+    """Write the best segment at ``place``, above the chain ``below``, to ``row``; return ``(bits removed for a LUT, sum
+    it reaches)``."""
+    top, top_total, powers, spare = -1e9, 0, classes.powers, work.spare
+    limit = _priciest(heap, classes, price, place, work.best[0])
     for turn in range(WIDEST):
         size = (3, 4, 2, 1, 5)[turn]
         if place + size >= powers.size:
             continue
-        gain, total, left, carry = 0.0, below[0], 0, 0
+        gain, total, left, carry = 0.0, below.total, 0, 0
         spare[:] = heap
         for k in range(size):
             c = powers[place + k]
             if spare[sign, c]:
                 spare[sign, c] -= 1
-                gain, total, left = gain + price[c], total + (1 << (place + k - below[1])), left | 1 << k
-        if begins and spare[sign, powers[place]]:
+                gain, total, left = gain + price[c], total + (1 << (place + k - below.place)), left | 1 << k
+        if below.begins and spare[sign, powers[place]]:
             spare[sign, powers[place]] -= 1
             gain, total, carry = gain + price[powers[place]], total + 1, 1
         if (gain + min(limit, 3.0 * ((1 << size) - 1)) - size) / size <= top:
             continue
-        worth, reached, terms = _fill(spare, classes, price, place, 1 << size, best, made)
+        worth, reached, terms = _fill(spare, classes, price, place, 1 << size, work)
         if reached == 0:
             continue
-        total += reached << (place - below[1])
-        gain = (gain + worth - bit_length(total) + bit_length(below[0])) / size
-        if gain > top and below[1] + bit_length(total) <= powers.size:
+        total += reached << (place - below.place)
+        gain = (gain + worth - bit_length(total) + bit_length(below.total)) / size
+        if gain > top and below.place + bit_length(total) <= powers.size:
             top, top_total = gain, total
             row[:] = 0
             row[KIND], row[SIGN], row[PLACE], row[SIZE] = SEGMENT, sign, place, size
-            row[LEFT], row[CARRY], row[CONTINUES] = left, carry, 0 if begins else 1
+            row[LEFT], row[CARRY], row[CONTINUES] = left, carry, 0 if below.begins else 1
             n = TERMS
             while terms:
                 c = (terms & 255) - 1
@@ -115,7 +159,7 @@ def segment(heap, spare, classes, price, sign, place, begins, below, best, made,
 
 
 @njit()
-def rows(heap, powers, sign, place, row):
+def rows(heap: np.ndarray, powers: np.ndarray, sign: int, place: int, row: np.ndarray) -> tuple[float, int]:
     """Write the best addition or subtraction of two rows of single bits at ``place`` to ``row``.
 
     Returns ``(bits removed for a LUT, sum it reaches)``. A position more than the operands have gives the carry out

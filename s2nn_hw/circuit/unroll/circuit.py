@@ -1,25 +1,29 @@
 """The circuit of a :class:`~s2nn_hw.circuit.unroll.logic.Logic`: tables and adders, a register after each few
 levels."""
 
-from amaranth.hdl import Cat, Const, Signal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Table
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+
+from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Chain, Logic, Node, Table
 
 WORD = 16  # bits of a Signal that only holds others
 
 
-def stages(logic, levels=1, chain=1):
+def stages(logic: Logic, levels: int = 1, chain: int = 1) -> int:
     """Return how many registers lie between inputs and outputs, see :func:`build`."""
     return _count(logic, homes(logic, levels, chain))
 
 
-def _count(logic, home):
+def _count(logic: Logic, home: Sequence[int]) -> int:
     return 1 + max((home[bit] for places in logic.outputs for bit in places if bit >= 0), default=-1)
 
 
-def homes(logic, levels, chain):
+def homes(logic: Logic, levels: int, chain: int) -> list[int]:
     """Return the stage in which each bit is made, as early as can be, -1 for inputs."""
-    home, used = [-1] * logic.inputs, [0] * logic.inputs  # levels of its stage up to the bit
+    home = [-1] * logic.inputs
+    used = [0] * logic.inputs  # levels of its stage up to the bit
     for node in logic.nodes:
         read = [bit for bit in node.bits() if bit >= 0]
         stage = max((home[bit] for bit in read), default=0)
@@ -32,7 +36,16 @@ def homes(logic, levels, chain):
     return home
 
 
-def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
+def build(
+    m: Module,
+    logic: Logic,
+    bits: Value,
+    *,
+    enables: Iterable[Value | None] | None = None,
+    levels: int = 1,
+    chain: int = 1,
+    domain: str = "sync",
+) -> list[Signal]:
     """Add the circuit to module ``m``; return one Signal for each result of ``logic``, least significant bit first.
 
     ``bits``: a Value of ``logic.inputs`` bits. All results belong to the inputs of :func:`stages` cycles ago, or of
@@ -45,57 +58,78 @@ def build(m, logic, bits, *, enables=None, levels=1, chain=1, domain="sync"):
     enables = [None] * count if enables is None else list(enables)
     if len(enables) != count:
         raise ValueError(f"{count} stages want as many enables, not {len(enables)}")
-    needed = _last_stages(logic, home, count)
-    soon = {
-        bit
-        for node, first in zip(logic.nodes, logic.first_bits, strict=True)
-        for bit in node.bits()
-        if bit >= 0 and home[bit] == home[first]
-    }  # read in the stage in which they are made
-    work = [[] for _ in range(count)]
-    for number, first in enumerate(logic.first_bits):
-        if max(needed[first : first + logic.nodes[number].outputs]) >= 0:
-            work[home[first]].append((number, first))
-    comb = []
-    now = {ZERO: Const(0, 1), ONE: Const(1, 1)}  # what each bit is in the stage that is being built
-    for first in range(0, logic.inputs, WORD):
-        places = range(first, min(first + WORD, logic.inputs))
-        if any(needed[bit] >= 0 for bit in places):  # a slice costs time by the length of all the bits
-            word = Signal(len(places), name=f"input{first}", reset_less=True)
-            comb.append(word.eq(bits[first : places.stop]))
-            now |= dict(zip(places, word, strict=True))
-    waiting = [bit for bit in range(logic.inputs) if needed[bit] > 0]
+    work = _Work(m, logic, home, _last_stages(logic, home, count), domain)
+    work.enter(bits)
     for k in range(count):
-        held, later = [], {}
-        for number, first in work[k]:
-            node = logic.nodes[number]
-            signal, places = Signal(node.outputs, name=f"n{number}", reset_less=True), range(node.outputs)
-            if not any(first + place in soon for place in places):
-                held.append(signal.eq(_value(node, now)))
-                later |= {first + place: signal[place] for place in places}
-            else:
-                comb.append(signal.eq(_value(node, now)))
-                now |= {first + place: signal[place] for place in places}
-                waiting += [first + place for place in places if needed[first + place] > k]
-        moved = [bit for bit in waiting if needed[bit] > k]
-        later |= _words(held, f"delay{k}_", [now[bit] for bit in moved], moved)
-        if enables[k] is None:
-            m.d[domain] += held
-        else:
-            with m.If(enables[k]):
-                m.d[domain] += held
-        now |= later
-        waiting = [bit for bit in later if needed[bit] > k + 1]
-    m.d.comb += comb
+        work.stage(k, enables[k])
+    m.d.comb += work.comb
     results = []
     for number, places in enumerate(logic.outputs):
         result = Signal(len(places), name=f"result{number}")
-        m.d.comb += result.eq(Cat(now[bit] for bit in places))
+        m.d.comb += result.eq(Cat(work.now[bit] for bit in places))
         results.append(result)
     return results
 
 
-def registers(logic, levels=1, chain=1):
+class _Work:
+    """The circuit of ``logic`` under way, stage by stage.
+
+    ``now``: what each bit is in the stage that is being built; ``waiting``: bits that later stages need;
+    ``comb``: statements without a clock.
+    """
+
+    def __init__(self, m: Module, logic: Logic, home: Sequence[int], needed: Sequence[int], domain: str) -> None:
+        self.m, self.logic, self.needed, self.domain = m, logic, needed, domain
+        self.now: dict[int, Value] = {ZERO: Const(0, 1), ONE: Const(1, 1)}
+        self.comb: list[Any] = []
+        self.waiting = [bit for bit in range(logic.inputs) if needed[bit] > 0]
+        self.soon = {
+            bit
+            for node, first in zip(logic.nodes, logic.first_bits, strict=True)
+            for bit in node.bits()
+            if bit >= 0 and home[bit] == home[first]
+        }  # read in the stage in which they are made
+        self.nodes: dict[int, list[tuple[int, int]]] = {}  # of each stage: number and first bit
+        for number, first in enumerate(logic.first_bits):
+            if max(needed[first : first + logic.nodes[number].outputs]) >= 0:
+                self.nodes.setdefault(home[first], []).append((number, first))
+
+    def enter(self, bits: Value) -> None:
+        """Let the inputs be ``bits``, word by word: a slice costs time by the length of all the bits."""
+        for first in range(0, self.logic.inputs, WORD):
+            places = range(first, min(first + WORD, self.logic.inputs))
+            if any(self.needed[bit] >= 0 for bit in places):
+                word = Signal(len(places), name=f"input{first}", reset_less=True)
+                self.comb.append(word.eq(bits[first : places.stop]))
+                self.now |= dict(zip(places, word, strict=True))
+
+    def stage(self, k: int, enable: Value | None) -> None:
+        """Add stage ``k``: its nodes, and the registers behind it, which load while ``enable`` is 1."""
+        held: list[Any] = []
+        later: dict[int, Value] = {}
+        for number, first in self.nodes.get(k, ()):
+            node = self.logic.nodes[number]
+            signal, places = Signal(node.outputs, name=f"n{number}", reset_less=True), range(node.outputs)
+            made = {first + place: signal[place] for place in places}
+            if not any(bit in self.soon for bit in made):
+                held.append(signal.eq(_value(node, self.now)))
+                later |= made
+            else:
+                self.comb.append(signal.eq(_value(node, self.now)))
+                self.now |= made
+                self.waiting += [bit for bit in made if self.needed[bit] > k]
+        moved = [bit for bit in self.waiting if self.needed[bit] > k]
+        later |= _words(held, f"delay{k}_", [self.now[bit] for bit in moved], moved)
+        if enable is None:
+            self.m.d[self.domain] += held
+        else:
+            with self.m.If(enable):
+                self.m.d[self.domain] += held
+        self.now |= later
+        self.waiting = [bit for bit in later if self.needed[bit] > k + 1]
+
+
+def registers(logic: Logic, levels: int = 1, chain: int = 1) -> int:
     """Return how many flip-flops :func:`build` makes."""
     home = homes(logic, levels, chain)
     count = _count(logic, home)
@@ -108,17 +142,17 @@ def registers(logic, levels=1, chain=1):
     return total
 
 
-def subtracts(node):
+def subtracts(node: Chain) -> bool:
     """Return whether a chain is written as a subtraction: if anything is looked up in it."""
     return any(isinstance(entry, Table) for entry in node.right)
 
 
-def _words(statements, name, values, bits):
+def _words(statements: list[Any], name: str, values: Sequence[Value], bits: Sequence[int]) -> dict[int, Value]:
     """Assign ``values`` to Signals of :data:`WORD` bits; return which Value each of ``bits`` is then.
 
     Amaranth looks at a whole Signal to take a bit of it, so wide ones are slow.
     """
-    found = {}
+    found: dict[int, Value] = {}
     for first in range(0, len(values), WORD):
         part = values[first : first + WORD]
         word = Signal(len(part), name=f"{name}{first}", reset_less=True)
@@ -127,7 +161,7 @@ def _words(statements, name, values, bits):
     return found
 
 
-def _last_stages(logic, home, count):
+def _last_stages(logic: Logic, home: Sequence[int], count: int) -> list[int]:
     """Return the last stage that reads each bit, ``count`` for the outputs, -1 for what nobody reads."""
     needed = [-1] * len(home)
     for node, first in zip(logic.nodes, logic.first_bits, strict=True):
@@ -141,13 +175,13 @@ def _last_stages(logic, home, count):
     return needed
 
 
-def _value(node, now):
+def _value(node: Node, now: Mapping[int, Value]) -> Value:
     """Return the Value of a node."""
     if isinstance(node, Table):
         return _expanded(node, now)
     left, carry = Cat(now[bit] for bit in node.left), now[node.carry]
     if not subtracts(node):
-        right = Cat(now[entry] for entry in node.right)
+        right = Cat(now[entry] for entry in node.right if not isinstance(entry, Table))
         return left + right + carry if node.carry != ZERO else left + right
     # Yosys swaps the operands of an addition as it likes, and only the second one's tables join the adder's LUTs:
     # a - ~b = a + b + 1 stays in order. The lowest position makes the carry, without a LUT as its operands are equal.
@@ -157,7 +191,7 @@ def _value(node, now):
     return (Cat(carry, left, Const(0, 1)) - Cat(~carry, right, Const(1, 1)))[1 : len(node.left) + 2]
 
 
-def _expanded(table, now):
+def _expanded(table: Table, now: Mapping[int, Value]) -> Value:
     """Return a table's Value as ``low ^ (x & (low ^ high))``, by its last input ``x``.
 
     Written as a multiplexer with a constant operand it would become a reset of the register behind it, whose
@@ -171,7 +205,7 @@ def _expanded(table, now):
     return _look_up(Table(rest, low), now) ^ (x & _look_up(Table(rest, low ^ high), now))
 
 
-def _look_up(table, now, inverted=False):
+def _look_up(table: Table, now: Mapping[int, Value], inverted: bool = False) -> Value:
     size = 1 << len(table.inputs)
     truth = table.truth ^ ((1 << size) - 1) if inverted else table.truth
     if size == 2 and truth in (1, 2):

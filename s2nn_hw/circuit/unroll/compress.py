@@ -10,8 +10,6 @@ Work goes level by level: a chain reads what was there when its level began, and
 LUT comes first. Compiled; no state survives a call.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from s2nn_hw.circuit.unroll.chains import (
@@ -26,6 +24,9 @@ from s2nn_hw.circuit.unroll.chains import (
     SIZE,
     TERMS,
     WIDEST,
+    Below,
+    Classes,
+    Work,
     bit_length,
     rows,
     segment,
@@ -39,19 +40,22 @@ TOO_DEEP = 1_000_000  # LUTs for what would take more levels
 PHASES = 6  # levels that have parameters of their own; later ones share the last
 
 
-class Classes(NamedTuple):
-    """Absolute weights that terms can have, ascending: ``sizes``; ``places``: trailing zeros of each; ``powers``: the
-    class of ``2^k``. ``inputs``: of a table in a chain; ``final``: of one alone."""
-
-    sizes: np.ndarray
-    places: np.ndarray
-    powers: np.ndarray
-    inputs: int
-    final: int
+@njit()
+def _room(classes: Classes, start: np.ndarray) -> Work:
+    """Return arrays to work in."""
+    table = (classes.inputs + 1, 1 << WIDEST)
+    return Work(
+        np.zeros_like(start),
+        np.zeros(table),
+        np.zeros(table, np.int64),
+        np.zeros((classes.powers.size, 2)),
+        np.zeros(COLUMNS, np.int64),
+        np.zeros(COLUMNS, np.int64),
+    )
 
 
 @njit()
-def _promote(classes, heap, coming, threshold, row):
+def _promote(classes: Classes, heap: np.ndarray, coming: np.ndarray, threshold: int, row: np.ndarray) -> int:
     """Move a lone term below all others up, or drop it; return the new threshold, or -1 in ``row`` if there is none.
 
     ``2 unit H + unit x >= T`` with integers H and x: only whether T is an odd number of units matters.
@@ -79,7 +83,7 @@ def _promote(classes, heap, coming, threshold, row):
 
 
 @njit()
-def _low(classes, heap, coming, threshold, row):
+def _low(classes: Classes, heap: np.ndarray, coming: np.ndarray, threshold: int, row: np.ndarray) -> tuple[int, int]:
     """Write a table of all terms below some position to ``row``; return ``(bits it removes, LUTs)``.
 
     It says what they and the threshold leave to the terms above: ``floor((low - threshold) / 2^place)``.
@@ -113,7 +117,7 @@ def _low(classes, heap, coming, threshold, row):
 
 
 @njit()
-def _apply(classes, heap, row):
+def _apply(classes: Classes, heap: np.ndarray, row: np.ndarray) -> int:
     """Take the terms that ``row`` uses from the heap; return what the offset of its table adds to the threshold."""
     sign, more = row[SIGN], 0
     for k in range(row[SIZE]):
@@ -134,7 +138,7 @@ def _apply(classes, heap, row):
 
 
 @njit()
-def _open(classes, heap, bound):
+def _open(classes: Classes, heap: np.ndarray, bound: np.ndarray) -> None:
     """Set the gain that a chain at each place and of each sign could have at most: 0 where none should begin."""
     bound[:] = 0.0
     for c in range(classes.sizes.size):
@@ -143,7 +147,7 @@ def _open(classes, heap, bound):
 
 
 @njit()
-def _ripple(classes, heap):
+def _ripple(classes: Classes, heap: np.ndarray) -> tuple[int, int]:
     """Return ``(LUTs, levels)`` of adding what is left row by row to one positive bit at each place."""
     columns = np.zeros((2, classes.powers.size + 8), np.int64)
     for c in range(classes.sizes.size):
@@ -170,7 +174,98 @@ def _ripple(classes, heap):
 
 
 @njit()
-def construct(classes, start, threshold, fire, price, enough, out):
+def _promote_all(
+    classes: Classes, heap: np.ndarray, coming: np.ndarray, threshold: int, row: np.ndarray, out: np.ndarray, count: int
+) -> tuple[int, int]:
+    """Promote as long as a lone term is below all others; return the threshold and the count of operations."""
+    while True:
+        threshold = _promote(classes, heap, coming, threshold, row)
+        if row[KIND] < 0:
+            return threshold, count
+        out[count] = row
+        count += 1
+
+
+@njit()
+def _take_low(classes: Classes, heap: np.ndarray, coming: np.ndarray, threshold: int, row: np.ndarray) -> int:
+    """Take what the table in ``row`` reads from the heap, add what it gives; return what the threshold is then."""
+    low = 0
+    for c in range(classes.sizes.size):
+        if classes.places[c] < row[PLACE]:
+            low -= classes.sizes[c] * heap[1, c]
+            heap[:, c] = 0
+    for k in range(row[SIZE]):
+        coming[0, classes.powers[row[PLACE] + k]] += 1
+    return -((low - threshold) >> row[PLACE]) << row[PLACE]
+
+
+@njit()
+def _best_chain(classes: Classes, heap: np.ndarray, price: np.ndarray, work: Work) -> tuple[float, int]:
+    """Write the first operation of the best chain to ``work.row``; return ``(bits removed for a LUT, sum)``.
+
+    Gains only fall within a level: the highest bound that holds when looked at again is the best chain.
+    """
+    top, total, bound = -1e9, 0, work.bound
+    while True:
+        at_place, at_sign, most = -1, 0, 0.0
+        for place in range(classes.powers.size):
+            for sign in range(2):
+                if bound[place, sign] > most:
+                    at_place, at_sign, most = place, sign, bound[place, sign]
+        if at_place < 0 or most <= top:
+            return top, total
+        if classes.inputs > 1:
+            below = Below(True, 0, at_place)
+            gain, reached = segment(heap, classes, price, at_sign, at_place, below, work, work.trial)
+        else:
+            gain, reached = rows(heap, classes.powers, at_sign, at_place, work.trial)
+        bound[at_place, at_sign] = gain
+        if gain > top:
+            top, total = gain, reached
+            work.row[:] = work.trial
+
+
+@njit()
+def _grow(
+    classes: Classes,
+    heap: np.ndarray,
+    price: np.ndarray,
+    work: Work,
+    total: int,
+    least: float,
+    out: np.ndarray,
+    count: int,
+) -> tuple[int, int, int, int]:
+    """Build the chain that begins with ``work.row``, of ``total``, and segments above it that remove at least ``least``
+    bits for a LUT; return what the threshold grows by, LUTs, sum and count of operations."""
+    row, more = work.row, 0
+    sign, first = row[SIGN], row[PLACE]
+    luts = 1 if row[KIND] == ROW else 0  # the position of the carry out
+    while True:
+        out[count] = row
+        more += _apply(classes, heap, row)
+        luts, count = luts + row[SIZE], count + 1
+        place = row[PLACE] + row[SIZE]
+        if row[KIND] != SEGMENT or place >= classes.powers.size - 1 or count + 40 > ROWS:
+            return more, luts, total, count
+        below = Below(False, total, first)
+        gain, reached = segment(heap, classes, price, sign, place, below, work, work.trial)
+        if gain < least:
+            return more, luts, total, count
+        total = reached
+        row[:] = work.trial
+
+
+@njit()
+def construct(
+    classes: Classes,
+    start: np.ndarray,
+    threshold: int,
+    fire: bool,
+    price: np.ndarray,
+    enough: np.ndarray,
+    out: np.ndarray,
+) -> tuple[float, int, int, int]:
     """Choose operations for one sum; return ``(LUTs, levels, rows, terms left)``; the rows are in ``out``.
 
     What is left of a sum that need not ``fire`` is added row by row, which is counted.
@@ -179,21 +274,15 @@ def construct(classes, start, threshold, fire, price, enough, out):
     if ``fire``; ``price``: of a term of each class, in bits; ``enough``: by level (:data:`PHASES`), bits that a LUT
     must remove, then the share of terms that a level leaves to later ones, which have raw operands for them.
     """
-    sizes, places, powers = classes.sizes, classes.places, classes.powers
-    heap, coming, spare = start.copy(), np.zeros_like(start), np.zeros_like(start)
-    best, made = np.zeros((classes.inputs + 1, 1 << WIDEST)), np.zeros((classes.inputs + 1, 1 << WIDEST), np.int64)
-    row, trial = np.zeros(COLUMNS, np.int64), np.zeros(COLUMNS, np.int64)
-    bound = np.zeros((powers.size, 2))
+    heap, coming = start.copy(), np.zeros_like(start)
+    work = _room(classes, start)
+    row, bound = work.row, work.bound
     _open(classes, heap, bound)
     begun = heap.sum()
     count, luts, levels, done, stuck = 0, 0.0, 0, 0, False
     while True:
-        while fire:
-            threshold = _promote(classes, heap, coming, threshold, row)
-            if row[KIND] < 0:
-                break
-            out[count] = row
-            count += 1
+        if fire:
+            threshold, count = _promote_all(classes, heap, coming, threshold, row, out, count)
         remaining = heap.sum() + coming.sum()
         if fire and remaining <= classes.final:
             return luts + 1, levels + (2 if coming.sum() else 1), count, remaining
@@ -201,48 +290,21 @@ def construct(classes, start, threshold, fire, price, enough, out):
             removed, cost = _low(classes, heap, coming, threshold, row)
             if removed > 0 and (removed >= 2 * cost or stuck):
                 stuck = False
-                low = 0
-                for c in range(sizes.size):
-                    if places[c] < row[PLACE]:
-                        low -= sizes[c] * heap[1, c]
-                        heap[:, c] = 0
-                threshold = -((low - threshold) >> row[PLACE]) << row[PLACE]
-                for k in range(row[SIZE]):
-                    coming[0, powers[row[PLACE] + k]] += 1
+                threshold = _take_low(classes, heap, coming, threshold, row)
                 out[count] = row
                 luts, count, done = luts + cost, count + 1, done + 1
                 continue
-        # gains only fall within a level: the highest bound that holds when looked at again is the best chain
-        top = -1e9
-        while True:
-            at_place, at_sign, most = -1, 0, 0.0
-            for place in range(powers.size):
-                for sign in range(2):
-                    if bound[place, sign] > most:
-                        at_place, at_sign, most = place, sign, bound[place, sign]
-            if at_place < 0 or most <= top:
-                break
-            if classes.inputs > 1:
-                gain, reached = segment(
-                    heap, spare, classes, price, at_sign, at_place, True, (0, at_place), best, made, trial
-                )
-            else:
-                gain, reached = rows(heap, powers, at_sign, at_place, trial)
-            bound[at_place, at_sign] = gain
-            if gain > top:
-                top, total = gain, reached
-                row[:] = trial
+        top, total = _best_chain(classes, heap, price, work)
         phase = min(levels, PHASES - 1)
         waits = (top < enough[phase] or heap.sum() <= enough[PHASES + phase] * begun) and (done or coming.sum())
         if top <= 0 or waits or levels == MOST_LEVELS or count + 40 > ROWS:
             if coming.sum() == 0 and fire and not stuck:
                 stuck = True
                 continue
+            heap += coming
             if coming.sum() == 0 or levels == MOST_LEVELS:
-                heap += coming
                 more, deeper = _ripple(classes, heap)
                 return luts + more, levels + deeper, count, remaining
-            heap += coming
             coming[:] = 0
             out[count] = 0
             out[count, KIND] = LEVEL
@@ -250,20 +312,8 @@ def construct(classes, start, threshold, fire, price, enough, out):
             _open(classes, heap, bound)
             begun = heap.sum()
             continue
-        # build it, and segments above it as long as they pay
         sign, first = row[SIGN], row[PLACE]
-        luts += row[KIND] == ROW  # the position of the carry out
-        while True:
-            out[count] = row
-            threshold += _apply(classes, heap, row)
-            luts, count, done = luts + row[SIZE], count + 1, done + 1
-            place = row[PLACE] + row[SIZE]
-            if row[KIND] != SEGMENT or place >= powers.size - 1 or count + 40 > ROWS:
-                break
-            gain, reached = segment(heap, spare, classes, price, sign, place, False, (total, first), best, made, trial)
-            if gain < enough[phase]:
-                break
-            total = reached
-            row[:] = trial
+        more, cost, total, after = _grow(classes, heap, price, work, total, enough[phase], out, count)
+        threshold, luts, done, count = threshold + more, luts + cost, done + after - count, after
         for k in range(bit_length(total)):
-            coming[sign, powers[first + k]] += 1
+            coming[sign, classes.powers[first + k]] += 1

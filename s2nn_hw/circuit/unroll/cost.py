@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s2nn_hw.circuit.unroll.circuit import registers, subtracts
-from s2nn_hw.circuit.unroll.logic import ONE, TABLE_INPUTS, ZERO, Table
+from s2nn_hw.circuit.unroll.logic import ONE, TABLE_INPUTS, ZERO, Chain, Logic, Table
 from s2nn_hw.circuit.unroll.terms import split
 from s2nn_hw.family import FAMILIES
 
@@ -21,11 +21,12 @@ class Cost:
     ffs: int
 
     @property
-    def luts(self):
+    def luts(self) -> int:
+        """LUTs of tables and chains."""
         return self.tables + self.chains
 
 
-def cost(logic, family, *, levels=1, chain=1):
+def cost(logic: Logic, family: str, *, levels: int = 1, chain: int = 1) -> Cost:
     """Return the :class:`Cost` of ``logic`` on device ``family``, as Yosys maps the circuit of ``build``."""
     device = FAMILIES[family]
     tables = chains = positions = 0
@@ -39,18 +40,18 @@ def cost(logic, family, *, levels=1, chain=1):
     return Cost(tables, chains, positions, registers(logic, levels, chain))
 
 
-def _table(inputs, lut):
+def _table(inputs: int, lut: int) -> int:
     """Return the LUTs of one table: where they have four inputs each input more doubles it."""
     return 1 if lut == 6 or inputs <= 4 else 1 << (inputs - 4)
 
 
-def chain_positions(node):
+def chain_positions(node: Chain) -> int:
     """Return the positions of the carry chain, with one for the carry in and one for the carry out."""
     carry_in = node.carry != ZERO and not (subtracts(node) and node.carry == ONE)
     return len(node.left) + carry_in + (node.outputs > len(node.left))
 
 
-def _chain6(node, length):
+def _chain6(node: Chain, length: int) -> int:
     """A LUT wherever neither operand is known to be 0 and they are not the same; a table needs one always."""
     if length <= 2 and not subtracts(node):
         return node.outputs
@@ -58,7 +59,7 @@ def _chain6(node, length):
     return sum(isinstance(b, Table) or (a != b and ZERO not in (a, b)) for a, b in pairs)
 
 
-def _chain4(node, length, carry):
+def _chain4(node: Chain, length: int, carry: int) -> int:
     """A LUT for each position; where they come in pairs (ECP5), Yosys makes the shortest of plain LUTs."""
     if carry != 2:
         return length
@@ -83,7 +84,7 @@ class Coefficients:
 COEFFICIENTS = {"lut6": Coefficients(0.595, 1.503, 0.356, -1.541), "lut4": Coefficients(1.629, 1.468, 0.863, -2.797)}
 
 
-def predict_luts(weights, family="lut6"):
+def predict_luts(weights: np.ndarray, family: str = "lut6") -> np.ndarray:
     """Return the expected LUTs of a firing layer, float64 ``(neurons,)``, without mapping it.
 
     ``weights``: int ``(neurons, inputs)``; ``family``: ``lut6`` or ``lut4``. Within 6 % (one standard deviation) for a

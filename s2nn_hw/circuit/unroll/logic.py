@@ -7,8 +7,10 @@
 A bit is a number: :data:`ZERO`, :data:`ONE`, ``0 .. inputs - 1`` for the inputs, then each node's outputs in order.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,12 +22,12 @@ TABLE_INPUTS = 6
 class Table:
     """One output bit: bit ``sum over k of value(inputs[k]) << k`` of the integer ``truth``."""
 
-    inputs: tuple
+    inputs: tuple[int, ...]
     truth: int
 
-    outputs = 1
+    outputs: ClassVar[int] = 1
 
-    def bits(self):
+    def bits(self) -> Iterator[int]:
         """Yield the bits that are read."""
         yield from self.inputs
 
@@ -38,17 +40,21 @@ class Chain:
     that is looked up inside the adder. ``carry``: a bit. Position ``len(left)`` is the carry out; more do not exist.
     """
 
-    left: tuple
-    right: tuple
+    left: tuple[int, ...]
+    right: "tuple[Entry, ...]"
     carry: int = ZERO
     outputs: int = 0
 
-    def bits(self):
+    def bits(self) -> Iterator[int]:
         """Yield the bits that are read."""
         yield from self.left
         yield self.carry
         for entry in self.right:
             yield from entry.inputs if isinstance(entry, Table) else (entry,)
+
+
+Entry = int | Table  # of the right operand of a chain
+Node = Table | Chain
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +65,10 @@ class Logic:
     """
 
     inputs: int
-    nodes: tuple
-    outputs: tuple
+    nodes: tuple[Node, ...]
+    outputs: tuple[tuple[int, ...], ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = self.inputs
         for number, node in enumerate(self.nodes):
             if isinstance(node, Chain):
@@ -84,13 +90,13 @@ class Logic:
             raise ValueError("an output is a bit that is not there")
 
     @cached_property
-    def first_bits(self):
+    def first_bits(self) -> list[int]:
         """The first output bit of each node."""
         sizes = np.array([node.outputs for node in self.nodes], np.int64)
         return (self.inputs + np.cumsum(sizes) - sizes).tolist()
 
     @cached_property
-    def levels(self):
+    def levels(self) -> np.ndarray:
         """The level of each bit, int64: 0 for inputs, else one more than the highest level that its node reads."""
         level = np.zeros(self.inputs + sum(node.outputs for node in self.nodes) + 2, np.int64)  # [-2], [-1]: constants
         for node, first in zip(self.nodes, self.first_bits, strict=True):
@@ -98,11 +104,11 @@ class Logic:
         return level[:-2]
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Levels between inputs and outputs."""
         return max((int(self.levels[bit]) for bits in self.outputs for bit in bits if bit >= 0), default=0)
 
-    def evaluate(self, bits):
+    def evaluate(self, bits: np.ndarray) -> np.ndarray:
         """Return the results, unsigned, int64 ``(count, results)``, for input ``bits`` ``(count, inputs)``, 0 or 1."""
         bits = np.asarray(bits)
         count = len(bits)
@@ -135,7 +141,7 @@ class Logic:
         return result
 
 
-def _look_up(table, values):
+def _look_up(table: Table, values: np.ndarray) -> np.ndarray:
     """Return the table's output for the packed ``values`` of all bits, by Shannon expansion."""
     size = len(table.inputs)
     ones = np.uint64(0xFFFFFFFFFFFFFFFF)

@@ -1,17 +1,18 @@
 """Constant weights to logic: for each neuron a heap of weighted spikes, compressed by chains and tables."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 from typing import NamedTuple
 
 import numpy as np
 
-from s2nn_hw.circuit.unroll.chains import COLUMNS
-from s2nn_hw.circuit.unroll.compress import MOST_LEVELS, PHASES, ROWS, Classes, construct
+from s2nn_hw.circuit.unroll.chains import COLUMNS, Classes
+from s2nn_hw.circuit.unroll.compress import MOST_LEVELS, PHASES, ROWS, construct
 from s2nn_hw.circuit.unroll.logic import ONE, TABLE_INPUTS, ZERO, Logic
 from s2nn_hw.circuit.unroll.pack import pack
-from s2nn_hw.circuit.unroll.search import FAILED, climb
+from s2nn_hw.circuit.unroll.search import FAILED, Found, climb
 from s2nn_hw.circuit.unroll.terms import Builder, Terms, sums
 from s2nn_hw.errors import UserError
 
@@ -39,7 +40,17 @@ class Mapped:
     constant: int = 0
 
 
-def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, depth=None, moves=None):
+def map_layer(
+    weights: np.ndarray,
+    offsets: np.ndarray,
+    *,
+    fire: bool,
+    family: str = "lut6",
+    seconds: float = 120.0,
+    seed: int = 0,
+    depth: int | None = None,
+    moves: int | None = None,
+) -> Mapped:
     """Return the :class:`Mapped` logic of a layer of constant integer weights.
 
     ``weights``: int ``(neurons, inputs)`` over input bits; ``offsets``: int ``(neurons,)``. With ``fire`` each result
@@ -67,29 +78,29 @@ def map_layer(weights, offsets, *, fire, family="lut6", seconds=120.0, seed=0, d
         constant = 1 << width if low < 0 else 0  # so that a signed value is the unsigned one, its top bit inverted
         width += low < 0
     if moves is None:
-        moves = int(np.clip(EFFORT // max(1, np.count_nonzero(weights)), *MOVES))
+        moves = int(np.clip(EFFORT // max(1, int(np.count_nonzero(weights))), *MOVES))
     builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
     keys = [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
     neurons = {
         key: Neuron(builder, row, key[1] + constant, fire, width, family)
         for key, row in zip(keys, weights, strict=True)
     }
-    alike = {}  # neurons with the same weights, at whatever inputs, are one search
+    alike: dict[object, list[Neuron]] = {}  # neurons with the same weights, at whatever inputs, are one search
     for neuron in neurons.values():
         alike.setdefault(neuron.likeness(), []).append(neuron)
     for number, members in enumerate(alike.values()):
         members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 3, seed + number)
         for neuron in members[1:]:
-            neuron.luts, neuron.prices, neuron.enoughs = members[0].luts, members[0].prices, members[0].enoughs
+            neuron.found = members[0].found
     limit = choose_depth(list(neurons.values()), depth)
     made = {key: neuron.make(limit) for key, neuron in neurons.items()}
     outputs = tuple(made[key] for key in keys)
     return Mapped(pack(Logic(builder.inputs, tuple(builder.nodes), outputs), family), constant)
 
 
-def choose_depth(neurons, depth):
+def choose_depth(neurons: Sequence["Neuron"], depth: int | None) -> int:
     """Return the levels that each of ``neurons`` may have: at most ``depth``, else those of the least weighted cost."""
-    found = [neuron.luts for neuron in neurons if neuron.luts is not None]
+    found = [neuron.found.luts for neuron in neurons if neuron.found is not None]
     if not found:
         return MOST_LEVELS
     total = np.minimum.accumulate(found, axis=1).sum(axis=0)
@@ -100,18 +111,18 @@ def choose_depth(neurons, depth):
 
 
 class Neuron:
-    """One neuron: ``luts`` that the search found for each number of levels, None where none was needed."""
+    """One neuron: what the search ``found`` for each number of levels, None where none was needed."""
 
-    def __init__(self, builder, row, offset, fire, width, family):
+    def __init__(self, builder: Builder, row: np.ndarray, offset: int, fire: bool, width: int, family: str) -> None:
         self.fire, self.width = fire, width
         self.final, inside, odd = MAPPINGS[family]
         if fire and (factor := gcd(*row.tolist())) > 1:
             row, offset = row // factor, offset // factor
-        self.row, self.offset, self.builder, self.luts = row, offset, builder, None
-        self.prices = self.enoughs = None
+        self.row, self.offset, self.builder = row, offset, builder
+        self.found: Found | None = None
         self.live = np.flatnonzero(row)
         low, high = int(np.minimum(row, 0).sum()) + offset, int(np.maximum(row, 0).sum()) + offset
-        self.known = None
+        self.known: int | None = None
         if fire and (low >= 0 or high < 0):
             self.known = ONE if low >= 0 else ZERO
         # four LUTs of four inputs and the multiplexers beside them hold six inputs, less than any sum of them
@@ -125,22 +136,27 @@ class Neuron:
             self.classes = Classes(sizes, places, powers, inside, self.final)
             self.start = self.terms.histogram()
 
-    def likeness(self):
+    def likeness(self) -> tuple[tuple[int, ...], bytes, int] | None:
         """Return what decides the search."""
         if not self.searched:
             return None
         return tuple(self.terms.sizes), self.start.tobytes(), self.offset if self.fire else 0
 
-    def search(self, moves, seed):
+    def search(self, moves: int, seed: int) -> None:
         """Look for operations with ``moves`` sets of parameters."""
         if not self.searched:
             return
-        self.luts = np.full(MOST_LEVELS + 2, 1e18)
-        self.prices = np.zeros((len(self.luts), len(self.classes.sizes)))
-        self.enoughs = np.zeros((len(self.luts), 2 * PHASES))
-        climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.luts, self.prices, self.enoughs)
+        luts = np.full(MOST_LEVELS + 2, 1e18)
+        self.found = Found(luts, np.zeros((len(luts), len(self.classes.sizes))), np.zeros((len(luts), 2 * PHASES)))
+        climb(self.classes, self.start, -self.offset, self.fire, moves, seed, self.found)
 
-    def make(self, limit):
+    def _searched(self) -> Found:
+        """What :meth:`search` found, which comes before :meth:`make`."""
+        if self.found is None:
+            raise ValueError("a neuron is searched for before it is made")
+        return self.found
+
+    def make(self, limit: int) -> tuple[int, ...]:
         """Make the neuron of the fewest LUTs among those of at most ``limit`` levels; return its bits."""
         if self.known is not None:
             return (self.known,)
@@ -149,13 +165,13 @@ class Neuron:
             if self.fire:
                 return (self.builder.table(self.live.tolist(), values >= 0),)
             return tuple(self.builder.table(self.live.tolist(), values >> k & 1) for k in range(self.width))
-        reached = np.flatnonzero(self.luts < 1e18)
+        found = self._searched()
+        reached = np.flatnonzero(found.luts < 1e18)
         allowed = reached[reached <= limit]
-        levels = min(allowed, key=lambda d: (self.luts[d], d)) if len(allowed) else reached[0]
+        levels = min(allowed, key=lambda d: (found.luts[d], d)) if len(allowed) else reached[0]
         operations = np.zeros((ROWS, COLUMNS), np.int64)
-        count = construct(
-            self.classes, self.start, -self.offset, self.fire, self.prices[levels], self.enoughs[levels], operations
-        )[2]
+        price, enough = found.prices[levels], found.enoughs[levels]
+        count = construct(self.classes, self.start, -self.offset, self.fire, price, enough, operations)[2]
         threshold = self.terms.follow(operations[:count].tolist(), -self.offset)
         if not self.fire:
             return self.terms.ripple(-threshold, self.width)

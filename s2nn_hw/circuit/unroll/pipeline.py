@@ -6,7 +6,9 @@
 A value is at the end ``depth`` cycles after it entered, unless it is held up; ``depth`` values are in it at most.
 """
 
-from amaranth.hdl import C, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import C, Module, Signal, Value
 
 
 class Pipeline:
@@ -16,7 +18,7 @@ class Pipeline:
     of the last level.
     """
 
-    def __init__(self, m, depth, valid, o_ready, name="level"):
+    def __init__(self, m: Module, depth: int, valid: Value, o_ready: Value, name: str = "level") -> None:
         full = [Signal(name=f"{name}{k}_valid") for k in range(depth)]
         free = [Signal(name=f"{name}{k}_ready") for k in range(depth)]
         self.enables = [Signal(name=f"{name}{k}_enable") for k in range(depth)]
@@ -37,7 +39,7 @@ class FreePipeline:
     :class:`Pipeline`, ``None`` for the enables.
     """
 
-    def __init__(self, m, depth, valid, name="level"):
+    def __init__(self, m: Module, depth: int, valid: Value, name: str = "level") -> None:
         self.enables, self.ready = [None] * depth, C(1, 1)
         for k in range(depth):
             full = Signal(name=f"{name}{k}_valid")
@@ -46,7 +48,7 @@ class FreePipeline:
         self.valid = valid
 
 
-def delayed(m, value, enables, name):
+def delayed(m: Module, value: Value, enables: Sequence[Value | None], name: str) -> Value:
     """Return ``value`` behind one register per clock enable; None: it loads in every cycle."""
     for k, enable in enumerate(enables):
         register = Signal(len(value), name=f"{name}{k}", reset_less=True)

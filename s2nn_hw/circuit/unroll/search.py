@@ -1,8 +1,10 @@
 """Search for the cheapest compression of a sum: the greedy choice of :mod:`heap` under varied prices, compiled."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from s2nn_hw.circuit.unroll.chains import COLUMNS
+from s2nn_hw.circuit.unroll.chains import COLUMNS, Classes
 from s2nn_hw.circuit.unroll.compress import PHASES, ROWS, construct
 from s2nn_hw.compiled import njit
 
@@ -12,8 +14,16 @@ BEGIN = ((1.0, 0.25, 0.1), (0.95, 0.5, 0.3), (0.8, 0.0, 0.0))
 WEIGHTS = (0.2, 1.0, 3.0)  # LUTs that a level is worth in each part of the search
 
 
+class Found(NamedTuple):
+    """By number of levels: the fewest ``luts``, and the ``prices`` and ``enoughs`` with which they were reached."""
+
+    luts: np.ndarray
+    prices: np.ndarray
+    enoughs: np.ndarray
+
+
 @njit()
-def _random(state):
+def _random(state: np.ndarray) -> float:
     """Return a number from 0 to 1 and change ``state``: xorshift, so that no other generator is touched."""
     x = state[0]
     x ^= x << np.uint64(13)
@@ -24,7 +34,7 @@ def _random(state):
 
 
 @njit()
-def _fresh(classes, state, price, enough, begin):
+def _fresh(classes: Classes, state: np.ndarray, price: np.ndarray, enough: np.ndarray, begin: int) -> None:
     """Set parameters: the usual ones numbered ``begin``, or varied ones if that is -1."""
     usual = 1.3 if classes.inputs > 1 else 0.45
     for c in range(classes.sizes.size):
@@ -41,7 +51,7 @@ def _fresh(classes, state, price, enough, begin):
 
 
 @njit()
-def _vary(classes, state, price, enough):
+def _vary(classes: Classes, state: np.ndarray, price: np.ndarray, enough: np.ndarray) -> None:
     """Change one or two parameters."""
     for _ in range(1 + int(2 * _random(state))):
         kind = _random(state)
@@ -58,11 +68,11 @@ def _vary(classes, state, price, enough):
 
 
 @njit()
-def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
+def climb(classes: Classes, start: np.ndarray, threshold: int, fire: bool, moves: int, seed: int, found: Found) -> None:
     """Try ``moves`` sets of parameters; keep the best for each number of levels.
 
-    ``luts[levels]``, ``prices[levels]`` and ``enoughs[levels]`` are what is known and are bettered. Parts of the
-    moves climb with different worth of a level, so that shallow and cheap results both are found.
+    ``found`` is what is known and is bettered. Parts of the moves climb with different worth of a level, so that
+    shallow and cheap results both are found.
     """
     state = np.array([np.uint64(seed * 2654435769 + 88172645463325252)], np.uint64)
     for _ in range(8):
@@ -86,7 +96,7 @@ def climb(classes, start, threshold, fire, moves, seed, luts, prices, enoughs):
             if cost + weight * levels <= best:
                 best = cost + weight * levels
                 best_price[:], best_enough[:] = price, enough
-            at = min(levels, luts.size - 1)
-            if cost < luts[at]:
-                luts[at] = cost
-                prices[at], enoughs[at] = price, enough
+            at = min(levels, found.luts.size - 1)
+            if cost < found.luts[at]:
+                found.luts[at] = cost
+                found.prices[at], found.enoughs[at] = price, enough

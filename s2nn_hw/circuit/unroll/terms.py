@@ -1,20 +1,25 @@
 """The terms of one sum, as bits: carries out the operations that :mod:`s2nn_hw.circuit.unroll.compress` chose."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from s2nn_hw.circuit.unroll.chains import CARRY, CONTINUES, KIND, LEFT, PLACE, ROW, SEGMENT, SIGN, SIZE, TERMS
 from s2nn_hw.circuit.unroll.compress import LEVEL, LOW, PROMOTE
-from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Chain, Table
+from s2nn_hw.circuit.unroll.logic import ONE, ZERO, Chain, Entry, Node, Table
+
+Operation = list[int]  # a row that :func:`~s2nn_hw.circuit.unroll.compress.construct` has written
 
 
 class Builder:
     """Collects nodes; equal ones exist once."""
 
-    def __init__(self, inputs):
+    def __init__(self, inputs: int) -> None:
         self.inputs, self.count = inputs, inputs
-        self.nodes, self.known = [], {}
+        self.nodes: list[Node] = []
+        self.known: dict[Node, int] = {}
 
-    def _add(self, node):
+    def _add(self, node: Node) -> int:
         first = self.known.get(node)
         if first is None:
             first = self.known[node] = self.count
@@ -22,18 +27,18 @@ class Builder:
             self.count += node.outputs
         return first
 
-    def table(self, inputs, values):
+    def table(self, inputs: Sequence[int], values: np.ndarray | Sequence[int]) -> int:
         """Return the bit ``values[address]``: a constant or an input where it is no more than that."""
         entry = reduce_table(inputs, values)
         return self._add(entry) if isinstance(entry, Table) else entry
 
-    def chain(self, left, right, carry, outputs):
+    def chain(self, left: Sequence[int], right: Sequence[Entry], carry: int, outputs: int) -> list[int]:
         """Return the bits of a chain."""
         first = self._add(Chain(tuple(left), tuple(right), carry, outputs))
         return list(range(first, first + outputs))
 
 
-def reduce_table(inputs, values):
+def reduce_table(inputs: Sequence[int], values: np.ndarray | Sequence[int]) -> Entry:
     """Return the table ``values`` (bool, one per address): a constant, one of ``inputs``, or a :class:`Table`.
 
     Inputs that do not matter are left out; the others come in ascending order.
@@ -53,7 +58,7 @@ def reduce_table(inputs, values):
     return kept[0] if (len(kept), truth) == (1, 2) else Table(tuple(kept[k] for k in order), truth)
 
 
-def sums(weights):
+def sums(weights: Iterable[int]) -> np.ndarray:
     """Return the sum of ``weights`` at each address, int64 ``(2^count,)``."""
     total = np.zeros(1, np.int64)
     for weight in weights:
@@ -61,7 +66,7 @@ def sums(weights):
     return total
 
 
-def split(weight, limit):
+def split(weight: int, limit: int) -> list[int]:
     """Return digits with the sum ``weight``, each a power of two times an odd number of at most ``limit``.
 
     With a ``limit`` of 1 they are the canonical signed digits.
@@ -83,22 +88,24 @@ def split(weight, limit):
 class Terms:
     """The terms of a sum ``row @ x``: bits by signed weight, first come first taken."""
 
-    def __init__(self, builder, row, limit):
-        self.builder, self.pools, self.coming = builder, {}, []
+    def __init__(self, builder: Builder, row: np.ndarray, limit: int) -> None:
+        self.builder = builder
+        self.pools: dict[int, list[int]] = {}
+        self.coming: list[tuple[int, int]] = []
         for k in np.flatnonzero(row).tolist():
             for weight in split(int(row[k]), limit):
                 self.pools.setdefault(weight, []).append(k)
         top = sum(abs(w) * len(bits) for w, bits in self.pools.items()).bit_length() + 2
         self.sizes = sorted({abs(w) for w in self.pools} | {1 << k for k in range(top + 1)})
 
-    def histogram(self):
+    def histogram(self) -> np.ndarray:
         """Return how many terms there are, int64 ``(2, sizes)``: of positive and of negative weight."""
         start = np.zeros((2, len(self.sizes)), np.int64)
         for weight, bits in self.pools.items():
             start[int(weight < 0), self.sizes.index(abs(weight))] = len(bits)
         return start
 
-    def follow(self, operations, threshold):
+    def follow(self, operations: Iterable[Operation], threshold: int) -> int:
         """Carry out ``operations``; return the ``threshold``, if the sum had to reach it, for what is left."""
         chain = None
         for op in operations:
@@ -120,15 +127,15 @@ class Terms:
         self._arrive()
         return threshold
 
-    def bits(self):
+    def bits(self) -> tuple[list[int], list[int]]:
         """Return what is left: ``(weights, bits)``."""
         pairs = [(weight, bit) for weight, bits in sorted(self.pools.items()) for bit in bits]
         return [weight for weight, _ in pairs], [bit for _, bit in pairs]
 
-    def _take(self, weight):
+    def _take(self, weight: int) -> int:
         return self.pools[weight].pop(0)
 
-    def _give(self, weight, bit, now=False):
+    def _give(self, weight: int, bit: int, now: bool = False) -> None:
         """Add a bit: at the end of the level, or ``now``."""
         if bit == ZERO:
             raise AssertionError("a term that is never there")  # the search counted it
@@ -137,15 +144,15 @@ class Terms:
         else:
             self.coming.append((weight, bit))
 
-    def _arrive(self):
+    def _arrive(self) -> None:
         for weight, bit in self.coming:
             self.pools.setdefault(weight, []).append(bit)
         self.coming = []
 
-    def _weights(self, op):
+    def _weights(self, op: Operation) -> list[int]:
         return [self.sizes[abs(t) - 1] * (1 if t > 0 else -1) for t in op[TERMS:] if t]
 
-    def _left(self, chain, op):
+    def _left(self, chain: "_Growing", op: Operation) -> None:
         for k in range(op[SIZE]):
             present = op[LEFT] >> k & 1
             chain.left.append(self._take(chain.sign << (op[PLACE] + k)) if present else ZERO)
@@ -154,7 +161,7 @@ class Terms:
             chain.carry = self._take(chain.sign << op[PLACE])
             chain.most += 1 << op[PLACE]
 
-    def _segment(self, chain, op):
+    def _segment(self, chain: "_Growing", op: Operation) -> int:
         """Add a segment to ``chain``; return what the threshold grows by."""
         self._left(chain, op)
         weights = self._weights(op)
@@ -166,21 +173,21 @@ class Terms:
         chain.right += [reduce_table(bits, values >> (op[PLACE] + k) & 1) for k in range(op[SIZE])]
         return chain.sign * offset
 
-    def _row(self, chain, op):
+    def _row(self, chain: "_Growing", op: Operation) -> int:
         """Make ``chain`` an addition or a subtraction of single bits; return what the threshold grows by."""
         self._left(chain, op)
         weights = self._weights(op)
         chain.most += sum(map(abs, weights))
         bits = [self._take(weight) for weight in weights]
         if weights[0] * chain.sign > 0:
-            chain.right = bits
+            chain.right = [*bits]
             return 0
         # left - right = left + not right + 1 - 2^size
         chain.right, chain.carry = [Table((bit,), 1) for bit in bits], ONE
         chain.most += 1 << chain.place
         return chain.sign << (chain.place + op[SIZE])
 
-    def _finish(self, chain):
+    def _finish(self, chain: "_Growing") -> None:
         width = (chain.most >> chain.place).bit_length()
         while width > len(chain.left) + 1:
             chain.left.append(ZERO)
@@ -189,17 +196,19 @@ class Terms:
         for k, bit in enumerate(outputs):
             self._give(chain.sign << (chain.place + k), bit)
 
-    def _promote(self, op, threshold):
+    def _promote(self, op: Operation, threshold: int) -> int:
         size, sign = self.sizes[op[PLACE]], 1 - 2 * op[SIGN]
         units = -(-threshold // size)
-        number = next((k for k, (weight, _) in enumerate(self.coming) if weight == sign * size), None)
         now = bool(self.pools.get(sign * size))
-        bit = self._take(sign * size) if now else self.coming.pop(number)[1]
+        if now:
+            bit = self._take(sign * size)
+        else:
+            bit = self.coming.pop(next(k for k, (weight, _) in enumerate(self.coming) if weight == sign * size))[1]
         if (units % 2 == 1) == (sign > 0):
             self._give(2 * sign * size, bit, now)
         return (units + units % 2) * size
 
-    def _low(self, op, threshold):
+    def _low(self, op: Operation, threshold: int) -> int:
         place, weights = op[PLACE], self._weights(op)
         bits = [self._take(weight) for weight in weights]
         values = (sums(weights) - threshold) >> place
@@ -209,9 +218,9 @@ class Terms:
             self._give(1 << (place + k), self.builder.table(bits, values >> k & 1))
         return -least << place
 
-    def ripple(self, constant, width):
+    def ripple(self, constant: int, width: int) -> tuple[int, ...]:
         """Return the ``width`` bits of the terms' sum and ``constant``, modulo ``2^width``, by adding rows."""
-        columns = [[] for _ in range(width)]
+        columns: list[list[tuple[int, bool]]] = [[] for _ in range(width)]
         for weight, bit in zip(*self.bits(), strict=True):
             for digit in split(weight, 1):
                 place = abs(digit).bit_length() - 1
@@ -230,7 +239,8 @@ class Terms:
             )
             if lowest == width:
                 return tuple(bits[0][0] if bits else ZERO for bits in columns)
-            left, right = [], []
+            left: list[int] = []
+            right: list[Entry] = []
             for k in range(lowest, width):
                 plain = next((n for n, (_, inverted) in enumerate(columns[k]) if not inverted), None)
                 left.append(ZERO if plain is None else columns[k].pop(plain)[0])
@@ -238,10 +248,12 @@ class Terms:
                 if columns[k]:
                     bit, inverted = columns[k].pop(0)
                     right[-1] = Table((bit,), 1) if inverted else bit
-                for side in (right, left):
-                    if side[-1] == ZERO and constant >> k & 1:
-                        side[-1] = ONE
-                        constant -= 1 << k
+                if right[-1] == ZERO and constant >> k & 1:
+                    right[-1] = ONE
+                    constant -= 1 << k
+                if left[-1] == ZERO and constant >> k & 1:
+                    left[-1] = ONE
+                    constant -= 1 << k
             for k, bit in zip(range(lowest, width), self.builder.chain(left, right, ZERO, len(left)), strict=True):
                 columns[k].append((bit, False))
 
@@ -249,6 +261,8 @@ class Terms:
 class _Growing:
     """A chain that is put together from segments; ``most``: the largest sum."""
 
-    def __init__(self, sign, place):
+    def __init__(self, sign: int, place: int) -> None:
         self.sign, self.place = sign, place
-        self.left, self.right, self.carry, self.most = [], [], ZERO, 0
+        self.left: list[int] = []
+        self.right: list[Entry] = []
+        self.carry, self.most = ZERO, 0

@@ -1,9 +1,9 @@
 """Sums that come in groups and cells, put side by side."""
 
-from amaranth.hdl import Array, Cat, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 
 
-def collected(m, value, capture, *, groups, repeats=1):
+def collected(m: Module, value: Value, capture: Value, *, groups: int, repeats: int = 1) -> tuple[Value, Value]:
     """Return ``(whole, complete)``: the ``value`` of ``groups`` captures side by side, ``repeats`` such rows ORed.
 
     ``complete`` is high in the cycle of the last capture.

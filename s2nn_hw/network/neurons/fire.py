@@ -12,7 +12,8 @@ from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.family.memory import Cost, bits_for, multiplexer, ram
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
@@ -90,7 +91,9 @@ class FireUnit(wiring.Component):
     nothing reads them, so synthesis leaves them out.
     """
 
-    def __init__(self, *, neurons, width, lanes=None, groups=1, repeats=1, slots=1):
+    def __init__(
+        self, *, neurons: int, width: int, lanes: int | None = None, groups: int = 1, repeats: int = 1, slots: int = 1
+    ) -> None:
         self.neurons, self.width, self.groups, self.repeats, self.slots = neurons, width, groups, repeats, slots
         self.lanes = lanes or neurons
         self.words = -(-neurons // width)
@@ -98,7 +101,8 @@ class FireUnit(wiring.Component):
             {"fired": In(self.lanes), "capture": In(1), "o": Out(stream.Signature(width)), "release": Out(1)}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         whole, complete = collected(m, self.fired, self.capture, groups=self.groups, repeats=self.repeats)
         whole = whole[: self.neurons]  # without spare lanes
@@ -133,7 +137,7 @@ class FireUnit(wiring.Component):
             m.d.sync += [seen.eq(self.fired), seen_count.eq(seen_count + 1)]
         return m
 
-    def _store(self, m, whole, keep, drop, stored):
+    def _store(self, m: Module, whole: Value, keep: Signal, drop: Signal, stored: Signal) -> Value:
         """Add the place for ``slots`` cells, a register or a queue; return the spikes of the oldest."""
         if self.slots > 1:
             m.submodules.queue = queue = fifo.SyncFIFO(width=self.neurons, depth=self.slots)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from amaranth.hdl import Module, Value
 
-from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 
 

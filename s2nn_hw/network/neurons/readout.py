@@ -12,7 +12,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.family.memory import Cost
+from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
@@ -76,7 +76,7 @@ class ReadoutUnit(wiring.Component):
     after the last capture: a comparison per register. ``release``: high when the beat is taken.
     """
 
-    def __init__(self, *, classes, score_width, lanes=None, groups=1):
+    def __init__(self, *, classes: int, score_width: int, lanes: int | None = None, groups: int = 1) -> None:
         self.classes, self.score_width = classes, score_width
         self.lanes, self.groups = lanes or classes, groups
         self.levels = (classes - 1).bit_length()
@@ -90,7 +90,8 @@ class ReadoutUnit(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
         m = Module()
         scores = Signal(self.o.payload.scores.shape())
         whole, complete = collected(m, self.values.as_value(), self.capture, groups=self.groups)
