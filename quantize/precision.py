@@ -1,5 +1,6 @@
 """The arithmetic of a training step: bfloat16 where it gains, exact where it counts."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ def mixed(recipe: Recipe, device: torch.device) -> torch.autocast:
     are always in float32, where the float network's spikes are the integer network's.
     """
     chosen = recipe.training.precision
-    capabilities: dict[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    capabilities: Mapping[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     fast = device.type == "cuda" or capabilities.get("avx512_bf16", False)
     if chosen == "auto":
         chosen = "bfloat16" if fast and any(layer.kind == "conv" for layer in recipe.layers) else "float32"
