@@ -18,7 +18,7 @@ from s2nn_hw.circuit.stage import Reader, Stage, Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.network.synapse import image_shape
 
 
 def fusible(network: Network, pool: Layer) -> Layer | None:

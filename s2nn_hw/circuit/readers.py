@@ -9,7 +9,7 @@ from s2nn_hw.circuit.stage import Reader, Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import Synapse
+from s2nn_hw.network.synapse import Synapse
 
 
 def buffers_of(choice: Any, layer: Layer) -> tuple[int, ...]:

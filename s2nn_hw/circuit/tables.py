@@ -7,7 +7,7 @@ import numpy as np
 
 from s2nn_hw.circuit.stage import Reader
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import Synapse
+from s2nn_hw.network.synapse import Synapse
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.cycles.timing import Deadlock, Timing
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.network.synapse import image_shape
 
 MARGIN_ROWS = 2
 

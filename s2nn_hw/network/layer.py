@@ -9,7 +9,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
-from s2nn_hw.network.synapses import Synapse
+from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
 

@@ -19,7 +19,8 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
 from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.shapes import MAX_VALUES
-from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, Synapse
+from s2nn_hw.network.synapse import Synapse
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
 from s2nn_hw.texts import parse_json
 
 SPARSE_SHARE = 1 / 4  # of weights that are not zero, at most, in a table that lists them

@@ -20,33 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.synapse import Synapse, check_integer, image_shape, output_size, weight_limit
 
 MAX_KERNEL = 7
-
-
-def weight_limit(bits: int) -> int:
-    """Return the largest magnitude of a ``bits``-bit weight: symmetric range, 1 for one bit (+-1) and two (ternary)."""
-    return 1 if bits == 1 else 2 ** (bits - 1) - 1
-
-
-def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    """Return ``shape`` as (rows, columns, channels): an image without a channel axis has one channel."""
-    if len(shape) == 1:
-        raise UserError(f"an image (rows, columns[, channels]) is wanted, not a tensor of shape {list(shape)}")
-    rows, columns, channels = (*shape, 1) if len(shape) == 2 else shape
-    return rows, columns, channels
-
-
-def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Return how many positions a kernel takes along one axis; :class:`UserError` if it does not fit."""
-    if kernel > size + 2 * padding:
-        raise UserError(f"the kernel ({kernel}) is larger than the padded image ({size} + 2 x {padding})")
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def _integer(what: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise UserError(f"{what} must be an integer from {low} to {high}, not {quoted(value)}")
 
 
 def _frozen(weights: Any, bits: Any, axes: Sequence[str]) -> np.ndarray:
@@ -86,72 +62,6 @@ def _exact(weights: np.ndarray, most: int) -> tuple[Any, Any]:
     reach = most * int(np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(axis=1).max())
     kind = torch.float32 if reach < 2**24 else torch.float64
     return kind, torch.tensor(weights, dtype=kind)
-
-
-class Synapse:
-    """What adds up, or joins, what a layer reads.
-
-    ``kind``: its name in files; ``accumulates``: it has weights, neurons stand behind it; else it joins spikes.
-    ``slides``: it reads an image position by position, ``kernel`` (rows, columns) at a time, in steps of ``stride``
-    with ``padding`` zeros around; ``groups``: of channels, each seen by its own outputs. ``flattens``: it reads an
-    image as one vector; ``pools``: cells of ``pool`` (rows, columns) pixels, whose spikes use the same weights.
-    """
-
-    kind: ClassVar[str]
-    accumulates: ClassVar[bool] = True
-    slides: ClassVar[bool] = False
-    flattens: ClassVar[bool] = False
-    pools: ClassVar[bool] = False
-    stride: int = 1
-    padding: int = 0
-    groups: int = 1
-    pool: tuple[int, int] = (1, 1)
-    weights: np.ndarray
-    bits: int
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        """Rows and columns that it reads at a time."""
-        return (1, 1)
-
-    @property
-    def neurons(self) -> int:
-        """Outputs at one position."""
-        raise NotImplementedError
-
-    @property
-    def channels_in(self) -> int:
-        """Channels of an image that it reads position by position."""
-        raise NotImplementedError
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the file says of it besides kind, bits and weights."""
-        raise NotImplementedError
-
-    def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape that it gives for inputs of ``shapes``; :class:`UserError` if they do not fit."""
-        raise NotImplementedError
-
-    def cells(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Return (rows, columns) of cells in an image of ``shape``, of what pools."""
-        raise NotImplementedError
-
-    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable sums for inputs ``0 .. peak``."""
-        raise NotImplementedError
-
-    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
-        """Return the exact sums, an int64 tensor, batch first, of integer ``inputs`` of ``shape``, ``0 .. peak``."""
-        raise NotImplementedError
-
-    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
-        """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, inputs)``, of what has no weights."""
-        raise NotImplementedError
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """Return how often weights are used in a frame of ``shape``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,9 +143,11 @@ class Conv2d(Synapse):
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, axes))
         if max(self.kernel) > MAX_KERNEL:
             raise UserError(f"kernel must be 1 to {MAX_KERNEL} rows and columns, not {self.kernel}")
-        _integer("stride", self.stride, 1, 64)
-        _integer("padding", self.padding, 0, min(self.kernel) - 1)  # more, and a window could lie outside the image
-        _integer("groups", self.groups, 1, 1 << 16)
+        check_integer("stride", self.stride, 1, 64)
+        check_integer(
+            "padding", self.padding, 0, min(self.kernel) - 1
+        )  # more, and a window could lie outside the image
+        check_integer("groups", self.groups, 1, 1 << 16)
         if self.neurons % self.groups:
             raise UserError(f"groups ({self.groups}) must divide the {self.neurons} output channels")
 
@@ -313,7 +225,7 @@ class PooledDense(Synapse):
         if not isinstance(self.pool, tuple | list) or len(self.pool) != 2:
             raise UserError(f"pool must be (rows, columns), not {quoted(self.pool)}")
         for size in self.pool:
-            _integer("pool", size, 1, 1 << 10)
+            check_integer("pool", size, 1, 1 << 10)
         object.__setattr__(self, "pool", tuple(int(n) for n in self.pool))
 
     @property
@@ -375,11 +287,11 @@ class MaxPool(Synapse):
     slides: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _integer("pool size", self.size, 1, MAX_KERNEL)
+        check_integer("pool size", self.size, 1, MAX_KERNEL)
         if self.stride is None:
             object.__setattr__(self, "stride", self.size)
-        _integer("stride", self.stride, 1, 64)
-        _integer("padding", self.padding, 0, self.size // 2)
+        check_integer("stride", self.stride, 1, 64)
+        check_integer("padding", self.padding, 0, self.size // 2)
 
     @property
     def kernel(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import image_shape
+from s2nn_hw.network.synapse import image_shape
 from s2nn_hw.plan.plan import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise

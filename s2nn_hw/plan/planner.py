@@ -9,9 +9,8 @@ exact        buffers are sized and the interval is measured by the exact cycle m
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -36,42 +35,14 @@ from s2nn_hw.plan.defaults import (
     word_widths,
 )
 from s2nn_hw.plan.plan import MAX_WIDTH, LayerPlan, Plan
+from s2nn_hw.plan.planned import RESOURCES, Candidate, OutOfReach, Planned, Used
 
 QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits
 PLANNED_FRAMES = 3
-RESOURCES = ("luts", "ffs", "brams")
 WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
 LANES_LEAST = 2
 ROUNDS = 14
 PROBE = "parallel"  # the engine on which words are counted
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to build one layer: its :class:`LayerPlan`, estimated ``cycles`` a frame, :class:`Cost`, stage."""
-
-    choice: LayerPlan
-    cycles: float
-    cost: Cost
-    packing: dict[str, Any]
-
-
-Used = Mapping[str, float]  # of each of :data:`RESOURCES`
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan, its candidates by layer, and what is known of it: the measured ``interval``, ``latency``, ``used``."""
-
-    plan: Plan
-    rows: tuple[tuple[str, Candidate], ...]
-    interval: float
-    latency: float
-    used: Used
-
-
-class OutOfReach(UserError):
-    """No plan meets the target; the message names what limits it."""
 
 
 class Planner:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from s2nn_hw.verilog.identifiers import Names, plain
-from s2nn_hw.verilog.rtlil import REGISTERS, Bits, Cell, Module
+from s2nn_hw.verilog.rtlil import REGISTERS, Bits, Cell, Module, Q, Y
 
 # what a signal without a name is called, after the cell that drives it
 KINDS = {
@@ -68,7 +68,7 @@ def _wire_names(module: Module, modules: Mapping[str, Module], is_top: bool) -> 
         if cell.kind[0] == "\\" or cell.kind == "$mem_v2":
             result[cell.name, cell.kind] = names.take(cell.name[1:])
         elif cell.kind in REGISTERS:  # yosys calls the register of a part of a wire as its cell
-            register = cell.ports["\\Q"][0].name or ""
+            register = cell.ports[Q][0].name or ""
             result[cell.name, cell.kind] = names.take(f"{register[1:]}_register")
     for wire in public:
         if not wire.port:
@@ -94,7 +94,7 @@ def _purposes(module: Module, modules: Mapping[str, Module]) -> dict[str | None,
 
     for cell in module.cells:
         if cell.kind in REGISTERS:
-            (first, *others) = cell.ports["\\Q"]
+            (first, *others) = cell.ports[Q]
             for port, purpose in REGISTER_PORTS.items():
                 if not others and first.name and first.name[0] == "\\":
                     note(cell.ports.get(port, []), f"{first.name[1:]}_{purpose}")
@@ -105,7 +105,7 @@ def _purposes(module: Module, modules: Mapping[str, Module]) -> dict[str | None,
                     note(signal, f"{cell.name[1:]}_{what}")
     for cell in module.cells:
         if cell.kind in KINDS:
-            for part in cell.ports["\\Y"]:
+            for part in cell.ports[Y]:
                 result.setdefault(part.name, KINDS[cell.kind])
     for driven, (driver, *_) in module.connections:
         if driver.name in result:
@@ -121,7 +121,7 @@ def _renamed(module: Module, called: Mapping[str, str], wires: Mapping[str, Call
     def renamed(signal: Bits) -> Bits:
         return [part if part.name is None else replace(part, name=names[part.name]) for part in signal]
 
-    registers = {part.name for cell in module.cells if cell.kind in REGISTERS for part in cell.ports["\\Q"]}
+    registers = {part.name for cell in module.cells if cell.kind in REGISTERS for part in cell.ports[Q]}
     result, own = Module(called[module.name], {}), ("\\full_case", "\\keep")
     for wire in module.wires.values():
         kept = {"\\init": wire.attributes["\\init"]} if wire.name in registers and "\\init" in wire.attributes else {}

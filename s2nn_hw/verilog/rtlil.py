@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"[{}]|\[[0-9:]+\]|[\\$]\S+|[0-9]+'\S+|-?[0-9]+")
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
-OUTPUTS = ("\\Y", "\\Q", "\\RD_DATA")  # of yosys's own cells; all their other ports are inputs
+A, B, S, Y, Q = "\\A", "\\B", "\\S", "\\Y", "\\Q"  # ports of operators and registers
+OUTPUTS = (Y, Q, "\\RD_DATA")  # of yosys's own cells; all their other ports are inputs
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,22 @@ others.
 
 from collections.abc import Mapping
 
-from s2nn_hw.verilog.rtlil import REGISTERS, Bits, Cell, Module, Part, Wire, constant, piece, resized, width_of
+from s2nn_hw.verilog.rtlil import (
+    REGISTERS,
+    A,
+    B,
+    Bits,
+    Cell,
+    Module,
+    Part,
+    S,
+    Wire,
+    Y,
+    constant,
+    piece,
+    resized,
+    width_of,
+)
 
 ARITHMETIC = ("$add", "$sub", "$mul", "$neg", "$and", "$or", "$xor", "$xnor", "$not")
 COMPARISONS = ("$eq", "$ne", "$lt", "$le", "$gt", "$ge")
@@ -39,7 +54,7 @@ def explain_selections(module: Module) -> None:
     for cell in module.cells:
         if cell.kind == "$logic_not":
             cell.kind = "$eq"
-            cell.ports["\\B"] = constant("0" * width_of(cell.ports["\\A"]))
+            cell.ports[B] = constant("0" * width_of(cell.ports[A]))
             cell.parameters |= {"\\B_SIGNED": "0", "\\B_WIDTH": cell.parameters["\\A_WIDTH"]}
         cells += _one_hot(module, cell) if cell.kind == "$pmux" else [cell]
     module.cells = cells
@@ -48,7 +63,7 @@ def explain_selections(module: Module) -> None:
 def _one_hot(module: Module, cell: Cell) -> list[Cell]:
     """Return cells that do what ``cell``, a ``$pmux``, does: the OR of all inputs, each under its own bit."""
     width, bits = cell.number("\\WIDTH"), cell.number("\\S_WIDTH")
-    inputs, select, default = cell.ports["\\B"], cell.ports["\\S"], cell.ports["\\A"]
+    inputs, select, default = cell.ports[B], cell.ports[S], cell.ports[A]
     cells: list[Cell] = []
 
     def gate(kind: str, a: Bits, b: Bits) -> Bits:
@@ -62,7 +77,7 @@ def _one_hot(module: Module, cell: Cell) -> list[Cell]:
     while len(terms) > 1:
         terms = [gate("$or", *terms[k : k + 2]) if k + 1 < len(terms) else terms[k] for k in range(0, len(terms), 2)]
     if all(part.name is None and set(part.bits) <= set("0x") for part in default):
-        cells[-1].ports["\\Y"] = cell.ports["\\Y"]
+        cells[-1].ports[Y] = cell.ports[Y]
         return cells
     wire = Wire(f"{cell.name}$any", 1)
     module.wires[wire.name] = wire
@@ -80,7 +95,7 @@ def _one_hot(module: Module, cell: Cell) -> list[Cell]:
             "$mux",
             f"{cell.name}$cell{len(cells)}",
             {"\\WIDTH": str(width)},
-            {"\\A": default, "\\B": terms[0], "\\S": chosen, "\\Y": cell.ports["\\Y"]},
+            {"\\A": default, "\\B": terms[0], "\\S": chosen, "\\Y": cell.ports[Y]},
         )
     )
     return cells
@@ -127,7 +142,7 @@ def _shorten(module: Module, modules: Mapping[str, Module]) -> None:
     drivers: dict[str, Cell] = {}
     for cell in module.cells:
         if cell.kind in ARITHMETIC or cell.kind == "$mux":
-            (first, *others) = cell.ports["\\Y"]
+            (first, *others) = cell.ports[Y]
             if not others and first.name and first.width == module.wires[first.name].width:
                 drivers[first.name] = cell
     needed = {
@@ -155,15 +170,15 @@ def _shorten(module: Module, modules: Mapping[str, Module]) -> None:
             note(drivers[name].ports.get(port, []), needed[name])
     for name, cell in drivers.items():
         module.wires[name].width = needed[name]
-        cell.ports["\\Y"] = [Part(name, 0, needed[name])]
+        cell.ports[Y] = [Part(name, 0, needed[name])]
         _set_width(cell, needed[name])
 
 
 def _equal_widths(module: Module) -> None:
     """Extend what enters an operator to the width it works in, as Verilog would without saying so."""
     for cell in list(module.cells):
-        if cell.kind in ("$lt", "$ge") and not cell.number("\\A_SIGNED") and _is_zero(cell.ports["\\B"]):
-            module.connections.append((cell.ports["\\Y"], constant("0" if cell.kind == "$lt" else "1")))
+        if cell.kind in ("$lt", "$ge") and not cell.number("\\A_SIGNED") and _is_zero(cell.ports[B]):
+            module.connections.append((cell.ports[Y], constant("0" if cell.kind == "$lt" else "1")))
             module.cells.remove(cell)
             continue
         if cell.kind in ("$shr", "$shift", "$shiftx"):
@@ -192,16 +207,16 @@ def _widen_result(module: Module, cell: Cell) -> None:
     A shift either way stays what it is, and so do bits of a signal that are chosen by a number (``$shiftx``), as
     Verilog has words for it.
     """
-    chosen = cell.kind == "$shiftx" and any(part.name for part in cell.ports["\\A"])
+    chosen = cell.kind == "$shiftx" and any(part.name for part in cell.ports[A])
     if chosen or cell.number("\\B_SIGNED"):
         return
     cell.kind = "$shr"
-    result, width = cell.ports["\\Y"], width_of(cell.ports["\\A"])
+    result, width = cell.ports[Y], width_of(cell.ports[A])
     if width_of(result) < width:
         wire = Wire(f"{cell.name}$all", width)
         module.wires[wire.name] = wire
         module.connections.append((result, [Part(wire.name, 0, width_of(result))]))
-        cell.ports["\\Y"] = [Part(wire.name, 0, width)]
+        cell.ports[Y] = [Part(wire.name, 0, width)]
         cell.parameters["\\Y_WIDTH"] = str(width)
 
 

@@ -57,9 +57,10 @@ class ParallelParams(EngineParams):
     @classmethod
     def of(cls, work: Accumulation) -> Self:
         """Return the engine of ``work``, diagonal for a depthwise convolution whose word has an input a lane."""
-        layer, tensor = work.job.layer, work.readers[0].tensor
-        synapse, (groups, lanes) = layer.synapses[0], work.common["offsets"].shape
-        depthwise = synapse.slides and synapse.groups == synapse.channels_in == work.job.neuron.size
+        synapse, tensor = work.job.layer.synapses[0], work.readers[0].tensor
+        neurons, groups = work.job.neuron.size, work.job.choice.groups
+        lanes = -(-neurons // groups)
+        depthwise = synapse.slides and synapse.groups == synapse.channels_in == neurons
         diagonal = depthwise and not work.job.several and work.splits == groups and lanes == tensor.width
         return cls(bits=work.most_bits, **work.common, diagonal=diagonal)
 
