@@ -22,12 +22,12 @@ ABOVE = ("design", "accelerator", "emit")  # files beside the rooms that are rea
 # every room may read those before it; what stands in one line does not read each other
 ORDER = (
     (BASE,),
-    ("family", "verilog"),
+    ("family",),
     ("network",),
     ("circuit",),
     ("cycles",),
     ("design",),
-    ("cost",),
+    ("cost", "verilog"),
     ("plan",),
     ("accelerator",),
     ("emit",),

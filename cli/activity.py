@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow, find_build
@@ -22,7 +23,7 @@ from s2nn_hw.hw.flow.power import vivado_power
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, load_plan, parse_plan
+from s2nn_hw.plan.plan import load_plan, parse_plan
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.netlist.activity import (
     NETLIST,

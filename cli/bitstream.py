@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli import reporting
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
@@ -20,7 +21,7 @@ from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, Vectors
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, load_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.sections.layers import CELL_BAND
 from s2nn_hw.terminal import Terminal

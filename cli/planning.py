@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.board import BoardFacts
@@ -13,7 +14,6 @@ from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.for_board import SAMPLE, _found, figures, typical
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working

@@ -12,6 +12,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import GENERAL
 from s2nn_hw.family.board import BoardFacts
@@ -22,7 +23,7 @@ from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, BuildRecord, find_build,
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, load_plan, parse_plan
+from s2nn_hw.plan.plan import load_plan, parse_plan
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.quantize.data.sets import known_title
 from s2nn_hw.report.energy.readings import load_readings

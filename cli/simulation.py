@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
@@ -21,7 +22,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, load_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.verilog.runner import Outcome, Simulation
 from s2nn_hw.sim.verilog.summary import Latency, Summary, spikes_by_layer

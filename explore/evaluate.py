@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 import s2nn_hw
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
@@ -22,7 +23,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import parse
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, parse_plan
+from s2nn_hw.plan.plan import parse_plan
 from s2nn_hw.plan.planner import OutOfReach, Planner, make_plan, span
 
 ROOM = 1.05  # a plan for an interval is looked for a little below it, and nothing is faster than the fastest

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers
@@ -25,7 +26,6 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, INPUT_BITS, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan
 
 PACES = 20
 PLANS = ("default", "planner", "layers")
@@ -192,7 +192,7 @@ def bits_options(wanted_input: str | None, wanted_weights: str | None, own: tupl
 
 
 def layers_plan(network: Network, choice: Choice, family: str) -> Plan:
-    """Return the :class:`~s2nn_hw.plan.plan.Plan` that the ``LAYER.*`` of ``choice`` say for ``family``;
+    """Return the :class:`~s2nn_hw.circuit.choices.Plan` that the ``LAYER.*`` of ``choice`` say for ``family``;
     :class:`UserError` if none."""
     plan = Plan(tuple(_layer_plan(network, choice, before) for before in default_plan(network, family).layers))
     return with_buffers(plan, safe_buffers(network, plan))

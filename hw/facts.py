@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts, Budget
@@ -10,7 +11,6 @@ from s2nn_hw.hw.board.device import RESOURCES
 from s2nn_hw.hw.link.link import WINDOW
 from s2nn_hw.hw.link.protocol import Identity, Packet, Reply, encode, frame_request
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 
 BITS_PER_BYTE = 10  # start, eight data, stop
 

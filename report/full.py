@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw import __version__
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.facts import LinkFacts
 from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.report.energy.arithmetic import Part
 from s2nn_hw.report.energy.section import energy_section
 from s2nn_hw.report.known import Known

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.engines.accumulate import credit
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.fifo import Queue
@@ -18,7 +19,6 @@ from s2nn_hw.family import GENERAL
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 
 
 class Accelerator(wiring.Component):

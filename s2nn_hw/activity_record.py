@@ -135,7 +135,7 @@ class ActivityRecord:
 
     tool, digest      what wrote it, and of everything that decides it
     network, board    name and digest; name, device and family
-    plan              as :meth:`s2nn_hw.plan.plan.Plan.to_json` gives it
+    plan              as :meth:`s2nn_hw.circuit.choices.Plan.to_json` gives it
     clock_mhz         of the circuit
     images, frames    ``{"count", "source"}``, and how many frames went through
     cycles, netlist, simulator, link

@@ -4,11 +4,11 @@ import numpy as np
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.cycles.timing import Timing
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 
 CYCLE_BITS = 32
 TAG_BITS = 16  # of the cycle count where it rides along with the frames

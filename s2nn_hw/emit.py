@@ -9,6 +9,7 @@ import numpy as np
 
 from s2nn_hw import __version__
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
@@ -16,7 +17,6 @@ from s2nn_hw.files import write_json, write_npz, write_text
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.identifiers import check_name

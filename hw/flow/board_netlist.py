@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.board import Board
 from s2nn_hw.hw.board.clocking import BoardTop, system_clock
@@ -12,7 +13,6 @@ from s2nn_hw.hw.flow.designs import accelerator_design
 from s2nn_hw.hw.flow.openxc7 import TOP
 from s2nn_hw.hw.flow.toolchain import Tick, ToolFiles, find_tool, run_tool
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 
 
 def board_netlist(

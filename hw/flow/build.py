@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import s2nn_hw
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.hw.board.board import Board, check_budget
@@ -26,7 +27,6 @@ from s2nn_hw.hw.flow.toolchain import Narrator
 from s2nn_hw.hw.flow.work import Flow, Outcome, ToolChoice, Work
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
-from s2nn_hw.plan.plan import Plan
 
 SYNTHESIS_ONLY_STATUS = 3
 

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.device import RESOURCES
 from s2nn_hw.hw.flow.toolreports import Timing, Used
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.texts import read_json
 
 RECORD, NETWORK, PLAN = "build.json", "network.s2nn", "plan.json"

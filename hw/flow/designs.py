@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from amaranth.lib.wiring import Component
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.hw.board.board import Board
 from s2nn_hw.hw.board.clocking import BoardTop, system_clock
 from s2nn_hw.hw.flow.build_record import SelfTestFacts
 from s2nn_hw.hw.link.selftest import Vectors
 from s2nn_hw.hw.link.uart import clocks_per_bit
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 
 Design = Callable[[int, int], Component]  # (clock_hz, baud) -> component with rx and tx
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from amaranth.lib.wiring import Component
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.hw.family import known, library_of
 from s2nn_hw.hw.flow.designs import accelerator_design
 from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
 from s2nn_hw.hw.flow.toolreports import Usage, synthesis_usage
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.verilog.convert import to_verilog
 
 

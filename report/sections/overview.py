@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from math import prod
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.windows import WindowParams
 from s2nn_hw.cost.estimate import estimate
@@ -10,7 +11,6 @@ from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES, GENERAL
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sections.work import connections
 

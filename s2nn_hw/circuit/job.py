@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.circuit.stage import Tensor
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
@@ -14,20 +14,19 @@ from s2nn_hw.network.neurons.neuron import Neuron
 class Job:
     """One layer to be lowered.
 
-    ``choices``: the plan of each layer by name (:class:`s2nn_hw.plan.plan.LayerPlan`); ``pool``: the max pooling fused
-    behind ``layer``; ``tensors``: how each is streamed, by name; ``inner``: layers that are fused into the one behind
+    ``choices``: the plan of each layer by name; ``pool``: the max pooling fused behind ``layer``; ``tensors``: how each is streamed, by name; ``inner``: layers that are fused into the one behind
     them, by the name of that one.
     """
 
     network: Network
     layer: Layer
-    choices: Mapping[str, Any]
+    choices: Mapping[str, LayerPlan]
     pool: Layer | None
     tensors: Mapping[str, Tensor]
     inner: Mapping[str, Layer]
 
     @property
-    def choice(self) -> Any:
+    def choice(self) -> LayerPlan:
         """The plan of the layer."""
         return self.choices[self.layer.name]
 

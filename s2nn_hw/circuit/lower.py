@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.job import Job
@@ -38,8 +39,8 @@ def check_edges(network: Network) -> None:
             raise UserError(f"layer {layer.name}: circuits have no delayed sources yet")
 
 
-def lower(network: Network, plan: Any, *, only: str | None = None) -> tuple[Stage, ...]:
-    """Return the :class:`Stage` tuple of ``network`` under ``plan`` (:class:`s2nn_hw.plan.plan.Plan`).
+def lower(network: Network, plan: Plan, *, only: str | None = None) -> tuple[Stage, ...]:
+    """Return the :class:`Stage` tuple of ``network`` under ``plan``.
 
     :class:`UserError` names a layer that can't be. ``only``: the name of the one layer whose stage is wanted.
     """
@@ -62,7 +63,7 @@ def lower(network: Network, plan: Any, *, only: str | None = None) -> tuple[Stag
     return tuple(stages)
 
 
-def _pools(network: Network, choices: Mapping[str, Any]) -> dict[str, Layer]:
+def _pools(network: Network, choices: Mapping[str, LayerPlan]) -> dict[str, Layer]:
     """Return the max pooling layers that neurons before them do, by the name of those neurons' layer."""
     fused = {}
     for layer in network.layers:
@@ -77,7 +78,7 @@ def _pools(network: Network, choices: Mapping[str, Any]) -> dict[str, Layer]:
     return fused
 
 
-def _inner(network: Network, choices: Mapping[str, Any]) -> dict[str, Layer]:
+def _inner(network: Network, choices: Mapping[str, LayerPlan]) -> dict[str, Layer]:
     """Return the layers that are fused into the unrolled one behind them, by the name of that one."""
     inner = {}
     for layer in network.layers:
@@ -96,7 +97,7 @@ def _inner(network: Network, choices: Mapping[str, Any]) -> dict[str, Layer]:
 
 
 def _tensors(
-    network: Network, choices: Mapping[str, Any], swallowed: set[str], inner: Collection[Layer]
+    network: Network, choices: Mapping[str, LayerPlan], swallowed: set[str], inner: Collection[Layer]
 ) -> dict[str, Tensor]:
     """Return the :class:`Tensor` of every name that is streamed; its readers must agree on the width."""
     tensors = {}
@@ -151,7 +152,7 @@ def _join_stage(job: Job) -> Stage:
     return Stage(layer, layer.name, readers, None, tensor.channels, or_taps=taps)
 
 
-def with_buffers(plan: Any, buffers: Mapping[str, Sequence[int]]) -> Any:
+def with_buffers(plan: Plan, buffers: Mapping[str, Sequence[int]]) -> Plan:
     """Return ``plan`` with the ring depths ``buffers`` ``{layer name: (words per source, ...)}``."""
     return replace(
         plan, layers=tuple(replace(c, buffers=tuple(buffers[c.name])) if c.name in buffers else c for c in plan.layers)

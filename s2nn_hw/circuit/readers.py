@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.stage import Reader, Tensor
 from s2nn_hw.errors import UserError
@@ -12,7 +13,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import Synapse
 
 
-def buffers_of(choice: Any, layer: Layer) -> tuple[int, ...]:
+def buffers_of(choice: LayerPlan, layer: Layer) -> tuple[int, ...]:
     """Return the words that the window of each source of ``layer`` keeps, 0 for the default."""
     buffers = choice.buffers or (0,) * len(layer.sources)
     if len(buffers) != len(layer.sources):

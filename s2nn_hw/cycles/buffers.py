@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import ceil
-from typing import Any
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.circuit.stage import Reader, Stage
@@ -53,7 +53,7 @@ def lags(network: Network) -> dict[str, float]:
     return late
 
 
-def safe_buffers(network: Network, plan: Any) -> dict[str, tuple[int, ...]]:
+def safe_buffers(network: Network, plan: Plan) -> dict[str, tuple[int, ...]]:
     """Return ``{layer name: (words per source, ...)}`` for each join of ``network`` with which no circuit stops."""
     late = lags(network)
     buffers: dict[str, tuple[int, ...]] = {}
@@ -74,7 +74,7 @@ def safe_buffers(network: Network, plan: Any) -> dict[str, tuple[int, ...]]:
 
 
 def size_buffers(
-    network: Network, plan: Any, values: Mapping[str, np.ndarray], *, length: int = 3, exact: bool = True
+    network: Network, plan: Plan, values: Mapping[str, np.ndarray], *, length: int = 3, exact: bool = True
 ) -> dict[str, tuple[int, ...]]:
     """Return ``{layer name: (words per source, ...)}`` for the joins: the least that cost no cycle.
 

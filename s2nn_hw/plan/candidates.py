@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.network.layer import Layer
-from s2nn_hw.plan.plan import LayerPlan
 
 
 @dataclass(frozen=True)

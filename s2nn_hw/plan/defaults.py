@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
+from s2nn_hw.circuit.choices import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 from s2nn_hw.circuit.lower import check_edges, fusible, with_buffers
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS
 from s2nn_hw.cycles.buffers import safe_buffers
@@ -11,7 +12,6 @@ from s2nn_hw.family import FAMILIES
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import image_shape
-from s2nn_hw.plan.plan import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 

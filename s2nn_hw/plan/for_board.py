@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan import planner
-from s2nn_hw.plan.plan import LayerPlan
 
 SAMPLE = 48  # images of which the typical ones are planned for
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
-from s2nn_hw.plan.plan import LayerPlan, Plan
 
 RESOURCES = ("luts", "ffs", "brams")
 

@@ -14,6 +14,7 @@ from math import inf
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import MAX_WIDTH, LayerPlan, Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.circuit.stage import Stage
@@ -34,7 +35,6 @@ from s2nn_hw.plan.defaults import (
     unrolled_plan,
     word_widths,
 )
-from s2nn_hw.plan.plan import MAX_WIDTH, LayerPlan, Plan
 from s2nn_hw.plan.planned import RESOURCES, Candidate, OutOfReach, Planned, Used
 
 QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits

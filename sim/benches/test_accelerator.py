@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock
 from s2nn_hw.design import Design
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.quantize.data.sets import samples
 from s2nn_hw.sim.verilog.runner import Manner, Simulation
 from s2nn_hw.sim.verilog.verify import Mismatch, compare, expect, run_checked

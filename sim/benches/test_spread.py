@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cli.activity import _stage
 from s2nn_hw.hw.board.boards import find_board
@@ -19,7 +20,6 @@ from s2nn_hw.hw.netlist.shorten import shorten_file
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run
 from s2nn_hw.sim.verilog.runner import Simulation
 from s2nn_hw.sim.verilog.verify import run_checked

@@ -15,10 +15,10 @@ import numpy as np
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.plan import Plan
 from s2nn_hw.sim.netlist.counting import CellModels, Counts, cells_folder, compile_bench, run_bench, simulator_version
 from s2nn_hw.sim.netlist.layer_of_cell import Homes, rows
 from s2nn_hw.sim.netlist.netlist import RESOURCES, Cell, Net, Netlist, Probed

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.plan.plan import LayerPlan, Plan
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from tests.support.networks import random_images, random_network
 from tests.support.streams import check_accelerator
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
@@ -14,7 +15,6 @@ from s2nn_hw.hw.netlist.paths import find_paths
 from s2nn_hw.hw.netlist.shorten import shorten
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_network
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.design import Design
 from s2nn_hw.emit import pack_beats, place_pixels
@@ -13,7 +14,7 @@ from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import Conv2d, MaxPool, Or, PooledDense
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan, load_plan, parse_plan
+from s2nn_hw.plan.plan import load_plan, parse_plan
 from tests.support.graphs import build, convolution, dense, identity, joined
 from tests.support.networks import random_images
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.logic import Table
@@ -17,7 +18,6 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.synapses import Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import collapsible, default_plan, sparse, unrolled_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from s2nn_hw.plan.planner import Planner, fit, make_plan, unroll
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_images, random_network, small_network

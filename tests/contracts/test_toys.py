@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
@@ -24,7 +25,7 @@ from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, unrolled_plan
-from s2nn_hw.plan.plan import Plan, parse_plan
+from s2nn_hw.plan.plan import parse_plan
 from s2nn_hw.plan.planner import Planner, fit
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.sections.overview import overview

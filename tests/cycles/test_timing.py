@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock, engine_alone, lower_bound
 from s2nn_hw.design import Design
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.graphs import build, convolution, dense, identity
 from tests.support.networks import random_images, random_network
 from tests.support.streams import check_accelerator, pixel_beats, read_result, run_accelerator, run_stream

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.build import Options, build, build_clock
 from s2nn_hw.hw.flow.toolchain import find_tool
 from s2nn_hw.hw.flow.toolreports import vivado_clock, vivado_usage
 from s2nn_hw.network.store import save
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.flow_tools import FAKE_YOSYS, build_count, fake_openxc7, run_cli, tiny
 from tests.support.networks import random_images
 from tests.support.standin import tiny_network

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
@@ -17,7 +18,6 @@ from s2nn_hw.hw.flow.build_record import read_build
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import LayerPlan
 from s2nn_hw.report.full import build_report
 from s2nn_hw.report.known import Known
 from s2nn_hw.report.sections.latency import limiting, rate, statistics, timeline, times

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_npy
 from s2nn_hw.network.labels import checked_labels
@@ -28,7 +29,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan, load_plan
+from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.recipe import as_dict, from_dict, load_recipe
 from tests.support import outsider

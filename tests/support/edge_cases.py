@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 
+from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.timing import Deadlock
 from s2nn_hw.design import Design
@@ -10,7 +11,6 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.synapses import MaxPool, Or
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.plan.plan import Plan
 from tests.support.graphs import convolution, dense, identity, joined, pooled
 
 # shape of the image, bits of a pixel, layers, changes to the default plan by layer

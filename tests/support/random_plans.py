@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.cycles.timing import Deadlock, Timing
@@ -13,7 +14,6 @@ from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, power_of_two_at_least, unrolled_plan
-from s2nn_hw.plan.plan import LayerPlan, Plan
 from tests.support.random_networks import random_graph
 
 # so small that a simulator made of Python objects is through in a second
