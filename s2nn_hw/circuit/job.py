@@ -14,8 +14,8 @@ from s2nn_hw.network.neurons.neuron import Neuron
 class Job:
     """One layer to be lowered.
 
-    ``choices``: the plan of each layer by name; ``pool``: the max pooling fused behind ``layer``; ``tensors``: how each is streamed, by name; ``inner``: layers that are fused into the one behind
-    them, by the name of that one.
+    ``choices``: the plan of each layer by name; ``pool``: the max pooling fused behind ``layer``; ``tensors``: how each
+    is streamed, by name; ``inner``: layers that are fused into the one behind them, by the name of that one.
     """
 
     network: Network
