@@ -131,9 +131,10 @@ test: $(READY) ## run the whole test suite
 	$(VENV)/bin/python -m pytest -n auto
 	@echo "all tests passed: training, quantizer, golden model, circuits, Verilog under cocotb, link, build flows"
 
-lint: $(READY) ## check the style of the code
+lint: $(READY) ## check style, layout and types of the code
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
 
 clean: ## remove build/ and caches (not .venv, not runs/)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info

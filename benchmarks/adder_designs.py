@@ -135,7 +135,7 @@ def by_rows(weights: np.ndarray, method: Callable[[Builder, np.ndarray], Bits]) 
     return Logic(builder.inputs, tuple(builder.nodes), outputs)
 
 
-def equals_numpy(logic: Logic, weights: np.ndarray, constants: np.ndarray, count: int = 500) -> bool:
+def equals_numpy(logic: Logic, weights: np.ndarray, constants: np.ndarray | int, count: int = 500) -> bool:
     """Return whether ``logic`` gives ``weights @ x + constants`` for random frames, all zeros and all ones."""
     rng = np.random.default_rng(0)
     x = rng.random((count, weights.shape[1])) < rng.random((count, 1))

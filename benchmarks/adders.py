@@ -134,8 +134,8 @@ def counts(cells: Mapping[str, int], family: str) -> tuple[int, int]:
     """Return ``(LUTs, flip-flops)``; shift registers of LUTs are left out, in favour of designs without enables."""
     kinds = library_of(family).weights
     return (
-        sum(n * cells.get(cell, 0) for cell, n in kinds["luts"].items() if not cell.startswith("SRL")),
-        sum(n * cells.get(cell, 0) for cell, n in kinds["ffs"].items()),
+        int(sum(n * cells.get(cell, 0) for cell, n in kinds["luts"].items() if not cell.startswith("SRL"))),
+        int(sum(n * cells.get(cell, 0) for cell, n in kinds["ffs"].items())),
     )
 
 

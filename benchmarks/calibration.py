@@ -57,7 +57,7 @@ def netlist(component: wiring.Component) -> list[YosysCell]:
                 "-p",
                 "read_verilog top.v; synth_ice40 -top top ; select -module top; write_json -selected net.json",
             ],
-            ToolFiles(folder, "log"),
+            ToolFiles(Path(folder), "log"),
             tick=lambda _: None,
         )
         return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())

@@ -24,7 +24,20 @@ def run(setting: Setting) -> list[Row]:
     ]
     for row in layer_rows(design, measured):
         rows += [
-            Row(f"{row.name} alone", row.cycles.alone_interval, "cycles", row.cycles.bound, "max(ones / banks, words)"),
-            Row(f"{row.name} alone to bound", row.cycles.alone_to_bound, "", RATIO, "figure to reach", binding=True),
+            Row(
+                f"{row.name} alone",
+                row.cycles.alone_interval or 0.0,
+                "cycles",
+                row.cycles.bound,
+                "max(ones / banks, words)",
+            ),
+            Row(
+                f"{row.name} alone to bound",
+                row.cycles.alone_to_bound or 0.0,
+                "",
+                RATIO,
+                "figure to reach",
+                binding=True,
+            ),
         ]
     return rows

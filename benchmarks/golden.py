@@ -39,7 +39,7 @@ def _float_rate(network: Network, images: np.ndarray, torch: ModuleType) -> floa
     """Return images/s of the PyTorch float32 network of the same shape."""
     layers = []
     for layer in network.layers:
-        layers += [torch.nn.Linear(layer.synapses[0].inputs, layer.synapses[0].neurons), torch.nn.ReLU()]
+        layers += [torch.nn.Linear(layer.synapses[0].weights.shape[1], layer.synapses[0].neurons), torch.nn.ReLU()]
     peer = torch.nn.Sequential(*layers[:-1])
     pixels = torch.tensor(network.encode(images), dtype=torch.float32)
 

@@ -40,14 +40,14 @@ class References:
             images, _ = find_images(network, TIMED)
             design = Design(network, default_plan(network, "xc7"))
             layers = [row for row in layer_rows(design, measure(design, images)) if row.cycles.alone_interval]
-            slowest = max(layers, key=lambda row: row.cycles.alone_interval)
+            slowest = max(layers, key=lambda row: row.cycles.alone_interval or 0.0)
             guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
             blocks = sum(row["weight_brams"] for row in guess["layers"])
             held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
             rows += [
                 Row(
                     f"{network.name}: slowest layer, {slowest.name}",
-                    slowest.cycles.alone_interval,
+                    slowest.cycles.alone_interval or 0.0,
                     "cycles",
                     slowest.cycles.bound,
                     "max(active taps / banks, words)",

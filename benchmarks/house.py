@@ -40,7 +40,7 @@ ORDER = (
 WIDTH, HEIGHT, GAP, MARGIN = 292, 44, 26, 20  # px, of a room and between rooms
 
 
-def sources():
+def sources() -> list[Path]:
     """Return the files of the house, tests apart, sorted."""
     folders = [PACKAGE, *(ROOT / name for name in LINKED), ROOT / "benchmarks"]
     found = [path for folder in folders for path in folder.rglob("*.py") if not path.name.startswith("test_")]
@@ -48,7 +48,7 @@ def sources():
     return sorted({path for path in found if path.relative_to(ROOT).parts[:2] not in {("s2nn_hw", n) for n in LINKED}})
 
 
-def module_of(path):
+def module_of(path: Path) -> str:
     """Return the import name of a file of the house."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     parts = ("s2nn_hw", *parts) if parts[0] in LINKED else parts
@@ -56,12 +56,12 @@ def module_of(path):
 
 
 @cache
-def modules():
+def modules() -> dict[str, Path]:
     """Return ``{module: its file}``."""
     return {module_of(path): path for path in sources()}
 
 
-def room_of(module):
+def room_of(module: str) -> str:
     """Return the room of ``module``: a folder of the package, a file beside them, ``base``, ``cli``, ``benchmarks``."""
     parts = module.split(".")
     if parts[0] != "s2nn_hw":
@@ -74,13 +74,13 @@ def room_of(module):
 
 
 @cache
-def imports():
+def imports() -> dict[str, set[str]]:
     """Return ``{module: modules that it reads}``, those inside functions too."""
     return {module: _read(path) for module, path in modules().items()}
 
 
-def _read(path):
-    found = set()
+def _read(path: Path) -> set[str]:
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
@@ -92,19 +92,22 @@ def _read(path):
     return found - {module_of(path)}
 
 
-def arrows():
+def arrows() -> dict[str, set[str]]:
     """Return ``{room: rooms that it reads}``."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for module, read in imports().items():
         found.setdefault(room_of(module), set()).update(room_of(other) for other in read)
     return {room: read - {room} for room, read in found.items()}
 
 
-def circles():
+def circles() -> list[list[str]]:
     """Return the groups of modules that read each other, each sorted."""
-    number, low, stack, found = {}, {}, [], []
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
 
-    def visit(module):
+    def visit(module: str) -> None:
         number[module] = low[module] = len(number)
         stack.append(module)
         for other in imports()[module]:
@@ -125,7 +128,7 @@ def circles():
     return found
 
 
-def purpose(room):
+def purpose(room: str) -> str:
     """Return the first sentence of what ``room`` says of itself."""
     if room == BASE:
         return "errors, files, texts, terminal, compiled"
@@ -134,7 +137,7 @@ def purpose(room):
     return text.split("\n")[0].split(":")[0].split(";")[0].rstrip(".")
 
 
-def nearest():
+def nearest() -> dict[str, set[str]]:
     """Return ``{room: rooms that it reads}`` without those that one of the others reads as well."""
     read = arrows()
     return {
@@ -142,7 +145,7 @@ def nearest():
     }
 
 
-def drawing():
+def drawing() -> str:
     """Return the house as SVG: a box a room, lines from above to below to the :func:`nearest` rooms that it reads."""
     widest = max(map(len, ORDER))
     width = 2 * MARGIN + widest * WIDTH + (widest - 1) * GAP
@@ -165,7 +168,7 @@ def drawing():
     return ElementTree.tostring(svg, encoding="unicode") + "\n"
 
 
-def _line(svg, above, below):
+def _line(svg: ElementTree.Element, above: tuple[float, float], below: tuple[float, float]) -> None:
     """Draw one arrow: straight to the next row, round the boxes between to farther ones."""
     (x, y), (u, v) = above, below
     start, end = (x + WIDTH / 2, y + HEIGHT), (u + WIDTH / 2, v)
@@ -176,7 +179,7 @@ def _line(svg, above, below):
     ElementTree.SubElement(svg, "path", d=path, fill="none", stroke="#94a3b8")
 
 
-def _box(svg, room, x, y):
+def _box(svg: ElementTree.Element, room: str, x: float, y: float) -> None:
     box = {"x": f"{x:g}", "y": f"{y:g}", "width": str(WIDTH), "height": str(HEIGHT), "rx": "6"}
     ElementTree.SubElement(svg, "rect", box, fill="#f1f5f9", stroke="#475569")
     for text, down, size, weight in ((room, 18, 14, "bold"), (purpose(room), 35, 11, "normal")):
@@ -185,7 +188,7 @@ def _box(svg, room, x, y):
         label.text = text
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.house", description="Draw the house from its imports.")
     parser.add_argument("-o", "--output", type=Path, default=PICTURE, help="an .svg file (default: %(default)s)")

@@ -8,6 +8,7 @@ import numpy as np
 
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
+from s2nn_hw.family import GENERAL
 from s2nn_hw.hw.board.boards import BOARDS, Board
 from s2nn_hw.hw.facts import link_facts
 from s2nn_hw.network.network import Network
@@ -68,7 +69,7 @@ class Known:
 
     def images(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Return ``(images, labels)`` of the test set if it is here and quick, else None."""
-        key = self.network(name).provenance.get("data_set")
+        key = str(self.network(name).provenance.get("data_set"))
         if name not in QUICK or not sets.present(key, "test"):
             return None
         return self.once(("set", key), lambda: sets.load(key, "test"))
@@ -77,7 +78,9 @@ class Known:
         """Return ``(accuracy in %, tensors by name)`` of all test images."""
 
         def make() -> tuple[float, dict[str, np.ndarray]]:
-            pictures, labels = self.images(name) or ((), ())
+            found = self.images(name)
+            assert found  # nobody asks without them
+            pictures, labels = found
             output, values = layer_inputs(self.network(name), pictures)
             return 100 * float((output.classes.numpy() == labels).mean()), values
 
@@ -87,7 +90,8 @@ class Known:
         """Return ``(mean latency, mean interval)`` in cycles of all test images on ``board`` with its shipped plan."""
 
         def make() -> tuple[float, float]:
-            network, plan = self.network(name), None
+            network = self.network(name)
+            plan = default_plan(network, GENERAL)
             if board:
                 shipped = Path(f"models/{name}.{board.name}.plan.json")
                 plan = load_plan(shipped, network) if shipped.is_file() else default_plan(network, board.family)

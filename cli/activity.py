@@ -137,7 +137,7 @@ def _board(source: Path, build: BuildRecord | None, board: str | None) -> str:
     name = build.board.name
     if board not in (None, name):
         raise UserError(f"build {source} is for board {name}, not {board}; leave --board out or build for {board}")
-    return name
+    return str(name)
 
 
 def _plan(network: Network, plan: Path | None, build: BuildRecord | None, source: Path, family: str) -> Plan:

@@ -165,7 +165,7 @@ def _setting(path: Path, board: str | None, folder: Path | None, plan: Path | No
     else:
         chosen = default_plan(network, facts.family if facts else GENERAL)
     if facts and build is None:
-        folder, build = find_build(BUILDS, network, board, chosen) or (None, None)
+        folder, build = find_build(BUILDS, network, facts.name, chosen) or (None, None)
     return Setting(path, network, chosen, facts, folder, build)
 
 
@@ -175,14 +175,14 @@ def _report(setting: Setting, options: Options) -> tuple[dict[str, Any], list[st
     link, activity = setting.link, _activity(setting)
     measured = load_readings(options.readings) if options.readings else None
     images, labels, where = images_for(setting.path, options.images, options.labels, download=False)
-    common = {"board": setting.board and setting.board.name, "plan": _plan_file(options.plan, setting)}
     given = Given(
         setting.path,
+        board=setting.board.name if setting.board else None,
+        plan=_plan_file(options.plan, setting),
         images=options.images,
         labels=options.labels,
         readings=options.readings,
         frames=options.frames,
-        **common,
     )
     known = Known(
         board=setting.board,
@@ -199,7 +199,7 @@ def _report(setting: Setting, options: Options) -> tuple[dict[str, Any], list[st
     )
     with _progress(len(images)) as advance:
         data = build_report(network, plan, images, labels, known, frames=options.frames, progress=advance)
-    return data, [word for name, value in common.items() if value for word in (f"--{name}", value)]
+    return data, given.on_board
 
 
 def _next(setting: Setting, data: dict[str, Any], words: list[str | Path], target: Path | None) -> None:

@@ -216,7 +216,7 @@ class FromRecipe(Networks):
         recipe, name = self.recipe, f"{self.name[:48]}-i{input_bits}w{weight_bits}"
         layers = tuple(
             dataclasses.replace(
-                layer, bits=weight_bits, shortcut_bits=layer.shortcut and (layer.shortcut_bits or layer.bits)
+                layer, bits=weight_bits, shortcut_bits=(layer.shortcut_bits or layer.bits) if layer.shortcut else None
             )
             if layer.bits is not None
             else layer

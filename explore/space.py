@@ -213,7 +213,7 @@ def _layer_plan(network: Network, choice: Choice, before: LayerPlan) -> LayerPla
         taps=taps,
         width=banks * word if not convolves and _alone(network, layer) else before.width,
         banks=taps * banks if ENGINES[engine].counts_spikes else 1,
-        groups=_groups(layer.neuron.size, groups),
+        groups=_groups(layer.own_neuron.size, groups),
         memory=memory,
     )
 

@@ -23,12 +23,11 @@ from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
-from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, image_shape, weight_limit
+from s2nn_hw.network.synapses import Synapse, image_shape, weight_limit
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search
 from s2nn_hw.quantize.products import windows_of
 
-Weighted = Dense | Conv2d | PooledDense
 Values = Mapping[str, torch.Tensor]  # by name of the tensor, uint8 ``(images, size)``
 Shapes = Mapping[str, tuple[int, ...]]
 CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
@@ -109,7 +108,7 @@ def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> torch.Tens
     sources, before = [values[s] for s in layer.sources], [shapes[s] for s in layer.sources]
     if not layer.accumulates:
         return layer.synapses[0].join(sources, before[0])
-    return layer.neuron.step(_sums(layer, sources, before, peak))
+    return layer.own_neuron.step(None, _sums(layer, sources, before, peak))[1]
 
 
 def _sums(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> torch.Tensor:
@@ -138,10 +137,11 @@ def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peak
     if new:
         shift = factor * _mean(made, new, before, peaks[1]) - _mean(layer, old, before, peaks[0])
     if layer.is_readout:
-        table = np.round((layer.neuron.bias - shift) / factor)
+        table = np.round((layer.own_neuron.table - shift) / factor)
         return replace(made, neuron=Readout(np.clip(table, -MAX_THRESHOLD, MAX_THRESHOLD).astype(np.int32)))
-    low, high = (sum(part) for part in zip(*(s.bounds(peaks[1]) for s in tables), strict=True))
-    reach = np.ceil((layer.neuron.thresholds - 0.5 + shift) / factor - 1e-9)
+    ranges = [s.bounds(peaks[1]) for s in tables]
+    low, high = sum(low for low, _ in ranges), sum(high for _, high in ranges)
+    reach = np.ceil((layer.own_neuron.table - 0.5 + shift) / factor - 1e-9)
     return replace(made, neuron=Fire(np.clip(reach, low, high + 1).astype(np.int32)))
 
 
@@ -156,12 +156,7 @@ def _grain(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor], peaks: tupl
 
 
 def _search(
-    synapse: Weighted,
-    weight: torch.Tensor,
-    bits: int,
-    shape: tuple[int, ...],
-    values: torch.Tensor | None,
-    shared: bool,
+    synapse: Synapse, weight: torch.Tensor, bits: int, shape: tuple[int, ...], values: torch.Tensor | None, shared: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(levels, scale)`` of all output channels, group by group of a convolution."""
     groups = synapse.groups
@@ -176,7 +171,7 @@ def _search(
     return torch.cat([levels for levels, _ in found]), scale
 
 
-def _windows(synapse: Weighted, shape: tuple[int, ...], values: torch.Tensor) -> list[torch.Tensor]:
+def _windows(synapse: Synapse, shape: tuple[int, ...], values: torch.Tensor) -> list[torch.Tensor]:
     """Return what each group's neurons see on ``values``, see :func:`s2nn_hw.quantize.products.windows_of`."""
     if synapse.flattens:
         return [values.double()]
@@ -184,27 +179,27 @@ def _windows(synapse: Weighted, shape: tuple[int, ...], values: torch.Tensor) ->
     image = values.reshape(len(values), rows, columns, channels).permute(0, 3, 1, 2)
     if synapse.pools:
         return windows_of(Connection("pooled", pool=synapse.pool), image)
-    return windows_of(Connection("conv", tuple(synapse.kernel), synapse.stride, synapse.padding, synapse.groups), image)
+    return windows_of(Connection("conv", synapse.kernel, synapse.stride, synapse.padding, synapse.groups), image)
 
 
-def _rows(synapse: Weighted) -> np.ndarray:
+def _rows(synapse: Synapse) -> np.ndarray:
     """Return the weights as ``(neurons, weights of a neuron)``; of a convolution in the order channel, row, column."""
     weights = synapse.weights
     return (weights.transpose(0, 3, 1, 2) if weights.ndim == 4 else weights).reshape(len(weights), -1)
 
 
-def _table(synapse: Weighted, levels: torch.Tensor, bits: int) -> Weighted:
+def _table(synapse: Synapse, levels: torch.Tensor, bits: int) -> Synapse:
     weights = levels.numpy().astype(np.int8)
     if synapse.weights.ndim == 4:
         channels, rows, columns, inputs = synapse.weights.shape
         weights = np.ascontiguousarray(weights.reshape(channels, inputs, rows, columns).transpose(0, 2, 3, 1))
-    return replace(synapse, weights=weights, bits=bits)
+    return replace(synapse, weights=weights, bits=bits)  # type: ignore[type-var]  # each with weights is a dataclass
 
 
 def _mean(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> np.ndarray:
     """Return the mean accumulator of each neuron over images and positions, float64 ``(neurons,)``."""
-    total, count = np.zeros(layer.neuron.size), 0
+    total, count = np.zeros(layer.own_neuron.size), 0
     for parts in zip(*(v.split(100) for v in values), strict=True):
-        sums = _sums(layer, parts, shapes, peak).reshape(-1, layer.neuron.size)
+        sums = _sums(layer, parts, shapes, peak).reshape(-1, layer.own_neuron.size)
         total, count = total + sums.sum(dim=0).numpy().astype(np.float64), count + len(sums)
     return total / count

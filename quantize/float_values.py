@@ -52,7 +52,7 @@ def added(parts: Sequence[Tensor]) -> Tensor:
 
 def joined(join: MaxPool | Or) -> Step:
     """Return the function from the sources' spikes to those of ``join``."""
-    if not join.slides:
+    if isinstance(join, Or):
         return lambda *values: union(values)
     size, stride, padding = join.size, join.stride, join.padding
     return lambda x: max_pool(x, size, stride or size, padding)

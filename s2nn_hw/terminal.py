@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -46,6 +45,6 @@ def working(text: str) -> Iterator[None]:
         yield
 
 
-def next_step(*words: str | Path) -> None:
+def next_step(*words: object) -> None:
     """Print the command that comes next, ``s2nn-hw`` and ``words`` (texts and paths), as a shell takes it."""
     terminal().print("next: " + shlex.join(["s2nn-hw", *map(str, words)]))

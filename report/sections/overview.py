@@ -90,14 +90,14 @@ class WeightsOverview:
         if engine is None:
             return None
         synapses = [s for one in stage.layers for s in one.synapses]
-        weights, table, widths = [s.weights for s in synapses], stage.layer.neuron.table, engine.accumulator_widths()
+        weights, table, widths = [s.weights for s in synapses], stage.neuron.table, engine.accumulator_widths()
         count, zeros = sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights)
         return cls(
             synapses=count,
             bits=max(s.bits for s in synapses),
             weight_range=(min(int(w.min()) for w in weights), max(int(w.max()) for w in weights)),
             sparsity=round(zeros / count, 5),
-            table=stage.layer.neuron.table_name,
+            table=stage.neuron.table_name,
             table_range=(int(table.min()), int(table.max())),
             accumulator_bits=(int(widths.min()), int(widths.max())),
             memory_bits=0 if engine.constant else sum(s.weights.size * s.bits for s in synapses),
@@ -182,7 +182,7 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
         name=stage.name,
         sources=tuple(sources),
         synapse="+".join(s.kind for s in layer.synapses),
-        neuron=layer.neuron.kind if layer.accumulates else None,
+        neuron=layer.neuron.kind if layer.neuron else None,
         engine="or" if engine is None else engine.kind,
         shape=tuple(network.shapes[layer.name]),
         pool=(side, side) if stage.repeats > 1 else None,

@@ -35,12 +35,12 @@ class SpreadFlow(NetlistFlow):
 
     limit = 8
 
-    def synthesise(self, text: str, folder: Path, *, tick: Any) -> None:
+    def synthesise(self, text: str, folder: Path | str, *, tick: Any) -> None:
         super().synthesise(text, folder, tick=tick)
-        path = folder / "netlist.json"
+        path = Path(folder) / "netlist.json"
         self.shortened = shorten_file(path, library_of(self.board.family), wanted=1)
         self.result = spread_file(path, library_of(self.board.family), limit=self.limit, registered_ports=True)
-        self.write_verilog(json.loads(path.read_text()), folder, "netlist.v", tick=tick)
+        self.write_verilog(json.loads(path.read_text()), Path(folder), "netlist.v", tick=tick)
 
 
 def quiet(text: str) -> Any:
@@ -55,7 +55,7 @@ def make(network: Network, plan: Plan, board: str, folder: Path) -> Any:
     assert flow.result.added > 20
     assert flow.shortened.levels_after <= flow.shortened.levels_before
     assert bool(flow.shortened.merged) == (flow.board.family == "xc7")
-    assert {netlist.primitives[kind].kind for kind in flow.result.copies} >= {"ff", "lut"}
+    assert {netlist.library.primitives[kind].kind for kind in flow.result.copies} >= {"ff", "lut"}
     for net, pins in netlist.loads.items():
         assert len(pins) <= flow.limit or netlist.is_clock(net) or netlist.name(net) in left
     return circuit, flow
