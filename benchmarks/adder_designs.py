@@ -28,6 +28,7 @@ class Registered(wiring.Component):
         )
 
     def elaborate(self, _platform: object) -> Module:
+        """Return the circuit."""
         m = Module()
         m.d.comb += self.o.eq(Cat(build(m, self.logic, self.i, enables=list(self.enable)[: stages(self.logic)])))
         return m
@@ -44,6 +45,7 @@ class Shifted(wiring.Component):
         super().__init__({"i": In(1), "load": In(1), "o": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
+        """Return the circuit."""
         m = Module()
         x, y, result, load = Signal(self.inputs), Signal(self.outputs), Signal(self.outputs), Signal()
         data_in, data_out, clock, enables = self.ports

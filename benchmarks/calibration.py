@@ -34,6 +34,7 @@ class Measured(wiring.Component):
         super().__init__({"clk": In(1), "slow": Out(1), "result": Out(16)})
 
     def elaborate(self, platform: object) -> Module:
+        """Return the circuit."""
         m = Module()
         m.domains.sync = domain = ClockDomain("sync", reset_less=True)
         m.d.comb += domain.clk.eq(self.clk)

@@ -64,6 +64,7 @@ class Clocking(Elaboratable):
         self.board, self.settings, self.source = board, settings, FLOWS[board.family].clock
 
     def elaborate(self, platform: Platform) -> Module:
+        """Return the circuit."""
         m = Module()
         m.domains.sync = ClockDomain()
         m.domains.por = ClockDomain(reset_less=True, local=True)
@@ -122,6 +123,7 @@ class BoardTop(Elaboratable):
         self.leds: dict[str, str] = {}
 
     def elaborate(self, platform: Platform) -> Module:
+        """Return the circuit."""
         m = Module()
         m.submodules.clocking = Clocking(self.board, self.settings)
         m.submodules.design = design = self.design

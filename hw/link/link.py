@@ -61,6 +61,7 @@ class Link(wiring.Component):
         return cls(identity_of(accelerator, clock_hz=clock_hz, window=window), accelerator.o.payload.shape())
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         _packets(m, self)
         connect(m, self.reader.o, flipped(self.frames))
@@ -93,6 +94,7 @@ class SelfTestLink(wiring.Component):
         )
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         _packets(m, self)
         reader, reply = self.reader, self.responder.results

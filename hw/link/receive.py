@@ -53,6 +53,7 @@ class Unstuffer(wiring.Component):
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Token))})
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         left = Signal(8)  # bytes of the block still to come, and one
         first, full = Signal(init=1), Signal()  # no code of this packet yet; the block has no zero behind it
@@ -141,6 +142,7 @@ class PacketReader(wiring.Component):
         return 1 << (line // SHORTEST_REQUEST + 4 - 1).bit_length()
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         of, token = self.identity, self.i.payload
         slot_bits = self._slot_bits

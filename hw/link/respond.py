@@ -97,6 +97,7 @@ class Responder(wiring.Component):
         )
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
         kind, sequence = Signal(8), Signal(8)

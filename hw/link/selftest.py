@@ -115,6 +115,7 @@ class SelfTest(wiring.Component):
         return [beat for frame in self.vectors.pixels for beat in pack_beats(self.accelerator, frame)]
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         m.submodules.accelerator = self.accelerator
         drain, clear = Signal(), Signal()  # a restart waits until no frame is under way; none is

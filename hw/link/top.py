@@ -37,6 +37,7 @@ class LinkTop(wiring.Component):
         return self.link.identity
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         link = _line(m, self, self.link)
         m.submodules.accelerator = accelerator = self.accelerator
@@ -72,6 +73,7 @@ class SelfTestTop(wiring.Component):
         return self.link.identity
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         link = _line(m, self, self.link)
         m.submodules.test = test = self.test

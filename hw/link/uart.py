@@ -41,6 +41,7 @@ class UartReceiver(wiring.Component):
         super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         line = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
@@ -93,6 +94,7 @@ class UartTransmitter(wiring.Component):
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
     def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
         m = Module()
         timer, zero = Signal(range(self.clocks)), Signal(init=1)  # and whether the timer is at zero, a register too
         bits = Signal(9, init=0x1FF)  # still to come, then the idle line; bit 0 is next

@@ -37,6 +37,7 @@ class Harness(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Return the circuit."""
         m = Module()
         i_valid = Signal()
         i_ready = Signal()
