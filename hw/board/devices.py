@@ -20,7 +20,7 @@ def find_device(platform: object) -> Device:
     key = (xilinx[1] if xilinx else name).upper()
     if key not in DEVICES:
         raise UserError(
-            f"device {name} is not in the table of devices (hw/board/devices.py), which has parts of "
+            f"device {name} is not in the table of devices (hw/family), which has parts of "
             f"{', '.join(flow.devices_title for flow in FLOWS.values())}"
         )
     return DEVICES[key]
