@@ -13,7 +13,7 @@ from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.for_board import SAMPLE, _found, figures, typical
+from s2nn_hw.plan.for_board import SAMPLE, find_plan, figures, typical
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
@@ -56,7 +56,7 @@ def plan_network(path: Path, options: Options) -> None:
             raise UserError(f"{name} must be positive, not {value:g}")
     images, _, source = images_for(path, options.images, None, download=False)
     with working(f"planning {network.name} for {board.title}"):
-        found = _found(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))
+        found = find_plan(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))
     data = figures(network, board, clock, found, target, source)
     plan = Plan(found.plan.layers, {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": data})
     if output is not None:

@@ -16,7 +16,7 @@ from s2nn_hw.plan import planner
 SAMPLE = 48  # images of which the typical ones are planned for
 
 
-def _found(
+def find_plan(
     network: Network,
     record: BoardFacts,
     clock: float,
