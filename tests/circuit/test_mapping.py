@@ -156,7 +156,7 @@ def test_equal_neurons_exist_once():
     one = check(row[None], [-3], True, "lut6")
     both = check(np.stack([row, row, 2 * row]), [-3, -3, -5], True, "lut6")
     assert both.outputs[0] == both.outputs[1]
-    assert cost(both).luts <= 2 * cost(one).luts
+    assert cost(both, "xc7").luts <= 2 * cost(one, "xc7").luts
 
 
 def test_same_seed_same_logic_and_depth_is_kept():
@@ -164,7 +164,7 @@ def test_same_seed_same_logic_and_depth_is_kept():
     first, second = (map_layer(weights, offsets, fire=True, moves=12, seed=3).logic for _ in range(2))
     assert (first.nodes, first.outputs) == (second.nodes, second.outputs)
     deep, shallow = (map_layer(weights, offsets, fire=True, moves=60, depth=depth).logic for depth in (20, 1))
-    assert cost(deep).luts <= cost(shallow).luts
+    assert cost(deep, "xc7").luts <= cost(shallow, "xc7").luts
     assert shallow.depth <= deep.depth
 
 
