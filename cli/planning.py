@@ -13,7 +13,7 @@ from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.for_board import SAMPLE, find_plan, figures, typical
+from s2nn_hw.plan.for_board import SAMPLE, figures, find_plan, typical
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working

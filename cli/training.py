@@ -56,6 +56,7 @@ def quantize_checkpoint(
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
     from s2nn_hw.quantize.summary import quantize, show
 
+    output = Path(output)
     if output.suffix != ".s2nn":
         raise UserError(f"output {output} must end in .s2nn")
     checked_place(output)

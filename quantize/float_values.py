@@ -52,9 +52,9 @@ def added(parts: Sequence[Tensor]) -> Tensor:
 
 def joined(join: MaxPool | Or) -> Step:
     """Return the function from the sources' spikes to those of ``join``."""
-    if isinstance(join, Or):
+    if not join.slides:
         return lambda *values: union(values)
-    size, stride, padding = join.size, join.stride, join.padding
+    size, stride, padding = join.kernel[0], join.stride, join.padding
     return lambda x: max_pool(x, size, stride or size, padding)
 
 

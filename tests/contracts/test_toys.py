@@ -28,8 +28,9 @@ from s2nn_hw.plan.defaults import default_plan, unrolled_plan
 from s2nn_hw.plan.plan import parse_plan
 from s2nn_hw.plan.planner import Planner, fit
 from s2nn_hw.report.full import build_report
+from s2nn_hw.report.known import Known
 from s2nn_hw.report.sections.overview import overview
-from s2nn_hw.report.show import tables
+from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.terminal import terminal
 from tests.contracts.lazy import LazyParams
 from tests.contracts.lut5 import LUT5
@@ -48,10 +49,9 @@ def board(family):
 def reported(network, plan, family):
     """Return the report of ``network``; it must be JSON and become tables."""
     images = random_images(network, 6)
-    made = build_report(
-        network, plan, images, network.forward(images).classes.numpy(), source="random", board=board(family)
-    )
-    tables.print_report(json.loads(json.dumps(made)), terminal(file=io.StringIO()))
+    known = Known(board=board(family), source="random")
+    made = build_report(network, plan, images, network.forward(images).classes.numpy(), known)
+    print_report(json.loads(json.dumps(made)), terminal(file=io.StringIO()))
     return made
 
 

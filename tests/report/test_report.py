@@ -333,9 +333,12 @@ def test_command_merges_the_build(folder, network, monkeypatch, capsys):
     assert json.loads(out)["accuracy"] is None
 
 
+LOWERED = {"from_mhz": 80.0, "to_mhz": 62.5, "after": "routing", "reached_mhz": 66.1, "critical_path": None}
+
+
 def test_clock_that_was_lowered_is_the_one_used(folder, network, monkeypatch, capsys):
     path = folder / "build" / "random-ulx3s-0123456789ab" / "build.json"
-    clock = {"wanted_mhz": 80.0, "reached_mhz": 66.1, "clock_mhz": 62.5, "lowered": [{"from_mhz": 80.0}]}
+    clock = {"wanted_mhz": 80.0, "reached_mhz": 66.1, "clock_mhz": 62.5, "lowered": [LOWERED]}
     path.write_text(json.dumps(build_record(network, {"clock": clock})))
     status, out, err = call(
         monkeypatch, capsys, folder, "report", "net.s2nn", "--board", "ulx3s", "--images", "x.npy", "-o", "r.json"
