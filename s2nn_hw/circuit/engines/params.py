@@ -22,7 +22,7 @@ import numpy as np
 from amaranth.hdl import Module
 
 from s2nn_hw.circuit.accumulation import Accumulation, accumulating_stage
-from s2nn_hw.circuit.engines.wiring import Around, add_accumulating
+from s2nn_hw.circuit.engines.wiring import Around, add_accumulating, unit_shape
 from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.circuit.tables import Cells
@@ -30,7 +30,6 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import rom
 from s2nn_hw.family.record import Family
-from s2nn_hw.network.neurons.neuron import UnitShape
 
 MEMORIES = ("auto", "block", "distributed")
 BLOCK_DEPTH = 2048
@@ -166,8 +165,7 @@ class EngineParams:
     ) -> Cost:
         """Return the cost of what stands behind it: neurons that give words of ``width``, or scores of
         ``score_width``; ``queued``: into a queue of results, which saves a pipeline its last register."""
-        shape = UnitShape(stage.neurons, self.lanes, self.groups, self.repeats, self.slots, width, score_width)
-        return stage.neuron.cost(family, shape)
+        return stage.neuron.cost(family, unit_shape(stage, width=width, score_width=score_width))
 
     def weight_reads(self, positions: int, ones: np.ndarray) -> list[tuple[float, int]]:
         """Return ``(bits read a frame, bits of it)`` of each memory of weights, mean over the frames of ``ones``."""

@@ -25,6 +25,14 @@ def joined(m: Module, source: Any, sink: Any) -> None:
     m.d.comb += [sink.payload.eq(source.payload), sink.valid.eq(source.valid), source.ready.eq(sink.ready)]
 
 
+def unit_shape(stage: Stage, *, width: int, score_width: int) -> UnitShape:
+    """Return the shape of the neurons of ``stage``, which give words of ``width`` or scores of ``score_width``."""
+    engine, positions = stage.engine, len(stage.positions)
+    return UnitShape(
+        stage.neurons, engine.lanes, engine.groups, stage.repeats, engine.slots, width, score_width, positions
+    )
+
+
 def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> Any:
     """Add the engine of ``stage`` and its neurons, joined by the strobe ``capture``; return the stream that leaves."""
     params, neuron = stage.engine, stage.neuron
@@ -32,18 +40,7 @@ def add_accumulating(m: Module, stage: Stage, source: Any, around: Around) -> An
     m.submodules[engine_of(stage.name)] = engine
     joined(m, source, engine.i)
     sums = [engine.accumulators[f"n{n}"] for n in range(params.lanes)]
-    unit = neuron.unit(
-        UnitShape(
-            stage.neurons,
-            params.lanes,
-            params.groups,
-            stage.repeats,
-            params.slots,
-            around.width,
-            0 if neuron.fires else around.score_width,
-            len(stage.positions),
-        )
-    )
+    unit = neuron.unit(unit_shape(stage, width=around.width, score_width=0 if neuron.fires else around.score_width))
     neuron.connect(m, unit, sums)
     m.submodules[neurons_of(stage.name)] = unit
     m.d.comb += [unit.capture.eq(engine.capture), engine.release.eq(unit.release)]
