@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -10,10 +9,11 @@ from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.synapse import Synapse
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense
 
 Shape = tuple[int, int, int]
-Entry = tuple[str, Any, tuple[str, ...]]  # name of a layer, synapses, sources
+Entry = tuple[str, tuple[Synapse, ...], tuple[str, ...]]  # name of a layer, synapses, sources
 RATE = 0.12  # share of neurons that fire
 IMAGES = 4
 
@@ -48,7 +48,7 @@ def make_cnn(
         entries.append((f"conv{k + 1}", (_conv(rng, abs(count), inputs, bits),), (source,)))
         source, inputs = f"conv{k + 1}", abs(count)
         if count < 0:
-            entries.append((f"conv{k + 1}_pool", MaxPool(2), (source,)))
+            entries.append((f"conv{k + 1}_pool", (MaxPool(2),), (source,)))
             source = f"conv{k + 1}_pool"
     return _calibrated(rng, name, Input(image, input_bits), entries, source, inputs)
 
@@ -100,17 +100,18 @@ def _calibrated(
     values, shapes, layers = {INPUT: torch.as_tensor(entering.encode(images))}, {INPUT: entering.shape}, []
     for layer_name, synapses, sources in entries:
         came, before = [values[s] for s in sources], [shapes[s] for s in sources]
-        if not synapses.accumulates:
-            layers.append(Layer(layer_name, (synapses,), None, sources))
-            shapes[layer_name] = synapses.output_shape(*before)
-            values[layer_name] = synapses.join(came, before[0])
+        first = synapses[0]
+        if not first.accumulates:
+            layers.append(Layer(layer_name, synapses, None, sources))
+            shapes[layer_name] = first.output_shape(*before)
+            values[layer_name] = first.join(came, before[0])
             continue
         peak = entering.peak if sources == (INPUT,) else 1
         total = sum(s.accumulate(x, shape, peak) for s, x, shape in zip(synapses, came, before, strict=True))
-        by_channel = total.reshape(-1, synapses[0].neurons).numpy()
+        by_channel = total.reshape(-1, first.neurons).numpy()
         fire = Fire(np.quantile(by_channel, 1 - RATE, axis=0).astype(np.int32) + 1)
         layers.append(Layer(layer_name, synapses, fire, sources))
-        shapes[layer_name] = synapses[0].output_shape(before[0])
+        shapes[layer_name] = first.output_shape(before[0])
         _, values[layer_name] = fire.step(None, total)
     readout = PooledDense(_weights(rng, (classes, channels), 4), 4, (shapes[source][0], shapes[source][1]))
     layers.append(Layer("readout", (readout,), Readout(np.zeros(classes, np.int32)), (source,)))
