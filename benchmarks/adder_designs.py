@@ -19,7 +19,12 @@ ShiftedPorts = tuple[str, str, str, int]  # names of inputs, outputs, clock; ena
 
 
 class Registered(wiring.Component):
-    """Logic with a register after each level, which loads while its bit of ``enable`` is 1."""
+    """Logic with a register after each level.
+
+    ``i``: the inputs, one bit each.
+    ``enable``: a level's register loads while its bit is 1.
+    ``o``: the outputs, one bit each.
+    """
 
     def __init__(self, logic: Logic) -> None:
         self.logic = logic
@@ -36,6 +41,10 @@ class Registered(wiring.Component):
 
 class Shifted(wiring.Component):
     """Module :data:`TOP` of ``inputs`` and ``outputs`` bits between shift registers: few pins, all paths timed.
+
+    ``i``: the next bit of the inputs.
+    ``load``: outputs are taken into their shift register.
+    ``o``: the next bit of the outputs.
 
     ``ports``: the module's names for inputs, outputs and clock, and how many enables it has.
     """

@@ -26,8 +26,12 @@ NEW_FLIP_FLOPS = 16
 
 
 class Measured(wiring.Component):
-    """A counter of 24 bits and, if ``product``, two of 8 bits and their product; outputs keep synthesis from
-    taking anything away."""
+    """A counter of 24 bits and, if ``product``, two of 8 bits and their product.
+
+    ``clk``: the clock.
+    ``slow``: the counter's highest bit.
+    ``result``: the product, 16 bits. Outputs keep synthesis from taking anything away.
+    """
 
     def __init__(self, *, product: bool) -> None:
         self.product = product

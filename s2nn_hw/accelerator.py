@@ -24,11 +24,14 @@ from s2nn_hw.plan.defaults import default_plan
 class Accelerator(wiring.Component):
     """``network`` under ``plan`` (default: :func:`default_plan` for :data:`GENERAL`).
 
-    ``i``: beats of ``pixels_per_beat`` pixels of ``network.input.bits`` bits, pixel 0 in the low bits, ``beats`` a
-    frame, raster order; before a convolution each image position begins a new beat. Places without a pixel are
+    ``i``: ``beats`` a frame, of ``pixels_per_beat`` pixels of ``network.input.bits`` bits, pixel 0 in the low bits.
+    ``o``: one beat a frame, in order.
+    ``o.payload.class``: the highest score's, ties to the lowest class.
+    ``o.payload.scores``: signed, one a class.
+    ``o.payload.cycles``: from the frame's first beat taken to this result first offered.
+
+    Pixels come in raster order; before a convolution each image position begins a new beat. Places without a pixel are
     ignored (``Design.beat_pixels`` has the map).
-    ``o``: one beat a frame, in order: ``class`` (ties to the lowest), ``scores`` (signed), ``cycles``: from the
-    cycle in which the frame's first beat was taken to the one in which this result is first offered.
 
     ``timing.schedule(timing.ones(values))`` gives those cycles exactly, for frames alone and back to back; ``values``:
     :func:`~s2nn_hw.network.trace.layer_inputs` of network and images, its second part. A streaming accelerator

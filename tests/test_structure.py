@@ -1,6 +1,7 @@
 """The house: which room reads which, no circles, short files, and nobody who asks an engine for its name."""
 
 import ast
+import re
 
 import pytest
 
@@ -82,3 +83,24 @@ def test_nobody_compares_the_names_of_engines():
                 words = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
                 found += [f"{path.relative_to(ROOT)}:{node.lineno}"] if words & set(ENGINES) else []
     assert found == []
+
+
+def test_every_port_has_its_line():
+    wanting = []
+    for module, path in modules().items():
+        for circuit in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]:
+            lines = re.findall(r"^(``.+``|\w+):", ast.get_docstring(circuit) or "", re.MULTILINE)
+            told = set(re.findall(r"\w+", " ".join(lines)))
+            wanting += [f"{module}.{circuit.name}: {port}" for port in _ports(circuit) if port not in told]
+    assert wanting == []
+
+
+def _ports(circuit: ast.ClassDef) -> list[str]:
+    """Return the names that dictionaries of ``In(...)`` and ``Out(...)`` in ``circuit`` give its ports."""
+    return [
+        key.value
+        for table in ast.walk(circuit)
+        if isinstance(table, ast.Dict)
+        for key, value in zip(table.keys, table.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Call) and ast.unparse(value.func) in ("In", "Out")
+    ]

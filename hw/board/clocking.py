@@ -54,7 +54,7 @@ def highest_clock(board: Board, limit_hz: float, accept: Callable[[int], bool] =
 
 
 class Clocking(Elaboratable):
-    """Defines domain ``sync`` of ``board`` (``settings`` from :func:`system_clock`).
+    """Defines domain ``sync`` of ``board`` (``settings`` from :func:`system_clock`); no ports.
 
     ``sync`` is in reset from configuration until the PLL has been locked, and the board's reset button (if it has
     one) released, for ``RESET_CLOCKS`` clocks or the family's own wait. The reset is a register of ``sync``.
@@ -112,7 +112,7 @@ class Clocking(Elaboratable):
 
 
 class BoardTop(Elaboratable):
-    """A design with members ``rx`` and ``tx`` on ``board``'s pins and system clock.
+    """A design with members ``rx`` and ``tx`` on ``board``'s pins and system clock; no ports but the board's pins.
 
     A member ``leds``, if it has one, goes to the board's LEDs in the order of :data:`s2nn_hw.hw.board.leds.ROLES`;
     which they are is in ``leds``, role to name, once this is elaborated.

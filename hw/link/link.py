@@ -38,8 +38,10 @@ def identity_of(accelerator: Accelerates, *, clock_hz: int, window: int = WINDOW
 class Link(wiring.Component):
     """Answers the packets of ``docs/protocol.md`` with the help of an accelerator outside.
 
-    ``i``, ``o``: bytes from and to the line. Beside them ``frames`` goes to the accelerator's ``i`` (a beat per
-    cycle, whole frames with a right checksum only) and ``results`` comes from its ``o``, results in frame order.
+    ``i``: bytes from the line.
+    ``o``: bytes to the line.
+    ``frames``: to the accelerator's ``i``: a beat per cycle, whole frames with a right checksum only.
+    ``results``: from the accelerator's ``o``, in frame order.
     """
 
     def __init__(self, identity: Identity, result_layout: data.Layout) -> None:
@@ -72,9 +74,14 @@ class Link(wiring.Component):
 class SelfTestLink(wiring.Component):
     """Answers for a self-test: identity and verdict, frames are an unknown request.
 
-    ``i``, ``o``: bytes from and to the line. Beside them ``restart``, ``fault`` and ``state`` belong to those of
-    :class:`~s2nn_hw.hw.link.selftest.SelfTest`. A reply carries the state of the cycle in which its request is taken
-    up; after a restart that is the old one, no longer running.
+    ``i``: bytes from the line.
+    ``o``: bytes to the line.
+    ``restart``: to that of :class:`~s2nn_hw.hw.link.selftest.SelfTest`.
+    ``fault``: likewise.
+    ``state``: from that of the self-test.
+
+    A reply carries the state of the cycle in which its request is taken up; after a restart that is the old one, no
+    longer running.
     """
 
     def __init__(self, identity: Identity, result_layout: data.Layout, *, vectors: int, rounds_log2: int) -> None:

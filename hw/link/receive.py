@@ -43,7 +43,10 @@ def slot_bits(window: int) -> int:
 
 
 class Unstuffer(wiring.Component):
-    """COBS decoder: ``i`` bytes from the line, ``o`` tokens, in the same cycle, at most one for each byte.
+    """COBS decoder.
+
+    ``i``: bytes from the line.
+    ``o``: tokens, in the same cycle, at most one for each byte.
 
     Empty packets (delimiters in a row) give no token. After a delimiter, wherever it stands, a packet begins. Bytes
     that give no token wait, too, while ``o`` is not ready: so none of their bits stands before ``i.ready``.
@@ -105,10 +108,12 @@ class _Packet:
 class PacketReader(wiring.Component):
     """Judges packets; keeps frames until their checksum is right, then hands them over.
 
-    ``i``: tokens. ``o``: beats for the accelerator, one per cycle as long as it takes them, frame by frame.
-    ``answers``: refusals, and code 0 where the identity is asked for. Beside the streams: ``origin`` is byte
-    ``number`` of where the oldest frame without an answer is from (:data:`ORIGIN_BYTES`), ``finish`` (one cycle) says
-    that it has its answer now.
+    ``i``: tokens.
+    ``o``: beats for the accelerator, one per cycle as long as it takes them, frame by frame.
+    ``answers``: refusals, and code 0 where the identity is asked for.
+    ``number``: which byte of the request of the oldest frame without an answer is wanted (:data:`ORIGIN_BYTES`).
+    ``origin``: that byte.
+    ``finish``: for one cycle: that frame has its answer now.
 
     ``identity``: an :class:`~s2nn_hw.hw.link.protocol.Identity`, or what has its attributes for requests of another
     type.

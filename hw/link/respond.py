@@ -69,9 +69,13 @@ class _Block:
 class Responder(wiring.Component):
     """Sends replies: waiting ``answers`` first, then ``results``.
 
-    ``results``: the accelerator's output, held until its last byte is sent; ``finish`` is high in the cycle in which it
-    is done. Byte ``number`` of the request that it answers is read at ``origin``, as of
-    :class:`~s2nn_hw.hw.link.receive.PacketReader`. ``o``: bytes for the line, delimiters included.
+    ``answers``: refusals and identities to send, from :class:`~s2nn_hw.hw.link.receive.PacketReader`.
+    ``results``: the accelerator's output, held until its last byte is sent.
+    ``number``: which byte of the request that a result answers is wanted.
+    ``origin``: that byte.
+    ``finish``: high in the cycle in which a result is done.
+    ``o``: bytes for the line, delimiters included.
+
     ``payload``: a function ``(identity, result) -> value`` whose bytes, low ones first, follow the request's checksum
     in the payload of the reply of type ``identity.reply``; ``identity`` may be another record with these attributes.
 

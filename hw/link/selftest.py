@@ -85,15 +85,16 @@ def state_layout(result_layout: data.Layout, vectors: int) -> data.StructLayout:
 class SelfTest(wiring.Component):
     """Feeds ``accelerator`` (streams ``i`` and ``o`` as of :class:`~s2nn_hw.accelerator.Accelerator`) with ``vectors``.
 
+    ``restart``: high for a cycle: the round is finished, results are waited for, all starts anew as after reset.
+    ``fault``: while high, the lowest bit of the last vector's first score is expected wrong: one mismatch a round.
+    ``state``: what :class:`s2nn_hw.hw.link.verdict.Verdict` has, of one cycle, three after the result it is about.
+    ``state.running``: low from ``restart`` until all starts anew.
+    ``state.wanted``, ``state.came``: mean something once ``state.failed`` is high.
+    ``moving``: high in cycles in which a result comes.
+
     A beat is offered in every cycle from the second after reset on, round after round, and results are always taken.
     Class and all scores of each result are compared with the golden ones, in the order of the frames; ``cycles`` are
     not, as they depend on the frames before. There are no streams here, as nothing goes in or out but the verdict.
-
-    ``restart``: when high for a cycle, the round is finished, results are waited for, and all starts anew as after
-    reset; while that lasts ``state.running`` is low. ``fault``: while high, the lowest bit of the last vector's first
-    score is expected wrong, so each round has one mismatch. ``state``: what :class:`s2nn_hw.hw.link.verdict.Verdict`
-    has, of one cycle, three cycles after the result it is about; ``wanted`` and ``came`` mean something once
-    ``failed`` is high. ``moving``: high in cycles in which a result comes.
 
     A counter that has reached its highest bit stays there. The span of ``span_cycles`` is ``2 ** rounds_log2`` rounds.
     """

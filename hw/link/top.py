@@ -18,7 +18,10 @@ Ends = TypeVar("Ends", Link, SelfTestLink)
 
 
 class LinkTop(wiring.Component):
-    """An accelerator behind a UART: pins ``rx`` and ``tx``, one clock domain of ``clock_hz``.
+    """An accelerator behind a UART, one clock domain of ``clock_hz``.
+
+    ``rx``: the pin from the host.
+    ``tx``: the pin to the host.
 
     ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
     ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``.
@@ -47,11 +50,15 @@ class LinkTop(wiring.Component):
 
 
 class SelfTestTop(wiring.Component):
-    """An accelerator that tests itself: pins ``rx`` and ``tx`` for the verdict, and three LEDs.
+    """An accelerator that tests itself.
 
-    ``accelerator``: as for :class:`LinkTop`, and ``beat_pixels``; ``vectors``:
-    :class:`s2nn_hw.hw.link.selftest.Vectors`. ``leds``: bit 0 passed, bit 1 failed, bit 2 the heartbeat, which changes
-    each half second if a result came in it. :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
+    ``rx``: the pin from the host.
+    ``tx``: the pin to the host, for the verdict.
+    ``leds``: bit 0 passed, bit 1 failed, bit 2 the heartbeat, which changes each half second if a result came in it.
+
+    ``accelerator``: as for :class:`LinkTop`, and ``beat_pixels``.
+    ``vectors``: :class:`s2nn_hw.hw.link.selftest.Vectors`.
+    :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
     def __init__(

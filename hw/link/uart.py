@@ -31,7 +31,9 @@ def clocks_per_bit(clock_hz: int, baud: int) -> int:
 class UartReceiver(wiring.Component):
     """Bytes from the line.
 
-    ``rx``: the pin, synchronised here. ``o``: bytes in order of arrival, 1 clock after the middle of the stop bit.
+    ``rx``: the pin, synchronised here.
+    ``o``: bytes in order of arrival, 1 clock after the middle of the stop bit.
+
     A byte without a stop bit is dropped, and so is one that comes before the last was taken (a taker that is
     always ready loses none). After a missing stop bit the line must go high before the next start counts.
     """
@@ -85,8 +87,8 @@ class UartReceiver(wiring.Component):
 class UartTransmitter(wiring.Component):
     """Bytes to the line.
 
-    ``i``: bytes; ``tx``: the pin, from a flip-flop. A byte takes ``10 * clocks`` cycles, and the next may
-    follow without a gap.
+    ``i``: bytes, each for ``10 * clocks`` cycles; the next may follow without a gap.
+    ``tx``: the pin, from a flip-flop.
     """
 
     def __init__(self, clocks: int) -> None:

@@ -15,9 +15,13 @@ from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
 class Winner(wiring.Component):
     """The highest of the scores, ties to the lowest class; a register after each round of the tournament.
 
-    ``i``: scores, signed; ``o``: ``class`` and the scores, ``registers`` cycles later. ``levels``: of logic between
-    registers, which says how many contestants a round has (:func:`contestants`). With ``free`` it never waits, ``o``
-    comes without the last register, and ``tag_out`` of ``tag_bits`` beside it is the ``tag`` that came with the scores.
+    ``i``: scores, signed.
+    ``o``: ``class`` and the scores, ``registers`` cycles later.
+    ``tag``: with ``tag_bits`` > 0, what comes with the scores.
+    ``tag_out``: the ``tag`` that came with what is at ``o``.
+
+    ``levels``: of logic between registers, which says how many contestants a round has (:func:`contestants`). With
+    ``free`` it never waits, and ``o`` comes without the last register.
     """
 
     def __init__(

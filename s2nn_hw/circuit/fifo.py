@@ -10,11 +10,15 @@ from amaranth.lib.wiring import In, Out
 class Queue(wiring.Component):
     """First in, first out; ``depth`` words (2 or more) of ``width`` bits.
 
-    ``i``: taken while fewer than ``depth`` words are inside. ``o``: a word is offered one cycle after it was taken,
-    or one after the word before it left. ``i.ready``, ``o.valid`` and ``o.payload`` are registers. The word at the
-    head lies in a register, the others in a small memory that is read without a clock. ``coming``: what is at the head
-    in the next cycle, if ``free`` is high in this one and something comes; else the head stays. That is ``waiting``,
-    the oldest word in the memory, if any is ``stored``, else the word at ``i``, if it is ``pushed``.
+    ``i``: taken while fewer than ``depth`` words are inside; ``i.ready`` is a register.
+    ``o``: a word is offered one cycle after it was taken, or one after the word before it left; registers.
+    ``free``: the head may change at the end of this cycle.
+    ``coming``: the head of the next cycle, if ``free`` is high in this one and something comes; else the head stays.
+    ``stored``: there is a word in the memory: ``coming`` is ``waiting``.
+    ``waiting``: the oldest word in the memory.
+    ``pushed``: the word at ``i`` is taken: it is ``coming`` if none is ``stored``.
+
+    The word at the head lies in a register, the others in a small memory that is read without a clock.
     """
 
     def __init__(self, *, width: int, depth: int) -> None:

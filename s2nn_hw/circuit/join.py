@@ -9,7 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 
 class Fork(wiring.Component):
-    """A word goes to all of ``o0``, ``o1``, ... in the same cycle, when all are ready; no register, no delay.
+    """A word goes to all branches in the same cycle, when all are ready; no register, no delay.
+
+    ``i``: words of ``width`` bits.
+    ``o0``, ``o1``, ...: the same words, ``branches`` times.
 
     The only component whose ``valid`` looks at ``ready``: of the other branches, never of its own.
     """
@@ -32,7 +35,11 @@ class Fork(wiring.Component):
 
 
 class Merge(wiring.Component):
-    """``counts[0]`` words of ``i0``, then ``counts[1]`` of ``i1`` and so on, round and round; no delay."""
+    """Words of several sources in turn; no delay.
+
+    ``i0``, ``i1``, ...: words of ``width`` bits, ``counts[k]`` in a row from ``ik``, round and round.
+    ``o``: the words of all.
+    """
 
     def __init__(self, *, width: int, counts: Iterable[int]) -> None:
         self.width, self.counts = width, tuple(counts)
@@ -65,6 +72,7 @@ class Merge(wiring.Component):
 class OrWords(wiring.Component):
     """The OR of every ``words`` words of ``taps`` segments of ``width`` spikes: max pooling, and the OR of sources.
 
+    ``i``: words of ``taps * width`` spikes, segment 0 in the low bits.
     ``o``: a word of ``width`` spikes, offered one cycle after the last word came, which waits for the word before.
     """
 

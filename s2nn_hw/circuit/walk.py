@@ -93,10 +93,16 @@ def inside_tables(p: WindowParams, axis: int) -> list[tuple[int, ...]]:
 class Walk(wiring.Component):
     """Where window ``params`` reads: the numbers of a word, until ``step`` goes on to the next.
 
-    ``following``: once ``step`` was high, ``moves[following]`` leads from that word to the next (``moves[first]`` from
-    the first one to the second): for registers of its numbers. ``plane``, ``tap`` (step over the kernel), ``inner``
-    (position of the cell); ``last``: the last word of a pixel; ``rows``, ``columns``: bits that :meth:`inside` looks
-    at. All but ``following`` are registers.
+    ``step``: on to the next word.
+    ``following``: once ``step`` was high, ``moves[following]`` leads from that word to the next.
+    ``plane``: of the values.
+    ``tap``: step over the kernel.
+    ``inner``: position of a pooling cell.
+    ``last``: the last word of a pixel.
+    ``rows``, ``columns``: bits that :meth:`inside` looks at.
+
+    ``moves[first]`` leads from the first word to the second: for registers of its numbers. All but ``following`` are
+    registers.
     """
 
     def __init__(self, params: WindowParams) -> None:

@@ -31,8 +31,8 @@ from s2nn_hw.circuit.walk import Walk
 class Window(wiring.Component):
     """The window of ``params``.
 
-    ``i``: words of ``width`` values of ``planes`` bits, value 0 in the low bits, ``frame_words`` an image, images
-    without a gap. ``o``: words of ``taps * width`` spikes, port 0 in the low bits.
+    ``i``: words of ``width`` values of ``planes`` bits, value 0 in the low bits, ``frame_words`` an image, no gap.
+    ``o``: words of ``taps * width`` spikes, port 0 in the low bits.
 
     A word that can be read is offered three cycles after the read, one more than its writing: four cycles after it
     came. One word a cycle each way. The ring frees a word as soon as no cell from the present one on can need it.

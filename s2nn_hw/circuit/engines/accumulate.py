@@ -21,10 +21,13 @@ from s2nn_hw.circuit.tables import Cells
 def engine_ports(params: Any) -> dict[str, Any]:
     """Return the ports of every engine.
 
-    ``i``: stream of ``width`` spikes a word, see ``table``. ``accumulators``, ``capture``: in a cycle in which
-    ``capture`` is high the accumulators hold a frame's sums. ``release``: high in a cycle in which the neurons have
-    room again for one cell. Not a stream: accumulators that had to wait for ``ready`` would need a multiplexer or an
-    enable each; instead the last pass of a cell ends only when there is room.
+    ``i``: stream of ``width`` spikes a word, see ``table``.
+    ``accumulators``: the sums, one a lane.
+    ``capture``: in a cycle in which it is high the accumulators hold a frame's sums.
+    ``release``: high in a cycle in which the neurons have room again for one cell.
+
+    What leaves is no stream: accumulators that had to wait for ``ready`` would need a multiplexer or an enable each;
+    instead the last pass of a cell ends only when there is room.
     """
     widths = params.accumulator_widths()
     return {

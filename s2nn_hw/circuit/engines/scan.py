@@ -23,10 +23,13 @@ def entry_layout(width: int, index_bits: int, tag_bits: int) -> data.StructLayou
 class Scanner(wiring.Component):
     """Turn the non-zero words of one bank into row numbers, lowest spike first.
 
-    ``i``: words, one a cycle, queued (``depth`` of them; a word is visible to the encoder one cycle after it was
-    taken). ``current``: the pass that may be scanned now; ``advance``: all banks move on to the ``following`` one, of
-    which a word may be loaded at the end of this cycle; ``after``: the one after that.
-    ``row``, ``active``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
+    ``i``: words, one a cycle, ``depth`` of them queued; the encoder sees one a cycle after it was taken.
+    ``current``: the pass that may be scanned now.
+    ``following``: the pass after ``current``.
+    ``after``: the pass after ``following``.
+    ``advance``: all banks move on to ``following``, of which a word may be loaded at the end of this cycle.
+    ``row``: the row to read; not a stream, because the engine never makes a bank wait within a pass.
+    ``active``: there is a ``row`` in this cycle.
     ``idle``: after this cycle the bank holds nothing of pass ``current``.
 
     ``c`` ones in a word take ``c`` cycles; the next word follows without a gap.

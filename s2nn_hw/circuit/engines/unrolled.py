@@ -273,9 +273,12 @@ def _mapped(weights: bytes, offsets: bytes, neurons: int, fire: bool, lut: int, 
 class UnrolledEngine(wiring.Component):
     """The engine of ``params``.
 
-    ``i``: words, ``params.words`` a pass, bit 0 first. ``o``: one beat a pass, the spikes, or the scores side by side.
-    ``tag``, ``tag_out`` (``tag_bits`` > 0): what comes with a pass's last word leaves with its result. ``free``: it
-    never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`).
+    ``i``: words, ``params.words`` a pass, bit 0 first.
+    ``o``: one beat a pass, the spikes, or the scores side by side.
+    ``tag``: with ``tag_bits`` > 0, what comes with a pass's last word.
+    ``tag_out``: that of the pass whose result is at ``o``.
+
+    ``free``: it never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`).
     """
 
     def __init__(self, params: UnrolledParams, *, tag_bits: int = 0, free: bool = False) -> None:
@@ -317,7 +320,10 @@ class UnrolledEngine(wiring.Component):
 
 
 class SpikeWords(wiring.Component):
-    """Spikes of one position at a time in, words of ``width`` out, spike 0 in bit 0, unused bits of the last word 0.
+    """Spikes of one position at a time in, words of ``width`` out.
+
+    ``i``: ``neurons`` spikes, a position.
+    ``o``: ``ceil(neurons / width)`` words a position, spike 0 in bit 0, unused bits of the last word 0.
 
     ``seen``, ``seen_count``: as :class:`~s2nn_hw.network.neurons.fire.FireUnit`'s.
     """

@@ -81,11 +81,13 @@ class Fire(Neuron):
 class FireUnit(wiring.Component):
     """The sign bit of each accumulator is the spike; spikes are collected and sent as words of ``width``.
 
-    ``fired``, ``capture``: ``lanes`` spikes, taken in a cycle in which ``capture`` is high. ``groups`` of them make the
-    ``neurons`` of a position, ``repeats`` positions a cell, whose spikes are ORed (max pooling). ``o``: after each
-    cell ``ceil(neurons / width)`` words, the first offered one cycle later, spike 0 in bit 0, unused bits of the last
-    word 0. ``release``: high in the cycle in which the last word is taken; ``slots`` cells have room. The inputs are
-    no stream, see ``EventEngine``.
+    ``fired``: ``lanes`` spikes.
+    ``capture``: ``fired`` is taken in this cycle; no stream, see ``engine_ports``.
+    ``o``: after each cell ``ceil(neurons / width)`` words, spike 0 in bit 0, unused bits of the last word 0.
+    ``release``: high in the cycle in which the last word is taken.
+
+    ``groups`` captures make the ``neurons`` of a position, ``repeats`` positions a cell, whose spikes are ORed (max
+    pooling). The first word is offered one cycle after its cell's last capture. ``slots`` cells have room.
 
     ``seen``, ``seen_count``: the last ``fired`` and the captures so far, for simulation alone;
     nothing reads them, so synthesis leaves them out.

@@ -71,9 +71,12 @@ class Readout(Neuron):
 class ReadoutUnit(wiring.Component):
     """Scores and their argmax, ties to the lowest class.
 
-    ``values``, ``capture``: ``lanes`` scores, taken in a cycle in which ``capture`` is high; ``groups`` of them make
-    all the scores (those past the last class are dropped). ``o``: one beat a frame, offered ``1 + levels`` cycles
-    after the last capture: a comparison per register. ``release``: high when the beat is taken.
+    ``values``: ``lanes`` scores, signed.
+    ``capture``: ``values`` are taken in this cycle; no stream, see ``engine_ports``.
+    ``o``: one beat a frame, offered ``1 + levels`` cycles after the last capture: a comparison per register.
+    ``release``: high when the beat is taken.
+
+    ``groups`` captures make all the scores (those past the last class are dropped).
     """
 
     def __init__(self, *, classes: int, score_width: int, lanes: int | None = None, groups: int = 1) -> None:
