@@ -42,8 +42,8 @@ class References:
             layers = [row for row in layer_rows(design, measure(design, images)) if row.cycles.alone_interval]
             slowest = max(layers, key=lambda row: row.cycles.alone_interval or 0.0)
             guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
-            blocks = sum(row["weight_brams"] for row in guess["layers"])
-            held = sum(row["weight_bits"] for row in guess["layers"] if row["weight_brams"])
+            blocks = sum(layer.weights.weight_brams for layer in guess.layers)
+            held = sum(layer.weights.weight_bits for layer in guess.layers if layer.weights.weight_brams)
             rows += [
                 Row(
                     f"{network.name}: slowest layer, {slowest.name}",
@@ -62,14 +62,14 @@ class References:
                 ),
             ]
             if network.synapse_count > LARGEST:
-                rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess["luts"], "LUT6"))
+                rows.append(Row(f"{network.name}: LUT6, not synthesised here", guess.luts, "LUT6"))
                 continue
             path = synthesise(Accelerator(network), "accelerator", "xc7", setting.output / "synthesis")
             usage = synthesis_usage(library_of("xc7"), path)
             rows += [
                 Row(
                     f"{network.name}: {title}",
-                    guess[what],
+                    guess.counts()[what],
                     title,
                     getattr(usage, what),
                     "yosys after synthesis",
@@ -108,8 +108,8 @@ class Growth:
             guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
             values = {
                 "cycles": float(measured.intervals.mean()),
-                "LUT6": guess["luts"],
-                "RAMB36": guess["brams"],
+                "LUT6": guess.luts,
+                "RAMB36": guess.brams,
                 "s": seconds,
             }
             first = first or values

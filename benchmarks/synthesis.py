@@ -84,7 +84,7 @@ class Estimates:
                 rows += [
                     Row(
                         f"{name}, {family}",
-                        guess[what],
+                        guess.counts()[what],
                         title,
                         getattr(usage, what),
                         "yosys after synthesis",

@@ -53,7 +53,7 @@ def run(setting: Setting) -> list[Row]:
             ),
             Row(
                 f"{name}: estimate",
-                estimate(accelerator.design, "xc7")["luts"],
+                estimate(accelerator.design, "xc7").luts,
                 "LUT6",
                 usage.luts,
                 "yosys after synthesis",

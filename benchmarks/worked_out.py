@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.cost.estimate import Estimate, estimate
 from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
 from s2nn_hw.hw.board.boards import BOARDS, Board
@@ -143,10 +143,10 @@ class Known:
         built = next((entry for entry in builds if (entry["network"], entry["board"]) == (name, board.name)), None)
         for what, cell, key in (("LUTs", cells[4], "luts"), ("block RAMs", cells[5], "brams")):
             if cell.startswith("~"):
-                guess = self.once(
+                guess: Estimate = self.once(
                     ("estimate", name, board.name), lambda: estimate(Design(network, plan), board.family, link=True)
                 )
-                used = guess["cells" if key == "luts" else key]
+                used = guess.cells if key == "luts" else guess.counts()[key]
                 yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"
             else:
                 yield what, cell, f"{number(built['used'][key])} {board.budget.title(key)}" if built else None

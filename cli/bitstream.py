@@ -64,10 +64,10 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     other = _self_test(path, network, plan, wanted) if wanted.self_test else None
     guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
-    low, high = (round(guess["cells"] * end) for end in CELL_BAND)
-    if board.family == "ice40" and low <= board.budget.luts < guess["cells"]:
+    low, high = (round(guess.cells * end) for end in CELL_BAND)
+    if board.family == "ice40" and low <= board.budget.luts < guess.cells:
         console.print(
-            f"it may not fit: about {guess['cells']:,} of {board.budget.luts:,} logic cells once placed "
+            f"it may not fit: about {guess.cells:,} of {board.budget.luts:,} logic cells once placed "
             f"({low:,} to {high:,}, an estimate); a smaller circuit: s2nn-hw plan {path} --board "
             f"{board.name} -o plan.json, then --plan plan.json",
             soft_wrap=True,
@@ -79,7 +79,7 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
         options=options,
         output=wanted.output,
         console=console,
-        estimate=guess | ({"luts": low} if board.family == "ice40" else {}),
+        estimate=guess.counts() | ({"luts": low} if board.family == "ice40" else {}),
         other=other,
     )
     _say(built, wanted.self_test, console)

@@ -94,7 +94,9 @@ def candidate(task: CandidateTask, content: bytes, images: bytes) -> Candidate |
         "interval_cycles": round(interval, 3),
         "latency_us": round(latency / clock, 4),
         "frames_per_second": round(clock * 1e6 / interval, 1),
-        **{name: guess[name] for name in ("luts", "ffs", "brams")},
+        "luts": guess.luts,
+        "ffs": guess.ffs,
+        "brams": guess.brams,
         "energy_nj": frame_energy(design, ones, values),
     }
     return Candidate(plan.to_json(), figures)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from s2nn_hw import __version__
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cost.estimate import Estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.facts import LinkFacts
@@ -104,7 +105,7 @@ def _accuracy(right: np.ndarray) -> Json:
     return quantity(significant(float(right.mean())), "share", "golden model", by)
 
 
-def _on_board(known: Known, guess: Json | None) -> Json:
+def _on_board(known: Known, guess: Estimate | None) -> Json:
     """Return ``board``, ``clock``, ``resources`` and ``fits``; ``guess``: the estimate of the board's family."""
     board = known.board
     used = resources(board, known.build, guess) if board and guess else None

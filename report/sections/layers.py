@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.cost.estimate import Estimate, StageEstimate, estimate
 from s2nn_hw.design import Design
 from s2nn_hw.report.quantities import Json, column, significant, table
 from s2nn_hw.report.sections.measure import Measured
@@ -105,10 +105,10 @@ class LayerRow:
         )
 
 
-def layer_rows(design: Design, measured: Measured, guess: Json | None = None) -> list[LayerRow]:
+def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None) -> list[LayerRow]:
     """Return a row per stage: what ``inspect`` says of it, its work, cycles and, from ``guess``, costs.
 
-    ``guess``: what :func:`s2nn_hw.cost.estimate.estimate` returned for the design.
+    ``guess``: of the design.
     """
     rows = []
     for k, stage in enumerate(design.stages):
@@ -120,10 +120,15 @@ def layer_rows(design: Design, measured: Measured, guess: Json | None = None) ->
                 spikes_out=significant(out),
                 spike_rate=None if out is None else significant(out / design.network.size(stage.output)),
                 cycles=_cycles(measured, k),
-                cost={name: guess["layers"][k][name] for name in COSTS} if guess else {},
+                cost=_costs(guess.layers[k]) if guess else {},
             )
         )
     return rows
+
+
+def _costs(guess: StageEstimate) -> Json:
+    """Return those of :data:`COSTS`, in their order."""
+    return {name: value for name, value in guess.to_json().items() if name in COSTS}
 
 
 def _cycles(measured: Measured, k: int) -> LayerCycles:
@@ -144,6 +149,6 @@ def layers_table(rows: Sequence[LayerRow]) -> Json:
     return table(COLUMNS | (COSTS if rows[0].cost else {}), [row.to_json() for row in rows])
 
 
-def board_estimate(design: Design, family: str) -> Json:
+def board_estimate(design: Design, family: str) -> Estimate:
     """Return the estimate of ``design`` with its host link, see :func:`s2nn_hw.cost.estimate.estimate`."""
     return estimate(design, family, link=True)

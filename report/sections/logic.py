@@ -63,7 +63,7 @@ def logic_section(
     }
     if not board:
         return result
-    total = estimate(design, board.family)["luts"]
+    total = estimate(design, board.family).luts
     layers = [
         _LogicLayer.of(stage, stage.engine, board.family)
         for stage in design.stages

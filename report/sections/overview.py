@@ -213,5 +213,5 @@ def overview(network: Network, plan: Plan | None = None) -> Json:
         "classes": list(network.classes),
         "provenance": network.provenance,
         "plan": [asdict(choice) | {"buffers": list(choice.buffers)} for choice in design.plan.layers],
-        "estimates": {family: estimate(design, family) for family in FAMILIES},
+        "estimates": {family: estimate(design, family).to_json() for family in FAMILIES},
     }

@@ -5,6 +5,7 @@ accumulator and tree bit, a flip-flop per register, and measured prices for cont
 against synthesis).
 """
 
+from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
@@ -19,6 +20,62 @@ from s2nn_hw.family.record import Family
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Weights of a stage: ``weight_bits`` of the network, the block RAMs that they take, and bits stored over theirs.
+
+    ``packing`` is None where weights are in logic.
+    """
+
+    weight_bits: int = 0
+    weight_brams: float = 0
+    packing: float | None = None
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """What the stage ``name`` takes, and its ``weights``."""
+
+    name: str
+    luts: int
+    ffs: int
+    brams: float
+    weights: Packing
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able, what its weights take beside the rest."""
+        counts = {"name": self.name, "luts": self.luts, "ffs": self.ffs, "brams": self.brams}
+        return counts | asdict(self.weights)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an accelerator takes: ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps``.
+
+    ``cells``: the LUTs with what else takes a logic cell once placed; ``source``: :data:`LABEL`; ``lut_kind``,
+    ``bram_kind``: what is counted; ``layers``: one a stage.
+    """
+
+    luts: int
+    ffs: int
+    brams: float
+    dsps: int
+    cells: int
+    source: str
+    lut_kind: str
+    bram_kind: str
+    layers: tuple[StageEstimate, ...]
+
+    def counts(self) -> dict[str, float]:
+        """Return the counts by resource."""
+        return {"luts": self.luts, "ffs": self.ffs, "brams": self.brams, "dsps": self.dsps}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it, JSON-able."""
+        about = {"cells": self.cells, "source": self.source, "lut_kind": self.lut_kind, "bram_kind": self.bram_kind}
+        return self.counts() | about | {"layers": [layer.to_json() for layer in self.layers]}
 
 
 def stage_cost(family: Family, stage: Stage, width: int, *, predicted: bool = False) -> Cost:
@@ -66,12 +123,10 @@ def frame_cost(family: Family, design: Design) -> Cost:
     return starts + readout + around
 
 
-def estimate(design: Design, family: str, *, link: bool = False) -> dict[str, Any]:
-    """Return the estimated ``luts``, ``ffs``, ``brams`` (halves of RAMB36 on xc7), ``dsps`` of the accelerator.
+def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
+    """Return the :class:`Estimate` of the accelerator.
 
     ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do.
-    The result also says ``source`` (:data:`LABEL`), the kinds that are counted, ``cells``: the LUTs with what else
-    takes a logic cell once placed, and ``layers``: a row per stage, with what its weights take.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
@@ -81,35 +136,29 @@ def estimate(design: Design, family: str, *, link: bool = False) -> dict[str, An
     total = sum(costs, frame_cost(kind, design))
     if link:
         total += link_cost(kind, design)
-    return {
-        "luts": ceil(total.luts),
-        "ffs": ceil(total.ffs),
-        "brams": _plain(total.brams),
-        "dsps": 0,
-        "cells": ceil(kind.cells(total)),
-        "source": LABEL,
-        "lut_kind": kind.lut_kind,
-        "bram_kind": kind.bram_kind,
-        "layers": [
-            {"name": stage.name, "luts": ceil(cost.luts), "ffs": ceil(cost.ffs), "brams": _plain(cost.brams)}
-            | packing(kind, stage)
+    return Estimate(
+        luts=ceil(total.luts),
+        ffs=ceil(total.ffs),
+        brams=_plain(total.brams),
+        dsps=0,
+        cells=ceil(kind.cells(total)),
+        source=LABEL,
+        lut_kind=kind.lut_kind,
+        bram_kind=kind.bram_kind,
+        layers=tuple(
+            StageEstimate(stage.name, ceil(cost.luts), ceil(cost.ffs), _plain(cost.brams), packing(kind, stage))
             for stage, cost in zip(design.stages, costs, strict=True)
-        ],
-    }
+        ),
+    )
 
 
-def packing(family: Family, stage: Stage) -> dict[str, Any]:
-    """Return ``weight_bits`` (of the network), ``weight_brams`` and ``packing``: bits stored over the bits of these
-    block RAMs; None where weights are in logic."""
+def packing(family: Family, stage: Stage) -> Packing:
+    """Return the :class:`Packing` of the weights of ``stage``."""
     if stage.engine is None:
-        return {"weight_bits": 0, "weight_brams": 0, "packing": None}
+        return Packing()
     bits = sum(s.weights.size * s.bits for s in stage.layer.synapses)
     brams = stage.engine.memory_cost(family).brams
-    return {
-        "weight_bits": bits,
-        "weight_brams": _plain(brams),
-        "packing": round(bits / (brams * family.block_bits), 4) if brams else None,
-    }
+    return Packing(bits, _plain(brams), round(bits / (brams * family.block_bits), 4) if brams else None)
 
 
 def _plain(count: float) -> float:

@@ -1,6 +1,7 @@
 """A plan for a board and a rate, from real spikes."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def figures(
                 "brams": c.cost.brams,
                 "lanes": _lanes(network.layer(name), c.choice),
             }
-            | c.packing
+            | asdict(c.packing)
             | {"choice": _choice(c.choice)}
             for name, c in found.rows
         ],

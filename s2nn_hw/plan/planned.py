@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from s2nn_hw.circuit.choices import LayerPlan, Plan
+from s2nn_hw.cost.estimate import Packing
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 
@@ -13,12 +13,12 @@ RESOURCES = ("luts", "ffs", "brams")
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to build one layer: its :class:`LayerPlan`, estimated ``cycles`` a frame, :class:`Cost`, stage."""
+    """One way to build one layer: its :class:`LayerPlan`, estimated ``cycles`` a frame, :class:`Cost`, weights."""
 
     choice: LayerPlan
     cycles: float
     cost: Cost
-    packing: dict[str, Any]
+    packing: Packing
 
 
 Used = Mapping[str, float]  # of each of :data:`RESOURCES`

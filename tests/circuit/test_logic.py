@@ -52,7 +52,7 @@ def test_every_lut_is_somewhere():
     plan = default_plan(network, "xc7")
     found = section(network, plan)
     parts = {row["name"]: row["luts"] for row in found["parts"]["rows"]}
-    total = estimate(Design(network, plan), "xc7")["luts"]
+    total = estimate(Design(network, plan), "xc7").luts
     assert tuple(parts) == PARTS
     assert sum(parts.values()) == total == found["luts"]["total"]["value"]
     assert 0 < parts["encoder"] <= 40

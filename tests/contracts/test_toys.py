@@ -110,7 +110,7 @@ def test_an_engine(monkeypatch, stall):
     cycles = check_accelerator(Accelerator(network, plan), images, stall=stall)
     design = Design(network, plan)
     assert interface(design)["stages"][0]["engine"] == "lazy"
-    assert all(estimate(design, family)["luts"] > 0 for family in FAMILIES)
+    assert all(estimate(design, family).luts > 0 for family in FAMILIES)
     if stall:
         return
     content["layers"][0]["engine"] = "parallel"
@@ -132,12 +132,12 @@ def test_a_family(monkeypatch):
     plan = default_plan(network, "lut5")
     check_accelerator(Accelerator(network, plan), random_images(network, 5))
     guess = estimate(Design(network, plan), "lut5", link=True)
-    assert (guess["lut_kind"], guess["bram_kind"]) == ("LUT5", "RAM2K")
-    assert 0 < guess["luts"] < 20_000
+    assert (guess.lut_kind, guess.bram_kind) == ("LUT5", "RAM2K")
+    assert 0 < guess.luts < 20_000
     values = layer_inputs(network, random_images(network, 5))[1]
     assert isinstance(fit(Planner(network, "lut5", BUDGET, values)).plan, Plan)
     assert {choice.lut for choice in unrolled_plan(network, lut=LUT5.mapped_inputs).layers} == {4}
-    assert reported(network, plan, "lut5")["resources"]["luts"]["used"]["value"] == guess["luts"]
+    assert reported(network, plan, "lut5")["resources"]["luts"]["used"]["value"] == guess.luts
 
 
 def test_a_source_with_a_delay():

@@ -71,11 +71,11 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
     )
     design = Design(network, default_plan(network, "xc7"))
     guess, (luts, ffs, brams) = (estimate(design, family), SYNTHESISED[name, family])
-    assert guess["luts"] == pytest.approx(luts, rel=0.15)
-    assert guess["ffs"] == pytest.approx(ffs, rel=0.15)
-    assert guess["brams"] == brams
-    assert guess["source"] == "estimate"
-    assert guess["dsps"] == 0
+    assert guess.luts == pytest.approx(luts, rel=0.15)
+    assert guess.ffs == pytest.approx(ffs, rel=0.15)
+    assert guess.brams == brams
+    assert guess.source == "estimate"
+    assert guess.dsps == 0
 
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer
@@ -92,9 +92,9 @@ def test_the_host_link_adds_what_it_takes(pixels, family):
     plan = event_plan(network, input_banks=pixels[2])
     bare, whole = estimate(Design(network, plan), family), estimate(Design(network, plan), family, link=True)
     luts, ffs, brams = LINKS[pixels][family]
-    assert whole["luts"] - bare["luts"] == pytest.approx(luts, rel=0.05)
-    assert whole["ffs"] - bare["ffs"] == pytest.approx(ffs, rel=0.05)
-    assert whole["brams"] - bare["brams"] == brams
+    assert whole.luts - bare.luts == pytest.approx(luts, rel=0.05)
+    assert whole.ffs - bare.ffs == pytest.approx(ffs, rel=0.05)
+    assert whole.brams - bare.brams == brams
 
 
 # ICESTORM_LC and ICESTORM_RAM of nextpnr-ice40 0.10 --pack-only on the iCEBreaker, link and clock included
@@ -121,8 +121,8 @@ def test_logic_cells_of_an_ice40_are_estimated_as_they_are_packed(name):
         network = random_network(tuple(map(int, name.split("-"))), input_bits=bits[0], bits=bits[1], seed=seed)
     guess = estimate(Design(network, plan or default_plan(network, "ice40")), "ice40", link=True)
     cells, blocks = PACKED[name]
-    assert guess["brams"] == blocks
-    assert CELL_BAND[0] <= cells / guess["cells"] <= CELL_BAND[1]
+    assert guess.brams == blocks
+    assert CELL_BAND[0] <= cells / guess.cells <= CELL_BAND[1]
 
 
 def test_unknown_family():
@@ -188,4 +188,4 @@ def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds
     assert found.used["brams"] > 0.9 * budget["brams"]
     assert {choice.depth for choice in found.plan.layers} <= {8, SHORT_QUEUE}
     guess = estimate(Design(network, found.plan), "ice40", link=True)
-    assert (guess["cells"], guess["brams"]) == (ceil(found.used["luts"]), found.used["brams"])
+    assert (guess.cells, guess.brams) == (ceil(found.used["luts"]), found.used["brams"])

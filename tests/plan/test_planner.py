@@ -38,7 +38,7 @@ def test_a_target_is_met_with_less_than_the_fastest_plan_takes(network, values):
     assert slow.used["luts"] < fastest.used["luts"]
     assert all(fastest.used[r] <= BUDGET[r] for r in RESOURCES)
     guess = estimate(Design(network, slow.plan), "xc7", link=True)
-    assert guess["luts"] == pytest.approx(slow.used["luts"], rel=0.1)
+    assert guess.luts == pytest.approx(slow.used["luts"], rel=0.1)
 
 
 def test_what_was_predicted_is_what_the_circuit_does(network, values):

@@ -197,7 +197,7 @@ def test_report_is_json_and_labels_its_estimates(network):
     assert (data["clock"]["used"]["value"], data["clock"]["reached"]) == (100.0, None)
     luts = data["resources"]["luts"]
     assert (luts["kind"], luts["used"]["source"], luts["budget"]["value"]) == ("LUT6", "estimate", 20_800)
-    assert luts["used"]["value"] == estimate(Design(network, default_plan(network, "xc7")), "xc7", link=True)["luts"]
+    assert luts["used"]["value"] == estimate(Design(network, default_plan(network, "xc7")), "xc7", link=True).luts
     assert luts["used"]["band"][0] < luts["used"]["value"] < luts["used"]["band"][1]
     assert data["fits"] is True
     assert [row["name"] for row in data["layers"]["rows"]] == ["layer0", "layer1"]
