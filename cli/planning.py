@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
@@ -13,7 +12,8 @@ from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.for_board import SAMPLE, figures, find_plan, typical
+from s2nn_hw.plan.figures import PlanFigures, figures
+from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
@@ -57,15 +57,16 @@ def plan_network(path: Path, options: Options) -> None:
     images, _, source = images_for(path, options.images, None, download=False)
     with working(f"planning {network.name} for {board.title}"):
         found = find_plan(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))
-    data = figures(network, board, clock, found, target, source)
-    plan = Plan(found.plan.layers, {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": data})
+    made = figures(network, board, clock, found, target, source)
+    note = {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": made.to_json()}
+    plan = Plan(found.plan.layers, note)
     if output is not None:
         plan.save(output)
     if options.as_json:
         print(json.dumps(plan.to_json(), indent=2))
         return
     console = terminal(tables=True)
-    print_plan(network, board, data, console)
+    print_plan(network, board, made, console)
     if output is not None:
         console.print(f"plan: {output}")
         next_step("bitstream", path, "--board", options.board, "--plan", output)
@@ -73,26 +74,26 @@ def plan_network(path: Path, options: Options) -> None:
         next_step("plan", path, "--board", options.board, "-o", "plan.json")
 
 
-def print_plan(network: Network, board: BoardFacts, data: dict[str, Any], console: Terminal) -> None:
-    """Print ``data``, what :func:`figures` returned."""
+def print_plan(network: Network, board: BoardFacts, found: PlanFigures, console: Terminal) -> None:
+    """Print the figures ``found`` as a table and two lines."""
     kind = FAMILIES[board.family]
     rows = []
-    for row in data["layers"]:
-        c = row["choice"]
+    for row in found.layers:
+        choice = row.choice
         rows.append(
             (
-                row["name"],
-                c["engine"],
-                row["lanes"],
-                f"{c['banks']}/{c['taps']}",
-                c["width"],
-                c["groups"],
-                c["memory"],
-                row["cycles"],
-                percent(row["of_target"]),
-                row["luts"],
-                f"{row['brams']:g}",
-                percent(row["packing"]),
+                row.name,
+                choice.engine,
+                row.lanes,
+                f"{choice.banks}/{choice.taps}",
+                choice.width,
+                choice.groups,
+                choice.memory,
+                row.cycles,
+                percent(row.of_target),
+                row.luts,
+                f"{row.brams:g}",
+                percent(row.weights.packing),
             )
         )
     console.print(
@@ -116,12 +117,11 @@ def print_plan(network: Network, board: BoardFacts, data: dict[str, Any], consol
         )
     )
     used = ", ".join(
-        f"{row['used']:,.0f} {row['kind']} of {row['budget']:,} ({percent(row['used'] / row['budget'])})"
-        for row in data["resources"].values()
+        f"{row.used:,.0f} {row.kind} of {row.budget:,} ({percent(row.share)})" for row in found.resources.values()
     )
     console.print(f"with the host link: {used}")
     console.print(
-        f"interval {data['interval_cycles']:,.0f} cycles, {data['frames_per_second']:,.0f} frames/s; latency "
-        f"{data['latency_us']:,.1f} us (exact cycles of {data['frames']} typical images: {data['images']})",
+        f"interval {found.interval_cycles:,.0f} cycles, {found.frames_per_second:,.0f} frames/s; latency "
+        f"{found.latency_us:,.1f} us (exact cycles of {found.frames} typical images: {found.images})",
         markup=False,
     )

@@ -1,15 +1,11 @@
 """A plan for a board and a rate, from real spikes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from s2nn_hw.circuit.choices import LayerPlan
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts
-from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan import planner
@@ -72,52 +68,6 @@ def typical(network: Network, images: np.ndarray, count: int = planner.PLANNED_F
     total = sum(np.bitwise_count(x).sum(axis=1, dtype=np.int64) for x in values.values())
     chosen = np.sort(np.argsort(abs(total - total.mean()), kind="stable")[:count])
     return {name: x[chosen] for name, x in values.items()}
-
-
-def figures(
-    network: Network, board: BoardFacts, clock: float, found: planner.Planned, target: float | None, source: str
-) -> dict[str, Any]:
-    """Return the JSON-able figures of a :class:`~s2nn_hw.plan.planner.Planned`: the plan's ``estimate``."""
-    wanted = clock * 1e6 / target if target else found.interval
-    return {
-        "frames": planner.PLANNED_FRAMES,
-        "images": source,
-        "target_frames_per_second": target,
-        "interval_cycles": round(found.interval, 1),
-        "latency_cycles": round(found.latency, 1),
-        "frames_per_second": round(clock * 1e6 / found.interval, 1),
-        "latency_us": round(found.latency / clock, 2),
-        "resources": {
-            name: {
-                "kind": board.budget[name].kind,
-                "used": round(found.used[name], 1),
-                "budget": board.budget[name].budget,
-            }
-            for name in planner.RESOURCES
-        },
-        "layers": [
-            {
-                "name": name,
-                "cycles": round(c.cycles),
-                "of_target": round(c.cycles / wanted, 3),
-                "luts": round(c.cost.luts),
-                "ffs": round(c.cost.ffs),
-                "brams": c.cost.brams,
-                "lanes": _lanes(network.layer(name), c.choice),
-            }
-            | asdict(c.packing)
-            | {"choice": _choice(c.choice)}
-            for name, c in found.rows
-        ],
-    }
-
-
-def _lanes(layer: Layer, choice: LayerPlan) -> int | None:
-    return -(-layer.neuron.size // choice.groups) if layer.neuron else None
-
-
-def _choice(choice: LayerPlan) -> dict[str, Any]:
-    return {key: getattr(choice, key) for key in ("engine", "width", "taps", "banks", "groups", "memory")}
 
 
 def _fullest(work: planner.Planner, interval: float, board: BoardFacts) -> str:
