@@ -1,5 +1,7 @@
 """What is known of a circuit without building it: stages, ports, cycles."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from amaranth.hdl import signed
 from amaranth.lib import data
@@ -12,6 +14,15 @@ from s2nn_hw.network.network import Network
 
 CYCLE_BITS = 32
 TAG_BITS = 16  # of the cycle count where it rides along with the frames
+
+
+@dataclass(frozen=True)
+class ResultFields:
+    """Where a result has the ``number`` of the class, the ``scores`` and the ``cycles``: ``offset`` and ``width``."""
+
+    number: data.Field
+    scores: data.Field
+    cycles: data.Field
 
 
 class Design:
@@ -50,6 +61,11 @@ class Design:
                 "cycles": CYCLE_BITS,
             }
         )
+
+    @property
+    def result_fields(self) -> ResultFields:
+        """The places in ``result_layout``."""
+        return ResultFields(*(field for _, field in self.result_layout))
 
     @property
     def pixels_per_group(self) -> int:

@@ -88,7 +88,8 @@ class SelfTestLink(wiring.Component):
         self.identity, self.vectors, self.rounds_log2 = identity, vectors, rounds_log2
         self.packets = packets = SelfTestPackets(identity)
         self.reader = PacketReader(packets)
-        layout = data.StructLayout({"state": state_layout(result_layout, vectors), "fault": 1})
+        state = state_layout(result_layout, vectors)
+        layout = data.StructLayout({"state": state, "fault": 1})
         self.responder = Responder(packets, layout, self._payload)
         super().__init__(
             {
@@ -96,7 +97,7 @@ class SelfTestLink(wiring.Component):
                 "o": Out(stream.Signature(8)),
                 "restart": Out(1),
                 "fault": Out(1),
-                "state": In(layout["state"].shape),
+                "state": In(state),
             }
         )
 

@@ -42,6 +42,13 @@ class Mismatch:
     wanted: Answered
     came: Answered
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        answers = (("wanted", self.wanted), ("came", self.came))
+        return {"vector": self.vector} | {
+            name: {"class": index, "scores": list(scores)} for name, (index, scores) in answers
+        }
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -75,17 +82,14 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as JSON-able data, with the exact rate as frames and cycles."""
-        data = asdict(self)
-        if self.first:
-            data["first"] = {"vector": self.first.vector} | {
-                name: {"class": index, "scores": list(scores)}
-                for name, (index, scores) in (("wanted", self.first.wanted), ("came", self.first.came))
-            }
-        return (
-            {"format": "s2nn-selftest", "version": 1, "verdict": self.word}
-            | data
-            | {"span_frames": self.vectors * self.rounds if self.span_cycles else 0}
-        )
+        return {
+            "format": "s2nn-selftest",
+            "version": 1,
+            "verdict": self.word,
+            **asdict(self),
+            "first": self.first.to_json() if self.first else None,
+            "span_frames": self.vectors * self.rounds if self.span_cycles else 0,
+        }
 
 
 @dataclass(frozen=True)

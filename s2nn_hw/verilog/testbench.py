@@ -28,8 +28,8 @@ class Bench(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
-        layout, width = self.design.result_layout, self.design.pixels_per_beat * self.design.network.input.bits
-        ports = {"i_payload": width, "o_payload": layout.size}
+        fields, width = self.design.result_fields, self.design.pixels_per_beat * self.design.network.input.bits
+        ports = {"i_payload": width, "o_payload": self.design.result_layout.size}
         names = ("clk", "rst", "i_payload", "i_valid", "i_ready", "o_payload", "o_valid", "o_ready")
         clk, rst, i_payload, i_valid, i_ready, o_payload, o_valid, o_ready = (
             Signal(ports.get(name, 1), name=name) for name in names
@@ -51,9 +51,9 @@ class Bench(wiring.Component):
             a_keep=1,
             p_BEAT_WIDTH=width,
             p_BEATS=self.design.beats,
-            p_CLASS_WIDTH=layout["class"].width,
-            p_SCORES_WIDTH=layout["scores"].width,
-            p_CYCLES_WIDTH=layout["cycles"].width,
+            p_CLASS_WIDTH=fields.number.width,
+            p_SCORES_WIDTH=fields.scores.width,
+            p_CYCLES_WIDTH=fields.cycles.width,
             p_FRAMES=self.frames,
             p_PATIENCE=self.patience,
             p_DRAIN=self.drain,
@@ -78,16 +78,16 @@ def beat_lines(beats: Iterable[int], width: int) -> str:
 
 def pack_result(design: Design, number: int, scores: Iterable[int], cycles: int) -> int:
     """Return ``o_payload`` as an integer: class ``number``, ``scores`` (signed) and ``cycles``."""
-    layout, width = design.result_layout, design.score_width
-    packed = number | cycles << layout["cycles"].offset
+    fields, width = design.result_fields, design.score_width
+    packed = number | cycles << fields.cycles.offset
     for k, score in enumerate(scores):
-        packed |= (score & (1 << width) - 1) << layout["scores"].offset + k * width
+        packed |= (score & (1 << width) - 1) << fields.scores.offset + k * width
     return packed
 
 
 def header(design: Design, name: str, tool: str) -> str:
     """Return the comment at the head of the Verilog: what it is, its ports, and that anybody may use it."""
-    network, layout = design.network, design.result_layout
+    network, fields = design.network, design.result_fields
     width = design.pixels_per_beat * network.input.bits
     lines = (
         f"{name}: network {network.name}, SHA-256 {network.digest}",
@@ -99,9 +99,10 @@ def header(design: Design, name: str, tool: str) -> str:
         f"{counted(network.input.bits, 'bit')}, the first lowest; {counted(design.beats, 'beat')} a frame",
         "i_valid    a beat is offered; it passes in a cycle in which i_ready is high, too",
         "i_ready",
-        f"o_payload  {layout.size} bits: class from bit 0 on, {counted(len(network.classes), 'signed score')} of "
-        f"{counted(design.score_width, 'bit')} from bit {layout['scores'].offset} on,",
-        f"           cycles from bit {layout['cycles'].offset} on",
+        f"o_payload  {design.result_layout.size} bits: class from bit 0 on, "
+        f"{counted(len(network.classes), 'signed score')} of "
+        f"{counted(design.score_width, 'bit')} from bit {fields.scores.offset} on,",
+        f"           cycles from bit {fields.cycles.offset} on",
         "o_valid    a result is offered, one a frame, in order; it passes in a cycle in which o_ready is high, too",
         "o_ready",
         "",

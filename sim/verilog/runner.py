@@ -88,12 +88,12 @@ def unpack_results(design: Design, packed: np.ndarray) -> tuple[np.ndarray, np.n
     def number(offset: int, width: int) -> np.ndarray:
         return bits[:, offset : offset + width] @ (1 << np.arange(width, dtype=np.int64))
 
-    layout, width = design.result_layout, design.score_width
-    base = layout["scores"].offset
+    fields, width = design.result_fields, design.score_width
+    base = fields.scores.offset
     scores = np.stack([number(base + k * width, width) for k in range(len(design.network.classes))], axis=1)
     scores -= (scores >> (width - 1)) << width
-    classes = number(layout["class"].offset, layout["class"].width)
-    return classes, scores, number(layout["cycles"].offset, layout["cycles"].width)
+    classes = number(fields.number.offset, fields.number.width)
+    return classes, scores, number(fields.cycles.offset, fields.cycles.width)
 
 
 @dataclass(frozen=True)
