@@ -14,26 +14,27 @@ from s2nn_hw.terminal import next_step, terminal
 def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None = None, fresh: bool = False) -> None:
     """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
     from s2nn_hw.quantize.train import train
+    from s2nn_hw.quantize.training_state import read_tested
 
     recipe, console = load_recipe(path), terminal()
     if epochs is not None:
         recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, epochs=epochs))
     checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
     log = checkpoint.with_suffix(".log.json")
-    result = json.loads(log.read_text(encoding="utf-8"))["test"]
-    for name, spikes, rate in zip(result["names"], result["spikes"], result["spike_rates"], strict=True):
+    result = read_tested(log)
+    activity, luts, budget = result.activity, result.activity.luts, recipe.area.lut_budget
+    for name, spikes, rate in zip(activity.names, activity.spikes, activity.spike_rates, strict=True):
         console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
     console.print(
-        f"accuracy {100 * result['accuracy']:.2f} % on {result['images']:,} test images of "
-        f"{result['data_set']}; checkpoint {checkpoint}, log {log}"
+        f"accuracy {100 * result.accuracy:.2f} % on {result.images:,} test images of "
+        f"{result.data_set}; checkpoint {checkpoint}, log {log}"
     )
-    budget = recipe.area.lut_budget
-    if "luts" in result:
+    if luts is not None:
         against = f", the budget is {budget:,}" if budget else ""
-        console.print(f"about {result['luts']:,} LUTs (an estimate){against}")
-    if budget and result["luts"] > budget:
+        console.print(f"about {luts:,} LUTs (an estimate){against}")
+    if luts is not None and budget and luts > budget:
         console.print(
-            f"over budget by {result['luts'] - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
+            f"over budget by {luts - budget:,} LUTs: fewer neurons, a smaller fan_in or a larger "
             "key 'area.weight' bring it down"
         )
     next_step("quantize", checkpoint, "-o", f"{recipe.name}.s2nn")

@@ -57,14 +57,14 @@ def from_dict(table: dict[str, Any]) -> Recipe:
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
     """Return ``recipe`` as nested JSON-able dicts, defaults filled in; :func:`from_dict` is the inverse."""
-    table = dataclasses.asdict(recipe)
     names = {entry.name: _key(entry) for entry in dataclasses.fields(Layer)}
-    table["layers"] = [
-        {names[key]: value for key, value in layer.items() if value is not None} for layer in table["layers"]
+    layers = [
+        {names[key]: value for key, value in dataclasses.asdict(layer).items() if value is not None}
+        for layer in recipe.layers
     ]
-    if not recipe.as_trained_elsewhere:
-        del table["weights"]  # as before there was such a table
-    return table
+    left_out = () if recipe.as_trained_elsewhere else ("weights",)  # as before there was such a table
+    table = dataclasses.asdict(recipe) | {"layers": layers}
+    return {key: value for key, value in table.items() if key not in left_out}
 
 
 def _key(entry: Field[Any]) -> str:

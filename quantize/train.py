@@ -31,7 +31,7 @@ from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
 from s2nn_hw.quantize.teacher import distil, make_teacher
-from s2nn_hw.quantize.training_state import Activity, Epoch, resume, save_state
+from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
 from s2nn_hw.terminal import terminal
 
 Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
@@ -164,7 +164,7 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
     choose(model, recipe.sparse, 1.0)
     settle(model, run.parts.train[0], recipe)
     result = _tested(run)
-    save_checkpoint(checkpoint, model, recipe, result)
+    save_checkpoint(checkpoint, model, recipe, result.to_json())
     write_json(folder / f"{recipe.name}.log.json", _log(run, result, device))
     return checkpoint
 
@@ -177,21 +177,21 @@ def _check(recipe: Recipe) -> None:
         raise UserError("key 'area.lut_budget' wants dense layers only")
 
 
-def _tested(run: Run) -> dict[str, Any]:
-    """Return the JSON-able result on the test images."""
+def _tested(run: Run) -> Tested:
+    """Return the result on the test images."""
     recipe, (images, labels) = run.recipe, run.parts.test
     accuracy, spikes = evaluate(run.model, images, labels, recipe.data.pixel_bits)
-    result = {"data_set": sets.title(recipe.data.set), "images": len(images), "accuracy": accuracy}
-    return result | Activity.of(run.model, recipe, spikes).to_json()
+    found = Activity.of(run.model, recipe, spikes)
+    return Tested(sets.title(recipe.data.set), len(images), accuracy, found)
 
 
-def _log(run: Run, result: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def _log(run: Run, result: Tested, device: torch.device) -> dict[str, Any]:
     return {
         "tool": f"s2nn-hw {__version__}",
         "torch": torch.__version__,
         "device": device.type,
         "recipe": as_dict(run.recipe),
-        "test": result,
+        "test": result.to_json(),
         "epochs": [epoch.to_json() for epoch in run.log],
     }
 

@@ -5,7 +5,7 @@ import json
 import math
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,13 +61,9 @@ class Activity:
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
         """Return the activity among the entries of ``table``."""
-        return cls(
-            tuple(table["names"]),
-            tuple(table["spikes"]),
-            tuple(table["spike_rates"]),
-            table["synaptic_operations"],
-            table.get("luts"),
-        )
+        entries = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "luts"}
+        lists = {name: tuple(value) for name, value in entries.items() if isinstance(value, list)}
+        return cls(**entries | lists, luts=table.get("luts"))
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,44 @@ class Epoch:
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
         """Return the epoch that ``table`` describes."""
-        activity = Activity.from_json(table)
-        return cls(table["epoch"], table["loss"], table["accuracy"], activity, table["seconds"])
+        own = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "activity"}
+        return cls(**own, activity=Activity.from_json(table))
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a trained model did on so many test ``images`` of ``data_set``, its title: share that is right, activity."""
+
+    data_set: str
+    images: int
+    accuracy: float
+    activity: Activity
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON-able entry of the log and the checkpoint."""
+        start = {"data_set": self.data_set, "images": self.images, "accuracy": self.accuracy}
+        return start | self.activity.to_json()
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Return the result that ``table`` describes."""
+        own = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "activity"}
+        return cls(**own, activity=Activity.from_json(table))
+
+
+def read_tested(log: Path) -> Tested:
+    """Return the result on the test images in the file ``log`` that a training has left."""
+    return Tested.from_json(json.loads(log.read_text(encoding="utf-8"))["test"])
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """What a training goes on from: ``recipe`` and ``log`` as JSON text, and torch's states."""
+
+    recipe: str
+    log: str
+    model: dict[str, Any]
+    optimiser: dict[str, Any]
 
 
 def save_state(
@@ -97,15 +129,8 @@ def save_state(
 ) -> None:
     """Write to ``path`` all from which :func:`resume` goes on."""
     state = io.BytesIO()
-    torch.save(
-        {
-            "recipe": json.dumps(as_dict(recipe)),
-            "log": json.dumps([epoch.to_json() for epoch in log]),
-            "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        },
-        state,
-    )
+    texts = json.dumps(as_dict(recipe)), json.dumps([epoch.to_json() for epoch in log])
+    torch.save(vars(SavedState(*texts, model.state_dict(), optimiser.state_dict())), state)
     write_bytes(path, state.getvalue())  # torch's own writer hides why it fails
 
 
@@ -116,12 +141,12 @@ def resume(path: Path, recipe: Recipe, model: SpikingNetwork, optimiser: torch.o
     try:
         if path.read_bytes()[:2] != b"PK":
             raise ValueError("not a torch.save file")
-        state = torch.load(path, map_location=model.readout.bias.device, weights_only=True)
-        before = json.loads(state["recipe"])
-        log = [Epoch.from_json(epoch) for epoch in json.loads(state["log"])]
+        state = SavedState(**torch.load(path, map_location=model.readout.bias.device, weights_only=True))
+        before = json.loads(state.recipe)
+        log = [Epoch.from_json(epoch) for epoch in json.loads(state.log)]
         if before == json.loads(json.dumps(as_dict(recipe))):
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
+            model.load_state_dict(state.model)
+            optimiser.load_state_dict(state.optimiser)
             return log
     except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:80]

@@ -27,6 +27,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path
+from s2nn_hw.quantize.data.stored import stored
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -132,8 +133,7 @@ def _decoded(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarra
     kept = Path(cache) / f"cifar10-{hashlib.sha256(content).hexdigest()[:16]}-{split}.npz"
     if kept.is_file():
         try:
-            with open(kept, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return arrays["images"], arrays["labels"]
+            return stored(kept)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             kept.unlink()  # damaged: decoded again below
     pattern = re.compile(r"(?:\./)?(train|test)/([a-z]+)/([^/]+\.(?:jpe?g|png))")

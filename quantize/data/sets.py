@@ -11,6 +11,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.data import cifar10, magic
+from s2nn_hw.quantize.data.stored import stored
 
 FOLDER_VARIABLE = "S2NN_DATA"
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
@@ -209,5 +210,4 @@ def samples(name: str) -> tuple[np.ndarray, np.ndarray]:
     CIFAR-10 has 100 of ``(32, 32, 3)``, MAGIC 300 of ``(10,)``.
     """
     data_set(name)
-    with np.load(Path(__file__).parents[1] / "samples" / f"{name}.npz", allow_pickle=False) as arrays:
-        return arrays["images"], arrays["labels"]
+    return stored(Path(__file__).parents[1] / "samples" / f"{name}.npz")
