@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from s2nn_hw.explore.objectives import FIGURES, dominates
-from s2nn_hw.explore.rows import FITS, Files, RefusedRow, Row, VariantNote
+from s2nn_hw.explore.rows import FITS, Files, RefusedRow, Row, Told
 from s2nn_hw.explore.study import Study
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import atomic_path, write_json
@@ -19,8 +19,8 @@ def rows_of(study: Study) -> list[Row | RefusedRow]:
             rows.append(RefusedRow(trial.number, choice, notes.get("refused", "")))
             continue
         over = tuple(sorted(name for name, share in trial.constraints.items() if share > 0))
-        variant = VariantNote(**notes["variant"])
-        rows.append(Row(trial.number, choice, over, variant, notes["figures"], notes["plan"]))
+        told = Told.of(**notes)
+        rows.append(Row(trial.number, choice, over, told.variant, told.figures, told.plan))
     return rows
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.explore.settings import Source
 from s2nn_hw.explore.space import INPUT_BITS, LayerKernel, Numbers, bits_options, network_layers, parse_numbers
 from s2nn_hw.explore.variants import CALIBRATION, make_variant, own_bits
 from s2nn_hw.files import atomic_path, write_json
@@ -78,8 +79,8 @@ class Networks(ABC):
         """The layers of :class:`~s2nn_hw.explore.space.Space`."""
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
-        """Return all that decides the variants, JSON-able: their kind, name, digest."""
+    def identity(self) -> Source:
+        """Return all that decides the variants."""
 
     @abstractmethod
     def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
@@ -107,7 +108,7 @@ class Networks(ABC):
             network = load(path)
         except (OSError, ValueError, UserError):
             return None
-        if not isinstance(note, dict) or note.get("of") != self._note(network)["of"]:
+        if not isinstance(note, dict) or note.get("of") != self._of(network):
             return None
         return Variant(path, network.name, network.digest, note.get("accuracy"))
 
@@ -119,14 +120,15 @@ class Networks(ABC):
             classes = network.forward(self.pictures.images).classes.numpy()
             accuracy = round(float((classes == self.pictures.labels).mean()), 6)
         save(network, path)
-        write_json(path.with_suffix(".json"), self._note(network) | {"accuracy": accuracy})
+        note = {"format": FORMAT, "version": 1, "of": self._of(network), "accuracy": accuracy}
+        write_json(path.with_suffix(".json"), note)
         said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
         self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
         return Variant(path, network.name, network.digest, accuracy)
 
-    def _note(self, network: Network) -> dict[str, Any]:
-        of = self.identity() | {"images": self.pictures.digest, "network": network.digest}
-        return {"format": FORMAT, "version": 1, "of": of}
+    def _of(self, network: Network) -> dict[str, Any]:
+        """Return what a file of a variant says it is of."""
+        return self.identity().to_json() | {"images": self.pictures.digest, "network": network.digest}
 
 
 class FromNetwork(Networks):
@@ -149,10 +151,10 @@ class FromNetwork(Networks):
         """See :class:`Networks`."""
         return network_layers(self.network)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Source:
         """See :class:`Networks`."""
         count = 0 if self.calibration is None else len(self.calibration)
-        return {"kind": "network", "name": self.name, "digest": self.network.digest, "calibration_images": count}
+        return Source("network", self.name, self.network.digest, count)
 
     def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""
@@ -193,12 +195,12 @@ class FromRecipe(Networks):
         sides = [(name, tap.kernel if tap.kind == "conv" else 0) for name, tap in found]
         return tuple((name, side, side) for name, side in sides)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Source:
         """See :class:`Networks`."""
         from s2nn_hw.quantize.recipe import as_dict
 
         text = json.dumps(as_dict(self.recipe), sort_keys=True)
-        return {"kind": "recipe", "name": self.name, "digest": hashlib.sha256(text.encode()).hexdigest()}
+        return Source("recipe", self.name, hashlib.sha256(text.encode()).hexdigest())
 
     def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from: those given, else the recipe's own first and then 1, 2, 4 and 2, 3, 4."""

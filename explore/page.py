@@ -1,10 +1,14 @@
-"""The front as a page: a table, and what the candidates trade for what, from ``front.json`` and nothing else."""
+"""The front as a page: a table, and what the candidates trade for what; no more than ``front.json`` has."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from s2nn_hw.explore.objectives import FIGURES
+from s2nn_hw.explore.rows import Entry
+from s2nn_hw.explore.summary import Point, Summary
 from s2nn_hw.files import write_text
 from s2nn_hw.report.literature import System
 from s2nn_hw.report.show.charts.pareto import AXES, Plot
@@ -27,28 +31,33 @@ NOTE = (
 )
 
 
-def write_page(folder: Path, data: dict[str, Any], title: str) -> None:
-    """Write ``front.html`` into ``folder``: ``data`` is the content of ``front.json``, ``title`` the board's."""
-    write_text(folder / "front.html", render_page(data, title))
+def write_page(folder: Path, summary: Summary, title: str) -> None:
+    """Write ``front.html`` of ``summary`` into ``folder``; ``title`` is the board's."""
+    write_text(folder / "front.html", render_page(summary, title))
 
 
-def render_page(data: dict[str, Any], title: str) -> str:
-    """Return the page of the exploration ``data`` as HTML text; the same data give the same bytes."""
-    name = data["settings"]["source"]["name"]
-    task = f"{name} on {title}"
-    front = [_point(point, f"trial {point['trial']}", task) for point in data["chart"]["points"] if point["front"]]
-    others = [_point(point, "", task) for point in data["chart"]["points"] if not point["front"]]
-    axes = [PLOTTED[axis][0] for axis in data["chart"]["axes"] if axis in PLOTTED]
+def render_page(summary: Summary, title: str) -> str:
+    """Return the page of ``summary`` as HTML text; the same data give the same bytes."""
+    task, objectives = f"{summary.settings.source.name} on {title}", summary.settings.objectives
+    front = [_system(point, f"trial {point.trial}", task) for point in summary.points if point.front]
+    others = [_system(point, "", task) for point in summary.points if not point.front]
+    axes = [PLOTTED[name][0] for name in objectives if name in PLOTTED]
     plots = [Plot.of(x, y, f"{_short(y)} against {_short(x)}", NOTE) for y, x in combinations(axes, 2)]
     drawn = draw(front, others, plots)
     return render(
-        "explore.html", drawn, data=data, title=task, heads=_heads(data), rows=_rows(data), figures=list(drawn.values())
+        "explore.html",
+        drawn,
+        data=summary,
+        title=task,
+        heads=[HEADS.get(name, FIGURES[name].title) for name in objectives],
+        rows=[FrontRow.of(entry, objectives) for entry in summary.entries],
+        figures=list(drawn.values()),
     )
 
 
-def _point(point: dict[str, Any], system: str, task: str) -> System:
+def _system(point: Point, system: str, task: str) -> System:
     figures: dict[str, Any] = {
-        name: None if point.get(axis) is None else point[axis] * factor for axis, (name, factor) in PLOTTED.items()
+        name: point.objectives[axis] * factor for axis, (name, factor) in PLOTTED.items() if axis in point.objectives
     }
     return System(system=system, task=task, **figures)
 
@@ -58,31 +67,34 @@ def _short(axis: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _heads(data: dict[str, Any]) -> list[str]:
-    return [HEADS.get(axis["figure"], FIGURES[axis["figure"]].title) for axis in data["objectives"]]
+@dataclass(frozen=True)
+class FrontRow:
+    """A row of the table: the trial, what it is, its objectives, what synthesis counts, the estimate's error."""
 
+    trial: int
+    what: str
+    cells: tuple[str, ...]
+    synthesis: str
+    error: str
 
-def _rows(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a dictionary per circuit of the front: what it is, its objectives, and what synthesis made of it."""
-    rows = []
-    for entry in data["front"]:
-        values, error = entry["parameters"], entry.get("error") or {}
-        used = (entry.get("synthesis") or {}).get("used")
-        rows.append(
-            {
-                "trial": entry["trial"],
-                "what": f"{values['input_bits']}-bit pixels, {values['weight_bits']}-bit weights, "
-                f"{values['plan']} plan, {values['clock_mhz']:g} MHz",
-                "cells": [
-                    f"{entry['figures'][axis['figure']]:,.{FIGURES[axis['figure']].digits}f}"
-                    for axis in data["objectives"]
-                ],
-                "synthesis": f"{used['luts']:,} LUT, {used['brams']:g} block RAM" if used else "",
-                "error": ", ".join(
-                    f"{what} {100 * error[key]:+.1f} %"
-                    for key, what in (("luts", "LUT"), ("brams", "RAM"))
-                    if error.get(key) is not None
-                ),
-            }
+    @classmethod
+    def of(cls, entry: Entry, objectives: Sequence[str]) -> "FrontRow":
+        """Return the row of ``entry``."""
+        choice, figures = entry.row.choice, entry.row.figures
+        return cls(
+            trial=entry.row.trial,
+            what=f"{choice.input_bits}-bit pixels, {choice.weight_bits}-bit weights, {choice.plan} plan, "
+            f"{choice.clock_mhz:g} MHz",
+            cells=tuple(f"{figures[name]:,.{FIGURES[name].digits}f}" for name in objectives),
+            synthesis=_synthesis(entry.used),
+            error=_error(entry.error),
         )
-    return rows
+
+
+def _synthesis(used: Mapping[str, float] | None) -> str:
+    return f"{used['luts']:,} LUT, {used['brams']:g} block RAM" if used else ""
+
+
+def _error(error: Mapping[str, float | None] | None) -> str:
+    shares = [(what, (error or {}).get(name)) for name, what in (("luts", "LUT"), ("brams", "RAM"))]
+    return ", ".join(f"{what} {100 * share:+.1f} %" for what, share in shares if share is not None)

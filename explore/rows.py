@@ -26,6 +26,24 @@ class VariantNote:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What the study's database keeps of a trial with a circuit: ``figures`` by name, its network, its plan (JSON)."""
+
+    figures: dict[str, float]
+    variant: VariantNote
+    plan: dict[str, Any]
+
+    @classmethod
+    def of(cls, figures: dict[str, float], variant: dict[str, str], plan: dict[str, Any]) -> "Told":
+        """Return what :meth:`to_json` gave."""
+        return cls(figures, VariantNote(**variant), plan)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        return {"figures": self.figures, "variant": self.variant.to_json(), "plan": self.plan}
+
+
+@dataclass(frozen=True)
 class RefusedRow:
     """A trial that stands for no circuit, for a ``reason``."""
 
@@ -115,11 +133,11 @@ class Entry:
         }
         if self.synthesis is None:
             return data
-        data["synthesis"] = self.synthesis.to_json()
-        if self.used:
-            data["synthesis"]["fits"] = all(self.used[n] <= self.budget[n] for n in RESOURCES)
-            data["error"] = self.error
-        return data
+        said, used = self.synthesis.to_json(), self.used
+        if not used:
+            return data | {"synthesis": said}
+        fits = all(used[n] <= self.budget[n] for n in RESOURCES)
+        return data | {"synthesis": said | {"fits": fits}, "error": self.error}
 
 
 def errors(figures: Mapping[str, float], used: Mapping[str, float]) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from s2nn_hw.explore.evaluate import code_digest, work
 from s2nn_hw.explore.networks import Networks, Variant
 from s2nn_hw.explore.objectives import RESOURCES
 from s2nn_hw.explore.page import write_page
-from s2nn_hw.explore.rows import FITS, Entry, Files, RefusedRow, Row, VariantNote
+from s2nn_hw.explore.rows import FITS, Entry, Files, RefusedRow, Row, Told, VariantNote
 from s2nn_hw.explore.space import Choice
 from s2nn_hw.explore.study import Kept, Study
 from s2nn_hw.explore.summary import Summary
@@ -99,7 +99,7 @@ class Exploration:
         assert isinstance(result, Candidate)
         known = {} if variant.accuracy is None else {"accuracy": variant.accuracy}
         note = VariantNote(variant.path.name, variant.name, variant.digest)
-        self.study.tell(trial, known | result.figures, result.plan, note)
+        self.study.tell(trial, Told(known | result.figures, note, result.plan))
 
     def _task_board(self) -> TaskBoard:
         budget = {name: self.settings.budget[name] for name in RESOURCES}
@@ -167,7 +167,7 @@ class Exploration:
         entries = [Entry(row, files[row.trial], results.get(row.trial), budget) for row in best]
         summary = Summary(self.settings, rows, entries, created)
         summary.write(self.folder)
-        write_page(self.folder, summary.to_json(), self.board.title)
+        write_page(self.folder, summary, self.board.title)
         return summary
 
 

@@ -15,12 +15,29 @@ class ImageSet:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What is explored: the ``kind`` of file, ``name`` and ``digest`` of what is in it.
+
+    ``calibration_images``: on so many a network is rounded anew, None for a recipe.
+    """
+
+    kind: str
+    name: str
+    digest: str
+    calibration_images: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able, without what it has not."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Settings:
     """What an exploration is of.
 
     version:    of the database's content
     tool:       the package's version
-    source:     what is explored, see ``identity`` of :class:`s2nn_hw.explore.networks.Networks`
+    source:     what is explored
     board:      its name
     objectives: names of figures, in their order
     budget:     limits by name of the figure
@@ -32,7 +49,7 @@ class Settings:
 
     version: int
     tool: str
-    source: dict[str, Any]
+    source: Source
     board: str
     objectives: list[str]
     budget: dict[str, float]
@@ -43,4 +60,4 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return it JSON-able."""
-        return asdict(self)
+        return asdict(self) | {"source": self.source.to_json()}

@@ -11,13 +11,14 @@ import hashlib
 import json
 import sqlite3
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.explore.objectives import FIGURES, excess
-from s2nn_hw.explore.rows import VariantNote
+from s2nn_hw.explore.rows import Told
 from s2nn_hw.explore.settings import Settings
 from s2nn_hw.explore.space import Space
 from s2nn_hw.explore.tasks import Result, Task, read_result
@@ -113,16 +114,15 @@ class Study:
         trial.set_user_attr("refused", reason)
         self.study.tell(trial, state=self.optuna.trial.TrialState.FAIL)
 
-    def tell(self, trial: Any, figures: Mapping[str, float], plan: dict[str, Any], variant: VariantNote) -> None:
-        """Tell the ``figures`` of ``trial``; a limit that is exceeded makes it worse than any that keeps it."""
-        trial.set_user_attr("figures", figures)
-        trial.set_user_attr("variant", variant.to_json())
-        trial.set_user_attr("plan", plan)
+    def tell(self, trial: Any, told: Told) -> None:
+        """Tell what ``trial`` came to; a limit that is exceeded makes it worse than any that keeps it."""
+        for name, value in told.to_json().items():
+            trial.set_user_attr(name, value)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # told half before an interruption: what is there stays, and is the same
-            for name, share in excess(figures, self.settings.budget).items():
+            for name, share in excess(told.figures, self.settings.budget).items():
                 trial.set_constraint(name, share)
-        self.study.tell(trial, [figures[name] for name in self.objectives])
+        self.study.tell(trial, [told.figures[name] for name in self.objectives])
 
 
 def _study_names(path: Path) -> Sequence[str]:
@@ -164,6 +164,14 @@ def _checked(path: Path, action: Callable[[], Any]) -> Any:
         raise UserError(_unusable(path, error)) from None
 
 
+@dataclass(frozen=True)
+class KeptResult:
+    """A file of :class:`Kept`: a task and its result, both as JSON."""
+
+    task: dict[str, Any]
+    result: dict[str, Any]
+
+
 class Kept:
     """Results of tasks in ``folder``, a file each, named by the digest of the task."""
 
@@ -178,12 +186,12 @@ class Kept:
     def find(self, task: Task) -> Result | None:
         """Return the result of ``task``, None if it is not known yet."""
         try:
-            content = json.loads(self.path(task).read_text(encoding="utf-8"))
-            return read_result(content["result"]) if content["task"] == task.to_json() else None
+            kept = KeptResult(**json.loads(self.path(task).read_text(encoding="utf-8")))
+            return read_result(kept.result) if kept.task == task.to_json() else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep(self, task: Task, result: Result) -> None:
         """Write the ``result`` of ``task`` into its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.path(task), {"task": task.to_json(), "result": result.to_json()})
+        write_json(self.path(task), asdict(KeptResult(task.to_json(), result.to_json())))

@@ -42,6 +42,20 @@ class Error:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A trial of the chart: whether it is on the ``front``, its state, its ``objectives`` by name, in their order."""
+
+    trial: int
+    front: bool
+    state: str
+    objectives: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        return {"trial": self.trial, "front": self.front, "state": self.state, **self.objectives}
+
+
+@dataclass(frozen=True)
 class Summary:
     """All ``rows`` of an exploration of ``settings``, the ``entries`` of its front, and when it was ``created``."""
 
@@ -62,12 +76,11 @@ class Summary:
         return {name: Error.of([abs(e) for found in errors if (e := found[name]) is not None]) for name in COMPARED}
 
     @cached_property
-    def points(self) -> list[dict[str, Any]]:
-        """Return the chart: every trial with figures, whether it is on the front, and its objectives."""
-        numbers = {entry.row.trial for entry in self.entries}
+    def points(self) -> list[Point]:
+        """Return the chart: every trial with figures."""
+        numbers, names = {entry.row.trial for entry in self.entries}, self.settings.objectives
         return [
-            {"trial": row.trial, "front": row.trial in numbers, "state": row.state}
-            | {name: row.figures[name] for name in self.settings.objectives}
+            Point(row.trial, row.trial in numbers, row.state, {name: row.figures[name] for name in names})
             for row in self.rows
             if isinstance(row, Row)
         ]
@@ -89,14 +102,14 @@ class Summary:
             "counts": self.counts,
             "estimate_error": {name: error and error.to_json() for name, error in errors.items()},
             "front": [entry.to_json() for entry in self.entries],
-            "chart": {"axes": self.settings.objectives, "points": self.points},
+            "chart": {"axes": self.settings.objectives, "points": [point.to_json() for point in self.points]},
             "trials": [row.to_json() for row in self.rows],
         }
 
     def csv(self) -> str:
         """Return the chart as CSV, a line per trial with figures."""
         columns = ("trial", "front", "state", *self.settings.objectives)
-        lines = [",".join(columns), *(",".join(str(point[name]) for name in columns) for point in self.points)]
+        lines = [",".join(columns), *(",".join(map(str, point.to_json().values())) for point in self.points)]
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path) -> None:

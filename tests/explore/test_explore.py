@@ -24,9 +24,10 @@ from s2nn_hw.explore.evaluate import code_digest, work
 from s2nn_hw.explore.objectives import dominates, excess, parse_budget, parse_objectives, with_board
 from s2nn_hw.explore.page import render_page
 from s2nn_hw.explore.rows import Row, VariantNote, errors
-from s2nn_hw.explore.settings import ImageSet, Settings
+from s2nn_hw.explore.settings import ImageSet, Settings, Source
 from s2nn_hw.explore.space import Choice, Space, bits_options, layers_plan, network_layers, parse_numbers
 from s2nn_hw.explore.study import Study
+from s2nn_hw.explore.summary import Summary
 from s2nn_hw.explore.tasks import CandidateTask, Refused, TaskBoard, read_result
 from s2nn_hw.explore.variants import make_variant, own_bits
 from s2nn_hw.explore.workers import HereWorkers, LocalWorkers, RayWorkers
@@ -61,6 +62,9 @@ def explore(options=QUICK, workers=None, **changes):
     options = replace(options, **changes)
     explore_designs(Path("tiny.s2nn"), "arty_a7", options)
     return json.loads((Path(options.output or "runs/explore/tiny-arty_a7") / "front.json").read_text())
+
+
+WRITE = Summary.write
 
 
 def bare(data):
@@ -324,7 +328,9 @@ def test_limits_keep_trials_from_the_front(place):
     assert all(t["over"] for t in over)
 
 
-def test_the_front_is_what_nothing_beats_and_its_files_build(place):
+def test_the_front_is_what_nothing_beats_and_its_files_build(place, monkeypatch):
+    summaries = []
+    monkeypatch.setattr(Summary, "write", lambda self, folder: summaries.append(self) or WRITE(self, folder))
     data = explore()
     names = [axis["figure"] for axis in data["objectives"]]
     fits = [t for t in data["trials"] if t["state"] == "fits"]
@@ -338,7 +344,7 @@ def test_the_front_is_what_nothing_beats_and_its_files_build(place):
         assert latency == pytest.approx(entry["figures"]["latency_cycles"], abs=1e-3)
     lines = (place / "runs/explore/tiny-arty_a7/pareto.csv").read_text().splitlines()
     page = (place / "runs/explore/tiny-arty_a7/front.html").read_text()
-    assert page == render_page(data, "Arty A7-35T")
+    assert page == render_page(summaries[-1], "Arty A7-35T")
     assert page.count('<th scope="row">') >= len(data["front"])
     assert lines[0] == "trial,front,state,accuracy,latency_us,luts,energy_nj"
     assert len(lines) == 1 + len(data["chart"]["points"])
@@ -427,7 +433,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path, damage
     before = path.read_bytes()
     space = Space((1,), (2,), (100.0,), (("layer0", 0, 0),))
     images = ImageSet("", "", 2, 2)
-    settings = Settings(1, "", {}, "", ["luts", "brams"], {}, space.to_json(), images, 0, 4)
+    settings = Settings(1, "", Source("network", "", ""), "", ["luts", "brams"], {}, space.to_json(), images, 0, 4)
     with pytest.raises(UserError, match=said):
         Study(path, settings, space)
     assert path.read_bytes() == before

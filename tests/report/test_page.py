@@ -6,6 +6,10 @@ import re
 import pytest
 
 from s2nn_hw.explore.page import render_page as exploration
+from s2nn_hw.explore.rows import Entry, Files, Row, VariantNote
+from s2nn_hw.explore.settings import ImageSet, Settings, Source
+from s2nn_hw.explore.space import Choice
+from s2nn_hw.explore.summary import Summary
 from s2nn_hw.report.literature import System
 from s2nn_hw.report.show import summary, words
 from s2nn_hw.report.show.charts import figures
@@ -86,30 +90,24 @@ def test_every_figure_is_drawn_and_nothing_else_happens(browser, pages, kind, wi
 @pytest.mark.parametrize("width", [400, 1400])
 def test_the_page_of_an_exploration_is_drawn(browser, tmp_path, width):
     axes = ("accuracy", "latency_us", "luts", "energy_nj")
-    points = [
-        {
-            "trial": k,
-            "front": k < 6,
-            "state": "fits",
-            "accuracy": 0.9 + k / 100,
-            "latency_us": 2.0 + k,
-            "luts": 4000 + 700 * k * (k % 3),
-            "energy_nj": 20.0 + 9 * k,
-        }
-        for k in range(9)
+    choice = Choice({"input_bits": 1, "weight_bits": 2, "plan": "<b>default</b>", "clock_mhz": 100.0})
+    settings = Settings(
+        version=1,
+        tool="",
+        source=Source("network", "a <script>", ""),
+        board="",
+        objectives=list(axes),
+        budget={},
+        space={},
+        images=ImageSet("", "", 0, 0),
+        seed=0,
+        population=1,
+    )
+    found = [
+        dict(zip(axes, (0.9 + k / 100, 2.0 + k, 4000 + 700 * k * (k % 3), 20.0 + 9 * k), strict=True)) for k in range(9)
     ]
-    values = {"input_bits": 1, "weight_bits": 2, "plan": "<b>default</b>", "clock_mhz": 100.0}
-    data = {
-        "settings": {"source": {"name": "a <script>"}},
-        "objectives": [{"figure": axis} for axis in axes],
-        "counts": {"fits": 9, "over budget": 0, "refused": 0},
-        "estimate_error": {"luts": None, "brams": None},
-        "front": [
-            {"trial": k, "parameters": values, "figures": {axis: points[k][axis] for axis in axes}} for k in range(6)
-        ],
-        "chart": {"axes": list(axes), "points": points},
-        "trials": points,
-    }
+    rows = [Row(k, choice, (), VariantNote("", "", ""), one, {}) for k, one in enumerate(found)]
+    data = Summary(settings, rows, [Entry(row, Files("", ""), None, {}) for row in rows[:6]], "")
     (tmp_path / "front.html").write_text(exploration(data, "some board"))
     with opened(browser, tmp_path / "front.html", width=width) as (page, problems):
         drawn = page.evaluate("""() => [...document.querySelectorAll("figure")].map(
