@@ -1,10 +1,11 @@
 """What the benchmarks share: one kind of row, images, tables and JSON."""
 
+import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from rich.console import Console
@@ -52,6 +53,11 @@ class Row:
         """Return it with its verdict."""
         return asdict(self) | {"ratio": self.ratio and round(self.ratio, 4), "reached": self.reached}
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Return the row that :meth:`to_json` gave."""
+        return cls(**{field.name: data[field.name] for field in fields(cls)})
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -96,6 +102,11 @@ def best_seconds(function: Callable[[], object], repeats: int = 5) -> float:
         function()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows in the file that :func:`publish` wrote; :class:`KeyError` if something is missing."""
+    return [Row.of(row) for row in json.loads(path.read_text())["rows"]]
 
 
 def publish(name: str, title: str, rows: Sequence[Row], setting: Setting, seconds: float, console: Console) -> None:

@@ -17,11 +17,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.worked_out import RecordedBuild, differences
+from benchmarks.frame import read_rows
+from benchmarks.recorded_build import RecordedBuild
+from benchmarks.worked_out import differences
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
+from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.hw.flow.digests import generator_digest
 
 BUILDS = Path("docs/figures/builds.json")
@@ -35,18 +37,19 @@ HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (
 
 def read_builds() -> list[RecordedBuild]:
     """Return the list of recorded builds, empty without the file."""
-    return json.loads(BUILDS.read_text())["builds"] if BUILDS.is_file() else []
+    entries = json.loads(BUILDS.read_text())["builds"] if BUILDS.is_file() else []
+    return [RecordedBuild.from_json(**entry) for entry in entries]
 
 
 def record(root: Path = Path("build")) -> None:
     """Add every finished build below ``root`` to the file, in place of an earlier one of the same command."""
-    kept = {entry["command"]: entry for entry in read_builds()}
+    kept = {entry.command: entry for entry in read_builds()}
     for path in sorted(root.glob("*/build.json"), key=lambda p: p.stat().st_mtime):
-        entry = entry_of(json.loads(path.read_text()))
-        if entry["generator"] == generator_digest()[:16]:  # others belong to another commit
-            kept[entry["command"]] = entry
-    builds = sorted(kept.values(), key=lambda entry: (entry["board"], entry["network"], entry["command"]))
-    write_json(BUILDS, {"format": "s2nn-builds", "version": 1, "builds": builds})
+        entry = RecordedBuild.of(BuildRecord.of(json.loads(path.read_text())), commit())
+        if entry.generator == generator_digest()[:16]:  # others belong to another commit
+            kept[entry.command] = entry
+    builds = sorted(kept.values(), key=lambda entry: (entry.board, entry.network, entry.command))
+    write_json(BUILDS, {"format": "s2nn-builds", "version": 1, "builds": [entry.to_json() for entry in builds]})
     write_tables()
     print(f"{len(builds)} builds in {BUILDS}")
 
@@ -56,10 +59,10 @@ def record_paths(source: Path = Path("build/bench/paths.json")) -> None:
     if not source.is_file():
         raise UserError(f"{source} does not exist; make it with: python -m benchmarks paths")
     found: dict[str, dict[str, int]] = {}
-    for row in json.loads(source.read_text())["rows"]:
-        netlist, _, figure = row["what"].partition(": ")
+    for row in read_rows(source):
+        netlist, _, figure = row.what.partition(": ")
         if figure in PATH_FIGURES:
-            found.setdefault(netlist, {})[figure] = int(row["measured"])
+            found.setdefault(netlist, {})[figure] = int(row.measured)
     write_json(PATHS, {"format": "s2nn-paths-table", "version": 1, "commit": commit(), "netlists": found})
     write_tables()
     print(f"{len(found)} netlists in {PATHS}")
@@ -71,30 +74,6 @@ def write_tables() -> None:
         if text != new:
             write_text(document, new)
             print(document)
-
-
-def entry_of(build: dict[str, Any]) -> RecordedBuild:
-    """Return what is recorded of a ``build.json``."""
-    asked, seed = build["options"], build["options"]["seed"]
-    words = [f"MODEL={build['network']['name']}", f"BOARD={build['board']['name']}"]
-    words += [f"FREQ={asked['freq_mhz']:g}"] if asked["freq_mhz"] else []
-    words += [f"SEED={seed}"] if seed != 1 else []
-    words += ["SELFTEST=1"] if build["self_test"] else []
-    return {
-        "command": "make bitstream " + " ".join(words),
-        "commit": commit(),
-        "generator": build.get("generator", ""),
-        "network": build["network"]["name"],
-        "board": build["board"]["name"],
-        "title": build["board"]["title"],
-        "clock": {key: build["clock"].get(key) for key in ("wanted_mhz", "reached_mhz", "clock_mhz")},
-        "used": {name: row["used"] for name, row in build["resources"].items()},
-        "kinds": {name: row["kind"] for name, row in build["resources"].items()},
-        "counted": build["resources_source"],
-        "bitstream": bool(build["bitstream"]),
-        "tools": build["tools"],
-        "seconds": {name: round(value, 1) for name, value in build["seconds"].items()},
-    }
 
 
 def commit() -> str:
@@ -109,18 +88,18 @@ def table(builds: Iterable[RecordedBuild]) -> str:
     """Return the Markdown table of recorded builds."""
     rows = []
     for entry in builds:
-        used, kinds, clock = entry["used"], entry["kinds"], entry["clock"]
-        reached = f"{clock['reached_mhz']:.1f} ({clock['wanted_mhz']:g})" if clock["reached_mhz"] else "not placed here"
+        used, clock = entry.resources, entry.clock
+        reached = f"{clock.reached_mhz:.1f} ({clock.wanted_mhz:g})" if clock.reached_mhz else "not placed here"
         rows.append(
             (
-                f"`{entry['board']}`",
-                f"`{entry['network']}`",
-                f"`{entry['command']}`",
-                f"{used['luts']:,} {kinds['luts']}",
-                f"{used['ffs']:,}",
-                f"{used['brams']:g} {kinds['brams']}",
+                f"`{entry.board}`",
+                f"`{entry.network}`",
+                f"`{entry.command}`",
+                f"{used.luts.used:,} {used.luts.kind}",
+                f"{used.ffs.used:,}",
+                f"{used.brams.used:g} {used.brams.kind}",
                 reached,
-                entry["commit"],
+                entry.commit,
             )
         )
     return markdown(HEADS, rows)
@@ -160,7 +139,7 @@ def check(strict: bool = False) -> int:
         if text != new
     ]
     found, left_out = differences(Path("README.md"), builds)
-    old = [entry["command"] for entry in builds if entry["generator"] != generator_digest()[:16]]
+    old = [entry.command for entry in builds if entry.generator != generator_digest()[:16]]
     for line in wrong + found:
         print(line)
     for line in left_out + [f"recorded with other sources than these: {command}" for command in old]:
@@ -187,6 +166,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (UserError, OSError, ValueError, KeyError) as error:
+    except (UserError, OSError, ValueError, KeyError, TypeError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

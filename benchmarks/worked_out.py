@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.recorded_build import RecordedBuild
 from s2nn_hw.cost.estimate import Estimate, estimate
 from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
@@ -20,7 +21,6 @@ from s2nn_hw.quantize.data import sets
 from s2nn_hw.report.show.words import number, scaled
 
 # of these all test images take seconds; convolutions of colour images take minutes
-RecordedBuild = dict[str, Any]  # an entry of docs/figures/builds.json
 Compared = tuple[str, str, str | None]  # what, as it is written, as it is now: None if it can't be told here
 QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"}
 
@@ -106,8 +106,8 @@ class Known:
         """Return the accuracy in %, of the test set or as the network's file says."""
         if self.images(name) is not None:
             return f"{self.inputs(name)[0]:.2f} %"
-        measured = self.network(name).provenance.get("measured") or {}
-        return f"{100 * measured['accuracy_integer']:.2f} %" if "accuracy_integer" in measured else None
+        said = (self.network(name).provenance.get("measured") or {}).get("accuracy_integer")
+        return None if said is None else f"{100 * said:.2f} %"
 
     def shipped(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
         """Yield the figures of a row of the shipped networks: bits of pixels, accuracy, weights."""
@@ -140,7 +140,7 @@ class Known:
             return
         network, shipped = self.network(name), Path(f"models/{name}.{board.name}.plan.json")
         plan = load_plan(shipped, network) if shipped.is_file() else default_plan(network, board.family)
-        built = next((entry for entry in builds if (entry["network"], entry["board"]) == (name, board.name)), None)
+        built = next((entry for entry in builds if (entry.network, entry.board) == (name, board.name)), None)
         for what, cell, key in (("LUTs", cells[4], "luts"), ("block RAMs", cells[5], "brams")):
             if cell.startswith("~"):
                 guess: Estimate = self.once(
@@ -149,7 +149,11 @@ class Known:
                 used = guess.cells if key == "luts" else guess.counts()[key]
                 yield f"{what}, estimate", cell, f"~{number(used)} {board.budget.title(key)}"
             else:
-                yield what, cell, f"{number(built['used'][key])} {board.budget.title(key)}" if built else None
+                yield (
+                    what,
+                    cell,
+                    f"{number(built.resources.by_name()[key].used)} {board.budget.title(key)}" if built else None,
+                )
         mhz = float(cells[6].split()[0])
         if self.images(name) is None:
             yield "latency and frames/s", "", None

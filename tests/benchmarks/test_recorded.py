@@ -38,6 +38,9 @@ def finished(place, generator, **changes):
                 "seconds": {"place": 1.26},
                 "resources": dict.fromkeys(("luts", "ffs", "brams", "dsps"), row),
                 "resources_source": "nextpnr",
+                "digest": "0" * 64,
+                "flow": "yosys-nextpnr",
+                "missing": [],
             }
             | changes
         )
@@ -49,7 +52,7 @@ def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsy
     finished(tmp_path, "older", network={"name": "old"})
     recorded.main(["builds"])
     (entry,) = recorded.read_builds()
-    assert entry["command"] == "make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6"
+    assert entry.command == "make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6"
     assert (
         "| `ulx3s` | `net` | `make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6` | 12 LUT4 | 12 | 12 LUT4 | "
         "124.2 (120) |" in Path("README.md").read_text()
@@ -62,9 +65,11 @@ def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsy
 
 
 def test_fan_outs_and_levels_are_recorded(recorded, tmp_path):
+    from benchmarks.frame import Row
+
     Path("README.md").write_text("<!-- recorded:paths -->\n<!-- /recorded:paths -->\n<!-- recorded:builds -->\nold")
     rows = [
-        {"what": f"net, xc7: {figure}", "measured": 1000.0 + k}
+        Row(f"net, xc7: {figure}", 1000.0 + k, "").to_json()
         for k, figure in enumerate((*recorded.PATH_FIGURES, "with multiplexers"))
     ]
     with pytest.raises(recorded.UserError, match="make it with: python -m benchmarks paths"):

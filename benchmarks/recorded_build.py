@@ -1,0 +1,125 @@
+"""A build as ``docs/figures/builds.json`` has it: the command that makes it, and what came out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from s2nn_hw.hw.flow.build_record import Asked, BuildRecord
+
+
+@dataclass(frozen=True)
+class RecordedClock:
+    """The clock that was wanted, what the design reaches (None if it was not placed), what it runs at."""
+
+    wanted_mhz: float
+    reached_mhz: float | None
+    clock_mhz: float | None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How much of a ``kind`` of resource was ``used``."""
+
+    kind: str
+    used: float
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a build takes of its device."""
+
+    luts: Counted
+    ffs: Counted
+    brams: Counted
+    dsps: Counted
+
+    @classmethod
+    def of(cls, kinds: Mapping[str, str], used: Mapping[str, float]) -> Self:
+        """Return what was ``used``, of ``kinds``, both by resource."""
+        return cls(**{name: Counted(kinds[name], count) for name, count in used.items()})
+
+    def by_name(self) -> dict[str, Counted]:
+        """Return them by resource."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class RecordedBuild:
+    """A build.
+
+    command    that makes it
+    commit     of the sources, with ``+`` where files differed
+    generator  the beginning of the digest of the package's sources
+    network, board, title   names, and the board's title
+    clock, resources
+    counted    by what resources were counted
+    bitstream  whether there was one
+    tools      versions by name
+    seconds    of each stage
+    """
+
+    command: str
+    commit: str
+    generator: str
+    network: str
+    board: str
+    title: str
+    clock: RecordedClock
+    resources: Resources
+    counted: str
+    bitstream: bool
+    tools: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def of(cls, build: BuildRecord, commit: str) -> Self:
+        """Return what is recorded of ``build``, made of the sources of ``commit``."""
+        clock = build.clock
+        return cls(
+            command=command(build),
+            commit=commit,
+            generator=build.generator or "",
+            network=build.network.name or "",
+            board=build.board.name or "",
+            title=build.board.title or "",
+            clock=RecordedClock(clock.wanted_mhz, clock.reached_mhz, clock.clock_mhz),
+            resources=Resources(**{name: Counted(row.kind, row.used) for name, row in build.resources.items()}),
+            counted=build.resources_source,
+            bitstream=bool(build.bitstream),
+            tools=build.tools,
+            seconds={name: round(value, 1) for name, value in (build.seconds or {}).items()},
+        )
+
+    @classmethod
+    def from_json(cls, *, clock: dict[str, Any], used: dict[str, float], kinds: dict[str, str], **rest: Any) -> Self:
+        """Return the build whose :meth:`to_json` has these entries; :class:`TypeError` if one is missing or unknown."""
+        return cls(clock=RecordedClock(**clock), resources=Resources.of(kinds, used), **rest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the file."""
+        counts = self.resources.by_name()
+        return {
+            "command": self.command,
+            "commit": self.commit,
+            "generator": self.generator,
+            "network": self.network,
+            "board": self.board,
+            "title": self.title,
+            "clock": asdict(self.clock),
+            "used": {name: row.used for name, row in counts.items()},
+            "kinds": {name: row.kind for name, row in counts.items()},
+            "counted": self.counted,
+            "bitstream": self.bitstream,
+            "tools": self.tools,
+            "seconds": self.seconds,
+        }
+
+
+def command(build: BuildRecord) -> str:
+    """Return the command that makes ``build``."""
+    asked = build.options or Asked()
+    words = [f"MODEL={build.network.name}", f"BOARD={build.board.name}"]
+    words += [f"FREQ={asked.freq_mhz:g}"] if asked.freq_mhz else []
+    words += [f"SEED={asked.seed}"] if asked.seed not in (None, 1) else []
+    words += ["SELFTEST=1"] if build.self_test else []
+    return "make bitstream " + " ".join(words)
