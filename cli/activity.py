@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from s2nn_hw.activity_record import ActivityRecord, Toggles, load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
@@ -95,8 +96,8 @@ class Sent:
         return {"count": len(self.pictures), "source": f"{self.where}, the first {len(self.pictures)}"}
 
 
-def activity(source: Path, options: Options) -> dict[str, Any]:
-    """Count the toggles of a synthesised accelerator on images; write them, print them, return the JSON.
+def activity(source: Path, options: Options) -> ActivityRecord:
+    """Count the toggles of a synthesised accelerator on images; write them, print them, return the record.
 
     ``source``: a network's file or the folder of a finished build.
     """
@@ -109,18 +110,18 @@ def activity(source: Path, options: Options) -> dict[str, Any]:
     digest = _digest(subject, sent, options.idle, identity)
     folder = _folder(subject, options, digest)
     console = Terminal(stderr=True)
-    data = _finished(folder, digest)
-    if data is None:
-        data = _measured(subject, sent, options, identity, digest, folder, console)
+    record = _finished(folder, digest)
+    if record is None:
+        record = ActivityRecord.of(_measured(subject, sent, options, identity, digest, folder, console))
     else:
         console.print(f"{folder} has these figures already: nothing to do", soft_wrap=True)
     if options.as_json:
-        print(json.dumps(data, indent=2, ensure_ascii=False))
+        print(json.dumps(record.to_json(), indent=2, ensure_ascii=False))
     else:
-        show(data, folder)
+        show(record, folder)
         words = [] if build else ["--board", subject.board, *(["--plan", options.plan] if options.plan else [])]
         next_step("report", source, *words, "--html")
-    return data
+    return record
 
 
 def _subject(source: Path, network: Network, build: BuildRecord | None, options: Options) -> Subject:
@@ -176,14 +177,13 @@ def _folder(subject: Subject, options: Options, digest: str) -> Path:
     return options.build / "activity" / name
 
 
-def _finished(folder: Path, digest: str) -> dict[str, Any] | None:
+def _finished(folder: Path, digest: str) -> ActivityRecord | None:
     """Return the figures in ``folder`` if they are those of ``digest`` and whole, else None."""
     try:
-        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = load_activity(folder / RECORD)
+    except UserError:  # none, or a damaged one
         return None
-    whole = isinstance(data, dict) and data.get("digest") == digest
-    return data if whole and all((folder / name).is_file() for name in (SAIF, NETLIST)) else None
+    return record if record.digest == digest and all((folder / name).is_file() for name in (SAIF, NETLIST)) else None
 
 
 def _measured(
@@ -246,34 +246,31 @@ def _bar(console: Console, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def show(data: dict[str, Any], folder: Path) -> None:
-    """Print the figures of ``activity.json``, per frame."""
-    console = terminal(tables=True)
+def show(record: ActivityRecord, folder: Path) -> None:
+    """Print the figures of ``record``, per frame."""
+    console, board = terminal(tables=True), record.board
     table = Table(
-        title=f"{data['network']['name']} on {data['board']['name']} ({data['board']['device']}): activity "
-        f"per frame, mean of {data['frames']}"
+        title=f"{record.network['name']} on {board['name']} ({board['device']}): activity "
+        f"per frame, mean of {record.frames}"
     )
     table.add_column("layer")
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right")
-    frame = data["frame"]["rows"]
-    total = {"name": "all"} | {name: sum(row[name] for row in frame) for name in HEADINGS}
-    for row in [*frame, total]:
-        table.add_row(row["name"], *(f"{row[name]:,.0f}" for name in HEADINGS))
+    for row in (*record.frame.rows, Toggles.summed("all", record.frame.rows)):
+        table.add_row(row.name, *(f"{getattr(row, name):,.0f}" for name in HEADINGS))
     console.print(table)
-    idle = sum(row[name] for row in data["idle"]["rows"] for name in ("lut", "carry", "ff", "bram"))
-    cycles = data["cycles"]
+    idle, cycles = sum(count for row in record.idle.rows for count in row.outputs), record.cycles
     lines = [
-        f"{counted(data['frames'], 'frame')} back to back, {cycles['per_frame']:,.1f} cycles each; then "
-        f"{cycles['idle']:,} idle cycles with {idle:,.1f} toggles each",
-        f"netlist of {data['netlist']['tool']} in {data['simulator']}: class, scores and cycles equal the golden model",
+        f"{counted(record.frames, 'frame')} back to back, {cycles.per_frame:,.1f} cycles each; then "
+        f"{cycles.idle:,} idle cycles with {idle:,.1f} toggles each",
+        f"netlist of {record.netlist.tool} in {record.simulator}: class, scores and cycles equal the golden model",
         "toggles without glitches; the host link is not in them",
     ]
-    if data["vivado"]:
-        watts = data["vivado"]
+    watts = record.watts
+    if watts:
         lines.append(
-            f"Vivado with this activity: {watts['total_w']:g} W, dynamic {watts['dynamic_w']:g} W, static "
-            f"{watts['static_w']:g} W"
+            f"Vivado with this activity: {watts.total_w:g} W, dynamic {watts.dynamic_w:g} W, static "
+            f"{watts.static_w:g} W"
         )
     lines.append(f"figures: {folder / RECORD}, {folder / SAIF}")
     for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,16 @@ class Toggles:
         if any(not 0 <= value < float("inf") for value in priced.values()):
             raise ValueError("rows of activity must be there, finite and not negative")
         return cls(name=row["name"], **priced, **{name: row.get(name, 0.0) for name in NOT_PRICED})
+
+    @classmethod
+    def summed(cls, name: str, rows: Sequence[Toggles]) -> Toggles:
+        """Return the sums of ``rows`` under another name."""
+        return cls(name, **{count: sum(getattr(row, count) for row in rows) for count in COUNTS})
+
+    @property
+    def outputs(self) -> tuple[float, float, float, float]:
+        """Toggles of outputs, by class of resource."""
+        return self.lut, self.carry, self.ff, self.bram
 
     @property
     def clock_pins(self) -> float:
@@ -130,6 +140,15 @@ class LinkLoad:
 
 
 @dataclass(frozen=True)
+class Watts:
+    """Vivado's figures of power."""
+
+    total_w: float
+    dynamic_w: float
+    static_w: float
+
+
+@dataclass(frozen=True)
 class ActivityRecord:
     """What ``s2nn-hw activity`` counted, field by field as in ``docs/activity.md``.
 
@@ -196,6 +215,11 @@ class ActivityRecord:
                 "idle": idle,
             }
         )
+
+    @property
+    def watts(self) -> Watts | None:
+        """The power that Vivado tells, None without it."""
+        return Watts(*(self.vivado[field.name] for field in fields(Watts))) if self.vivado else None
 
     def is_of(self, network_digest: str, plan: Mapping[str, Any]) -> bool:
         """Return whether it is of the network of that digest under ``plan`` (its JSON)."""
