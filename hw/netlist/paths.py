@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 from s2nn_hw.hw.netlist.flat import FlatNetlist, Pin
@@ -29,7 +29,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Path:
+class RegisterPath:
     """The deepest way from one register to another.
 
     ``levels``: LUTs and carry chains; ``multiplexers``: those of slices on the way, which ``levels`` leaves out.
@@ -56,7 +56,7 @@ class Paths:
     levels_with_multiplexers: int
     nets: tuple[Net, ...]
     clocks: tuple[Net, ...]
-    paths: tuple[Path, ...]
+    paths: tuple[RegisterPath, ...]
     cells: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Paths:
         return {"format": "s2nn-paths", "version": 1, **asdict(self)}
 
 
-def read_paths(path: FilePath | str, library: CellLibrary, *, shown: int = SHOWN) -> Paths:
+def read_paths(path: Path | str, library: CellLibrary, *, shown: int = SHOWN) -> Paths:
     """Return :class:`Paths` of the netlist in file ``path``, with ``shown`` nets and paths at most."""
     return find_paths(FlatNetlist.read(path, library), shown=shown)
 
@@ -107,8 +107,8 @@ def _ends(netlist: FlatNetlist, before: Arrivals) -> Iterator[tuple[Pin, int]]:
                     yield (cell, port, index), net
 
 
-def _deepest(netlist: FlatNetlist, before: Arrivals, ends: list[tuple[Pin, int]], shown: int) -> Iterator[Path]:
-    """Yield the deepest :class:`Path` of each pair of registers, bits and copies of one name taken together."""
+def _deepest(netlist: FlatNetlist, before: Arrivals, ends: list[tuple[Pin, int]], shown: int) -> Iterator[RegisterPath]:
+    """Yield the deepest :class:`RegisterPath` of each pair of registers, bits and copies of one name taken together."""
     found: dict[tuple[str, str], tuple[Pin, int]] = {}
     alike: Counter[tuple[str, str]] = Counter()
     for pin, net in sorted(ends, key=lambda end: (-before[end[1]][0], end)):
@@ -124,7 +124,7 @@ def _deepest(netlist: FlatNetlist, before: Arrivals, ends: list[tuple[Pin, int]]
     for key, (pin, net) in found.items():
         first, way = _way(before, net)
         kinds = [netlist.kind(cell) for _, cell in way]
-        yield Path(
+        yield RegisterPath(
             before[net][0],
             kinds.count("mux"),
             _start(netlist, first),
