@@ -120,9 +120,11 @@ class NetlistFacts:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> NetlistFacts:
         """Return those in ``data``, where ``what`` and ``cells`` must be, and block RAMs be counts."""
-        block_share(data["cells"])
+        needed = {name: data[name] for name in ("cells", "what")}
         rest: dict[str, Any] = {name: data.get(name) for name in ("tool", "file", "nets", "flip_flops")}
-        return cls(what=data["what"], cells=data["cells"], **rest)
+        made = cls(**needed, **rest)
+        block_share(made.cells)
+        return made
 
 
 def block_share(cells: Mapping[str, int]) -> float:
@@ -137,6 +139,14 @@ class LinkLoad:
 
     flip_flops: int | None
     by: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> LinkLoad:
+        """Return the one in ``data``; :class:`ValueError` unless its flip-flops are a count or None."""
+        made = cls(*(data[field.name] for field in fields(cls)))
+        if not (made.flip_flops is None or 0 <= made.flip_flops < float("inf")):
+            raise ValueError("flip-flops of the link must be a count")
+        return made
 
 
 @dataclass(frozen=True)
@@ -194,27 +204,16 @@ class ActivityRecord:
         not sensible; the other fields are taken as they come.
         """
         frame, idle = ActivityTable.of(data["frame"]), ActivityTable.of(data["idle"])
-        if list(frame.by_name) != list(idle.by_name) or not data["cycles"]["per_frame"] > 0 or not data["frames"] > 0:
+        cycles, frames = Cycles.of(data["cycles"]), data["frames"]
+        if list(frame.by_name) != list(idle.by_name) or not cycles.per_frame > 0 or not frames > 0:
             raise ValueError("frame and idle must have the same rows, cycles and frames must be positive")
-        netlist = NetlistFacts.of(data["netlist"])
-        link = data["link"]["flip_flops"]
-        if not (link is None or 0 <= link < float("inf")):
-            raise ValueError("flip-flops of the link must be a count")
-        texts = (netlist.what, data["link"]["by"], data["simulator"], data["saif"])
+        netlist, link = NetlistFacts.of(data["netlist"]), LinkLoad.of(data["link"])
+        texts = (netlist.what, link.by, *(data[name] for name in ("simulator", "saif")))
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("netlist.what, link.by, simulator and saif must be text")
         known: dict[str, Any] = {field.name: data.get(field.name) for field in fields(cls)}
-        return cls(
-            **known
-            | {
-                "cycles": Cycles.of(data["cycles"]),
-                "netlist": netlist,
-                "compared": tuple(data.get("compared") or ()),
-                "link": LinkLoad(link, data["link"]["by"]),
-                "frame": frame,
-                "idle": idle,
-            }
-        )
+        parts = {"cycles": cycles, "netlist": netlist, "link": link, "frame": frame, "idle": idle}
+        return cls(**known | parts | {"compared": tuple(data.get("compared") or ())})
 
     @property
     def watts(self) -> Watts | None:
