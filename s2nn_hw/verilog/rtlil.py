@@ -61,6 +61,10 @@ class Cell:
         text = self.parameters.get(parameter, "0")
         return int(text.partition("'")[2].lstrip("s"), 2) if "'" in text else int(text)
 
+    def set_number(self, parameter: str, value: int) -> None:
+        """Set ``parameter`` to a number."""
+        self.parameters[parameter] = str(value)
+
     def inputs(self, modules: "Mapping[str, Module]") -> Iterator[tuple[str, Bits]]:
         """Yield ``(port, signal)`` of the inputs; ``modules``: of the design by name."""
         inner = modules.get(self.kind)

@@ -131,10 +131,10 @@ def _drop_unread(module: Module, modules: Mapping[str, Module]) -> None:
 def _set_width(cell: Cell, width: int) -> None:
     """Make an operator or ``$mux`` one of ``width`` bits; operators are cut to it by :func:`_equal_widths`."""
     if cell.kind == "$mux":
-        cell.parameters["\\WIDTH"] = str(width)
+        cell.set_number("\\WIDTH", width)
         cell.ports |= {port: resized(cell.ports[port], width) for port in ("\\A", "\\B")}
     else:
-        cell.parameters["\\Y_WIDTH"] = str(width)
+        cell.set_number("\\Y_WIDTH", width)
 
 
 def _shorten(module: Module, modules: Mapping[str, Module]) -> None:
@@ -217,7 +217,7 @@ def _widen_result(module: Module, cell: Cell) -> None:
         module.wires[wire.name] = wire
         module.connections.append((result, [Part(wire.name, 0, width_of(result))]))
         cell.ports[Y] = [Part(wire.name, 0, width)]
-        cell.parameters["\\Y_WIDTH"] = str(width)
+        cell.set_number("\\Y_WIDTH", width)
 
 
 def _is_zero(signal: Bits) -> bool:
