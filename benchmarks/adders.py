@@ -1,7 +1,6 @@
 """Sums of constant weights as logic: the mapping against adders, tables and da4ml, synthesised alike."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import component_command
 from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
-from s2nn_hw.hw.flow.toolreports import nextpnr_report
+from s2nn_hw.hw.flow.toolreports import nextpnr_report, yosys_cells
 from s2nn_hw.network.store import load
 from s2nn_hw.verilog.convert import to_verilog
 
@@ -101,7 +100,7 @@ class Synthesis:
         folder = self._folder(files, family, script)
         if not (folder / "stat.json").is_file():
             run_tool(self.yosys, ["-q", "-p", script], ToolFiles(folder, "yosys.log"), tick=lambda _="": None)
-        return json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"], folder
+        return yosys_cells(folder / "stat.json"), folder
 
     def clock_mhz(self, files: Mapping[str, str], inputs: int, outputs: int, ports: designs.ShiftedPorts) -> float:
         """Return the clock that an ECP5 85F, speed grade 6, reaches after routing, between shift registers."""

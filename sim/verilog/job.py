@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 JOB, LINK_JOB = "job.json", "link.json"
 
@@ -43,7 +43,7 @@ class Job:
         (folder / JOB).write_text(json.dumps(asdict(self)))
 
     @classmethod
-    def read(cls) -> "Job":
+    def read(cls) -> Self:
         """Return the one in the working folder."""
         return cls(**json.loads(Path(JOB).read_text()))
 
@@ -61,9 +61,9 @@ class Phase:
         return asdict(self) | {"send": self.send.hex()}
 
     @classmethod
-    def of(cls, data: dict[str, Any]) -> "Phase":
-        """Return the phase of :meth:`to_json`."""
-        return cls(**data | {"send": bytes.fromhex(data["send"])})
+    def of(cls, *, send: str, clocks: int, reset_before: int | None) -> Self:
+        """Return the phase whose :meth:`to_json` has these entries."""
+        return cls(bytes.fromhex(send), clocks, reset_before)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ class LinkJob:
         (folder / LINK_JOB).write_text(json.dumps(data), encoding="utf-8")
 
     @classmethod
-    def read(cls) -> "LinkJob":
+    def of(cls, *, clocks: int, phases: Sequence[dict[str, Any]]) -> Self:
+        """Return the job whose file has these entries."""
+        return cls(clocks, [Phase.of(**phase) for phase in phases])
+
+    @classmethod
+    def read(cls) -> Self:
         """Return the one in the working folder."""
-        data = json.loads(Path(LINK_JOB).read_text(encoding="utf-8"))
-        return cls(data["clocks"], [Phase.of(phase) for phase in data["phases"]])
+        return cls.of(**json.loads(Path(LINK_JOB).read_text(encoding="utf-8")))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Outcome:
     seen: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def joined(cls, parts: Sequence["Outcome"]) -> "Outcome":
+    def joined(cls, parts: Sequence[Self]) -> Self:
         """Return what came in ``parts``, one behind the other."""
         return cls(
             np.concatenate([part.classes for part in parts]),
