@@ -17,19 +17,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from s2nn_hw.hw.flow.toolreports import netlist_cells
+from s2nn_hw.verilog.netlist import Bit, Cell
 
-Cell = Mapping[str, Any]  # in yosys's JSON form
 Cells = Mapping[str, Cell]
-Bit = int | str  # a net, or a constant
 Load = tuple[str, str, int]
 Drivers = dict[Bit, str]
 Loads = dict[Bit, list[Load]]
 
 TABLES = {"INV", *(f"LUT{n}" for n in range(1, 7))}
 PAIRED = TABLES - {"LUT6"}  # may stand behind a carry bit
+CARRY, MUX = "CARRY4", "MUXF7"
+# pins of a carry: what its bits take, carries out, carry in; what a multiplexer chooses from
+SELECT, DATA, CARRIES, ONWARD = "S", "DI", "CO", "CI"
+CHOSEN = ("I0", "I1")
 BITS = 4
 PAIR_INPUTS = 5
 # halves of the memories and shift registers; what takes a whole table
@@ -70,12 +72,12 @@ def count_half_luts(path: Path, top: str = "top") -> HalfLuts:
 
 
 def of_cells(cells: Cells) -> HalfLuts:
-    """Return the :class:`HalfLuts` of ``{name: cell}`` in yosys's JSON form."""
-    types = Counter(cell["type"] for cell in cells.values())
+    """Return the :class:`HalfLuts` of ``{name: cell}``."""
+    types = Counter(cell.type for cell in cells.values())
     drivers, loads = _ends(cells)
     added = _muxes(cells, drivers)
     for name, cell in cells.items():
-        if cell["type"] == "CARRY4":
+        if cell.type == CARRY:
             added += _carry(name, cell, cells, drivers, loads)
     whole = sum(MEMORY.get(kind, 1) * types[kind] for kind in WHOLE)
     halves = sum(types[kind] for kind in TABLES) + sum(n * types[kind] for kind, n in MEMORY.items()) + added
@@ -87,11 +89,11 @@ def _ends(cells: Cells) -> tuple[Drivers, Loads]:
     drivers: Drivers = {}
     loads: Loads = {}
     for name, cell in cells.items():
-        for port, bits in cell["connections"].items():
+        for port, bits in cell.pins.items():
             for index, bit in enumerate(bits):
                 if isinstance(bit, str):  # a constant, or x for no net
                     continue
-                if cell["port_directions"][port] == "output":
+                if cell.directions[port] == "output":
                     drivers[bit] = name
                 else:
                     loads.setdefault(bit, []).append((name, port, index))
@@ -100,14 +102,9 @@ def _ends(cells: Cells) -> tuple[Drivers, Loads]:
 
 def _muxes(cells: Cells, drivers: Drivers) -> int:
     def table(bit: Bit) -> bool:
-        return bit in drivers and cells[drivers[bit]]["type"] in TABLES
+        return bit in drivers and cells[drivers[bit]].type in TABLES
 
-    return sum(
-        not table(cell["connections"][port][0])
-        for cell in cells.values()
-        if cell["type"] == "MUXF7"
-        for port in ("I0", "I1")
-    )
+    return sum(not table(cell.bit(port)) for cell in cells.values() if cell.type == MUX for port in CHOSEN)
 
 
 def _carry(name: str, cell: Cell, cells: Cells, drivers: Drivers, loads: Loads) -> int:
@@ -116,21 +113,20 @@ def _carry(name: str, cell: Cell, cells: Cells, drivers: Drivers, loads: Loads) 
     def inputs(bit: Bit) -> list[Bit] | None:
         """Return the inputs of the table that drives ``bit`` and nothing else, None if there is no such table."""
         driver = cells.get(drivers.get(bit, ""))
-        if driver is None or driver["type"] not in PAIRED or len(loads[bit]) > 1:
+        if driver is None or driver.type not in PAIRED or len(loads[bit]) > 1:
             return None
-        ports = driver["connections"].items()
-        return [bit for port, bits in ports if driver["port_directions"][port] == "input" for bit in bits]
+        return driver.inputs()
 
-    added, ports = 0, cell["connections"]
+    added, nothing = 0, ["x"] * BITS
     for index in range(BITS):
-        s, di = ports["S"][index], ports["DI"][index]
+        s, di = cell.pins[SELECT][index], cell.pins[DATA][index]
         before_s, before_di = inputs(s), inputs(di)
         shared = len({*(before_s or ()), *(before_di or ())}) + (before_s is None) + (before_di is None)
         if shared > PAIR_INPUTS:
             before_di = None
             before_s = before_s if before_s and len(before_s) < PAIR_INPUTS else None
         added += (before_s is None and s != "x") + (before_di is None and di != "x")
-        added += _leaves(name, index, cells, loads.get(ports.get("CO", ["x"] * BITS)[index], ()))
+        added += _leaves(name, index, cells, loads.get(cell.pins.get(CARRIES, nothing)[index], ()))
     return added
 
 
@@ -139,6 +135,6 @@ def _leaves(name: str, index: int, cells: Cells, loads: Sequence[Load]) -> bool:
 
     Inside a CARRY4 the next bit takes it without a net; from the last bit it goes to the next CARRY4's CI.
     """
-    onward = [load for load in loads if cells[load[0]]["type"] == "CARRY4" and load[1] == "CI"]
+    onward = [load for load in loads if cells[load[0]].type == CARRY and load[1] == ONWARD]
     inside = index < BITS - 1
     return bool(loads) and (inside or len(loads) > 1 or not onward)

@@ -8,11 +8,12 @@ on top: 0.7 to 1.6 % in the networks tried.
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from s2nn_hw.hw.flow.toolreports import netlist_cells
+from s2nn_hw.verilog.netlist import Cell
 
 TABLE, FLIP_FLOP = "SB_LUT4", "SB_DFF"
+OUT, DATA = "O", "D"  # pins: of a table, of a flip-flop
 
 
 def count_logic_cells(path: Path, top: str = "top") -> int:
@@ -20,19 +21,13 @@ def count_logic_cells(path: Path, top: str = "top") -> int:
     return of_cells(netlist_cells(path, top))
 
 
-def of_cells(cells: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return the count of ``{name: cell}`` in yosys's JSON form."""
-    loads = Counter(
-        bit
-        for cell in cells.values()
-        for port, bits in cell["connections"].items()
-        if cell["port_directions"][port] == "input"
-        for bit in bits
-    )
-    tables = {cell["connections"]["O"][0] for cell in cells.values() if cell["type"] == TABLE}
+def of_cells(cells: Mapping[str, Cell]) -> int:
+    """Return the count of ``{name: cell}``."""
+    loads = Counter(bit for cell in cells.values() for bit in cell.inputs())
+    tables = {cell.bit(OUT) for cell in cells.values() if cell.type == TABLE}
     count = len(tables)
     for cell in cells.values():
-        if cell["type"].startswith(FLIP_FLOP):
-            (data,) = cell["connections"]["D"]
+        if cell.type.startswith(FLIP_FLOP):
+            data = cell.bit(DATA)
             count += not (data in tables and loads[data] == 1)
     return count

@@ -12,6 +12,7 @@ from typing import Any, Self
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.device import Budget
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Weights
+from s2nn_hw.verilog.netlist import Cell, module_of, reading
 
 # nextpnr-xilinx counts half-LUTs, two to a LUT6
 HALF_LUTS, FLIP_FLOPS = "SLICE_LUTX", "SLICE_FFX"
@@ -106,10 +107,11 @@ def yosys_cells(path: Path | str) -> dict[str, int]:
     return design.get("num_cells_by_type", {})
 
 
-def netlist_cells(path: Path, top: str = "top") -> dict[str, dict[str, Any]]:
+def netlist_cells(path: Path, top: str = "top") -> dict[str, Cell]:
     """Return ``{name: cell}`` of module ``top`` in yosys's JSON netlist ``path``."""
     try:
-        return json.loads(path.read_text())["modules"][top]["cells"]
+        with reading():
+            return module_of(json.loads(path.read_text()), top).cells
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"yosys wrote no readable netlist {path} ({error!r}); look at the logs beside it") from None
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.netlist.chunks import chunks
-from s2nn_hw.hw.netlist.flat import DESIGN, FlatNetlist, Json, Pin
+from s2nn_hw.hw.netlist.flat import DESIGN, FlatNetlist, Pin
 from s2nn_hw.hw.netlist.levels import remaining
 from s2nn_hw.hw.netlist.locality import arrange
 from s2nn_hw.hw.netlist.primitives import CellLibrary
 from s2nn_hw.hw.netlist.spread import Left, Spread
+from s2nn_hw.verilog.netlist import Bit, Cell
 
 LIMIT = 64
 LEAST_LIMIT = 4
@@ -175,11 +176,11 @@ class _Pass:
             return "an input of the design", True
         data = netlist.cells[cell]
         if kind not in COPIED or len(list(netlist.nets(cell, "output"))) != 1:
-            return f"an output of {data['type']}", True
-        if any(mark in data.get("attributes", {}) for mark in PLACED):
-            return f"a {data['type']} with a place of its own", True
+            return f"an output of {data.type}", True
+        if data.marked(PLACED):
+            return f"a {data.type} with a place of its own", True
         if kind == "ff" and (net in self.sampling or self._samples(cell)):
-            return f"a {data['type']} that samples another clock", True
+            return f"a {data.type} that samples another clock", True
         return None, True
 
     def _samples(self, register: str) -> bool:
@@ -244,7 +245,7 @@ class _Pass:
         new, self.next_net = self.next_net, self.next_net + 1
         self.netlist.loads[new] = pins
         for cell, port, index in pins:
-            self.netlist.cells[cell]["connections"][port][index] = new
+            self.netlist.cells[cell].pins[port][index] = new
         self.base_net[new] = self.base_net.get(net, net)
         return new
 
@@ -255,15 +256,10 @@ class _Pass:
         name = self._new_name(f"{base}_copy")
         self.base_cell[name] = base
         ((port, index, old),) = netlist.nets(cell, "output")
-        new = {
-            **data,
-            "parameters": dict(data.get("parameters", {})),
-            "attributes": dict(data.get("attributes", {})),
-            "connections": {port: list(bits) for port, bits in data["connections"].items()},
-        }
-        new["connections"][port][index] = net
+        new = data.copy()
+        new.pins[port][index] = net
         self._add(name, new, loads, cluster)
-        self.copies[data["type"]] += 1
+        self.copies[data.type] += 1
         netlist.drivers[net] = [(name, port, index)]
         number = name.rpartition("_copy")[2]
         netlist.add_name(net, f"{netlist.name(self.base_net.get(old, old))}_copy{number}")
@@ -283,7 +279,7 @@ class _Pass:
             else:
                 netlist.loads[net].append(pin)
 
-    def _add(self, name: str, data: Json, loads: list[Pin], cluster: int | None = None) -> None:
+    def _add(self, name: str, data: Cell, loads: list[Pin], cluster: int | None = None) -> None:
         """Add cell ``name`` in the middle of its ``loads``."""
         self.netlist.cells[name] = data
         places = sorted(self.place[pin[0]] for pin in loads if pin[0] != DESIGN)
@@ -336,21 +332,10 @@ class _Pass:
         netlist, made = self.netlist, self.netlist.library.buffer
         name = self._new_name(f"{netlist.name(net)}_buffer")
         new = self._move(part, net)
-        outputs = {made.output: "output"}
-        directions = dict.fromkeys((made.input, *made.idle), "input") | outputs
-        connections = {made.input: [net], **{port: ["0"] for port in made.idle}, made.output: [new]}
-        self._add(
-            name,
-            {
-                "hide_name": 0,
-                "type": made.type,
-                "parameters": dict(made.parameters),
-                "attributes": {},
-                "port_directions": directions,
-                "connections": connections,
-            },
-            part,
-        )
+        directions = dict.fromkeys((made.input, *made.idle), "input") | {made.output: "output"}
+        idle: dict[str, list[Bit]] = {port: ["0"] for port in made.idle}
+        pins: dict[str, list[Bit]] = {made.input: [net], **idle, made.output: [new]}
+        self._add(name, Cell(made.type, pins, directions, dict(made.parameters)), part)
         netlist.drivers[new] = [(name, made.output, 0)]
         netlist.loads[net].append((name, made.input, 0))
         netlist.add_name(new, f"{netlist.name(net)}_buffered{name.rpartition('_buffer')[2]}")

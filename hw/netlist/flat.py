@@ -1,55 +1,67 @@
 """The flattened, mapped netlist that yosys writes as JSON: who drives and who reads each net, and what nets are called.
 
-A *net* is one bit, an integer in the file; the strings "0", "1", "x" and "z" are constants. A *pin* is a tuple
-``(cell, port, index)``; the ports of the design itself are pins of the cell ``""``.
+Its parts are records of :mod:`s2nn_hw.verilog.netlist`, which says what a *net* is. A *pin* is a tuple ``(cell, port,
+index)``; the ports of the design itself are pins of the cell ``""``.
 """
 
 import json
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes, write_text
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Primitive, pin_kind
+from s2nn_hw.verilog.netlist import Bit, Cell, Design, Json, Module, Name, reading
 
 DESIGN = ""  # the cell whose pins are the design's own ports
 
-Json = dict[str, Any]  # a part of yosys's file
 Pin = tuple[str, str, int]
 
 
 class FlatNetlist:
     """The top module of ``design`` (yosys's JSON), mapped to the cells of ``library``.
 
-    ``drivers`` and ``loads``: by net, its pins in the order of the file; an inout pin is in ``inout`` alone.
+    ``cells`` and ``names`` (of nets): its own, by name. ``drivers`` and ``loads``: by net, its pins in the order of the
+    file; an inout pin is in ``inout`` alone.
     :class:`UserError` if it is no flat netlist; ``what`` is how that calls it.
     """
 
     def __init__(self, design: Json, library: CellLibrary, what: str = "netlist") -> None:
-        self.design, self.library = design, library
-        self.module = _top(design, what)
-        self.cells: dict[str, Json] = self.module["cells"]
-        self.ports: dict[str, Json] = self.module["ports"]
-        self.netnames: dict[str, Json] = self.module["netnames"]
+        self.library, top = library, _top(design, what)
         self.drivers: dict[int, list[Pin]] = {}
         self.loads: dict[int, list[Pin]] = {}
         self.inout: dict[int, list[Pin]] = {}
-        self._wire(what)
+        try:
+            self.design = Design.of(design, top)
+            self.module: Module = self.design.module
+            self.cells: dict[str, Cell] = self.module.cells
+            self.names: dict[str, Name] = self.module.names
+            self._wire()
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(
+                f"{what} has cells without connections or directions; it must be what yosys's write_json "
+                "writes after a synth_... command"
+            ) from None
         self._names: dict[int, tuple[bool, int, str]] | None = None
 
     @classmethod
     def read(cls, path: Path | str, library: CellLibrary) -> Self:
         """Return the netlist in the file ``path``; :class:`UserError` if there is none."""
-        try:
-            design = json.loads(read_bytes(path, what="netlist"))
-        except ValueError as error:
-            raise UserError(f"netlist {path} is not JSON ({error}); it is what yosys's write_json writes") from None
-        return cls(design, library, f"netlist {Path(path)}")
+        with reading():
+            try:
+                design = json.loads(read_bytes(path, what="netlist"))
+            except ValueError as error:
+                raise UserError(f"netlist {path} is not JSON ({error}); it is what yosys's write_json writes") from None
+            return cls(design, library, f"netlist {Path(path)}")
+
+    def to_json(self) -> Json:
+        """Return the whole design in yosys's JSON form."""
+        return self.design.to_json()
 
     def write(self, path: Path | str) -> None:
         """Write the whole design as JSON to ``path``, or nothing."""
-        write_text(path, json.dumps(self.design, separators=(",", ":")) + "\n")
+        write_text(path, json.dumps(self.to_json(), separators=(",", ":")) + "\n")
 
     def primitive(self, cell: str) -> Primitive | None:
         """Return the :class:`~s2nn_hw.hw.netlist.primitives.Primitive` of the cell called ``cell``, None if its type
@@ -62,7 +74,7 @@ class FlatNetlist:
 
     def type(self, cell: str) -> str:
         """Return the type of the cell called ``cell``."""
-        return self.cells[cell]["type"]
+        return self.cells[cell].type
 
     def kind(self, cell: str) -> str:
         """Return the kind of the cell called ``cell``: that of its primitive, "port" or "other"."""
@@ -79,8 +91,8 @@ class FlatNetlist:
     def nets(self, cell: str, direction: str) -> Iterator[tuple[str, int, int]]:
         """Yield ``(port, index, net)`` of the connected pins of ``cell`` in ``direction`` ("input", "output")."""
         data = self.cells[cell]
-        directions = data["port_directions"]
-        for port, bits in data["connections"].items():
+        directions = data.directions
+        for port, bits in data.pins.items():
             if directions[port] == direction:
                 for index, net in enumerate(bits):
                     if isinstance(net, int):
@@ -102,12 +114,11 @@ class FlatNetlist:
         """Return the name of ``net``, ``word[3]`` if it is a bit of several; names that people gave come first."""
         if self._names is None:
             self._names = {}
-            for name, entry in self.netnames.items():
-                bits = entry["bits"]
-                hidden = bool(entry.get("hide_name")) or name.startswith("$")
-                for index, bit in enumerate(bits):
+            for name, entry in self.names.items():
+                hidden = entry.hidden or name.startswith("$")
+                for index, bit in enumerate(entry.bits):
                     if isinstance(bit, int):
-                        full = f"{name}[{index}]" if len(bits) > 1 else name
+                        full = f"{name}[{index}]" if len(entry.bits) > 1 else name
                         rank = (hidden, len(full), full)
                         if bit not in self._names or rank < self._names[bit]:
                             self._names[bit] = rank
@@ -115,12 +126,12 @@ class FlatNetlist:
 
     def highest(self) -> int:
         """Return the highest number of a net."""
-        named = (net for entry in self.netnames.values() for net in entry["bits"] if isinstance(net, int))
+        named = (net for entry in self.names.values() for net in entry.bits if isinstance(net, int))
         return max((*self.drivers, *self.loads, *self.inout, *named), default=1)
 
     def taken(self, name: str) -> bool:
         """Whether a cell or a net is called ``name``; yosys wants them apart."""
-        return name in self.cells or name in self.netnames
+        return name in self.cells or name in self.names
 
     def add_name(self, net: int, name: str) -> None:
         """Call ``net`` ``name``, with a number behind it if something is called so."""
@@ -128,10 +139,10 @@ class FlatNetlist:
         while self.taken(free):
             number += 1
             free = f"{name}_{number}"
-        hidden = int(free.startswith("$"))
-        self.netnames[free] = {"hide_name": hidden, "bits": [net], "attributes": {}}
+        hidden = free.startswith("$")
+        self.names[free] = Name([net], hidden)
         if self._names is not None:
-            self._names[net] = (bool(hidden), len(free), free)
+            self._names[net] = (hidden, len(free), free)
 
     def remove(self, cell: str) -> None:
         """Take the cell called ``cell`` away; nets that it drove have no driver then."""
@@ -140,51 +151,43 @@ class FlatNetlist:
                 side[net].remove((cell, port, index))
         del self.cells[cell]
 
-    def connect(self, cell: str, port: str, net: int | str) -> None:
+    def connect(self, cell: str, port: str, net: Bit) -> None:
         """Connect the one input pin ``port`` of ``cell`` to ``net``, a net or a constant."""
         data, pin = self.cells[cell], (cell, port, 0)
-        (before,) = data["connections"].get(port, ["x"])
+        (before,) = data.pins.get(port, ["x"])
         if isinstance(before, int):
             self.loads[before].remove(pin)
-        data["connections"][port], data["port_directions"][port] = [net], "input"
+        data.pins[port], data.directions[port] = [net], "input"
         if isinstance(net, int):
             self.loads.setdefault(net, []).append(pin)
 
     def forget(self, nets: Set[int]) -> None:
         """Take ``nets`` out of the names: a name of theirs alone goes, in others their bits become "x"."""
-        names = self.netnames
-        for name, entry in list(names.items()):
-            kept = ["x" if net in nets else net for net in entry["bits"]]
-            if kept != entry["bits"]:
-                entry["bits"] = kept
+        for name, entry in list(self.names.items()):
+            kept: list[Bit] = ["x" if net in nets else net for net in entry.bits]
+            if kept != entry.bits:
+                entry.bits = kept
                 if not any(isinstance(net, int) for net in kept):
-                    del names[name]
+                    del self.names[name]
         self._names = None
 
     def marked(self, attribute: str) -> set[int]:
         """Return the set of nets of which a name has ``attribute``."""
-        return {
-            net for entry in self.netnames.values() if attribute in entry.get("attributes", {}) for net in entry["bits"]
-        }
+        marked = (entry.bits for entry in self.names.values() if attribute in entry.attributes)
+        return {net for bits in marked for net in bits if isinstance(net, int)}
 
-    def _wire(self, what: str) -> None:
-        try:
-            for name, port in self.ports.items():
-                side = {"input": self.drivers, "output": self.loads}.get(port["direction"], self.inout)
-                self._add(side, DESIGN, name, port["bits"])
-            for cell, data in self.cells.items():
-                directions = data["port_directions"]
-                for port, bits in data["connections"].items():
-                    side = {"output": self.drivers, "input": self.loads}.get(directions[port], self.inout)
-                    self._add(side, cell, port, bits)
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(
-                f"{what} has cells without connections or directions; it must be what yosys's write_json "
-                "writes after a synth_... command"
-            ) from None
+    def _wire(self) -> None:
+        for name, port in self.module.ports.items():
+            side = {"input": self.drivers, "output": self.loads}.get(port.direction, self.inout)
+            self._add(side, DESIGN, name, port.bits)
+        for cell, data in self.cells.items():
+            directions = data.directions
+            for name, bits in data.pins.items():
+                side = {"output": self.drivers, "input": self.loads}.get(directions[name], self.inout)
+                self._add(side, cell, name, bits)
 
     @staticmethod
-    def _add(side: dict[int, list[Pin]], cell: str, port: str, bits: list[int | str]) -> None:
+    def _add(side: dict[int, list[Pin]], cell: str, port: str, bits: list[Bit]) -> None:
         for index, net in enumerate(bits):
             if isinstance(net, int):
                 if net in side:
@@ -193,8 +196,8 @@ class FlatNetlist:
                     side[net] = [(cell, port, index)]
 
 
-def _top(design: Json, what: str) -> Json:
-    """Return the top module of ``design`` if it is flat."""
+def _top(design: Json, what: str) -> str:
+    """Return the name of the top module of ``design`` if it is flat."""
     modules = design.get("modules") if isinstance(design, dict) else None
     if not isinstance(modules, dict) or not all(isinstance(module, dict) for module in modules.values()):
         raise UserError(f"{what} has no modules; it must be what yosys's write_json writes")
@@ -202,20 +205,21 @@ def _top(design: Json, what: str) -> Json:
     if len(tops) != 1:
         raise UserError(f"{what} has {len(tops)} top modules, one is wanted; synthesise with `-top`")
     top = modules[tops[0]]
-    if not all(isinstance(top.get(part), dict) for part in ("ports", "cells", "netnames")):
+    ports, cells, names = (top.get(part) for part in ("ports", "cells", "netnames"))
+    if not (isinstance(ports, dict) and isinstance(cells, dict) and isinstance(names, dict)):
         raise UserError(
             f"{what}: module {tops[0]} has no ports, cells or netnames; it must be what yosys's write_json writes"
         )
     if top.get("processes") or top.get("memories"):
         raise UserError(f"{what}: module {tops[0]} has processes or memories; run yosys's synth_... command first")
-    for name, cell in top["cells"].items():
+    for name, cell in cells.items():
         kind = str(cell.get("type")) if isinstance(cell, dict) else ""
         module = modules.get(kind)
         if kind.startswith("$") and kind != "$scopeinfo":
             raise UserError(f"{what} is not mapped: cell {name} is a {kind}; run yosys's synth_... command first")
         if module is not None and not any(_flag(module, mark) for mark in ("blackbox", "whitebox")):
             raise UserError(f"{what} is not flat: cell {name} is a module, {kind}; synthesise with `-flatten`")
-    return top
+    return tops[0]
 
 
 def _flag(module: Json, name: str) -> bool:

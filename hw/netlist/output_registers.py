@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.hw.netlist.fanout import PLACED
-from s2nn_hw.hw.netlist.flat import FlatNetlist, Json
+from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.primitives import CellLibrary
+from s2nn_hw.verilog.netlist import Bit, Cell
 
 MEMORIES = ("RAMB18E1", "RAMB36E1")
 REGISTER = "FDRE"
+CLOCK, DATA, ENABLE, RESET, OUT = "C", "D", "CE", "R", "Q"  # its pins
 ON = f"{1:032b}"  # as yosys writes a number
 INVERTED = ("IS_C_INVERTED", "IS_D_INVERTED", "IS_R_INVERTED")
 
-Bit = tuple[str, int, int]  # port, index, net of a data output
+Output = tuple[str, int, int]  # port, index, net of a data output
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def absorb(netlist: FlatNetlist) -> Absorbed:
     ports, registers = 0, 0
     left: list[Left] = []
     gone: set[int] = set()
-    memories = [name for name, cell in netlist.cells.items() if cell["type"] in netlist.library.memories]
+    memories = [name for name, cell in netlist.cells.items() if cell.type in netlist.library.memories]
     for memory in memories:
         for side in _sides(netlist.cells[memory]):
             bits = list(_read_bits(netlist, memory, side))
@@ -139,21 +141,20 @@ def absorb(netlist: FlatNetlist) -> Absorbed:
     return Absorbed(ports, registers, tuple(left))
 
 
-def _sides(memory: Json) -> tuple[_Side, ...]:
-    return (_BOTH,) if str(memory["parameters"].get("RAM_MODE", "TDP")).strip() == "SDP" else (_A, _B)
+def _sides(memory: Cell) -> tuple[_Side, ...]:
+    return (_BOTH,) if str(memory.parameters.get("RAM_MODE", "TDP")).strip() == "SDP" else (_A, _B)
 
 
-def _read_bits(netlist: FlatNetlist, memory: str, side: _Side) -> Iterator[Bit]:
+def _read_bits(netlist: FlatNetlist, memory: str, side: _Side) -> Iterator[Output]:
     """Yield ``(port, index, net)`` of the data outputs of ``side`` that something reads."""
     for port, index, net in netlist.nets(memory, "output"):
         if port in side.outputs and netlist.loads.get(net):
             yield port, index, net
 
 
-def _check(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Bit]) -> int | str:
+def _check(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Output]) -> Bit:
     """Return the clock enable that the registers behind ``bits`` share, or raise :class:`_Unfit`."""
-    cell = netlist.cells[memory]
-    parameters, pins = cell["parameters"], cell["connections"]
+    parameters, pins = netlist.cells[memory].parameters, netlist.cells[memory].pins
     if not all(_zero(parameters.get(switch)) for switch in side.switches):
         raise _Unfit("its register is in use")
     if any(str(parameters.get(name, "NONE")).strip() != "NONE" for name in side.extensions):
@@ -170,7 +171,7 @@ def _check(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Bit]) -> i
     return enables.pop()
 
 
-def _enable(netlist: FlatNetlist, net: int, clock: list[int | str] | None) -> int | str:
+def _enable(netlist: FlatNetlist, net: int, clock: list[Bit] | None) -> Bit:
     """Return the clock enable of the register that alone reads ``net``; :class:`_Unfit` if there is no such."""
     loads = netlist.loads[net]
     if len(loads) != 1:
@@ -179,18 +180,18 @@ def _enable(netlist: FlatNetlist, net: int, clock: list[int | str] | None) -> in
         raise _Unfit("an output with another driver")
     name, port, _ = loads[0]
     register = netlist.cells.get(name)
-    if register is None or register["type"] != REGISTER or port != "D":
+    if register is None or register.type != REGISTER or port != DATA:
         raise _Unfit("an output that no plain register reads")
-    pins, parameters = register["connections"], register.get("parameters", {})
-    if any(mark in register.get("attributes", {}) for mark in (*PLACED, "keep")):
+    pins, parameters = register.pins, register.parameters
+    if register.marked((*PLACED, "keep")):
         raise _Unfit("a register to be kept in its place")
-    if pins.get("C") != clock or any(not _zero(parameters.get(name)) for name in INVERTED):
+    if pins.get(CLOCK) != clock or any(not _zero(parameters.get(name)) for name in INVERTED):
         raise _Unfit("a register with another clock or an inverted pin")
-    if pins.get("R") != ["0"]:
+    if pins.get(RESET) != ["0"]:
         raise _Unfit("a register with a reset")
     if not _zero(parameters.get("INIT")):
         raise _Unfit("a register that does not start at 0")
-    (enable,), (out,) = pins.get("CE", ["x"]), pins.get("Q", ["x"])
+    (enable,), (out,) = pins.get(ENABLE, ["x"]), pins.get(OUT, ["x"])
     if not isinstance(out, int) or not (isinstance(enable, int) or enable == "1"):
         raise _Unfit("a register without output or clock enable")
     return enable
@@ -201,15 +202,16 @@ def _zero(value: object) -> bool:
     return value is None or set(str(value).strip()) <= set("0x")
 
 
-def _absorb(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Bit], enable: int | str) -> None:
+def _absorb(netlist: FlatNetlist, memory: str, side: _Side, bits: list[Output], enable: Bit) -> None:
     cell = netlist.cells[memory]
     for port, index, net in bits:
         ((register, _, _),) = netlist.loads[net]
-        (out,) = netlist.cells[register]["connections"]["Q"]
+        out = netlist.cells[register].bit(OUT)
+        assert isinstance(out, int)  # as _enable found it
         netlist.remove(register)
         del netlist.drivers[net], netlist.loads[net]
-        cell["connections"][port][index] = out
+        cell.pins[port][index] = out
         netlist.drivers[out] = [(memory, port, index)]
     for switch, pin in zip(side.switches, side.enables, strict=True):
-        cell["parameters"][switch] = ON
+        cell.parameters[switch] = ON
         netlist.connect(memory, pin, enable)

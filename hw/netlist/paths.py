@@ -78,7 +78,7 @@ def find_paths(netlist: FlatNetlist, *, shown: int = SHOWN) -> Paths:
     clocks = [net for net in by_loads if netlist.is_clock(net)]
     apart = set(clocks)
     data = [net for net in by_loads if net not in apart]
-    cells = Counter(cell["type"] for cell in netlist.cells.values())
+    cells = Counter(cell.type for cell in netlist.cells.values())
     return Paths(
         family=netlist.library.family,
         highest=len(netlist.loads[data[0]]) if data else 0,
@@ -94,7 +94,7 @@ def find_paths(netlist: FlatNetlist, *, shown: int = SHOWN) -> Paths:
 def _net(netlist: FlatNetlist, net: int) -> Net:
     drivers = netlist.drivers.get(net, [("", "", 0)])
     kinds = Counter(netlist.pin_kind(pin) for pin in netlist.loads[net])
-    driver = netlist.cells[drivers[0][0]]["type"] if drivers[0][0] else None
+    driver = netlist.type(drivers[0][0]) if drivers[0][0] else None
     return Net(netlist.name(net), driver, len(netlist.loads[net]), dict(kinds.most_common()))
 
 
@@ -150,12 +150,12 @@ def _through(netlist: FlatNetlist, way: list[tuple[int, str]]) -> Iterator[tuple
     for place, (net, cell) in enumerate(way):
         following = netlist.kind(way[place + 1][1]) if place + 1 < len(way) else None
         if not (netlist.kind(cell) == "carry" and following == "carry"):
-            yield netlist.cells[cell]["type"], netlist.name(net)
+            yield netlist.type(cell), netlist.name(net)
 
 
 def _start(netlist: FlatNetlist, net: int) -> str:
     cell = netlist.drivers[net][0][0]
-    return netlist.name(net) if netlist.kind(cell) == "ff" else f"{cell} ({netlist.cells[cell]['type']})"
+    return netlist.name(net) if netlist.kind(cell) == "ff" else f"{cell} ({netlist.type(cell)})"
 
 
 def _end(netlist: FlatNetlist, pin: Pin) -> str:
@@ -163,8 +163,8 @@ def _end(netlist: FlatNetlist, pin: Pin) -> str:
     if netlist.kind(cell) == "ff":
         outputs = [net for _, _, net in netlist.nets(cell, "output")]
         return f"{netlist.name(outputs[0]) if outputs else cell}, {port}"
-    wide = len(netlist.cells[cell]["connections"][port]) > 1
-    return f"{cell} ({netlist.cells[cell]['type']}), {port}" + (f"[{index}]" if wide else "")
+    wide = len(netlist.cells[cell].pins[port]) > 1
+    return f"{cell} ({netlist.type(cell)}), {port}" + (f"[{index}]" if wide else "")
 
 
 def _word(name: str) -> str:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.hw.netlist.fanout import PLACED
-from s2nn_hw.hw.netlist.flat import FlatNetlist, Json
+from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.levels import REGISTERS, Arrivals, arrivals, remaining
 from s2nn_hw.hw.netlist.primitives import CellLibrary
+from s2nn_hw.verilog.netlist import Bit, Cell
 
 ROUNDS = 24
+OUT, INIT = "O", "INIT"  # of a LUT: its output, and the parameter that holds its table
 
-Table = tuple[list[int | str], tuple[int, ...]]  # inputs, the lowest first: nets or constants; outputs by their number
+Table = tuple[list[Bit], tuple[int, ...]]  # inputs, the lowest first; outputs by their number
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,7 @@ def _round(netlist: FlatNetlist, wanted: int, changed: Counter[str], gone: set[i
 
 
 def _is_lut(netlist: FlatNetlist, cell: str) -> bool:
-    return netlist.kind(cell) == "lut" and not any(
-        mark in netlist.cells[cell].get("attributes", {}) for mark in (*PLACED, "keep")
-    )
+    return netlist.kind(cell) == "lut" and not netlist.cells[cell].marked((*PLACED, "keep"))
 
 
 def _driver(netlist: FlatNetlist, net: int) -> str | None:
@@ -153,30 +153,28 @@ def _merge(netlist: FlatNetlist, source: str, cell: str, changed: Counter[str]) 
         values[net] = _look_up(first, values)
         rows.append(_look_up(second, values))
     data = netlist.cells[cell]
-    changed[data["type"]] -= 1
+    changed[data.type] -= 1
     for port, index, bit in list(netlist.nets(cell, "input")):
         netlist.loads[bit].remove((cell, port, index))
-    data["type"] = f"LUT{len(inputs)}"
-    changed[data["type"]] += 1
-    data["parameters"] = {"INIT": "".join(map(str, reversed(rows)))}
+    data.type = f"LUT{len(inputs)}"
+    changed[data.type] += 1
+    data.parameters = {INIT: "".join(map(str, reversed(rows)))}
     ports = [f"I{k}" for k in range(len(inputs))]
-    data["port_directions"] = dict.fromkeys(ports, "input") | {"O": "output"}
-    data["connections"] = {port: [bit] for port, bit in zip(ports, inputs, strict=True)} | {"O": [out]}
+    data.directions = dict.fromkeys(ports, "input") | {OUT: "output"}
+    data.pins = {port: [bit] for port, bit in zip([*ports, OUT], [*inputs, out], strict=True)}
     for port, bit in zip(ports, inputs, strict=True):
         netlist.loads.setdefault(bit, []).append((cell, port, 0))
-    netlist.drivers[out] = [(cell, "O", 0)]
+    netlist.drivers[out] = [(cell, OUT, 0)]
     return True
 
 
-def _table(data: Json) -> Table:
-    """Return ``(inputs, the lowest first: nets or constants; outputs by their number)`` of a LUT or an inverter."""
-    pins = data["connections"]
-    if data["type"] == "INV":
-        return [pins["I"][0]], (1, 0)
-    count = int(data["type"][3:])
-    init = data["parameters"]["INIT"]
+def _table(cell: Cell) -> Table:
+    """Return the table of a LUT or an inverter."""
+    if cell.type == "INV":
+        return [cell.bit("I")], (1, 0)
+    count, init = int(cell.type[3:]), cell.parameters[INIT]
     number = int(init.replace("x", "0"), 2) if isinstance(init, str) else init
-    return [pins[f"I{k}"][0] for k in range(count)], tuple(number >> k & 1 for k in range(1 << count))
+    return [cell.bit(f"I{k}") for k in range(count)], tuple(number >> k & 1 for k in range(1 << count))
 
 
 def _look_up(table: Table, values: Mapping[int, int]) -> int:

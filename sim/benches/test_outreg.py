@@ -135,14 +135,14 @@ def test_every_port_of_a_synthesised_design_is_absorbed(absorbed: Any) -> None:
     assert record.registers == sum(width * ports for width, _, ports, _, _ in SHAPES)
     before, after = (FlatNetlist.read(folder / name, library_of("xc7")) for name in ("before.json", "netlist.json"))
     assert len(before.cells) - len(after.cells) == record.registers
-    memories = [cell for cell in after.cells.values() if cell["type"] in MEMORIES]
-    assert {(cell["type"], cell["parameters"]["RAM_MODE"]) for cell in memories} == {
+    memories = [cell for cell in after.cells.values() if cell.type in MEMORIES]
+    assert {(cell.type, cell.parameters["RAM_MODE"]) for cell in memories} == {
         (kind, mode) for kind in MEMORIES for mode in ("SDP", "TDP")
     } - {("RAMB36E1", "TDP")}
     names = {
         after.name(net).partition("[")[0]
         for net in starts(after)
-        if after.cells[after.drivers[net][0][0]]["type"] in MEMORIES and after.loads.get(net)
+        if after.type(after.drivers[net][0][0]) in MEMORIES and after.loads.get(net)
     }
     assert all("raw" in name or name == "o_payload" for name in names), names
     assert set(after.loads) <= set(after.drivers)

@@ -160,13 +160,11 @@ def test_equal_columns_of_a_parallel_engine_are_counted_once():
 
 def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it():
     from s2nn_hw.hw.flow.ice_cells import of_cells
+    from s2nn_hw.verilog.netlist import Cell
 
     def cell(kind, **pins):
-        return {
-            "type": kind,
-            "port_directions": {p: "output" if p in "OQ" else "input" for p in pins},
-            "connections": {p: [net] for p, net in pins.items()},
-        }
+        directions = {pin: "output" if pin in "OQ" else "input" for pin in pins}
+        return Cell(kind, {pin: [net] for pin, net in pins.items()}, directions)
 
     pair = {"lut": cell("SB_LUT4", I0=2, O=3), "ff": cell("SB_DFFE", C=1, D=3, Q=4)}
     assert of_cells(pair) == 1

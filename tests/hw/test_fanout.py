@@ -3,6 +3,7 @@
 import copy
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,16 +25,15 @@ FAMILIES = ("xc7", "ecp5", "ice40", "gowin")
 @given(seed=st.integers(0, 2**32 - 1), family=st.sampled_from(FAMILIES), limit=st.sampled_from([8, 9, 16]))
 def test_random_netlists_compute_the_same(seed, family, limit):
     before = random_netlist(seed, family)
-    after = copy.deepcopy(before)
-    netlist = FlatNetlist(after, library_of(family))
+    netlist = FlatNetlist(copy.deepcopy(before), library_of(family))
     result = spread(netlist, limit=limit)
     check_wiring(netlist)
     left = {item.net for item in result.left}
     for net, pins in netlist.loads.items():
         assert len(pins) <= limit or netlist.is_clock(net) or netlist.name(net) in left
     assert all("ports of the design" in item.reason for item in result.left)
-    assert result.added == len(after["modules"]["top"]["cells"]) - len(before["modules"]["top"]["cells"])
-    one, other = Evaluator(before), Evaluator(after)
+    assert result.added == len(netlist.cells) - len(before["modules"]["top"]["cells"])
+    one, other = Evaluator(before), Evaluator(netlist.to_json())
     for word in np.random.default_rng(seed).integers(0, 16, 40):
         assert one.clock(int(word)) == other.clock(int(word))
         for name, value in other.state.items():
@@ -78,13 +78,10 @@ def test_a_register_is_copied_with_all_that_it_is():
     original = netlist.cells["driver"]
     for number in (1, 2, 3):
         made = netlist.cells[f"driver_copy{number}"]
-        (net,) = made["connections"].pop("Q")
+        (net,) = made.pins["Q"]
         assert netlist.name(net) == f"enable_copy{number}"
-        assert netlist.module["netnames"][f"enable_copy{number}"]["bits"] == [net]
-        assert made["connections"] == {name: pins for name, pins in original["connections"].items() if name != "Q"}
-        assert {name: made[name] for name in ("type", "parameters", "attributes", "port_directions")} == {
-            name: original[name] for name in ("type", "parameters", "attributes", "port_directions")
-        }
+        assert netlist.names[f"enable_copy{number}"].bits == [net]
+        assert made == replace(original, pins=original.pins | {"Q": [net]})
     assert len(netlist.loads[11]) == 4
     assert "200" in str(result)
 
@@ -94,9 +91,9 @@ def test_registers_fed_by_registers_become_a_tree():
     result = spread(netlist, limit=8)
     assert result.copies == {"FDRE": 74 + 9 + 1}
     assert max(len(pins) for net, pins in netlist.loads.items() if net != 2 and net != 3) <= 8
-    leaves = {name: cell["connections"]["D"][0] for name, cell in netlist.cells.items() if name.startswith("driver")}
+    leaves = {name: cell.bit("D") for name, cell in netlist.cells.items() if name.startswith("driver")}
     # a stretch of consecutive leaves has one driver
-    order = [leaves[netlist.drivers[netlist.cells[f"r{n}"]["connections"]["CE"][0]][0][0]] for n in range(600)]
+    order = [leaves[netlist.drivers[netlist.cells[f"r{n}"].bit("CE")][0][0]] for n in range(600)]
     assert len(set(order)) == 10
     assert sum(a != b for a, b in pairwise(order)) <= 2 * 10
 
@@ -135,10 +132,10 @@ def test_what_cant_be_copied_gets_luts(driver, more, reason):
     assert [(item.net, item.loads, item.reason) for item in result.buffered if item.net == "enable"] == [
         ("enable", 140, reason)
     ]
-    assert netlist.cells["enable_buffer1"]["parameters"] == {"INIT": "10"}
-    kinds = Counter(netlist.cells[pin[0]]["type"] for pin in netlist.loads[10])
+    assert netlist.cells["enable_buffer1"].parameters == {"INIT": "10"}
+    kinds = Counter(netlist.type(pin[0]) for pin in netlist.loads[10])
     assert kinds == {"FDRE": 62, "LUT1": 2}
-    check = [name for name in netlist.module["netnames"] if name.startswith("enable_buffer")]
+    check = [name for name in netlist.names if name.startswith("enable_buffer")]
     assert check == ["enable_buffered1", "enable_buffered2"]
 
 
@@ -163,8 +160,8 @@ def test_loads_with_much_logic_behind_stay_next_to_a_carry():
     )
     netlist = wide(100, carry, **deep)
     assert spread(netlist).buffers
-    assert all(netlist.cells[f"a{n}"]["connections"]["I0"] == [10] for n in range(4))
-    assert netlist.cells["next"]["connections"]["CI"] == [10]
+    assert all(netlist.cells[f"a{n}"].pins["I0"] == [10] for n in range(4))
+    assert netlist.cells["next"].pins["CI"] == [10]
 
 
 def test_a_multiplexer_is_copied_with_its_luts():
@@ -176,7 +173,7 @@ def test_a_multiplexer_is_copied_with_its_luts():
     assert result.copies == {"LUT6": 4, "MUXF7": 2, "MUXF8": 1}
     for net in (20, 21, 22, 23, 30, 31):
         assert len(netlist.loads[net]) == 1
-    copied = netlist.cells["driver_copy1"]["connections"]["I0"][0]
+    copied = netlist.cells["driver_copy1"].bit("I0")
     assert netlist.drivers[copied][0][0] == "m0_copy1"
     check_wiring(netlist)
 
@@ -185,8 +182,8 @@ def test_clocks_pads_and_ports_are_left_alone():
     netlist = wide(100, cell("BUFG", "O", I=4, O=10))
     assert spread(netlist).added == 0  # a global buffer, though it enables
     netlist = wide(0, cell("OBUFT", "", O=[], I="0", T="0"))
-    netlist.module["ports"]["o"]["bits"] = [3] * 100
-    netlist = FlatNetlist(netlist.design, library_of("xc7"))
+    netlist.module.ports["o"].bits = [3] * 100
+    netlist = FlatNetlist(netlist.to_json(), library_of("xc7"))
     result = spread(netlist)
     assert [(item.net, item.loads) for item in result.left] == [("i[0]", 100)]
 
@@ -247,6 +244,6 @@ def test_bad_limits_families_and_files():
     with pytest.raises(UserError, match="at least 4, not 3"):
         spread(netlist, limit=3)
     with pytest.raises(UserError, match="device family 'max10' is unknown"):
-        FlatNetlist(netlist.design, library_of("max10"))
+        FlatNetlist(netlist.to_json(), library_of("max10"))
     with pytest.raises(UserError, match="does not exist"):
         spread_file("none.json", library_of("xc7"))

@@ -44,7 +44,7 @@ def test_nextpnr_places_and_routes_the_copies(tmp_path):
     assert result.highest_after <= LIMIT
     assert set(result.copies) >= {"TRELLIS_FF", "LUT4", "PFUMX"}
     netlist = FlatNetlist.read(tmp_path / "top.json", library_of("ecp5"))
-    kinds = Counter(cell["type"] for cell in netlist.cells.values())
+    kinds = Counter(cell.type for cell in netlist.cells.values())
     command = [
         find_tool("nextpnr-ecp5").path,
         "--25k",

@@ -4,15 +4,12 @@ import pytest
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.flow.half_luts import HalfLuts, count_half_luts, of_cells
+from s2nn_hw.verilog.netlist import Cell
 
 
 def cell(kind, outputs, **inputs):
-    ports = {name: bits if isinstance(bits, list) else [bits] for name, bits in (inputs | outputs).items()}
-    return {
-        "type": kind,
-        "connections": ports,
-        "port_directions": {name: "output" if name in outputs else "input" for name in ports},
-    }
+    pins = {name: bits if isinstance(bits, list) else [bits] for name, bits in (inputs | outputs).items()}
+    return Cell(kind, pins, {name: "output" if name in outputs else "input" for name in pins})
 
 
 def lut(size, out, first=100):
@@ -52,9 +49,9 @@ def carry(s, di, *, co=(), ci="0"):
 )
 def test_tables_of_one_input(cells, added):
     counted = of_cells({f"cell{n}": cell for n, cell in enumerate(cells)})
-    own = sum(c["type"] == "LUT1" for c in cells)
+    own = sum(c.type == "LUT1" for c in cells)
     assert counted.lut1s == added + own
-    larger = sum(c["type"] in {"LUT2", "LUT3", "LUT5", "LUT6"} for c in cells)
+    larger = sum(c.type in {"LUT2", "LUT3", "LUT5", "LUT6"} for c in cells)
     assert counted.halves == larger + counted.lut1s
 
 

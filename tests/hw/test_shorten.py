@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.netlist.flat import FlatNetlist
 from s2nn_hw.hw.netlist.shorten import shorten, shorten_file
+from s2nn_hw.verilog.netlist import Cell
 from tests.support.netlists import Evaluator, cell, check_wiring, design, random_netlist
 
 
@@ -23,11 +24,11 @@ def types(netlist):
 @given(seed=st.integers(0, 2**32 - 1), wanted=st.integers(1, 4))
 def test_random_netlists_compute_the_same(seed, wanted):
     before = random_netlist(seed, "xc7")
-    after = copy.deepcopy(before)
-    netlist = FlatNetlist(after, library_of("xc7"))
+    netlist = FlatNetlist(copy.deepcopy(before), library_of("xc7"))
     result = shorten(netlist, wanted=wanted)
     check_wiring(netlist)
     assert result.levels_after <= result.levels_before
+    after = netlist.to_json()
     changed = types(after)
     changed.subtract(types(before))
     assert {kind: count for kind, count in changed.items() if count} == result.changed
@@ -59,7 +60,7 @@ def test_a_chain_becomes_as_short_as_wanted(length):
     assert result.levels_before == length
     assert result.levels_after <= 5
     assert bool(result.merged) == (length > 5)
-    assert sum(kind.startswith("LUT") for kind in (data["type"] for data in netlist.cells.values())) <= length
+    assert sum(kind.startswith("LUT") for kind in (data.type for data in netlist.cells.values())) <= length
 
 
 def test_what_is_read_elsewhere_stays():
@@ -72,14 +73,14 @@ def test_what_is_read_elsewhere_stays():
 def test_what_has_a_place_is_left_alone():
     netlist = chain(9)
     for data in netlist.cells.values():
-        data["attributes"]["keep"] = "1"
+        data.attributes["keep"] = "1"
     assert shorten(netlist).merged == 0
 
 
 def test_inverters_go_into_tables():
     netlist = chain(5)
-    netlist.cells["u2"] = cell("INV", "O", I=102, O=103)
-    netlist = FlatNetlist(netlist.design, library_of("xc7"))
+    netlist.cells["u2"] = Cell.of(cell("INV", "O", I=102, O=103))
+    netlist = FlatNetlist(netlist.to_json(), library_of("xc7"))
     result = shorten(netlist, wanted=4)
     assert result.levels_after <= 4
     assert result.changed["INV"] == -1
@@ -87,7 +88,7 @@ def test_inverters_go_into_tables():
 
 def test_files_and_other_families(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(json.dumps(chain(9).design))
+    path.write_text(json.dumps(chain(9).to_json()))
     assert shorten_file(path, library_of("xc7")).levels_after <= 5
     text = path.read_text()
     assert shorten_file(path, library_of("xc7")).merged == 0

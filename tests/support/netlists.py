@@ -281,11 +281,11 @@ def _ccu2c(parameters, first):
 
 def check_wiring(netlist):
     """The record of drivers and loads is that of the cells, and no net has two drivers or none."""
-    fresh = FlatNetlist(netlist.design, netlist.library)
+    fresh = FlatNetlist(netlist.to_json(), netlist.library)
     assert {net: sorted(pins) for net, pins in fresh.loads.items()} == {
         net: sorted(pins) for net, pins in netlist.loads.items() if pins
     }
     assert fresh.drivers == netlist.drivers
     assert all(len(pins) == 1 for pins in fresh.drivers.values())
     assert set(fresh.loads) <= set(fresh.drivers)
-    assert not set(netlist.cells) & set(netlist.module["netnames"])
+    assert not set(netlist.cells) & set(netlist.names)
