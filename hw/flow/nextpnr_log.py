@@ -15,8 +15,9 @@ Later nextpnr puts the kind of each step before its delay and leaves the budget 
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from s2nn_hw.hw.flow.toolreports import CriticalPath, Utilization
+from s2nn_hw.hw.flow.toolreports import Bels, ClockRate, CriticalPath, Utilization
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _CLOCK = re.compile(rf"Max frequency for clock\s+'([^']+)':\s*{_NUMBER} MHz \((?:PASS|FAIL) at {_NUMBER} MHz\)")
@@ -30,14 +31,35 @@ _NET = re.compile(r"(?: budget -?\d+\.\d+ ns)? \(\d+,\d+\) -> \(\d+,\d+\)$")
 _SUM = re.compile(r"(-?\d+\.\d+) ns logic, (-?\d+\.\d+) ns routing")
 
 
-def log_clocks(text: str) -> dict[str, tuple[float, float]]:
-    """Return ``{name: (reached, wanted)}`` in MHz; the last of each clock, which is after routing, counts."""
-    return {name: (float(reached), float(wanted)) for name, reached, wanted in _CLOCK.findall(text) if float(wanted)}
+class Line(NamedTuple):
+    """A line of a path: its kind, if it says that, its delay and all delays until here in ns, "Source", "Net" or
+    "Setup", and the pin or net."""
+
+    kind: str | None
+    ns: float
+    total_ns: float
+    what: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str) -> "Line | None":
+        """Return what ``text`` says, None if it is no such line."""
+        found = _STEP.match(text)
+        if not found:
+            return None
+        kind, ns, total, what, name = found.groups()
+        return cls(kind, float(ns), float(total), what, name)
+
+
+def log_clocks(text: str) -> dict[str, ClockRate]:
+    """Return the clocks by name; the last of each clock, which is after routing, counts."""
+    found = ((name, ClockRate(float(reached), float(wanted))) for name, reached, wanted in _CLOCK.findall(text))
+    return {name: rate for name, rate in found if rate.wanted_mhz}
 
 
 def log_utilization(text: str) -> Utilization:
-    """Return ``{bel: {used, available}}`` from the table that is printed after packing."""
-    return {bel: {"used": int(used), "available": int(available)} for bel, used, available in _COUNT.findall(text)}
+    """Return ``{kind of bel: how many}`` from the table that is printed after packing."""
+    return {bel: Bels(int(used), int(available)) for bel, used, available in _COUNT.findall(text)}
 
 
 def log_critical_path(text: str) -> CriticalPath | None:
@@ -68,15 +90,15 @@ def _path(lines: Iterator[str]) -> CriticalPath | None:
             ends.append(sink)
             if wire:
                 steps.append(f"{wire[0]:.2f} ns routing {source} -> {sink}, net {wire[1]}")
-        elif step := _STEP.match(text):
-            total = float(step["total"])
-            if step["what"] == "Net":
-                wire = float(step["ns"]), _NET.sub("", step["name"])
+        elif step := Line.of(text):
+            total = step.total_ns
+            if step.what == "Net":
+                wire = step.ns, _NET.sub("", step.name)
             else:
-                source = step["name"]
+                source = step.name
                 ends += [] if ends else [source]
-                kind = step["kind"] or ("setup" if step["what"] == "Setup" else "logic")
-                steps.append(f"{float(step['ns']):.2f} ns {kind} {source}")
+                kind = step.kind or ("setup" if step.what == "Setup" else "logic")
+                steps.append(f"{step.ns:.2f} ns {kind} {source}")
         elif not line.startswith(("Info: ", "Warning: ")):
             return None
     return None

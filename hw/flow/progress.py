@@ -13,7 +13,7 @@ from pathlib import Path
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.flow.nextpnr_log import log_clocks
 from s2nn_hw.hw.flow.toolchain import TRY
-from s2nn_hw.hw.flow.toolreports import Timing
+from s2nn_hw.hw.flow.toolreports import ClockRate, Timing
 
 STALL_SECONDS = 600
 # iterations without a tenth less: of router2 one is a pass over all nets that are left, of router1 an arc
@@ -39,7 +39,7 @@ class Watch:
         self.tool, self.path, self.placed = tool, Path(path), placed
         self.text = ""
         self._offset, self._rest = 0, ""
-        self._clocks: dict[str, tuple[float, float]] = {}
+        self._clocks: dict[str, ClockRate] = {}
         self._routing = False
         self._best: tuple[str, int, int, float] | None = (
             None  # (level's name, level, iteration, moment) of the last real improvement

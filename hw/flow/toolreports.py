@@ -7,17 +7,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.hw.board.device import Budget
+from s2nn_hw.hw.board.device import RESOURCES, Budget
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Weights
 from s2nn_hw.verilog.netlist import Cell, module_of, reading
 
 # nextpnr-xilinx counts half-LUTs, two to a LUT6
 HALF_LUTS, FLIP_FLOPS = "SLICE_LUTX", "SLICE_FFX"
 
-Utilization = Mapping[str, Mapping[str, int]]  # by bel: used, available
+ROUTING = "routing"  # the kind of a step over wires
+
+
+class Bels(NamedTuple):
+    """How many bels of a kind are ``used``, and how many there are."""
+
+    used: int
+    available: int
+
+    @classmethod
+    def of(cls, data: Mapping[str, int]) -> Self:
+        """Return what a row of nextpnr's table says."""
+        return cls(data["used"], data["available"])
+
+
+Utilization = Mapping[str, Bels]  # by kind of bel
+
+
+class ClockRate(NamedTuple):
+    """A clock as it is reached and as it is wanted, in MHz."""
+
+    reached_mhz: float
+    wanted_mhz: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,12 @@ class Usage:
     dsps: float
     source: str
     detail: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, counts: Mapping[str, float], source: str) -> Self:
+        """Return ``counts`` by resource as ``source`` has them."""
+        luts, ffs, brams, dsps = (counts[name] for name in RESOURCES)
+        return cls(luts, ffs, brams, dsps, source)
 
     def counts(self) -> dict[str, float]:
         """Return the counts by resource."""
@@ -68,10 +96,51 @@ class CriticalPath:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """``clocks``: ``{name: (reached MHz, wanted MHz)}``; ``critical`` is None if the tool named no path."""
+class Step:
+    """A step of a path in nextpnr's report: its delay, its ``kind``, the pins where it starts and ends."""
 
-    clocks: Mapping[str, tuple[float, float]]
+    delay_ns: float
+    kind: str
+    start: str
+    end: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Return what nextpnr says."""
+        return cls(data["delay"], data["type"], _pin(data["from"]), _pin(data["to"]))
+
+    def __str__(self) -> str:
+        return f"{self.delay_ns:.2f} ns {self.kind} {self.start} -> {self.end}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A path in nextpnr's report, between two clock edges such as "posedge NAME"."""
+
+    start: str
+    end: str
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Return what nextpnr says."""
+        return cls(data["from"], data["to"], tuple(map(Step.of, data["path"])))
+
+    @property
+    def inside(self) -> bool:
+        """Whether it lies inside one clock domain: the same edge on both ends."""
+        return self.start == self.end and "<async>" not in self.start
+
+
+def _pin(data: Mapping[str, str]) -> str:
+    return f"{data.get('cell', '?')}.{data.get('port', '?')}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """``clocks``: by name; ``critical`` is None if the tool named no path."""
+
+    clocks: Mapping[str, ClockRate]
     critical: CriticalPath | None = None
 
     def slowest(self) -> tuple[str, float, float] | None:
@@ -82,14 +151,14 @@ class Timing:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         """Return what :meth:`to_json` gave."""
-        clocks = {name: (row["reached_mhz"], row["wanted_mhz"]) for name, row in data.get("clocks", {}).items()}
+        clocks = {name: ClockRate(**row) for name, row in data.get("clocks", {}).items()}
         path = data.get("critical_path")
         return cls(clocks, CriticalPath(**path | {"steps": tuple(path.get("steps", ()))}) if path else None)
 
     def to_json(self) -> dict[str, Any]:
         """Return both, JSON-able."""
         return {
-            "clocks": {name: {"reached_mhz": got, "wanted_mhz": wanted} for name, (got, wanted) in self.clocks.items()},
+            "clocks": {name: rate._asdict() for name, rate in self.clocks.items()},
             "critical_path": asdict(self.critical) | {"steps": list(self.critical.steps)} if self.critical else None,
         }
 
@@ -126,44 +195,32 @@ def synthesis_usage(library: CellLibrary, path: Path | str, *, added: Mapping[st
     """
     cells = Counter(yosys_cells(path))
     cells.update(added or {})
-    counts = {
-        resource: sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
-        for resource, weights in library.weights.items()
-    }
+    usage = Usage.of(_weighed(library.weights, cells), "yosys after synthesis")
     small = sum(cells.get(cell, 0) for cell in library.paired)
-    detail = {"luts_at_least": counts["luts"] - small + ceil(small / 2)}
-    return Usage(counts["luts"], counts["ffs"], counts["brams"], counts["dsps"], "yosys after synthesis", detail)
+    return replace(usage, detail={"luts_at_least": usage.luts - small + ceil(small / 2)})
 
 
 def nextpnr_report(path: Path | str) -> tuple[Utilization, Timing]:
     """Return nextpnr's JSON report as ``(utilization, Timing)``."""
     report = _read_json(path, "nextpnr")
-    clocks = {name: (row["achieved"], row["constraint"]) for name, row in report.get("fmax", {}).items()}
-    worst = None
-    for entry in report.get("critical_paths", ()):
-        # "posedge NAME" on both ends and the same NAME: a path inside one clock domain
-        if not entry.get("path") or entry["from"] != entry["to"] or "<async>" in entry["from"]:
-            continue
-        critical = _critical_path(entry["path"])
-        if worst is None or critical.delay_ns > worst.delay_ns:
-            worst = critical
-    return report.get("utilization", {}), Timing(clocks, worst)
+    clocks = {name: ClockRate(row["achieved"], row["constraint"]) for name, row in report.get("fmax", {}).items()}
+    ways = [Way.of(entry) for entry in report.get("critical_paths", ()) if entry.get("path")]
+    paths = [_critical_path(way.steps) for way in ways if way.inside]
+    # of equal ones the first
+    worst = max(paths, key=lambda path: path.delay_ns, default=None)
+    return {bel: Bels.of(row) for bel, row in report.get("utilization", {}).items()}, Timing(clocks, worst)
 
 
-def _critical_path(steps: Sequence[Mapping[str, Any]]) -> CriticalPath:
-    def end(side: Mapping[str, str]) -> str:
-        return f"{side.get('cell', '?')}.{side.get('port', '?')}"
-
-    logic = sum(step["delay"] for step in steps if step["type"] != "routing")
-    routing = sum(step["delay"] for step in steps if step["type"] == "routing")
-    listing = tuple(f"{step['delay']:.2f} ns {step['type']} {end(step['from'])} -> {end(step['to'])}" for step in steps)
+def _critical_path(steps: Sequence[Step]) -> CriticalPath:
+    routing = sum(step.delay_ns for step in steps if step.kind == ROUTING)
+    logic = sum(step.delay_ns for step in steps if step.kind != ROUTING)
     return CriticalPath(
-        end(steps[0]["from"]),
-        end(steps[-1]["to"]),
+        steps[0].start,
+        steps[-1].end,
         round(logic + routing, 3),
         round(logic, 3),
         round(routing, 3),
-        listing,
+        tuple(map(str, steps)),
     )
 
 
@@ -173,13 +230,17 @@ def nextpnr_usage(bels: Weights, library: CellLibrary, utilization: Utilization,
     ``bels``: of nextpnr's table, and how much of each resource one takes; ``cells`` are yosys's, of ``library``, for
     what nextpnr merges.
     """
-    used: dict[str, float] = {
-        resource: sum(weight * utilization.get(bel, {}).get("used", 0) for bel, weight in weights.items())
-        for resource, weights in bels.items()
+    merged: dict[str, float] = {"ffs": sum(cells.get(cell, 0) for cell in library.weights["ffs"])}
+    used = _weighed(bels, {bel: count.used for bel, count in utilization.items()})
+    return Usage.of(merged | used, "nextpnr after packing")
+
+
+def _weighed(weights: Weights, counts: Mapping[str, int]) -> dict[str, float]:
+    """Return how much of each resource the ``counts`` take."""
+    return {
+        resource: sum(weight * counts.get(kind, 0) for kind, weight in kinds.items())
+        for resource, kinds in weights.items()
     }
-    if "ffs" not in used:
-        used["ffs"] = sum(cells.get(cell, 0) for cell in library.weights["ffs"])
-    return Usage(used["luts"], used["ffs"], used["brams"], used["dsps"], "nextpnr after packing")
 
 
 def xilinx_usage(utilization: Utilization, synthesised: Usage) -> Usage:
@@ -187,25 +248,25 @@ def xilinx_usage(utilization: Utilization, synthesised: Usage) -> Usage:
 
     Block RAM and DSP are those of synthesis: it packs what it gets.
     """
-    halves, ffs = (utilization.get(bel, {}).get("used") for bel in (HALF_LUTS, FLIP_FLOPS))
+    halves, ffs = (utilization.get(bel) for bel in (HALF_LUTS, FLIP_FLOPS))
     if halves is None:
         return synthesised
     return replace(
         synthesised,
-        luts=ceil(halves / 2),
-        ffs=synthesised.ffs if ffs is None else ffs,
+        luts=ceil(halves.used / 2),
+        ffs=synthesised.ffs if ffs is None else ffs.used,
         source="nextpnr-xilinx after packing (half-LUTs / 2)",
-        detail=synthesised.detail | {"half_luts": halves},
+        detail=synthesised.detail | {"half_luts": halves.used},
     )
 
 
-def vivado_clock(text: str, wanted_mhz: float) -> dict[str, tuple[float, float]]:
-    """Return ``{"sync": (reached, wanted)}`` from the worst negative slack of Vivado's ``report_timing_summary``."""
+def vivado_clock(text: str, wanted_mhz: float) -> dict[str, ClockRate]:
+    """Return ``{"sync": its rate}`` from the worst negative slack of Vivado's ``report_timing_summary``."""
     table = re.search(r"WNS\(ns\).*\n[\s-]*\n\s*(-?[\d.]+)", text)
     if not table:
         raise UserError("Vivado's timing report has no worst slack; look at its log")
     period = 1000 / wanted_mhz
-    return {"sync": (round(1000 / (period - float(table[1])), 3), wanted_mhz)}
+    return {"sync": ClockRate(round(1000 / (period - float(table[1])), 3), wanted_mhz)}
 
 
 def vivado_usage(text: str) -> Usage:
