@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from s2nn_hw.sim.netlist.activity import (
     NETLIST,
     RECORD,
     SAIF,
+    Described,
+    Images,
     circuit_identity,
     digest_of,
     make_circuit,
@@ -91,9 +93,10 @@ class Sent:
     pictures: np.ndarray
     where: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what the record says of them."""
-        return {"count": len(self.pictures), "source": f"{self.where}, the first {len(self.pictures)}"}
+    @property
+    def images(self) -> Images:
+        """What the record says of them."""
+        return Images(len(self.pictures), f"{self.where}, the first {len(self.pictures)}")
 
 
 def activity(source: Path, options: Options) -> ActivityRecord:
@@ -158,7 +161,7 @@ def _digest(subject: Subject, sent: Sent, idle: int, identity: dict[str, Any]) -
             identity,
             hashlib.sha256(sent.pictures.tobytes()).hexdigest(),
             sent.pictures.shape,
-            sent.to_json(),
+            asdict(sent.images),
             idle,
             subject.clock_mhz,
             build and build.digest,
@@ -211,25 +214,26 @@ def _measured(
     except FileExistsError:
         raise UserError(f"output folder {folder} can't be made: a file is in its place") from None
     with _stage(console, "writing the figures") as tick:
-        record = _record(subject, identity, digest, tick)
-        return write_activity(
-            circuit, counts, folder, images=sent.to_json(), clock_mhz=subject.clock_mhz, record=record
-        )
+        return write_activity(circuit, counts, folder, _described(subject, sent, identity, digest, tick))
 
 
-def _record(subject: Subject, identity: dict[str, Any], digest: str, tick: Callable[..., None]) -> dict[str, Any]:
+def _described(
+    subject: Subject, sent: Sent, identity: dict[str, Any], digest: str, tick: Callable[..., None]
+) -> Described:
     """Return what :func:`write_activity` is to say of the circuit and how it was made."""
     network, board = subject.network, subject.flow.board
-    return {
-        "digest": digest,
-        "network": {"name": network.name, "digest": network.digest},
-        "board": {"name": subject.board, "device": board.device, "family": board.family},
-        "plan": subject.plan.to_json(),
-        "synthesis": subject.flow.yosys.version,
-        "simulator": identity["simulator"],
-        "build": subject.build,
-        "vivado": subject.build and (lambda saif: vivado_power(subject.source, saif, tick=tick)),
-    }
+    return Described(
+        digest=digest,
+        network={"name": network.name, "digest": network.digest},
+        board={"name": subject.board, "device": board.device, "family": board.family},
+        plan=subject.plan.to_json(),
+        clock_mhz=subject.clock_mhz,
+        images=sent.images,
+        synthesis=subject.flow.yosys.version,
+        simulator=identity["simulator"],
+        build=subject.build,
+        vivado=(lambda saif: vivado_power(subject.source, saif, tick=tick)) if subject.build else None,
+    )
 
 
 @contextlib.contextmanager

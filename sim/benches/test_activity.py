@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from s2nn_hw.activity_record import load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli import main
 from s2nn_hw.cli.activity import _stage
@@ -18,7 +19,7 @@ from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.defaults import default_plan
-from s2nn_hw.sim.netlist.activity import circuit_identity, make_circuit, run, tables
+from s2nn_hw.sim.netlist.activity import NETLIST, RECORD, SAIF, circuit_identity, make_circuit, run, tables
 from s2nn_hw.sim.verilog.verify import Mismatch
 from tests.support.networks import random_images, random_network
 
@@ -39,23 +40,23 @@ def test_ecp5_netlist_equals_golden_and_is_counted(tmp_path: Path) -> None:
     images = random_images(network, FRAMES)
     counts = run(circuit, images, idle=50)
     place = {net: k for k, net in enumerate(circuit.probed.nets)}
-    ports = circuit.netlist.module_ports
-    valid, taken = (place[ports[name]["bits"][0]] for name in ("o_valid", "i_valid"))
+    ports = circuit.netlist.module.ports
+    valid, taken = (place[ports[name].bits[0]] for name in ("o_valid", "i_valid"))
     assert counts.high[:, valid].tolist() == [FRAMES, 0]
     assert counts.high[1, taken] == 0
     assert counts.idle == 50
     frame, idle, cells = tables(circuit, counts, FRAMES)
-    names = [row["name"] for row in frame["rows"]]
-    assert names == ["layer0", "layer1", "other"]
-    for row, still, number in zip(frame["rows"], idle["rows"], cells["rows"], strict=True):
-        assert row["clock_ff"] == pytest.approx(number["ffs"] * counts.busy / FRAMES, abs=1e-3)
-        assert still["clock_ff"] == number["ffs"]
-        assert 0 < row["clock_ff_enabled"] <= row["clock_ff"]
-        assert row["lut"] > still["lut"]
-        if row["name"] != "other":
-            assert number["brams"] > 0
-            assert row["bram_reads"] > 0 < row["bram"]
-            assert (still["ff"], still["lut"]) == (0, 0)
+    assert list(frame.by_name) == ["layer0", "layer1", "other"]
+    for row, still, number in zip(frame.rows, idle.rows, cells.rows, strict=True):
+        assert row.name == still.name == number.name
+        assert row.clock_ff == pytest.approx(number.ffs * counts.busy / FRAMES, abs=1e-3)
+        assert still.clock_ff == number.ffs
+        assert 0 < row.clock_ff_enabled <= row.clock_ff
+        assert row.lut > still.lut
+        if row.name != "other":
+            assert number.brams > 0
+            assert row.bram_reads > 0 < row.bram
+            assert (still.ff, still.lut) == (0, 0)
     again = run(circuit, images, idle=50)
     assert (again.toggles == counts.toggles).all()
     assert (again.high == counts.high).all()
@@ -134,23 +135,22 @@ def test_command_on_xilinx_7_series(
         30,
     )
     printed = command(monkeypatch, capsys, *words, "--json")
-    data = json.loads(printed.out)
-    assert (data["frames"], data["equal"], data["cycles"]["idle"]) == (FRAMES + 1, True, 30)
-    assert data["netlist"]["cells"]["RAMB18E1"] >= 2
-    assert data["saif_registers"]["named"] > 0.8 * data["saif_registers"]["of"]
-    assert data["link"]["flip_flops"] is None
     (record,) = Path("build/activity").glob("*/activity.json")
+    made = load_activity(record)
+    assert json.loads(printed.out) == made.to_json()
+    assert (made.frames, made.equal, made.cycles.idle) == (FRAMES + 1, True, 30)
+    assert made.netlist.cells["RAMB18E1"] >= 2
+    assert made.saif_registers["named"] > 0.8 * made.saif_registers["of"]
+    assert made.link.flip_flops is None
     files = {path.name: path.read_bytes() for path in record.parent.iterdir()}
-    assert set(files) == {"activity.json", "activity.saif", "accelerator_netlist.v"}
-    assert json.loads(files["activity.json"]) == data
+    assert set(files) == {RECORD, SAIF, NETLIST}
 
     printed = command(monkeypatch, capsys, *words)
     assert "nothing to do" in printed.err
     assert "equal the golden model" in printed.out
     # the same circuit, other frames: only simulated again, and the same again
     command(monkeypatch, capsys, *words, "--frames", 3, "-o", "three")
-    three = json.loads(Path("three/activity.json").read_text())
-    assert three["frames"] == 3
+    assert load_activity("three/activity.json").frames == 3
     assert len(list(Path("build/activity/circuits").iterdir())) == 1
     record.unlink()
     command(monkeypatch, capsys, *words)
@@ -159,14 +159,17 @@ def test_command_on_xilinx_7_series(
     # a finished build: into its folder, at its clock, with its link, and with Vivado's answer if that is there
     finished_build(tmp_path / "built", network, plan)
     words = ("built", "--images", "images.npy")
-    data = json.loads(command(monkeypatch, capsys, *words, "--json").out)
-    assert (data["clock_mhz"], data["vivado"]) == (50.0, None)
-    assert data["link"]["flip_flops"] == 5000 - data["netlist"]["flip_flops"]
+    printed = command(monkeypatch, capsys, *words, "--json")
+    made = load_activity(tmp_path / "built" / RECORD)
+    assert json.loads(printed.out) == made.to_json()
+    assert (made.clock_mhz, made.vivado) == (50.0, None)
+    assert made.link.flip_flops == 5000 - made.netlist.flip_flops
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "vivado").write_text(FAKE_VIVADO)
     (tmp_path / "bin" / "vivado").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     assert "Vivado with this activity: 0.2 W" in command(monkeypatch, capsys, *words).out
-    data = json.loads((tmp_path / "built" / "activity.json").read_text())
-    assert data["vivado"]["dynamic_w"] == 0.1
+    power = load_activity(tmp_path / "built" / RECORD).vivado
+    assert power is not None
+    assert power["dynamic_w"] == 0.1
     assert len(list(Path("build/activity/circuits").iterdir())) == 1

@@ -4,9 +4,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,19 +14,20 @@ import numpy as np
 
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts
+from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts, Toggles
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.network.network import Network
 from s2nn_hw.sim.netlist.counting import CellModels, Counts, cells_folder, compile_bench, run_bench, simulator_version
-from s2nn_hw.sim.netlist.layer_of_cell import Homes, rows
-from s2nn_hw.sim.netlist.netlist import RESOURCES, Cell, Net, Netlist, Probed
+from s2nn_hw.sim.netlist.layer_of_cell import OTHER, Homes, rows
+from s2nn_hw.sim.netlist.netlist import RESOURCES, KnownCell, Netlist, Probed
 from s2nn_hw.sim.netlist.saif import write_saif
 from s2nn_hw.sim.verilog.folders import buildable
 from s2nn_hw.sim.verilog.runner import Outcome
 from s2nn_hw.sim.verilog.verify import Progressed, compare, expect
 from s2nn_hw.verilog.convert import to_verilog
+from s2nn_hw.verilog.netlist import Bit, reading
 
 RECORD, SAIF, NETLIST = "activity.json", "activity.saif", "accelerator_netlist.v"
 MARKER = "circuit.json"
@@ -102,6 +103,59 @@ class Circuit:
         return self.folder / "activity"
 
 
+@dataclass(frozen=True)
+class CellCounts:
+    """How many cells of each resource layer ``name`` has."""
+
+    name: str
+    luts: int
+    carries: int
+    ffs: int
+    brams: int
+    lutrams: int
+    dsps: int
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """A row of :class:`CellCounts` per layer."""
+
+    rows: tuple[CellCounts, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a record of activity has of it."""
+        columns = {name: {"unit": "cells", "source": "tool report", "by": "yosys"} for name in RESOURCES}
+        return {"columns": columns, "rows": [asdict(row) for row in self.rows]}
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images were sent, and where they are from."""
+
+    count: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a record of activity says beside what was counted; :class:`ActivityRecord` has most of it under these names.
+
+    ``synthesis``: the tool that made the netlist. ``build``: the record of a finished build, or None. ``vivado``: a
+    function ``(path of the SAIF file) -> figures of power``, or None.
+    """
+
+    digest: str
+    network: Mapping[str, str]
+    board: Mapping[str, str]
+    plan: Mapping[str, Any]
+    clock_mhz: float
+    images: Images
+    synthesis: str
+    simulator: str
+    build: Any = None
+    vivado: Callable[[Path], Mapping[str, Any] | None] | None = None
+
+
 def digest_of(data: object) -> str:
     """Return the SHA-256 of JSON-able ``data``, as hexadecimal text."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
@@ -153,8 +207,9 @@ def make_circuit(
 
 
 def _structure(folder: Path, flow: Flow, design: Design) -> tuple[Netlist, Probed, Homes]:
-    netlist = Netlist(json.loads((folder / "netlist.json").read_text()), flow.board.family)
-    hierarchy = json.loads((folder / "hierarchy.json").read_text())
+    with reading():
+        netlist = Netlist(json.loads((folder / "netlist.json").read_text()), flow.board.family)
+        hierarchy = json.loads((folder / "hierarchy.json").read_text())
     return netlist, Probed(netlist), Homes(netlist, hierarchy, design)
 
 
@@ -194,42 +249,55 @@ def run(circuit: Circuit, images: np.ndarray, *, idle: int, progress: Progressed
     return counts
 
 
-def tables(circuit: Circuit, counts: Counts, frames: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+class _Layer:
+    """What the cells of a layer did, by column of :data:`COLUMNS` int64 ``(2,)``, busy then idle; and how many there
+    are, by resource."""
+
+    def __init__(self) -> None:
+        self.sums = {column: np.zeros(2, np.int64) for column in COLUMNS}
+        self.cells = dict.fromkeys(RESOURCES, 0)
+
+    def add(self, column: str, count: np.ndarray) -> None:
+        """Add the ``count`` ``(2,)`` of one net or cell."""
+        self.sums[column] += count
+
+    def toggles(self, name: str, phase: int, per: int, digits: int) -> Toggles:
+        """Return the sums of ``phase`` (0 busy, 1 idle) divided by ``per``."""
+        return Toggles(name, **{column: round(float(sums[phase] / per), digits) for column, sums in self.sums.items()})
+
+
+def tables(circuit: Circuit, counts: Counts, frames: int) -> tuple[ActivityTable, ActivityTable, CellTable]:
     """Return ``(frame, idle, cells)``: tables of activity per frame, per idle cycle, and of how many cells there are.
 
     A row per layer, then ``other``; a net that nothing reads is not counted.
     """
     netlist, probed, homes = circuit.netlist, circuit.probed, circuit.homes
-    names = rows(circuit.design)
-    sums = {name: {column: np.zeros(2, np.int64) for column in COLUMNS} for name in names}
-    cells = {name: dict.fromkeys(RESOURCES, 0) for name in names}
+    layers = {name: _Layer() for name in rows(circuit.design)}
     place = {net: k for k, net in enumerate(probed.nets)}
     cycles = np.array([counts.busy, counts.idle])
     for cell in netlist.cells:
-        row = sums[homes.of(cell)]
-        cells[homes.of(cell)][cell.kind.resource] += 1
+        layer = layers[homes.of(cell)]
+        layer.cells[cell.kind.resource] += 1
         for net, what in cell.outputs():
             if net in netlist.readers:
-                row[what] += counts.toggles[:, place[net]]
+                layer.add(what, counts.toggles[:, place[net]])
         clocked = cell.clock_pins() * cycles
         if cell.kind.resource == "ffs":
-            row["clock_ff"] += clocked
-            row["clock_ff_enabled"] += _enabled(cell, counts, place, cycles) * cell.clock_pins()
+            layer.add("clock_ff", clocked)
+            layer.add("clock_ff_enabled", _enabled(cell, counts, place, cycles) * cell.clock_pins())
         elif clocked.any():
-            row["clock_bram" if cell.kind.resource == "brams" else "clock_lutram"] += clocked
+            layer.add("clock_bram" if cell.kind.resource == "brams" else "clock_lutram", clocked)
     for cell, what, net in probed.accesses:
-        sums[homes.of(cell)][f"bram_{what}"] += cycles if net == "1" else counts.high[:, place[net]]
+        layers[homes.of(cell)].add(f"bram_{what}", cycles if net == "1" else counts.high[:, place[net]])
     for net in netlist.ports:
-        sums["other"]["io"] += counts.toggles[:, place[net]]
-    frame = _table(names, {n: {c: v[0] / frames for c, v in row.items()} for n, row in sums.items()}, "frame", 3)
-    quiet = _table(
-        names, {n: {c: v[1] / max(1, counts.idle) for c, v in row.items()} for n, row in sums.items()}, "idle cycle", 6
-    )
-    columns = {name: {"unit": "cells", "source": "tool report", "by": "yosys"} for name in RESOURCES}
-    return frame, quiet, {"columns": columns, "rows": [{"name": name} | cells[name] for name in names]}
+        layers[OTHER].add("io", counts.toggles[:, place[net]])
+    frame = tuple(layer.toggles(name, 0, frames, 3) for name, layer in layers.items())
+    quiet = tuple(layer.toggles(name, 1, max(1, counts.idle), 6) for name, layer in layers.items())
+    cells = CellTable(tuple(CellCounts(name, **layer.cells) for name, layer in layers.items()))
+    return ActivityTable(_columns("frame"), frame), ActivityTable(_columns("idle cycle"), quiet), cells
 
 
-def _enabled(cell: Cell, counts: Counts, place: Mapping[Net, int], cycles: np.ndarray) -> np.ndarray:
+def _enabled(cell: KnownCell, counts: Counts, place: Mapping[Bit, int], cycles: np.ndarray) -> np.ndarray:
     net, inverted = cell.enable()
     if net in ("0", "1"):
         return cycles * int(net)
@@ -237,32 +305,18 @@ def _enabled(cell: Cell, counts: Counts, place: Mapping[Net, int], cycles: np.nd
     return cycles - high if inverted else high
 
 
-def _table(names: Sequence[str], values: Mapping[str, Mapping[str, float]], per: str, digits: int) -> dict[str, Any]:
-    columns = {
-        name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by} for name, (unit, by) in COLUMNS.items()
-    }
-    return {
-        "columns": columns,
-        "rows": [
-            {"name": name} | {column: round(float(value), digits) for column, value in values[name].items()}
-            for name in names
-        ],
-    }
+def _columns(per: str) -> dict[str, Any]:
+    return {name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by} for name, (unit, by) in COLUMNS.items()}
 
 
-def write_activity(
-    circuit: Circuit, counts: Counts, folder: Path, *, images: dict[str, Any], clock_mhz: float, record: dict[str, Any]
-) -> dict[str, Any]:
-    """Write ``activity.json``, ``activity.saif`` and the netlist into ``folder``; return the JSON.
-
-    ``images``: ``{"count", "source"}``; ``record``: further fields, see ``docs/activity.md``. The JSON comes last.
-    """
-    netlist, frames = circuit.netlist, images["count"]
+def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Described) -> dict[str, Any]:
+    """Write ``activity.json``, ``activity.saif`` and the netlist into ``folder``; return the JSON, which comes last."""
+    netlist, frames = circuit.netlist, said.images.count
     frame, quiet, cells = tables(circuit, counts, frames)
     types: dict[str, int] = {}
     for cell in netlist.cells:
         types[cell.type] = types.get(cell.type, 0) + 1
-    flip_flops = sum(row["ffs"] for row in cells["rows"])
+    flip_flops = sum(row.ffs for row in cells.rows)
     activity = dict(
         zip(circuit.probed.nets, zip(counts.toggles[0].tolist(), counts.high[0].tolist(), strict=True), strict=True)
     )
@@ -270,35 +324,33 @@ def write_activity(
         folder / SAIF,
         netlist,
         activity,
-        before=circuit.homes.before["netnames"],
+        before=circuit.homes.before.names,
         cycles=counts.busy,
-        period_ps=round(1e6 / clock_mhz),
+        period_ps=round(1e6 / said.clock_mhz),
     )
     registers = [net for cell in netlist.cells if cell.kind.resource == "ffs" for net, _ in cell.outputs()]
     shutil.copyfile(circuit.folder / "netlist.v", folder / NETLIST)
     made = ActivityRecord(
         tool=f"s2nn-hw {__version__}",
-        digest=record["digest"],
-        network=record["network"],
-        board=record["board"],
-        plan=record["plan"],
-        clock_mhz=clock_mhz,
-        images=images,
+        digest=said.digest,
+        network=said.network,
+        board=said.board,
+        plan=said.plan,
+        clock_mhz=said.clock_mhz,
+        images=asdict(said.images),
         frames=frames,
         cycles=Cycles(counts.busy, round(counts.busy / frames, 3), counts.idle),
-        netlist=NetlistFacts(
-            WHAT, record["synthesis"], NETLIST, len(activity), flip_flops, dict(sorted(types.items()))
-        ),
-        simulator=record["simulator"],
+        netlist=NetlistFacts(WHAT, said.synthesis, NETLIST, len(activity), flip_flops, dict(sorted(types.items()))),
+        simulator=said.simulator,
         equal=True,
         compared=("class", "scores", "cycles"),
-        link=link_load(record.get("build"), flip_flops),
+        link=link_load(said.build, flip_flops),
         saif=SAIF,
         saif_registers={"named": sum(net in named for net in registers), "of": len(registers)},
-        frame=ActivityTable.of(frame),
-        idle=ActivityTable.of(quiet),
-        cells=cells,
-        vivado=record["vivado"](folder / SAIF) if record.get("vivado") else None,
+        frame=frame,
+        idle=quiet,
+        cells=cells.to_json(),
+        vivado=said.vivado(folder / SAIF) if said.vivado else None,
     )
     data = made.to_json()
     write_json(folder / RECORD, data)

@@ -9,7 +9,8 @@ from typing import Any
 from s2nn_hw.circuit.names import engine_of, fork_of, merge_of, neurons_of, or_of, window_of
 from s2nn_hw.design import Design
 from s2nn_hw.network.layer import INPUT
-from s2nn_hw.sim.netlist.netlist import CONSTANTS, TOP, Cell, Net, Netlist
+from s2nn_hw.sim.netlist.netlist import CONSTANTS, HIERARCHICAL, TOP, KnownCell, Netlist
+from s2nn_hw.verilog.netlist import Bit, Module, module_of
 
 OTHER = "other"
 
@@ -42,7 +43,7 @@ class Homes:
     def __init__(self, netlist: Netlist, hierarchy: dict[str, Any], design: Design) -> None:
         self.netlist, self.order = netlist, rows(design)
         self.layers = submodules(design)
-        self.before: dict[str, Any] = hierarchy["modules"][TOP]
+        self.before = module_of(hierarchy, TOP)
         self.nets = self._named(self.before)
         self.cells: dict[str, str] = {}
         for cell in netlist.cells:
@@ -52,30 +53,29 @@ class Homes:
         for cell in netlist.cells:
             self._by_readers(cell)
 
-    def of(self, cell: Cell) -> str:
+    def of(self, cell: KnownCell) -> str:
         """Return the layer of ``cell``, one of :func:`rows`."""
         return self.cells[cell.name]
 
-    def _named(self, top: dict[str, Any]) -> dict[Net, str]:
+    def _named(self, top: Module) -> dict[Bit, str]:
         """Return ``{net: layer}`` of the nets that were named before synthesis."""
         inputs: set[tuple[str, str]] = set()
-        driver: dict[Net, str] = {}
-        for name, cell in top["cells"].items():
-            for port, direction in cell.get("port_directions", {}).items():
+        driver: dict[Bit, str] = {}
+        for name, cell in top.cells.items():
+            for port, direction in cell.directions.items():
                 if direction == "input":
                     inputs.add((name, port))
                 elif name in self.layers:
-                    driver |= dict.fromkeys(cell["connections"][port], name)
-        before = {name: entry["bits"] for name, entry in top["netnames"].items()}
-        drives: dict[Net, set[str]] = {}
-        reads: dict[Net, set[str]] = {}
-        for name, entry in self.netlist.names.items():
-            words = entry["attributes"].get("hdlname", name).split(" ")
-            for k, net in enumerate(entry["bits"]):
+                    driver |= dict.fromkeys(cell.pins[port], name)
+        drives: dict[Bit, set[str]] = {}
+        reads: dict[Bit, set[str]] = {}
+        for name, entry in self.netlist.module.names.items():
+            words = entry.attributes.get(HIERARCHICAL, name).split(" ")
+            bits = top.names[name].bits if name in top.names else []
+            for k, net in enumerate(entry.bits):
                 if net in CONSTANTS:
                     continue
                 if len(words) == 1:  # a net between submodules
-                    bits = before.get(name, ())
                     part = driver.get(bits[k]) if k < len(bits) else None
                 else:
                     part = words[0]
@@ -90,7 +90,7 @@ class Homes:
                 named[net] = min(layers, key=self.order.index)
         return named
 
-    def _own(self, cell: Cell) -> str | None:
+    def _own(self, cell: KnownCell) -> str | None:
         if cell.kind.resource in ("brams", "lutrams"):
             layer = self.layers.get(cell.name.partition(".")[0])
             if layer:
@@ -98,7 +98,7 @@ class Homes:
         layers = [self.nets[net] for net, _ in cell.outputs() if net in self.nets]
         return min(layers, key=self.order.index) if layers else None
 
-    def _by_readers(self, start: Cell) -> None:
+    def _by_readers(self, start: KnownCell) -> None:
         # depth first; a cell that is still open when it is met again has no vote
         stack, opened = [start], set[str]()
         while stack:

@@ -1,18 +1,16 @@
-"""The structure of a synthesised netlist, from yosys's JSON: which cell is what, who drives and reads each net.
+"""The structure of a synthesised netlist, from yosys's JSON: which cell is what, who drives and reads each net."""
 
-A *net* is one bit. Constants are the strings ``"0"``, ``"1"``, ``"x"`` and ``"z"``, nets are integers.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from s2nn_hw.errors import ProofError
+from s2nn_hw.verilog.netlist import Bit, Cell, Module, module_of
 
-Net = int | str
-Ports = Mapping[str, Sequence[Net]]
 TOP = "accelerator"
+HIERARCHICAL = "hdlname"  # the attribute with the path of instances and the name that a flattened net had
+CLOCK, RESET = "clk", "rst"  # ports of it that carry no data
 CONSTANTS = ("0", "1", "x", "z")
 
 
@@ -88,37 +86,37 @@ KINDS: dict[str, dict[str, Kind]] = {
 RESOURCES = ("luts", "carries", "ffs", "brams", "lutrams", "dsps")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell: its ``kind``, parameters, and nets by port (lists)."""
+@dataclass(frozen=True, slots=True)
+class KnownCell:
+    """A cell of a ``kind`` that is known, its parameters and its pins (bits by port)."""
 
     name: str
     type: str
     kind: Kind
-    parameters: Mapping[str, Any]
-    ports: Ports
+    parameters: dict[str, Any]
+    pins: dict[str, list[Bit]]
 
-    def outputs(self) -> Iterator[tuple[Net, str]]:
+    def outputs(self) -> Iterator[tuple[Bit, str]]:
         """Yield ``(net, what its toggles count as)`` of every output bit."""
         for port, what in self.kind.outputs.items():
-            for net in self.ports.get(port, ()):
+            for net in self.pins.get(port, ()):
                 if net not in CONSTANTS:
                     yield net, what
 
-    def inputs(self) -> Iterator[Net]:
+    def inputs(self) -> Iterator[Bit]:
         """Yield the nets of every other pin but the clocks."""
-        for port, nets in self.ports.items():
+        for port, nets in self.pins.items():
             if port not in self.kind.outputs and port not in self.kind.clocks:
                 yield from (net for net in nets if net not in CONSTANTS)
 
     def clock_pins(self) -> int:
         """Return how many of its clock pins are clocked."""
-        return sum(net not in CONSTANTS for port in self.kind.clocks for net in self.ports.get(port, ()))
+        return sum(net not in CONSTANTS for port in self.kind.clocks for net in self.pins.get(port, ()))
 
-    def enable(self) -> tuple[Net, bool]:
+    def enable(self) -> tuple[Bit, bool]:
         """Return ``(net, inverted)`` of a flip-flop's clock enable; the net is ``"1"`` if it is always enabled."""
         mode = str(self.parameters.get("CEMUX", "CE")).strip()
-        nets = self.ports.get(self.kind.enable) if self.kind.enable else None
+        nets = self.pins.get(self.kind.enable) if self.kind.enable else None
         if not nets or mode in ("0", "1"):
             return mode if mode in ("0", "1") else "1", False
         return nets[0], mode == "INV"
@@ -134,59 +132,58 @@ class Netlist:
 
     def __init__(self, design: dict[str, Any], family: str) -> None:
         try:
-            module = design["modules"][TOP]
-            self.module, self.names, self.module_ports = module, module["netnames"], module["ports"]
-            raw = module["cells"]
+            self.module = module_of(design, TOP)
         except (KeyError, TypeError):
             raise ProofError(f"the netlist that yosys wrote has no module {TOP}") from None
         kinds = KINDS[family]
-        self.cells: list[Cell] = []
-        for name, cell in raw.items():
-            if cell["type"] not in kinds:
-                raise ProofError(f"the netlist has a cell of type {cell['type']}, which is not modelled ({name})")
-            self.cells.append(Cell(name, cell["type"], kinds[cell["type"]], cell["parameters"], cell["connections"]))
+        self.cells: list[KnownCell] = []
+        for name, cell in self.module.cells.items():
+            if cell.type not in kinds:
+                raise ProofError(f"the netlist has a cell of type {cell.type}, which is not modelled ({name})")
+            self.cells.append(KnownCell(name, cell.type, kinds[cell.type], cell.parameters, cell.pins))
 
     @cached_property
     def clock(self) -> int:
         """The one clock's net; :class:`ProofError` if a clock pin has another."""
-        (net,) = self.module_ports["clk"]["bits"]
+        (net,) = self.module.ports[CLOCK].bits
         for cell in self.cells:
             for port in cell.kind.clocks:
-                if any(other not in (net, *CONSTANTS) for other in cell.ports.get(port, ())):
+                if any(other not in (net, *CONSTANTS) for other in cell.pins.get(port, ())):
                     raise ProofError(f"cell {cell.name} has another clock than clk")
+        assert isinstance(net, int)
         return net
 
     @cached_property
-    def ports(self) -> tuple[Net, ...]:
+    def ports(self) -> tuple[Bit, ...]:
         """Nets of the data ports (without clock and reset), in order: ``(net, ...)``."""
         return tuple(
             net
-            for name, port in sorted(self.module_ports.items())
-            if name not in ("clk", "rst")
-            for net in port["bits"]
+            for name, port in sorted(self.module.ports.items(), key=lambda item: item[0])
+            if name not in (CLOCK, RESET)
+            for net in port.bits
             if net not in CONSTANTS
         )
 
     @cached_property
-    def drivers(self) -> dict[Net, Cell]:
+    def drivers(self) -> dict[Bit, KnownCell]:
         """The cell that drives each net, by net."""
         return {net: cell for cell in self.cells for net, _ in cell.outputs()}
 
     @cached_property
-    def readers(self) -> dict[Net, list[Cell | None]]:
+    def readers(self) -> dict[Bit, list[KnownCell | None]]:
         """The cells that read each net, by net, in the order of the cells; a port of the module is ``None``."""
-        found: dict[Net, list[Cell | None]] = {}
+        found: dict[Bit, list[KnownCell | None]] = {}
         for cell in self.cells:
             for net in cell.inputs():
                 found.setdefault(net, []).append(cell)
-        for port in self.module_ports.values():
-            if port["direction"] == "output":
-                for net in port["bits"]:
+        for port in self.module.ports.values():
+            if port.direction == "output":
+                for net in port.bits:
                     found.setdefault(net, []).append(None)
         return found
 
 
-def _minus(bits: Iterable[Net]) -> list[Net]:
+def _minus(bits: Iterable[Bit]) -> list[Bit]:
     return [bit for bit in bits if bit not in ("x", "z")]
 
 
@@ -200,9 +197,8 @@ class Probed:
     def __init__(self, netlist: Netlist) -> None:
         self.netlist = netlist
         # names are left out: only what is wired to what counts for the simulation, and C++ is shorter without
-        self.cells: dict[str, dict[str, Any]] = {
-            f"c{n}": {"type": cell.type, "parameters": cell.parameters, "attributes": {}, "connections": cell.ports}
-            for n, cell in enumerate(netlist.cells)
+        self.cells = {
+            f"c{n}": Cell(cell.type, cell.pins, parameters=cell.parameters) for n, cell in enumerate(netlist.cells)
         }
         driven = [net for cell in netlist.cells for net, _ in cell.outputs()]
         self.next = 1 + max(net for net in [*driven, *netlist.ports, netlist.clock] if isinstance(net, int))
@@ -218,45 +214,37 @@ class Probed:
         self.nets = [net for net in counted if net not in CONSTANTS]
         for index in range(0, len(self.nets), 64):
             nets = self.nets[index : index + 64]
-            self.cells[f"probe{index // 64}"] = {
-                "type": "activity_probe",
-                "parameters": {"INDEX": f"{index // 64:032b}"},
-                "attributes": {},
-                "connections": {"clk": [netlist.clock], "nets": nets + ["0"] * (64 - len(nets))},
-            }
+            pins: dict[str, list[Bit]] = {"clk": [netlist.clock], "nets": nets + ["0"] * (64 - len(nets))}
+            parameters = {"INDEX": f"{index // 64:032b}"}
+            self.cells[f"probe{index // 64}"] = Cell("activity_probe", pins, parameters=parameters)
 
     def to_json(self) -> dict[str, Any]:
         """Return the design as yosys's JSON, without names."""
-        module = {"attributes": {"top": 1}, "ports": self.netlist.module_ports, "cells": self.cells, "netnames": {}}
-        return {"creator": "s2nn-hw", "modules": {TOP: module}}
+        module = Module(self.netlist.module.ports, self.cells, {}, {"top": 1})
+        return {"creator": "s2nn-hw", "modules": {TOP: module.to_json()}}
 
-    def _gate(self, kind: str, a: Net, b: Net | None = None) -> int:
+    def _gate(self, kind: str, a: Bit, b: Bit | None = None) -> int:
         net, self.next = self.next, self.next + 1
         parameters = {"A_SIGNED": 0, "A_WIDTH": 1, "Y_WIDTH": 1}
-        connections: dict[str, list[Net]] = {"A": [a], "Y": [net]}
+        pins: dict[str, list[Bit]] = {"A": [a], "Y": [net]}
         if b is not None:
             parameters |= {"B_SIGNED": 0, "B_WIDTH": 1}
-            connections["B"] = [b]
-        self.cells[f"gate{net}"] = {
-            "type": kind,
-            "parameters": parameters,
-            "attributes": {},
-            "connections": connections,
-        }
+            pins |= {"B": [b]}
+        self.cells[f"gate{net}"] = Cell(kind, pins, parameters=parameters)
         return net
 
-    def _not(self, a: Net) -> Net:
+    def _not(self, a: Bit) -> Bit:
         if a in ("0", "1"):
             return "1" if a == "0" else "0"
         return self._gate("$not", a)
 
-    def _and(self, *bits: Net) -> Net:
+    def _and(self, *bits: Bit) -> Bit:
         return self._fold("$and", "1", "0", bits)
 
-    def _or(self, *bits: Net) -> Net:
+    def _or(self, *bits: Bit) -> Bit:
         return self._fold("$or", "0", "1", bits)
 
-    def _fold(self, kind: str, neutral: str, wins: str, given: Iterable[Net]) -> Net:
+    def _fold(self, kind: str, neutral: str, wins: str, given: Iterable[Bit]) -> Bit:
         bits = list(dict.fromkeys(bit for bit in _minus(given) if bit != neutral))
         if wins in bits or not bits:
             return wins if bits else neutral
@@ -267,26 +255,26 @@ class Probed:
 
     # a port reads in a cycle in which it is enabled and doesn't write, if anything reads what it gives
 
-    def _dp16kd(self, cell: Cell) -> Iterator[tuple[str, Net]]:
+    def _dp16kd(self, cell: KnownCell) -> Iterator[tuple[str, Bit]]:
         wide = cell.number("DATA_WIDTH_B") == 36
         for side in "AB":
-            (enabled,), (writes,) = cell.ports[f"CE{side}"], cell.ports[f"WE{side}"]
+            (enabled,), (writes,) = cell.pins[f"CE{side}"], cell.pins[f"WE{side}"]
             used = self._used(cell, [f"DO{s}{n}" for s in ("AB" if wide else side) for n in range(18)])
             if used and not (wide and side == "A"):
                 yield "reads", self._and(enabled, self._not(writes))
             yield "writes", self._and(enabled, writes)
 
-    def _ramb(self, cell: Cell) -> Iterator[tuple[str, Net]]:
+    def _ramb(self, cell: KnownCell) -> Iterator[tuple[str, Bit]]:
         for side, enable, write in (("A", "ENARDEN", "WEA"), ("B", "ENBWREN", "WEBWE")):
-            (enabled,) = cell.ports[enable]
-            writes = self._or(*cell.ports[write]) if cell.number(f"WRITE_WIDTH_{side}") else "0"
+            (enabled,) = cell.pins[enable]
+            writes = self._or(*cell.pins[write]) if cell.number(f"WRITE_WIDTH_{side}") else "0"
             if cell.number(f"READ_WIDTH_{side}"):
                 yield "reads", self._and(enabled, self._not(writes))
             yield "writes", self._and(enabled, writes)
 
-    def _ram40(self, cell: Cell) -> Iterator[tuple[str, Net]]:
-        yield "reads", self._and(*cell.ports["RCLKE"], *cell.ports["RE"])
-        yield "writes", self._and(*cell.ports["WCLKE"], *cell.ports["WE"])
+    def _ram40(self, cell: KnownCell) -> Iterator[tuple[str, Bit]]:
+        for what, enables in (("reads", ("RCLKE", "RE")), ("writes", ("WCLKE", "WE"))):
+            yield what, self._and(*(bit for port in enables for bit in cell.pins[port]))
 
-    def _used(self, cell: Cell, ports: Iterable[str]) -> bool:
-        return any(self.netlist.readers.get(net) for port in ports for net in cell.ports.get(port, ()))
+    def _used(self, cell: KnownCell, ports: Iterable[str]) -> bool:
+        return any(self.netlist.readers.get(net) for port in ports for net in cell.pins.get(port, ()))

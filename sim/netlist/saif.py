@@ -5,12 +5,12 @@ same Verilog finds its registers in it; nets that only this synthesis knows are 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
 
 from s2nn_hw.files import write_text
-from s2nn_hw.sim.netlist.netlist import CONSTANTS, Net, Netlist
+from s2nn_hw.sim.netlist.netlist import CONSTANTS, HIERARCHICAL, Netlist
+from s2nn_hw.verilog.netlist import Bit
 
 PATH = ("bench", "top", "design", "accelerator")  # the last two: where the accelerator is in a board's design
 
@@ -19,19 +19,18 @@ def _escaped(name: str) -> str:
     return re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
 
 
-def _named_nets(netlist: Netlist, before: Mapping[str, Any]) -> dict[tuple[str, ...], dict[str, Net]]:
+def _named_nets(netlist: Netlist, before: Container[str]) -> dict[tuple[str, ...], dict[str, Bit]]:
     """Return ``{path of instances: {name of a bit: net}}``; ``before``: names in the top module before synthesis."""
-    found: dict[tuple[str, ...], dict[str, Net]] = {}
-    for name, entry in netlist.names.items():
-        words = tuple(entry["attributes"].get("hdlname", "").split(" "))
+    found: dict[tuple[str, ...], dict[str, Bit]] = {}
+    for name, entry in netlist.module.names.items():
+        words = tuple(entry.attributes.get(HIERARCHICAL, "").split(" "))
         if words == ("",):
             if name not in before:
                 continue
             words = (name,)
-        bits, first = entry["bits"], entry.get("offset", 0)
-        for k, net in enumerate(bits):
+        for k, net in enumerate(entry.bits):
             if net not in CONSTANTS:
-                label = _escaped(words[-1]) + (rf"\[{first + k}\]" if len(bits) > 1 else "")
+                label = _escaped(words[-1]) + (rf"\[{entry.offset + k}\]" if len(entry.bits) > 1 else "")
                 found.setdefault(words[:-1], {})[label] = net
     return found
 
@@ -39,12 +38,12 @@ def _named_nets(netlist: Netlist, before: Mapping[str, Any]) -> dict[tuple[str, 
 def write_saif(
     path: Path,
     netlist: Netlist,
-    activity: Mapping[Net, tuple[int, int]],
+    activity: Mapping[Bit, tuple[int, int]],
     *,
-    before: Mapping[str, Any],
+    before: Container[str],
     cycles: int,
     period_ps: int,
-) -> set[Net]:
+) -> set[Bit]:
     """Write the activity of ``netlist`` over ``cycles`` clock cycles of ``period_ps`` picoseconds to ``path``.
 
     ``activity``: ``{net: (toggles, cycles in which it was 1)}``; nets that are not in it (the reset) did nothing, and
@@ -63,7 +62,7 @@ def write_saif(
         f"(DURATION {duration})",
     ]
 
-    def entry(label: str, net: Net) -> str:
+    def entry(label: str, net: Bit) -> str:
         if net == netlist.clock:
             toggles, high = 2 * cycles, duration // 2
         else:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from s2nn_hw.activity_record import COUNTS
 from s2nn_hw.cli import main
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.hw.board.boards import find_board
@@ -68,8 +69,9 @@ def netlist_json():
 
 
 def hierarchy_json():
-    cells = {"engine_readout": {"connections": {"i__payload": [5]}, "port_directions": {"i__payload": "input"}}}
-    return {"modules": {"accelerator": {"cells": cells, "netnames": {"now": {"bits": [7]}, "clk": {"bits": [2]}}}}}
+    part = {"type": "readout", "connections": {"i__payload": [5]}, "port_directions": {"i__payload": "input"}}
+    names = {"now": {"bits": [7]}, "clk": {"bits": [2]}}
+    return {"modules": {"accelerator": {"cells": {"engine_readout": part}, "netnames": names, "ports": {}}}}
 
 
 @pytest.fixture
@@ -108,26 +110,18 @@ def test_tables_sum_toggles_by_class_and_layer(circuit):
     high[:, place[9]] = 12, 25
     counts = Counts(40, 50, toggles, high, None, None, None)
     frame, idle, cells = tables(circuit, counts, 2)
-    rows = {row["name"]: row for row in frame["rows"]}
-    assert list(rows) == ["hidden", "readout", "other"]
-    assert (rows["hidden"]["lut"], rows["hidden"]["ff"]) == (1.0, 7.0)  # net 9; nets 4 and 5
-    assert (rows["readout"]["lut"], rows["readout"]["ff"]) == (3.0, 1.5)
-    assert (rows["other"]["lut"], rows["other"]["ff"]) == (0.0, 10.0)  # nothing reads net 11
-    assert rows["other"]["io"] == (5 + 3) / 2
-    assert (rows["hidden"]["clock_ff"], rows["hidden"]["clock_ff_enabled"]) == (40.0, 20.0 + 6.0)
-    quiet = {row["name"]: row for row in idle["rows"]}
-    assert quiet["hidden"]["clock_ff_enabled"] == 1.5
-    assert quiet["other"]["ff"] == 0.02
-    assert cells["rows"][0] == {
-        "name": "hidden",
-        "luts": 1,
-        "carries": 0,
-        "ffs": 2,
-        "brams": 0,
-        "lutrams": 0,
-        "dsps": 0,
-    }
-    assert set(frame["columns"]) == set(rows["other"]) - {"name"}
+    assert list(frame.by_name) == ["hidden", "readout", "other"]
+    hidden, readout, other = frame.rows
+    assert (hidden.lut, hidden.ff) == (1.0, 7.0)  # net 9; nets 4 and 5
+    assert (readout.lut, readout.ff) == (3.0, 1.5)
+    assert (other.lut, other.ff) == (0.0, 10.0)  # nothing reads net 11
+    assert other.io == (5 + 3) / 2
+    assert (hidden.clock_ff, hidden.clock_ff_enabled) == (40.0, 20.0 + 6.0)
+    assert idle.by_name["hidden"].clock_ff_enabled == 1.5
+    assert idle.by_name["other"].ff == 0.02
+    first = {"luts": 1, "carries": 0, "ffs": 2, "brams": 0, "lutrams": 0, "dsps": 0}
+    assert cells.to_json()["rows"][0] == {"name": "hidden"} | first
+    assert tuple(frame.columns) == COUNTS
 
 
 def test_block_ram_accesses_are_conditions_on_its_pins():
@@ -146,9 +140,9 @@ def test_block_ram_accesses_are_conditions_on_its_pins():
     probed = Probed(netlist)
     # port A writes in cycles with 4 and 5, its outputs are not used; port B reads always
     assert [(what, net == "1") for _, what, net in probed.accesses] == [("writes", False), ("reads", True)]
-    (gate,) = [c for c in probed.cells.values() if c["type"] == "$and"]
-    assert gate["connections"]["A"] + gate["connections"]["B"] == [4, 5]
-    assert gate["connections"]["Y"][0] in probed.nets
+    (gate,) = [c for c in probed.cells.values() if c.type == "$and"]
+    assert (gate.bit("A"), gate.bit("B")) == (4, 5)
+    assert gate.bit("Y") in probed.nets
     assert Homes(netlist, hierarchy_json(), DESIGN).of(netlist.cells[-1]) == "hidden"
 
 
