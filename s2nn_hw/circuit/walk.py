@@ -12,7 +12,7 @@ register one word ahead of where it is used: behind it stands one adder, never t
 """
 
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
@@ -21,6 +21,20 @@ from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.mux import choose
+
+T = TypeVar("T")
+
+
+class Levels(NamedTuple, Generic[T]):
+    """Something of each counter, the innermost first."""
+
+    word: T
+    step: T
+    plane: T
+    group: T
+    inner: T
+    column: T
+    row: T
 
 
 class Move(NamedTuple):
@@ -34,52 +48,65 @@ class Move(NamedTuple):
     image: int
 
 
-def level_sizes(p: WindowParams) -> dict[str, int]:
-    """Return ``{counter: size}`` for window ``p``, the innermost first."""
-    return {
-        "word": p.words // p.splits,
-        "step": p.steps,
-        "plane": p.planes,
-        "group": p.groups,
-        "inner": p.pool**2,
-        "column": p.cells[1],
-        "row": p.cells[0],
-    }
+class LevelMoves(NamedTuple):
+    """The moves when a counter goes on and those before it start again, none if it never does: one for each of its
+    values but the last, or, ``by_row``, for each row."""
+
+    moves: list[Move]
+    by_row: bool
 
 
-def level_moves(p: WindowParams) -> dict[str, tuple[str, list[Move]]]:
-    """Return ``{counter: (counter that chooses, its moves)}``: when a counter of window ``p`` goes on and those before
-    it start again. The last entry, ``image``, is from an image to the next."""
+class Counter(NamedTuple):
+    """A counter of the circuit, and whether it is at its end, a register too."""
+
+    count: Value
+    end: Value
+
+
+def level_sizes(p: WindowParams) -> Levels[int]:
+    """Return the sizes of the counters for window ``p``."""
+    return Levels(
+        word=p.words // p.splits,
+        step=p.steps,
+        plane=p.planes,
+        group=p.groups,
+        inner=p.pool**2,
+        column=p.cells[1],
+        row=p.cells[0],
+    )
+
+
+def level_moves(p: WindowParams) -> tuple[Levels[LevelMoves], Move]:
+    """Return ``(moves of the counters, that from an image to the next)`` for window ``p``."""
     part, taps = p.words // p.splits, p.tap_offsets
     stepped = p.pool * p.stride * p.words
-    adds = {  # what each value of a counter adds to (address, reach)
-        "word": [(n, n) for n in range(part)],
-        "step": [(offsets[0], max(offsets)) for offsets in taps],
-        "plane": [(0, 0)] * p.planes,
-        "group": [(g * p.splits // p.groups * part,) * 2 for g in range(p.groups)],
-        "inner": [(corner,) * 2 for corner in p.corner_offsets],
-        "column": [(c * stepped,) * 2 for c in range(p.cells[1])],
-        "row": [(r * stepped * p.columns,) * 2 for r in range(p.cells[0])],
-    }
+    adds = Levels(  # what each value of a counter adds to (address, reach)
+        word=[(n, n) for n in range(part)],
+        step=[(offsets[0], max(offsets)) for offsets in taps],
+        plane=[(0, 0)] * p.planes,
+        group=[(g * p.splits // p.groups * part,) * 2 for g in range(p.groups)],
+        inner=[(corner,) * 2 for corner in p.corner_offsets],
+        column=[(c * stepped,) * 2 for c in range(p.cells[1])],
+        row=[(r * stepped * p.columns,) * 2 for r in range(p.cells[0])],
+    )
     oldest = p.oldest.reshape(p.cells)
-    frees = {  # by row
-        "column": (oldest[:, 1:2] - oldest[:, :1]).reshape(-1),
-        "row": oldest[1:, 0] - oldest[:-1, -1],
-    }
+    # by row, what is kept no longer; the other counters keep all
+    column, row = (oldest[:, 1:2] - oldest[:, :1]).reshape(-1), oldest[1:, 0] - oldest[:-1, -1]
+    frees = Levels(None, None, None, None, None, column, row)
     back, ring = np.zeros(2, np.int64), 1 << p.address_bits
-    found: dict[str, tuple[str, list[Move]]] = {}
-    for name, pairs in adds.items():
+    found: list[LevelMoves] = []
+    for pairs, freed in zip(adds, frees, strict=True):
         values = np.array(pairs)
         steps = (np.diff(values, axis=0) + back).tolist()
-        if name in frees and steps:
-            found[name] = "row", [Move(steps[0][0] % ring, steps[0][1], int(f), 0) for f in frees[name]]
+        if freed is not None and steps:
+            moves = [Move(steps[0][0] % ring, steps[0][1], int(f), 0) for f in freed]
         else:
-            found[name] = name, [Move(address % ring, reach, 0, 0) for address, reach in steps]
+            moves = [Move(address % ring, reach, 0, 0) for address, reach in steps]
+        found.append(LevelMoves(moves, freed is not None))
         back += values[0] - values[-1]
     address, reach = (back + p.frame_words).tolist()
     freed = p.frame_words + int(oldest[0, 0] - oldest[-1, -1])
-    found["image"] = "image", [Move(address % ring, reach, freed, p.frame_words)]
-    return found
+    return Levels(*found), Move(address % ring, reach, freed, p.frame_words)
 
 
 def inside_tables(p: WindowParams, axis: int) -> list[tuple[int, ...]]:
@@ -108,16 +135,12 @@ class Walk(wiring.Component):
     def __init__(self, params: WindowParams) -> None:
         self.params = p = params
         self.sizes = level_sizes(p)
-        levels = level_moves(p)
-        self.moves = sorted({move for _, moves in levels.values() for move in moves})
-        self.codes = {
-            name: (chooser, [self.moves.index(move) for move in moves])
-            for name, (chooser, moves) in levels.items()
-            if moves
-        }
+        self.levels, self.image = level_moves(p)
+        self.moves = sorted({self.image, *(move for level in self.levels for move in level.moves)})
         self.tables = [inside_tables(p, axis) for axis in (0, 1)]
         self.flags = [sorted({table for table in tables if len(set(table)) > 1}) for tables in self.tables]
-        self.first = next(iter(self.codes.values()))[1][0]
+        first = next((level.moves[0] for level in self.levels if level.moves), self.image)
+        self.first = self.moves.index(first)
         ports = {  # name: (numbers, the first)
             "following": (len(self.moves), 0),
             "plane": (p.planes, 0),
@@ -152,38 +175,42 @@ class Walk(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
-        p, counts, ends, on = self.params, {}, {}, self.step
-        second = 1 % prod(self.sizes.values())  # the counters are a word ahead
-        for name, size in self.sizes.items():
+        p, made, on = self.params, [], self.step
+        second = 1 % prod(self.sizes)  # the counters are a word ahead
+        for name, size in zip(Levels._fields, self.sizes, strict=True):
             second, digit = divmod(second, size)
-            counts[name], ends[name] = _counter(m, name, size, digit, on)
-            on = on & ends[name]
-        kind = C(self.codes["image"][1][0])
-        for name in reversed(self.sizes):
-            if name in self.codes:
-                chooser, codes = self.codes[name]
-                kind = Mux(ends[name], kind, choose(codes, counts[chooser]))
+            made.append(_counter(m, name, size, digit, on))
+            on = on & made[-1].end
+        counters = Levels(*made)
+        kind = C(self.moves.index(self.image))
+        for counter, level in reversed(list(zip(counters, self.levels, strict=True))):
+            if level.moves:
+                chooser = counters.row if level.by_row else counter
+                codes = [self.moves.index(move) for move in level.moves]
+                kind = Mux(counter.end, kind, choose(codes, chooser.count))
         m.d.comb += self.following.eq(kind)
-        last = ends["word"]
+        last = counters.word.end
         if p.spare and p.pixel_words < p.words:
-            _, last = _counter(m, "pixel_word", p.pixel_words, 1 % p.pixel_words, self.step)
-        split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counts["group"])
+            last = _counter(m, "pixel_word", p.pixel_words, 1 % p.pixel_words, self.step).end
+        split = choose([int(g * p.splits // p.groups == p.splits - 1) for g in range(p.groups)], counters.group.count)
         with m.If(self.step):
             m.d.sync += [
-                self.plane.eq(counts["plane"]),
-                self.tap.eq(counts["step"]),
-                self.inner.eq(counts["inner"]),
+                self.plane.eq(counters.plane.count),
+                self.tap.eq(counters.step.count),
+                self.inner.eq(counters.inner.count),
                 self.last.eq(last & split),
             ]
-            for flags, bits, name in zip(self.flags, (self.rows, self.columns), ("row", "column"), strict=True):
-                m.d.sync += bits.eq(Cat(choose(table, counts[name]) for table in flags))
+            for flags, bits, place in zip(
+                self.flags, (self.rows, self.columns), (counters.row, counters.column), strict=True
+            ):
+                m.d.sync += bits.eq(Cat(choose(table, place.count) for table in flags))
         return m
 
 
-def _counter(m: Module, name: str, size: int, init: int, step: Value) -> tuple[Value, Value]:
-    """Return a counter ``0 .. size - 1`` that goes on with ``step``, and whether it is at its end: a register too."""
+def _counter(m: Module, name: str, size: int, init: int, step: Value) -> Counter:
+    """Return a counter ``0 .. size - 1`` that goes on with ``step``."""
     if size == 1:
-        return C(0, 1), C(1, 1)
+        return Counter(C(0, 1), C(1, 1))
     count = Signal(range(size), name=f"{name}_count", init=init)
     end = count if size == 2 else Signal(name=f"{name}_end", init=int(init == size - 1))
     # one more, without a carry chain: a bit changes when all below it are set
@@ -192,4 +219,4 @@ def _counter(m: Module, name: str, size: int, init: int, step: Value) -> tuple[V
         m.d.sync += count.eq(Mux(end, 0, following))
         if size > 2:
             m.d.sync += end.eq(count == size - 2)
-    return count, end
+    return Counter(count, end)
