@@ -2,8 +2,9 @@
 
 import json
 import subprocess
+from itertools import accumulate
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -32,8 +33,23 @@ SHAPES = [
     (36, 512, 1, True, False),
     (9, 2000, 1, True, True),
 ]
-FIELDS = {"first": 12, "second": 12, "write_at": 12, "data": 72, "read": 2, "keep": 2, "write": 1}
-BITS = sum(FIELDS.values())
+
+
+class Beat(NamedTuple):
+    """Something of each field of a beat: addresses to read and to write at, data, enables."""
+
+    first: Any
+    second: Any
+    write_at: Any
+    data: Any
+    read: Any
+    keep: Any
+    write: Any
+
+
+WIDTHS = Beat(first=12, second=12, write_at=12, data=72, read=2, keep=2, write=1)
+OFFSETS = Beat(*accumulate(WIDTHS[:-1], initial=0))
+BITS = sum(WIDTHS)
 
 
 class Registered(wiring.Component):
@@ -46,10 +62,7 @@ class Registered(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memories = inner = Module()
-        beat, offset = {}, 0
-        for name, bits in FIELDS.items():
-            beat[name] = self.i.payload[offset : offset + bits]
-            offset += bits
+        beat = Beat(*(self.i.payload[at : at + bits] for at, bits in zip(OFFSETS, WIDTHS, strict=True)))
         outputs = []
         m.d.comb += self.i.ready.eq(1)
         m.d.sync += self.o.valid.eq(self.i.valid)
@@ -59,15 +72,15 @@ class Registered(wiring.Component):
             if written:
                 port = ram.write_port()
                 m.d.comb += [
-                    port.addr.eq(beat["write_at"]),
-                    port.data.eq(beat["data"]),
-                    port.en.eq(beat["write"] & self.i.valid),
+                    port.addr.eq(beat.write_at),
+                    port.data.eq(beat.data),
+                    port.en.eq(beat.write & self.i.valid),
                 ]
             for side in range(ports):
                 reader, raw = ram.read_port(), Signal(width, name=f"raw{number}_{side}", reset_less=True)
-                at = beat["second"] if side else beat["first"]
-                m.d.comb += [reader.addr.eq(at), reader.en.eq(beat["read"][side] & self.i.valid)]
-                with m.If(beat["keep"][side] & self.i.valid if enabled else 1):
+                at = beat.second if side else beat.first
+                m.d.comb += [reader.addr.eq(at), reader.en.eq(beat.read[side] & self.i.valid)]
+                with m.If(beat.keep[side] & self.i.valid if enabled else 1):
                     m.d.sync += raw.eq(reader.data)
                 outputs.append(raw)
         m.d.comb += self.o.payload.eq(Cat(*outputs))
@@ -80,25 +93,21 @@ def contents(number: int) -> Any:
     return [int.from_bytes(random.bytes(9), "little") & 2**width - 1 for _ in range(depth)]
 
 
-def make_beats() -> Any:
-    """Return BEATS dicts of fields; addresses fit every depth that is no power of two, too."""
+def make_beats() -> list[Beat]:
+    """Return BEATS beats of numbers; addresses fit every depth that is no power of two, too."""
     random = np.random.default_rng(5)
     beats = []
     for _ in range(BEATS):
-        beat = {name: int.from_bytes(random.bytes(9), "little") & 2**bits - 1 for name, bits in FIELDS.items()}
-        beats.append(beat | {name: beat[name] % 400 for name in ("first", "second", "write_at")})
+        beat = Beat(*(int.from_bytes(random.bytes(9), "little") & 2**bits - 1 for bits in WIDTHS))
+        beats.append(beat._replace(first=beat.first % 400, second=beat.second % 400, write_at=beat.write_at % 400))
     return beats
 
 
-def packed(beat: Any) -> Any:
-    total, offset = 0, 0
-    for name, bits in FIELDS.items():
-        total |= beat[name] << offset
-        offset += bits
-    return total
+def packed(beat: Beat) -> int:
+    return sum(value << at for value, at in zip(beat, OFFSETS, strict=True))
 
 
-def expected(beats: Any) -> Any:
+def expected(beats: list[Beat]) -> Any:
     """Return the outputs after each of ``beats``: what is read goes to a latch, and from there to the register."""
     rams = [contents(number) for number in range(len(SHAPES))]
     latches: dict[Any, Any] = {}
@@ -108,14 +117,14 @@ def expected(beats: Any) -> Any:
         for number, (width, _, ports, written, enabled) in enumerate(SHAPES):
             for side in range(ports):
                 key = number, side
-                if not enabled or beat["keep"] >> side & 1:
+                if not enabled or beat.keep >> side & 1:
                     registers[key] = latches.get(key, 0)
-                if beat["read"] >> side & 1:
-                    latches[key] = rams[number][beat["second" if side else "first"]]
+                if beat.read >> side & 1:
+                    latches[key] = rams[number][beat.second if side else beat.first]
                 total |= registers.get(key, 0) << offset
                 offset += width
-            if written and beat["write"]:
-                rams[number][beat["write_at"]] = beat["data"] & 2**width - 1
+            if written and beat.write:
+                rams[number][beat.write_at] = beat.data & 2**width - 1
         yield total
 
 

@@ -2,7 +2,7 @@
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from amaranth.back import verilog
@@ -20,6 +20,20 @@ from s2nn_hw.sim.verilog.job import Phase
 from s2nn_hw.sim.verilog.pins import exchange
 
 CLOCKS_PER_BIT = 4
+
+
+class Talk(NamedTuple):
+    """Something of each phase of the talk with the chip: what is sent, what comes back."""
+
+    identity: Any
+    good: Any
+    back_to_back: Any
+    checksum: Any
+    short: Any
+    long: Any
+    unknown: Any
+    damaged_between_good: Any
+    reset_in_a_packet: Any
 
 
 def small_network() -> Network:
@@ -55,24 +69,26 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path: Path) -> None:
 
     damaged = [flip(frame(n)) for n in range(6)]
     size = identity.frame_bytes
-    phases = {
-        "identity": Phase(protocol.encode(protocol.identity_request(5))),
-        "good": Phase(frame(0)),
-        "back to back": Phase(b"".join(frame(n) for n in range(20))),
-        "checksum": Phase(frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]),
-        "short": Phase(protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))),
-        "long": Phase(protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))),
-        "unknown": Phase(protocol.encode(Packet(0x33, 8, b"abc"))),
-        "damaged between good": Phase(b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))),
-        "reset in a packet": Phase(frame(1) + frame(29), reset_before=5),
-    }
-    replies = exchange(text, "link_top", list(phases.values()), clocks=CLOCKS_PER_BIT, work=tmp_path)
+    sent = Talk(
+        identity=Phase(protocol.encode(protocol.identity_request(5))),
+        good=Phase(frame(0)),
+        back_to_back=Phase(b"".join(frame(n) for n in range(20))),
+        checksum=Phase(frame(1)[:-3] + bytes((frame(1)[-3] ^ 0x55 or 1,)) + frame(1)[-2:]),
+        short=Phase(protocol.encode(Packet(Request.FRAME, 6, bytes(size - 1)))),
+        long=Phase(protocol.encode(Packet(Request.FRAME, 7, bytes(size + 1)))),
+        unknown=Phase(protocol.encode(Packet(0x33, 8, b"abc"))),
+        damaged_between_good=Phase(b"".join(d + b"\0" + frame(20 + n) for n, d in enumerate(damaged))),
+        reset_in_a_packet=Phase(frame(1) + frame(29), reset_before=5),
+    )
+    replies = exchange(text, "link_top", list(sent), clocks=CLOCKS_PER_BIT, work=tmp_path)
 
-    came = {}
-    for name, data in zip(phases, replies, strict=True):
+    def packets(name: str, data: bytes) -> list[Packet]:
         splitter = Splitter()
-        came[name] = splitter.feed(data)
+        found = splitter.feed(data)
         assert not splitter.damaged, name
+        return found
+
+    came = Talk(*(packets(name, data) for name, data in zip(Talk._fields, replies, strict=True)))
 
     def check_result(packet: Any, number: int) -> Any:
         assert (packet.type, packet.sequence) == (Reply.RESULT, number)
@@ -80,14 +96,14 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path: Path) -> None:
         assert (result.index, result.scores) == (int(golden.classes[number]), tuple(golden.scores[number].tolist()))
         return result.cycles
 
-    assert came["identity"] == [Packet(Reply.IDENTITY, 5, identity.pack())]
-    (cycles,) = (check_result(p, 0) for p in came["good"])
+    assert came.identity == [Packet(Reply.IDENTITY, 5, identity.pack())]
+    (cycles,) = (check_result(p, 0) for p in came.good)
     timing = top.accelerator.timing
     ones = timing.ones({"input": pixels[:1], "hidden": golden.spikes["hidden"][:1].numpy()})
     assert [cycles] == timing.schedule(ones).cycles.ravel().tolist()
 
     # back to back: every frame has its result, or BUSY as the line back is the slower one
-    frames = came["back to back"]
+    frames = came.back_to_back
     assert sorted(p.sequence for p in frames) == list(range(20))
     results = [p for p in frames if p.type == Reply.RESULT]
     assert len(results) >= 4
@@ -96,16 +112,16 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path: Path) -> None:
     assert [p.sequence for p in results] == sorted(p.sequence for p in results)
     assert {p.error for p in frames} <= {None, ErrorCode.BUSY}
 
-    assert [p.error for p in came["checksum"]] in ([ErrorCode.CHECKSUM], [ErrorCode.SHORT], [ErrorCode.LONG])
-    assert came["short"] == [protocol.error_reply(ErrorCode.SHORT, 6)]
-    assert came["long"] == [protocol.error_reply(ErrorCode.LONG, 7)]
-    assert came["unknown"] == [protocol.error_reply(ErrorCode.UNKNOWN, 8)]
-    good = [p for p in came["damaged between good"] if p.type == Reply.RESULT]
+    assert [p.error for p in came.checksum] in ([ErrorCode.CHECKSUM], [ErrorCode.SHORT], [ErrorCode.LONG])
+    assert came.short == [protocol.error_reply(ErrorCode.SHORT, 6)]
+    assert came.long == [protocol.error_reply(ErrorCode.LONG, 7)]
+    assert came.unknown == [protocol.error_reply(ErrorCode.UNKNOWN, 8)]
+    good = [p for p in came.damaged_between_good if p.type == Reply.RESULT]
     assert [p.sequence for p in good] == list(range(20, 26))
     for packet in good:
         check_result(packet, packet.sequence)
     assert all(
-        p.error in (None, ErrorCode.CHECKSUM, ErrorCode.SHORT, ErrorCode.LONG) for p in came["damaged between good"]
+        p.error in (None, ErrorCode.CHECKSUM, ErrorCode.SHORT, ErrorCode.LONG) for p in came.damaged_between_good
     )
-    check_result(came["reset in a packet"][-1], 29)
-    assert all(p.error is not None for p in came["reset in a packet"][:-1])
+    check_result(came.reset_in_a_packet[-1], 29)
+    assert all(p.error is not None for p in came.reset_in_a_packet[:-1])
