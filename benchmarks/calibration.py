@@ -8,7 +8,6 @@ The same circuit is synthesised here and its netlist evaluated without delays ov
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from amaranth.hdl import ClockDomain, Module, Signal
 from amaranth.lib import wiring
@@ -16,9 +15,12 @@ from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.hw.flow.toolchain import ToolFiles, find_tool, run_tool
 from s2nn_hw.verilog.convert import to_verilog
+from s2nn_hw.verilog.netlist import Bit, Cell, module_of
 
-Net = int | str  # a constant is a text
-YosysCell = dict[str, Any]  # as yosys's JSON has it
+LUT, CARRY, FLIP_FLOP = "SB_LUT4", "SB_CARRY", "SB_DFF"
+INPUTS = {LUT: ("I0", "I1", "I2", "I3"), CARRY: ("I0", "I1", "CI")}
+OUTPUT = {LUT: "O", CARRY: "CO", FLIP_FLOP: "Q"}
+DATA, TABLE = "D", "LUT_INIT"  # a flip-flop's pin, a LUT's parameter
 PERIOD = 256  # cycles after which both counters are back
 CURRENTS, VOLTS, MHZ = (645e-6, 996e-6), 1.219, 12
 CLOCK_LOAD_PJ, GLITCH = 0.0144, 1.29  # report/coefficients.toml
@@ -51,8 +53,8 @@ class Measured(wiring.Component):
         return m
 
 
-def netlist(component: wiring.Component) -> list[YosysCell]:
-    """Return the cells of ``component`` on iCE40, as yosys's JSON has them."""
+def netlist(component: wiring.Component) -> list[Cell]:
+    """Return the cells of ``component`` on iCE40."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "top.v").write_text(to_verilog(component, "top"))
         run_tool(
@@ -65,51 +67,48 @@ def netlist(component: wiring.Component) -> list[YosysCell]:
             ToolFiles(Path(folder), "log"),
             tick=lambda _: None,
         )
-        return list(json.loads((Path(folder) / "net.json").read_text())["modules"]["top"]["cells"].values())
+        return list(module_of(json.loads((Path(folder) / "net.json").read_text()), "top").cells.values())
 
 
-def toggles(cells: list[YosysCell]) -> list[float]:
+def toggles(cells: list[Cell]) -> list[float]:
     """Return mean toggles per cycle of LUT and of flip-flop outputs over :data:`PERIOD` cycles, no delays."""
-    state: dict[Net, int] = {"0": 0, "1": 1, "x": 0}
-    flops = [cell for cell in cells if cell["type"] == "SB_DFF"]
-    logic = [cell for cell in cells if cell["type"] in ("SB_LUT4", "SB_CARRY")]
-    state |= {cell["connections"]["Q"][0]: 0 for cell in flops}
+    state: dict[Bit, int] = {"0": 0, "1": 1, "x": 0}
+    flops = [cell for cell in cells if cell.type == FLIP_FLOP]
+    logic = [cell for cell in cells if cell.type in INPUTS]
+    state |= {_output(cell): 0 for cell in flops}
     ordered = []
     while logic:  # each after the cells that drive it
         ready = [cell for cell in logic if all(net in state for net in _inputs(cell))]
         ordered += ready
         state |= {_output(cell): 0 for cell in ready}
         logic = [cell for cell in logic if _output(cell) not in state]
-    luts = [_output(cell) for cell in ordered if cell["type"] == "SB_LUT4"]
+    luts = [_output(cell) for cell in ordered if cell.type == LUT]
     counts = [0, 0]
     _settle(ordered, state)
     for _ in range(PERIOD):
         before = dict(state)
-        state |= {cell["connections"]["Q"][0]: before[cell["connections"]["D"][0]] for cell in flops}
+        state |= {_output(cell): before[cell.bit(DATA)] for cell in flops}
         _settle(ordered, state)
         counts[0] += sum(state[net] != before[net] for net in luts)
-        counts[1] += sum(state[cell["connections"]["Q"][0]] != before[cell["connections"]["Q"][0]] for cell in flops)
+        counts[1] += sum(state[_output(cell)] != before[_output(cell)] for cell in flops)
     return [count / PERIOD for count in counts]
 
 
-def _inputs(cell: YosysCell) -> list[Net]:
-    return [
-        cell["connections"][port][0]
-        for port in (("I0", "I1", "I2", "I3") if cell["type"] == "SB_LUT4" else ("I0", "I1", "CI"))
-    ]
+def _inputs(cell: Cell) -> list[Bit]:
+    return [cell.bit(port) for port in INPUTS[cell.type]]
 
 
-def _output(cell: YosysCell) -> Net:
-    return cell["connections"]["O" if cell["type"] == "SB_LUT4" else "CO"][0]
+def _output(cell: Cell) -> Bit:
+    return cell.bit(OUTPUT[cell.type])
 
 
-def _settle(ordered: list[YosysCell], state: dict[Net, int]) -> None:
+def _settle(ordered: list[Cell], state: dict[Bit, int]) -> None:
     for cell in ordered:
         values = [state[net] for net in _inputs(cell)]
-        if cell["type"] == "SB_CARRY":
+        if cell.type == CARRY:
             state[_output(cell)] = int(sum(values) >= 2)
         else:
-            table = int(cell["parameters"]["LUT_INIT"], 2)
+            table = int(cell.parameters[TABLE], 2)
             state[_output(cell)] = table >> sum(value << k for k, value in enumerate(values)) & 1
 
 
@@ -120,7 +119,7 @@ def main() -> None:
     luts, flops = (b - a for a, b in zip(less, more, strict=True))
     picojoules = (CURRENTS[1] - CURRENTS[0]) * VOLTS / MHZ * 1e6 - NEW_FLIP_FLOPS * CLOCK_LOAD_PJ
     print(
-        f"LUTs {sum(cell['type'] == 'SB_LUT4' for cell in whole)}; toggles more per cycle: LUTs {luts:.1f}, "
+        f"LUTs {sum(cell.type == LUT for cell in whole)}; toggles more per cycle: LUTs {luts:.1f}, "
         f"flip-flops {flops:.1f}; {picojoules:.1f} pJ more without the clock"
     )
     for glitch in (1.0, GLITCH, 2.0):
