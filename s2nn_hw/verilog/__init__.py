@@ -1,1 +1,1 @@
-"""Verilog that stands alone: legal names, equal widths, a bench beside it."""
+"""Verilog that stands alone: legal names, equal widths, a bench beside it; and what yosys writes, as records."""
