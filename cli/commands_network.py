@@ -26,7 +26,13 @@ def train(
 
 @commands.command(epilog="Example: s2nn-hw quantize runs/mnist-tiny/mnist-tiny.safetensors -o mnist-tiny.s2nn")
 def quantize(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="safetensors file written by `train`.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="safetensors file: written by `train`, or, with --recipe, another program's weights.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
     bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,

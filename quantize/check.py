@@ -118,9 +118,9 @@ def warnings(before: float, came: float, labels: np.ndarray, check: Check | None
             f"integers lose {100 * (before - came):.2f} points of the float model's {100 * before:.2f} %: more "
             "--bits, or training with fake_quantise, keep them"
         )
-    if check and check.float_share - check.integer_share > ROUNDED:
+    if check and round(check.float_share - check.integer_share, 6) > ROUNDED:
         said.append(
             f"integers give the owner's class for {100 * check.integer_share:.2f} % of the images checked, the "
-            f"float model for {100 * check.float_share:.2f} %"
+            f"float model for {100 * check.float_share:.2f} %: more --bits keep more of them"
         )
     return said

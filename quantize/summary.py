@@ -159,6 +159,7 @@ def show(report: Figures, console: Console) -> None:
         box=SIMPLE_HEAD,
         padding=0,
         show_edge=False,
+        caption="per image: active, ones that enter, of all bit planes; syn.ops, the additions that they make",
     )
     for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc.", "Kibit", "active", "syn.ops"):
         table.add_column(name, justify="left" if name == "layer" else "right", no_wrap=True)
