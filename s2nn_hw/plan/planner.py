@@ -368,6 +368,8 @@ def fit(planner: Planner) -> Planned:
         low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
     if best is None and planner.shorten():
         return fit(planner)
+    if best is None:  # nothing between the fastest and the slowest was tried, or fitted
+        best = planner.plan(high)
     if best is None:
         used = planner.least(inf)
         what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])

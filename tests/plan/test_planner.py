@@ -14,7 +14,7 @@ from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
 from tests.support.graphs import build, convolution, dense
-from tests.support.networks import random_images, residual
+from tests.support.networks import random_images, random_network, residual
 from tests.support.streams import check_accelerator, read_result, run_stream
 
 BUDGET = {"luts": 20_800, "ffs": 41_600, "brams": 50}
@@ -98,6 +98,12 @@ def test_taps_of_every_source_of_a_join_are_tried():
         plan, layers=tuple(replace(c, engine="parallel", taps=9) if c.name == "layer2" else c for c in plan.layers)
     )
     check_accelerator(Accelerator(network, plan), random_images(network, 2))
+
+
+def test_a_network_with_one_pace_has_a_plan():
+    network = random_network((1, 1))
+    _, values = layer_inputs(network, random_images(network, 3))
+    assert fit(Planner(network, "xc7", BUDGET, values)).interval == 1
 
 
 def test_limits_are_named(network, values):
@@ -215,8 +221,13 @@ def test_unroll_puts_all_weights_in_logic(folder, monkeypatch, capsys):
     [
         (["--target-fps", 1e9], "frames/s are out of reach on Arty A7-35T at 100 MHz: layer"),
         (["--target-fps", 5, "--fit"], "only one of --target-fps, --fit, --unroll"),
+        (["--levels", 3], "--levels is for --unroll"),
+        (["--target-fps", 1e300], "target must be positive, and 1,000,000,000,000 frames/s at most, not 1e+300"),
+        (["--clock", "inf"], "a clock from 0.001 to 10000 MHz is wanted, not inf"),
+        (["--clock", "nan"], "a clock from 0.001 to 10000 MHz is wanted, not nan"),
+        (["--clock", 1e-9], "a clock from 0.001 to 10000 MHz is wanted, not 1e-09"),
         (["--unroll", "--fit"], "only one of --target-fps, --fit, --unroll"),
-        (["--clock", -5], "clock must be positive, not -5"),
+        (["--clock", -5], "a clock from 0.001 to 10000 MHz is wanted, not -5"),
         (["-o", "plan.txt"], "output plan.txt must end in .json"),
     ],
 )
