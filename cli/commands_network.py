@@ -114,6 +114,8 @@ def plan(
 
     if bool(target) + fit + unroll > 1:
         raise UserError("only one of --target-fps, --fit, --unroll")
+    if levels is not None and not unroll:
+        raise UserError("--levels is for --unroll")
     options = Options(
         board=board,
         target_fps=target,

@@ -19,7 +19,7 @@ from s2nn_hw.explore.workers import HereWorkers, LocalWorkers, RayWorkers, Worke
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import held
 from s2nn_hw.hw.board.boards import find_board
-from s2nn_hw.hw.board.clocking import system_clock
+from s2nn_hw.hw.board.clocking import hertz, system_clock
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.terminal import Terminal
@@ -101,7 +101,7 @@ def _clocks(board: str, wanted: str | None, facts: BoardFacts) -> Numbers:
     """Return the clocks to choose from, each of which the board can make."""
     clocks = parse_numbers(wanted, "--clocks", (facts.clock_mhz,))
     for mhz in clocks:
-        system_clock(find_board(board), round(mhz * 1e6))
+        system_clock(find_board(board), hertz(mhz))
     return clocks
 
 

@@ -9,6 +9,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.board.clocking import hertz
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
@@ -17,6 +18,8 @@ from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
+
+MOST_FPS = 1e12
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,9 @@ def plan_network(path: Path, options: Options) -> None:
     if output is not None and output.suffix != ".json":
         raise UserError(f"output {output} must end in .json")
     network, board = load(path), board_facts(find_board(options.board))
-    clock = options.clock_mhz or board.clock_mhz
-    for name, value in (("clock", options.clock_mhz), ("target", target)):
-        if value is not None and not value > 0:
-            raise UserError(f"{name} must be positive, not {value:g}")
+    clock = board.clock_mhz if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
+    if target is not None and not 0 < target <= MOST_FPS:
+        raise UserError(f"target must be positive, and {MOST_FPS:,.0f} frames/s at most, not {target:g}")
     images, _, source = images_for(path, options.images, None, download=False)
     with working(f"planning {network.name} for {board.title}"):
         found = find_plan(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))

@@ -16,6 +16,7 @@ from s2nn_hw.hw.board.pll import PllRequest, PllSettings, closest_settings
 from s2nn_hw.hw.family import FLOWS
 
 RESET_CLOCKS = 16
+CLOCKS_MHZ = 0.001, 10_000.0  # what may be asked for
 
 
 def pll_settings(family: str, crystal_hz: float, wanted_hz: float) -> PllSettings:
@@ -23,9 +24,17 @@ def pll_settings(family: str, crystal_hz: float, wanted_hz: float) -> PllSetting
     return closest_settings(family, FLOWS[family].clock.limits, crystal_hz, wanted_hz)
 
 
+def hertz(mhz: float) -> int:
+    """Return ``mhz`` in whole Hz; :class:`UserError` unless it lies in :data:`CLOCKS_MHZ`."""
+    low, high = CLOCKS_MHZ
+    if not low <= mhz <= high:
+        raise UserError(f"a clock from {low:g} to {high:g} MHz is wanted, not {mhz:g}")
+    return round(mhz * 1e6)
+
+
 def system_clock(board: Board, wanted_hz: int | None = None) -> tuple[int, PllSettings | None]:
     """Return ``(clock_hz, settings)`` for ``board``; ``settings`` is None where the crystal itself is the clock."""
-    wanted_hz = wanted_hz or board.clock_hz
+    wanted_hz = board.clock_hz if wanted_hz is None else wanted_hz
     if wanted_hz == board.crystal_hz:
         return board.crystal_hz, None
     settings = pll_settings(board.family, board.crystal_hz, wanted_hz)

@@ -17,7 +17,7 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.hw.board.board import Board, check_budget
-from s2nn_hw.hw.board.clocking import BoardTop, system_clock
+from s2nn_hw.hw.board.clocking import BoardTop, hertz, system_clock
 from s2nn_hw.hw.family import FLOWS
 from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, RECORD, Asked, BuildRecord, BuiltBoard, BuiltNetwork
 from s2nn_hw.hw.flow.designs import OtherDesign, board_design
@@ -49,8 +49,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.timeout_minutes is not None and not 0 < self.timeout_minutes < float("inf"):
             raise UserError(f"timeout must be a positive number of minutes, not {self.timeout_minutes:g}")
-        if self.freq_mhz is not None and not self.freq_mhz > 0:
-            raise UserError(f"clock frequency must be positive, not {self.freq_mhz:g} MHz")
+        if self.freq_mhz is not None:
+            hertz(self.freq_mhz)
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed must be 0 .. {2**31 - 1}, not {self.seed}")
 
@@ -86,7 +86,7 @@ class Built:
 
 def build_clock(board: Board, options: Options) -> int:
     """Return the system clock in Hz: the one asked for, else the board's; :class:`UserError` if it can't be made."""
-    clock_hz, _ = system_clock(board, round(options.freq_mhz * 1e6) if options.freq_mhz else None)
+    clock_hz, _ = system_clock(board, None if options.freq_mhz is None else hertz(options.freq_mhz))
     return clock_hz
 
 

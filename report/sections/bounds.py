@@ -125,7 +125,7 @@ def _device(design: Design, loads: Sequence[_Load], interval: float | None, boar
     def cycles(value: float, by: str) -> Json:
         return quantity(significant(float(value)), "cycles", "formula", by)
 
-    return {
+    found: Json = {
         "adders_per_cycle": quantity(
             significant(adders), "additions/cycle", "formula", "LUT budget / mean accumulator bits"
         ),
@@ -139,8 +139,8 @@ def _device(design: Design, loads: Sequence[_Load], interval: float | None, boar
         "memory_bound": cycles(needed.memory, "weight_bits / bram_bits_per_cycle"),
         "bound": cycles(needed.most, "the largest of the three"),
         "bound_by": needed.by,
-        "interval": cycles(interval, "mean over the frames") if interval else None,
-        "ratio": quantity(significant(interval / needed.most), "ratio", "formula", "interval / bound")
-        if interval
-        else None,
     }
+    if interval:  # there is none where no frame follows another
+        found["interval"] = cycles(interval, "mean over the frames")
+        found["ratio"] = quantity(significant(interval / needed.most), "ratio", "formula", "interval / bound")
+    return found

@@ -25,7 +25,7 @@ def print_report(data: Json, console: Console) -> None:
     console.print(_layer_table(data))
     print_logic(data["logic"], console)
     device = data["bounds"]["device"]
-    if device and device["ratio"]:
+    if device and "ratio" in device:
         console.print(
             f"interval {number(device['interval'])}; with all of the device at work at least "
             f"{number(device['bound'])} (set by {device['bound_by']})"

@@ -205,6 +205,16 @@ def test_report_is_json_and_labels_its_estimates(network):
     assert data["network"]["digest"] == network.digest
 
 
+def test_report_of_one_image_has_no_interval(monkeypatch, tmp_path, command, network):
+    monkeypatch.chdir(tmp_path)
+    save(network, "net.s2nn")
+    np.save("x.npy", random_images(network, 1))
+    status, _, err = command("report", "net.s2nn", "-b", "ulx3s", "--images", "x.npy", "--html", "-o", "r.json")
+    assert status == 0, err
+    assert "interval" not in json.loads((tmp_path / "r.json").read_text())["bounds"]["device"]
+    assert (tmp_path / "r.html").is_file()
+
+
 def test_report_without_a_board_has_cycles_only(network):
     data = make_report(network)
     assert data["clock"] is None
