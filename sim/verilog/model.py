@@ -67,6 +67,18 @@ def simulator_environment(simulator: str) -> dict[str, str]:
     }
 
 
+def check_shared_python() -> None:
+    """Raise :class:`UserError` unless Python's shared library is there, which cocotb loads into the simulator."""
+    from find_libpython import find_libpython
+
+    if find_libpython() is None:
+        name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+        raise UserError(
+            f"Python's shared library {name} is missing, which cocotb loads into the simulator; install it with your "
+            f"system's packages (Debian: {name})"
+        )
+
+
 @dataclass(frozen=True)
 class Build:
     """What is compiled.
@@ -110,6 +122,7 @@ def build_model(
     run left is never taken for a model: only the mark, written last, names one.
     """
     settings = simulator_environment(simulator)
+    check_shared_python()
     build = Build(sources, top, simulator, waves, optimise, public)
     folder = buildable(folder)
     place = folder / f"{top}-{simulator}-{build.digest()[:16]}"

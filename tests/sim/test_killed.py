@@ -117,6 +117,13 @@ def test_folders_that_make_does_not_take(place, name):
     assert (folder / "w.vcd").stat().st_size > 0
 
 
+def test_python_without_its_shared_library_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("find_libpython.find_libpython", lambda: None)
+    with pytest.raises(UserError, match=r"shared library libpython3\.\d+ is missing, which cocotb"):
+        build_model({"t.v": ""}, top="t", folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_folders_that_make_takes_are_used(tmp_path):
     assert folders.buildable(tmp_path) == tmp_path.resolve()
 
