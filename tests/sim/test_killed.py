@@ -117,6 +117,13 @@ def test_folders_that_make_does_not_take(place, name):
     assert (folder / "w.vcd").stat().st_size > 0
 
 
+def test_nothing_called_python_is_wanted_on_the_path(tmp_path, monkeypatch):
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 127\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    build_model({"t.v": "module t(input a, output b); assign b = a; endmodule\n"}, top="t", folder=tmp_path / "sim")
+
+
 def test_python_without_its_shared_library_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("find_libpython.find_libpython", lambda: None)
     with pytest.raises(UserError, match=r"shared library libpython3\.\d+ is missing, which cocotb"):
