@@ -126,7 +126,7 @@ class Synthesis:
                 ToolFiles(folder, "nextpnr.log"),
                 tick=lambda _="": None,
             )
-        return min(reached for reached, _ in nextpnr_report(folder / "report.json")[1].clocks.values())
+        return min(rate.reached_mhz for rate in nextpnr_report(folder / "report.json")[1].clocks.values())
 
 
 def counts(cells: Mapping[str, int], family: str) -> tuple[int, int]:

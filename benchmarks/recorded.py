@@ -25,6 +25,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
 from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.hw.flow.digests import generator_digest
+from s2nn_hw.texts import read_json
 
 BUILDS = Path("docs/figures/builds.json")
 DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))
@@ -45,7 +46,9 @@ def record(root: Path = Path("build")) -> None:
     """Add every finished build below ``root`` to the file, in place of an earlier one of the same command."""
     kept = {entry.command: entry for entry in read_builds()}
     for path in sorted(root.glob("*/build.json"), key=lambda p: p.stat().st_mtime):
-        entry = RecordedBuild.of(BuildRecord.of(json.loads(path.read_text())), commit())
+        entry = RecordedBuild.of(
+            BuildRecord.of(read_json(path, what="build record", limit=1 << 24), f"build record {path}"), commit()
+        )
         if entry.generator == generator_digest()[:16]:  # others belong to another commit
             kept[entry.command] = entry
     builds = sorted(kept.values(), key=lambda entry: (entry.board, entry.network, entry.command))

@@ -188,7 +188,7 @@ def _build(build: BuildRecord | None, folder: str | None) -> Json | None:
     """Return what the build was made by, and its critical path."""
     if build is None:
         return None
-    path = build.timing.critical if build.timing else None
+    path = build.timing.critical_path if build.timing else None
     return {
         "folder": folder or "",
         "critical_path": str(path) if path else None,

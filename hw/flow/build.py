@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +18,7 @@ from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.hw.board.board import Board, check_budget
 from s2nn_hw.hw.board.clocking import BoardTop, hertz, system_clock
 from s2nn_hw.hw.family import FLOWS
-from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, RECORD, Asked, BuildRecord, BuiltBoard, BuiltNetwork
+from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, RECORD, Asked, BuildRecord, BuiltBoard, BuiltLink, BuiltNetwork
 from s2nn_hw.hw.flow.designs import OtherDesign, board_design
 from s2nn_hw.hw.flow.digests import amaranth_versions, database_digest, generator_digest
 from s2nn_hw.hw.flow.lowering import Lowering
@@ -27,6 +26,7 @@ from s2nn_hw.hw.flow.toolchain import Narrator
 from s2nn_hw.hw.flow.work import Flow, Outcome, ToolChoice, Work
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
+from s2nn_hw.texts import read_json
 
 SYNTHESIS_ONLY_STATUS = 3
 
@@ -212,7 +212,7 @@ def _run(wanted: _Wanted, digest: str, folder: Path, narrator: Narrator) -> Buil
         flow=flow.kind,
         clock=lowering.record(round(worst[1], 3) if worst else None),
         timing=outcome.timing,
-        baud=wanted.baud,
+        link=BuiltLink(wanted.baud),
         resources=outcome.usage.against(board.budget),
         resources_source=outcome.usage.source,
         synthesis=outcome.synthesis.counts() if outcome.synthesis else None,
@@ -240,11 +240,8 @@ def _console() -> Console:
 def _finished(folder: Path) -> BuildRecord | None:
     """Return the record of a complete build in ``folder``, else None."""
     try:
-        data: dict[str, Any] = json.loads((folder / RECORD).read_text())
-        if "missing" not in data or "bitstream" not in data:
-            return None
-        record = BuildRecord.of(data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = BuildRecord.of(read_json(folder / RECORD, what="build record", limit=1 << 24), RECORD)
+    except UserError:
         return None
     return record if not record.bitstream or (folder / record.bitstream).is_file() else None
 

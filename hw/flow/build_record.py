@@ -3,56 +3,57 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.device import RESOURCES
-from s2nn_hw.hw.flow.toolreports import Timing, Used
+from s2nn_hw.hw.flow.toolreports import Number, Timing, Used
 from s2nn_hw.network.network import Network
+from s2nn_hw.records import Count, Positive, convert
 from s2nn_hw.texts import read_json
 
 RECORD, NETWORK, PLAN = "build.json", "network.s2nn", "plan.json"
 BUILD_FORMAT, VERSION = "s2nn-build", 1
 
 Json = dict[str, Any]
+Baud = Annotated[int, Meta(gt=0, le=10**12)]
 
 
 @dataclass(frozen=True)
 class BuiltBoard:
     """The board of a build."""
 
-    name: str | None
+    name: Annotated[str, Meta(min_length=1)]
     title: str | None = None
     device: str | None = None
-
-    @classmethod
-    def of(cls, data: Json) -> Self:
-        """Return what ``data`` has."""
-        return cls(data.get("name"), data.get("title"), data.get("device"))
 
 
 @dataclass(frozen=True)
 class BuiltNetwork:
     """The network of a build."""
 
-    name: str | None
-    digest: str | None
+    name: str
+    digest: str
 
-    @classmethod
-    def of(cls, data: Json) -> Self:
-        """Return what ``data`` has."""
-        return cls(data.get("name"), data.get("digest"))
+
+@dataclass(frozen=True)
+class BuiltLink:
+    """The link of a build; ``baud``: None if it is not known."""
+
+    baud: Baud | None = None
 
 
 @dataclass(frozen=True)
 class LoweredClock:
     """A clock that was missed ``after`` a step, which told ``reached_mhz``, and lowered."""
 
-    from_mhz: float
-    to_mhz: float
+    from_mhz: Positive
+    to_mhz: Positive
     after: str
-    reached_mhz: float
+    reached_mhz: Positive
     critical_path: str | None
 
 
@@ -63,16 +64,10 @@ class BuiltClock:
     ``clock_mhz``: None in records that know only the one that was wanted.
     """
 
-    wanted_mhz: float
-    reached_mhz: float | None
-    clock_mhz: float | None
+    wanted_mhz: Positive
+    reached_mhz: Positive | None = None
+    clock_mhz: Positive | None = None
     lowered: tuple[LoweredClock, ...] = ()
-
-    @classmethod
-    def of(cls, data: Json) -> Self:
-        """Return what ``data`` has."""
-        lowered = tuple(LoweredClock(**step) for step in data.get("lowered") or ())
-        return cls(data["wanted_mhz"], data.get("reached_mhz"), data.get("clock_mhz"), lowered)
 
     def to_json(self) -> Json:
         """Return all of it, JSON-able."""
@@ -83,10 +78,10 @@ class BuiltClock:
 class SelfTestFacts:
     """A self-test: how many ``vectors``, the ``images`` they are of, their digest, rounds, and the LED of each role."""
 
-    vectors: int
+    vectors: Count
     images: str
     digest: str
-    rounds: int
+    rounds: Count
     leds: Mapping[str, str] | None = None
 
     def asked(self) -> Json:
@@ -102,9 +97,9 @@ class SelfTestFacts:
 class Asked:
     """What a build was asked for; None and False: what the board or the machine has."""
 
-    freq_mhz: float | None = None
+    freq_mhz: Positive | None = None
     seed: int | None = None
-    baud: int | None = None
+    baud: Baud | None = None
     native: bool = False
     chipdb: str | None = None
     prjxray_db: str | None = None
@@ -120,7 +115,7 @@ class BuildRecord:
     ``plan``              as JSON, None for another design than the accelerator
     ``flow``              the kind of flow
     ``timing``            None before placement
-    ``baud``              of the link, None if it is not known
+    ``link``              what it was; its baud is None if it is not known
     ``resources``         by resource, as ``resources_source`` counts them
     ``synthesis``         the counts before placement, by resource; None if the tool does not say
     ``resources_detail``  more numbers of that source
@@ -145,39 +140,32 @@ class BuildRecord:
     plan: Json | None = None
     self_test: SelfTestFacts | None = None
     timing: Timing | None = None
-    baud: int | None = None
-    synthesis: Mapping[str, float] | None = None
-    resources_detail: Json | None = None
+    link: BuiltLink | None = None
+    synthesis: Mapping[str, Number] | None = None
+    resources_detail: Mapping[str, Number | list[Any]] | None = None
     options: Asked | None = None
-    seconds: Mapping[str, float] | None = None
+    seconds: Mapping[str, Number] | None = None
     program: str | None = None
 
     @classmethod
-    def of(cls, data: Json) -> Self:
-        """Return the record that ``data`` is, which :func:`check` has passed."""
-        timing, test, asked = data.get("timing"), data.get("self_test"), data.get("options")
-        return cls(
-            board=BuiltBoard.of(data["board"]),
-            network=BuiltNetwork.of(data["network"]),
-            digest=data["digest"],
-            flow=data["flow"],
-            clock=BuiltClock.of(data["clock"]),
-            resources={name: Used(row["kind"], row["used"], row["budget"]) for name, row in data["resources"].items()},
-            resources_source=data["resources_source"],
-            tools=data["tools"],
-            missing=tuple(data["missing"]),
-            bitstream=data.get("bitstream"),
-            generator=data.get("generator"),
-            plan=data.get("plan"),
-            self_test=SelfTestFacts(**test) if test else None,
-            timing=Timing.of(timing) if timing else None,
-            baud=(data.get("link") or {}).get("baud"),
-            synthesis=data.get("synthesis"),
-            resources_detail=data.get("resources_detail"),
-            options=Asked(**asked) if asked else None,
-            seconds=data.get("seconds"),
-            program=data.get("program"),
-        )
+    def of(cls, data: object, where: str) -> Self:
+        """Return the record that ``data``, as JSON gave it, is; :class:`UserError`, beginning with ``where``, if none.
+
+        What it does not know is left out.
+        """
+        if not isinstance(data, dict) or data.get("format") != BUILD_FORMAT or not _is_version(data.get("version")):
+            raise UserError(f"{where} must have format '{BUILD_FORMAT}', version {VERSION}")
+        record = convert(data, cls, where, plain=True)
+        if set(record.resources) != set(RESOURCES):
+            raise UserError(f"{where}: field resources needs {', '.join(RESOURCES)}, each with kind, used, budget")
+        if record.synthesis is not None and set(record.synthesis) != set(RESOURCES):
+            raise UserError(f"{where}: field synthesis must count {', '.join(RESOURCES)}, or be null")
+        return record
+
+    @property
+    def baud(self) -> int | None:
+        """The baud of the link, None if it is not known."""
+        return self.link.baud if self.link else None
 
     def to_json(self) -> Json:
         """Return the contents of ``build.json``."""
@@ -212,58 +200,23 @@ def read_build(folder: Path | str, network: Network) -> BuildRecord:
     path = Path(folder) / RECORD
     if not path.is_file():
         raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
-    data = read_json(path, what="build record", limit=1 << 24)
-    check(data, path)
-    if data.get("self_test"):
+    record = BuildRecord.of(read_json(path, what="build record", limit=1 << 24), f"build record {path}")
+    if record.self_test:
         raise UserError(
             f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
             "accelerator; give a build made without --self-test"
         )
-    came = BuiltNetwork.of(data["network"])
+    came = record.network
     if came.digest != network.digest:
         raise UserError(
             f"build record {path} is of another network ({came.name}, digest "
-            f"{str(came.digest)[:12]}, wanted {network.digest[:12]}); build it anew"
+            f"{came.digest[:12]}, wanted {network.digest[:12]}); build it anew"
         )
-    try:
-        return BuildRecord.of(data)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"build record {path} can't be read ({error}); build it anew") from None
+    return record
 
 
-def check(data: object, path: Path) -> None:
-    """:class:`UserError` if ``data``, read from ``path``, lacks what a record needs."""
-    if not isinstance(data, dict) or data.get("format") != BUILD_FORMAT or data.get("version") != VERSION:
-        raise UserError(f"build record {path} must have format '{BUILD_FORMAT}', version {VERSION}")
-    wanted = {
-        "board": dict,
-        "network": dict,
-        "clock": dict,
-        "resources": dict,
-        "resources_source": str,
-        "digest": str,
-        "flow": str,
-        "missing": list,
-        "tools": dict,
-    }
-    for name, kind in wanted.items():
-        if not isinstance(data.get(name), kind):
-            raise UserError(f"build record {path}: field '{name}' is missing or of the wrong kind")
-    rows, clock = data["resources"], data["clock"]
-    whole = all(isinstance(row, dict) and {"kind", "used", "budget"} <= set(row) for row in rows.values())
-    if not whole or set(rows) != set(RESOURCES):
-        raise UserError(f"build record {path}: 'resources' needs {', '.join(RESOURCES)}, each with kind, used, budget")
-    for name, needed in (("wanted_mhz", True), ("clock_mhz", False)):
-        mhz = clock.get(name)
-        if (mhz is not None or needed) and (not isinstance(mhz, (int, float)) or not mhz > 0):
-            raise UserError(f"build record {path}: field 'clock.{name}' must be a positive number, not {mhz!r}")
-    made = data.get("synthesis")
-    if made is not None and not (
-        isinstance(made, dict)
-        and set(made) == set(RESOURCES)
-        and all(isinstance(count, (int, float)) for count in made.values())
-    ):
-        raise UserError(f"build record {path}: 'synthesis' must count {', '.join(RESOURCES)}, or be null")
+def _is_version(value: object) -> bool:
+    return type(value) is int and value == VERSION
 
 
 def running_mhz(build: BuildRecord) -> float:

@@ -60,7 +60,7 @@ class Lowering:
                     f"clock: {reached} where {miss.wanted_mhz:g} MHz is wanted; built again for "
                     f"{lower_hz / 1e6:g} MHz (--freq MHZ would make a missed clock an error)"
                 )
-                path = miss.timing.critical
+                path = miss.timing.critical_path
                 self.lowered.append(
                     LoweredClock(
                         self.clock_hz / 1e6,
@@ -108,7 +108,7 @@ def lowered_text(build: BuildRecord) -> str | None:
     clock = build.clock
     if not clock.lowered:
         return None
-    first, path = clock.lowered[0], build.timing.critical if build.timing else None
+    first, path = clock.lowered[0], build.timing.critical_path if build.timing else None
     how = "estimated" if first.after == "placement" else "reached"
     why = f"; its critical path: {path}" if path else ""
     return (

@@ -87,4 +87,4 @@ def read_nextpnr(folder: Path, report: bool) -> tuple[Utilization, Timing]:
         return log_utilization(text), Timing(log_clocks(text), log_critical_path(text))
     utilization, timing = nextpnr_report(folder / NEXTPNR_REPORT)
     # nextpnr-xilinx writes an empty list of paths
-    return utilization, timing if timing.critical else replace(timing, critical=log_critical_path(text))
+    return utilization, timing if timing.critical_path else replace(timing, critical_path=log_critical_path(text))

@@ -7,17 +7,61 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NotRequired, Self, TypedDict
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, one_line
+from s2nn_hw.files import read_bytes
 from s2nn_hw.hw.board.device import RESOURCES, Budget
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Weights
+from s2nn_hw.records import Amount, Count, Positive, convert
+from s2nn_hw.texts import read_json
 from s2nn_hw.verilog.netlist import Cell, module_of, reading
 
 # nextpnr-xilinx counts half-LUTs, two to a LUT6
 HALF_LUTS, FLIP_FLOPS = "SLICE_LUTX", "SLICE_FFX"
 
 ROUTING = "routing"  # the kind of a step over wires
+LARGEST_REPORT = 1 << 28  # bytes
+
+Number = Count | Amount  # a count, which may be of halves; what is read stays what it was
+
+
+class _Cells(TypedDict):
+    num_cells_by_type: dict[str, Count]
+
+
+class _Stat(TypedDict):
+    """The file of yosys's ``stat -json``."""
+
+    design: _Cells
+
+
+class _Rate(TypedDict):
+    achieved: Positive
+    constraint: Positive
+
+
+class _Bels(TypedDict):
+    used: Count
+    available: Count
+
+
+class _Pin(TypedDict, total=False):
+    cell: str
+    port: str
+
+
+# "from" is a word of Python's; a delay is below zero where a cell's set-up time is
+_Step = TypedDict("_Step", {"delay": float, "type": str, "from": _Pin, "to": _Pin})
+_Way = TypedDict("_Way", {"from": str, "to": str, "path": NotRequired[list[_Step]]})
+
+
+class _Report(TypedDict, total=False):
+    """nextpnr's report."""
+
+    fmax: dict[str, _Rate]
+    critical_paths: list[_Way]
+    utilization: dict[str, _Bels]
 
 
 class Bels(NamedTuple):
@@ -26,20 +70,16 @@ class Bels(NamedTuple):
     used: int
     available: int
 
-    @classmethod
-    def of(cls, data: Mapping[str, int]) -> Self:
-        """Return what a row of nextpnr's table says."""
-        return cls(data["used"], data["available"])
-
 
 Utilization = Mapping[str, Bels]  # by kind of bel
 
 
-class ClockRate(NamedTuple):
+@dataclass(frozen=True)
+class ClockRate:
     """A clock as it is reached and as it is wanted, in MHz."""
 
-    reached_mhz: float
-    wanted_mhz: float
+    reached_mhz: Positive
+    wanted_mhz: Positive
 
 
 @dataclass(frozen=True)
@@ -47,8 +87,8 @@ class Used:
     """How much of a ``kind`` of resource (``LUT6`` ...) a design has, and how much there is."""
 
     kind: str
-    used: float
-    budget: int
+    used: Number
+    budget: Count
 
 
 @dataclass(frozen=True)
@@ -83,9 +123,9 @@ class CriticalPath:
 
     start: str
     end: str
-    delay_ns: float
-    logic_ns: float
-    routing_ns: float
+    delay_ns: Amount
+    logic_ns: Amount
+    routing_ns: Amount
     steps: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -105,7 +145,7 @@ class Step:
     end: str
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
+    def of(cls, data: _Step) -> Self:
         """Return what nextpnr says."""
         return cls(data["delay"], data["type"], _pin(data["from"]), _pin(data["to"]))
 
@@ -122,9 +162,9 @@ class Way:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
+    def of(cls, data: _Way) -> Self:
         """Return what nextpnr says."""
-        return cls(data["from"], data["to"], tuple(map(Step.of, data["path"])))
+        return cls(data["from"], data["to"], tuple(map(Step.of, data.get("path", ()))))
 
     @property
     def inside(self) -> bool:
@@ -132,57 +172,47 @@ class Way:
         return self.start == self.end and "<async>" not in self.start
 
 
-def _pin(data: Mapping[str, str]) -> str:
+def _pin(data: _Pin) -> str:
     return f"{data.get('cell', '?')}.{data.get('port', '?')}"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """``clocks``: by name; ``critical`` is None if the tool named no path."""
+    """``clocks``: by name; ``critical_path`` is None if the tool named none."""
 
     clocks: Mapping[str, ClockRate]
-    critical: CriticalPath | None = None
+    critical_path: CriticalPath | None = None
 
     def slowest(self) -> tuple[str, float, float] | None:
         """Return ``(name, reached, wanted)`` of the clock with the least room, or None without clocks."""
-        rows = [(name, reached, wanted) for name, (reached, wanted) in self.clocks.items()]
+        rows = [(name, rate.reached_mhz, rate.wanted_mhz) for name, rate in self.clocks.items()]
         return min(rows, key=lambda row: row[1] / row[2], default=None)
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
-        """Return what :meth:`to_json` gave."""
-        clocks = {name: ClockRate(**row) for name, row in data.get("clocks", {}).items()}
-        path = data.get("critical_path")
-        return cls(clocks, CriticalPath(**path | {"steps": tuple(path.get("steps", ()))}) if path else None)
 
     def to_json(self) -> dict[str, Any]:
         """Return both, JSON-able."""
+        path = self.critical_path
         return {
-            "clocks": {name: rate._asdict() for name, rate in self.clocks.items()},
-            "critical_path": asdict(self.critical) | {"steps": list(self.critical.steps)} if self.critical else None,
+            "clocks": {name: asdict(rate) for name, rate in self.clocks.items()},
+            "critical_path": asdict(path) | {"steps": list(path.steps)} if path else None,
         }
-
-
-def _read_json(path: Path | str, what: str) -> dict[str, Any]:
-    try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{what} wrote no readable report {path} ({error}); look at the logs beside it") from None
 
 
 def yosys_cells(path: Path | str) -> dict[str, int]:
     """Return ``{cell type: count}`` of the whole design from the file of ``stat -json``."""
-    design = _read_json(path, "yosys").get("design", {})
-    return design.get("num_cells_by_type", {})
+    what = "report of yosys"
+    stat = convert(read_json(path, what=what, limit=LARGEST_REPORT), _Stat, f"{what} {path}", plain=True)
+    return stat["design"]["num_cells_by_type"]
 
 
 def netlist_cells(path: Path, top: str = "top") -> dict[str, Cell]:
     """Return ``{name: cell}`` of module ``top`` in yosys's JSON netlist ``path``."""
     try:
         with reading():
-            return module_of(json.loads(path.read_text()), top).cells
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"yosys wrote no readable netlist {path} ({error!r}); look at the logs beside it") from None
+            return module_of(json.loads(read_bytes(path, what="netlist", limit=1 << 32)), top).cells
+    except (ValueError, KeyError, TypeError, RecursionError, UserError) as error:
+        raise UserError(
+            f"yosys wrote no readable netlist {path} ({one_line(error)}); look at the logs beside it"
+        ) from None
 
 
 def synthesis_usage(library: CellLibrary, path: Path | str, *, added: Mapping[str, int] | None = None) -> Usage:
@@ -202,13 +232,15 @@ def synthesis_usage(library: CellLibrary, path: Path | str, *, added: Mapping[st
 
 def nextpnr_report(path: Path | str) -> tuple[Utilization, Timing]:
     """Return nextpnr's JSON report as ``(utilization, Timing)``."""
-    report = _read_json(path, "nextpnr")
+    what = "report of nextpnr"
+    report = convert(read_json(path, what=what, limit=LARGEST_REPORT), _Report, f"{what} {path}", plain=True)
     clocks = {name: ClockRate(row["achieved"], row["constraint"]) for name, row in report.get("fmax", {}).items()}
+    bels = {bel: Bels(row["used"], row["available"]) for bel, row in report.get("utilization", {}).items()}
     ways = [Way.of(entry) for entry in report.get("critical_paths", ()) if entry.get("path")]
     paths = [_critical_path(way.steps) for way in ways if way.inside]
     # of equal ones the first
     worst = max(paths, key=lambda path: path.delay_ns, default=None)
-    return {bel: Bels.of(row) for bel, row in report.get("utilization", {}).items()}, Timing(clocks, worst)
+    return bels, Timing(clocks, worst)
 
 
 def _critical_path(steps: Sequence[Step]) -> CriticalPath:

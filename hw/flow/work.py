@@ -186,7 +186,7 @@ class ClockMissed(UserError):
         worst = timing.slowest()
         assert worst is not None
         self.name, self.reached_mhz, self.wanted_mhz = worst
-        path = f"; critical path: {timing.critical}" if timing.critical else ""
+        path = f"; critical path: {timing.critical_path}" if timing.critical_path else ""
         super().__init__(
             f"clock missed: {self.reached_mhz:.2f} MHz reached after {after}, {self.wanted_mhz:g} MHz "
             f"wanted ({self.name}){path}; ask for a lower clock with --freq or try another --seed; the "

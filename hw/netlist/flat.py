@@ -9,7 +9,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Self
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, one_line
 from s2nn_hw.files import read_bytes, write_text
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Primitive, pin_kind
 from s2nn_hw.verilog.netlist import Bit, Cell, Design, Json, Module, Name, reading
@@ -38,11 +38,13 @@ class FlatNetlist:
             self.cells: dict[str, Cell] = self.module.cells
             self.names: dict[str, Name] = self.module.names
             self._wire()
-        except (KeyError, TypeError, AttributeError):
+        except KeyError as error:
             raise UserError(
-                f"{what} has cells without connections or directions; it must be what yosys's write_json "
-                "writes after a synth_... command"
+                f"{what} has cells without connections or directions ({one_line(error)}); it must be what yosys's "
+                "write_json writes after a synth_... command"
             ) from None
+        except (TypeError, AttributeError) as error:
+            raise UserError(f"{what} is none of yosys's: {one_line(error)}; write it with write_json") from None
         self._names: dict[int, tuple[bool, int, str]] | None = None
 
     @classmethod
@@ -51,6 +53,8 @@ class FlatNetlist:
         with reading():
             try:
                 design = json.loads(read_bytes(path, what="netlist"))
+            except RecursionError:
+                raise UserError(f"netlist {path} is nested too deep; it is what yosys's write_json writes") from None
             except ValueError as error:
                 raise UserError(f"netlist {path} is not JSON ({error}); it is what yosys's write_json writes") from None
             return cls(design, library, f"netlist {Path(path)}")
@@ -61,7 +65,11 @@ class FlatNetlist:
 
     def write(self, path: Path | str) -> None:
         """Write the whole design as JSON to ``path``, or nothing."""
-        write_text(path, json.dumps(self.to_json(), separators=(",", ":")) + "\n")
+        try:
+            text = json.dumps(self.to_json(), separators=(",", ":"))
+        except RecursionError:  # what is passed on as it came
+            raise UserError(f"netlist {path} can't be written: what was read is nested too deep") from None
+        write_text(path, text + "\n")
 
     def primitive(self, cell: str) -> Primitive | None:
         """Return the :class:`~s2nn_hw.hw.netlist.primitives.Primitive` of the cell called ``cell``, None if its type
@@ -185,6 +193,9 @@ class FlatNetlist:
             for name, bits in data.pins.items():
                 side = {"output": self.drivers, "input": self.loads}.get(directions[name], self.inout)
                 self._add(side, cell, name, bits)
+        lowest = min(min(side, default=0) for side in (self.drivers, self.loads, self.inout))
+        if lowest < 0:
+            raise TypeError(f"a net has the number {lowest}")
 
     @staticmethod
     def _add(side: dict[int, list[Pin]], cell: str, port: str, bits: list[Bit]) -> None:
@@ -224,5 +235,6 @@ def _top(design: Json, what: str) -> str:
 
 def _flag(module: Json, name: str) -> bool:
     """Whether attribute ``name`` of ``module`` is set; yosys writes numbers as strings of bits."""
-    value = module.get("attributes", {}).get(name, 0)
+    attributes = module.get("attributes", {})
+    value = attributes.get(name, 0) if isinstance(attributes, dict) else 0
     return bool(int(value, 2) if isinstance(value, str) and set(value) <= set("01") and value else value)

@@ -10,8 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from s2nn_hw.errors import quoted
+
 Json = dict[str, Any]  # a part of yosys's file
 Bit = int | str  # a net or a constant
+
+_BITS, _TEXTS = frozenset((int, str)), frozenset((str,))
+_TABLES, _DECLARED = (dict,) * 4, (int,) * 3
 
 
 @dataclass(slots=True)
@@ -136,14 +141,48 @@ class Module:
 
     @classmethod
     def of(cls, data: Json) -> Self:
-        """Return the module that ``data`` is; :class:`KeyError` if something is missing."""
-        return cls(
+        """Return the module that ``data`` is; :class:`KeyError` if something is missing, :class:`TypeError` if it is of
+        another kind."""
+        if not isinstance(data, dict):
+            raise TypeError("a module is no object")
+        for part in ("ports", "cells", "netnames", "attributes", "parameter_default_values"):
+            if not isinstance(data.get(part, {}), dict):
+                raise TypeError(f"'{part}' is no object")
+        for part in ("ports", "cells", "netnames"):
+            for name, entry in data[part].items():
+                if not isinstance(entry, dict):
+                    raise TypeError(f"{quoted(name)} of '{part}' is no object")
+        module = cls(
             {name: Port.of(port) for name, port in data["ports"].items()},
             {name: Cell.of(cell) for name, cell in data["cells"].items()},
             {name: Name.of(entry) for name, entry in data["netnames"].items()},
             data.get("attributes", {}),
             data.get("parameter_default_values", {}),
         )
+        module.check()
+        return module
+
+    def check(self) -> None:
+        """:class:`TypeError` if a part is of another kind than the records say, as what was read may be."""
+        for what, words in (("port", self.ports), ("name", self.names)):
+            for name, word in words.items():
+                declared = type(word.offset), type(word.upto), type(word.signed)
+                if not _are_bits(word.bits) or declared != _DECLARED:
+                    raise TypeError(f"{what} {quoted(name)} has no list of bits, or its range is no numbers")
+        for name, port in self.ports.items():
+            if type(port.direction) is not str:
+                raise TypeError(f"port {quoted(name)} has a direction that is no text")
+        for name, entry in self.names.items():
+            if type(entry.attributes) is not dict:
+                raise TypeError(f"name {quoted(name)} has attributes that are no object")
+        for name, cell in self.cells.items():
+            tables = type(cell.pins), type(cell.directions), type(cell.parameters), type(cell.attributes)
+            if type(cell.type) is not str or tables != _TABLES:
+                raise TypeError(f"cell {quoted(name)} has a type that is no text, or a part that is no object")
+            if not all(map(_are_bits, cell.pins.values())):
+                raise TypeError(f"cell {quoted(name)} has a connection that is no list of bits")
+            if not _TEXTS.issuperset(map(type, cell.directions.values())):
+                raise TypeError(f"cell {quoted(name)} has a direction that is no text")
 
     def to_json(self) -> Json:
         """Return it as yosys writes it."""
@@ -198,6 +237,10 @@ def reading() -> Iterator[None]:
 def module_of(data: Json, name: str) -> Module:
     """Return module ``name`` of the design that ``data`` is; :class:`KeyError`, :class:`TypeError` if it has none."""
     return Module.of(data["modules"][name])
+
+
+def _are_bits(bits: object) -> bool:
+    return type(bits) is list and _BITS.issuperset(map(type, bits))
 
 
 def _said(word: Port | Name) -> Json:

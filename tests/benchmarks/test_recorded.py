@@ -27,8 +27,10 @@ def finished(place, generator, **changes):
     (folder / "build.json").write_text(
         json.dumps(
             {
+                "format": "s2nn-build",
+                "version": 1,
                 "options": {"freq_mhz": 120.0, "seed": 6},
-                "network": {"name": "net"},
+                "network": {"name": "net", "digest": "0" * 64},
                 "self_test": None,
                 "board": {"name": "ulx3s", "title": "ULX3S (85F)"},
                 "generator": generator,
@@ -49,7 +51,7 @@ def finished(place, generator, **changes):
 
 def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsys):
     finished(tmp_path, recorded.generator_digest()[:16])
-    finished(tmp_path, "older", network={"name": "old"})
+    finished(tmp_path, "older", network={"name": "old", "digest": "1" * 64})
     recorded.main(["builds"])
     (entry,) = recorded.read_builds()
     assert entry.command == "make bitstream MODEL=net BOARD=ulx3s FREQ=120 SEED=6"

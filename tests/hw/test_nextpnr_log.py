@@ -6,6 +6,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.hw.flow import progress
 from s2nn_hw.hw.flow.nextpnr_log import log_clocks, log_critical_path, log_utilization
 from s2nn_hw.hw.flow.progress import Watch
+from s2nn_hw.hw.flow.toolreports import ClockRate
 from tests.support.flow_tools import LOGS
 
 XILINX = (LOGS / "nextpnr-xilinx.tim").read_text()
@@ -83,7 +84,7 @@ def test_log_without_a_whole_path(text):
 
 
 def test_clocks_and_counts():
-    assert log_clocks(XILINX) == {"clocking.clk": (83.82, 100.0)}
+    assert log_clocks(XILINX) == {"clocking.clk": ClockRate(83.82, 100.0)}
     assert log_utilization(XILINX)["SLICE_LUTX"] == (21720, 65200)
     assert log_utilization(XILINX)["SLICE_FFX"] == (10155, 65200)
 
@@ -107,7 +108,7 @@ def follow(tmp_path, text, *, placed=lambda timing: None, step=19):
 def test_progress_of_placement_and_both_routers(tmp_path):
     estimates = []
     shown = follow(tmp_path, XILINX, placed=lambda timing: estimates.append(timing.clocks))
-    assert estimates == [{"clocking.clk": (80.8, 100.0)}]
+    assert estimates == [{"clocking.clk": ClockRate(80.8, 100.0)}]
     assert shown == [
         "placement, iteration 1, wire length 213,344",
         "placement, iteration 14, wire length 112,233",

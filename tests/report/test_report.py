@@ -454,12 +454,12 @@ def test_bad_input_is_one_line_and_status_2(folder, monkeypatch, capsys, argumen
     ("changes", "text"),
     [
         ({"format": "else"}, "must have format 's2nn-build', version 1"),
-        ({"clock": None}, "field 'clock' is missing or of the wrong kind"),
-        ({"clock": {"wanted_mhz": "fast"}}, "field 'clock.wanted_mhz' must be a positive number, not 'fast'"),
-        ({"clock": {"wanted_mhz": 80, "clock_mhz": 0}}, "field 'clock.clock_mhz' must be a positive number, not 0"),
-        ({"resources": {"luts": 5}}, "'resources' needs luts, ffs, brams, dsps, each with kind, used, budget"),
+        ({"clock": None}, "build.json: field clock: expected object, got null"),
+        ({"clock": {"wanted_mhz": "fast"}}, "field clock.wanted_mhz: expected float, got str"),
+        ({"clock": {"wanted_mhz": 80, "clock_mhz": 0}}, "field clock.clock_mhz: expected float > 0.0, not 0"),
+        ({"resources": {}}, "field resources needs luts, ffs, brams, dsps, each with kind, used, budget"),
         ({"network": {"name": "other", "digest": "1234"}}, "is of another network"),
-        ({"synthesis": {"luts": 5}}, "'synthesis' must count luts, ffs, brams, dsps, or be null"),
+        ({"synthesis": {"luts": 5}}, "field synthesis must count luts, ffs, brams, dsps, or be null"),
     ],
 )
 def test_bad_build_reports(tmp_path, network, changes, text):
