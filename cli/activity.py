@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from s2nn_hw.activity_record import ActivityRecord, Toggles, load_activity
+from s2nn_hw.activity_record import ActivityRecord, BoardName, Images, NetworkName, Toggles, load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
@@ -31,7 +31,6 @@ from s2nn_hw.sim.netlist.activity import (
     RECORD,
     SAIF,
     Described,
-    Images,
     circuit_identity,
     digest_of,
     make_circuit,
@@ -115,7 +114,7 @@ def activity(source: Path, options: Options) -> ActivityRecord:
     console = Terminal(stderr=True)
     record = _finished(folder, digest)
     if record is None:
-        record = ActivityRecord.of(_measured(subject, sent, options, identity, digest, folder, console))
+        record = _measured(subject, sent, options, identity, digest, folder, console)
     else:
         console.print(f"{folder} has these figures already: nothing to do", soft_wrap=True)
     if options.as_json:
@@ -197,7 +196,7 @@ def _measured(
     digest: str,
     folder: Path,
     console: Console,
-) -> dict[str, Any]:
+) -> ActivityRecord:
     """Make the circuit, run it and write the figures into ``folder``; return them."""
     circuit = make_circuit(
         subject.network,
@@ -224,8 +223,8 @@ def _described(
     network, board = subject.network, subject.flow.board
     return Described(
         digest=digest,
-        network={"name": network.name, "digest": network.digest},
-        board={"name": subject.board, "device": board.device, "family": board.family},
+        network=NetworkName(network.name, network.digest),
+        board=BoardName(subject.board, board.device, board.family),
         plan=subject.plan.to_json(),
         clock_mhz=subject.clock_mhz,
         images=sent.images,
@@ -254,8 +253,7 @@ def show(record: ActivityRecord, folder: Path) -> None:
     """Print the figures of ``record``, per frame."""
     console, board = terminal(tables=True), record.board
     table = Table(
-        title=f"{record.network['name']} on {board['name']} ({board['device']}): activity "
-        f"per frame, mean of {record.frames}"
+        title=f"{record.network.name} on {board.name} ({board.device}): activity per frame, mean of {record.frames}"
     )
     table.add_column("layer")
     for heading in HEADINGS.values():
@@ -270,7 +268,7 @@ def show(record: ActivityRecord, folder: Path) -> None:
         f"netlist of {record.netlist.tool} in {record.simulator}: class, scores and cycles equal the golden model",
         "toggles without glitches; the host link is not in them",
     ]
-    watts = record.watts
+    watts = record.vivado
     if watts:
         lines.append(
             f"Vivado with this activity: {watts.total_w:g} W, dynamic {watts.dynamic_w:g} W, static "

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.records import Amount, Count, Positive, convert
 from s2nn_hw.texts import read_json
 
 FORMAT, VERSION = "s2nn-activity", 1
 LIMIT = 1 << 26  # bytes of a file
+ROUNDED = 0.001  # cycles of a frame
 HALVES = {"RAMB18E1": 0.5, "RAMB36E1": 1.0}  # of the block whose access is priced
-NOT_PRICED = ("carry", "clock_ff_enabled", "io")
+Above = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+Columns = Mapping[str, Mapping[str, str]]  # of each column its unit, source, and what
 
 
 @dataclass(frozen=True)
@@ -25,25 +30,17 @@ class Toggles:
     """
 
     name: str
-    lut: float
-    carry: float
-    ff: float
-    bram: float
-    bram_reads: float
-    bram_writes: float
-    clock_ff: float
-    clock_ff_enabled: float
-    clock_bram: float
-    clock_lutram: float
-    io: float
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Toggles:
-        """Return those of a table's ``row``; :class:`ValueError` unless what is priced is finite and not negative."""
-        priced = {name: float(row[name]) for name in COUNTS if name not in NOT_PRICED}
-        if any(not 0 <= value < float("inf") for value in priced.values()):
-            raise ValueError("rows of activity must be there, finite and not negative")
-        return cls(name=row["name"], **priced, **{name: row.get(name, 0.0) for name in NOT_PRICED})
+    lut: Amount
+    carry: Amount
+    ff: Amount
+    bram: Amount
+    bram_reads: Amount
+    bram_writes: Amount
+    clock_ff: Amount
+    clock_ff_enabled: Amount
+    clock_bram: Amount
+    clock_lutram: Amount
+    io: Amount
 
     @classmethod
     def summed(cls, name: str, rows: Sequence[Toggles]) -> Toggles:
@@ -61,23 +58,15 @@ class Toggles:
         return self.clock_ff + self.clock_bram + self.clock_lutram
 
 
-COUNTS = tuple(field.name for field in fields(Toggles))[1:]
+COUNTS = tuple(entry.name for entry in fields(Toggles))[1:]
 
 
 @dataclass(frozen=True)
 class ActivityTable:
     """A row of :class:`Toggles` per layer, and what the report says of the ``columns``."""
 
-    columns: Mapping[str, Any]
+    columns: Columns
     rows: tuple[Toggles, ...]
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> ActivityTable:
-        """Return the table that :meth:`to_json` gave; :class:`ValueError` for one without rows."""
-        rows = tuple(Toggles.of(row) for row in data["rows"])
-        if not rows:
-            raise ValueError("rows of activity must be there, finite and not negative")
-        return cls(data.get("columns", {}), rows)
 
     @property
     def by_name(self) -> dict[str, Toggles]:
@@ -93,14 +82,9 @@ class ActivityTable:
 class Cycles:
     """Clock cycles that were simulated: ``busy`` with all frames, that is ``per_frame``, then ``idle`` ones."""
 
-    busy: int
-    per_frame: float
-    idle: int
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Cycles:
-        """Return those in ``data``, where ``per_frame`` must be."""
-        return cls(data.get("busy", 0), data["per_frame"], data.get("idle", 0))
+    busy: Above
+    per_frame: Positive
+    idle: Count
 
 
 @dataclass(frozen=True)
@@ -113,18 +97,9 @@ class NetlistFacts:
     what: str
     tool: str
     file: str
-    nets: int
-    flip_flops: int
-    cells: Mapping[str, int]
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> NetlistFacts:
-        """Return those in ``data``, where ``what`` and ``cells`` must be, and block RAMs be counts."""
-        needed = {name: data[name] for name in ("cells", "what")}
-        rest: dict[str, Any] = {name: data.get(name) for name in ("tool", "file", "nets", "flip_flops")}
-        made = cls(**needed, **rest)
-        block_share(made.cells)
-        return made
+    nets: Count
+    flip_flops: Count
+    cells: Mapping[str, Count]
 
 
 def block_share(cells: Mapping[str, int]) -> float:
@@ -137,25 +112,66 @@ def block_share(cells: Mapping[str, int]) -> float:
 class LinkLoad:
     """The ``flip_flops`` of the host link, which are not simulated (None if not known), and ``by`` what."""
 
-    flip_flops: int | None
+    flip_flops: Count | None
     by: str
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> LinkLoad:
-        """Return the one in ``data``; :class:`ValueError` unless its flip-flops are a count or None."""
-        made = cls(*(data[field.name] for field in fields(cls)))
-        if not (made.flip_flops is None or 0 <= made.flip_flops < float("inf")):
-            raise ValueError("flip-flops of the link must be a count")
-        return made
 
 
 @dataclass(frozen=True)
-class Watts:
-    """Vivado's figures of power."""
+class NetworkName:
+    """The network: its ``name`` and ``digest``."""
 
-    total_w: float
-    dynamic_w: float
-    static_w: float
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class BoardName:
+    """The board: its ``name``, and its ``device`` and ``family``."""
+
+    name: str
+    device: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images were sent, and where they are from."""
+
+    count: Above
+    source: str
+
+
+@dataclass(frozen=True)
+class Registers:
+    """How many registers, ``of`` so many, have their source's name."""
+
+    named: Count
+    of: Count
+
+
+@dataclass(frozen=True)
+class CellRows:
+    """How many cells each layer has: ``rows`` with a name and counts by resource."""
+
+    columns: Columns
+    rows: tuple[Mapping[str, str | Count], ...]
+
+
+@dataclass(frozen=True)
+class Vivado:
+    """Vivado's figures of power, as :func:`s2nn_hw.hw.flow.power.parse_power` has them; ``tool``: its version.
+
+    ``report``: its file.
+    """
+
+    total_w: Amount
+    dynamic_w: Amount
+    static_w: Amount
+    tool: str = "Vivado"
+    classes: Mapping[str, Amount] = field(default_factory=dict)
+    confidence: str | None = None
+    nets_matched: str | None = None
+    report: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,12 +193,12 @@ class ActivityRecord:
 
     tool: str
     digest: str
-    network: Mapping[str, str]
-    board: Mapping[str, str]
+    network: NetworkName
+    board: BoardName
     plan: Mapping[str, Any]
-    clock_mhz: float
-    images: Mapping[str, Any]
-    frames: int
+    clock_mhz: Positive
+    images: Images
+    frames: Above
     cycles: Cycles
     netlist: NetlistFacts
     simulator: str
@@ -190,61 +206,53 @@ class ActivityRecord:
     compared: tuple[str, ...]
     link: LinkLoad
     saif: str
-    saif_registers: Mapping[str, int]
+    saif_registers: Registers
     frame: ActivityTable
     idle: ActivityTable
-    cells: Mapping[str, Any]
-    vivado: Mapping[str, Any] | None
+    cells: CellRows
+    vivado: Vivado | None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> ActivityRecord:
-        """Return the record that :meth:`to_json` gave.
-
-        :class:`KeyError`, :class:`TypeError` or :class:`ValueError` if what an estimate of energy needs is not there or
-        not sensible; the other fields are taken as they come.
-        """
-        frame, idle = ActivityTable.of(data["frame"]), ActivityTable.of(data["idle"])
-        cycles, frames = Cycles.of(data["cycles"]), data["frames"]
-        if list(frame.by_name) != list(idle.by_name) or not cycles.per_frame > 0 or not frames > 0:
-            raise ValueError("frame and idle must have the same rows, cycles and frames must be positive")
-        netlist, link = NetlistFacts.of(data["netlist"]), LinkLoad.of(data["link"])
-        texts = (netlist.what, link.by, *(data[name] for name in ("simulator", "saif")))
-        if not all(isinstance(text, str) for text in texts):
-            raise ValueError("netlist.what, link.by, simulator and saif must be text")
-        known: dict[str, Any] = {field.name: data.get(field.name) for field in fields(cls)}
-        parts = {"cycles": cycles, "netlist": netlist, "link": link, "frame": frame, "idle": idle}
-        return cls(**known | parts | {"compared": tuple(data.get("compared") or ())})
-
-    @property
-    def watts(self) -> Watts | None:
-        """The power that Vivado tells, None without it."""
-        return Watts(*(self.vivado[field.name] for field in fields(Watts))) if self.vivado else None
+    def of(cls, data: Mapping[str, Any], where: str = "activity") -> ActivityRecord:
+        """Return the record that :meth:`to_json` gave; :class:`UserError`, from ``where`` on, names the bad field."""
+        made = convert(data, cls, where)
+        if not made.equal:
+            raise UserError(f"{where}: field equal must be true, else its figures are of no use")
+        if abs(made.cycles.per_frame * made.frames - made.cycles.busy) > ROUNDED * made.frames:
+            raise UserError(f"{where}: field cycles.per_frame must be cycles.busy by frames")
+        if not made.netlist.cells:
+            raise UserError(f"{where}: field netlist.cells must have cells")
+        if made.saif_registers.named > made.saif_registers.of:
+            raise UserError(f"{where}: field saif_registers.named must be {made.saif_registers.of} at most")
+        names = [row.name for row in made.frame.rows]
+        if not names or len(set(names)) < len(names):
+            raise UserError(f"{where}: field frame.rows must be there, each of another name")
+        if [row.name for row in made.idle.rows] != names:
+            raise UserError(f"{where}: field idle.rows must have the same rows as frame.rows")
+        return made
 
     def is_of(self, network_digest: str, plan: Mapping[str, Any]) -> bool:
         """Return whether it is of the network of that digest under ``plan`` (its JSON)."""
-        return (self.network["digest"], self.plan) == (network_digest, plan)
+        return (self.network.digest, self.plan) == (network_digest, plan)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``activity.json``."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {"format": FORMAT, "version": VERSION} | {name: _plain(value) for name, value in said.items()}
+        return {"format": FORMAT, "version": VERSION} | _plain(asdict(self))
 
 
 def load_activity(path: Path | str) -> ActivityRecord:
     """Return the activity record in JSON file ``path``; :class:`UserError` if it is none, naming the field."""
     data = read_json(path, what="activity", limit=LIMIT)
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("version") != VERSION:
+    if not isinstance(data, dict) or data.get("format") != FORMAT or repr(data.get("version")) != str(VERSION):
         raise UserError(f"activity {path} must have format '{FORMAT}', version {VERSION}; run `s2nn-hw activity` again")
     try:
-        return ActivityRecord.of(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"activity {path} is damaged ({error}); run `s2nn-hw activity` again") from None
+        return ActivityRecord.of(data, f"activity {path}")
+    except UserError as error:
+        raise UserError(f"{error}; it is damaged: run `s2nn-hw activity` again") from None
 
 
 def _plain(value: Any) -> Any:
-    """Return a field as JSON has it."""
-    if isinstance(value, ActivityTable):
-        return value.to_json()
-    if isinstance(value, Cycles | NetlistFacts | LinkLoad):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return list(value) if isinstance(value, tuple) else value
+    """Return nested ``value`` as JSON has it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

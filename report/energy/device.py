@@ -13,7 +13,7 @@ circuit has its line in the second only. Ends of the band: every coefficient at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from s2nn_hw.activity_record import ActivityRecord, block_share
 from s2nn_hw.report.energy.coefficients import Coefficients
@@ -73,7 +73,7 @@ def device_energy(activity: ActivityRecord, coefficients: Coefficients, pace: Pa
     if slow and pace.link_fps:
         there = _Frame(activity, coefficients, slow, busy, pace.reply_bytes)
         result["at_link"] = there.at(pace.link_fps, "link") | {"classes": there.classes(), "layers": there.layers()}
-    return result | {"saif": activity.saif, "vivado": activity.vivado}
+    return result | {"saif": activity.saif, "vivado": activity.vivado and asdict(activity.vivado)}
 
 
 class _Frame:

@@ -171,5 +171,5 @@ def test_command_on_xilinx_7_series(
     assert "Vivado with this activity: 0.2 W" in command(monkeypatch, capsys, *words).out
     power = load_activity(tmp_path / "built" / RECORD).vivado
     assert power is not None
-    assert power["dynamic_w"] == 0.1
+    assert power.dynamic_w == 0.1
     assert len(list(Path("build/activity/circuits").iterdir())) == 1

@@ -14,11 +14,25 @@ import numpy as np
 
 from s2nn_hw import __version__, emit
 from s2nn_hw.accelerator import Accelerator
-from s2nn_hw.activity_record import ActivityRecord, ActivityTable, Cycles, LinkLoad, NetlistFacts, Toggles
+from s2nn_hw.activity_record import (
+    ActivityRecord,
+    ActivityTable,
+    BoardName,
+    CellRows,
+    Cycles,
+    Images,
+    LinkLoad,
+    NetlistFacts,
+    NetworkName,
+    Registers,
+    Toggles,
+    Vivado,
+)
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.design import Design
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.network.network import Network
+from s2nn_hw.records import convert
 from s2nn_hw.sim.netlist.counting import CellModels, Counts, cells_folder, compile_bench, run_bench, simulator_version
 from s2nn_hw.sim.netlist.layer_of_cell import OTHER, Homes, rows
 from s2nn_hw.sim.netlist.netlist import RESOURCES, KnownCell, Netlist, Probed
@@ -122,18 +136,10 @@ class CellTable:
 
     rows: tuple[CellCounts, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def record(self) -> CellRows:
         """Return what a record of activity has of it."""
         columns = {name: {"unit": "cells", "source": "tool report", "by": "yosys"} for name in RESOURCES}
-        return {"columns": columns, "rows": [asdict(row) for row in self.rows]}
-
-
-@dataclass(frozen=True)
-class Images:
-    """How many images were sent, and where they are from."""
-
-    count: int
-    source: str
+        return CellRows(columns, tuple(asdict(row) for row in self.rows))
 
 
 @dataclass(frozen=True)
@@ -145,8 +151,8 @@ class Described:
     """
 
     digest: str
-    network: Mapping[str, str]
-    board: Mapping[str, str]
+    network: NetworkName
+    board: BoardName
     plan: Mapping[str, Any]
     clock_mhz: float
     images: Images
@@ -305,12 +311,12 @@ def _enabled(cell: KnownCell, counts: Counts, place: Mapping[Bit, int], cycles: 
     return cycles - high if inverted else high
 
 
-def _columns(per: str) -> dict[str, Any]:
+def _columns(per: str) -> dict[str, dict[str, str]]:
     return {name: {"unit": f"{unit}/{per}", "source": "simulation", "by": by} for name, (unit, by) in COLUMNS.items()}
 
 
-def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Described) -> dict[str, Any]:
-    """Write ``activity.json``, ``activity.saif`` and the netlist into ``folder``; return the JSON, which comes last."""
+def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Described) -> ActivityRecord:
+    """Write ``activity.json``, ``activity.saif`` and the netlist into ``folder``; return the record, written last."""
     netlist, frames = circuit.netlist, said.images.count
     frame, quiet, cells = tables(circuit, counts, frames)
     types: dict[str, int] = {}
@@ -330,6 +336,7 @@ def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Describ
     )
     registers = [net for cell in netlist.cells if cell.kind.resource == "ffs" for net, _ in cell.outputs()]
     shutil.copyfile(circuit.folder / "netlist.v", folder / NETLIST)
+    watts = said.vivado(folder / SAIF) if said.vivado else None
     made = ActivityRecord(
         tool=f"s2nn-hw {__version__}",
         digest=said.digest,
@@ -337,7 +344,7 @@ def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Describ
         board=said.board,
         plan=said.plan,
         clock_mhz=said.clock_mhz,
-        images=asdict(said.images),
+        images=said.images,
         frames=frames,
         cycles=Cycles(counts.busy, round(counts.busy / frames, 3), counts.idle),
         netlist=NetlistFacts(WHAT, said.synthesis, NETLIST, len(activity), flip_flops, dict(sorted(types.items()))),
@@ -346,15 +353,14 @@ def write_activity(circuit: Circuit, counts: Counts, folder: Path, said: Describ
         compared=("class", "scores", "cycles"),
         link=link_load(said.build, flip_flops),
         saif=SAIF,
-        saif_registers={"named": sum(net in named for net in registers), "of": len(registers)},
+        saif_registers=Registers(sum(net in named for net in registers), len(registers)),
         frame=frame,
         idle=quiet,
-        cells=cells.to_json(),
-        vivado=said.vivado(folder / SAIF) if said.vivado else None,
+        cells=cells.record(),
+        vivado=convert(watts, Vivado, "Vivado's power") if watts else None,
     )
-    data = made.to_json()
-    write_json(folder / RECORD, data)
-    return data
+    write_json(folder / RECORD, made.to_json())
+    return made
 
 
 def link_load(build: Any, flip_flops: int) -> LinkLoad:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
+from s2nn_hw.cli.activity import show
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts, Budget
 from s2nn_hw.hw.facts import LinkFacts
@@ -18,6 +19,7 @@ from s2nn_hw.report.energy.readings import Readings
 from s2nn_hw.report.energy.section import energy_section
 from s2nn_hw.report.known import Known
 from s2nn_hw.report.show.energy_tables import print_energy
+from tests.support.mutations import mutations, tried
 
 COUNTS = (
     "lut",
@@ -181,17 +183,24 @@ def test_record_round_trip(tmp_path):
     [
         ({"format": "x"}, "must have format"),
         ({"version": 2}, "version 1"),
-        ({"frames": 0}, "damaged"),
-        ({"cycles": {}}, "per_frame"),
-        ({"link": None}, "damaged"),
-        ({"link": {"flip_flops": -1, "by": ""}}, "count"),
-        ({"link": {"flip_flops": None, "by": 3}}, "must be text"),
-        ({"saif": None, "idle": {"rows": []}}, "damaged"),
-        ({"idle": {"rows": [row("fc")]}}, "the same rows"),
-        ({"frame": {"rows": [row("fc", lut=-1.0), row("other")]}}, "not negative"),
-        ({"frame": {"rows": [{"name": "fc"}, row("other")]}}, "'lut'"),
-        ({"frame": {"rows": [row("fc", lut="many"), row("other")]}}, "damaged"),
-        ({"netlist": {"what": "x"}}, "'cells'"),
+        ({"version": True}, "version 1"),
+        ({"frames": 0}, "field frames: expected int >= 1"),
+        ({"cycles": {}}, "field cycles.busy is missing"),
+        ({"cycles": None}, "field cycles: expected object"),
+        ({"cycles": {"busy": 900, "per_frame": 50.0, "idle": 64}}, "cycles.per_frame must be"),
+        ({"link": None}, "field link: expected object"),
+        ({"link": {"flip_flops": -1, "by": ""}}, "field link.flip_flops"),
+        ({"link": {"flip_flops": None, "by": 3}}, "field link.by: expected str"),
+        ({"idle": {"columns": {}, "rows": [row("fc")]}}, "the same rows"),
+        ({"idle": {"columns": {}, "rows": []}, "frame": {"columns": {}, "rows": []}}, "frame.rows must be there"),
+        ({"frame": {"columns": {}, "rows": [row("fc", lut=-1.0), row("other")]}}, r"frame.rows\[0\].lut: .* >= 0"),
+        ({"frame": {"columns": {}, "rows": [{"name": "fc"}, row("other")]}}, r"frame.rows\[0\].lut is missing"),
+        ({"netlist": {"what": "x"}}, "field netlist.tool is missing"),
+        ({"netlist": record()["netlist"] | {"cells": {"RAMB18E1": -2, "RAMB36E1": 2}}}, "netlist.cells.RAMB18E1"),
+        ({"network": []}, "field network: expected object"),
+        ({"equal": False}, "equal must be true"),
+        ({"saif_registers": {"named": 31, "of": 30}}, "saif_registers.named must be 30 at most"),
+        ({"vivado": {"total_w": -1, "dynamic_w": 0.1, "static_w": 0.1}}, "field vivado.total_w"),
     ],
 )
 def test_bad_records_are_refused(tmp_path, change, said):
@@ -200,6 +209,26 @@ def test_bad_records_are_refused(tmp_path, change, said):
     with pytest.raises(UserError, match=said) as caught:
         load_activity(path)
     assert "\n" not in str(caught.value)
+
+
+def test_every_field_of_a_record_is_checked(tmp_path):
+    power = {"total_w": 0.3, "dynamic_w": 0.2, "static_w": 0.1}
+    cells = {"columns": {"luts": {"unit": "cells"}}, "rows": [{"name": "fc", "luts": 1}]}
+    base, path = record(vivado=power, cells=cells), tmp_path / "activity.json"
+    free = {("plan", "layers"), ("vivado",), ("link", "flip_flops")}  # of a plan all is compared; None where unknown
+    accepted = []
+    for place, value, text in mutations(base):
+        path.write_text(text)
+        made, said = tried(lambda: load_activity(path))
+        if made is None:
+            assert "activity.json" in said
+            continue
+        assert device_energy(made, prices(), Pace(100, 40, reply_bytes=10))
+        show(made, tmp_path)
+        assert not made.is_of("2" * 64, {})
+        if place not in free:
+            accepted.append((place, value))
+    assert not [each for each in accepted if each[1] not in ("x", "missing", [], {})]
 
 
 def test_records_that_are_no_json(tmp_path):

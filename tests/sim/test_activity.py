@@ -120,7 +120,7 @@ def test_tables_sum_toggles_by_class_and_layer(circuit):
     assert idle.by_name["hidden"].clock_ff_enabled == 1.5
     assert idle.by_name["other"].ff == 0.02
     first = {"luts": 1, "carries": 0, "ffs": 2, "brams": 0, "lutrams": 0, "dsps": 0}
-    assert cells.to_json()["rows"][0] == {"name": "hidden"} | first
+    assert cells.record().rows[0] == {"name": "hidden"} | first
     assert tuple(frame.columns) == COUNTS
 
 
