@@ -88,6 +88,8 @@ def explore_designs(source: Path, board: str, options: Options) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, "exploration is at work in"):
         if options.fresh:
+            if (folder / DATABASE).is_dir():
+                shutil.rmtree(folder / DATABASE)
             (folder / DATABASE).unlink(missing_ok=True)
             shutil.rmtree(folder / "front", ignore_errors=True)
         study = Study(folder / DATABASE, settings, space)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from s2nn_hw.explore.objectives import FIGURES, dominates
-from s2nn_hw.explore.rows import FITS, Files, RefusedRow, Row, Told
+from s2nn_hw.explore.objectives import FIGURES, dominates, excess
+from s2nn_hw.explore.rows import FITS, Files, RefusedRow, Row
 from s2nn_hw.explore.study import Study
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import atomic_path, write_json
@@ -13,13 +13,13 @@ from s2nn_hw.files import atomic_path, write_json
 def rows_of(study: Study) -> list[Row | RefusedRow]:
     """Return every told trial, in order."""
     rows: list[Row | RefusedRow] = []
-    for trial in study.trials():
-        notes, choice = trial.user_attrs, study.space.complete(trial.params)
-        if "figures" not in notes:
-            rows.append(RefusedRow(trial.number, choice, notes.get("refused", "")))
+    for trial, told in study.told():
+        choice = study.space.complete(trial.params)
+        if told is None:
+            rows.append(RefusedRow(trial.number, choice, trial.user_attrs.get("refused", "")))
             continue
-        over = tuple(sorted(name for name, share in trial.constraints.items() if share > 0))
-        told = Told.of(**notes)
+        shares = excess(told.figures, study.settings.budget)
+        over = tuple(sorted(name for name, share in shares.items() if share > 0))
         rows.append(Row(trial.number, choice, over, told.variant, told.figures, told.plan))
     return rows
 

@@ -5,10 +5,11 @@ import hashlib
 import io
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from rich.console import Console
 
@@ -20,6 +21,8 @@ from s2nn_hw.files import atomic_path, write_json
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
+from s2nn_hw.records import convert
+from s2nn_hw.texts import read_json
 
 FORMAT = "s2nn-variant"
 
@@ -56,6 +59,16 @@ class Variant:
     name: str
     digest: str
     accuracy: float | None
+
+
+@dataclass(frozen=True)
+class VariantFile:
+    """What lies beside a variant's network: what it is ``of`` (:meth:`Networks.identity`), and its ``accuracy``."""
+
+    format: str
+    version: int
+    of: dict[str, Any]
+    accuracy: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
 
 
 class Networks(ABC):
@@ -104,13 +117,15 @@ class Networks(ABC):
     def _kept(self, key: str) -> Variant | None:
         path = self.folder / f"{key}.s2nn"
         try:
-            note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            network = load(path)
-        except (OSError, ValueError, UserError):
+            said = path.with_suffix(".json")
+            note, network = convert(read_json(said, what="variant"), VariantFile, f"variant {said}"), load(path)
+        except UserError:
             return None
-        if not isinstance(note, dict) or note.get("of") != self._of(network):
+        if json.dumps(note.of, sort_keys=True) != json.dumps(self._of(network), sort_keys=True):
             return None
-        return Variant(path, network.name, network.digest, note.get("accuracy"))
+        if (note.format, note.version) != (FORMAT, 1) or (note.accuracy is None) != (self.pictures.labels is None):
+            return None
+        return Variant(path, network.name, network.digest, note.accuracy)
 
     def _made(self, key: str, input_bits: int, weight_bits: int) -> Variant:
         network = self.make(input_bits, weight_bits)
@@ -120,8 +135,7 @@ class Networks(ABC):
             classes = network.forward(self.pictures.images).classes.numpy()
             accuracy = round(float((classes == self.pictures.labels).mean()), 6)
         save(network, path)
-        note = {"format": FORMAT, "version": 1, "of": self._of(network), "accuracy": accuracy}
-        write_json(path.with_suffix(".json"), note)
+        write_json(path.with_suffix(".json"), asdict(VariantFile(FORMAT, 1, self._of(network), accuracy)))
         said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
         self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
         return Variant(path, network.name, network.digest, accuracy)

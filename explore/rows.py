@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from s2nn_hw.explore.objectives import RESOURCES
+from s2nn_hw.explore.objectives import RESOURCES, Figured
 from s2nn_hw.explore.space import Choice
 from s2nn_hw.explore.tasks import Failed, Synthesised
+from s2nn_hw.records import convert
 
 FITS, OVER, REFUSED = "fits", "over budget", "refused"
 STATES = (FITS, OVER, REFUSED)
@@ -29,14 +30,14 @@ class VariantNote:
 class Told:
     """What the study's database keeps of a trial with a circuit: ``figures`` by name, its network, its plan (JSON)."""
 
-    figures: dict[str, float]
+    figures: dict[str, Figured]
     variant: VariantNote
     plan: dict[str, Any]
 
     @classmethod
-    def of(cls, figures: dict[str, float], variant: dict[str, str], plan: dict[str, Any]) -> "Told":
-        """Return what :meth:`to_json` gave."""
-        return cls(figures, VariantNote(**variant), plan)
+    def of(cls, data: dict[str, Any], where: str) -> "Told":
+        """Return what :meth:`to_json` gave; :class:`UserError`, from ``where`` on, names the bad field."""
+        return convert(data, cls, where)
 
     def to_json(self) -> dict[str, Any]:
         """Return it JSON-able."""

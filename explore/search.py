@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from s2nn_hw.errors import UserError
 from s2nn_hw.explore import front
 from s2nn_hw.explore.evaluate import code_digest, work
 from s2nn_hw.explore.networks import Networks, Variant
@@ -15,7 +16,7 @@ from s2nn_hw.explore.objectives import RESOURCES
 from s2nn_hw.explore.page import write_page
 from s2nn_hw.explore.rows import FITS, Entry, Files, RefusedRow, Row, Told, VariantNote
 from s2nn_hw.explore.space import Choice
-from s2nn_hw.explore.study import Kept, Study
+from s2nn_hw.explore.study import Kept, Study, unusable
 from s2nn_hw.explore.summary import Summary
 from s2nn_hw.explore.tasks import (
     Candidate,
@@ -30,6 +31,9 @@ from s2nn_hw.explore.tasks import (
 )
 from s2nn_hw.explore.workers import Job, Workers
 from s2nn_hw.family.board import BoardFacts
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.plan import parse_plan
 
 IMAGES = "images.npy"
 
@@ -41,6 +45,7 @@ class Exploration:
         self.study, self.networks, self.board, self.folder, self.console = study, networks, board, folder, console
         self.settings = study.settings
         self.kept = Kept(folder / "results")
+        self.loaded: dict[str, Network] = {}  # by digest, for the plans that are read again
 
     def search(self, trials: int, workers: Workers) -> None:
         """Work until ``trials`` were told; what was asked before comes first."""
@@ -76,7 +81,7 @@ class Exploration:
         results: dict[int, Result] = {}
         missing: dict[Path, list[int]] = {}
         for number, task in enumerate(tasks):
-            found = self.kept.find(task)
+            found = self._known(task, variants[number])
             if found is None:
                 missing.setdefault(self.kept.path(task), []).append(number)  # two trials may ask for the same
             else:
@@ -91,6 +96,22 @@ class Exploration:
                 advance()
         for number, trial in enumerate(batch):
             self._tell(trial, results[number], variants[number])
+
+    def _known(self, task: CandidateTask, variant: Variant) -> Result | None:
+        """Return the result of ``task`` that was kept, None without one or if its plan is none of ``variant``."""
+        found = self.kept.find(task)
+        try:
+            if isinstance(found, Candidate):
+                self._check_plan(found.plan, variant, "result")
+        except UserError:
+            return None
+        return found
+
+    def _check_plan(self, plan: dict[str, Any], variant: Variant, where: str) -> None:
+        """Raise :class:`UserError` unless ``plan`` is one of ``variant``."""
+        if variant.digest not in self.loaded:
+            self.loaded[variant.digest] = load(variant.path)
+        parse_plan(plan, self.loaded[variant.digest], where)
 
     def _tell(self, trial: Any, result: Result, variant: Variant) -> None:
         if isinstance(result, Refused):
@@ -126,6 +147,10 @@ class Exploration:
         return self._write(rows, best, files, self._synthesise(chosen, workers))
 
     def _save(self, row: Row) -> Files:
+        try:
+            self._check_plan(row.plan, self._variant(row.choice), f"trial {row.trial}")
+        except UserError as error:
+            raise unusable(self.study.path, error) from None
         return front.save_files(row, self.folder / "front", self._variant(row.choice).path, self.board)
 
     def _synthesise(self, chosen: Sequence[Row], workers: Workers) -> dict[int, Synthesised | Failed]:

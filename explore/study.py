@@ -16,17 +16,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from s2nn_hw.errors import UserError
-from s2nn_hw.explore.objectives import FIGURES, excess
+from s2nn_hw.errors import UserError, one_line
+from s2nn_hw.explore.objectives import CIRCUIT, FIGURES, excess
 from s2nn_hw.explore.rows import Told
 from s2nn_hw.explore.settings import Settings
 from s2nn_hw.explore.space import Space
 from s2nn_hw.explore.tasks import Result, Task, read_result
 from s2nn_hw.files import write_json
+from s2nn_hw.records import convert
+from s2nn_hw.texts import read_json
 
 STUDY = "s2nn-exploration"
 VERSION = 1
 SEED_STEP = 1_000_003
+LIMIT = 1 << 24  # bytes of a kept result
 
 
 class Study:
@@ -51,8 +54,8 @@ class Study:
             self.study = optuna.create_study(
                 study_name=STUDY, storage=storage, directions=[FIGURES[name].direction for name in self.objectives]
             )
-        asked = self.study.get_trials(deepcopy=False)
-        if not asked and not self.study.user_attrs:
+        asked = self._trials(None)
+        if not asked and not _checked(self.path, lambda: self.study.user_attrs):
             self.study.set_user_attr("settings", settings.to_json())
         self._check()
         if len(asked) < len(space.starts()):
@@ -60,7 +63,7 @@ class Study:
                 self.study.enqueue_trial(values, skip_if_exists=True)
 
     def _check(self) -> None:
-        wanted, before = self.settings.to_json(), self.study.user_attrs.get("settings")
+        wanted, before = self.settings.to_json(), _checked(self.path, lambda: self.study.user_attrs.get("settings"))
         if not isinstance(before, dict) or before.get("version") != VERSION:
             raise UserError(
                 f"database {self.path} holds no exploration of version {VERSION}; --fresh starts over, "
@@ -77,27 +80,59 @@ class Study:
     def trials(self) -> list[Any]:
         """Return all trials that were told, in order: Optuna's frozen trials."""
         state = self.optuna.trial.TrialState
-        return self.study.get_trials(deepcopy=False, states=(state.COMPLETE, state.FAIL))
+        return self._trials((state.COMPLETE, state.FAIL))
+
+    def told(self) -> list[tuple[Any, Told | None]]:
+        """Return :meth:`trials`, each with what was told of it, None of one that was refused.
+
+        :class:`UserError` if the database holds what no exploration has told.
+        """
+        return [(trial, self._told(trial)) for trial in self.trials()]
+
+    def _told(self, trial: Any) -> Told | None:
+        known, notes, where = self.space.parameters(), trial.user_attrs, f"trial {trial.number}"
+        complete = trial.state == self.optuna.trial.TrialState.COMPLETE
+        try:
+            wrong = [name for name, value in trial.params.items() if value not in known.get(name, ())]
+            if wrong or (complete and set(trial.params) != set(known)):
+                raise UserError(f"{where}: parameters are not those of the space")
+            if not complete:
+                if not isinstance(notes.get("refused", ""), str):
+                    raise UserError(f"{where}: field refused must be text")
+                return None
+            told, choice = Told.of(notes, where), self.space.complete(trial.params)
+            if told.variant.file != f"i{choice.input_bits}w{choice.weight_bits}.s2nn":
+                raise UserError(f"{where}: field variant.file is of other bits")
+            needed = {*CIRCUIT, *self.objectives, *self.settings.budget}
+            if not needed <= set(told.figures) <= set(FIGURES):
+                raise UserError(f"{where}: field figures must have {', '.join(sorted(needed))}")
+            if told.figures.get("accuracy", 0) > 1:
+                raise UserError(f"{where}: field figures.accuracy must be a share")
+            if list(trial.values) != [told.figures[name] for name in self.objectives]:
+                raise UserError(f"{where}: values are not its figures")
+        except UserError as error:
+            raise unusable(self.path, error) from None
+        return told
+
+    def _trials(self, states: tuple[Any, ...] | None) -> list[Any]:
+        return _checked(self.path, lambda: self.study.get_trials(deepcopy=False, states=states))
 
     def batch(self, size: int) -> list[Any]:
         """Return the trials to work out next, at most ``size`` and at least those asked before; see the module."""
         state = self.optuna.trial.TrialState
-        left = [
-            self.optuna.Trial(self.study, t._trial_id)
-            for t in self.study.get_trials(deepcopy=False, states=(state.RUNNING,))
-        ]
+        left = [self.optuna.Trial(self.study, t._trial_id) for t in self._trials((state.RUNNING,))]
         whole = [trial for trial in left if set(trial.params) == set(self._distributions())]
         for trial in left:
             if trial not in whole:  # interrupted while it was asked
                 self.refuse(trial, "interrupted before its values were chosen")
         while len(whole) < size:
-            asked = sum(t.state != state.WAITING for t in self.study.get_trials(deepcopy=False))
+            asked = sum(t.state != state.WAITING for t in self._trials(None))
             self.study.sampler = self.optuna.samplers.NSGAIISampler(
                 population_size=self.settings.population, seed=(self.settings.seed * SEED_STEP + asked) % 2**32
             )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a value that was chosen for us and is not in the space any more
-                whole.append(self.study.ask(self._distributions()))
+                whole.append(_checked(self.path, lambda: self.study.ask(self._distributions())))
         return whole
 
     def _distributions(self) -> dict[str, Any]:
@@ -129,16 +164,19 @@ def _study_names(path: Path) -> Sequence[str]:
     """Return the names of the studies in database ``path``, which is only read: Optuna would add its tables to it."""
     if not path.exists():
         return []
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            return [name for (name,) in connection.execute("SELECT study_name FROM studies")]
-        except sqlite3.DatabaseError as error:
-            raise UserError(_unusable(path, error)) from None
+    if not path.is_file():
+        raise unusable(path, "it is no file")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return [str(name) for (name,) in connection.execute("SELECT study_name FROM studies")]
+    except sqlite3.Error as error:
+        raise unusable(path, error) from None
 
 
-def _unusable(path: Path, error: Exception) -> str:
-    reason = " ".join(str(getattr(error, "orig", None) or error).split())[:160]
-    return f"database {path} can't be used ({reason}); --fresh starts over, -o chooses another folder"
+def unusable(path: Path, error: object) -> UserError:
+    """Return what is said of database ``path``, which ``error`` keeps from being used."""
+    reason = one_line(getattr(error, "orig", None) or error)[:160]
+    return UserError(f"database {path} can't be used ({reason}); --fresh starts over, -o chooses another folder")
 
 
 def _storage(path: Path) -> Any:
@@ -160,8 +198,16 @@ def _checked(path: Path, action: Callable[[], Any]) -> Any:
 
     try:
         return action()
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError, KeyError) as error:
-        raise UserError(_unusable(path, error)) from None
+    except UserError:
+        raise
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, ArithmeticError, AttributeError, AssertionError) as error:
+        raise unusable(path, error) from None
+    except (LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise unusable(path, error) from None
+
+
+def _text(data: dict[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -180,15 +226,17 @@ class Kept:
 
     def path(self, task: Task) -> Path:
         """Return the file for ``task``, whether or not it is there."""
-        text = json.dumps(task.to_json(), sort_keys=True)
-        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+        return self.folder / f"{hashlib.sha256(_text(task.to_json()).encode()).hexdigest()[:24]}.json"
 
     def find(self, task: Task) -> Result | None:
-        """Return the result of ``task``, None if it is not known yet."""
+        """Return the result of ``task``, None if it is not known yet or its file is damaged."""
+        path = self.path(task)
         try:
-            kept = KeptResult(**json.loads(self.path(task).read_text(encoding="utf-8")))
-            return read_result(kept.result) if kept.task == task.to_json() else None
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = convert(read_json(path, what="result", limit=LIMIT), KeptResult, f"result {path}")
+            if _text(kept.task) != _text(task.to_json()):  # true and 1 are two things
+                return None
+            return read_result(kept.result, type(task), f"result {path}")
+        except UserError:
             return None
 
     def keep(self, task: Task, result: Result) -> None:

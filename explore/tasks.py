@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from s2nn_hw.errors import UserError
+from s2nn_hw.explore.objectives import CIRCUIT, RESOURCES, Figured
+from s2nn_hw.records import convert
+
 
 @dataclass(frozen=True)
 class TaskBoard:
@@ -24,6 +28,7 @@ class Task:
     """
 
     kind: ClassVar[str]
+    answers: ClassVar[tuple[type["Result"], ...]] = ()
     code: str
     network: str
     board: TaskBoard
@@ -59,13 +64,21 @@ class Result:
         """Return it JSON-able; :func:`read_result` reads it."""
         return asdict(self)
 
+    def check(self, where: str) -> None:
+        """Raise :class:`UserError`, from ``where`` on, for what no type says."""
+
 
 @dataclass(frozen=True)
 class Candidate(Result):
     """A circuit: its ``plan`` as JSON, and ``figures`` by name (:data:`s2nn_hw.explore.objectives.FIGURES`)."""
 
     plan: dict[str, Any]
-    figures: dict[str, float]
+    figures: dict[str, Figured]
+
+    def check(self, where: str) -> None:
+        """See :meth:`Result.check`."""
+        if set(self.figures) != set(CIRCUIT):
+            raise UserError(f"{where}: field figures must have {', '.join(CIRCUIT)}")
 
 
 @dataclass(frozen=True)
@@ -79,9 +92,14 @@ class Refused(Result):
 class Synthesised(Result):
     """What synthesis ``used`` by resource, which ``source`` counted, and ``detail`` of it."""
 
-    used: dict[str, float]
+    used: dict[str, Figured]
     source: str
     detail: dict[str, Any]
+
+    def check(self, where: str) -> None:
+        """See :meth:`Result.check`."""
+        if not set(RESOURCES) <= set(self.used):
+            raise UserError(f"{where}: field used must have {', '.join(RESOURCES)}")
 
 
 @dataclass(frozen=True)
@@ -91,12 +109,15 @@ class Failed(Result):
     failed: str
 
 
-RESULTS: tuple[type[Result], ...] = (Candidate, Refused, Synthesised, Failed)
+CandidateTask.answers = (Candidate, Refused)
+SynthesisTask.answers = (Synthesised, Failed)
 
 
-def read_result(data: dict[str, Any]) -> Result:
-    """Return the result of :meth:`Result.to_json`; ``TypeError`` if it is none."""
-    for kind in RESULTS:
+def read_result(data: dict[str, Any], task: type[Task], where: str) -> Result:
+    """Return the result of :meth:`Result.to_json` of a ``task``, else :class:`UserError` from ``where`` on."""
+    for kind in task.answers:
         if set(data) == set(kind.__dataclass_fields__):
-            return kind(**data)
-    raise TypeError(f"no result has the fields {', '.join(data)}")
+            made = convert(data, kind, where)
+            made.check(where)
+            return made
+    raise UserError(f"{where} is none of a {task.kind}")
