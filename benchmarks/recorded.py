@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.frame import read_rows
 from benchmarks.recorded_build import RecordedBuild
@@ -25,6 +26,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
 from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.hw.flow.digests import generator_digest
+from s2nn_hw.records import Count, convert
 from s2nn_hw.texts import read_json
 
 BUILDS = Path("docs/figures/builds.json")
@@ -38,8 +40,20 @@ HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (
 
 def read_builds() -> list[RecordedBuild]:
     """Return the list of recorded builds, empty without the file."""
-    entries = json.loads(BUILDS.read_text())["builds"] if BUILDS.is_file() else []
-    return [RecordedBuild.from_json(**entry) for entry in entries]
+    if not BUILDS.is_file():
+        return []
+    entries = _held(BUILDS, "s2nn-builds", "builds", list)
+    return [RecordedBuild.from_json(entry, f"{BUILDS}: builds[{number}]") for number, entry in enumerate(entries)]
+
+
+def _held(path: Path, form: str, name: str, kind: type) -> Any:
+    """Return what JSON file ``path`` of format ``form``, version 1, has under ``name``, a ``kind``."""
+    data = read_json(path, what="figures")
+    if not isinstance(data, dict) or data.get("format") != form or repr(data.get("version")) != "1":
+        raise UserError(f"{path} must have format '{form}', version 1")
+    if not isinstance(data.get(name), kind):
+        raise UserError(f"{path}: field {name} must be a {'list' if kind is list else 'table'}")
+    return data[name]
 
 
 def record(root: Path = Path("build")) -> None:
@@ -125,7 +139,11 @@ def path_table(netlists: Mapping[str, Mapping[str, int]]) -> str:
 
 def documents() -> Iterator[tuple[Path, str, str]]:
     """Yield ``(document, its text, its text with the recorded tables)`` of the documents that have a mark."""
-    netlists = json.loads(PATHS.read_text())["netlists"] if PATHS.is_file() else {}
+    found = _held(PATHS, "s2nn-paths-table", "netlists", dict) if PATHS.is_file() else {}
+    netlists = convert(found, dict[str, dict[str, Count]], f"{PATHS}: netlists", plain=True)
+    for name, figures in netlists.items():
+        if "\n" in name or not set(PATH_FIGURES) <= set(figures):
+            raise UserError(f"{PATHS}: netlists must have a line as name and {', '.join(PATH_FIGURES)}, as {name!r}")
     made = {"builds": table(read_builds()), "paths": path_table(netlists)}
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")

@@ -2,26 +2,41 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+import msgspec
+
+from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.hw.flow.build_record import Asked, BuildRecord
+from s2nn_hw.records import Amount, Count, Positive, convert
+
+# it goes into tables of Markdown: no line ends, bars or backticks
+Line = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029|`]*$", max_length=200)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The part of a build's entry in the file that is written otherwise than in its record."""
+
+    used: dict[str, Count | Amount]
+    kinds: dict[str, Line]
 
 
 @dataclass(frozen=True)
 class RecordedClock:
     """The clock that was wanted, what the design reaches (None if it was not placed), what it runs at."""
 
-    wanted_mhz: float
-    reached_mhz: float | None
-    clock_mhz: float | None
+    wanted_mhz: Positive
+    reached_mhz: Positive | None
+    clock_mhz: Positive | None
 
 
 @dataclass(frozen=True)
 class Counted:
     """How much of a ``kind`` of resource was ``used``."""
 
-    kind: str
-    used: float
+    kind: Line
+    used: Count | Amount
 
 
 @dataclass(frozen=True)
@@ -58,18 +73,18 @@ class RecordedBuild:
     seconds    of each stage
     """
 
-    command: str
-    commit: str
-    generator: str
-    network: str
-    board: str
-    title: str
+    command: Line
+    commit: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{4,64}\+?)?$")]
+    generator: Line
+    network: Line
+    board: Line
+    title: Line
     clock: RecordedClock
     resources: Resources
-    counted: str
+    counted: Line
     bitstream: bool
-    tools: Mapping[str, str]
-    seconds: Mapping[str, float]
+    tools: Mapping[str, Line]
+    seconds: Mapping[str, Amount]
 
     @classmethod
     def of(cls, build: BuildRecord, commit: str) -> Self:
@@ -91,9 +106,15 @@ class RecordedBuild:
         )
 
     @classmethod
-    def from_json(cls, *, clock: dict[str, Any], used: dict[str, float], kinds: dict[str, str], **rest: Any) -> Self:
-        """Return the build whose :meth:`to_json` has these entries; :class:`TypeError` if one is missing or unknown."""
-        return cls(clock=RecordedClock(**clock), resources=Resources.of(kinds, used), **rest)
+    def from_json(cls, data: Any, where: str) -> Self:
+        """Return the build of :meth:`to_json`; :class:`UserError`, from ``where`` on, names the bad field."""
+        used, kinds = ({}, {}) if not isinstance(data, dict) else (data.get("used"), data.get("kinds"))
+        convert(data, Entry, where)
+        spare = set(data) - {field.name for field in fields(cls)} - {"used", "kinds"} | {"resources"} & set(data)
+        if spare:
+            raise UserError(f"{where} has the unknown field {quoted(min(spare))}")
+        rows = {name: {"kind": kinds[name], "used": count} for name, count in used.items() if name in kinds}
+        return convert(data | {"resources": rows}, cls, where, plain=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the file."""

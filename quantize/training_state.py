@@ -5,18 +5,25 @@ import json
 import math
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
+import msgspec
 import torch
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, one_line, quoted
 from s2nn_hw.files import write_bytes
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.sparse import predict_luts, sparse_synapses
+from s2nn_hw.records import Amount, Count, convert
+from s2nn_hw.texts import parse_json, read_json
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Kind = TypeVar("Kind")
+LIMIT = 1 << 26  # bytes of a log
 
 
 @dataclass(frozen=True)
@@ -30,10 +37,10 @@ class Activity:
     """
 
     names: tuple[str, ...]
-    spikes: tuple[float, ...]
-    spike_rates: tuple[float, ...]
-    synaptic_operations: float
-    luts: int | None = None
+    spikes: tuple[Amount, ...]
+    spike_rates: tuple[Amount, ...]
+    synaptic_operations: Amount
+    luts: Count | None = None
 
     @classmethod
     def of(cls, model: SpikingNetwork, recipe: Recipe, spikes: Mapping[str, float]) -> Self:
@@ -58,23 +65,16 @@ class Activity:
         }
         return entries if self.luts is None else entries | {"luts": self.luts}
 
-    @classmethod
-    def from_json(cls, table: Mapping[str, Any]) -> Self:
-        """Return the activity among the entries of ``table``."""
-        entries = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "luts"}
-        lists = {name: tuple(value) for name, value in entries.items() if isinstance(value, list)}
-        return cls(**entries | lists, luts=table.get("luts"))
-
 
 @dataclass(frozen=True)
 class Epoch:
     """One epoch of the log: its number from 1, mean loss, accuracy on the images checked, activity, seconds."""
 
-    epoch: int
-    loss: float
-    accuracy: float
+    epoch: Count
+    loss: Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+    accuracy: Share
     activity: Activity
-    seconds: float
+    seconds: Amount
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-able entry of the log."""
@@ -82,10 +82,9 @@ class Epoch:
         return start | self.activity.to_json() | {"seconds": self.seconds}
 
     @classmethod
-    def from_json(cls, table: Mapping[str, Any]) -> Self:
-        """Return the epoch that ``table`` describes."""
-        own = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "activity"}
-        return cls(**own, activity=Activity.from_json(table))
+    def from_json(cls, table: Any, where: str) -> Self:
+        """Return the epoch that ``table`` describes; :class:`UserError`, from ``where`` on, names the bad field."""
+        return _with_activity(cls, table, where)
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ class Tested:
     """What a trained model did on so many test ``images`` of ``data_set``, its title: share that is right, activity."""
 
     data_set: str
-    images: int
-    accuracy: float
+    images: Count
+    accuracy: Share
     activity: Activity
 
     def to_json(self) -> dict[str, Any]:
@@ -103,15 +102,23 @@ class Tested:
         return start | self.activity.to_json()
 
     @classmethod
-    def from_json(cls, table: Mapping[str, Any]) -> Self:
-        """Return the result that ``table`` describes."""
-        own = {entry.name: table[entry.name] for entry in fields(cls) if entry.name != "activity"}
-        return cls(**own, activity=Activity.from_json(table))
+    def from_json(cls, table: Any, where: str) -> Self:
+        """Return the result that ``table`` describes; :class:`UserError`, from ``where`` on, names the bad field."""
+        return _with_activity(cls, table, where)
 
 
 def read_tested(log: Path) -> Tested:
     """Return the result on the test images in the file ``log`` that a training has left."""
-    return Tested.from_json(json.loads(log.read_text(encoding="utf-8"))["test"])
+    data = read_json(log, what="log", limit=LIMIT)
+    return Tested.from_json(data.get("test") if isinstance(data, dict) else None, f"log {log}: test")
+
+
+def _with_activity(kind: type[Kind], table: Any, where: str) -> Kind:
+    """Return ``table`` as ``kind``, whose activity's entries are among its own."""
+    if not isinstance(table, dict):
+        raise UserError(f"{where} must be an object, not {quoted(table)}")
+    convert(table, Activity, where)
+    return convert(table | {"activity": table}, kind, where)
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,17 @@ class SavedState:
     log: str
     model: dict[str, Any]
     optimiser: dict[str, Any]
+
+    @classmethod
+    def of(cls, data: Any) -> Self:
+        """Return the state in ``data``, as torch gave it; :class:`UserError` for fields that are none of its own."""
+        kinds = {"recipe": str, "log": str, "model": dict, "optimiser": dict}
+        if not isinstance(data, dict) or set(data) != set(kinds):
+            raise UserError(f"it must have {', '.join(kinds)}")
+        for name, kind in kinds.items():
+            if not isinstance(data[name], kind):
+                raise UserError(f"field {name} must be {'text' if kind is str else 'a table'}")
+        return cls(**data)
 
 
 def save_state(
@@ -141,20 +159,87 @@ def resume(path: Path, recipe: Recipe, model: SpikingNetwork, optimiser: torch.o
     try:
         if path.read_bytes()[:2] != b"PK":
             raise ValueError("not a torch.save file")
-        state = SavedState(**torch.load(path, map_location=model.readout.bias.device, weights_only=True))
-        before = json.loads(state.recipe)
-        log = [Epoch.from_json(epoch) for epoch in json.loads(state.log)]
-        if before == json.loads(json.dumps(as_dict(recipe))):
+        state = SavedState.of(torch.load(path, map_location=model.readout.bias.device, weights_only=True))
+        before = parse_json(state.recipe, "recipe")
+        if not isinstance(before, dict):
+            raise UserError(f"recipe must be an object, not {quoted(before)}")
+        if json.dumps(before) == json.dumps(as_dict(recipe)):
+            log = _epochs(state.log, model, recipe)
+            _check_model(state.model, model.state_dict())
+            _check_optimiser(state.optimiser, optimiser)
             model.load_state_dict(state.model)
             optimiser.load_state_dict(state.optimiser)
             return log
-    except (RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:80]
+    except (RuntimeError, EOFError, OSError, LookupError, TypeError, ValueError, UserError) as error:
+        reason = one_line(error)[:120]
+        raise UserError(f"training state {path} can't be read ({reason}); --fresh starts over") from None
+    except (AttributeError, AssertionError, ArithmeticError, pickle.UnpicklingError) as error:  # of torch's own reader
+        reason = one_line(error)[:120]
         raise UserError(f"training state {path} can't be read ({reason}); --fresh starts over") from None
     raise UserError(
         f"{path.parent} holds the state of another recipe, differing in {_difference(before, recipe)}; "
         "--fresh starts over, -o chooses another folder"
     )
+
+
+def _epochs(text: str, model: SpikingNetwork, recipe: Recipe) -> list[Epoch]:
+    """Return the epochs in the JSON ``text``: as many as there may be, in order, each of the model's layers."""
+    tables = parse_json(text, "log")
+    if not isinstance(tables, list) or not 1 <= len(tables) <= recipe.training.epochs:
+        raise UserError(f"log must be a list of 1 to {recipe.training.epochs} epochs")
+    log = [Epoch.from_json(table, f"log[{number}]") for number, table in enumerate(tables)]
+    for number, epoch in enumerate(log):
+        done = epoch.activity
+        if epoch.epoch != number + 1:
+            raise UserError(f"log[{number}]: field epoch must be {number + 1}, not {epoch.epoch}")
+        if not len(done.names) == len(done.spikes) == len(done.spike_rates) or done.names != log[0].activity.names:
+            raise UserError(f"log[{number}]: names, spikes and spike_rates must be of the same layers")
+        if not set(done.names) <= {node.name for node in model.nodes}:
+            raise UserError(f"log[{number}]: field names must be layers of the model")
+    return log
+
+
+def _check_model(saved: Mapping[Any, Any], own: Mapping[str, torch.Tensor]) -> None:
+    """Raise :class:`UserError` unless ``saved`` has finite tensors of the names, shapes and types of ``own``."""
+    if set(saved) != set(own):
+        raise UserError("field model must have the tensors of the recipe's model")
+    for name, tensor in own.items():
+        _check_tensor(saved[name], tensor.shape, tensor.dtype, f"model.{name}")
+
+
+def _check_tensor(saved: Any, shape: torch.Size, kind: torch.dtype, name: str) -> None:
+    if not isinstance(saved, torch.Tensor) or (saved.shape, saved.dtype) != (shape, kind):
+        raise UserError(f"field {name} must be a tensor of {tuple(shape)} and {kind}")
+    if not bool(saved.isfinite().all()):
+        raise UserError(f"field {name} must be finite")
+
+
+def _check_optimiser(saved: Mapping[Any, Any], optimiser: torch.optim.Optimizer) -> None:
+    """Raise :class:`UserError` unless ``saved`` is a state of an optimiser of these groups and parameters."""
+    own, groups = optimiser.state_dict()["param_groups"], saved.get("param_groups")
+    state = saved.get("state")
+    if set(saved) != {"state", "param_groups"} or not isinstance(state, dict) or not isinstance(groups, list):
+        raise UserError("field optimiser must have a table state and a list param_groups")
+    if len(groups) != len(own):
+        raise UserError(f"field optimiser.param_groups must have {len(own)} groups")
+    for number, (group, wanted) in enumerate(zip(groups, own, strict=True)):
+        where = f"field optimiser.param_groups[{number}]"
+        if not isinstance(group, dict) or not set(wanted) <= set(group) <= {*wanted, "initial_lr"}:
+            raise UserError(f"{where} must have {', '.join(wanted)}")
+        for name, value in group.items():
+            rate = name in ("lr", "initial_lr")  # it changes from epoch to epoch
+            good = type(value) is float and 0 <= value < math.inf if rate else repr(value) == repr(wanted[name])
+            if not good:
+                raise UserError(f"{where}.{name} must be {'a rate' if rate else quoted(wanted[name])}")
+    shapes = dict(enumerate(p for group in optimiser.param_groups for p in group["params"]))
+    for key, entries in state.items():
+        if type(key) is not int or key not in shapes or not isinstance(entries, dict):
+            raise UserError(f"field optimiser.state must be tables of the parameters 0 to {len(shapes) - 1}")
+        for name, value in entries.items():
+            if value is not None:
+                single = isinstance(value, torch.Tensor) and value.ndim == 0
+                shape = torch.Size() if single else shapes[key].shape
+                _check_tensor(value, shape, torch.float32, f"optimiser.state[{key}].{quoted(name)}")
 
 
 def _difference(before: Mapping[str, Any], recipe: Recipe) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mutations import mutations, tried
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -64,6 +66,26 @@ def test_builds_of_these_sources_are_recorded_and_told(recorded, tmp_path, capsy
     Path("README.md").write_text(Path("README.md").read_text().replace("124.2", "125.2"))
     assert recorded.main(["check"]) == 1
     assert "README.md: the recorded tables are not those of docs/figures/builds.json" in capsys.readouterr().out
+
+
+def test_every_field_of_recorded_builds_is_checked(recorded):
+    whole = json.loads((ROOT / "docs" / "figures" / "builds.json").read_text())
+    data = whole | {"builds": whole["builds"][:1]}
+    free = {("builds", 0, "clock", "reached_mhz"), ("builds", 0, "clock", "clock_mhz"), ("builds", 0, "bitstream")}
+    for place, value, text in mutations(data):
+        recorded.BUILDS.write_text(text)
+        made, said = tried(recorded.read_builds)
+        if made is None:
+            assert str(recorded.BUILDS) in said
+            continue
+        assert recorded.table(made).count("\n") == 2 + len(made)
+        assert place in free or value in ("x", "missing", [], {}), (place, value)
+    for text in ("[" * 100_000, "null", '{"builds": ""}', '{"builds": {}}', "NaN"):
+        recorded.BUILDS.write_text(text)
+        assert recorded.BUILDS.name in tried(recorded.read_builds)[1]
+    for field, text in (("command", "a\nb"), ("network", "\x1b[2J"), ("commit", "x | y"), ("board", "a`b")):
+        recorded.BUILDS.write_text(json.dumps(data | {"builds": [data["builds"][0] | {field: text}]}))
+        assert field in tried(recorded.read_builds)[1]
 
 
 def test_fan_outs_and_levels_are_recorded(recorded, tmp_path):
