@@ -108,12 +108,13 @@ class RecordedBuild:
     @classmethod
     def from_json(cls, data: Any, where: str) -> Self:
         """Return the build of :meth:`to_json`; :class:`UserError`, from ``where`` on, names the bad field."""
-        used, kinds = ({}, {}) if not isinstance(data, dict) else (data.get("used"), data.get("kinds"))
-        convert(data, Entry, where)
+        counts = convert(data, Entry, where)
         spare = set(data) - {field.name for field in fields(cls)} - {"used", "kinds"} | {"resources"} & set(data)
         if spare:
             raise UserError(f"{where} has the unknown field {quoted(min(spare))}")
-        rows = {name: {"kind": kinds[name], "used": count} for name, count in used.items() if name in kinds}
+        rows = {
+            name: {"kind": counts.kinds[name], "used": n} for name, n in counts.used.items() if name in counts.kinds
+        }
         return convert(data | {"resources": rows}, cls, where, plain=True)
 
     def to_json(self) -> dict[str, Any]:
