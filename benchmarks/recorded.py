@@ -11,7 +11,6 @@ release, also if a build was recorded with other sources of the generator than t
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
