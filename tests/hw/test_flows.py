@@ -17,7 +17,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.build import Options, build, build_clock
 from s2nn_hw.hw.flow.toolchain import find_tool
-from s2nn_hw.hw.flow.toolreports import vivado_clock, vivado_usage
+from s2nn_hw.hw.flow.toolreports import ClockRate, vivado_clock, vivado_usage
 from s2nn_hw.network.store import save
 from tests.support.flow_tools import FAKE_YOSYS, build_count, fake_openxc7, run_cli, tiny
 from tests.support.networks import random_images
@@ -271,7 +271,7 @@ def test_make_hands_on_clock_seed_and_timeout():
 def test_vivado_reports_are_read():
     usage = vivado_usage(VIVADO_UTILIZATION)
     assert usage.counts() == {"luts": 1234, "ffs": 2345, "brams": 12.5, "dsps": 0}
-    assert vivado_clock(VIVADO_TIMING.replace("0.500", "-2.500"), 100) == {"sync": (80.0, 100)}
+    assert vivado_clock(VIVADO_TIMING.replace("0.500", "-2.500"), 100) == {"sync": ClockRate(80.0, 100)}
 
 
 def test_real_tools_are_installed():
