@@ -135,7 +135,7 @@ class BuildRecord:
     resources_source: str
     tools: Mapping[str, str]
     missing: tuple[str, ...]
-    bitstream: str | None
+    bitstream: str | None = None
     generator: str | None = None
     plan: Json | None = None
     self_test: SelfTestFacts | None = None

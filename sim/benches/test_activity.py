@@ -140,7 +140,7 @@ def test_command_on_xilinx_7_series(
     assert json.loads(printed.out) == made.to_json()
     assert (made.frames, made.equal, made.cycles.idle) == (FRAMES + 1, True, 30)
     assert made.netlist.cells["RAMB18E1"] >= 2
-    assert made.saif_registers["named"] > 0.8 * made.saif_registers["of"]
+    assert made.saif_registers.named > 0.8 * made.saif_registers.of
     assert made.link.flip_flops is None
     files = {path.name: path.read_bytes() for path in record.parent.iterdir()}
     assert set(files) == {RECORD, SAIF, NETLIST}
