@@ -25,7 +25,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
 from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.hw.flow.digests import generator_digest
-from s2nn_hw.records import Count, convert
+from s2nn_hw.records import Count, convert, is_format
 from s2nn_hw.texts import read_json
 
 BUILDS = Path("docs/figures/builds.json")
@@ -48,7 +48,7 @@ def read_builds() -> list[RecordedBuild]:
 def _held(path: Path, form: str, name: str, kind: type) -> Any:
     """Return what JSON file ``path`` of format ``form``, version 1, has under ``name``, a ``kind``."""
     data = read_json(path, what="figures")
-    if not isinstance(data, dict) or data.get("format") != form or repr(data.get("version")) != "1":
+    if not is_format(data, form, 1):
         raise UserError(f"{path} must have format '{form}', version 1")
     if not isinstance(data.get(name), kind):
         raise UserError(f"{path}: field {name} must be a {'list' if kind is list else 'table'}")
@@ -59,9 +59,7 @@ def record(root: Path = Path("build")) -> None:
     """Add every finished build below ``root`` to the file, in place of an earlier one of the same command."""
     kept = {entry.command: entry for entry in read_builds()}
     for path in sorted(root.glob("*/build.json"), key=lambda p: p.stat().st_mtime):
-        entry = RecordedBuild.of(
-            BuildRecord.of(read_json(path, what="build record", limit=1 << 24), f"build record {path}"), commit()
-        )
+        entry = RecordedBuild.of(BuildRecord.read(path), commit())
         if entry.generator == generator_digest()[:16]:  # others belong to another commit
             kept[entry.command] = entry
     builds = sorted(kept.values(), key=lambda entry: (entry.board, entry.network, entry.command))

@@ -8,7 +8,7 @@ import msgspec
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.hw.flow.build_record import Asked, BuildRecord
-from s2nn_hw.records import Amount, Count, Positive, convert
+from s2nn_hw.records import Amount, Number, Positive, convert
 
 # it goes into tables of Markdown: no line ends, bars or backticks
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029|`]*$", max_length=200)]
@@ -18,7 +18,7 @@ Line = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029|`
 class Entry:
     """The part of a build's entry in the file that is written otherwise than in its record."""
 
-    used: dict[str, Count | Amount]
+    used: dict[str, Number]
     kinds: dict[str, Line]
 
 
@@ -36,7 +36,7 @@ class Counted:
     """How much of a ``kind`` of resource was ``used``."""
 
     kind: Line
-    used: Count | Amount
+    used: Number
 
 
 @dataclass(frozen=True)

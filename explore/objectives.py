@@ -3,9 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts
@@ -38,7 +36,6 @@ FIGURES = {
     "energy_nj": Figure("nJ", False, "nJ", 2),
 }
 CIRCUIT = tuple(name for name in FIGURES if name != "accuracy")  # those that are not the network's alone
-Figured = Annotated[int, msgspec.Meta(ge=0, le=10**15)] | Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 RESOURCES = ("luts", "ffs", "brams")
 OBJECTIVES = ("accuracy", "latency_us", "luts", "energy_nj")
 

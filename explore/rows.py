@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from s2nn_hw.explore.objectives import RESOURCES, Figured
+from s2nn_hw.explore.objectives import RESOURCES
 from s2nn_hw.explore.space import Choice
 from s2nn_hw.explore.tasks import Failed, Synthesised
-from s2nn_hw.records import convert
+from s2nn_hw.records import Number, convert
 
 FITS, OVER, REFUSED = "fits", "over budget", "refused"
 STATES = (FITS, OVER, REFUSED)
@@ -30,7 +30,7 @@ class VariantNote:
 class Told:
     """What the study's database keeps of a trial with a circuit: ``figures`` by name, its network, its plan (JSON)."""
 
-    figures: dict[str, Figured]
+    figures: dict[str, Number]
     variant: VariantNote
     plan: dict[str, Any]
 

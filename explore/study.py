@@ -30,6 +30,17 @@ STUDY = "s2nn-exploration"
 VERSION = 1
 SEED_STEP = 1_000_003
 LIMIT = 1 << 24  # bytes of a kept result
+# what Optuna ends in, besides its own errors, where rows of its database are damaged
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Study:
@@ -198,11 +209,7 @@ def _checked(path: Path, action: Callable[[], Any]) -> Any:
 
     try:
         return action()
-    except UserError:
-        raise
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, ArithmeticError, AttributeError, AssertionError) as error:
-        raise unusable(path, error) from None
-    except (LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (*UNREADABLE, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         raise unusable(path, error) from None
 
 

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.explore.objectives import CIRCUIT, RESOURCES, Figured
-from s2nn_hw.records import convert
+from s2nn_hw.explore.objectives import CIRCUIT, RESOURCES
+from s2nn_hw.records import Number, convert
 
 
 @dataclass(frozen=True)
@@ -15,45 +15,6 @@ class TaskBoard:
     family: str
     baud: int
     budget: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that decides a result.
-
-    code:    digest of the sources that work it out
-    network: digest of the network
-    board:   what it is for
-    images:  digest of the images, and of how many of them cycles are worked out
-    """
-
-    kind: ClassVar[str]
-    answers: ClassVar[tuple[type["Result"], ...]] = ()
-    code: str
-    network: str
-    board: TaskBoard
-    images: tuple[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it JSON-able, its kind first."""
-        return {"kind": self.kind} | asdict(self) | {"images": list(self.images)}
-
-
-@dataclass(frozen=True)
-class CandidateTask(Task):
-    """To work out the figures of the choice with ``parameters``, see :mod:`s2nn_hw.explore.space`."""
-
-    kind = "candidate"
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SynthesisTask(Task):
-    """To synthesise ``plan`` (JSON) for ``clock_mhz``."""
-
-    kind = "synthesis"
-    plan: dict[str, Any]
-    clock_mhz: float
 
 
 @dataclass(frozen=True)
@@ -73,7 +34,7 @@ class Candidate(Result):
     """A circuit: its ``plan`` as JSON, and ``figures`` by name (:data:`s2nn_hw.explore.objectives.FIGURES`)."""
 
     plan: dict[str, Any]
-    figures: dict[str, Figured]
+    figures: dict[str, Number]
 
     def check(self, where: str) -> None:
         """See :meth:`Result.check`."""
@@ -92,7 +53,7 @@ class Refused(Result):
 class Synthesised(Result):
     """What synthesis ``used`` by resource, which ``source`` counted, and ``detail`` of it."""
 
-    used: dict[str, Figured]
+    used: dict[str, Number]
     source: str
     detail: dict[str, Any]
 
@@ -109,8 +70,45 @@ class Failed(Result):
     failed: str
 
 
-CandidateTask.answers = (Candidate, Refused)
-SynthesisTask.answers = (Synthesised, Failed)
+@dataclass(frozen=True)
+class Task:
+    """All that decides a result, which is of one of its ``answers``.
+
+    code:    digest of the sources that work it out
+    network: digest of the network
+    board:   what it is for
+    images:  digest of the images, and of how many of them cycles are worked out
+    """
+
+    kind: ClassVar[str]
+    answers: ClassVar[tuple[type[Result], ...]]
+    code: str
+    network: str
+    board: TaskBoard
+    images: tuple[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it JSON-able, its kind first."""
+        return {"kind": self.kind} | asdict(self) | {"images": list(self.images)}
+
+
+@dataclass(frozen=True)
+class CandidateTask(Task):
+    """To work out the figures of the choice with ``parameters``, see :mod:`s2nn_hw.explore.space`."""
+
+    kind = "candidate"
+    answers = (Candidate, Refused)
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SynthesisTask(Task):
+    """To synthesise ``plan`` (JSON) for ``clock_mhz``."""
+
+    kind = "synthesis"
+    answers = (Synthesised, Failed)
+    plan: dict[str, Any]
+    clock_mhz: float
 
 
 def read_result(data: dict[str, Any], task: type[Task], where: str) -> Result:

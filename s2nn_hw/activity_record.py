@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.records import Amount, Count, Positive, convert
+from s2nn_hw.records import Amount, Count, Positive, convert, is_format
 from s2nn_hw.texts import read_json
 
 FORMAT, VERSION = "s2nn-activity", 1
@@ -243,7 +243,7 @@ class ActivityRecord:
 def load_activity(path: Path | str) -> ActivityRecord:
     """Return the activity record in JSON file ``path``; :class:`UserError` if it is none, naming the field."""
     data = read_json(path, what="activity", limit=LIMIT)
-    if not isinstance(data, dict) or data.get("format") != FORMAT or repr(data.get("version")) != str(VERSION):
+    if not is_format(data, FORMAT, VERSION):
         raise UserError(f"activity {path} must have format '{FORMAT}', version {VERSION}; run `s2nn-hw activity` again")
     try:
         return ActivityRecord.of(data, f"activity {path}")

@@ -16,9 +16,18 @@ MOST_KEYS = 1000  # of a table in which the wrong entry is searched
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]  # of anything: a time, a count, a power
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Number = Count | Amount  # what is read stays the integer or the fraction that it was
 
 Kind = TypeVar("Kind")
 Steps = tuple[str | int, ...]  # from the whole to a part: keys and places
+
+
+def is_format(data: object, name: str, version: int) -> bool:
+    """Whether ``data`` is a JSON object that says of itself format ``name`` and ``version``; true is not 1."""
+    if not isinstance(data, dict):
+        return False
+    came = data.get("version")
+    return data.get("format") == name and type(came) is int and came == version
 
 
 def convert(data: Any, kind: type[Kind], where: str, *, plain: bool = False) -> Kind:

@@ -26,7 +26,6 @@ from s2nn_hw.hw.flow.toolchain import Narrator
 from s2nn_hw.hw.flow.work import Flow, Outcome, ToolChoice, Work
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
-from s2nn_hw.texts import read_json
 
 SYNTHESIS_ONLY_STATUS = 3
 
@@ -240,7 +239,7 @@ def _console() -> Console:
 def _finished(folder: Path) -> BuildRecord | None:
     """Return the record of a complete build in ``folder``, else None."""
     try:
-        record = BuildRecord.of(read_json(folder / RECORD, what="build record", limit=1 << 24), RECORD)
+        record = BuildRecord.read(folder / RECORD)
     except UserError:
         return None
     return record if not record.bitstream or (folder / record.bitstream).is_file() else None

@@ -10,13 +10,14 @@ from msgspec import Meta
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.device import RESOURCES
-from s2nn_hw.hw.flow.toolreports import Number, Timing, Used
+from s2nn_hw.hw.flow.toolreports import Timing, Used
 from s2nn_hw.network.network import Network
-from s2nn_hw.records import Count, Positive, convert
+from s2nn_hw.records import Count, Number, Positive, convert, is_format
 from s2nn_hw.texts import read_json
 
 RECORD, NETWORK, PLAN = "build.json", "network.s2nn", "plan.json"
 BUILD_FORMAT, VERSION = "s2nn-build", 1
+LIMIT = 1 << 24  # bytes of a file
 
 Json = dict[str, Any]
 Baud = Annotated[int, Meta(gt=0, le=10**12)]
@@ -153,7 +154,7 @@ class BuildRecord:
 
         What it does not know is left out.
         """
-        if not isinstance(data, dict) or data.get("format") != BUILD_FORMAT or not _is_version(data.get("version")):
+        if not is_format(data, BUILD_FORMAT, VERSION):
             raise UserError(f"{where} must have format '{BUILD_FORMAT}', version {VERSION}")
         record = convert(data, cls, where, plain=True)
         if set(record.resources) != set(RESOURCES):
@@ -161,6 +162,11 @@ class BuildRecord:
         if record.synthesis is not None and set(record.synthesis) != set(RESOURCES):
             raise UserError(f"{where}: field synthesis must count {', '.join(RESOURCES)}, or be null")
         return record
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the record in JSON file ``path``; :class:`UserError` if there is none, or a damaged one."""
+        return cls.of(read_json(path, what="build record", limit=LIMIT), f"build record {path}")
 
     @property
     def baud(self) -> int | None:
@@ -200,7 +206,7 @@ def read_build(folder: Path | str, network: Network) -> BuildRecord:
     path = Path(folder) / RECORD
     if not path.is_file():
         raise UserError(f"{path} does not exist: {folder} is no finished build; make one with `s2nn-hw bitstream`")
-    record = BuildRecord.of(read_json(path, what="build record", limit=1 << 24), f"build record {path}")
+    record = BuildRecord.read(path)
     if record.self_test:
         raise UserError(
             f"build record {path} is of a self-test, whose vectors and comparison are not part of the "
@@ -213,10 +219,6 @@ def read_build(folder: Path | str, network: Network) -> BuildRecord:
             f"{came.digest[:12]}, wanted {network.digest[:12]}); build it anew"
         )
     return record
-
-
-def _is_version(value: object) -> bool:
-    return type(value) is int and value == VERSION
 
 
 def running_mhz(build: BuildRecord) -> float:

@@ -13,7 +13,7 @@ from s2nn_hw.errors import UserError, one_line
 from s2nn_hw.files import read_bytes
 from s2nn_hw.hw.board.device import RESOURCES, Budget
 from s2nn_hw.hw.netlist.primitives import CellLibrary, Weights
-from s2nn_hw.records import Amount, Count, Positive, convert
+from s2nn_hw.records import Amount, Count, Number, Positive, convert
 from s2nn_hw.texts import read_json
 from s2nn_hw.verilog.netlist import Cell, module_of, reading
 
@@ -22,8 +22,6 @@ HALF_LUTS, FLIP_FLOPS = "SLICE_LUTX", "SLICE_FFX"
 
 ROUTING = "routing"  # the kind of a step over wires
 LARGEST_REPORT = 1 << 28  # bytes
-
-Number = Count | Amount  # a count, which may be of halves; what is read stays what it was
 
 
 class _Cells(TypedDict):
