@@ -317,6 +317,13 @@ def test_more_trials_go_further_and_other_settings_are_refused(place):
     assert len(explore(trials=3, seed=5, fresh=True)["trials"]) == 3
 
 
+def test_a_folder_in_the_database_s_place_is_named_and_taken_away_with_fresh(place):
+    (place / "runs/explore/tiny-arty_a7/study.db").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"study\.db can't be used \(it is no file\); --fresh starts over"):
+        explore(trials=3)
+    assert len(explore(trials=3, fresh=True)["trials"]) == 3
+
+
 def test_limits_keep_trials_from_the_front(place):
     free = explore()
     limit = sorted(t["figures"]["luts"] for t in free["trials"] if "figures" in t)[2]
