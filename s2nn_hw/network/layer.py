@@ -9,6 +9,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
+from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
@@ -22,10 +23,12 @@ MAX_NEURONS = 1 << 16
 
 @dataclass(frozen=True)
 class Input:
-    """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8)."""
+    """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8), or, with
+    ``code`` steps, of events in ``bits`` steps (2 to 31)."""
 
     shape: tuple[int, ...]
     bits: int
+    code: str = RADIX
 
     def __post_init__(self) -> None:
         shape = tuple(self.shape)
@@ -33,7 +36,11 @@ class Input:
             raise UserError(f"input: shape must be 1 to 3 positive integers, not {quoted(list(shape))}")
         if math.prod(shape) > MAX_NEURONS:
             raise UserError(f"input: shape {quoted(list(shape))} has more than {MAX_NEURONS:,} pixels")
-        if self.bits not in INPUT_BITS:
+        if self.code not in (RADIX, STEPS):
+            raise UserError(f"input: code must be {RADIX!r} or {STEPS!r}, not {quoted(self.code)}")
+        if self.code == STEPS and (type(self.bits) is not int or not 2 <= self.bits <= MAX_STEPS):
+            raise UserError(f"input: bits of code steps must be 2 to {MAX_STEPS}, one a step, not {quoted(self.bits)}")
+        if self.code == RADIX and self.bits not in INPUT_BITS:
             raise UserError(f"input: bits must be one of {INPUT_BITS}, not {quoted(self.bits)}")
         object.__setattr__(self, "shape", shape)
 
@@ -44,23 +51,52 @@ class Input:
 
     @property
     def peak(self) -> int:
-        """The largest pixel value."""
+        """The largest value of a pixel as it is kept: all its bits."""
         return 2**self.bits - 1
 
-    def encode(self, images: Any) -> np.ndarray:
-        """Return ``(count, pixels)`` uint8: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``.
+    @property
+    def planes(self) -> Planes:
+        """The planes of a pixel."""
+        return Planes(self.bits, self.code)
 
-        Flat images ``(count, pixels)`` in raster order are taken too. Errors name shape or type.
+    @property
+    def events(self) -> bool:
+        """Whether events of several steps enter, not images."""
+        return self.code == STEPS
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of an image as users have it, or, of events, the steps and that shape."""
+        return (self.bits, *self.shape) if self.events else self.shape
+
+    def encode(self, images: Any) -> np.ndarray:
+        """Return ``(count, pixels)`` integers: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``, uint8.
+
+        Flat images ``(count, pixels)`` in raster order are taken too. Of events, ``(count, steps, *shape)`` of 0 and 1,
+        oldest step first, the steps of a pixel side by side, oldest in the highest bit (int32 from 9 steps on). Errors
+        name shape or type.
         """
         images = np.asarray(images)
-        if images.ndim < 1 or images.shape[1:] not in (self.shape, (self.size,)):
-            flat = f" or (count, {self.size})" if len(self.shape) > 1 else ""
+        flat = () if self.events else (self.size,)
+        if images.ndim < 1 or images.shape[1:] not in (self.data_shape, *([flat] if flat else [])):
+            steps = "steps, " if self.events else ""
+            or_flat = f" or (count, {self.size})" if flat and len(self.shape) > 1 else ""
+            what = f"events in {self.bits} steps" if self.events else "images"
             raise UserError(
-                f"images must have shape (count, {', '.join(map(str, self.shape))}){flat}, not {images.shape}"
+                f"{what} must have shape (count, {steps}{', '.join(map(str, self.shape))}){or_flat}, not {images.shape}"
             )
         if images.dtype != np.uint8:
-            raise UserError(f"images must be uint8 with values 0 .. 255, not {images.dtype}")
-        return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
+            values = "0 and 1" if self.events else "0 .. 255"
+            raise UserError(
+                f"{'events' if self.events else 'images'} must be uint8 with values {values}, not {images.dtype}"
+            )
+        if not self.events:
+            return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
+        if images.max(initial=0) > 1:
+            raise UserError(f"events must be 0 or 1, not {images.max()}")
+        weights = 1 << np.arange(self.bits)[::-1]
+        kind = np.uint8 if self.bits <= 8 else np.int32
+        return np.einsum("ntp,t->np", images.reshape(len(images), self.bits, self.size), weights).astype(kind)
 
 
 @dataclass(frozen=True)

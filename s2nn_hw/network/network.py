@@ -16,7 +16,8 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.layer import INPUT, Input, Layer
-from s2nn_hw.network.shapes import check_delayed, checked_shape
+from s2nn_hw.network.planes import Planes
+from s2nn_hw.network.shapes import check_delayed, checked_planes, checked_shape
 
 MAX_LAYERS = 1 << 10
 MAX_CLASS_NAME = 64
@@ -31,7 +32,9 @@ class Output:
     """What ``forward`` returns, all tensors, batch first.
 
     ``classes`` int64 ``(batch,)``; ``scores`` int64 ``(batch, classes)``; with ``trace=True`` also, by layer
-    name, ``spikes`` uint8 and ``accumulators`` int64 ``(batch, neurons)`` (thresholds and bias not applied).
+    name, ``spikes`` ``(batch, neurons)``, uint8 (int32 from 9 planes on: :class:`~s2nn_hw.network.planes.Planes` says
+    what their bits are), and ``accumulators`` int64 ``(batch, neurons)`` (thresholds and bias not applied), of neurons
+    that see the sums of each step ``(batch, steps, neurons)``.
     """
 
     classes: Any
@@ -44,7 +47,7 @@ class Output:
 class Network:
     """Layers in topological order; the last is the readout and the only one without spikes.
 
-    ``shapes``: of the tensors, by name, followed from the input on.
+    ``shapes`` and ``planes`` of the tensors, by name, followed from the input on (without that of the scores).
     """
 
     name: str
@@ -53,6 +56,7 @@ class Network:
     classes: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict, compare=False)
     shapes: dict[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+    planes: dict[str, Planes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.name):
@@ -83,8 +87,11 @@ class Network:
             used.update(layer.sources)
             previous = layer.name
             layers.append(layer)
+        planes = {INPUT: self.input.planes} | {x.name: x.neuron.planes for x in layers if x.neuron and x.neuron.fires}
         for layer in layers:
             check_delayed(layer, shapes)
+            planes.update(checked_planes(layer, planes))
+        object.__setattr__(self, "planes", planes)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "shapes", shapes)
         unused = [name for name in [INPUT, *names[:-1]] if name not in used]
@@ -116,9 +123,17 @@ class Network:
         """Return how many values a frame of ``name`` (a layer or :data:`INPUT`) has."""
         return math.prod(self.shapes[name])
 
+    def read(self, layer: Layer) -> Planes:
+        """Return the planes of what ``layer`` reads, the same of all its sources."""
+        return self.planes[layer.sources[0]]
+
+    def stepwise(self, layer: Layer) -> bool:
+        """Return whether the neurons of ``layer`` see the sums of each step, not only those of all its planes."""
+        return bool(layer.neuron) and not layer.own_neuron.two_phase and not self.read(layer).radix
+
     def peak(self, layer: Layer) -> int:
-        """Return the largest input value of ``layer``: the largest pixel behind the input, else 1."""
-        return self.input.peak if layer.sources == (INPUT,) else 1
+        """Return the largest value that counts in one sum of ``layer``: of its planes, or 1 in the sum of a step."""
+        return 1 if self.stepwise(layer) else self.read(layer).peak
 
     def bounds(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
@@ -147,7 +162,8 @@ class Network:
         import torch
 
         pixels = torch.as_tensor(encoded)
-        batch = batch or max(1, min(2048, BATCH_VALUES // max(self.size(name) for name in self.shapes)))
+        steps = max(layer.neuron.step_count if layer.neuron else 1 for layer in self.layers)
+        batch = batch or max(1, min(2048, BATCH_VALUES // (steps * max(self.size(name) for name in self.shapes))))
         memory = self._start() if self.sequential else None
         parts = [self._step(part, trace, memory) for part in pixels.split(1 if self.sequential else batch)]
         if not len(pixels):
@@ -174,23 +190,22 @@ class Network:
     def _step(self, pixels: Any, trace: bool | str, memory: Memory | None) -> Output:
         """Return the :class:`Output` of a batch of ``pixels``; ``memory`` of the frame before, or None, is brought up
         to date."""
+        import torch
+
         states, before = memory or ({}, {})
         values, spikes, accumulators = {INPUT: pixels}, dict[str, Any](), dict[str, Any]()
         for layer in self.layers:
             shapes = [self.shapes[source] for source in layer.sources]
-            sources = [
+            sources: list[Any] = [
                 (before if delay else values)[source] for source, delay in zip(layer.sources, layer.lags, strict=True)
             ]
             if layer.neuron:
-                total: Any = sum(
-                    synapse.accumulate(x, shape, self.peak(layer))
-                    for synapse, x, shape in zip(layer.synapses, sources, shapes, strict=True)
-                )
-                states[layer.name], values[layer.name] = layer.neuron.step(states.get(layer.name), total)
+                totals = self._sums(layer, sources)
+                states[layer.name], values[layer.name] = layer.neuron.frame(states.get(layer.name), totals)
                 if trace is True:
-                    accumulators[layer.name] = total
+                    accumulators[layer.name] = torch.stack(totals, dim=1) if self.stepwise(layer) else totals[0]
             else:
-                values[layer.name] = layer.synapses[0].join(sources, shapes[0])
+                values[layer.name] = layer.synapses[0].join(sources, shapes[0], self.read(layer))
             if trace and not layer.is_readout:
                 spikes[layer.name] = values[layer.name]
         before.update(values)
@@ -199,14 +214,33 @@ class Network:
         ranked = scores * scores.shape[1] - scores.new_tensor(range(scores.shape[1]))
         return Output(ranked.argmax(dim=1), scores, spikes, accumulators)
 
+    def _sums(self, layer: Layer, sources: list[Any]) -> list[Any]:
+        """Return the sums of ``layer``, int64 tensors ``(batch, positions * neurons)``: of each step, or one of all its
+        planes."""
+        planes, peak = self.read(layer), self.peak(layer)
+        seen = [planes.split(x) if self.stepwise(layer) else [planes.numbers(x)] for x in sources]
+        shapes = [self.shapes[source] for source in layer.sources]
+        return [
+            sum(s.accumulate(x, shape, peak) for s, x, shape in zip(layer.synapses, now, shapes, strict=True))
+            for now in zip(*seen, strict=True)
+        ]
+
+    @property
+    def format_version(self) -> int:
+        """The version of the file format that has all of it."""
+        if self.input.events or any(x.neuron and x.neuron.kind not in ("fire", "readout") for x in self.layers):
+            return 4
+        plain = all(synapse.kind == "dense" for layer in self.layers for synapse in layer.synapses)
+        return 1 if plain and all(len(layer.sources) == 1 for layer in self.layers) else 2
+
     def describe(self) -> dict[str, Any]:
         """Return the JSON-able header that ``save`` writes, without provenance and digest."""
-        plain = all(synapse.kind == "dense" for layer in self.layers for synapse in layer.synapses)
+        entering = {"shape": list(self.input.shape), "bits": self.input.bits}
         return {
             "format": "s2nn",
-            "version": 1 if plain and all(len(layer.sources) == 1 for layer in self.layers) else 2,
+            "version": self.format_version,
             "name": self.name,
-            "input": {"shape": list(self.input.shape), "bits": self.input.bits},
+            "input": entering | ({"code": self.input.code} if self.input.events else {}),
             "layers": [self._describe_layer(layer) for layer in self.layers],
             "classes": list(self.classes),
         }
@@ -222,7 +256,8 @@ class Network:
             entry["delays"] = list(layer.delays)
         if layer.neuron:
             tables = {table: f"{layer.name}.{table}" for table in layer.neuron.tables}
-            entry["neuron"] = {"kind": layer.neuron.kind, **tables}
+            settings = {name: getattr(layer.neuron, name) for name in layer.neuron.settings}
+            entry["neuron"] = {"kind": layer.neuron.kind, **settings, **tables}
         return entry
 
     def tensors(self) -> dict[str, np.ndarray]:

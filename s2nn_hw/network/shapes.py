@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.planes import Planes
 
 MAX_VALUES = 1 << 22  # values of one layer in one frame
 MAX_SOURCES = 64
@@ -74,3 +75,23 @@ def _output_shape(layer: Layer, k: int, shapes: Mapping[str, tuple[int, ...]]) -
         return layer.synapses[k].output_shape(shapes[source])
     except UserError as error:
         raise UserError(str(error).replace("{source}", source)) from None
+
+
+def checked_planes(layer: Layer, planes: Mapping[str, Planes]) -> dict[str, Planes]:
+    """Return ``{name: planes}`` of what leaves ``layer`` (none of scores), behind tensors of ``planes`` (by name);
+    :class:`UserError` names the layer where it can't read them."""
+    came = {source: planes[source] for source in layer.sources}
+    first = came[layer.sources[0]]
+    if len(set(came.values())) > 1:
+        listing = " and ".join(f"{p} from {s}" for s, p in came.items())
+        raise UserError(f"layer {layer.name}: all sources must have the same planes, not {listing[:200]}")
+    try:
+        if layer.neuron:
+            layer.neuron.check_source(first)
+        else:
+            layer.synapses[0].check_planes(first)
+    except UserError as error:
+        raise UserError(f"layer {layer.name}: {error} (from {layer.sources[0]})") from None
+    if layer.neuron:
+        return {layer.name: layer.neuron.planes} if layer.neuron.fires else {}
+    return {layer.name: first}

@@ -18,9 +18,10 @@ from s2nn_hw.network.layer import Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
 from s2nn_hw.network.neurons.neuron import Neuron
+from s2nn_hw.network.planes import RADIX
 from s2nn_hw.network.shapes import MAX_VALUES
 from s2nn_hw.network.synapse import Synapse
-from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool, PooledDense
 from s2nn_hw.texts import parse_json
 
 SPARSE_SHARE = 1 / 4  # of weights that are not zero, at most, in a table that lists them
@@ -38,8 +39,10 @@ SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "conv2d": (Conv2d, ("stride", "padding", "groups")),
     "pooled_dense": (PooledDense, ("pool",)),
     "maxpool": (MaxPool, ("size", "stride", "padding")),
+    "orpool": (OrPool, ("size", "stride", "padding")),
     "or": (Or, ()),
 }
+VERSIONS = (1, 2, 3, 4)
 
 
 def save(network: Network, path: Path | str) -> None:
@@ -84,8 +87,8 @@ def parse(data: bytes) -> Network:
         raise UserError("header field 'format' must be 's2nn'")
     _only(header, FIELDS, "")
     version = _field(header, "version", int, "")
-    if version not in (1, 2, 3):
-        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2 and 3")
+    if version not in VERSIONS:
+        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3 and 4")
     reader = _Reader(tables)
     network = reader.network(header)
     _agrees(header, network, reader.lists)
@@ -128,7 +131,7 @@ def _unpacked(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
 def _agrees(header: dict[str, Any], network: Network, lists: set[str]) -> None:
     """Raise :class:`UserError` unless ``header`` is what would be written for ``network`` with the ``lists`` of it."""
     wanted = network.describe()
-    version = 3 if lists else wanted["version"]
+    version = max(3 if lists else 1, wanted["version"])
     if header["version"] != version:
         raise UserError(f"header field 'version' must be {version} for these layers, not {header['version']}")
     came = json.loads(json.dumps({key: header[key] for key in wanted})) | {"version": wanted["version"]}
@@ -158,7 +161,7 @@ def _listed(header: dict[str, Any], tables: Mapping[str, np.ndarray]) -> tuple[d
                 f"{key}.counts": np.bincount(rows, minlength=len(whole)).astype(np.int32),
             }
             synapse["inputs"] = whole.shape[1]
-            header["version"] = 3
+            header["version"] = max(3, header["version"])
     return header, tables
 
 
@@ -188,8 +191,9 @@ class _Reader:
     def network(self, header: dict[str, Any]) -> Network:
         """Return the network that ``header`` describes."""
         source = _field(header, "input", dict, "")
-        _only(source, ("shape", "bits"), "input.")
-        inputs = Input(tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input."))
+        _only(source, ("shape", "bits", "code"), "input.")
+        code = _field(source, "code", str, "input.") if "code" in source else RADIX
+        inputs = Input(tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input."), code)
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)
         if spare:
@@ -234,7 +238,7 @@ class _Reader:
             raise UserError(f"synapse kind {quoted(kind)} is unknown; known: {', '.join(SYNAPSES)}")
         make, numbers = SYNAPSES[kind]
         lists = kind == "dense" and "inputs" in entry
-        weighted = ("bits", "weights") if kind not in ("maxpool", "or") else ()
+        weighted = ("bits", "weights") if make.accumulates else ()
         _only(entry, ("kind", *weighted, *numbers, *(("inputs",) if lists else ())), where)
         settings = {n: _field(entry, n, list if n == "pool" else int, where) for n in numbers}
         if weighted:
@@ -250,11 +254,12 @@ class _Reader:
         kind = _field(entry, "kind", str, where)
         if kind not in NEURONS:
             raise UserError(f"neuron kind {quoted(kind)} is unknown; known: {', '.join(NEURONS)}")
-        fields = NEURONS[kind].tables
-        _only(entry, ("kind", *fields), where)
-        for field in fields:
+        make = NEURONS[kind]
+        _only(entry, ("kind", *make.settings, *make.tables), where)
+        settings = {name: _field(entry, name, of, where) for name, of in make.settings.items()}
+        for field in make.tables:
             self.named(entry, field, f"{layer}.{field}", where)
-        return NEURONS[kind](*(self.table(f"{layer}.{field}") for field in fields))
+        return make(*(self.table(f"{layer}.{field}") for field in make.tables), **settings)
 
     def named(self, entry: dict[str, Any], field: str, wanted: str, where: str) -> None:
         """Raise :class:`UserError` unless ``field`` of ``entry`` names tensor ``wanted``."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.planes import Planes
 
 
 def weight_limit(bits: int) -> int:
@@ -91,8 +92,12 @@ class Synapse:
         """Return the exact sums, an int64 tensor, batch first, of integer ``inputs`` of ``shape``, ``0 .. peak``."""
         raise NotImplementedError
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
-        """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, inputs)``, of what has no weights."""
+    def check_planes(self, planes: Planes) -> None:
+        """Raise :class:`UserError` where what has no weights can't join values of ``planes``."""
+
+    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+        """Return the values of ``planes``, ``(batch, size)``, of a list of ``(batch, inputs)``, of what has no
+        weights."""
         raise NotImplementedError
 
     def operations(self, shape: tuple[int, ...]) -> int:

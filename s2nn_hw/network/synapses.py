@@ -3,10 +3,12 @@
     Dense        ``a[m] = sum over n of W[m, n] x[n]``
     Conv2d       ``a[r, c, m] = sum over i, j, n of W[m, i, j, n] x[r s + i - p, c s + j - p, n]``, 0 outside
     PooledDense  ``a[m] = sum over r, c, n of W[m, cell(r, c), n] x[r, c, n]``
-    MaxPool      ``s[r, c, n] = OR over i, j of x[r s + i - p, c s + j - p, n]``
-    Or           ``s[n] = x1[n] OR x2[n] OR ...``
+    MaxPool      ``y[r, c, n] = max over i, j of x[r s + i - p, c s + j - p, n]``
+    OrPool       the same of the spikes of each step, of which the largest is their OR
+    Or           ``s[n] = x1[n] OR x2[n] OR ...``, of each step
 
-    x   input, a spike {0, 1} or a k-bit pixel 0 .. 2^k-1 (first layer)     W   integer weight
+    x   input: a spike {0, 1}, a number of k planes 0 .. 2^k-1, or how many of T steps have a spike
+    W   integer weight
     a   accumulator      s (left)   spike      s (index)   stride      p   zero padding      m   output channel
 
 A tensor with axes (row, column, channel) is kept flat, in raster order; two axes are an image of one channel.
@@ -20,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapse import Synapse, check_integer, image_shape, output_size, weight_limit
 
 MAX_KERNEL = 7
@@ -277,7 +280,7 @@ class PooledDense(Synapse):
 
 @dataclass(frozen=True)
 class MaxPool(Synapse):
-    """The largest of binary spikes is their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
+    """The largest number, of spikes their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
 
     size: int
     stride: int = None  # type: ignore[assignment]  # None only until __post_init__ has put the size there
@@ -310,8 +313,16 @@ class MaxPool(Synapse):
         rows, columns, channels = image_shape(shapes[0])
         return (*(output_size(n, self.size, self.stride, self.padding) for n in (rows, columns)), channels)
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
-        """Return the spikes, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
+    def check_planes(self, planes: Planes) -> None:
+        """Raise :class:`UserError` where ``planes`` are spikes of steps, whose values are no numbers."""
+        if not planes.radix:
+            raise UserError(
+                f"max pooling takes numbers (code radix), not {planes}: take 'orpool', which is the largest count of "
+                "spikes that come first, or average pooling"
+            )
+
+    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+        """Return the largest values, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
         import torch
 
         image = inputs[0].reshape(len(inputs[0]), *image_shape(shape)).permute(0, 3, 1, 2).float()
@@ -320,8 +331,29 @@ class MaxPool(Synapse):
 
 
 @dataclass(frozen=True)
+class OrPool(MaxPool):
+    """The OR of the spikes of each step over ``size`` x ``size`` positions, as :class:`MaxPool`.
+
+    Where spikes come first, as those of :class:`~s2nn_hw.network.neurons.quantized.Quantized`, that is the spikes of
+    the largest count; of others it is a network of its own, to be trained so.
+    """
+
+    kind: ClassVar[str] = "orpool"
+
+    def check_planes(self, planes: Planes) -> None:
+        """Raise :class:`UserError` where ``planes`` are the bits of numbers, whose OR is not the largest."""
+        if planes.radix and planes.count > 1:
+            raise UserError(f"orpool takes spikes of steps, not {planes}: take 'maxpool', the largest number")
+
+    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+        """Return the spikes, values of ``planes``, of ``inputs``: a list of one ``(batch, inputs)``."""
+        pooled = MaxPool(self.size, self.stride, self.padding)
+        return planes.packed([pooled.join([plane], shape, Planes()) for plane in planes.split(inputs[0])])
+
+
+@dataclass(frozen=True)
 class Or(Synapse):
-    """A spike where any of two or more sources of one shape spikes."""
+    """A spike where any of two or more sources of one shape spikes, in each step."""
 
     kind: ClassVar[str] = "or"
     accumulates: ClassVar[bool] = False
@@ -340,8 +372,13 @@ class Or(Synapse):
             raise UserError(f"the sources of an OR must have one shape, not {came[:200]}")
         return shapes[0]
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...]) -> Any:
-        """Return the spikes, uint8 ``(batch, size)``, of a list of ``(batch, size)``."""
+    def check_planes(self, planes: Planes) -> None:
+        """Raise :class:`UserError` where ``planes`` are the bits of numbers."""
+        if planes.radix and planes.count > 1:
+            raise UserError(f"an OR takes spikes, not {planes}")
+
+    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+        """Return the spikes, values of ``planes``, of a list of ``(batch, size)``."""
         result = inputs[0]
         for other in inputs[1:]:
             result = result | other

@@ -1,7 +1,16 @@
 """What happens to the sum; the table of all neurons, by their kind in the file."""
 
 from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.integrate import Integrate
+from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.neuron import Neuron
+from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
 
-NEURONS: dict[str, type[Neuron]] = {"fire": Fire, "readout": Readout}
+NEURONS: dict[str, type[Neuron]] = {
+    "fire": Fire,
+    "integrate": Integrate,
+    "quantized": Quantized,
+    "readout": Readout,
+    "leaky_readout": LeakyReadout,
+}

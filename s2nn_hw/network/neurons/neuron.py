@@ -1,13 +1,17 @@
 """What a neuron is: the contract that its golden model, its circuit, its cycles and its cost are asked by.
 
 A neuron is one file of this folder and its line in :data:`s2nn_hw.network.neurons.NEURONS`. It is a frozen dataclass of
-integer tables, one value a channel. In each step it gets the sums that its synapses accumulated, and gives spikes (or
-scores, if it does not fire):
+integer tables, one value a channel, and settings. In each of its steps it gets sums that its synapses accumulated, and
+gives spikes (or scores, if it does not fire):
 
-    ``state[0] = start(shape)``      ``state[t + 1], values[t] = step(state[t], sums[t])``
+    ``state[0] = start(shape)``      ``state[t + 1], spikes[t] = step(state[t], sums[t])``
 
-Without state (:class:`~s2nn_hw.network.neurons.fire.Fire`) all frames are steps of their own and go through ``step``
-together; with state the frames of a sequence are its steps, one after the other from reset on.
+A frame is ``step_count`` of them, and the state is a frame's own, unless ``stateful``: then the frames of a sequence follow
+each other from reset on. ``sums[t]`` is
+
+    of a ``two_phase`` neuron   the sum over all planes in step 0, nothing then
+    else, from ``steps``        the sum of plane t
+    else, from one number       that of the number in every step (direct coding)
 """
 
 from dataclasses import dataclass
@@ -16,8 +20,11 @@ from typing import Any, ClassVar
 import numpy as np
 from amaranth.hdl import Module, Value
 
+from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.neurons.program import Program
+from s2nn_hw.network.planes import Planes
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,9 @@ class UnitShape:
     """What the circuit of the neurons of one layer is given and gives.
 
     ``neurons``: at one position, of which a frame has ``positions``; ``lanes``: sums at once, ``groups`` of which make
-    a position; ``repeats``: positions of a pooling cell; ``slots``: cells for which it has room; ``width``: spikes a
-    word that leaves, 0 where none does; ``score_width``: bits of a signed score, 0 where there is none.
+    a position; ``repeats``: positions of a pooling cell; ``slots``: cells for which it has room; ``width``: values a
+    word that leaves, of ``planes`` bits, 0 where none does; ``score_width``: bits of a signed score, 0 where there is
+    none.
     """
 
     neurons: int
@@ -37,20 +45,24 @@ class UnitShape:
     width: int = 0
     score_width: int = 0
     positions: int = 1
+    planes: int = 1
 
 
 class Neuron:
     """A neuron; the tables named in ``tables`` are its fields, int32 ``(neurons,)`` each, the first one of its size.
 
-    ``kind``: its name in files. ``fires``: spikes leave, and other layers may read them; else scores, and it is the
-    last layer's. ``stateful``: frames depend on those before. ``plain``: what leaves is the sign of the sum
-    and the offset, or their sum, and nothing else.
+    ``kind``: its name in files; ``settings``: the names of further fields, with their types. ``fires``: spikes leave,
+    and other layers may read them; else scores, and it is the last layer's. ``stateful``: frames depend on those
+    before. ``two_phase``: all sums come before the first step. ``plain``: what leaves is the sign of the sum and the
+    offset, or their sum, and nothing else.
     """
 
     kind: ClassVar[str]
     tables: ClassVar[tuple[str, ...]]
+    settings: ClassVar[dict[str, type]] = {}
     fires: ClassVar[bool] = True
     stateful: ClassVar[bool] = False
+    two_phase: ClassVar[bool] = True
     plain: ClassVar[bool] = False
 
     @property
@@ -68,16 +80,45 @@ class Neuron:
         """The first table."""
         return getattr(self, self.tables[0])
 
+    @property
+    def step_count(self) -> int:
+        """Steps of a frame."""
+        return 1
+
+    @property
+    def planes(self) -> Planes:
+        """What leaves, of a neuron that fires."""
+        return Planes()
+
+    def check_source(self, planes: Planes) -> None:
+        """Raise :class:`UserError` where a tensor of ``planes`` can't be read."""
+        if not (self.two_phase or planes.radix) and planes.count != self.step_count:
+            raise UserError(f"{self.kind} neurons of {self.step_count} steps can't read {planes}")
+
     def start(self, shape: tuple[int, ...]) -> Any:
-        """Return the state before the first step of a sequence, for sums of ``shape`` ``(1, positions * neurons)``."""
+        """Return the state before the first step, for sums of ``shape`` ``(batch, positions * neurons)``."""
         return None
 
     def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
         """Return the next state and spikes uint8, or scores int64, of int64 ``sums`` ``(batch, positions * neurons)``.
 
-        The batch is 1 where there is state.
+        The batch is 1 of ``stateful`` neurons.
         """
         raise NotImplementedError
+
+    def frame(self, state: Any, sums: list[Any]) -> tuple[Any, Any]:
+        """Return the state after a frame and what leaves, values of :attr:`planes` or scores.
+
+        ``sums``: one tensor, or one a step.
+        """
+        if not self.stateful:
+            state = self.start(sums[0].shape)
+        left = []
+        for t in range(self.step_count):
+            now = sums[0] if len(sums) == 1 else sums[t]
+            state, given = self.step(state, now * 0 if self.two_phase and t else now)
+            left.append(given)
+        return state, self.planes.packed(left) if self.fires else left[-1]
 
     def bounds(self, low: np.ndarray, high: np.ndarray, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return the range, int64 ``(neurons,)`` each, of what stands in the accumulators in ``steps`` steps, if the
@@ -87,6 +128,10 @@ class Neuron:
     def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what the circuit adds to sums in ``low .. high``, int64 ``(neurons,)``: accumulators start there."""
         raise NotImplementedError
+
+    def program(self, planes: Planes, low: np.ndarray, high: np.ndarray) -> Program:
+        """Return what the circuit does with accumulators, of sums in ``low .. high``, behind a source of ``planes``."""
+        return Program(self.offsets(low, high))
 
     def latency(self, classes: int) -> int:
         """Return the cycles from the capture of the last sums of a cell to the first offer of what leaves."""

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.synapse import check_integer
+
+MAX_FRACTION = 8
 
 
 def checked_table(table: Any, what: str) -> np.ndarray:
@@ -19,3 +22,25 @@ def checked_table(table: Any, what: str) -> np.ndarray:
     frozen = table.copy()
     frozen.setflags(write=False)
     return frozen
+
+
+def checked_tables(neuron: Any) -> None:
+    """Check all ``tables`` of the frozen ``neuron`` and put read-only copies there; they must have one length."""
+    for name in neuron.tables:
+        object.__setattr__(neuron, name, checked_table(getattr(neuron, name), name))
+    sizes = {name: len(getattr(neuron, name)) for name in neuron.tables}
+    if len(set(sizes.values())) > 1:
+        raise UserError(f"all tables must have one length, not {', '.join(f'{n} of {k}' for k, n in sizes.items())}")
+
+
+def checked_scale(fraction: Any) -> None:
+    """Raise :class:`UserError` unless ``fraction`` is a number of fraction bits."""
+    check_integer("fraction", fraction, 0, MAX_FRACTION)
+
+
+def per_channel(table: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """Return ``table`` as an int64 tensor of ``shape`` ``(batch, positions * neurons)``, channels innermost."""
+    import torch
+
+    batch, size = shape
+    return torch.tensor(table, dtype=torch.int64).repeat(size // len(table)).expand(batch, size)

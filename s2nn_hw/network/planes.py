@@ -1,0 +1,67 @@
+"""Planes: what the bits of a tensor's values mean, and the values that sums are taken over.
+
+    radix   P bits of one number, most significant first: ``x = sum over p of 2^(P-1-p) s_p``, 0 .. 2^P - 1
+    steps   the spikes of P steps of one sample, oldest first: ``x = sum over p of s_p``, 0 .. P
+
+    s_p     spike of plane p, {0, 1}
+
+A value is kept as one integer, its first plane in the highest of P bits, whatever the code: so pixels, graded
+activations and spikes over time are one thing to windows, streams and memories. With one plane both codes are the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from s2nn_hw.errors import UserError, quoted
+
+RADIX, STEPS = "radix", "steps"
+MAX_RADIX, MAX_STEPS = 8, 31
+
+
+@dataclass(frozen=True)
+class Planes:
+    """``count`` planes (1 to 8 of ``radix``, 1 to 31 of ``steps``) and their ``code``; one plane is always radix."""
+
+    count: int = 1
+    code: str = RADIX
+
+    def __post_init__(self) -> None:
+        if self.code not in (RADIX, STEPS):
+            raise UserError(f"code must be {RADIX!r} or {STEPS!r}, not {quoted(self.code)}")
+        most = MAX_RADIX if self.code == RADIX else MAX_STEPS
+        if type(self.count) is not int or not 1 <= self.count <= most:
+            raise UserError(f"a tensor has 1 to {most} planes of code {self.code}, not {quoted(self.count)}")
+        if self.count == 1:
+            object.__setattr__(self, "code", RADIX)
+
+    @property
+    def radix(self) -> bool:
+        """Whether planes are the bits of a number."""
+        return self.code == RADIX
+
+    @property
+    def peak(self) -> int:
+        """The largest value that the planes of an element stand for."""
+        return 2**self.count - 1 if self.radix else self.count
+
+    def numbers(self, values: Any) -> Any:
+        """Return what integer tensor or array ``values`` stand for: themselves, or how many of their planes are 1."""
+        return values if self.radix else sum((values >> plane) & 1 for plane in range(self.count))
+
+    def split(self, values: Any) -> list[Any]:
+        """Return the spikes of each plane of ``values``, like them, the first plane first."""
+        return [(values >> plane) & 1 for plane in reversed(range(self.count))]
+
+    def packed(self, spikes: list[Any]) -> Any:
+        """Return the values, a tensor of the least integer type, of the ``spikes`` of each plane (tensors, 0 or 1)."""
+        import torch
+
+        kind = torch.uint8 if self.count <= 8 else torch.int32
+        whole = spikes[0].to(kind)
+        for plane in spikes[1:]:
+            whole = (whole << 1) | plane.to(kind)
+        return whole
+
+    def __str__(self) -> str:
+        many = f"{self.count} planes" if self.count > 1 else "1 plane"
+        return many if self.count == 1 else f"{many} of code {self.code}"
