@@ -80,14 +80,14 @@ class UnrolledParams(EngineParams):
             raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
         chain = _chain(job)
         front = chain[0]
-        planes, several = job.network.peak(front).bit_length(), len(front.sources) > 1
+        several = len(front.sources) > 1
         readers = tuple(
-            whole_reader(synapse, source, job.tensors[source], planes=planes, several=several, depth=depth)
+            whole_reader(synapse, source, job.tensors[source], several=several, depth=depth)
             for synapse, source, depth in zip(
                 front.synapses, front.sources, buffers_of(job.choices[front.name], front), strict=True
             )
         )
-        engine, weights = None, _weights(job.network, front, readers, planes)
+        engine, weights = None, _weights(job.network, front, readers)
         for one in chain:
             neuron = one.own_neuron
             if not neuron.plain:
@@ -238,13 +238,14 @@ def _chain(job: Job) -> tuple[Layer, ...]:
     return (front, *reversed(behind))
 
 
-def _weights(network: Network, front: Layer, readers: tuple[Reader, ...], planes: int) -> np.ndarray:
+def _weights(network: Network, front: Layer, readers: tuple[Reader, ...]) -> np.ndarray:
     """Return the weights of the bits of a pass, int32 ``(neurons, words, bits of a word)``."""
-    tables = []
+    planes, tables = network.read(front), []
+    doubled = np.arange(planes.count) if planes.radix else np.zeros(planes.count, np.int32)
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = stream_table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
         table = table[:, cells_of(network, synapse, reader).table_words()]
-        tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
+        tables.append((table[..., None] << doubled).reshape(*table.shape[:2], -1))
     width = max(table.shape[2] for table in tables)
     return np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
 
