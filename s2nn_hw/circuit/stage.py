@@ -131,6 +131,12 @@ class Stage:
         """The neurons of a stage that accumulates."""
         return self.layer.own_neuron
 
+    @property
+    def seen_bits(self) -> int:
+        """Bits of what neurons that fire capture at once, ``seen`` in their circuit."""
+        values = self.neurons if self.engine.constant else self.engine.lanes
+        return values * self.neuron.planes.count
+
     @cached_property
     def positions(self) -> np.ndarray:
         """Output positions (row, column) in the order of computation, int64 ``(positions, 2)``."""

@@ -85,9 +85,23 @@ class RowIndex:
         if section.cells.pooled:
             back, image_end = _back(m, section.cells, step & mine, number)
             end, onward = end & image_end, index - back
+        begin: Value | int = 0
+        if self.params.planes > 1 and self.params.groups > 1:  # the planes of a group use the same rows
+            end = word == section.begin + section.words - 1
+            begin = self._group_begin(m, step & mine & end, number, section.rows)
         with m.If(step & mine):
-            m.d.sync += index.eq(Mux(end, 0, onward))
+            m.d.sync += index.eq(Mux(end, begin, onward))
         return mine, index
+
+    def _group_begin(self, m: Module, end: Value, number: int, rows: int) -> Value:
+        """Return the row with which the next pass begins, ``rows`` a group; ``end`` is high in this one's last word."""
+        _, last_plane = _count(m, f"plane_of_section{number}", self.params.planes, end)
+        _, last_group = _count(m, f"group_of_section{number}", self.params.groups, end & last_plane)
+        base = Signal(range(self.params.groups * rows), name=f"base{number}")
+        begin = Mux(last_plane, Mux(last_group, 0, base + rows), base)
+        with m.If(end):
+            m.d.sync += base.eq(begin)
+        return begin
 
     def _onward(self, m: Module, word: Value, step: Value) -> Value:
         """Return the row after this one within a pass; the rows of a source follow those of the one before."""

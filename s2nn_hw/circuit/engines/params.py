@@ -270,13 +270,7 @@ class EngineParams:
     def accumulator_widths(self) -> np.ndarray:
         """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle
         (:mod:`s2nn_hw.circuit.engines.reach`)."""
-        span = reach(self)
-        return np.array(
-            [
-                max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
-                for a, b in zip(span.low.min(axis=0), span.high.max(axis=0), strict=True)
-            ]
-        )
+        return np.array(reach(self).widths())
 
     @property
     def actions(self) -> list[Action]:

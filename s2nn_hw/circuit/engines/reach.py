@@ -6,7 +6,7 @@ positive weights; a doubling maps ``[low, high]`` to ``[2 low + fill, 2 high + f
 ends.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -44,30 +44,30 @@ class Span(NamedTuple):
         return Span(np.where(empty, NONE, low), np.where(empty, -NONE, high))
 
 
-def reach(params: Any) -> Span:
-    """Return what the accumulators of ``params`` hold in any cycle, int64 ``(groups, lanes)``."""
-    negative, positive = (side << params.shift for side in params.pass_reach)
-    start, fill = params.start()
-    span = Span(start.copy(), start.copy())
-    every = span
-    for plane in range(params.planes):
-        if plane and params.radix:
-            span = Span(2 * span.low + fill[plane - 1], 2 * span.high + fill[plane - 1])
-        span = span.plus(negative, positive)
-        every = every.joined(span)
-        span, visited = _acted(span, params.after if plane == params.planes - 1 else params.between)
-        every = every.joined(visited)
-    return every
+class Reached(NamedTuple):
+    """Where accumulators are: ``now``; apart what is ``quiet`` and what is a ``spike``, as the last action looked at
+    it; what was ``held``; and ``every`` place on the way."""
 
+    now: Span
+    quiet: Span
+    spike: Span
+    held: Span
+    every: Span
 
-def _acted(span: Span, actions: tuple[Action, ...]) -> tuple[Span, Span]:
-    """Return ``span`` after ``actions``, and all that was reached on the way."""
-    quiet, spike, held, every = span.spiking(False), span.spiking(True), span, span
-    for action in actions:
-        if not action.late:
-            quiet, spike = span.spiking(False), span.spiking(True)
-        if action.holds:
-            held = span
+    @classmethod
+    def of(cls, span: Span, every: Span | None = None) -> Self:
+        """Return that accumulators are in ``span``, and were in ``every`` place before."""
+        return cls(span, span.spiking(False), span.spiking(True), span, every.joined(span) if every else span)
+
+    def plus(self, span: Span) -> "Reached":
+        """Return it with something of ``span`` added."""
+        now = self.now.plus(*span)
+        return self._replace(now=now, every=self.every.joined(now))
+
+    def after(self, action: Action) -> "Reached":
+        """Return it after ``action``."""
+        quiet, spike = (self.quiet, self.spike) if action.late else (self.now.spiking(False), self.now.spiking(True))
+        held = self.now if action.holds else self.held
         if action.leak:
             quiet, spike = quiet.leaked(action.leak), spike.leaked(action.leak)
         elif action.adds_held:
@@ -79,6 +79,29 @@ def _acted(span: Span, actions: tuple[Action, ...]) -> tuple[Span, Span]:
                 spike = Span(np.where(gone, NONE, action.spike), np.where(gone, -NONE, action.spike))
             else:
                 spike = spike.plus(action.spike, action.spike)
-        span = quiet.joined(spike)
-        every = every.joined(span)
-    return span, every
+        now = quiet.joined(spike)
+        return Reached(now, quiet, spike, held, self.every.joined(now))
+
+    def widths(self) -> list[int]:
+        """Return the bits of signed accumulators that hold ``every`` place: of the last axis, over all others."""
+        low, high = (end.reshape(-1, end.shape[-1]) for end in self.every)
+        return [
+            max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
+            for a, b in zip(low.min(axis=0), high.max(axis=0), strict=True)
+        ]
+
+
+def reach(params: Any) -> Reached:
+    """Return where the accumulators of ``params``, ``(groups, lanes)``, are in the cycles of a frame."""
+    negative, positive = (side << params.shift for side in params.pass_reach)
+    start, fill = params.start()
+    at = Reached.of(Span(start.copy(), start.copy()))
+    for plane in range(params.planes):
+        if plane and params.radix:
+            doubled = Span(2 * at.now.low + fill[plane - 1], 2 * at.now.high + fill[plane - 1])
+            at = Reached.of(doubled.plus(negative, positive), at.every)
+        else:
+            at = at.plus(Span(negative, positive))
+        for action in params.after if plane == params.planes - 1 else params.between:
+            at = at.after(action)
+    return at
