@@ -351,7 +351,11 @@ def sample_data(monkeypatch):
 def test_training_ends_in_an_integer_network(kind, layers, sample_data, tmp_path):
     options = recipe(*KINDS[kind], layers, epochs=2, learning_rate=1e-2)
     checkpoint = read_checkpoint(train(options, tmp_path))
-    network, figures = quantize(checkpoint)
+    images = sets.samples("mnist")[0]
+    scores = checkpoint.model(encode(torch.tensor(images), 2)).detach().numpy()
+    network, figures = quantize(checkpoint, check=(images, scores))
+    assert figures.check.float_share == 1
+    assert figures.check.integer_share > 0.8
     save(network, tmp_path / "tiny.s2nn")
     assert load(tmp_path / "tiny.s2nn").digest == network.digest
     assert abs(figures.accuracy_float - figures.accuracy_integer) <= 0.05
