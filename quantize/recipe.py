@@ -11,7 +11,7 @@ from typing import Any
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.quantize.graph import nodes
-from s2nn_hw.quantize.settings import Layer, Recipe, limits
+from s2nn_hw.quantize.settings import Conversion, Layer, Recipe, limits
 from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.texts import read_toml
 
@@ -62,7 +62,9 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
         {names[key]: value for key, value in dataclasses.asdict(layer).items() if value is not None}
         for layer in recipe.layers
     ]
-    left_out = () if recipe.as_trained_elsewhere else ("weights",)  # as before there was such a table
+    # as before there were such tables
+    left_out = [] if recipe.as_trained_elsewhere else ["weights"]
+    left_out += [] if recipe.conversion != Conversion() else ["conversion"]
     table = dataclasses.asdict(recipe) | {"layers": layers}
     return {key: value for key, value in table.items() if key not in left_out}
 

@@ -4,6 +4,7 @@ from dataclasses import MISSING, Field, dataclass, field
 from typing import Any
 
 from s2nn_hw.network.layer import INPUT_BITS
+from s2nn_hw.network.planes import MAX_STEPS
 from s2nn_hw.quantize.data.sets import SETS
 from s2nn_hw.quantize.neuron import SURROGATES
 
@@ -215,6 +216,25 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """How a trained ReLU network becomes a spiking one (``s2nn-hw convert``); training of spikes takes none of it.
+
+    ``method``, ``form``: see :mod:`s2nn_hw.quantize.conversion.methods`; ``steps``: T, spikes of an activation at
+    most; ``shift``: half a threshold is added, so that activations are rounded and not cut; ``percentile``: of a
+    layer's activations on training images is its threshold. ``epochs``, ``learning_rate``: of the training that
+    follows, with the recipe's optimiser and schedule, for "tandem" after each layer.
+    """
+
+    method: str = _within("balance", choices=("balance", "clip-floor", "t2", "tandem"))
+    form: str = _within("two-phase", choices=("two-phase", "steps"))
+    steps: int = _within(15, 1, MAX_STEPS)
+    shift: bool = _within(True)
+    percentile: float = _within(99.9, 50, 100)
+    epochs: int = _within(5, 1, 1000)
+    learning_rate: float = _within(1e-4, 1e-8, 1e3)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a training run. :func:`.recipe.as_dict` gives the JSON-able whole."""
 
@@ -230,6 +250,7 @@ class Recipe:
     sparse: Sparse = Sparse()
     area: Area = Area()
     weights: Weights = Weights()
+    conversion: Conversion = Conversion()
 
     @property
     def as_trained_elsewhere(self) -> bool:
