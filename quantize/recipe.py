@@ -65,7 +65,8 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
     # as before there were such tables
     left_out = [] if recipe.as_trained_elsewhere else ["weights"]
     left_out += [] if recipe.conversion != Conversion() else ["conversion"]
-    table = dataclasses.asdict(recipe) | {"layers": layers}
+    conversion = {key: value for key, value in dataclasses.asdict(recipe.conversion).items() if value is not None}
+    table = dataclasses.asdict(recipe) | {"layers": layers, "conversion": conversion}
     return {key: value for key, value in table.items() if key not in left_out}
 
 

@@ -11,6 +11,7 @@ form        two-phase: neurons wait for all spikes of a frame, then fire; as bit
             steps: neurons fire in the step in which they get there
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,17 @@ from s2nn_hw.quantize.conversion.prepare import prepare
 from s2nn_hw.quantize.conversion.search import fit, search
 from s2nn_hw.quantize.conversion.tune import Trainer, accuracy
 from s2nn_hw.quantize.conversion.units import Converted
-from s2nn_hw.quantize.settings import Conversion, Recipe
+from s2nn_hw.quantize.settings import Conversion
 
 SEARCHED = 1000  # images of the search
 FITTED = 1000  # images of the first thresholds of clip-floor
 FORMS = {"two-phase": LEVELS, "steps": SPIKES}
+OWN = {  # form, shift, steps
+    "balance": ("two-phase", True, 15),
+    "clip-floor": ("two-phase", True, 15),
+    "t2": ("steps", True, 2),
+    "tandem": ("two-phase", False, 15),
+}
 
 
 @dataclass(frozen=True)
@@ -60,13 +67,14 @@ class Work:
 
     def rule(self, **more: Any) -> Rule:
         """Return the rule that the options want."""
-        return Rule(FORMS[self.options.form], self.options.steps, self.options.shift, **more)
+        return rule_of(self.options, **more)
 
     def note(self, name: str) -> None:
         """Measure the float model as it is; ``name`` says what it is."""
         found = Stage(name, accuracy(self.net, *self.test, self.bits))
         self.stages.append(found)
-        self.trainer.console.print(f"{name}: {100 * found.accuracy:.2f} %")
+        if self.trainer.said:
+            self.trainer.console.print(f"{name}: {100 * found.accuracy:.2f} %")
 
     def key(self) -> list[Any]:
         """Return what decides a training beside the network itself."""
@@ -74,14 +82,27 @@ class Work:
         return [options.form, options.steps, options.shift, recipe.name, recipe.training.seed, recipe.training.batch]
 
 
-def check_options(options: Conversion) -> None:
-    """Raise :class:`UserError` where ``options`` do not go together."""
-    if options.method == "tandem" and (options.form != "two-phase" or options.shift):
-        raise UserError("method tandem counts spikes: it wants --form two-phase and --no-shift")
-    if options.method == "clip-floor" and options.form != "two-phase":
+def rule_of(options: Conversion, **more: Any) -> Rule:
+    """Return the rule of resolved ``options``; ``more``: how it is trained."""
+    assert options.form is not None  # resolved
+    assert options.steps is not None
+    return Rule(FORMS[options.form], options.steps, bool(options.shift), **more)
+
+
+def resolved(options: Conversion) -> Conversion:
+    """Return ``options`` with the method's own form, steps and shift where they are not said.
+
+    :class:`UserError` where they do not go together.
+    """
+    form, shift, steps = OWN[options.method]
+    form, shift = options.form or form, shift if options.shift is None else options.shift
+    if options.method == "tandem" and (form != "two-phase" or shift):
+        raise UserError("method tandem counts spikes of two phases: it has no --form steps and no --shift")
+    if options.method == "clip-floor" and form != "two-phase":
         raise UserError("method clip-floor trains levels, which are those of --form two-phase")
-    if options.method == "t2" and options.form != "steps":
+    if options.method == "t2" and form != "steps":
         raise UserError("method t2 trains spikes through time: it wants --form steps")
+    return dataclasses.replace(options, form=form, shift=shift, steps=options.steps or steps)
 
 
 def prepared(
@@ -145,16 +166,3 @@ def tandem(work: Work) -> None:
         work.note(f"{unit.node.name} converted, the rest trained")
     net.layers[-1].rounded = True
     work.note("readout rounded")
-
-
-def recipe_of(recipe: Recipe, options: Conversion) -> dict[str, Any]:
-    """Return the JSON-able note of ``options`` for a network's provenance."""
-    trained = options.method != "balance"
-    entries: dict[str, Any] = {
-        "method": options.method,
-        "form": options.form,
-        "steps": options.steps,
-        "shift": options.shift,
-        "percentile": options.percentile,
-    }
-    return entries | ({"epochs": options.epochs, "learning_rate": options.learning_rate} if trained else {})

@@ -8,6 +8,7 @@ Neither depends on how many spikes an activation is to have, so the integer weig
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,11 @@ BATCH_VALUES = 1 << 22  # of the largest layer, in a step
 CAP = 1 << 16  # of a threshold in units of a channel's scale: channels of weights next to nothing get larger scales
 
 
+def shown(console: Console | None) -> dict[str, Any]:
+    """Return the options of rich's ``track``: a bar on ``console`` that goes when it is over, none in a file."""
+    return {"console": console, "disable": console is None or not console.is_terminal, "transient": True}
+
+
 def batches(net: Converted, images: Tensor, most: int = 1000) -> tuple[Tensor, ...]:
     """Return ``images`` in parts that go through ``net`` with memory to spare."""
     return images.split(max(1, min(most, BATCH_VALUES // net.largest)))
@@ -44,7 +50,7 @@ def prepare(
     with torch.no_grad():
         _thresholds(net, chosen, pixel_bits, percentile, console)
         few = images[: min(SCALED_IMAGES, max(100, (1 << 25) // net.largest))]
-        for unit in track(net.layers, description="scales", console=console, disable=console is None, transient=True):
+        for unit in track(net.layers, description="scales", **shown(console)):
             _scale(net, unit, few, pixel_bits)
 
 
@@ -53,7 +59,7 @@ def _thresholds(net: Converted, images: Tensor, pixel_bits: int, percentile: flo
     samples: dict[str, list[np.ndarray]] = {name: [] for name in largest}
     draw = torch.Generator().manual_seed(0)
     parts = batches(net, images)
-    for part in track(parts, description="thresholds", console=console, disable=console is None, transient=True):
+    for part in track(parts, description="thresholds", **shown(console)):
         values = net.trace(encode(part, pixel_bits))
         for name, most in largest.items():
             flat = values[name][0].flatten()

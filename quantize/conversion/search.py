@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule, fire
-from s2nn_hw.quantize.conversion.prepare import batches
+from s2nn_hw.quantize.conversion.firing import Rule, fire
+from s2nn_hw.quantize.conversion.prepare import batches, shown
 from s2nn_hw.quantize.conversion.units import Converted, Unit
 from s2nn_hw.quantize.model import encode
 
@@ -49,7 +49,7 @@ def search(net: Converted, rule: Rule, images: Tensor, pixel_bits: int, console:
     with torch.no_grad():
         relu = [_sums(net, unit, images, pixel_bits)[0] for unit in net.hidden]
         both = list(zip(net.hidden, relu, strict=True))
-        for unit, z in track(both, description="search", console=console, disable=console is None, transient=True):
+        for unit, z in track(both, description="search", **shown(console)):
             unit.rule = rule  # steps are seen as such from here on
             mu = unit.theta.clone()
             alpha, beta = searched(_sums(net, unit, images, pixel_bits), torch.minimum(z.clamp(min=0), mu), mu, rule)
@@ -91,13 +91,3 @@ def _sums(net: Converted, unit: Unit, images: Tensor, pixel_bits: int) -> list[T
         kept = torch.randint(0, size, (min(size, SAMPLED // len(parts)),), generator=draw)
         found.append([z.flatten()[kept] for z in sums])
     return [torch.cat(steps) for steps in zip(*found, strict=True)]
-
-
-def spikes(steps: int, *, shift: bool) -> Rule:
-    """Return the rule of literal spikes."""
-    return Rule(SPIKES, steps, shift)
-
-
-def levels(steps: int, *, shift: bool, masked: bool = True) -> Rule:
-    """Return the rule of two phases."""
-    return Rule(LEVELS, steps, shift, masked=masked)

@@ -35,7 +35,7 @@ LEAST = 0.02  # of a threshold, in units of where it starts
 @dataclass(frozen=True)
 class Trainer:
     """What trains: the recipe, training images and labels, epochs and learning rate, where trained parts are kept
-    (None: nowhere), and where progress is said."""
+    (None: nowhere), and where progress is shown; ``said``: whether each stage's accuracy is, too."""
 
     recipe: Recipe
     train: Pictures
@@ -43,12 +43,15 @@ class Trainer:
     learning_rate: float
     folder: Path | None
     console: Console
+    said: bool = True
 
     def tune(self, net: Converted, what: str, key: Any) -> None:
         """Train the parameters of ``net`` that want a gradient, in place, unless the folder has the result.
 
         ``what``: its name for the user and in the folder; ``key``: JSON-able, all that decides what comes out.
         """
+        if not self.epochs:
+            return
         with torch.no_grad():
             start = [tensor.double().sum().item() for tensor in net.state_dict().values()]
         text = json.dumps([what, key, self.epochs, self.learning_rate, start])
