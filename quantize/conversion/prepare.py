@@ -26,7 +26,6 @@ MAX_IMAGES = 20_000  # for thresholds
 SCALED_IMAGES = 2_000  # for scales
 SAMPLED = 1 << 16  # activations of a layer, a batch, that a percentile is of
 BATCH_VALUES = 1 << 22  # of the largest layer, in a step
-CAP = 1 << 16  # of a threshold in units of a channel's scale: channels of weights next to nothing get larger scales
 
 
 def shown(console: Console | None) -> dict[str, Any]:
@@ -94,9 +93,6 @@ def _scale(net: Converted, unit: Unit, images: Tensor, pixel_bits: int) -> None:
         for part, windows in zip(tables[0].chunk(hows[0].groups), windows_of(hows[0], inputs[0]), strict=True)
     ]
     scale = found[0] if shared else torch.cat(found)
-    if not shared:
-        ratio = float(net.heights()[sources[0]])
-        scale = torch.maximum(scale, (unit.theta.double() / (ratio * CAP)).expand_as(scale))
     unit.scale.copy_(scale)
     ratios = net.ratios(unit, net.heights())
     gaps = [

@@ -8,6 +8,7 @@ It is kept as a checkpoint of that recipe with float weights, in which the resul
 import dataclasses
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import make_optimiser
 from s2nn_hw.quantize.model import build, evaluate
 from s2nn_hw.quantize.recipe import as_dict, from_dict
-from s2nn_hw.quantize.settings import Conversion, Penalty, Recipe, Sparse, Teacher
+from s2nn_hw.quantize.settings import Conversion, Neuron, Penalty, Recipe, Sparse, Teacher
+from s2nn_hw.quantize.spec import OWN
 from s2nn_hw.quantize.train import settle, train_epoch
 from s2nn_hw.quantize.training_state import Activity, Epoch, resume, save_state
 
@@ -32,16 +34,26 @@ Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
 
 
 def relu_recipe(recipe: Recipe) -> Recipe:
-    """Return ``recipe`` with what a ReLU network has: float weights, no price of spikes, no teacher.
+    """Return ``recipe`` as that of a ReLU network: float weights, no neurons of its own, no price of spikes or teacher.
 
     :class:`UserError` names the key of what it can't have.
     """
-    sparse = [layer for layer in recipe.layers if layer.fan_in] or recipe.readout.fan_in
-    if sparse or recipe.area.weight:
-        raise UserError("keys 'fan_in' and 'area' are for spikes that are trained; a ReLU network takes neither")
-    training = dataclasses.replace(recipe.training, fake_quantise=False)
+    for where, entry in ((f"layers[{n}]", layer) for n, layer in enumerate(recipe.layers)):
+        if entry.fan_in:
+            raise UserError(f"key '{where}.fan_in' is for spikes that are trained; a ReLU network has all its weights")
+    if recipe.readout.fan_in or recipe.area.weight:
+        raise UserError("keys 'readout.fan_in' and 'area' are for spikes that are trained, not for ReLU")
+    plain: dict[str, Any] = dict.fromkeys(("neuron", *OWN))
     return dataclasses.replace(
-        recipe, training=training, penalty=Penalty(), teacher=Teacher(), sparse=Sparse(), conversion=Conversion()
+        recipe,
+        layers=tuple(dataclasses.replace(layer, **plain) for layer in recipe.layers),
+        readout=dataclasses.replace(recipe.readout, leak=None),
+        neuron=Neuron(),
+        training=dataclasses.replace(recipe.training, fake_quantise=False),
+        penalty=Penalty(),
+        teacher=Teacher(),
+        sparse=Sparse(),
+        conversion=Conversion(),
     )
 
 
@@ -78,10 +90,11 @@ def train_relu(recipe: Recipe, folder: Path, *, fresh: bool = False, console: Co
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
     train, test = (pictures(recipe, split, device) for split in ("train", "test"))
-    held = recipe.data.validation
-    train, check = ((train[0][:-held], train[1][:-held]), train) if held else (train, test)
+    held, check = recipe.data.validation, test
+    if held:
+        train, check = (train[0][:-held], train[1][:-held]), (train[0][-held:], train[1][-held:])
     try:
-        _epochs(recipe, model, optimiser, log, (train, (check[0][-held:], check[1][-held:])), state, console)
+        _epochs(recipe, model, optimiser, log, (train, check), state, console)
     except KeyboardInterrupt:
         raise UserError(
             f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command goes on from there, "
