@@ -62,6 +62,7 @@ def convert(
     form: Annotated[str | None, typer.Option("--form", metavar="F", help="two-phase or steps.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="T, spikes of an activation.")] = None,
     shift: Annotated[bool | None, typer.Option("--shift/--no-shift", help="Round activations, or cut them.")] = None,
+    leak: Annotated[bool | None, typer.Option("--leak/--no-leak", help="Of t2: leaks are trained, too.")] = None,
     percentile: Annotated[
         float | None, typer.Option("--percentile", min=50, max=100, help="Of activations; 100: the largest.")
     ] = None,
@@ -86,6 +87,7 @@ def convert(
         "form": form,
         "steps": steps,
         "shift": shift,
+        "leak": leak,
         "percentile": percentile,
         "epochs": epochs,
     }

@@ -19,7 +19,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import STEPS, Planes
 from s2nn_hw.network.synapses import MaxPool, OrPool
-from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule
+from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule, leak_of
 from s2nn_hw.quantize.conversion.units import Converted, Unit
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
@@ -97,6 +97,7 @@ def _neuron(unit: Unit, scale: np.ndarray) -> FloatQuantized | FloatIntegrate:
         fraction += 1
     if rule.kind == SPIKES:
         norm = Norm.affine(np.ones_like(bias), bias + rule.offset * theta / rule.steps)
-        return FloatIntegrate(norm, theta, planes_of(rule), start=0.0, fraction=fraction)
+        leak = leak_of(float(unit.kept.detach())) if rule.leaks else 0
+        return FloatIntegrate(norm, theta, planes_of(rule), leak, start=0.0, fraction=fraction)
     norm = Norm.affine(np.ones_like(bias), bias)
     return FloatQuantized(norm, size, planes_of(rule), rule.offset, fraction)

@@ -67,7 +67,7 @@ class Work:
 
     def rule(self, **more: Any) -> Rule:
         """Return the rule that the options want."""
-        return rule_of(self.options, **more)
+        return rule_of(self.options, leaks=self.options.leak, **more)
 
     def note(self, name: str) -> None:
         """Measure the float model as it is; ``name`` says what it is."""
@@ -79,7 +79,15 @@ class Work:
     def key(self) -> list[Any]:
         """Return what decides a training beside the network itself."""
         options, recipe = self.options, self.trainer.recipe
-        return [options.form, options.steps, options.shift, recipe.name, recipe.training.seed, recipe.training.batch]
+        return [
+            options.form,
+            options.steps,
+            options.shift,
+            options.leak,
+            recipe.name,
+            recipe.training.seed,
+            recipe.training.batch,
+        ]
 
 
 def rule_of(options: Conversion, **more: Any) -> Rule:
@@ -102,6 +110,10 @@ def resolved(options: Conversion) -> Conversion:
         raise UserError("method clip-floor trains levels, which are those of --form two-phase")
     if options.method == "t2" and form != "steps":
         raise UserError("method t2 trains spikes through time: it wants --form steps")
+    if options.leak and options.method != "t2":
+        raise UserError(
+            f"method {options.method} has no --leak: neurons leak where they are trained through time, by t2"
+        )
     return dataclasses.replace(options, form=form, shift=shift, steps=options.steps or steps)
 
 
@@ -141,7 +153,7 @@ def t2(work: Work) -> None:
     """See the module."""
     net, rule, few = work.net, work.rule(), work.trainer.train[0][:SEARCHED]
     net.use(Rule(clipped=True))
-    work.trainer.tune(net, "clipped ReLU", work.key()[3:])
+    work.trainer.tune(net, "clipped ReLU", work.key()[4:])
     work.note("clipped ReLU")
     search(net, rule, few, work.bits, work.trainer.console)
     net.check()

@@ -28,7 +28,7 @@ from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.settings import Recipe
 
-BOLDER = 10.0  # learning rate of a threshold, in units of it, by that of weights
+BOLDER = 10.0  # learning rate of a threshold or leak, in units of where it starts, by that of weights
 LEAST = 0.02  # of a threshold, in units of where it starts
 
 
@@ -69,11 +69,12 @@ class Trainer:
 
     def _epochs(self, net: Converted, what: str) -> None:
         trained = [p for p in net.parameters() if p.requires_grad]
-        thresholds = [unit.theta for unit in net.hidden if unit.theta.requires_grad]
-        others = [p for p in trained if all(p is not theta for theta in thresholds)]
+        bold = [(unit.theta, LEAST * float(unit.theta.detach()), math.inf) for unit in net.hidden]
+        bold += [(unit.kept, 0.5, 1.0) for unit in net.hidden if unit.rule.leaks]
+        bold = [(number, low, high) for number, low, high in bold if number.requires_grad]
+        others = [p for p in trained if all(p is not number for number, _, _ in bold)]
         groups = [{"params": others, "share": 1.0}]
-        groups += [{"params": [theta], "share": BOLDER * float(theta.detach())} for theta in thresholds]
-        least = [LEAST * float(theta.detach()) for theta in thresholds]
+        groups += [{"params": [number], "share": BOLDER * float(number.detach())} for number, _, _ in bold]
         optimiser = torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=0.0)
         images, labels = self.train
         batch, seed, loss = self.recipe.training.batch, self.recipe.training.seed, math.nan
@@ -92,8 +93,8 @@ class Trainer:
                     pixels = augment(images[chosen], self.recipe.augment, draw)
                     total = total + self._step(net, optimiser, trained, pixels, labels[chosen])
                     with torch.no_grad():
-                        for theta, low in zip(thresholds, least, strict=True):
-                            theta.clamp_(min=low)
+                        for number, low, high in bold:
+                            number.clamp_(low, high)
                     bar.advance(task)
                 loss = float(total) / steps
                 if not math.isfinite(loss):

@@ -23,12 +23,13 @@ from s2nn_hw.quantize.products import image, max_pool, product
 class Unit(nn.Module):
     """One layer with weights.
 
-    ``weights``: of each source, ``(neurons, weights of a neuron)``; ``bias`` ``(neurons,)``; ``theta``, ``height``:
-    numbers, see :mod:`.firing`; ``scale`` ``(neurons, 1)``, of a readout ``(1, 1)``, in units of the first weights.
-    ``rule``: what it is so far; ``rounded``: whether products are those of the integers.
+    ``weights``: of each source, ``(neurons, weights of a neuron)``; ``bias`` ``(neurons,)``; ``theta``, ``height``,
+    ``kept``: numbers, see :mod:`.firing`; ``scale`` ``(neurons, 1)``, of a readout ``(1, 1)``, in units of the first
+    weights. ``rule``: what it is so far; ``rounded``: whether products are those of the integers.
     """
 
     theta: nn.Parameter
+    kept: nn.Parameter
     height: Tensor
     scale: Tensor
 
@@ -40,6 +41,7 @@ class Unit(nn.Module):
         self.weights = nn.ParameterList(nn.Parameter(table.float()) for table in tables)
         self.bias = nn.Parameter(bias.float())
         self.theta = nn.Parameter(torch.ones(()))
+        self.kept = nn.Parameter(torch.ones(()))
         self.register_buffer("height", torch.ones(()))
         rows = 1 if node.kind == "readout" else len(bias)
         self.register_buffer("scale", torch.ones((rows, 1)))
@@ -48,6 +50,10 @@ class Unit(nn.Module):
     def full(self) -> Tensor:
         """What a spike of literal steps, or T of them, stand for."""
         return self.height if self.rule.kind == SPIKES else self.theta
+
+    def fire(self, sums: list[Tensor]) -> list[Tensor]:
+        """Return the values that leave a hidden layer for its ``sums``, see :func:`.firing.fire`."""
+        return fire(self.rule, sums, self.theta, self.full, self.kept)
 
     def levels(self, ratios: Sequence[float]) -> list[Tensor]:
         """Return the integer weights of each source as floats; ``ratios``: see :meth:`Converted.ratios`."""
@@ -149,7 +155,7 @@ class Converted(nn.Module):
             if node.taps:
                 unit = next(units)
                 sums = self.sums(unit, values, heights)
-                values[node.name] = sums if node.kind == "readout" else fire(unit.rule, sums, unit.theta, unit.full)
+                values[node.name] = sums if node.kind == "readout" else unit.fire(sums)
             else:
                 (x,) = values[node.sources[0]]
                 values[node.name] = [max_pool(x, node.kernel, node.stride, node.padding)]

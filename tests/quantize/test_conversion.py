@@ -16,7 +16,7 @@ from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.conversion.curve import VARIANTS
-from s2nn_hw.quantize.conversion.firing import Rule, fire
+from s2nn_hw.quantize.conversion.firing import Rule, fire, leak_of
 from s2nn_hw.quantize.conversion.integers import integer_network, planes_of
 from s2nn_hw.quantize.conversion.methods import resolved
 from s2nn_hw.quantize.conversion.prepare import prepare
@@ -109,6 +109,24 @@ def test_spikes_are_those_of_the_integer_neuron():
     whole = torch.tensor(float(theta))
     float_spikes = fire(Rule(SPIKES, 5, shift=False), [z.float() for z in sums], whole, torch.tensor(1.0))
     assert torch.equal(golden, Planes(5, "steps").packed(float_spikes))
+
+
+@pytest.mark.parametrize(("kept", "leak"), [(1.0, 0), (0.999, 0), (0.99, 7), (0.9, 3), (0.8, 2), (0.5, 1), (0.4, 1)])
+def test_leaks_are_those_of_shifts(kept, leak):
+    assert leak_of(kept) == leak
+
+
+def test_leaking_spikes_are_those_of_the_integer_neuron():
+    draw = np.random.default_rng(2)
+    sums = [torch.tensor(z) for z in 64 * draw.integers(-5, 9, (3, 1, 200))]
+    tables = [np.full(200, value, np.int32) for value in (512, 512, 0, 0)]
+    golden = Integrate(*tables, 3, leak=3).frame(None, sums)[1]
+    kept = torch.tensor(0.88, requires_grad=True)
+    rule, one = Rule(SPIKES, 3, shift=False, leaks=True), torch.tensor(1.0)
+    spikes = fire(rule, [z.float() for z in sums], torch.tensor(512.0), one, kept)
+    assert torch.equal(golden, Planes(3, "steps").packed(spikes))
+    spikes[2].sum().backward()
+    assert kept.grad != 0
 
 
 def test_gradients_of_levels_are_those_of_the_clipped_relu_and_of_tandem_those_of_relu():
@@ -241,6 +259,7 @@ def test_options_that_do_not_go_together():
         (Conversion(method="tandem", shift=True), "tandem counts"),
         (Conversion(method="clip-floor", form="steps"), "--form two-phase"),
         (Conversion(method="t2", form="two-phase"), "--form steps"),
+        (Conversion(leak=True), "balance has no --leak"),
     ):
         with pytest.raises(UserError, match=words):
             resolved(options)
@@ -318,6 +337,14 @@ def test_every_method_ends_in_a_network(trained, tmp_path, monkeypatch, method, 
     assert network.provenance["recipe"]["conversion"]["method"] == method
     assert network.format_version == 4
     assert figures["spikes"] == pytest.approx(figures["spikes_float"], rel=0.02)
+
+
+def test_leaks_that_were_trained_are_in_the_file(trained, tmp_path):
+    changes = {"method": "t2", "steps": 4, "epochs": 3, "leak": True}
+    convert_network(trained / "tiny.safetensors", Wanted(changes=changes, output=tmp_path / "t.s2nn"))
+    network, figures = load(tmp_path / "t.s2nn"), json.loads((tmp_path / "t.json").read_text())
+    assert all(layer.neuron.leak in range(9) for layer in network.layers[:-1])
+    assert figures["accuracy_integer"] == pytest.approx(figures["stages"][-1]["accuracy"], abs=0.02)
 
 
 def test_tandem_says_accuracy_after_each_layer(trained, tmp_path):
