@@ -18,10 +18,7 @@ from s2nn_hw.texts import read_toml
 
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 # keys that are younger than their table, and the value with which they are not written
-LATER: dict[str, dict[str, Any]] = {
-    "neuron": {"kind": "fire"} | dict.fromkeys((*EVERY, "round_from")),
-    "readout": {"leak": None},
-}
+LATER: dict[str, dict[str, Any]] = {"neuron": {"kind": "fire"} | dict.fromkeys(EVERY), "readout": {"leak": None}}
 
 
 def load_recipe(path: Path | str) -> Recipe:

@@ -17,7 +17,7 @@ from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.planes import RADIX, STEPS, Planes
-from s2nn_hw.quantize.settings import Layer, Neuron
+from s2nn_hw.quantize.settings import Layer, Neuron, Recipe
 
 FIRE, QUANTIZED, INTEGRATE = "fire", "quantized", "integrate"
 FRACTION, ONE = 3, Planes()
@@ -118,6 +118,11 @@ def _integrate(threshold: float, steps: int, start: float | None, level: float |
     level = level if level is not None else (0.3 if others["leak"] else 0.5) if dsr else 1.0
     start = start if start is not None else 0.0 if dsr else 0.5
     return NeuronSpec(INTEGRATE, threshold, Planes(steps, STEPS), start=start, level=level, **others)
+
+
+def fires(recipe: Recipe) -> bool:
+    """Return whether all neurons of ``recipe`` have one threshold and one spike."""
+    return recipe.neuron.kind == FIRE and all(layer.neuron in (None, FIRE) for layer in recipe.layers)
 
 
 def check_table(table: Neuron, kinds: set[str]) -> None:

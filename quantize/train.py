@@ -30,6 +30,7 @@ from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Conversion, Recipe
 from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
+from s2nn_hw.quantize.spec import fires
 from s2nn_hw.quantize.teacher import distil, make_teacher
 from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
 from s2nn_hw.terminal import terminal
@@ -177,6 +178,8 @@ def _check(recipe: Recipe) -> None:
         raise UserError("key 'conversion' is for `s2nn-hw convert`, which trains ReLU; leave it out to train spikes")
     if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
         raise UserError("key 'area.lut_budget' wants dense layers only")
+    if recipe.area.lut_budget and not fires(recipe):
+        raise UserError("key 'area.lut_budget' wants neurons of kind 'fire' only")
 
 
 def _tested(run: Run) -> Tested:
