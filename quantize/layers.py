@@ -29,7 +29,9 @@ from torch.nn import functional
 from s2nn_hw.network.synapses import weight_limit
 from s2nn_hw.quantize.fan_in import windows
 from s2nn_hw.quantize.graph import INPUT, Node, Tap
+from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.products import image, max_pool, product, raster, union
+from s2nn_hw.quantize.spec import FIRE
 from s2nn_hw.quantize.steps import step_weights
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
@@ -182,7 +184,7 @@ class Hidden(nn.Module):
 
     def __init__(self, node: Node, neuron: nn.Module, *, quantised: bool = True) -> None:
         super().__init__()
-        self.name, self.quantised = node.name, quantised
+        self.name, self.quantised, self.fraction, self.rounds = node.name, quantised, node.spec.fraction, False
         self.linear = Synapse(node.taps[0], quantised=quantised)
         self.shortcut = Synapse(node.taps[1], quantised=quantised) if len(node.taps) > 1 else None
         channels = node.shape[-1]
@@ -221,9 +223,15 @@ class Hidden(nn.Module):
             sums = sums.round()  # integers but for libraries that transform convolutions
         return self.norm(sums * scale.reshape(-1, *[1] * (sums.ndim - 2)))
 
+    def fire(self, u: Tensor) -> Tensor:
+        """Return what the neuron makes of ``u``; while training ``rounds``, with thresholds and biases of integers."""
+        if not (self.rounds and self.training and self.quantised):
+            return self.neuron(u)
+        return self.neuron(u, Grid.of(self.norm, self.linear.scale(), self.fraction))
+
     def forward(self, *values: Tensor) -> Tensor:
         """Return the spikes."""
-        return self.neuron(self.membrane(*values))
+        return self.fire(self.membrane(*values))
 
 
 class Groups(nn.Module):
@@ -324,6 +332,11 @@ class SpikingNetwork(nn.Module):
         """The layers with weights, the readout last."""
         return [*self.fires, self.readout]
 
+    def round_from(self, progress: float) -> None:
+        """Let layers round whose neurons do so in training at the share ``progress`` of the epochs."""
+        for node, layer in zip((n for n in self.nodes if n.kind == "fire"), self.fires, strict=True):
+            layer.rounds = node.spec.kind != FIRE and progress >= node.spec.round_from
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the scores ``(batch, classes)``."""
         return self.trace(pixels)[0]
@@ -341,9 +354,9 @@ class SpikingNetwork(nn.Module):
                 u = layer.membrane(*sources)
                 pool = self.pools.get(node.name) if self.training else None
                 if pool is None:
-                    values[node.name] = layer.neuron(u)
+                    values[node.name] = layer.fire(u)
                 else:
-                    values[pool.name] = layer.neuron(max_pool(u, pool.kernel, pool.stride, pool.padding))
+                    values[pool.name] = layer.fire(max_pool(u, pool.kernel, pool.stride, pool.padding))
             elif node.name not in values:
                 if node.kind == "maxpool":
                     values[node.name] = max_pool(sources[0], node.kernel, node.stride, node.padding)

@@ -10,21 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.spec import NeuronSpec
 
 
 class _ClipFloor(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, width: float, peak: int) -> Tensor:
-        x = u / width + 0.5
+    def forward(ctx: Any, u: Tensor, width: Tensor | float, peak: int, start: float) -> Tensor:
+        x = u / width + start
         ctx.save_for_backward((x > 0) & (x < peak + 1))
         ctx.width = width
         return x.floor_().clamp_(0, peak)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (near,) = ctx.saved_tensors
-        return gradient * near / ctx.width, None, None
+        return gradient * near / ctx.width, None, None, None
 
 
 class _Spikes(torch.autograd.Function):
@@ -48,8 +49,13 @@ class Levels(nn.Module):
         super().__init__()
         self.spec = spec
 
-    def forward(self, u: Tensor) -> Tensor:
-        """Return the numbers, or spikes, of membrane inputs ``u``."""
-        planes = self.spec.planes
-        numbers = _ClipFloor.apply(u, self.spec.width, planes.peak)
+    def forward(self, u: Tensor, grid: Grid | None = None) -> Tensor:
+        """Return the numbers, or spikes, of membrane inputs ``u``; widths and biases are rounded where there is a
+        ``grid``."""
+        planes, width = self.spec.planes, self.spec.width
+        if grid is None:
+            numbers = _ClipFloor.apply(u, width, planes.peak, 0.5)
+        else:
+            start = grid.nearest(grid.bias + width / 2) - grid.bias
+            numbers = _ClipFloor.apply(u + start, grid.width(width), planes.peak, 0.0)
         return numbers if planes.radix else _Spikes.apply(numbers, planes.count)

@@ -128,7 +128,8 @@ class Neuron:
 
     ``kind`` and the keys behind it: see :mod:`s2nn_hw.quantize.spec`, which has the defaults. ``quantized``:
     ``planes`` of ``code``. ``integrate``: ``steps``, ``leak`` (k of 2^-k), ``reset``, ``start`` and ``level`` (shares
-    of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight.
+    of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight. ``round_from``: the
+    share of the epochs from which on training sees thresholds and biases as those tables have them.
     """
 
     surrogate: str = _within("s2nn", choices=tuple(SURROGATES))
@@ -145,6 +146,7 @@ class Neuron:
     start: float | None = _within(None, 0, 1)
     level: float | None = _within(None, 0.05, 1)
     gradient: str | None = _within(None, choices=("surrogate", "dsr"))
+    round_from: float | None = _within(None, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,12 +23,13 @@ FIRE, QUANTIZED, INTEGRATE = "fire", "quantized", "integrate"
 FRACTION, ONE = 3, Planes()
 DEFAULTS: dict[str, dict[str, Any]] = {
     FIRE: {},
-    QUANTIZED: {"planes": 2, "code": RADIX, "fraction": FRACTION},
+    QUANTIZED: {"planes": 2, "code": RADIX, "fraction": FRACTION, "round_from": 1.0},
     INTEGRATE: {
         "steps": 4,
         "leak": 0,
         "reset": "soft",
         "fraction": FRACTION,
+        "round_from": 1.0,
         "start": None,
         "level": None,
         "gradient": "surrogate",
@@ -51,6 +52,7 @@ class NeuronSpec:
     start       of the membrane before the first step, a share of the threshold
     level       at which a neuron fires, a share of the threshold
     gradient    surrogate, or dsr
+    round_from  the share of the epochs from which on training rounds thresholds and biases
     """
 
     kind: str = FIRE
@@ -62,6 +64,7 @@ class NeuronSpec:
     start: float = 0.5
     level: float = 1.0
     gradient: str = "surrogate"
+    round_from: float = 1.0
 
     @property
     def steps(self) -> int:
@@ -106,7 +109,7 @@ def resolve(table: Neuron, layer: Layer) -> NeuronSpec:
         raise UserError(f"key 'neuron.threshold' must be positive for {kind} neurons, not {table.threshold}")
     if kind == QUANTIZED:
         planes = Planes(values["planes"], values["code"])
-        return NeuronSpec(kind, table.threshold, planes, fraction=values["fraction"])
+        return NeuronSpec(kind, table.threshold, planes, fraction=values["fraction"], round_from=values["round_from"])
     return _integrate(table.threshold, **values)
 
 

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.neuron import Surrogate, spike
 from s2nn_hw.quantize.spec import NeuronSpec
 
@@ -52,13 +53,20 @@ class Leaky(Protocol):
         """Of the membrane, a share of the threshold."""
 
 
-def simulate(currents: Tensor, threshold: Tensor | float, neuron: Leaky, fire: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return spikes ``(T, batch, ...)`` of ``currents`` ``(T, batch, ...)``; ``fire(m)`` gives those of a membrane."""
+def simulate(
+    currents: Tensor,
+    threshold: Tensor | float,
+    neuron: Leaky,
+    fire: Callable[[Tensor], Tensor],
+    rest: Tensor | float = 0.0,
+) -> Tensor:
+    """Return spikes ``(T, batch, ...)`` of ``currents`` ``(T, batch, ...)``; ``fire(m)`` gives those of a membrane, and
+    ``rest`` is what a leak leaves that is rounded down."""
     membrane = torch.zeros_like(currents[0]) + neuron.start * threshold
     left = []
     for current in currents:
         if neuron.leak:
-            membrane = membrane * (1 - 2.0**-neuron.leak)
+            membrane = membrane * (1 - 2.0**-neuron.leak) + rest
         membrane = membrane + current
         spikes = fire(membrane)
         left.append(spikes)
@@ -71,18 +79,20 @@ class _Rates(torch.autograd.Function):
     """The simulation forwards, backwards the gradient of rates."""
 
     @staticmethod
-    def forward(ctx: Any, currents: Tensor, threshold: Tensor, spec: NeuronSpec) -> Tensor:
+    def forward(
+        ctx: Any, currents: Tensor, threshold: Tensor, level: Tensor, spec: NeuronSpec, rest: Tensor | float
+    ) -> Tensor:
         weights = step_weights(len(currents), spec.leak).to(currents)
         weights = (weights / weights.sum()).reshape(-1, *[1] * (currents.ndim - 1))
         ctx.save_for_backward((currents * weights).sum(dim=0), threshold, weights)
-        return simulate(currents, threshold, spec, lambda m: (m >= spec.level * threshold).to(m.dtype))
+        return simulate(currents, threshold, spec, lambda m: (m >= level).to(m.dtype), rest)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         mean, threshold, weights = ctx.saved_tensors
         rate = gradient.sum(dim=0) / threshold
         inside = (mean >= 0) & (mean <= threshold)
-        return weights * (rate * inside), (rate * (mean > threshold)).sum(), None
+        return weights * (rate * inside), (rate * (mean > threshold)).sum_to_size(threshold.shape), None, None, None
 
 
 class Steps(nn.Module):
@@ -106,12 +116,20 @@ class Steps(nn.Module):
         """Return the threshold, ``()``, not below the least one."""
         return self.threshold.clamp(min=LEAST) if self.spec.gradient == "dsr" else self.threshold
 
-    def forward(self, u: Tensor) -> Tensor:
-        """Return the spikes of membrane inputs ``u``."""
+    def forward(self, u: Tensor, grid: Grid | None = None) -> Tensor:
+        """Return the spikes of membrane inputs ``u``; thresholds and biases are rounded where there is a ``grid``."""
         spec, u = self.spec, u.float() if u.dtype == torch.bfloat16 else u
+        threshold: Tensor = self.least().to(u.dtype)
+        level, unit, rest = spec.level * threshold, spec.threshold, torch.zeros(()).to(u)
+        if grid is not None:
+            u = u + (grid.nearest(grid.bias) - grid.bias)
+            rest = grid.unit * (1 - 2.0**-spec.leak) / 2  # the mean
+            level, threshold = (x + (grid.width(x, 1 << spec.leak) - x).detach() for x in (level, threshold))
         currents = u.unflatten(0, (spec.steps, -1)) if self.stepwise else u.expand(spec.steps, *u.shape)
-        threshold = self.least().to(u.dtype)
         if spec.gradient == "dsr":
-            return _Rates.apply(currents, threshold, spec).flatten(0, 1)
-        th = spec.threshold
-        return simulate(currents, th, spec, lambda m: spike(m, spec.level * th, th, self.surrogate)).flatten(0, 1)
+            return _Rates.apply(currents, threshold, level, spec, rest).flatten(0, 1)
+        if grid is None:
+            left = simulate(currents, unit, spec, lambda m: spike(m, spec.level * unit, unit, self.surrogate))
+        else:
+            left = simulate(currents, threshold, spec, lambda m: spike(m - level, 0.0, unit, self.surrogate), rest)
+        return left.flatten(0, 1)

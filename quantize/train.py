@@ -86,6 +86,7 @@ def train_epoch(
     order = torch.randperm(len(images), generator=generator)
     steps = max(len(order) // training.batch, 1)
     model.train()
+    model.round_from(epoch / training.epochs)
     total = torch.zeros((), device=images.device)
     for step, chosen in enumerate(order[: steps * training.batch].tensor_split(steps)):
         if step % recipe.sparse.every == 0:
@@ -119,6 +120,7 @@ def settle(model: SpikingNetwork, images: Tensor, recipe: Recipe) -> None:
     Training leaves running averages over the last few batches, whose noise moves thresholds of coarse layers.
     """
     generator = torch.Generator().manual_seed(recipe.training.seed * 100_003 + recipe.training.epochs)
+    model.round_from(-1)  # the statistics are the float network's
     for layer in model.fires:
         layer.norm.reset_running_stats()
         layer.norm.momentum = None  # a plain average

@@ -1,12 +1,9 @@
 """Neurons of several planes and steps: recipes, gradients, and integer networks against a simulation of their own."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 
-from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.quantized import Quantized
@@ -17,47 +14,16 @@ from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.from_checkpoint import float_graph
-from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.loss import activity
 from s2nn_hw.quantize.model import build, encode, evaluate, ones
 from s2nn_hw.quantize.neuron import Neuron, Surrogate
-from s2nn_hw.quantize.recipe import as_dict, from_dict
 from s2nn_hw.quantize.spec import NeuronSpec
 from s2nn_hw.quantize.steps import Steps, simulate, step_weights
 from s2nn_hw.quantize.summary import quantize
 from s2nn_hw.quantize.train import train
-
-DENSE = [{"neurons": 20, "bits": 4}, {"neurons": 16, "bits": 4}]
-CONV = [
-    {"kind": "conv", "channels": 5, "kernel": 3, "bits": 4, "pool": 2},
-    {"kind": "conv", "channels": 5, "kernel": 3, "bits": 4, "shortcut": "conv1_pool"},
-    {"neurons": 12, "bits": 4},
-]
-KINDS = {
-    "k2": ({"kind": "quantized", "planes": 2}, {}),
-    "k3 whole": ({"kind": "quantized", "planes": 3, "fraction": 0}, {}),
-    "counts": ({"kind": "quantized", "planes": 3, "code": "steps"}, {}),
-    "if": ({"kind": "integrate", "steps": 4}, {}),
-    "if hard": ({"kind": "integrate", "steps": 3, "reset": "hard", "surrogate": "triangular"}, {}),
-    "lif": ({"kind": "integrate", "steps": 4, "leak": 2, "fraction": 4}, {}),
-    "lif hard": ({"kind": "integrate", "steps": 4, "leak": 1, "reset": "hard", "start": 0.0}, {"leak": 2}),
-    "dsr": ({"kind": "integrate", "steps": 5, "gradient": "dsr"}, {}),
-    "dsr leaky": ({"kind": "integrate", "steps": 9, "gradient": "dsr", "leak": 2}, {"leak": 2}),
-}
-
-
-def recipe(neuron, readout=None, layers=DENSE, **training):
-    return from_dict(
-        {
-            "name": "tiny",
-            "data": {"set": "mnist", "pixel_bits": 2},
-            "layers": layers,
-            "readout": {"bits": 4} | (readout or {}),
-            "neuron": neuron,
-            "training": {"epochs": 1, "batch": 25, "seed": 7} | training,
-        }
-    )
+from tests.support.recipes import CONV, DENSE, KINDS, recipe
 
 
 def random_checkpoint(options, seed=0):
@@ -73,66 +39,6 @@ def random_checkpoint(options, seed=0):
         model.readout.bias.copy_(torch.randn(10, generator=draw))
         model(encode(torch.tensor(sets.samples("mnist")[0][:50]), 2).double())
     return Checkpoint(model.eval(), options, {})
-
-
-# recipes
-
-
-@pytest.mark.parametrize("layers", [DENSE, CONV], ids=["dense", "conv"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_recipes_survive_a_round_trip(kind, layers):
-    options = recipe(*KINDS[kind], layers)
-    assert from_dict(json.loads(json.dumps(as_dict(options)))) == options
-
-
-def test_a_recipe_that_fires_says_nothing_of_later_keys():
-    table = as_dict(recipe({"threshold": 0.5}))
-    assert list(table["neuron"]) == ["surrogate", "alpha", "beta", "threshold"]
-    assert list(table["readout"]) == ["bits", "average", "groups", "fan_in"]
-
-
-def test_a_layer_may_have_neurons_of_its_own():
-    own = [{"neurons": 20, "bits": 4, "neuron": "quantized", "planes": 3}, {"neurons": 16, "bits": 4, "steps": 2}]
-    found = nodes(recipe({"kind": "integrate", "steps": 4, "leak": 1}, layers=own))
-    assert [node.planes for node in found[:2]] == [Planes(3), Planes(2, "steps")]
-    assert found[1].spec.leak == 1
-    assert found[2].reads == Planes(2, "steps")
-
-
-@pytest.mark.parametrize(
-    ("neuron", "layers", "readout", "words"),
-    [
-        ({"kind": "lif"}, DENSE, {}, "'neuron.kind' must be one of fire, quantized, integrate"),
-        ({"planes": 2}, DENSE, {}, "'neuron.planes' is for neurons of kind quantized, which no layer has"),
-        ({"kind": "quantized", "leak": 1}, DENSE, {}, "'neuron.leak' is for neurons of kind integrate"),
-        ({"kind": "quantized", "planes": 9}, DENSE, {}, "layer hidden1: a tensor has 1 to 8 planes of code radix"),
-        ({"kind": "integrate", "steps": 32}, DENSE, {}, r"'neuron.steps' must lie in 1 .. 31"),
-        ({"kind": "integrate", "threshold": 0}, DENSE, {}, "hidden1: key 'neuron.threshold' must be positive"),
-        ({"kind": "integrate", "gradient": "dsr", "reset": "hard"}, DENSE, {}, "'dsr' wants 'reset' of 'soft'"),
-        ({}, [{"neurons": 9, "bits": 4, "steps": 2}], {}, "hidden1: key 'steps' has no meaning for fire neurons"),
-        ({}, [CONV[0], {"kind": "maxpool", "kernel": 2, "steps": 2}, DENSE[0]], {}, "pool1: key 'steps' has no mean"),
-        (
-            {"kind": "integrate", "steps": 4},
-            [DENSE[0], {"neurons": 9, "bits": 4, "steps": 3}],
-            {},
-            "hidden2: integrate neurons of 3 steps can't read 4 planes of code steps",
-        ),
-        ({"kind": "quantized"}, DENSE, {"leak": 2}, "readout: leaky_readout neurons of 2 steps read the spikes of as"),
-        (
-            {"kind": "quantized"},
-            [
-                {"name": "a", "kind": "conv", "channels": 5, "kernel": 3, "bits": 4},
-                {"kind": "or", "from": ["a", "a"]},
-                DENSE[0],
-            ],
-            {},
-            "or1: an OR takes spikes, not 2 planes",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_named(neuron, layers, readout, words):
-    with pytest.raises(UserError, match=words):
-        recipe(neuron, readout, layers)
 
 
 # gradients
@@ -227,6 +133,34 @@ def test_activity_is_a_share(kind):
 
 def test_ones_are_those_of_all_planes():
     assert ones(Planes(3), torch.tensor([0.0, 3.0, 5.0, 7.0])).tolist() == [0, 2, 2, 3]
+
+
+def test_rounding_in_training_is_that_of_the_tables():
+    model = build(recipe({"kind": "integrate", "steps": 2, "leak": 1, "fraction": 1, "round_from": 0.5})).double()
+    layer, draw = model.fires[0], torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        layer.norm.weight.copy_(torch.randn(20, generator=draw))
+        layer.norm.running_mean.copy_(torch.randn(20, generator=draw))
+    grid = Grid.of(layer.norm, layer.linear.scale(), 1)
+    slope = layer.norm.weight.abs() / (1 + 1e-5) ** 0.5 * layer.linear.scale()[:, 0]
+    neuron = convert(float_graph(Checkpoint(model.eval(), recipe(*KINDS["if"]), {}))).layers[0].neuron
+    half = torch.tensor(neuron.thresholds, dtype=torch.float64) / 2
+    torch.testing.assert_close(grid.width(1.0, 2), half * slope)
+    torch.testing.assert_close(grid.nearest(grid.bias), torch.tensor(neuron.biases) / 2 * slope)
+    model.train().round_from(0.49)
+    assert not any(fire.rounds for fire in model.fires)
+    model.round_from(0.5)
+    assert all(fire.rounds for fire in model.fires)
+
+
+@pytest.mark.parametrize("kind", ["k2", "counts", "lif", "dsr"])
+def test_rounded_networks_have_gradients(kind):
+    neuron, readout = KINDS[kind]
+    model = build(recipe(neuron | {"round_from": 0.0}, readout, CONV)).train()
+    model.round_from(0.0)
+    model(encode(torch.tensor(sets.samples("mnist")[0][:30]), 2)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert model.fires[0].linear.weight.grad.abs().max() > 0
 
 
 # integers
