@@ -33,7 +33,7 @@ FORMS = {"two-phase": LEVELS, "steps": SPIKES}
 OWN = {  # form, shift, steps
     "balance": ("two-phase", True, 15),
     "clip-floor": ("two-phase", True, 15),
-    "t2": ("steps", True, 2),
+    "t2": ("steps", False, 2),
     "tandem": ("two-phase", False, 15),
 }
 
