@@ -68,7 +68,7 @@ def _checked(wanted: Wanted) -> list[int]:
 
 def _job(source: Path, wanted: Wanted, console: Terminal) -> "tuple[Job, Conversion]":
     """Return the job of ``source``, its ReLU network trained first where it is a recipe, and the options."""
-    from s2nn_hw.quantize.conversion.methods import resolved
+    from s2nn_hw.quantize.conversion.methods import check_recipe, resolved
     from s2nn_hw.quantize.conversion.pretrain import pictures, read_relu, train_relu
     from s2nn_hw.quantize.conversion.results import Job
     from s2nn_hw.quantize.conversion.tune import Trainer
@@ -83,6 +83,7 @@ def _job(source: Path, wanted: Wanted, console: Terminal) -> "tuple[Job, Convers
     resolved(options)  # what does not go together is told before anything is trained
     folder = wanted.work
     if source.suffix == ".toml" and own:
+        check_recipe(own, options if wanted.output else None)
         folder = folder or Path("runs") / f"{own.name}-relu"
         source = train_relu(own, folder, fresh=wanted.fresh, console=console)
         own = None

@@ -22,10 +22,11 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule
 from s2nn_hw.quantize.conversion.prepare import prepare
+from s2nn_hw.quantize.conversion.pretrain import relu_model
 from s2nn_hw.quantize.conversion.search import fit, search
 from s2nn_hw.quantize.conversion.tune import Trainer, accuracy
 from s2nn_hw.quantize.conversion.units import Converted
-from s2nn_hw.quantize.settings import Conversion
+from s2nn_hw.quantize.settings import Conversion, Recipe
 
 SEARCHED = 1000  # images of the search
 FITTED = 1000  # images of the first thresholds of clip-floor
@@ -115,6 +116,14 @@ def resolved(options: Conversion) -> Conversion:
             f"method {options.method} has no --leak: neurons leak where they are trained through time, by t2"
         )
     return dataclasses.replace(options, form=form, shift=shift, steps=options.steps or steps)
+
+
+def check_recipe(recipe: Recipe, options: Conversion | None) -> None:
+    """Raise :class:`UserError`, naming the layer, where the network of ``recipe`` can't be converted, with ``options``
+    if there are any; nothing is trained for that."""
+    net = Converted(relu_model(recipe))
+    if options is not None:
+        net.use(rule_of(resolved(options)))
 
 
 def prepared(

@@ -279,6 +279,15 @@ def test_layers_without_a_form_in_spikes_are_named():
         relu_recipe(recipe([DENSE[0], DENSE[1] | {"fan_in": 3}]))
 
 
+def test_a_recipe_that_has_no_form_is_refused_before_it_is_trained(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    lines = ['name = "c"', '[data]\nset = "mnist"\npixel_bits = 4']
+    lines += ['[[layers]]\nkind = "conv"\nchannels = 4\nkernel = 3\nbits = 8\npool = 2']
+    (tmp_path / "c.toml").write_text("\n".join([*lines, "[readout]\nbits = 8", "[training]\nepochs = 1"]))
+    refused(command("convert", "c.toml", "-o", "c.s2nn", "--form", "steps"), "layer conv1_pool", "--form two-phase")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_layer_that_is_always_silent_is_named():
     model = random_model(recipe())
     with torch.no_grad():
