@@ -1,8 +1,9 @@
 """Training of a network that is being converted: weights, biases and thresholds, from where they are.
 
 The recipe's images, changes of them and label smoothing; AdamW with a cosine from the conversion's learning rate to 0,
-no weight decay, gradients of norm 1 at most. A threshold moves in units of where it starts. Everything random in an
-epoch is drawn from ``(seed, epoch)``.
+no weight decay, gradients of norm 1 at most; products as in training (:mod:`s2nn_hw.quantize.precision`), accuracy is
+measured in float32. A threshold moves in units of where it starts. Everything random in an epoch is drawn from ``(seed,
+epoch)``.
 """
 
 import json
@@ -26,6 +27,7 @@ from s2nn_hw.quantize.conversion.pretrain import Pictures
 from s2nn_hw.quantize.conversion.units import Converted
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.model import encode
+from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.settings import Recipe
 
 BOLDER = 10.0  # learning rate of a threshold or leak, in units of where it starts, by that of weights
@@ -111,7 +113,8 @@ class Trainer:
         pixels: Tensor,
         labels: Tensor,
     ) -> Tensor:
-        scores = net(encode(pixels, self.recipe.data.pixel_bits))
+        with mixed(self.recipe, pixels.device):
+            scores = net(encode(pixels, self.recipe.data.pixel_bits))
         loss = functional.cross_entropy(scores, labels, label_smoothing=self.recipe.training.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -173,6 +173,6 @@ class Converted(nn.Module):
             parts = [
                 product(how, x[0] if len(x) == 1 else x[t], w) for how, x, w in zip(taps, sources, tables, strict=True)
             ]
-            total = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+            total = (parts[0] if len(parts) == 1 else parts[0] + parts[1]).to(unit.bias.dtype)  # of bfloat16 products
             found.append(total + unit.bias.reshape(-1, *[1] * (total.ndim - 2)))
         return found
