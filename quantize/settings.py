@@ -262,7 +262,7 @@ class Conversion:
     leak: bool = _within(False)
     percentile: float = _within(99.9, 50, 100)
     epochs: int = _within(5, 0, 1000)
-    learning_rate: float = _within(2e-4, 1e-8, 1e3)
+    learning_rate: float = _within(3e-4, 1e-8, 1e3)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 The recipe's images, changes of them and label smoothing; AdamW with a cosine from the conversion's learning rate to 0,
 no weight decay, gradients of norm 1 at most; products as in training (:mod:`s2nn_hw.quantize.precision`), accuracy is
-measured in float32. A threshold moves in units of where it starts. Everything random in an epoch is drawn from ``(seed,
+measured in float32. Folded weights differ in size from layer to layer, so each parameter learns in units of where it
+starts: weights of their root mean square, biases and thresholds of the threshold. Everything random in an epoch is drawn from ``(seed,
 epoch)``.
 """
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from s2nn_hw.errors import UserError
@@ -31,6 +31,7 @@ from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.settings import Recipe
 
 BOLDER = 10.0  # learning rate of a threshold or leak, in units of where it starts, by that of weights
+USUAL = 20.0  # learning rate of weights whose root mean square is 1/20, about that of a fresh layer of 400 inputs, is 1
 LEAST = 0.02  # of a threshold, in units of where it starts
 
 
@@ -70,13 +71,10 @@ class Trainer:
             _keep(net, path)
 
     def _epochs(self, net: Converted, what: str) -> None:
-        trained = [p for p in net.parameters() if p.requires_grad]
         bold = [(unit.theta, LEAST * float(unit.theta.detach()), math.inf) for unit in net.hidden]
         bold += [(unit.kept, 0.5, 1.0) for unit in net.hidden if unit.rule.leaks]
         bold = [(number, low, high) for number, low, high in bold if number.requires_grad]
-        others = [p for p in trained if all(p is not number for number, _, _ in bold)]
-        groups = [{"params": others, "share": 1.0}]
-        groups += [{"params": [number], "share": BOLDER * float(number.detach())} for number, _, _ in bold]
+        groups = [{"params": [p], "share": share} for p, share in paces(net) if p.requires_grad]
         optimiser = torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=0.0)
         images, labels = self.train
         batch, seed, loss = self.recipe.training.batch, self.recipe.training.seed, math.nan
@@ -93,7 +91,7 @@ class Trainer:
                         rate = self.learning_rate * (0.5 + 0.5 * math.cos(math.pi * share))
                         group["lr"] = rate * group["share"]
                     pixels = augment(images[chosen], self.recipe.augment, draw)
-                    total = total + self._step(net, optimiser, trained, pixels, labels[chosen])
+                    total = total + self._step(net, optimiser, pixels, labels[chosen])
                     with torch.no_grad():
                         for number, low, high in bold:
                             number.clamp_(low, high)
@@ -105,22 +103,28 @@ class Trainer:
             if not self.console.is_terminal:
                 self.console.print(f"{what}: {self.epochs} epochs, loss {loss:.4f}")
 
-    def _step(
-        self,
-        net: Converted,
-        optimiser: torch.optim.Optimizer,
-        trained: Sequence[Tensor],
-        pixels: Tensor,
-        labels: Tensor,
-    ) -> Tensor:
+    def _step(self, net: Converted, optimiser: torch.optim.Optimizer, pixels: Tensor, labels: Tensor) -> Tensor:
         with mixed(self.recipe, pixels.device):
             scores = net(encode(pixels, self.recipe.data.pixel_bits))
         loss = functional.cross_entropy(scores, labels, label_smoothing=self.recipe.training.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         return loss.detach()
+
+
+def paces(net: Converted) -> list[tuple[nn.Parameter, float]]:
+    """Return the parameters of ``net`` that are trained, and what the learning rate of each is multiplied by."""
+    found: list[tuple[nn.Parameter, float]] = []
+    with torch.no_grad():
+        for unit in net.layers:
+            found += [(table, USUAL * float(table.square().mean().sqrt())) for table in unit.weights]
+            found += [(unit.bias, 1.0 if unit is net.layers[-1] else float(unit.theta))]
+            if unit is not net.layers[-1]:
+                found += [(unit.theta, BOLDER * float(unit.theta))]
+                found += [(unit.kept, BOLDER)] if unit.rule.leaks else []
+    return found
 
 
 def accuracy(net: Converted, images: Tensor, labels: Tensor, bits: int) -> float:
