@@ -46,7 +46,7 @@ def convert_network(source: Path, wanted: Wanted) -> None:
 
 
 def _checked(wanted: Wanted) -> list[int]:
-    """Return the numbers of spikes of the curve; :class:`UserError` for outputs that can't be."""
+    """Return the numbers of spikes of the curve, none for its own; :class:`UserError` for outputs that can't be."""
     if not wanted.output and not wanted.curve:
         raise UserError("nothing is to be written: give -o NAME.s2nn, --curve NAME.json or both")
     for path, suffix in ((wanted.output, ".s2nn"), (wanted.curve, ".json")):
@@ -60,7 +60,7 @@ def _checked(wanted: Wanted) -> list[int]:
             raise UserError(f"--{entry.name} must be one of {', '.join(map(str, taken))}, not {quoted(came)}")
     if wanted.counts is not None and not wanted.curve:
         raise UserError("--counts is for --curve")
-    parts = (wanted.counts or "1,2,3,4,7,15,31").split(",")
+    parts = wanted.counts.split(",") if wanted.counts is not None else []
     if not all(part.strip().isdecimal() and 1 <= int(part) <= 31 for part in parts):
         raise UserError(f"--counts must be numbers from 1 to 31 with commas, not {wanted.counts!r}")
     return sorted({int(part) for part in parts})
@@ -116,14 +116,14 @@ def _network(job: "Job", options: Conversion, wanted: Wanted, console: Terminal)
 
 
 def _curve(job: "Job", options: Conversion, counts: list[int], wanted: Wanted, console: Terminal) -> None:
-    from s2nn_hw.quantize.conversion.curve import curve
+    from s2nn_hw.quantize.conversion.curve import COUNTS, curve
     from s2nn_hw.report.show.charts.steps import steps_plot
     from s2nn_hw.report.show.figure import png, svg
     from s2nn_hw.report.show.palette import LIGHT
 
     path = wanted.curve
     assert path is not None
-    found = curve(job, options, counts)
+    found = curve(job, options, counts or COUNTS)
     write_json(path, found.to_json())
     caption = (
         f"Integer networks on {found.images:,} test images of {found.data_set}; thresholds are percentile "

@@ -3,8 +3,8 @@
 The recipe's images, changes of them and label smoothing; AdamW with a cosine from the conversion's learning rate to 0,
 no weight decay, gradients of norm 1 at most; products as in training (:mod:`s2nn_hw.quantize.precision`), accuracy is
 measured in float32. Folded weights differ in size from layer to layer, so each parameter learns in units of where it
-starts: weights of their root mean square, biases and thresholds of the threshold. Everything random in an epoch is drawn from ``(seed,
-epoch)``.
+starts: weights of their root mean square, biases and thresholds of the threshold. Everything random in an epoch is
+drawn from ``(seed, epoch)``.
 """
 
 import json
