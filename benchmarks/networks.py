@@ -9,6 +9,7 @@ from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapse import Synapse
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense
 
@@ -104,7 +105,7 @@ def _calibrated(
         if not first.accumulates:
             layers.append(Layer(layer_name, synapses, None, sources))
             shapes[layer_name] = first.output_shape(*before)
-            values[layer_name] = first.join(came, before[0])
+            values[layer_name] = first.join(came, before[0], Planes())
             continue
         peak = entering.peak if sources == (INPUT,) else 1
         total = sum(s.accumulate(x, shape, peak) for s, x, shape in zip(synapses, came, before, strict=True))

@@ -23,6 +23,7 @@ from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapses import Synapse, image_shape, weight_limit
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search
@@ -68,6 +69,12 @@ def make_variant(
             )
     if (input_bits, weight_bits) == (most_input, most_weights):
         return network
+    others = [x.name for x in network.layers if x.neuron and x.neuron.kind not in ("fire", "readout")]
+    if others or network.input.events:
+        raise UserError(
+            f"network {network.name} can't be had with fewer bits without training: layer {(others or [INPUT])[0]} has "
+            "several planes; explore its recipe instead"
+        )
     entering = Input(network.input.shape, input_bits)
     x, y, shapes = {}, {}, network.shapes
     if calibration is not None:
@@ -107,7 +114,7 @@ def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> torch.Tens
     """Return what ``layer`` gives on the ``values`` of its sources, uint8 ``(images, size)``."""
     sources, before = [values[s] for s in layer.sources], [shapes[s] for s in layer.sources]
     if not layer.accumulates:
-        return layer.synapses[0].join(sources, before[0])
+        return layer.synapses[0].join(sources, before[0], Planes())
     return layer.own_neuron.step(None, _sums(layer, sources, before, peak))[1]
 
 

@@ -159,8 +159,9 @@ class Accelerator(wiring.Component):
                 m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid), source.ready.eq(port.ready)]
             streams = [merge.o]
         if stage.engine is None:
+            tensor = stage.readers[0].tensor
             m.submodules[or_of(stage.name)] = join = OrWords(
-                width=stage.readers[0].tensor.width, words=stage.pass_words, taps=stage.or_taps
+                width=tensor.width, words=stage.pass_words, taps=stage.or_taps, planes=tensor.planes
             )
             (source,) = streams
             joined(m, source, join.i)

@@ -38,7 +38,7 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
     }
     return {
         "format": "s2nn-interface",
-        "version": 3,
+        "version": 4,
         "tool": TOOL,
         "module": name,
         "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
@@ -56,7 +56,9 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
             "shape": list(network.input.shape),
             "order": "raster (row, column, channel), cut into groups of pixels_per_group, each of which begins a new "
             "beat; pixel 0 of a beat in the low bits; places past the end of a group are ignored",
-            "encoding": f"pixel = 8-bit value >> {8 - network.input.bits}",
+            "encoding": f"the {network.input.bits} steps of a pixel, the oldest in the highest bit"
+            if network.input.events
+            else f"pixel = 8-bit value >> {8 - network.input.bits}",
         },
         "output": {
             "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
@@ -68,11 +70,12 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
         },
         "cycles": {
             "exact": "s2nn_hw.cycles.timing.Timing.schedule; test vectors carry its result",
-            "event": "sum over the passes of a frame of max(1, max over banks of the ones in the bank's share), unless "
-            "words or a neighbour hold the layer up",
-            "parallel": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
+            "event": "sum over the passes of a frame of max(1, max over banks of the ones in the bank's share), and a "
+            "cycle an action of the neurons, unless words or a neighbour hold the layer up",
+            "parallel": "passes of a frame x words of a pass, and a cycle an action of the neurons, unless words or a "
+            "neighbour hold the layer up",
             "unrolled": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
-            "pass": "one position, group of neurons and bit plane",
+            "pass": "one position, group of neurons and plane",
         },
         "stages": [_describe_stage(stage) for stage in design.stages],
         "plan": [asdict(choice) for choice in design.plan.layers],
@@ -99,6 +102,8 @@ def _describe_stage(stage: Stage) -> dict[str, Any]:
         "lanes": engine.lanes,
         "groups": engine.groups,
         "bit_planes": engine.planes,
+        "actions_between_planes": len(engine.between),
+        "actions_after_planes": len(engine.after),
         "passes_per_frame": len(stage.positions) * engine.groups * engine.planes,
         "word_width": engine.width,
         "weight_bits": engine.bits,
@@ -137,8 +142,8 @@ def _describe_reader(reader: Reader) -> dict[str, Any]:
 class Vectors:
     """Test vectors: frames that are each sent when the circuit is idle, which it is ``drain`` cycles after a result.
 
-    images    uint8 ``(count, *shape)``
-    pixels    what enters, uint8 ``(count, pixels)``
+    images    uint8 ``(count, *shape)``, of events ``(count, steps, *shape)``
+    pixels    what enters, uint8 ``(count, pixels)``, of more than 8 steps int32
     classes   int64 ``(count,)``
     scores    int64 ``(count, classes)``
     cycles    int64 ``(count,)``
@@ -173,34 +178,38 @@ def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) 
     """Return the :class:`Vectors` of ``count`` random frames."""
     network, rng = accelerator.network, np.random.default_rng(seed)
     density = rng.random((count, 1))
-    images = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
-    images = images.astype(np.uint8)
+    if network.input.events:
+        drawn: np.ndarray = rng.random((count, network.input.bits, network.input.size)) < density[..., None]
+    else:
+        drawn = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
+    images = drawn.astype(np.uint8).reshape(count, *network.input.data_shape)
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
     schedule = timing.schedule(timing.ones(inputs))
     return Vectors(
-        images.reshape(count, *network.input.shape),
-        inputs[INPUT],
-        output.classes.numpy(),
-        output.scores.numpy(),
-        schedule.cycles[:, 0],
-        schedule.drain,
+        images, inputs[INPUT], output.classes.numpy(), output.scores.numpy(), schedule.cycles[:, 0], schedule.drain
     )
 
 
 def place_pixels(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> np.ndarray:
-    """Return ``pixels`` ``(frames, n)`` in the places of their beats, uint8 ``(frames, beats, pixels_per_beat)``.
+    """Return ``pixels`` ``(frames, n)`` in the places of their beats, like them ``(frames, beats, pixels_per_beat)``.
 
     ``ignored``: the value in places that carry no pixel.
     """
     places = design.beat_pixels
-    return np.where(places < 0, ignored, pixels[:, places]).astype(np.uint8)
+    return np.where(places < 0, ignored, pixels[:, places]).astype(pixels.dtype)
+
+
+def spread_bits(values: np.ndarray, bits: int) -> np.ndarray:
+    """Return the ``bits`` lowest bits of integer ``values`` ``(..., n)``, uint8 ``(..., n * bits)``, lowest first."""
+    spread = (values[..., None] >> np.arange(bits)) & 1
+    return spread.astype(np.uint8).reshape(*values.shape[:-1], -1)
 
 
 def pack_beats(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> list[int]:
     """Return the beats of one frame as integers: ``pixels`` ``(n,)`` of ``bits`` bits, pixel 0 in the low bits."""
     placed = place_pixels(design, np.asarray(pixels)[None], ignored=ignored)[0]
-    spread = np.unpackbits(placed[..., None], axis=2, count=design.network.input.bits, bitorder="little")
+    spread = spread_bits(placed[..., None], design.network.input.bits)
     packed = np.packbits(spread.reshape(design.beats, -1), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -328,20 +328,21 @@ class Identity:
         version, digest, pixels, group, lanes, bits, classes, width, window, clock_hz = cls.FORMAT.unpack(payload)
         return cls(digest, pixels, group, lanes, bits, classes, width, window, clock_hz, version)
 
-    def pack_frame(self, pixels: npt.NDArray[np.uint8]) -> bytes:
-        """Return the FRAME payload of one image: ``pixels`` uint8 ``(pixels,)``, values below ``2^bits``."""
-        flat = np.append(pixels, 0).astype(np.uint8)[self.beat_pixels].reshape(-1)  # -1 is the appended zero
+    def pack_frame(self, pixels: npt.NDArray[Any]) -> bytes:
+        """Return the FRAME payload of one image: integer ``pixels`` ``(pixels,)``, values below ``2^bits``."""
+        flat = np.append(pixels, 0).astype(np.int64)[self.beat_pixels].reshape(-1)  # -1 is the appended zero
         bits = np.zeros((self.beats, self.beat_bytes * 8), np.uint8)
-        planes = np.unpackbits(flat[:, None], axis=1, bitorder="little")[:, : self.bits]  # (pixel, bit)
+        planes = (flat[:, None] >> np.arange(self.bits) & 1).astype(np.uint8)  # (pixel, bit)
         bits[:, : self.pixels_per_beat * self.bits] = planes.reshape(self.beats, -1)
         return np.packbits(bits, axis=1, bitorder="little").tobytes()
 
-    def unpack_frame(self, payload: bytes) -> npt.NDArray[np.uint8]:
-        """Return the pixels, uint8 ``(pixels,)``, of a FRAME payload: the inverse of :meth:`pack_frame`."""
+    def unpack_frame(self, payload: bytes) -> npt.NDArray[Any]:
+        """Return the pixels ``(pixels,)``, uint8, int32 from 9 bits on: the inverse of :meth:`pack_frame`."""
         data = np.frombuffer(payload, np.uint8).reshape(self.beats, self.beat_bytes)
         bits = np.unpackbits(data, axis=1, bitorder="little")[:, : self.pixels_per_beat * self.bits]
-        flat = np.packbits(bits.reshape(-1, self.bits), axis=1, bitorder="little")[:, 0]
-        return flat[self.beat_pixels.reshape(-1) >= 0]
+        flat = bits.reshape(-1, self.bits).astype(np.int64) @ (1 << np.arange(self.bits))
+        kind = np.uint8 if self.bits <= 8 else np.int32
+        return flat.astype(kind)[self.beat_pixels.reshape(-1) >= 0]
 
     def pack_result(self, result: Result, check: bytes) -> bytes:
         """Return the RESULT payload of ``result`` for the request with this ``check``, then class, cycles, scores."""

@@ -58,12 +58,7 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
     splits = gcd(*(splits_of(synapse, job.tensors[source], groups, neurons) for synapse, source in sources))
     readers = tuple(
         ordered_reader(
-            job.network,
-            layer,
-            synapse,
-            source,
-            job.tensors[source],
-            Order(taps[min(number, 1)], pool, groups, splits, depth),
+            layer, synapse, source, job.tensors[source], Order(taps[min(number, 1)], pool, groups, splits, depth)
         )
         for number, ((synapse, source), depth) in enumerate(zip(sources, buffers_of(job.choice, layer), strict=True))
     )
@@ -71,6 +66,9 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
     # one stored bit is a sign; where zeros fill up a table, it takes two
     zeros = spare or any(synapse.groups > 1 for synapse in layer.synapses)
     low, high = job.network.bounds(layer)
+    planes = job.network.read(layer)
+    program = job.neuron.program(planes, low, high)
+    acts = {action: action.shared_out(groups, lanes) for action in (*program.between, *program.after)}
     return Accumulation(
         job,
         readers,
@@ -78,8 +76,12 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
         splits,
         {
             "weights": _weights(job, readers, splits, lanes),
-            "offsets": np.pad(job.neuron.offsets(low, high), (0, spare)).reshape(groups, lanes),
-            "planes": job.network.peak(layer).bit_length(),
+            "offsets": np.pad(program.start, (0, spare)).reshape(groups, lanes),
+            "planes": planes.count,
+            "radix": planes.radix,
+            "between": tuple(acts[action] for action in program.between),
+            "after": tuple(acts[action] for action in program.after),
+            "shift": program.shift,
             "repeats": pool**2,
             "cells": tuple(cells_of(job.network, s, r) for s, r in zip(layer.synapses, readers, strict=True)),
             "memory": job.choice.memory,
@@ -108,5 +110,5 @@ def _slots(engine: Any, words: int) -> int:
     From a cell's last slot until its last of ``words`` words has left and that is known: ``capture_cycles + words +
     1`` cycles. Meanwhile others may end, one in so many cycles as it has words.
     """
-    least = engine.repeats * engine.groups * engine.planes * engine.words
+    least = engine.repeats * engine.groups * (engine.planes * engine.words + engine.action_cycles)
     return min(MAX_SLOTS, -(-(engine.capture_cycles + words + 1) // least))

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from s2nn_hw.network.planes import Planes
 
 
 class Fork(wiring.Component):
@@ -70,24 +72,27 @@ class Merge(wiring.Component):
 
 
 class OrWords(wiring.Component):
-    """The OR of every ``words`` words of ``taps`` segments of ``width`` spikes: max pooling, and the OR of sources.
+    """The OR of every ``words`` words of ``taps`` segments of ``width`` values: max pooling, and the OR of sources.
 
-    ``i``: words of ``taps * width`` spikes, segment 0 in the low bits.
-    ``o``: a word of ``width`` spikes, offered one cycle after the last word came, which waits for the word before.
+    ``i``: words of ``taps * width`` values of ``planes``, segment 0 in the low bits.
+    ``o``: a word of ``width`` values, offered one cycle after the last word came, which waits for the word before.
+
+    Of numbers (code radix) the largest, which of single bits is their OR.
     """
 
-    def __init__(self, *, width: int, words: int, taps: int = 1) -> None:
-        self.width, self.words, self.taps = width, words, taps
-        super().__init__({"i": In(stream.Signature(width * taps)), "o": Out(stream.Signature(width))})
+    def __init__(self, *, width: int, words: int, taps: int = 1, planes: Planes | None = None) -> None:
+        self.planes = planes or Planes()
+        self.width, self.words, self.taps = width * self.planes.count, words, taps
+        super().__init__({"i": In(stream.Signature(self.width * taps)), "o": Out(stream.Signature(self.width))})
 
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
         held, word = Signal(self.width), Signal(range(self.words + 1))
         last = word == self.words - 1
-        joined = held
+        joined: Value = held
         for tap in range(self.taps):
-            joined = joined | self.i.payload[tap * self.width : (tap + 1) * self.width]
+            joined = self._joined(joined, self.i.payload[tap * self.width : (tap + 1) * self.width])
         m.d.comb += self.i.ready.eq(~last | ~self.o.valid | self.o.ready)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -96,3 +101,11 @@ class OrWords(wiring.Component):
             with m.If(last):
                 m.d.sync += [self.o.payload.eq(joined), self.o.valid.eq(1)]
         return m
+
+    def _joined(self, one: Value, other: Value) -> Value:
+        """Return the OR of two words, or the larger of each of their numbers."""
+        bits = self.planes.count
+        if bits == 1 or not self.planes.radix:
+            return one | other
+        pairs = [(one[k : k + bits], other[k : k + bits]) for k in range(0, self.width, bits)]
+        return Cat(Mux(a > b, a, b) for a, b in pairs)

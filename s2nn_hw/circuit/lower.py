@@ -28,7 +28,7 @@ def fusible(network: Network, pool: Layer) -> Layer | None:
     if source == INPUT or synapse.kernel[0] != synapse.stride or synapse.padding:
         return None
     before = network.layer(source)
-    convolves = before.accumulates and before.synapses[0].slides
+    convolves = before.accumulates and before.synapses[0].slides and network.planes[source].count == 1
     return before if convolves and len(network.readers(source)) == 1 else None
 
 
@@ -115,7 +115,7 @@ def _tensors(
             )
         image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in readers))
         rows, columns, channels = image_shape(shape) if image else (1, 1, prod(shape))
-        tensors[name] = Tensor(rows, columns, channels, widths.pop())
+        tensors[name] = Tensor(rows, columns, channels, widths.pop(), network.planes[name])
     for layer in network.layers:  # an OR hands its words on as they are
         if not layer.accumulates and layer.name not in swallowed:
             wanted, came = tensors[layer.name].width, choices[layer.name].width
@@ -133,7 +133,7 @@ def _join_stage(job: Job) -> Stage:
         "rows": tensor.rows,
         "columns": tensor.columns,
         "words": tensor.pixel_words,
-        "width": tensor.width,
+        "width": tensor.width * tensor.planes.count,  # all planes at once
         "groups": tensor.pixel_words,
         "splits": tensor.pixel_words,
     }

@@ -11,6 +11,11 @@ def neurons_of(layer: str) -> str:
     return f"neurons_{layer}"
 
 
+def ladder_of(layer: str) -> str:
+    """Return the name of what the neurons of ``layer`` do with the sums of its unrolled engine."""
+    return f"ladder_{layer}"
+
+
 def window_of(layer: str, source: int) -> str:
     """Return the name of the window on source number ``source`` of ``layer``."""
     return f"window{source or ''}_{layer}"

@@ -9,7 +9,6 @@ from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.stage import Reader, Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
-from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import Synapse
 
 
@@ -35,9 +34,9 @@ def splits_of(synapse: Synapse, tensor: Tensor, groups: int, neurons: int) -> in
     return parts if groups % parts == 0 else 1
 
 
-def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, planes: int, several: bool, depth: int) -> Reader:
-    """Return the reader of an engine that takes all taps at once, the bits of a pixel side by side."""
-    window, conv = None, synapse.slides
+def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, several: bool, depth: int) -> Reader:
+    """Return the reader of an engine that takes all taps at once, the planes of a value side by side."""
+    window, conv, planes = None, synapse.slides, tensor.planes.count
     shape: dict[str, Any] = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
     if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
         window = WindowParams(
@@ -67,11 +66,9 @@ class Order:
     depth: int
 
 
-def ordered_reader(
-    network: Network, layer: Layer, synapse: Synapse, source: str, tensor: Tensor, order: Order
-) -> Reader:
+def ordered_reader(layer: Layer, synapse: Synapse, source: str, tensor: Tensor, order: Order) -> Reader:
     """Return the reader of an engine that takes a word at a time, in ``order``."""
-    planes, several = network.peak(layer).bit_length(), len(layer.sources) > 1
+    planes, several = tensor.planes.count, len(layer.sources) > 1
     common: dict[str, Any] = {
         "width": tensor.width,
         "planes": planes,
@@ -80,7 +77,7 @@ def ordered_reader(
         "depth": order.depth,
     }
     if not synapse.slides:
-        if order.groups == 1 and not several and source != INPUT:
+        if order.groups == 1 and not several and planes == 1 and source != INPUT:
             return Reader(source, tensor, None)
         window = WindowParams(rows=1, columns=1, words=tensor.words, pixel_words=tensor.pixel_words, **common)
         return Reader(source, tensor, window)

@@ -10,16 +10,23 @@ import numpy as np
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.neurons.neuron import Neuron
+from s2nn_hw.network.planes import Planes
+
+ONE = Planes()
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """How a tensor is streamed: ``rows`` x ``columns`` pixels of ``channels`` values in words of ``width``."""
+    """How a tensor is streamed: ``rows`` x ``columns`` pixels of ``channels`` values in words of ``width``.
+
+    ``planes``: of a value, side by side in the word, the first in the value's highest bit.
+    """
 
     rows: int
     columns: int
     channels: int
     width: int
+    planes: Planes = ONE
 
     @property
     def pixel_words(self) -> int:
@@ -123,6 +130,12 @@ class Stage:
     def neuron(self) -> Neuron:
         """The neurons of a stage that accumulates."""
         return self.layer.own_neuron
+
+    @property
+    def seen_bits(self) -> int:
+        """Bits of what neurons that fire capture at once, ``seen`` in their circuit."""
+        values = self.neurons if self.engine.constant else self.engine.lanes
+        return values * self.neuron.planes.count
 
     @cached_property
     def positions(self) -> np.ndarray:

@@ -7,6 +7,8 @@ from s2nn_hw.cycles.channels import accept, passed, turn
 from s2nn_hw.cycles.state import (
     AHEAD,
     BANKS,
+    BEHIND,
+    BETWEEN,
     CAPTURE,
     CELL_PASSES,
     CELL_WORDS,
@@ -123,8 +125,11 @@ def queue_word(s: State, part: int) -> None:
 
 @njit(nogil=True, inline="always")
 def end_pass(s: State, part: int) -> bool:
-    """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room."""
+    """A pass ends when all banks have scanned it, at least one cycle after the last; that of a cell needs room; then
+    the neurons act."""
     number, room = s.parts[part, PASSES], NOBODY
+    last_plane = (number + 1) % s.parts[part, PLANES] == 0
+    acting = s.parts[part, BEHIND if last_plane else BETWEEN]
     final, event = (number + 1) % s.parts[part, CELL_PASSES] == 0, s.parts[part, KIND] == SCANNED
     if event and final:
         room = room_behind(s, part)
@@ -142,6 +147,10 @@ def end_pass(s: State, part: int) -> bool:
     if room != NOBODY:
         for lane in range(s.times.shape[1]):
             s.moves[part, end, lane] = max(s.moves[part, end, lane], s.times[room, lane] + 1)
+    if acting:  # the neurons' actions follow, and no word or spike of another pass comes before they are done
+        for lane in range(s.times.shape[1]):
+            s.moves[part, end, lane] += acting
+            s.last[part, lane] += 0 if event else acting
     if final:
         unit = s.parts[part, NEURONS]
         row = s.parts[unit, DONE] + s.parts[unit, ENDED]

@@ -16,14 +16,15 @@ KIND, OUT, PORT = range(3)
 FRAME, RESULT, START = 3, 4, 5  # source: words of a frame, channel of the results, cycle of the first word
 FRAME_IN, FRAME_OUT, DEPTH, OLDEST, NEEDS, CELLS, CELL_OUT = range(3, 10)  # window: words, words held, tables, cells
 PASS, FRAME_PASSES, CELL_PASSES, CAPTURE, NEURONS, SLOTS = range(3, 9)  # engines: words, passes, cycles, part, cells
-BANKS, QUEUE, AHEAD, PLANES, GROUPS, SPLITS, ONES = range(9, 16)  # engines that scan for spikes
-WORD_CYCLES = 9  # the others
+PLANES, BETWEEN, BEHIND = 9, 10, 11  # and cycles of actions between the planes, and behind the last
+BANKS, QUEUE, AHEAD, GROUPS, SPLITS, ONES = range(12, 18)  # engines that scan for spikes
+WORD_CYCLES = 12  # the others
 CELL_WORDS, DELAY = 3, 4  # neurons: words of a cell, cycles from the capture to the first offer
 ORED_WORDS = 3
 # and how far it is: words taken and given; cells whose words are free; word of the pass and passes so far; cells that
 # have ended and the row of `times` where their cycles begin; row of the cycles in which frames end
-TAKEN, GIVEN, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(16, 24)
-COLUMNS = 24
+TAKEN, GIVEN, FREED, WORD, PASSES, ENDED, DONE, CLOSED = range(18, 26)
+COLUMNS = 26
 
 # `channels`: row of `times` where the offers begin, words in all, first port that reads it, words offered, and passed
 OFFERS, LENGTH, FIRST_PORT, OFFERED, PASSED = range(5)

@@ -7,7 +7,7 @@ word and bank. The recurrences are maxima of earlier times plus constants, one l
 (``events``, compiled by numba).
 
     event engine      a layer that is never held up takes ``sum over passes of max over banks of ones, at least 1``
-    parallel engine   ``passes x words``
+    parallel engine   ``passes x words``; both: and a cycle for each of the neurons' actions
     unrolled engine   the words of its passes; with one word, a frame or window every cycle
 """
 
@@ -138,12 +138,15 @@ def stage_ones(stage: Stage, values: Sequence[np.ndarray]) -> np.ndarray:
 def lower_bound(stage: Stage, ones: np.ndarray) -> np.ndarray:
     """Return cycles, float64 ``(frames,)``, below which no frame can take in ``stage``'s engine.
 
-    Event engine: the most of ``active inputs / banks`` over the sources and of ``words``, an input counted once for
-    each pass in which it is active; parallel engine and joins: their words. The interval from the end of a frame to
-    that of the next may be less, by what the scanner did ahead while slots of the first one were in the queue.
+    Event engine: the most of ``active inputs / banks`` over the sources, with the neurons' actions, and of ``words``,
+    an input counted once for each pass in which it is active; parallel engine and joins: their words, with actions.
+    The interval from the end of a frame to that of the next may be less, by what the scanner did ahead while slots of
+    the first one were in the queue.
     """
     words = sum(reader.frame_words for reader in stage.readers)
-    return stage.engine.lower_bound(words, ones) if stage.engine else np.full(len(ones), float(words))
+    if not stage.engine:
+        return np.full(len(ones), float(words))
+    return stage.engine.lower_bound(words, ones, len(stage.positions))
 
 
 def engine_alone(stage: Stage, ones: np.ndarray, *, length: int = 1) -> np.ndarray:
@@ -244,9 +247,10 @@ class _Graph:
         slots, delay = engine.behind(stage, classes)
         unit = self.part(state.READOUT if stage.is_readout else state.UNIT, output, [], words, delay)
         numbers = [stage.pass_words, frame, passes * stage.repeats, engine.capture_cycles, unit, slots]
+        numbers += [engine.planes, len(engine.between), len(engine.after)]
         if seen.banks:
             splits = max(r.window.splits if r.window else 1 for r in stage.readers)
-            numbers += [seen.banks, seen.queue, seen.ahead, engine.planes, engine.groups, splits]
+            numbers += [seen.banks, seen.queue, seen.ahead, engine.groups, splits]
             return self.part(state.SCANNED, output, ports, *numbers)
         kind = state.FLOWING if seen.flows else state.SUMMED
         return self.part(kind, output, ports, *numbers, seen.word_cycles)

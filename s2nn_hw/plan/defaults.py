@@ -74,11 +74,13 @@ def collapsible(network: Network, layer: Layer) -> bool:
     behind = network.readers(layer.name)
     if len(behind) != 1 or not all(b.synapses[0].flattens for b in (layer, *behind)) or len(layer.sources) > 1:
         return False
+    if not layer.own_neuron.plain:
+        return False
     live, read = layer.synapses[0].weights != 0, behind[0].synapses[0].weights != 0
     if len(behind[0].sources) > 1 or read.sum(axis=1).max() > TABLE_INPUTS:
         return False
     cones = [live[neurons].any(axis=0).sum() for neurons in read]
-    return bool(max(cones) * network.peak(layer).bit_length() <= TABLE_INPUTS)
+    return bool(max(cones) * network.read(layer).count <= TABLE_INPUTS)
 
 
 def encodes(layer: Layer) -> bool:
@@ -91,7 +93,7 @@ def encodes(layer: Layer) -> bool:
 def _table_neurons(network: Network, layer: Layer) -> bool:
     """Return whether each neuron of the dense ``layer`` reads so few bits that it is one table."""
     live = (layer.synapses[0].weights != 0).sum(axis=1).max()
-    return len(layer.sources) == 1 and bool(live * network.peak(layer).bit_length() <= TABLE_INPUTS)
+    return len(layer.sources) == 1 and bool(live * network.read(layer).count <= TABLE_INPUTS)
 
 
 def _joins_the_next(network: Network, layer: Layer, levels: int, before: Sequence[LayerPlan]) -> bool:
@@ -102,7 +104,7 @@ def _joins_the_next(network: Network, layer: Layer, levels: int, before: Sequenc
     """
     if collapsible(network, layer):
         return True
-    if encodes(layer):
+    if encodes(layer) or not layer.own_neuron.plain:
         return False
     behind = network.readers(layer.name)
     if levels <= 4 or len(behind) != 1 or any(not b.synapses[0].flattens for b in (layer, *behind)):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.design import Design
-from s2nn_hw.emit import place_pixels
+from s2nn_hw.emit import place_pixels, spread_bits
 from s2nn_hw.errors import UserError
 from s2nn_hw.sim.verilog.model import LOG_TAIL, SimulationError, environment, simulator_environment
 from s2nn_hw.sim.verilog.runner import unpack_results
@@ -108,7 +108,7 @@ def write_frames(design: Design, pixels: np.ndarray, path: Path) -> None:
     bits = design.network.input.bits
     digits = -(-design.pixels_per_beat * bits // 8)
     placed = place_pixels(design, pixels).reshape(-1, design.pixels_per_beat, 1)
-    spread = np.unpackbits(placed, axis=2, count=bits, bitorder="little").reshape(len(placed), -1)
+    spread = spread_bits(placed, bits).reshape(len(placed), -1)
     packed = np.packbits(spread, axis=1, bitorder="little")[:, ::-1]
     text = packed.tobytes().hex()
     lines = (text[k : k + 2 * digits] for k in range(0, len(text), 2 * digits))

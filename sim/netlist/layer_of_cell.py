@@ -6,7 +6,7 @@ Synthesis flattens the circuit, but registers and memories keep names such as ``
 from collections import Counter
 from typing import Any
 
-from s2nn_hw.circuit.names import engine_of, fork_of, merge_of, neurons_of, or_of, window_of
+from s2nn_hw.circuit.names import engine_of, fork_of, ladder_of, merge_of, neurons_of, or_of, window_of
 from s2nn_hw.design import Design
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.sim.netlist.netlist import CONSTANTS, HIERARCHICAL, TOP, KnownCell, Netlist
@@ -19,7 +19,7 @@ def submodules(design: Design) -> dict[str, str]:
     """Return the layer of each submodule of the accelerator, by name; what serves no layer is left out."""
     layers: dict[str, str] = {}
     for stage in design.stages:
-        parts = [name(stage.name) for name in (engine_of, neurons_of, merge_of, or_of)]
+        parts = [name(stage.name) for name in (engine_of, ladder_of, neurons_of, merge_of, or_of)]
         parts += [window_of(stage.name, k) for k in range(len(stage.readers))]
         layers |= dict.fromkeys(parts, stage.name)
         if stage.output != INPUT:

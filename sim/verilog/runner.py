@@ -58,21 +58,23 @@ def pack_frames(design: Design, pixels: np.ndarray) -> np.ndarray:
     Places without a pixel are filled with ones, as the circuit must ignore them.
     """
     placed = emit.place_pixels(design, pixels, ignored=design.network.input.peak).reshape(len(pixels), -1, 1)
-    spread = np.unpackbits(placed, axis=2, count=design.network.input.bits, bitorder="little")
+    spread = emit.spread_bits(placed, design.network.input.bits)
     return np.packbits(spread.reshape(len(pixels), -1), axis=1, bitorder="little")
 
 
 def unpack_spikes(stage: Stage, captures: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Return the spikes of ``stage`` as an image, uint8 ``(frames, *shape)``, from ``captures`` ``(n, lanes)`` bits.
+    """Return the values of ``stage`` as an image, ``(frames, *shape)``, from its ``captures`` ``(n, bits)``.
 
     Captures come position by position, group by group; a frame that is not complete is left out. Positions that no
     pooling cell uses are not computed: :data:`NOT_COMPUTED` stands there.
     """
-    positions, engine = stage.positions, stage.engine
+    positions, engine, planes = stage.positions, stage.engine, stage.neuron.planes.count
     each = len(positions) * engine.groups
     frames = len(captures) // each
-    whole = captures[: frames * each].reshape(frames, len(positions), engine.groups * engine.lanes)
-    image = np.full((frames, *image_axes(shape)), NOT_COMPUTED, np.uint8)
+    kind = np.uint8 if planes <= 8 else np.int32
+    values = (captures.reshape(len(captures), -1, planes).astype(np.int64) @ (1 << np.arange(planes))).astype(kind)
+    whole = values[: frames * each].reshape(frames, len(positions), -1)
+    image = np.full((frames, *image_axes(shape)), NOT_COMPUTED, kind)
     image[:, positions[:, 0], positions[:, 1]] = whole[:, :, : stage.neurons]
     return image.reshape(frames, *shape)
 
@@ -173,7 +175,7 @@ class Simulation:
             spikes, seen = {}, {}
             for stage in probed:
                 packed = outcome[f"spikes_{stage.name}"]
-                captures = np.unpackbits(packed, axis=1, count=stage.engine.lanes, bitorder="little")
+                captures = np.unpackbits(packed, axis=1, count=stage.seen_bits, bitorder="little")
                 spikes[stage.name] = unpack_spikes(stage, captures, self.design.network.shapes[stage.name])
                 seen[stage.name] = len(captures) / (len(stage.positions) * stage.engine.groups)
         return Outcome(classes, scores, cycles, spikes, seen)
@@ -188,7 +190,7 @@ class Simulation:
             stall_in=stall_in,
             stall_out=stall_out,
             resets=tuple(manner.resets),
-            probes={stage.name: stage.engine.lanes for stage in probed},
+            probes={stage.name: stage.seen_bits for stage in probed},
             settle=self.simulator != "verilator",
             result_bits=self.design.result_layout.size,
             slice_ns=slice_cycles * CLOCK_NS,

@@ -68,7 +68,7 @@ def test_a_word_every_cycle_even_when_each_is_a_frame():
     [
         ({"diagonal": True}, "4 inputs a word must be a multiple of the 3 lanes"),
         ({"memory": None}, "memory must be one of"),
-        ({"planes": 9}, "planes must be an integer from 1 to 8, not 9"),
+        ({"planes": 32}, "planes must be an integer from 1 to 31, not 32"),
     ],
 )
 def test_bad_parameters(options, text):

@@ -34,6 +34,8 @@ def random_checkpoint(options, seed=0):
             layer.norm.weight.copy_(torch.randn(len(layer.norm.weight), generator=draw))
             layer.norm.bias.copy_(torch.randn(len(layer.norm.bias), generator=draw) / 2)
             layer.norm.weight[0], layer.norm.weight[1], layer.norm.bias[1] = 0, 1e-9, 3
+            for threshold in layer.neuron.parameters():  # that are trained
+                threshold.fill_(0.7)
         layer.norm.momentum = None
     with torch.no_grad():
         model.readout.bias.copy_(torch.randn(10, generator=draw))

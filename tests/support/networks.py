@@ -31,14 +31,12 @@ def random_network(sizes, *, input_bits=1, bits=4, seed=0, weights="random", nam
 
 
 def random_images(network, count, seed=0):
-    """Return ``count`` uint8 images of mixed density; the second is all zero, the third all 255."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (count, *network.input.shape)) * (
-        rng.random((count, *network.input.shape)) < rng.random((count,) + (1,) * len(network.input.shape))
-    )
-    images = images.astype(np.uint8)
+    """Return ``count`` uint8 images of mixed density, or events; the second is all zero, the third all 255, or 1."""
+    rng, shape = np.random.default_rng(seed), network.input.data_shape
+    density = rng.random((count, *(1,) * len(shape)))
+    images = rng.integers(0, 256, (count, *shape)) * (rng.random((count, *shape)) < density)
     images[1:2], images[2:3] = 0, 255
-    return images
+    return (images > 0 if network.input.events else images).astype(np.uint8)
 
 
 def residual(rng, side=6, channels=8):

@@ -15,6 +15,7 @@ from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, power_of_two_at_least, unrolled_plan
 from tests.support.random_networks import random_graph
+from tests.support.random_planes import with_planes
 
 # so small that a simulator made of Python objects is through in a second
 MOST_TERMS = 160  # that an engine adds in one cycle
@@ -61,6 +62,8 @@ def _random_layer(rng, network, layer, widths):
             return replace(choice, taps=int(rng.integers(1, synapse.size**2 + 1)))
         return choice
     engine = str(rng.choice(["event", "event", "parallel", "parallel", "unrolled"]))
+    if engine == "unrolled" and layer.neuron.kind == "leaky_readout" and layer.neuron.steps > 1:
+        engine = "event"
     several = len(layer.sources) > 1
     if engine == "event" and several and width & (width - 1):
         engine = "parallel"
@@ -104,7 +107,8 @@ def _fused(rng, network, layers):
             and rng.random() < 0.5
             and by_name[readers[0].name].engine == "unrolled"
             and len(readers[0].sources) == 1
-            and layer.neuron.kind == "fire"
+            and layer.neuron.plain
+            and layer.neuron.fires
         ):
             choice = replace(choice, engine="fused")
         changed.append(choice)
@@ -137,7 +141,7 @@ def _random_buffers(rng, network, plan):
         if all(windows) and rng.random() < 0.7:
             more = int(rng.choice([0, 0, 1, 5]))
             buffers[stage.name] = tuple(window.least_depth + more for window in windows)
-    _, values = layer_inputs(network, np.zeros((3, *network.input.shape), np.uint8))
+    _, values = layer_inputs(network, np.zeros((3, *network.input.data_shape), np.uint8))
     if stops(network, with_buffers(plan, buffers), values):
         buffers |= size_buffers(network, with_buffers(plan, safe), values, length=2)
     return safe if stops(network, with_buffers(plan, buffers), values) else buffers
@@ -155,11 +159,13 @@ def stops(network, plan, values):
     return False
 
 
-def random_case(rng, refused=None):
+def random_case(rng, refused=None, planes=0.5):
     """Return ``(network, plan)`` that a simulator is soon through; ``refused``: a Counter of what is said of plans that
-    can't be built."""
+    can't be built; ``planes``: the share of networks over planes."""
     while True:
         network = random_graph(rng)
+        if rng.random() < planes:
+            network = with_planes(rng, network)
         for _ in range(4):
             try:
                 plan = random_plan(rng, network)
@@ -168,7 +174,7 @@ def random_case(rng, refused=None):
                 if refused is not None:
                     refused[str(error)] += 1
                 continue
-            images = np.full((3, *network.input.shape), 255, np.uint8)
+            images = np.full((3, *network.input.data_shape), 1 if network.input.events else 255, np.uint8)
             ones = design.timing.ones(layer_inputs(network, images)[1])
             if design.timing.schedule(ones, length=3).offered[0, -1] <= MOST_CYCLES:
                 return network, plan
@@ -179,9 +185,11 @@ def signature(network, plan):
 
     Two of one signature differ in sizes and tables alone.
     """
-    kinds = {INPUT: f"input{len(network.input.shape)}x{network.input.bits}"}
+    kinds = {INPUT: f"input{len(network.input.shape)}x{network.input.bits}{network.input.code}"}
     parts = []
     for layer, choice in zip(network.layers, plan.layers, strict=True):
         kinds[layer.name] = "+".join(s.kind for s in layer.synapses)
+        if layer.name in network.planes:
+            kinds[layer.name] += f" {network.planes[layer.name]}"
         parts.append((kinds[layer.name], tuple(kinds[s] for s in layer.sources), choice.engine, choice.width))
     return tuple(parts)

@@ -1,9 +1,11 @@
 """The back end of every engine: adder trees, accumulators, the start value and the doubling between bit planes.
 
     ``a[m] <- base + sum over the terms of m``
-    base   the start value in a frame's first slot, ``2 a[m] + fill`` in the first slot of a further plane, else a[m]
+    base   the start value in a frame's first slot, ``2 a[m] + fill`` in the first slot of a number's further plane,
+           else a[m]
 
-A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder.
+A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder. In the slots of
+the neurons' actions (:mod:`s2nn_hw.network.neurons.program`) what they add takes the terms' place.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.circuit.engines.actions import addend, emitted
 from s2nn_hw.circuit.mux import choose
 from s2nn_hw.circuit.tables import Cells
 
@@ -82,9 +85,23 @@ class RowIndex:
         if section.cells.pooled:
             back, image_end = _back(m, section.cells, step & mine, number)
             end, onward = end & image_end, index - back
+        begin: Value | int = 0
+        if self.params.planes > 1 and self.params.groups > 1:  # the planes of a group use the same rows
+            end = word == section.begin + section.words - 1
+            begin = self._group_begin(m, step & mine & end, number, section.rows)
         with m.If(step & mine):
-            m.d.sync += index.eq(Mux(end, 0, onward))
+            m.d.sync += index.eq(Mux(end, begin, onward))
         return mine, index
+
+    def _group_begin(self, m: Module, end: Value, number: int, rows: int) -> Value:
+        """Return the row with which the next pass begins, ``rows`` a group; ``end`` is high in this one's last word."""
+        _, last_plane = _count(m, f"plane_of_section{number}", self.params.planes, end)
+        _, last_group = _count(m, f"group_of_section{number}", self.params.groups, end & last_plane)
+        base = Signal(range(self.params.groups * rows), name=f"base{number}")
+        begin = Mux(last_plane, Mux(last_group, 0, base + rows), base)
+        with m.If(end):
+            m.d.sync += base.eq(begin)
+        return begin
 
     def _onward(self, m: Module, word: Value, step: Value) -> Value:
         """Return the row after this one within a pass; the rows of a source follow those of the one before."""
@@ -163,13 +180,14 @@ def tree_levels(terms: int) -> int:
 @dataclass(frozen=True)
 class Slot:
     """A slot: ``first`` of a pass; its ``plane`` and ``group``; ``close``: it is a frame's last. Its terms come
-    ``late`` cycles behind it."""
+    ``late`` cycles behind it. ``action``: the number of an action of the neurons, from 1, 0 if terms are added."""
 
     first: Value
     plane: Value
     group: Value
     close: Value
     late: int
+    action: Value | None = None
 
 
 def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumulators: Any, slot: Slot) -> Value:
@@ -180,24 +198,37 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
     levels = tree_levels(len(terms[0]))
     late = slot.late + levels
     start, fill = params.start()
-    again = delayed(m, slot.first & (slot.plane != 0), late, "again") if params.planes > 1 else None
-    onward = delayed(m, ~slot.first, late, "onward", init=1)
-    plane = delayed(m, slot.plane, late, "at_plane") if params.planes > 2 else slot.plane
+    doubles = params.planes > 1 and params.radix
+    again = delayed(m, slot.first & (slot.plane != 0), late, "again") if doubles else None
+    begins = slot.first if doubles or params.planes == 1 else slot.first & (slot.plane == 0)
+    onward = delayed(m, ~begins, late, "onward", init=1)
+    plane = delayed(m, slot.plane, late, "at_plane") if doubles and params.planes > 2 else slot.plane
     group = delayed(m, slot.group, late, "at_group") if params.groups > 1 else slot.group
+    action = None if slot.action is None else delayed(m, slot.action, late, "at_action")
     for lane, width in enumerate(params.accumulator_widths()):
         added = _tree(m, terms[lane], lane, levels)
+        if params.shift:
+            added = Cat(C(0, params.shift), added).as_signed()
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
         doubled = None
-        if params.planes > 1:
+        if doubles:
             fills = fill[:, :, lane].T.tolist()
             if params.planes > 2:  # by plane; that of the first is never asked for
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
-        base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
+        mine = onward
+        if action is not None:
+            act = addend(m, params, lane, total, code=action, group=group)
+            added = (Cat(added[min(k, len(added) - 1)] for k in range(len(total))) | act.value).as_signed()
+            mine = onward if act.restarts is None else onward & ~act.restarts
+        base = _base(choose(constants, group), total, mine, doubled, again).as_signed()
         m.d.sync += total.eq(added + base)
-    return delayed(m, slot.close, late + 1, "close")
+    closed = delayed(m, slot.close, late + 1, "close")
+    if action is None or not any(one.emits for one in params.actions):
+        return closed
+    return closed | emitted(params, action)
 
 
 def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:

@@ -10,7 +10,8 @@
     slot    one cycle of the row pipeline: a row per bank, or zeros, which the register behind the memory gives
 
 Each bank scans its own share of a pass, ahead of the others if it can; a pass ends when all have come to its end.
-Interval: ``sum over passes of max over banks of ones, at least 1``, unless words or the neurons hold it up.
+Interval: ``sum over passes of max over banks of ones, at least 1``, and the neurons' actions, unless words or the
+neurons hold it up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from s2nn_hw.circuit.engines.accumulate import (
     signed_weight,
     tree_levels,
 )
+from s2nn_hw.circuit.engines.actions import acted
 from s2nn_hw.circuit.engines.params import EngineParams, Recurrence, memory_columns, pack_rows
 from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.circuit.engines.scan import Scanner
@@ -42,6 +44,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, ram, rom
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.planes import MAX_STEPS
 
 MIN_DEPTH = 2
 ROW_CYCLES = 4  # from a slot to its weights: row number, memory, the memory's own register, weights
@@ -68,7 +71,13 @@ class EventParams(EngineParams):
     def __post_init__(self) -> None:
         self.check(
             "event",
-            (("banks", 1, 64), ("width", 1, 1024), ("depth", MIN_DEPTH, 1024), ("planes", 1, 8), ("tag_bits", 1, 5)),
+            (
+                ("banks", 1, 64),
+                ("width", 1, 1024),
+                ("depth", MIN_DEPTH, 1024),
+                ("planes", 1, MAX_STEPS),
+                ("tag_bits", 1, 5),
+            ),
         )
         for section in self.sections:
             share = section.share
@@ -154,17 +163,18 @@ class EventParams(EngineParams):
         """A cycle a spike and bank."""
         return Recurrence(banks=self.terms, queue=self.depth, ahead=self.ahead)
 
-    def lower_bound(self, words: int, ones: np.ndarray) -> np.ndarray:
-        """Return the most of ``active inputs / banks`` over the sources and of ``words``.
+    def lower_bound(self, words: int, ones: np.ndarray, positions: int = 1) -> np.ndarray:
+        """Return the most of ``active inputs / banks`` over the sources, and the neurons' actions, and of ``words``.
 
         An input counts once for each pass in which it is active. The interval from the end of a frame to that of the
         next may be less, by what the scanner did ahead while slots of the first one were in the queue.
         """
-        bound = np.full(len(ones), float(words))
+        bound, acting = np.full(len(ones), float(words)), positions * self.groups * self.action_cycles
         passes, first = self.groups // ones.shape[2], 0
         active = ones.reshape(len(ones), -1, ones.shape[-1]).sum(axis=1, dtype=np.int64) * passes
         for section in self.sections:
-            bound = np.maximum(bound, active[:, first : first + section.banks].sum(axis=1) / section.banks)
+            mine = active[:, first : first + section.banks].sum(axis=1) / section.banks
+            bound = np.maximum(bound, mine + acting)
             first += section.banks
         return bound
 
@@ -265,12 +275,16 @@ class EventEngine(wiring.Component):
         count = FrameCount(m, p, advance)
         room_behind = credit(m, p.slots, advance & count.final, self.release)
         idle = Cat(s.idle for s in scanners).all()
-        m.d.comb += advance.eq(idle & some & (room_behind | ~count.final))
+        ended, action = idle & some & (room_behind | ~count.final), None
+        if p.actions:
+            action = acted(m, p, ended, count.frame_end, advance, Signal(name="acting"))
+        else:
+            m.d.comb += advance.eq(ended)
         m.d.sync += first.eq(advance)
         with m.If(advance):
             m.d.sync += [tags.current.eq(tags.following), tags.following.eq(tags.after), tags.after.eq(tags.after + 1)]
 
-        slot = Slot(first, count.plane, count.group, advance & count.frame_end, ROW_CYCLES)
+        slot = Slot(first, count.plane, count.group, advance & count.frame_end, ROW_CYCLES, action)
         m.d.comb += self.capture.eq(accumulate(m, p, self._weights(m, scanners), self.accumulators, slot))
         return m
 

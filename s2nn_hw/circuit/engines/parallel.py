@@ -4,7 +4,7 @@
 does not add, so that nothing but registers lies between memory and adder tree, and a register follows every level.
 
 With ``diagonal`` lanes (depthwise convolutions) lane m sees the inputs ``t * lanes + m`` alone.
-Interval: ``planes * words`` cycles a frame, unless the neurons hold it up.
+Interval: ``planes * words`` cycles a frame, and the neurons' actions, unless the neurons hold it up.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,14 @@ from s2nn_hw.circuit.engines.accumulate import (
     signed_weight,
     tree_levels,
 )
+from s2nn_hw.circuit.engines.actions import acted
 from s2nn_hw.circuit.engines.params import EngineParams, pack_rows
 from s2nn_hw.circuit.engines.price import absorbs, accumulators
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, rom
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.planes import MAX_STEPS
 
 CONSTANT_TREE = 0.65  # of an adder tree's LUTs, for each weight that is no 0, where weights are constants
 GATE_CYCLES = 3  # from a word to its gated weights: memory, the memory's own register, gated weights
@@ -47,7 +49,7 @@ class ParallelParams(EngineParams):
     kind: ClassVar[str] = "parallel"
 
     def __post_init__(self) -> None:
-        self.check("parallel", (("width", 1, 1024), ("planes", 1, 8)))
+        self.check("parallel", (("width", 1, 1024), ("planes", 1, MAX_STEPS)))
         if self.diagonal and self.width % self.lanes:
             raise UserError(
                 f"parallel engine: {self.width} inputs a word must be a multiple of the {self.lanes} lanes "
@@ -160,11 +162,17 @@ class ParallelEngine(wiring.Component):
         m = Module()
         p = self.params
         index, taken = RowIndex(p), Signal()
-        count = FrameCount(m, p, taken & index.pass_end)
+        acting = Signal()
+        advance = Signal() if p.actions else taken & index.pass_end
+        count = FrameCount(m, p, advance)
         index.build(m, taken)
         full = index.pass_end & count.final
         room_behind = credit(m, p.slots, taken & full, self.release)
-        m.d.comb += [self.i.ready.eq(room_behind | ~full), taken.eq(self.i.valid & self.i.ready)]
+        room = room_behind | ~full
+        if p.actions:  # no word is taken until they are done
+            room = room & ~acting
+        m.d.comb += [self.i.ready.eq(room), taken.eq(self.i.valid & self.i.ready)]
+        action = acted(m, p, (taken & index.pass_end) | acting, count.frame_end, advance, acting) if p.actions else None
         begun = Signal(init=1)  # the next word is the first of its pass
         with m.If(taken):
             m.d.sync += begun.eq(index.pass_end)
@@ -197,7 +205,7 @@ class ParallelEngine(wiring.Component):
                 row.append(gated)
             terms.append(row)
 
-        close = taken & index.pass_end & count.frame_end
-        slot = Slot(taken & begun, count.plane, count.group, close, GATE_CYCLES)
+        close = (advance if p.actions else taken & index.pass_end) & count.frame_end
+        slot = Slot(taken & begun, count.plane, count.group, close, GATE_CYCLES, action)
         m.d.comb += self.capture.eq(accumulate(m, p, terms, self.accumulators, slot))
         return m

@@ -4,13 +4,14 @@ An engine is one file of this folder and its line in :data:`s2nn_hw.circuit.engi
 :class:`EngineParams`, made from a layer and its plan (:meth:`~EngineParams.stage`), which gives its circuit, its
 cycles, its cost, its candidates for the planner and its description.
 
-A frame of an engine is one accumulation: ``planes`` passes of ``words`` words of ``width`` spikes, most significant
-plane first, at whose end the sums of ``lanes`` neurons stand in the accumulators. The ``groups`` of a position follow
-each other, then the ``repeats`` positions of a pooling cell; then the neurons behind must have room.
+A frame of an engine is one accumulation: ``planes`` passes of ``words`` words of ``width`` spikes, the first plane
+first, at whose end the sums of ``lanes`` neurons stand in the accumulators. The ``groups`` of a position follow each
+other, then the ``repeats`` positions of a pooling cell; then the neurons behind must have room. ``between`` the planes
+and ``after`` the last the neurons act on the accumulators (:mod:`s2nn_hw.network.neurons.program`), a cycle an action.
 
-The offset (``-T`` or the bias) is not added: the accumulators start from it. With k planes the start value is
-doubled k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted out come back, one at each doubling,
-as the lowest bit.
+The offset (``-T`` or the bias) is not added: the accumulators start from it. The k planes of a number (``radix``, most
+significant first) double the start value k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted out
+come back, one at each doubling, as the lowest bit. The planes of steps add up as they are.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import numpy as np
 from amaranth.hdl import Module
 
 from s2nn_hw.circuit.accumulation import Accumulation, accumulating_stage
+from s2nn_hw.circuit.engines.reach import reach
 from s2nn_hw.circuit.engines.wiring import Around, add_accumulating, unit_shape
 from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.stage import Stage
@@ -30,6 +32,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import rom
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.neurons.program import Action
 
 MEMORIES = ("auto", "block", "distributed")
 BLOCK_DEPTH = 2048
@@ -57,10 +60,12 @@ class EngineParams:
     """An engine, and the work of one.
 
     ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
-    stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: bits of an input value; ``repeats``:
-    positions of a max pooling cell; ``cells``: of each source, whose words follow each other in a pass as their rows do
-    in ``weights`` (none: one source, a row a word); ``memory``: where the weights lie, ``block`` RAM, ``distributed``
-    (LUTs), or ``auto`` (the synthesis tool decides by size); ``slots``: cells for which the neurons have room.
+    stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: of an input value, ``radix``: bits of a
+    number; ``between``, ``after``: the neurons' actions, constants ``(groups, lanes)``; ``shift``: fraction bits below
+    the sums; ``repeats``: positions of a max pooling cell; ``cells``: of each source, whose words follow each other in
+    a pass as their rows do in ``weights`` (none: one source, a row a word); ``memory``: where the weights lie,
+    ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size); ``slots``: cells for which
+    the neurons have room.
 
     Of the class: ``kind``: its name in plans; ``constant``: weights are constants in logic, those that are 0 do not
     exist; ``counts_spikes``: its cycles depend on the data; ``whole``: it takes all taps at once, and has no groups.
@@ -70,6 +75,10 @@ class EngineParams:
     bits: int
     offsets: np.ndarray
     planes: int = 1
+    radix: bool = True
+    between: tuple[Action, ...] = ()
+    after: tuple[Action, ...] = ()
+    shift: int = 0
     repeats: int = 1
     cells: tuple[Cells, ...] = ()
     memory: str = "auto"
@@ -139,9 +148,10 @@ class EngineParams:
         banks)``."""
         raise NotImplementedError
 
-    def lower_bound(self, words: int, ones: np.ndarray) -> np.ndarray:
-        """Return cycles, float64 ``(frames,)``, below which no frame of ``words`` words can take."""
-        return np.full(len(ones), float(words * self.recurrence.word_cycles))
+    def lower_bound(self, words: int, ones: np.ndarray, positions: int = 1) -> np.ndarray:
+        """Return cycles, float64 ``(frames,)``, below which no frame of ``words`` words and ``positions`` can take."""
+        acting = positions * self.groups * self.action_cycles
+        return np.full(len(ones), float(words * self.recurrence.word_cycles + acting))
 
     def describe(self) -> dict[str, int]:
         """Return what the interface's description says of it besides what it says of all, JSON-able."""
@@ -240,11 +250,13 @@ class EngineParams:
     def start(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ``start``, int64 ``(groups, lanes)``, and ``fill``, the bits to shift in, ``(planes-1, ...)``."""
         offsets = self.offsets.astype(np.int64)
+        if not self.radix:
+            return offsets, np.zeros((0, *offsets.shape), np.int64)
         fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
         return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
 
     @cached_property
-    def _reach(self) -> tuple[np.ndarray, np.ndarray]:
+    def pass_reach(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the most negative and the most positive sum of one pass, int64 ``(groups, lanes)`` each."""
         uses = np.bincount(self.word_rows)[:, None] if self.pooled else 1
         wide = self.weights.astype(np.int64)
@@ -256,29 +268,22 @@ class EngineParams:
         return int(self.accumulator_widths().max())
 
     def accumulator_widths(self) -> np.ndarray:
-        """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle.
+        """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle
+        (:mod:`s2nn_hw.circuit.engines.reach`)."""
+        return np.array(reach(self).widths())
 
-        Within a pass any subset of the inputs may have been added, so the interval grows by the sum of the
-        negative and of the positive weights; a doubling maps ``[low, high]`` to ``[2 low + fill, 2 high + fill]``.
-        """
-        negative, positive = self._reach
-        start, fill = self.start()
-        low, high = start.copy(), start.copy()
-        lowest, highest = low.copy(), high.copy()
-        for plane in range(self.planes):
-            if plane:
-                low, high = 2 * low + fill[plane - 1], 2 * high + fill[plane - 1]
-            low, high = low + negative, high + positive
-            lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
-        return np.array(
-            [
-                max(int(~a if a < 0 else a).bit_length(), int(b if b >= 0 else ~b).bit_length()) + 1
-                for a, b in zip(lowest.min(axis=0), highest.max(axis=0), strict=True)
-            ]
-        )
+    @property
+    def actions(self) -> list[Action]:
+        """The different actions, in the order in which they come up."""
+        return list(dict.fromkeys((*self.between, *self.after)))
+
+    @property
+    def action_cycles(self) -> int:
+        """Cycles of actions in the passes of a group at a position."""
+        return len(self.between) * (self.planes - 1) + len(self.after)
 
     def planes_of(self, values: np.ndarray) -> np.ndarray:
-        """Return the bit planes of uint8 ``values``, stacked as a new first axis, most significant first."""
+        """Return the planes of integer ``values``, stacked as a new first axis, the first first."""
         return np.stack([(values >> plane) & 1 for plane in reversed(range(self.planes))])
 
 

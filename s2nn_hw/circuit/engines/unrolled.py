@@ -21,13 +21,14 @@ from s2nn_hw.circuit.argmax import Winner, winner_registers
 from s2nn_hw.circuit.engines.params import EngineParams, Recurrence
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.job import Job
-from s2nn_hw.circuit.names import engine_of, neurons_of
+from s2nn_hw.circuit.names import engine_of, ladder_of, neurons_of
 from s2nn_hw.circuit.readers import buffers_of, whole_reader
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.tables import cells_of, stream_table
 from s2nn_hw.circuit.unroll.circuit import build, stages
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
+from s2nn_hw.circuit.unroll.ladder import Ladder, LadderParams
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS, Logic
 from s2nn_hw.circuit.unroll.mapping import Mapped, map_layer
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
@@ -38,6 +39,7 @@ from s2nn_hw.family.memory import bits_for, multiplexer
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.program import Action
 
 CHAIN_LEVELS = {4: 1, 6: 2}  # of an adder, by inputs of a look-up table: where it is 2, tables stand before the carries
 PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
@@ -51,10 +53,12 @@ class UnrolledParams(EngineParams):
 
     ``fire``: spikes leave, else scores. ``levels``: between registers, a table one and an adder :data:`CHAIN_LEVELS`;
     ``lut``: inputs of the device's look-up tables, 4 or 6. ``inner``: the parameters of the layer in front, if that is
-    fused into this one; then the words are its words.
+    fused into this one; then the words are its words. ``ladder``: what neurons of several planes do with their sums,
+    which are lanes of their own, those of the first step first.
     """
 
     fire: bool
+    ladder: LadderParams | None = None
     levels: int = 1
     lut: int = 6
     inner: "UnrolledParams | None" = None
@@ -80,28 +84,30 @@ class UnrolledParams(EngineParams):
             raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
         chain = _chain(job)
         front = chain[0]
-        planes, several = job.network.peak(front).bit_length(), len(front.sources) > 1
+        several = len(front.sources) > 1
         readers = tuple(
-            whole_reader(synapse, source, job.tensors[source], planes=planes, several=several, depth=depth)
+            whole_reader(synapse, source, job.tensors[source], several=several, depth=depth)
             for synapse, source, depth in zip(
                 front.synapses, front.sources, buffers_of(job.choices[front.name], front), strict=True
             )
         )
-        engine, weights = None, _weights(job.network, front, readers, planes)
+        engine, weights = None, _weights(job.network, front, readers)
         for one in chain:
             neuron = one.own_neuron
-            if not neuron.plain:
-                raise UserError(f"the unrolled engine has no {neuron.kind} neurons; take another engine")
             if engine:
                 weights = one.synapses[0].weights[:, None].astype(np.int32)
+            table, offsets, ladder = _program(job.network, one, weights)
+            if ladder and (one is not layer or not neuron.fires):
+                raise UserError(f"the unrolled engine has no {neuron.kind} neurons here; take another engine")
             engine = cls(
-                weights=weights[None],
+                weights=table[None],
                 bits=max(s.bits for s in one.synapses),
                 inner=engine,
                 levels=choice.levels,
-                offsets=neuron.offsets(*job.network.bounds(one))[None],
-                fire=neuron.fires,
+                offsets=offsets[None],
+                fire=neuron.fires and not ladder,
                 lut=choice.lut,
+                ladder=ladder,
             )
         return Stage(layer, layer.name, readers, engine, job.neuron.size, fused=chain[:-1])
 
@@ -159,7 +165,8 @@ class UnrolledParams(EngineParams):
 
     def held(self, readout: bool, classes: int) -> int:
         """Return the levels of registers of the logic and, behind a readout, of the argmax."""
-        return self.registers + (winner_registers(classes, self.levels) if readout else 0)
+        further = self.ladder.levels if self.ladder else 0
+        return self.registers + (winner_registers(classes, self.levels) if readout else further)
 
     def behind(self, stage: Stage, classes: int) -> tuple[int, int]:
         """Return as many cells as registers, and as many cycles."""
@@ -186,9 +193,19 @@ class UnrolledParams(EngineParams):
                 m.d.comb += unit.tag.eq(since)
                 since = unit.tag_out
         else:
-            unit = SpikeWords(neurons=stage.neurons, width=around.width)
+            planes = stage.neuron.planes.count
+            unit = SpikeWords(neurons=stage.neurons * planes, width=around.width * planes)
         m.submodules[neurons_of(stage.name)] = unit
-        joined(m, engine.o, unit.i)
+        spikes = engine.o
+        if self.ladder:
+            ladder = Ladder(self.ladder, score_width=self.score_width, tag_bits=around.tag_bits, free=free)
+            m.submodules[ladder_of(stage.name)] = ladder
+            joined(m, engine.o, ladder.i)
+            if free:
+                m.d.comb += ladder.tag.eq(since)
+                since = ladder.tag_out
+            spikes = ladder.o
+        joined(m, spikes, unit.i)
         return unit.o, since
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
@@ -196,13 +213,15 @@ class UnrolledParams(EngineParams):
         held = (self.words - 1) * self.width + bits_for(self.words)
         if not predicted:
             found = cost(self.logic, family.name, levels=self.levels, chain=self.chain)
-            return Cost(luts=found.luts + PIPELINE * self.registers, ffs=found.ffs + held + self.registers)
+            cost_of_logic = Cost(luts=found.luts + PIPELINE * self.registers, ffs=found.ffs + held + self.registers)
+            return cost_of_logic + (self.ladder.cost(family) if self.ladder else Cost())
         luts = 0.0
         one: UnrolledParams | None = self
         while one is not None:
             luts += float(predict_luts(one.weights.reshape(one.lanes, -1), f"lut{one.lut}").sum())
             one = one.inner
-        return Cost(luts=luts, ffs=PREDICTED_FFS * luts + held)
+        predicted_cost = Cost(luts=luts, ffs=PREDICTED_FFS * luts + held)
+        return predicted_cost + (self.ladder.cost(family) if self.ladder else Cost())
 
     def neurons_cost(
         self, family: Family, stage: Stage, *, width: int = 0, score_width: int = 0, queued: bool = False
@@ -238,15 +257,45 @@ def _chain(job: Job) -> tuple[Layer, ...]:
     return (front, *reversed(behind))
 
 
-def _weights(network: Network, front: Layer, readers: tuple[Reader, ...], planes: int) -> np.ndarray:
+def _weights(network: Network, front: Layer, readers: tuple[Reader, ...]) -> np.ndarray:
     """Return the weights of the bits of a pass, int32 ``(neurons, words, bits of a word)``."""
-    tables = []
+    planes, tables = network.read(front), []
+    doubled = np.arange(planes.count) if planes.radix else np.zeros(planes.count, np.int32)
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = stream_table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
         table = table[:, cells_of(network, synapse, reader).table_words()]
-        tables.append((table[..., None] << np.arange(planes)).reshape(*table.shape[:2], -1))
+        tables.append((table[..., None] << doubled).reshape(*table.shape[:2], -1))
     width = max(table.shape[2] for table in tables)
     return np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
+
+
+def _program(network: Network, layer: Layer, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, LadderParams | None]:
+    """Return the weights of all sums of ``layer``, what is added to them, and what its neurons do with them, or None.
+
+    ``weights``: of a pass, see :func:`_weights`. Of neurons that see each step's sum, planes have sums of their own.
+    """
+    program = layer.own_neuron.program(network.read(layer), *network.bounds(layer))
+    if not (program.between or program.after or program.shift):
+        return weights, program.start, None
+    count = network.read(layer).count if network.stepwise(layer) else 1
+    place = np.arange(weights.shape[-1]) % count
+    tables = [np.where(place == count - 1 - step, weights, 0) for step in range(count)]
+    offsets = np.concatenate([program.start >> program.shift, np.zeros((count - 1) * len(weights), np.int64)])
+    whole = np.concatenate(tables)
+    flat = whole.reshape(len(whole), -1).astype(np.int64)
+    low, high = (side.sum(axis=1) + offsets for side in (flat.clip(max=0), flat.clip(min=0)))
+    between: tuple[Action | None, ...] = (*program.between, None) * (count - 1)
+    return (
+        whole,
+        offsets,
+        LadderParams(
+            low.reshape(count, -1),
+            high.reshape(count, -1),
+            program.start & ((1 << program.shift) - 1),
+            program.shift,
+            (*between, *program.after),
+        ),
+    )
 
 
 def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cost:

@@ -27,9 +27,9 @@ def joined(m: Module, source: Any, sink: Any) -> None:
 
 def unit_shape(stage: Stage, *, width: int, score_width: int) -> UnitShape:
     """Return the shape of the neurons of ``stage``, which give words of ``width`` or scores of ``score_width``."""
-    engine, positions = stage.engine, len(stage.positions)
+    engine, positions, planes = stage.engine, len(stage.positions), stage.neuron.planes.count
     return UnitShape(
-        stage.neurons, engine.lanes, engine.groups, stage.repeats, engine.slots, width, score_width, positions
+        stage.neurons, engine.lanes, engine.groups, stage.repeats, engine.slots, width, score_width, positions, planes
     )
 
 

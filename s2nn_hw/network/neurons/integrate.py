@@ -1,4 +1,4 @@
-"""The integrate-and-fire neuron, leaky or not: golden step first, slots of the circuit below.
+"""The integrate-and-fire neuron, leaky or not: golden step first, actions of the circuit below.
 
     ``m <- L(m) + z``   ``s = 1[m >= theta]``   ``m <- m - s R`` (soft)  or  ``m <- R where s`` (hard)
 
@@ -22,7 +22,7 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.fire import FireUnit, fire_cost, fire_unit, give_signs, reached
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
-from s2nn_hw.network.neurons.program import Program, Slot, constant
+from s2nn_hw.network.neurons.program import Action, Program, constant
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import MAX_STEPS, STEPS, Planes
 from s2nn_hw.network.synapse import check_integer
@@ -69,6 +69,11 @@ class Integrate(Neuron):
                 )
 
     @property
+    def plain(self) -> bool:  # type: ignore[override]  # one step is a threshold
+        """Whether it is the threshold neuron."""
+        return self.steps == 1
+
+    @property
     def step_count(self) -> int:
         """Steps of a frame."""
         return self.steps
@@ -101,7 +106,7 @@ class Integrate(Neuron):
         return reached(-start, self.fraction, low, high) if self.steps == 1 else start
 
     def program(self, planes: Planes, low: np.ndarray, high: np.ndarray) -> Program:
-        """Return the slots between two steps: one, two with leak; behind a number, whose sum is held, one more."""
+        """Return the actions between two steps: one, two with leak; behind a number, whose sum is held, one more."""
         start = self.offsets(low, high)
         if self.steps == 1:
             return Program(start)
@@ -112,16 +117,16 @@ class Integrate(Neuron):
             return Program(start, between=self._after(every, again), shift=self.fraction)
         first, onward = constant(start - every, holds=True), constant(0 * every, adds_held=True)
         one = (*self._after(0 * every, again - every), onward)
-        return Program(every, behind=(first, *one * (self.steps - 1)), shift=self.fraction)
+        return Program(every, after=(first, *one * (self.steps - 1)), shift=self.fraction)
 
-    def _after(self, every: np.ndarray, again: np.ndarray) -> tuple[Slot, ...]:
-        """Return the slots that reset, leak and add ``every``; ``again``: what a hard reset makes of the accumulator."""
+    def _after(self, every: np.ndarray, again: np.ndarray) -> tuple[Action, ...]:
+        """Return the actions that reset, leak and add ``every``; ``again``: what a hard reset makes of accumulators."""
         quiet, drop = every + (1 if self.leak else 0), self._leaked(self.resets.astype(np.int64))
         hard = self.reset == "hard"
         spike = again if hard else quiet - drop
         if not self.leak:
-            return (Slot(quiet, spike, emits=True, restarts=hard),)
-        return Slot(quiet, quiet, emits=True, leak=self.leak), Slot(quiet, spike, restarts=hard, late=True)
+            return (Action(quiet, spike, emits=True, restarts=hard),)
+        return Action(quiet, quiet, emits=True, leak=self.leak), Action(quiet, spike, restarts=hard, late=True)
 
     def unit(self, shape: UnitShape) -> FireUnit:
         """Return the circuit that collects the spikes of all steps."""

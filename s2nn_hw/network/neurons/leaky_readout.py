@@ -1,4 +1,4 @@
-"""The leaky readout: golden step first, slots of the circuit below: ``m <- m - (m >> k) + z``; ``y`` = the last m.
+"""The leaky readout: golden step first, actions of the circuit below: ``m <- m - (m >> k) + z``; ``y`` = the last m.
 
 ``z = (a << F) + B``
 
@@ -17,7 +17,7 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.integrate import MAX_LEAK
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
-from s2nn_hw.network.neurons.program import Program, Slot, constant
+from s2nn_hw.network.neurons.program import Action, Program, constant
 from s2nn_hw.network.neurons.readout import Readout, ReadoutUnit
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import MAX_STEPS, Planes
@@ -69,9 +69,9 @@ class LeakyReadout(Neuron):
         return self.bias.astype(np.int64)
 
     def program(self, planes: Planes, low: np.ndarray, high: np.ndarray) -> Program:
-        """Return the two slots between two steps: the leak, and the bias."""
+        """Return the two actions between two steps: the leak, and the bias."""
         bias = self.offsets(low, high)
-        leak, onward = Slot(bias, bias, leak=self.leak), constant(bias + 1)
+        leak, onward = Action(bias, bias, leak=self.leak), constant(bias + 1)
         return Program(bias, between=(leak, onward) if self.steps > 1 else (), shift=self.fraction)
 
     def latency(self, classes: int) -> int:

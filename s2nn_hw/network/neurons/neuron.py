@@ -6,8 +6,8 @@ gives spikes (or scores, if it does not fire):
 
     ``state[0] = start(shape)``      ``state[t + 1], spikes[t] = step(state[t], sums[t])``
 
-A frame is ``step_count`` of them, and the state is a frame's own, unless ``stateful``: then the frames of a sequence follow
-each other from reset on. ``sums[t]`` is
+A frame is ``step_count`` of them, and the state is a frame's own, unless ``stateful``: then the frames of a sequence
+follow each other from reset on. ``sums[t]`` is
 
     of a ``two_phase`` neuron   the sum over all planes in step 0, nothing then
     else, from ``steps``        the sum of plane t

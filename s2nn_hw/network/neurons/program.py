@@ -1,26 +1,26 @@
-"""What a neuron does with the accumulator after a plane of spikes: slots, a cycle each, of one adder.
+"""What a neuron does with the accumulator after a plane of spikes: actions, a cycle each, of one adder.
 
     ``a <- base + addend``
 
-    base     the accumulator, or what it started from where a spike ``restarts`` it
+    base     the accumulator, or none where a spike ``restarts`` it
     addend   a constant, one where the accumulator's sign is a spike and one where it is not; ``~(a >> leak)``; or what
-             an earlier slot ``holds``
+             an earlier action ``holds``
 
-A spike is ``a >= 0``. After the last slot it is looked at once more, for the spike that leaves last.
+A spike is ``a >= 0``. After the last action it is looked at once more, for the spike that leaves last.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
+class Action:
     """One cycle; ``quiet``, ``spike``: int64 ``(neurons,)``, what is added without and with a spike.
 
     ``emits``: the spike leaves. ``leak``: ``~(a >> leak)`` is added instead, 0: not. ``adds_held``: what was held is
-    added instead. ``holds``: the accumulator is held before. ``restarts``: a spike sets the accumulator to its start
-    value. ``late``: the spike is that of the slot before, which left its sign.
+    added instead. ``holds``: the accumulator is held before. ``restarts``: a spike sets the accumulator to ``spike``.
+    ``late``: the spike is that of the action before, which was a leak.
     """
 
     quiet: np.ndarray
@@ -32,30 +32,27 @@ class Slot:
     restarts: bool = False
     late: bool = False
 
+    def shared_out(self, groups: int, lanes: int) -> "Action":
+        """Return the action with constants ``(groups, lanes)``, 0 in spare lanes."""
+        spare = groups * lanes - len(self.quiet)
+        quiet, spike = (np.pad(table, (0, spare)).reshape(groups, lanes) for table in (self.quiet, self.spike))
+        return replace(self, quiet=quiet, spike=spike)
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """The slots of a frame's planes: ``between`` two planes and ``behind`` the last.
+    """The actions of a frame's planes: ``between`` two planes and ``after`` the last.
 
     ``start``: int64 ``(neurons,)``, what is added to the sums: accumulators start there. ``shift``: fraction bits of
-    the accumulator below the sums. ``planes``: spikes that leave, those of the slots that emit and one more.
+    the accumulator below the sums. Spikes that leave: those of the actions that emit, and one more.
     """
 
     start: np.ndarray
-    between: tuple[Slot, ...] = ()
-    behind: tuple[Slot, ...] = ()
+    between: tuple[Action, ...] = ()
+    after: tuple[Action, ...] = ()
     shift: int = 0
 
-    @property
-    def plain(self) -> bool:
-        """Whether sums are only looked at when all are there."""
-        return not (self.between or self.behind or self.shift)
 
-    def cycles(self, planes: int) -> int:
-        """Return the slots of a frame of ``planes`` planes."""
-        return len(self.between) * (planes - 1) + len(self.behind)
-
-
-def constant(value: np.ndarray, **more: bool) -> Slot:
-    """Return the slot that adds ``value`` with and without a spike."""
-    return Slot(value, value, **more)
+def constant(value: np.ndarray, **more: bool) -> Action:
+    """Return the action that adds ``value`` with and without a spike."""
+    return Action(value, value, **more)

@@ -1,9 +1,9 @@
-"""The quantised activation of two phases, all planes first: golden step first, slots of the circuit below.
+"""The quantised activation of two phases, all planes first: golden step first, actions of the circuit below.
 
     ``m = (a << F) + v``, then in each of P steps   ``s = 1[m >= theta_p]``   ``m <- m - s theta_p``
 
-    radix   ``theta_p = theta 2^(P-1-p)``: the spikes are the bits of ``clip(floor(((a << F) + v) / theta), 0, 2^P - 1)``
-    steps   ``theta_p = theta``: as many spikes as ``clip(floor(((a << F) + v) / theta), 0, P)``, those first
+    radix   ``theta_p = theta 2^(P-1-p)``: the spikes are the bits of ``clip(floor(m / theta), 0, 2^P - 1)``
+    steps   ``theta_p = theta``: as many spikes as ``clip(floor(m / theta), 0, P)``, those first
 
     a   accumulator, sum of all planes      theta   threshold, 1 or more      F   fraction bits
     m   membrane, in units of 2^-F, from v  s       spike                     p   plane, 0 first
@@ -24,7 +24,7 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.fire import FireUnit, fire_cost, fire_unit, give_signs, reached
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
-from s2nn_hw.network.neurons.program import Program, Slot
+from s2nn_hw.network.neurons.program import Action, Program
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import RADIX, Planes
 
@@ -64,6 +64,11 @@ class Quantized(Neuron):
             )
 
     @property
+    def plain(self) -> bool:  # type: ignore[override]  # one step is a threshold
+        """Whether it is the threshold neuron."""
+        return self.steps == 1
+
+    @property
     def step_count(self) -> int:
         """Steps of a frame."""
         return self.steps
@@ -96,7 +101,7 @@ class Quantized(Neuron):
         return reached(-start, self.fraction, low, high) if self.steps == 1 else start
 
     def program(self, planes: Planes, low: np.ndarray, high: np.ndarray) -> Program:
-        """Return the slots behind the last plane, one fewer than planes leave.
+        """Return the actions behind the last plane, one fewer than planes leave.
 
         From ``m - theta_p`` to ``m' - theta_(p+1)``: with a spike the next threshold goes, without one this one comes
         back.
@@ -104,8 +109,8 @@ class Quantized(Neuron):
         start, levels = self.offsets(low, high), self.levels()
         if self.steps == 1:
             return Program(start)
-        behind = tuple(Slot(this - after, -after, emits=True) for this, after in pairwise(levels))
-        return Program(start, behind=behind, shift=self.fraction)
+        after = tuple(Action(this - following, -following, emits=True) for this, following in pairwise(levels))
+        return Program(start, after=after, shift=self.fraction)
 
     def unit(self, shape: UnitShape) -> FireUnit:
         """Return the circuit that collects the planes."""
