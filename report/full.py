@@ -28,6 +28,7 @@ from s2nn_hw.report.sections.latency import limiting, rate, timeline, times
 from s2nn_hw.report.sections.layers import LayerRow, board_estimate, layer_rows, layers_table
 from s2nn_hw.report.sections.logic import logic_section
 from s2nn_hw.report.sections.measure import SEQUENCE, Measured, measure
+from s2nn_hw.report.sections.overview import input_overview
 from s2nn_hw.report.sections.resources import resources
 
 
@@ -91,7 +92,7 @@ def _network(network: Network, rows: Sequence[LayerRow], data_set: str | None) -
     return {
         "name": network.name,
         "digest": network.digest,
-        "input": {"shape": list(network.input.shape), "bits": network.input.bits},
+        "input": input_overview(network),
         "classes": list(network.classes),
         "data_set": named if isinstance(named, str) else None,
         "synapses": quantity(sum(row.stage.synapses for row in rows), "weights", "setting"),

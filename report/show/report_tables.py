@@ -24,6 +24,9 @@ def print_report(data: Json, console: Console) -> None:
         console.print(line)
     console.print(_layer_table(data))
     print_logic(data["logic"], console)
+    planes = _planes_table(data["layers"]["rows"])
+    if planes is not None:
+        console.print(planes)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
         console.print(
@@ -155,6 +158,18 @@ def _layer_table(data: Json) -> Table:
     if limits.get("input"):
         table.add_row("input", *[""] * 7, percent(limits["input"]), "")
     return table
+
+
+def _planes_table(rows: list[Json]) -> Table | None:
+    """Return the planes of what layers read and give, their actions and how often they fire; None where each value
+    behind the input has one plane, of pixels."""
+    if not any((row.get("planes_out") or 1) > 1 or row.get("code") == "steps" for row in rows):
+        return None
+    heads = ("layer", "planes in", "code", "planes out", "actions, cycles", "spikes out", "of all that could be")
+    columns = ("name", "planes", "code", "planes_out", "actions", "spikes_out")
+    return make_table(
+        "planes, per image", heads, [(*cells(row, *columns), percent(row.get("spike_rate"))) for row in rows]
+    )
 
 
 def _time_table(data: Json) -> Table:
