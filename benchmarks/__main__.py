@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import adders, cycles, generate, golden, page, paths, simulation, statistics, unrolled
+from benchmarks import adders, cycles, generate, golden, page, paths, planes, simulation, statistics, unrolled
 from benchmarks.frame import Benchmark, Setting, find_images, publish
 from benchmarks.growth import Growth, References
 from benchmarks.synthesis import Estimates, Lanes
@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "references": References(),
     "growth": Growth(),
     "paths": paths,
+    "planes": planes,
 }
 
 

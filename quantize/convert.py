@@ -28,12 +28,19 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.integrate import Integrate
+from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
+from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, weight_limit
 from s2nn_hw.quantize.connection import Connection
-from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer, FloatReadout, FloatSynapse
-from s2nn_hw.quantize.float_values import Step, added, batched, fired, joined, pixels
-from s2nn_hw.quantize.products import product, windows_of
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
+from s2nn_hw.quantize.float_neurons import FloatFire, FloatReadout
+from s2nn_hw.quantize.float_values import Step, added, batched, entering, fired, joined, pixels
+from s2nn_hw.quantize.fold_planes import fold_planes
+from s2nn_hw.quantize.products import image, product, raster, windows_of
+from s2nn_hw.quantize.spec import FRACTION
+from s2nn_hw.quantize.steps import step_weights
 
 CLIPS = np.linspace(0.15, 1.0, 35)  # shares of the largest |w| that the clip search tries
 MAX_THRESHOLD = 2**30
@@ -55,8 +62,16 @@ class Calibration:
 
     def add(self, layer: FloatLayer, before: Step, after: Step) -> None:
         """Run ``layer``, ``before`` and ``after`` quantisation, on the values of its sources."""
-        self.floats[layer.name] = batched(before, self.graph, [self.floats[s] for s in layer.sources])
-        self.integers[layer.name] = batched(after, self.graph, [self.integers[s] for s in layer.sources])
+        planes = self.graph.planes[layer.name]
+        self.floats[layer.name] = batched(before, self.graph, planes, [self.floats[s] for s in layer.sources])
+        self.integers[layer.name] = batched(after, self.graph, planes, [self.integers[s] for s in layer.sources])
+
+    def multiplied(self, layer: FloatLayer) -> tuple[list[Tensor], list[Tensor]]:
+        """Return what the synapses of ``layer`` multiply of each source, of the float graph and of the integers."""
+        planes, stepwise = self.graph.reads(layer), self.graph.stepwise(layer)
+        kept = ([values[s] for s in layer.sources] for values in (self.floats, self.integers))
+        floats, integers = ([torch.cat(planes.split(x)) if stepwise else planes.numbers(x) for x in xs] for xs in kept)
+        return floats, integers
 
 
 @dataclass(frozen=True)
@@ -95,14 +110,15 @@ def _converted(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibrat
     """Return the integer layer of ``layer`` with weights of ``bits``; ``values`` gets what it gives."""
     try:
         if isinstance(layer.neuron, FloatReadout):
-            return _readout(layer, layer.neuron, bits, values)
+            return _readout(graph, layer, layer.neuron, bits, values)
         if layer.neuron is not None:
-            made, before, after = _fire(graph, layer, bits, values)
+            made, after = _fire(graph, layer, bits, values)
+            before = fired(graph, layer)
         else:
             join = layer.synapses[0]
             assert not isinstance(join, FloatSynapse)
             made = Layer(layer.name, (join,), None, layer.sources)
-            before = after = joined(join)
+            before = after = joined(join, graph.reads(layer))
     except UserError as error:
         raise UserError(f"layer {layer.name}: {error}") from None
     if values is not None:
@@ -110,29 +126,39 @@ def _converted(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibrat
     return made
 
 
-def _readout(layer: FloatLayer, neuron: FloatReadout, bits: int, values: Calibration | None) -> Layer:
-    found = quantised(layer, bits, values)
-    bias = (torch.tensor(neuron.bias).double() - found.shift) / found.scale.double()[0]
+def _readout(graph: FloatGraph, layer: FloatLayer, own: FloatReadout, bits: int, values: Calibration | None) -> Layer:
+    found, bias = quantised(layer, bits, values), torch.tensor(own.bias).double()
+    if own.leak:
+        bias = bias / step_weights(graph.reads(layer).count, own.leak).sum() * (1 << FRACTION)
+        bias = (bias - found.shift * (1 << FRACTION)) / found.scale.double()[0]
+    else:
+        bias = (bias - found.shift) / found.scale.double()[0]
     if bias.abs().max() > MAX_THRESHOLD:
         raise UserError("the bias is too large for the scale of the weights")
-    return Layer(
-        layer.name, _tables(layer, found.levels, bits), Readout(bias.round().numpy().astype(np.int32)), layer.sources
-    )
+    table = bias.round().numpy().astype(np.int32)
+    neuron = LeakyReadout(table, graph.reads(layer).count, own.leak, FRACTION) if own.leak else Readout(table)
+    return Layer(layer.name, _tables(layer, found.levels, bits), neuron, layer.sources)
 
 
-def _fire(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibration | None) -> tuple[Layer, Step, Step]:
-    """Return the integer layer, and the functions of sources to spikes of ``layer`` and of the integer layer."""
-    peak = graph.input.peak if layer.sources[0] == INPUT else 1
-    levels, thresholds = fold(layer, quantised(layer, bits, values), peak)
-    axes = len(graph.shapes[layer.name]) - 1
-    limits = torch.tensor(thresholds).reshape(-1, *[1] * axes)
+def _fire(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibration | None) -> tuple[Layer, Step]:
+    """Return the integer layer, and its function of the sources' values to what leaves it."""
+    neuron: Fire | Quantized | Integrate
+    peak, found = 1 if graph.stepwise(layer) else graph.reads(layer).peak, quantised(layer, bits, values)
+    if isinstance(layer.neuron, FloatFire):
+        levels, thresholds = fold(layer, found, peak)
+        neuron = Fire(thresholds)
+    else:
+        levels, neuron = fold_planes(layer, *turned(layer, found), peak)
+    shape, seen, split = graph.shapes[layer.name], entering(graph, layer), graph.stepwise(layer)
 
     def after(*inputs: Tensor) -> Tensor:
-        parts = [product(s.connection, x, w.to(x.dtype)) for s, x, w in zip(layer.tables, inputs, levels, strict=True)]
-        return added([part.round() for part in parts]) >= limits
+        xs = [seen(x) for x in inputs]
+        parts = [product(s.connection, x, w.to(x.dtype)) for s, x, w in zip(layer.tables, xs, levels, strict=True)]
+        sums = raster(added([part.round() for part in parts])).to(torch.int64)
+        steps = list(sums.unflatten(0, (neuron.step_count, -1))) if split else [sums]
+        return image(neuron.frame(None, steps)[1], shape)
 
-    made = Layer(layer.name, _tables(layer, levels, bits), Fire(thresholds), layer.sources)
-    return made, fired(layer), after
+    return Layer(layer.name, _tables(layer, levels, bits), neuron, layer.sources), after
 
 
 def _tables(layer: FloatLayer, levels: list[Tensor], bits: int) -> tuple[Dense | Conv2d | PooledDense, ...]:
@@ -169,7 +195,7 @@ def quantised(layer: FloatLayer, bits: int, values: Calibration | None = None) -
     assert values is not None  # convert asks for it
     weights = [(table if step is None else table * step).double() for table in rows]
     hows = [table.connection for table in layer.tables]
-    ys, xs = ([kept[s] for s in layer.sources] for kept in (values.integers, values.floats))
+    xs, ys = values.multiplied(layer)
     shared = isinstance(layer.neuron, FloatReadout)
     found = [
         clip_search(part, bits, seen, shared=shared)
@@ -233,6 +259,29 @@ def clip_search(weight: Tensor, bits: int, inputs: Tensor, *, shared: bool = Fal
     return best[0], best[1]
 
 
+def turned(layer: FloatLayer, found: Quantised) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Return ``(levels, slope, offset)`` of a hidden layer: integers whose rows are turned where gamma is negative, and
+    float64 ``(neurons,)``, so that what the batch norm gives is ``slope a + offset`` of their sum ``a``.
+
+    ``found``: its integer weights, whose shift is added to the mean. The slope is not negative.
+    """
+    assert layer.neuron is not None
+    assert not isinstance(layer.neuron, FloatReadout)
+    norm, scale = layer.neuron.norm, found.scale.double()[:, 0]
+    gamma, beta, mean, variance = (torch.tensor(array).double() for array in norm.arrays)
+    factor = gamma / (variance + norm.epsilon).sqrt()
+    levels = [torch.where(gamma[:, None] < 0, -table, table) for table in found.levels]
+    if layer.lowest_terms:
+        shared = _divisors(levels[0])
+        levels, scale = [levels[0] / shared[:, None]], scale * shared
+    return levels, factor.abs() * scale, beta - factor * (mean + found.shift)
+
+
+def _divisors(levels: Tensor) -> Tensor:
+    """Return the largest divisor, at least 1, that the integers of each row of ``levels`` share, int64."""
+    return torch.tensor(np.gcd.reduce(levels.numpy().astype(np.int64), axis=1)).clamp(min=1)
+
+
 def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], np.ndarray]:
     """Return ``(levels, thresholds)`` of a hidden layer: turned integers, and int32 ``(neurons,)``.
 
@@ -244,12 +293,12 @@ def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], 
     gamma, beta, mean, variance = (torch.tensor(array).double() for array in norm.arrays)
     std = (variance + norm.epsilon).sqrt()
     theta = mean + found.shift + (u_th - beta) * std / torch.where(gamma == 0, 1.0, gamma)
-    turned = gamma < 0
-    levels = [torch.where(turned[:, None], -table, table) for table in found.levels]
+    negative = gamma < 0
+    levels = [torch.where(negative[:, None], -table, table) for table in found.levels]
     if layer.lowest_terms:  # few weights often share a divisor: smaller ones give the same spikes
-        shared = torch.tensor(np.gcd.reduce(levels[0].numpy().astype(np.int64), axis=1)).clamp(min=1)
+        shared = _divisors(levels[0])
         levels, scale = [levels[0] / shared[:, None]], scale * shared[:, None]
-    reach = (torch.where(turned, -theta, theta) / scale.double()[:, 0]).ceil().numpy()
+    reach = (torch.where(negative, -theta, theta) / scale.double()[:, 0]).ceil().numpy()
     low = peak * added([table.clamp(max=0).sum(dim=1) for table in levels]).numpy()
     high = peak * added([table.clamp(min=0).sum(dim=1) for table in levels]).numpy()
     constant = np.where(beta.numpy() >= u_th, low, high + 1)

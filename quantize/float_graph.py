@@ -1,10 +1,13 @@
 """The float graph: what every source of weights hands to the quantizer, arrays and settings alone, and checks itself.
 
-    neuron    ``s = 1[gamma (a - mean) / sqrt(variance + epsilon) + beta >= threshold]``
+    neuron    ``s = 1[u >= threshold]``,  ``u = gamma (a - mean) / sqrt(variance + epsilon) + beta``
     readout   ``y = a + bias``;  class = argmax y
     sum       ``a = scale * sum over the sources of W x``
 
-    x   spikes {0, 1}, or raw k-bit pixels 0 .. 2^k-1 where the input is read
+    Other neurons: :mod:`s2nn_hw.quantize.float_neurons`.
+
+    x   spikes {0, 1}, raw k-bit pixels 0 .. 2^k-1 where the input is read, or what the planes of a value stand for;
+        of neurons that integrate over spikes of steps, and of a readout that leaks, those of one step
     W   float weights without a ``scale`` (the quantizer looks for one); with it integers, whose bits are then kept
 
 An image is ``(rows, columns, channels)`` and is flattened in that order before dense weights. Layers are in the order
@@ -14,108 +17,18 @@ in which they are computed, the readout last.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.layer import INPUT, Input
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapses import MaxPool, Or, image_shape, weight_limit
 from s2nn_hw.quantize.connection import Connection, Shape
+from s2nn_hw.quantize.float_neurons import Firing, FloatReadout, freeze
 
 DENSE = Connection()
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def _frozen(what: str, array: np.ndarray) -> np.ndarray:
-    """Return a read-only copy of ``array``; :class:`UserError` unless it holds finite floats."""
-    if not isinstance(array, np.ndarray) or array.dtype not in FLOATS or not array.size:
-        raise UserError(f"{what} must be an array of float32 or float64, not {getattr(array, 'dtype', type(array))}")
-    if not np.isfinite(array).all():
-        raise UserError(f"{what} must be finite")
-    frozen = array.copy()
-    frozen.setflags(write=False)
-    return frozen
-
-
-def _freeze(record: Any, *names: str) -> None:
-    for name in names:
-        object.__setattr__(record, name, _frozen(name, getattr(record, name)))
-
-
-@dataclass(frozen=True, eq=False)
-class Norm:
-    """What stands behind the sum: ``gamma (a - mean) / sqrt(variance + epsilon) + beta``, each ``(channels,)``."""
-
-    gamma: np.ndarray
-    beta: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
-    epsilon: float = 0.0
-
-    def __post_init__(self) -> None:
-        _freeze(self, "gamma", "beta", "mean", "variance")
-        shapes = {array.shape for array in self.arrays}
-        if len(shapes) > 1 or self.gamma.ndim != 1:
-            raise UserError(f"gamma, beta, mean and variance must have one shape (channels,), not {sorted(shapes)}")
-        if not math.isfinite(self.epsilon) or self.epsilon < 0 or self.variance.min() < 0:
-            raise UserError("variance and epsilon must not be negative")
-        if not (self.variance + self.epsilon).all():
-            raise UserError("variance + epsilon must be positive")
-
-    @classmethod
-    def affine(cls, factor: np.ndarray, shift: np.ndarray) -> Self:
-        """Return the norm that is ``factor a + shift``: a bias alone is a ``factor`` of ones."""
-        return cls(factor, shift, np.zeros_like(factor), np.ones_like(factor))
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """gamma, beta, mean and variance."""
-        return self.gamma, self.beta, self.mean, self.variance
-
-
-@dataclass(frozen=True, eq=False)
-class FloatFire:
-    """A spike where the ``norm`` of the sum reaches ``threshold``, one for all (other ones go into ``norm.beta``)."""
-
-    norm: Norm
-    threshold: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.threshold):
-            raise UserError(f"the threshold must be a number, not {self.threshold!r}")
-
-    @property
-    def size(self) -> int:
-        """Channels."""
-        return len(self.norm.gamma)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All that is float."""
-        return self.norm.arrays
-
-
-@dataclass(frozen=True, eq=False)
-class FloatReadout:
-    """Scores without a spike: ``bias`` ``(classes,)`` in units of the scores."""
-
-    bias: np.ndarray
-
-    def __post_init__(self) -> None:
-        _freeze(self, "bias")
-        if self.bias.ndim != 1:
-            raise UserError(f"bias must have shape (classes,), not {self.bias.shape}")
-
-    @property
-    def size(self) -> int:
-        """Classes."""
-        return len(self.bias)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All that is float."""
-        return (self.bias,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +45,7 @@ class FloatSynapse:
     connection: Connection = DENSE
 
     def __post_init__(self) -> None:
-        _freeze(self, "weights")
+        freeze(self, "weights")
         if isinstance(self.bits, bool) or not isinstance(self.bits, int) or not 1 <= self.bits <= 8:
             raise UserError(f"weight bits must be an integer from 1 to 8, not {quoted(self.bits)}")
 
@@ -176,15 +89,15 @@ class FloatLayer:
     name            of the layer, and of the integer network's
     sources         names of earlier layers, or :data:`INPUT`; one a table, of an OR two or more
     synapses        a :class:`FloatSynapse` a source; or one :class:`MaxPool` or :class:`Or` without ``neuron``
-    neuron          :class:`FloatFire`, :class:`FloatReadout`, or None
+    neuron          a :data:`Firing`, :class:`FloatReadout`, or None
     scale           ``(neurons,)``, or ``(1,)`` for all, as a readout wants it; None where weights are float
     lowest_terms    whether a divisor that all integer weights of a neuron share is taken out (few inputs of many)
     """
 
     name: str
     sources: tuple[str, ...]
-    synapses: tuple[FloatSynapse, ...] | tuple[MaxPool] | tuple[Or]
-    neuron: FloatFire | FloatReadout | None = None
+    synapses: tuple[FloatSynapse, ...] | tuple[MaxPool | Or]
+    neuron: Firing | FloatReadout | None = None
     scale: np.ndarray | None = None
     lowest_terms: bool = False
 
@@ -209,7 +122,7 @@ class FloatLayer:
             raise UserError("lowest terms are for neurons with one table")
         if self.scale is None:
             return
-        _freeze(self, "scale")
+        freeze(self, "scale")
         wanted = [(1,)] if isinstance(self.neuron, FloatReadout) else [(1,), (self.neuron.size,)]
         if self.scale.shape not in wanted or self.scale.min() <= 0:
             raise UserError(f"scale must be positive, of shape {' or '.join(map(str, wanted))}, not {self.scale.shape}")
@@ -249,15 +162,20 @@ class FloatGraph:
     classes: tuple[str, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(init=False)
+    planes: dict[str, Planes] = field(init=False)
 
     def __post_init__(self) -> None:
         shapes: dict[str, Shape] = {INPUT: self.input.shape}
+        planes = {INPUT: self.input.planes}
         for layer in self.layers:
             try:
                 shapes[layer.name] = self._shape(layer, shapes)
             except UserError as error:
                 raise UserError(f"layer {layer.name}: {error}") from None
+            if not isinstance(layer.neuron, FloatReadout):
+                planes[layer.name] = layer.neuron.planes if layer.neuron else planes[layer.sources[0]]
         object.__setattr__(self, "shapes", shapes)
+        object.__setattr__(self, "planes", planes)
         if not self.layers or shapes[self.layers[-1].name] != (len(self.classes),):
             raise UserError(f"network {self.name}: the readout must give a score for each of its classes")
         kinds = {array.dtype for array in self._arrays()}
@@ -278,6 +196,17 @@ class FloatGraph:
         if isinstance(layer.neuron, FloatReadout) != (layer is self.layers[-1]):
             raise UserError("the last layer, and only that one, must be a readout")
         return layer.output_shape([shapes[source] for source in layer.sources])
+
+    def reads(self, layer: FloatLayer) -> Planes:
+        """Return the planes of what ``layer`` reads."""
+        return self.planes[layer.sources[0]]
+
+    def stepwise(self, layer: FloatLayer) -> bool:
+        """Return whether the sums of ``layer`` are those of each step."""
+        neuron = layer.neuron
+        if neuron is None or self.reads(layer).radix:
+            return False
+        return neuron.leak > 0 if isinstance(neuron, FloatReadout) else not neuron.two_phase
 
     def _arrays(self) -> list[np.ndarray]:
         found: list[np.ndarray] = []
@@ -304,5 +233,9 @@ class FloatGraph:
 
     @property
     def largest(self) -> int:
-        """Values of the largest layer, the input apart."""
-        return max(math.prod(self.shapes[layer.name]) for layer in self.layers)
+        """Values of the largest layer, the input apart; those of each step count."""
+        return max(math.prod(self.shapes[layer.name]) * self._copies(layer) for layer in self.layers)
+
+    def _copies(self, layer: FloatLayer) -> int:
+        planes = self.planes.get(layer.name)
+        return planes.count if planes and not planes.radix else 1

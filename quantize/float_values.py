@@ -8,11 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw.network.layer import Input
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapses import MaxPool, Or, image_shape
-from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer
+from s2nn_hw.quantize.float_neurons import Firing, FloatFire, FloatQuantized, FloatReadout
 from s2nn_hw.quantize.products import image, max_pool, product, union
+from s2nn_hw.quantize.steps import simulate
 
-Step = Callable[..., Tensor]  # from the value of each source to what a layer gives
+Step = Callable[..., Tensor]  # from the value of each source to what a layer gives: values of planes, integers
+Seen = Callable[[Tensor], Tensor]  # from such a value to what is multiplied
 MOST_VALUES = 1 << 24  # of a layer, over the images that go through at a time
 MOST_IMAGES = 1000
 
@@ -23,23 +27,51 @@ def pixels(images: np.ndarray, entering: Input) -> Tensor:
     return image(torch.tensor(images >> (8 - entering.bits)).flatten(1), shape)
 
 
-def fired(layer: FloatLayer) -> Step:
-    """Return the function from the sources' values to the spikes of ``layer``, which has neurons."""
-    neuron = layer.neuron
-    assert isinstance(neuron, FloatFire)
+def fired(graph: FloatGraph, layer: FloatLayer) -> Step:
+    """Return the function from the sources' values to what leaves ``layer`` of ``graph``, which has neurons."""
+    neuron, stepwise, seen = layer.neuron, graph.stepwise(layer), entering(graph, layer)
+    assert neuron is not None
+    assert not isinstance(neuron, FloatReadout)
     gamma, beta, mean, variance = map(torch.tensor, neuron.norm.arrays)
     tables = [torch.tensor(table.rows) for table in layer.tables]
     scale = None if layer.scale is None else torch.tensor(layer.scale)
 
     def step(*values: Tensor) -> Tensor:
-        parts = [product(s.connection, x, w) for s, x, w in zip(layer.tables, values, tables, strict=True)]
+        xs = [seen(x) for x in values]
+        parts = [product(s.connection, x, w) for s, x, w in zip(layer.tables, xs, tables, strict=True)]
         total = added(parts)
         if scale is not None:  # of integers, but for libraries that transform convolutions
             total = total.round() * scale.reshape(-1, *[1] * (total.ndim - 2))
         u = functional.batch_norm(total, mean, variance, gamma, beta, False, 0.0, neuron.norm.epsilon)
-        return u >= neuron.threshold
+        return leaving(neuron, u, stepwise=stepwise)
 
     return step
+
+
+def leaving(neuron: Firing, u: Tensor, *, stepwise: bool) -> Tensor:
+    """Return what ``neuron`` makes of ``u``, ``(batch, ...)`` or, if ``stepwise``, ``(steps * batch, ...)``: values of
+    its planes, ``(batch, ...)``."""
+    if isinstance(neuron, FloatFire):
+        return u >= neuron.threshold
+    planes = neuron.planes
+    if isinstance(neuron, FloatQuantized):
+        numbers = (u / neuron.width + neuron.start).floor().clamp(0, planes.peak)
+        return numbers if planes.radix else planes.packed([numbers > step for step in range(planes.count)])
+    currents = u.unflatten(0, (planes.count, -1)) if stepwise else u.expand(planes.count, *u.shape)
+    level = neuron.level * neuron.threshold
+    return planes.packed(list(simulate(currents, neuron.threshold, neuron, lambda m: (m >= level).to(m.dtype))))
+
+
+def entering(graph: FloatGraph, layer: FloatLayer) -> Seen:
+    """Return the function from a value that ``layer`` reads to what its synapses multiply, in the type of ``graph``.
+
+    That is the numbers that the planes stand for, or, where sums are those of each step, the spikes ``(steps * batch,
+    ...)``, the first step in front.
+    """
+    planes, kind = graph.reads(layer), torch.float64 if graph.dtype == np.float64 else torch.float32
+    if graph.stepwise(layer):
+        return lambda x: torch.cat(planes.split(x)).to(kind)
+    return lambda x: planes.numbers(x).to(kind)
 
 
 def added(parts: Sequence[Tensor]) -> Tensor:
@@ -50,17 +82,21 @@ def added(parts: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def joined(join: MaxPool | Or) -> Step:
-    """Return the function from the sources' spikes to those of ``join``."""
+def joined(join: MaxPool | Or, planes: Planes) -> Step:
+    """Return the function from the sources' values, of ``planes``, to those of ``join``."""
     if not join.slides:
         return lambda *values: union(values)
     size, stride, padding = join.kernel[0], join.stride, join.padding
-    return lambda x: max_pool(x, size, stride or size, padding)
+
+    def pool(x: Tensor) -> Tensor:
+        return max_pool(x.float(), size, stride or size, padding)
+
+    return pool if planes.radix else lambda x: planes.packed([pool(spikes) for spikes in planes.split(x)])
 
 
-def batched(step: Step, graph: FloatGraph, values: Sequence[Tensor]) -> Tensor:
-    """Return ``step`` of ``values`` as uint8, a limited number of images at a time."""
-    kind = torch.float64 if graph.dtype == np.float64 else torch.float32
+def batched(step: Step, graph: FloatGraph, planes: Planes, values: Sequence[Tensor]) -> Tensor:
+    """Return ``step`` of ``values``, values of ``planes``, a limited number of images at a time."""
+    kind = torch.uint8 if planes.count <= 8 else torch.int32  # as Planes.packed
     size = max(1, min(MOST_IMAGES, MOST_VALUES // graph.largest))
     groups = zip(*(value.split(size) for value in values), strict=True)
-    return torch.cat([step(*(part.to(kind) for part in group)).to(torch.uint8) for group in groups])
+    return torch.cat([step(*group).to(kind) for group in groups])

@@ -6,14 +6,17 @@ from torch import Tensor
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input
-from s2nn_hw.network.synapses import MaxPool, Or
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer, FloatReadout, FloatSynapse, Norm
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
+from s2nn_hw.quantize.float_neurons import Firing, FloatFire, FloatIntegrate, FloatQuantized, FloatReadout, Norm
 from s2nn_hw.quantize.graph import Node
 from s2nn_hw.quantize.layers import Hidden, Readout
+from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron
 from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.shapes import joint
+from s2nn_hw.quantize.steps import Steps
 
 
 def float_graph(checkpoint: Checkpoint) -> FloatGraph:
@@ -37,9 +40,7 @@ def float_graph(checkpoint: Checkpoint) -> FloatGraph:
 
 
 def _joined(node: Node) -> FloatLayer:
-    if node.kind == "or":
-        return FloatLayer(node.name, node.sources, (Or(),))
-    return FloatLayer(node.name, node.sources, (MaxPool(node.kernel, node.stride, node.padding),))
+    return FloatLayer(node.name, node.sources, (joint(node),))
 
 
 def _weighted(node: Node, module: Hidden | Readout) -> FloatLayer:
@@ -54,18 +55,26 @@ def _weighted(node: Node, module: Hidden | Readout) -> FloatLayer:
         for tap, table in zip(node.taps, weights, strict=True)
     )
     lowest_terms = isinstance(module, Hidden) and node.taps[0].fan_in is not None
-    return FloatLayer(node.name, node.sources, tables, _neuron(module), scale, lowest_terms)
+    return FloatLayer(node.name, node.sources, tables, _neuron(module, node), scale, lowest_terms)
 
 
-def _neuron(module: Hidden | Readout) -> FloatFire | FloatReadout:
+def _neuron(module: Hidden | Readout, node: Node) -> Firing | FloatReadout:
     if isinstance(module, Readout):
-        return FloatReadout(_array(module.bias))
-    norm, neuron = module.norm, module.neuron
-    assert isinstance(neuron, Neuron)  # a teacher, which has another, is not quantised
+        return FloatReadout(_array(module.bias), node.leak or 0)
+    norm, neuron, spec = module.norm, module.neuron, node.spec
     assert norm.running_mean is not None  # a batch norm of ours keeps both
     assert norm.running_var is not None
     gamma, beta, mean, variance = map(_array, (norm.weight, norm.bias, norm.running_mean, norm.running_var))
-    return FloatFire(Norm(gamma, beta, mean, variance, norm.eps), neuron.threshold)
+    found = Norm(gamma, beta, mean, variance, norm.eps)
+    if isinstance(neuron, Levels):
+        return FloatQuantized(found, spec.width, spec.planes, fraction=spec.fraction)
+    if isinstance(neuron, Steps):
+        threshold = float(neuron.least())
+        return FloatIntegrate(
+            found, threshold, spec.planes, spec.leak, spec.reset, spec.start, spec.level, spec.fraction
+        )
+    assert isinstance(neuron, Neuron)  # a teacher, which has another, is not quantised
+    return FloatFire(found, neuron.threshold)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -8,19 +8,23 @@ by kind; the pool that ``pool`` puts behind a layer is called NAME_pool and is w
 import math
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.quantize.connection import Connection, Shape, swept
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.settings import Layer, Readout, Recipe
+from s2nn_hw.quantize.settings import Layer, Neuron, Readout, Recipe
+from s2nn_hw.quantize.spec import OWN, PLAIN, NeuronSpec, check_table, resolve
 
 INPUT, READOUT = "input", "readout"
 STEM = {"dense": "hidden", "conv": "conv", "maxpool": "pool", "or": "or"}
 WANTED = {"dense": ("neurons", "bits"), "conv": ("channels", "kernel", "bits"), "maxpool": ("kernel",), "or": ("from",)}
+NEURON = ("neuron", *OWN)
 KNOWN = {
-    "dense": ("neurons", "bits", "from", "fan_in", "window"),
+    "dense": ("neurons", "bits", "from", "fan_in", "window", *NEURON),
     "conv": (
+        *NEURON,
         "channels",
         "kernel",
         "stride",
@@ -83,7 +87,8 @@ class Tap:
 class Node:
     """One layer: ``kind`` "fire" or "readout" with ``taps`` into one accumulator, or "maxpool", or "or" without.
 
-    ``shape``: of what it gives. A max pool has ``kernel``, ``stride``, ``padding``.
+    ``shape``: of what it gives. A max pool has ``kernel``, ``stride``, ``padding``. ``reads``: the planes of its
+    sources, ``planes``: of what it gives, which ``spec`` says of its neurons. ``leak``: of a readout.
     """
 
     name: str
@@ -94,6 +99,24 @@ class Node:
     kernel: int = 1
     stride: int = 1
     padding: int = 0
+    spec: NeuronSpec = PLAIN
+    reads: Planes = PLAIN.planes
+    leak: int | None = None
+
+    @property
+    def planes(self) -> Planes:
+        """What leaves: of its neurons, or, where spikes are only joined, what it reads."""
+        return self.spec.planes if self.taps else self.reads
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether its sums are those of each step, not of all planes."""
+        return bool(self.taps) and self.kind != READOUT and not (self.spec.two_phase or self.reads.radix)
+
+    @property
+    def copies(self) -> int:
+        """How often a tensor holds each value: once a step of neurons that integrate."""
+        return 1 if self.planes.radix else self.planes.count
 
 
 def nodes(recipe: Recipe) -> list[Node]:
@@ -101,6 +124,7 @@ def nodes(recipe: Recipe) -> list[Node]:
     info = sets.data_set(recipe.data.set)
     shape = info.shape if len(info.shape) != 2 else (*info.shape, 1)
     shapes: dict[str, Shape] = {INPUT: shape}
+    planes = {INPUT: Planes(recipe.data.pixel_bits)}
     found: list[Node] = []
     counts: dict[str, int] = {}
     last = INPUT
@@ -109,21 +133,29 @@ def nodes(recipe: Recipe) -> list[Node]:
         name = layer.name if layer.name is not None else f"{STEM[layer.kind]}{counts[layer.kind]}"
         try:
             _check_keys(layer)
-            for node in _layer(layer, name, _sources(layer, last, shapes), shapes):
-                _check_name(node.name, shapes)
-                shapes[node.name], last = node.shape, node.name
+            for plain in _layer(layer, name, _sources(layer, last, shapes), shapes):
+                _check_name(plain.name, shapes)
+                node = replace(plain, reads=planes[plain.sources[0]], spec=_spec(recipe.neuron, layer))
+                shapes[node.name], planes[node.name], last = node.shape, node.planes, node.name
                 found.append(node)
         except UserError as error:
             raise UserError(f"layer {name}: {error}") from None
     try:
-        found.append(_readout(recipe.readout, last, shapes[last], len(info.classes)))
+        readout = _readout(recipe.readout, last, shapes[last], len(info.classes))
+        found.append(replace(readout, reads=planes[last], leak=recipe.readout.leak))
     except UserError as error:
         raise UserError(f"layer {READOUT}: {error}") from None
+    check_table(recipe.neuron, {node.spec.kind for node in found[:-1] if node.taps})
     read = {source for node in found for source in node.sources}
     for node in found[:-1]:
         if node.name not in read:
             raise UserError(f"layer {node.name}: no layer reads it")
     return found
+
+
+def _spec(table: Neuron, layer: Layer) -> NeuronSpec:
+    """Return the neurons of ``layer``; of one that only joins spikes there are none, and nothing is asked."""
+    return resolve(table, layer) if layer.kind in ("dense", "conv") else PLAIN
 
 
 def _check_keys(layer: Layer) -> None:

@@ -1,10 +1,10 @@
-"""Torch modules of a single-step spiking network, with weights fake-quantised to integers times a scale.
+"""Torch modules of a spiking network, with weights fake-quantised to integers times a scale.
 
     hidden    ``s = neuron(batch_norm(scale_m * sum_n W_mn x_n))``      one scale per neuron (output channel)
     readout   ``y = scale * (sum_n W_mn x_n + B_m)``                    one scale for all classes, so argmax holds
 
     W, B   integers of ``bits`` bits, ``W = round(w / scale)`` clipped to the symmetric range
-    x      spikes {0, 1}, or raw k-bit pixels 0 .. 2^k-1 in the first layer
+    x      spikes {0, 1}, raw k-bit pixels 0 .. 2^k-1 in the first layer, or what the planes of a value stand for
 
 A convolution's sum runs over its window, and over the shortcut's source too where there is one: both add integers
 of one scale, which the main weights set. Weight gradients pass through the rounding unchanged (straight-through)
@@ -19,7 +19,7 @@ Images are torch's ``(batch, channel, row, column)``, in channels-last memory; a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,10 @@ from torch.nn import functional
 from s2nn_hw.network.synapses import weight_limit
 from s2nn_hw.quantize.fan_in import windows
 from s2nn_hw.quantize.graph import INPUT, Node, Tap
+from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.products import image, max_pool, product, raster, union
+from s2nn_hw.quantize.spec import FIRE
+from s2nn_hw.quantize.steps import step_weights
 
 # Clip (largest level * scale) in units of mean |w|, per bits. Near the least squared error from 4 bits up; wider
 # below, which rounds more weights to 0: that trained to a lower loss on MNIST. A checkpoint keeps its own.
@@ -181,7 +184,7 @@ class Hidden(nn.Module):
 
     def __init__(self, node: Node, neuron: nn.Module, *, quantised: bool = True) -> None:
         super().__init__()
-        self.name, self.quantised = node.name, quantised
+        self.name, self.quantised, self.fraction, self.rounds = node.name, quantised, node.spec.fraction, False
         self.linear = Synapse(node.taps[0], quantised=quantised)
         self.shortcut = Synapse(node.taps[1], quantised=quantised) if len(node.taps) > 1 else None
         channels = node.shape[-1]
@@ -220,9 +223,15 @@ class Hidden(nn.Module):
             sums = sums.round()  # integers but for libraries that transform convolutions
         return self.norm(sums * scale.reshape(-1, *[1] * (sums.ndim - 2)))
 
+    def fire(self, u: Tensor) -> Tensor:
+        """Return what the neuron makes of ``u``; while training ``rounds``, with thresholds and biases of integers."""
+        if not (self.rounds and self.training and self.quantised):
+            return self.neuron(u)
+        return self.neuron(u, Grid.of(self.norm, self.linear.scale(), self.fraction))
+
     def forward(self, *values: Tensor) -> Tensor:
         """Return the spikes."""
-        return self.neuron(self.membrane(*values))
+        return self.fire(self.membrane(*values))
 
 
 class Groups(nn.Module):
@@ -255,13 +264,13 @@ class Groups(nn.Module):
 
 
 class Readout(nn.Module):
-    """Synapses and bias without a spike: spikes to ``(batch, classes)`` scores."""
+    """Synapses and bias without a spike: values to ``(batch, classes)`` scores; ``peak``: the largest value."""
 
     linear: Groups | Synapse
 
-    def __init__(self, tap: Tap, *, quantised: bool = True) -> None:
+    def __init__(self, tap: Tap, *, quantised: bool = True, peak: float = 1) -> None:
         super().__init__()
-        self.quantised, self.area = quantised, tap.pool[0] * tap.pool[1]
+        self.quantised, self.area = quantised, tap.pool[0] * tap.pool[1] * peak
         self.linear = Groups(tap) if tap.grouped else Synapse(tap, shared=True, quantised=quantised)
         self.bias = nn.Parameter(torch.zeros(tap.outputs), requires_grad=not tap.grouped)  # groups: a plain count
 
@@ -271,7 +280,7 @@ class Readout(nn.Module):
         return [self.linear]
 
     def levels(self) -> tuple[list[Tensor], Tensor]:
-        """Return ``(levels, scale)`` as :meth:`Hidden.levels`; an average's division is in the scale."""
+        """Return ``(levels, scale)`` as :meth:`Hidden.levels`; divisions by area and peak are in the scale."""
         levels, scale = self.linear.levels()
         return [levels], scale / self.area
 
@@ -293,20 +302,25 @@ class Readout(nn.Module):
 class SpikingNetwork(nn.Module):
     """The graph of ``nodes`` (:func:`s2nn_hw.quantize.graph.nodes`); ``forward`` takes raw pixels ``(batch, pixels)``.
 
-    ``neuron``: what stands behind each batch norm, for the float teacher a ReLU.
+    ``neuron``: what stands behind the batch norm of a node, for the float teacher a ReLU. A value of several steps is
+    ``(steps * batch, ...)``, the first step in front; of other planes it is the number that they stand for.
     """
 
-    def __init__(self, nodes: Sequence[Node], neuron: nn.Module, *, quantised: bool = True) -> None:
+    def __init__(self, nodes: Sequence[Node], neuron: Callable[[Node], nn.Module], *, quantised: bool = True) -> None:
         super().__init__()
-        self.nodes = nodes
+        self.nodes, last = nodes, nodes[-1]
         fire = [node for node in nodes if node.kind == "fire"]
-        self.hidden = nn.ModuleList(Hidden(node, neuron, quantised=quantised) for node in fire)
-        self.readout = Readout(nodes[-1].taps[0], quantised=quantised)
+        self.hidden = nn.ModuleList(Hidden(node, neuron(node), quantised=quantised) for node in fire)
+        peak = float(step_weights(last.reads.count, last.leak).sum()) if last.leak else last.reads.peak
+        self.readout = Readout(last.taps[0], quantised=quantised, peak=peak)
+        self.planes = {INPUT: nodes[0].reads} | {node.name: node.planes for node in nodes}
         self.taps = [tap for node in nodes for tap in node.taps]
         self.shape = next(tap.shape for tap in self.taps if tap.source == INPUT)
         # a max pool that alone reads a layer may go before its neuron: the same spikes with less work
         readers = [source for node in nodes for source in node.sources]
-        self.pools = {n.sources[0]: n for n in nodes if n.kind == "maxpool" and readers.count(n.sources[0]) == 1}
+        alone = [n for n in nodes if n.kind == "maxpool" and readers.count(n.sources[0]) == 1]
+        stepwise = {n.name for n in fire if not n.spec.two_phase}
+        self.pools = {n.sources[0]: n for n in alone if n.sources[0] not in stepwise}
 
     @property
     def fires(self) -> list[Hidden]:
@@ -318,35 +332,53 @@ class SpikingNetwork(nn.Module):
         """The layers with weights, the readout last."""
         return [*self.fires, self.readout]
 
+    def round_from(self, progress: float) -> None:
+        """Let layers round whose neurons do so in training at the share ``progress`` of the epochs."""
+        for node, layer in zip((n for n in self.nodes if n.kind == "fire"), self.fires, strict=True):
+            layer.rounds = node.spec.kind != FIRE and progress >= node.spec.round_from
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the scores ``(batch, classes)``."""
         return self.trace(pixels)[0]
 
     def trace(self, pixels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return scores ``(batch, classes)`` and the spikes of each layer by name, images as torch orders them.
+        """Return scores ``(batch, classes)`` and the values of each layer by name, images as torch orders them.
 
         In training, layers whose spikes a max pool alone reads are left out.
         """
         values, hidden = {INPUT: image(pixels, self.shape)}, iter(self.fires)
         for node in self.nodes[:-1]:
-            sources = [values[source] for source in node.sources if source in values]
+            sources = [self._seen(node, s, values[s]) for s in node.sources if s in values]
             if node.kind == "fire":
                 layer = next(hidden)
                 u = layer.membrane(*sources)
                 pool = self.pools.get(node.name) if self.training else None
                 if pool is None:
-                    values[node.name] = layer.neuron(u)
+                    values[node.name] = layer.fire(u)
                 else:
-                    values[pool.name] = layer.neuron(max_pool(u, pool.kernel, pool.stride, pool.padding))
+                    values[pool.name] = layer.fire(max_pool(u, pool.kernel, pool.stride, pool.padding))
             elif node.name not in values:
                 if node.kind == "maxpool":
                     values[node.name] = max_pool(sources[0], node.kernel, node.stride, node.padding)
                 else:
                     values[node.name] = union(sources)
         with torch.autocast(pixels.device.type, enabled=False):
-            scores = self.readout(values[self.nodes[-1].sources[0]].to(self.readout.bias.dtype))
+            last = self.nodes[-1]
+            seen = self._seen(last, last.sources[0], values[last.sources[0]])
+            scores = self.readout(seen.to(self.readout.bias.dtype))
         del values[INPUT]
         return scores, values
+
+    def _seen(self, node: Node, source: str, x: Tensor) -> Tensor:
+        """Return what the synapses of ``node`` multiply of the value ``x`` of ``source``."""
+        planes = self.planes[source]
+        if planes.radix or node.stepwise or not node.taps:
+            return x
+        steps = x.unflatten(0, (planes.count, -1))
+        if not node.leak:
+            return steps.sum(dim=0)
+        weights = step_weights(planes.count, node.leak).to(x)
+        return torch.tensordot(weights, steps, dims=1)
 
     def loads(self) -> list[tuple[str, int, float]]:
         """Return ``(source, values, fan_out)`` of every tap that spikes enter: what a spike there costs."""

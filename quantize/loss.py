@@ -28,9 +28,13 @@ class _Total(torch.autograd.Function):
 
 
 def activity(model: SpikingNetwork, trace: Mapping[str, Tensor], measure: str) -> Tensor:
-    """Return the penalised activity of a batch's spikes ``trace``, 0 (none) to 1 (every neuron every time)."""
+    """Return the penalised activity of a batch's spikes ``trace``, 0 (none) to 1 (every neuron every time).
+
+    A number counts as its share of the largest one.
+    """
     loads = [(name, size, fan_out if measure == "synaptic_operations" else 1) for name, size, fan_out in model.loads()]
-    cost = sum(weight * _Total.apply(trace[name]) / len(trace[name]) for name, _, weight in loads)
+    peaks = {name: planes.peak if planes.radix else 1 for name, planes in model.planes.items()}
+    cost = sum(weight / peaks[name] * _Total.apply(trace[name]) / len(trace[name]) for name, _, weight in loads)
     return cost / sum(size * weight for _, size, weight in loads)
 
 

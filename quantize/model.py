@@ -3,12 +3,16 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.network.planes import Planes
+from s2nn_hw.quantize.graph import Node, nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
+from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron, Surrogate
 from s2nn_hw.quantize.settings import Recipe
+from s2nn_hw.quantize.spec import FIRE, QUANTIZED
+from s2nn_hw.quantize.steps import Steps
 
 EVALUATE_BATCH = 2000
 EVALUATE_VALUES = 1 << 24  # of a layer, over the images evaluated at a time
@@ -19,12 +23,27 @@ def build(recipe: Recipe) -> SpikingNetwork:
     torch.manual_seed(recipe.training.seed)
     neuron = recipe.neuron
     surrogate = Surrogate(neuron.surrogate, neuron.alpha, neuron.beta)
-    return SpikingNetwork(nodes(recipe), Neuron(surrogate, neuron.threshold), quantised=recipe.training.fake_quantise)
+    fire = Neuron(surrogate, neuron.threshold)
+
+    def made(node: Node) -> nn.Module:
+        if node.spec.kind == QUANTIZED:
+            return Levels(node.spec)
+        return fire if node.spec.kind == FIRE else Steps(node.spec, surrogate, stepwise=node.stepwise)
+
+    return SpikingNetwork(nodes(recipe), made, quantised=recipe.training.fake_quantise)
 
 
 def encode(images: Tensor, bits: int) -> Tensor:
     """Return the top ``bits`` bits of uint8 ``images`` ``(batch, ...)`` as float ``(batch, pixels)``."""
     return (images >> (8 - bits)).flatten(1).float()
+
+
+def ones(planes: Planes, values: Tensor) -> Tensor:
+    """Return how many planes of each of the ``values`` of :meth:`.SpikingNetwork.trace` are 1."""
+    if not planes.radix or planes.count == 1:
+        return values  # spikes, or how many
+    whole = values.to(torch.int32)
+    return torch.stack([(whole >> plane) & 1 for plane in range(planes.count)]).sum(dim=0)
 
 
 def evaluate(model: SpikingNetwork, images: Tensor, labels: Tensor, bits: int) -> tuple[float, dict[str, float]]:
@@ -38,10 +57,10 @@ def evaluate(model: SpikingNetwork, images: Tensor, labels: Tensor, bits: int) -
             scores, trace = model.trace(encode(part, bits))
             right += int((scores.argmax(dim=1) == wanted).sum())
             for name, values in trace.items():
-                spikes[name] = spikes.get(name, 0) + int(values.sum())
+                spikes[name] = spikes.get(name, 0) + int(ones(model.planes[name], values).sum())
     return right / len(images), {name: count / len(images) for name, count in spikes.items()}
 
 
 def batch_size(model: SpikingNetwork, most: int) -> int:
     """Return how many images, at most ``most``, go through ``model`` at a time with memory to spare."""
-    return max(1, min(most, EVALUATE_VALUES // max(math.prod(node.shape) for node in model.nodes)))
+    return max(1, min(most, EVALUATE_VALUES // max(math.prod(node.shape) * node.copies for node in model.nodes)))

@@ -113,6 +113,12 @@ class Surrogate:
         return _Spike.apply(x, 0.0, 1.0, self)
 
 
+def spike(u: Tensor, threshold: float, unit: float, surrogate: Surrogate) -> Tensor:
+    """Return spikes ``1[u >= threshold]`` in the dtype and shape of ``u``; backwards ``surrogate`` at ``(u - threshold)
+    / unit``."""
+    return _Spike.apply(u, threshold, unit, surrogate)
+
+
 class Neuron(nn.Module):
     """``(batch, neurons)`` membrane inputs to spikes of the same shape; ``threshold`` is ``u_th``."""
 

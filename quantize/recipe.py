@@ -13,9 +13,12 @@ from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.settings import Layer, Recipe, limits
 from s2nn_hw.quantize.shapes import check_shapes
+from s2nn_hw.quantize.spec import EVERY
 from s2nn_hw.texts import read_toml
 
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
+# keys that are younger than their table, and the value with which they are not written
+LATER: dict[str, dict[str, Any]] = {"neuron": {"kind": "fire"} | dict.fromkeys(EVERY), "readout": {"leak": None}}
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -64,6 +67,8 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
     ]
     left_out = () if recipe.as_trained_elsewhere else ("weights",)  # as before there was such a table
     table = dataclasses.asdict(recipe) | {"layers": layers}
+    for part, later in LATER.items():  # as before there were such keys
+        table[part] = {k: v for k, v in table[part].items() if k not in later or v != later[k]}
     return {key: value for key, value in table.items() if key not in left_out}
 
 

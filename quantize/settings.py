@@ -4,10 +4,14 @@ from dataclasses import MISSING, Field, dataclass, field
 from typing import Any
 
 from s2nn_hw.network.layer import INPUT_BITS
+from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
+from s2nn_hw.network.neurons.tables import MAX_FRACTION
+from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS
 from s2nn_hw.quantize.data.sets import SETS
 from s2nn_hw.quantize.neuron import SURROGATES
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
+NEURONS = ("fire", "quantized", "integrate")
 LIMITS = "limits"  # key of a field's metadata
 
 
@@ -73,7 +77,8 @@ class Layer:
     size behind it). ``maxpool``: ``kernel``, ``stride`` (default the kernel), ``padding``. ``or``: two or more sources
     in ``from``. ``shortcut`` on a ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1
     convolution of ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless
-    ``shortcut_kind`` is "conv"), else all to all with the stride that fits.
+    ``shortcut_kind`` is "conv"), else all to all with the stride that fits. ``neuron`` is the kind of this layer's
+    neurons, and ``planes``, ``code``, ``steps``, ``leak``, ``reset`` are theirs, instead of :class:`Neuron`'s.
     """
 
     name: str | None = _within(None)
@@ -92,6 +97,12 @@ class Layer:
     shortcut: str | None = _within(None)
     shortcut_kind: str | None = _within(None, choices=("identity", "conv"))
     shortcut_bits: int | None = _within(None, 1, 8)
+    neuron: str | None = _within(None, choices=NEURONS)
+    planes: int | None = _within(None, 1, MAX_STEPS)
+    code: str | None = _within(None, choices=(RADIX, STEPS))
+    steps: int | None = _within(None, 1, MAX_STEPS)
+    leak: int | None = _within(None, 0, MAX_LEAK)
+    reset: str | None = _within(None, choices=RESETS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,24 +110,43 @@ class Readout:
     """``average``: side of the squares of the last image that are averaged first (1: none), or "global".
 
     ``groups``: nothing is trained, each class counts the spikes of its own equal share of the last layer's neurons.
-    ``fan_in``: live inputs of each class, as in :class:`Layer`.
+    ``fan_in``: live inputs of each class, as in :class:`Layer`. ``leak``: k of scores that leak by 2^-k in each step of
+    neurons that integrate, so that late spikes count more.
     """
 
     bits: int = _within(low=1, high=8)
     average: int | str = _within(1, 1, 1 << 8)
     groups: bool = _within(False)
     fan_in: int | None = _within(None, 1, 1 << 16)
+    leak: int | None = _within(None, 1, MAX_LEAK)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neuron:
     """Surrogate gradient and threshold; see :mod:`s2nn_hw.quantize.neuron`. ``alpha`` left out means the surrogate's
-    own."""
+    own.
+
+    ``kind`` and the keys behind it: see :mod:`s2nn_hw.quantize.spec`, which has the defaults. ``quantized``:
+    ``planes`` of ``code``. ``integrate``: ``steps``, ``leak`` (k of 2^-k), ``reset``, ``start`` and ``level`` (shares
+    of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight. ``round_from``: the
+    share of the epochs from which on training sees thresholds and biases as those tables have them.
+    """
 
     surrogate: str = _within("s2nn", choices=tuple(SURROGATES))
     alpha: float | None = _within(None, 1e-3, 1e3)
     beta: float = _within(1.0, 1e-3, 1e3)
     threshold: float = _within(1.0, -1e3, 1e3)
+    kind: str = _within("fire", choices=NEURONS)
+    planes: int | None = _within(None, 1, MAX_STEPS)
+    code: str | None = _within(None, choices=(RADIX, STEPS))
+    steps: int | None = _within(None, 1, MAX_STEPS)
+    leak: int | None = _within(None, 0, MAX_LEAK)
+    reset: str | None = _within(None, choices=RESETS)
+    fraction: int | None = _within(None, 0, MAX_FRACTION)
+    start: float | None = _within(None, 0, 1)
+    level: float | None = _within(None, 0.05, 1)
+    gradient: str | None = _within(None, choices=("surrogate", "dsr"))
+    round_from: float | None = _within(None, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import MAX_TABLE_BYTES
-from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense
+from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool, PooledDense
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.graph import Node, Tap
+from s2nn_hw.quantize.graph import READOUT, Node, Tap
 from s2nn_hw.quantize.settings import Recipe
 
 
@@ -22,7 +22,8 @@ def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
     info, room = sets.data_set(recipe.data.set), MAX_TABLE_BYTES
     layers: list[Layer] = []
     for node in nodes:
-        room -= sum(math.prod(tap.weight_shape) for tap in node.taps) + 4 * (node.shape[-1] if node.taps else 0)
+        tables = 0 if not node.taps else 1 if node.kind == READOUT else len(node.spec.integer(1).tables)
+        room -= sum(math.prod(tap.weight_shape) for tap in node.taps) + 4 * tables * node.shape[-1]
         if room < 0:
             raise UserError(f"layer {node.name}: with it the tables have more than {MAX_TABLE_BYTES:,} bytes")
         try:
@@ -34,11 +35,22 @@ def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
 
 def _layer(node: Node) -> Layer:
     if not node.taps:
-        join: MaxPool | Or = Or() if node.kind == "or" else MaxPool(node.kernel, node.stride, node.padding)
-        return Layer(node.name, (join,), None, node.sources)
-    table = np.zeros(node.shape[-1], np.int32)
-    neuron = Readout(table) if node.kind == "readout" else Fire(table)
+        return Layer(node.name, (joint(node),), None, node.sources)
+    size = node.shape[-1]
+    neuron = _readout(node, size) if node.kind == READOUT else node.spec.integer(size)
     return Layer(node.name, tuple(map(_synapse, node.taps)), neuron, node.sources)
+
+
+def joint(node: Node) -> MaxPool | Or:
+    """Return what joins the spikes of ``node``, which has no weights: of steps each step for itself."""
+    if node.kind == "or":
+        return Or()
+    return (MaxPool if node.reads.radix else OrPool)(node.kernel, node.stride, node.padding)
+
+
+def _readout(node: Node, size: int) -> Readout | LeakyReadout:
+    table = np.zeros(size, np.int32)
+    return Readout(table) if node.leak is None else LeakyReadout(table, node.reads.count, node.leak)
 
 
 def _synapse(tap: Tap) -> Dense | Conv2d | PooledDense:

@@ -11,6 +11,7 @@ from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.synapses import Synapse, image_shape
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
@@ -73,8 +74,8 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
         part, wanted = images[start : start + 500], labels[start : start + 500]
         out = network.forward(part, trace="spikes")
         right += int((out.classes.numpy() == wanted).sum())
-        for name, values in ({INPUT: np.bitwise_count(network.encode(part))} | out.spikes).items():
-            ones[name] = ones.get(name, 0) + np.asarray(values).sum(axis=0, dtype=np.int64) / count
+        for name, values in ({INPUT: network.encode(part)} | out.spikes).items():
+            ones[name] = ones.get(name, 0) + np.bitwise_count(np.asarray(values)).sum(axis=0, dtype=np.int64) / count
     rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
     spikes = {name: float(values.sum()) for name, values in ones.items()}
     input_ones = spikes.pop(INPUT)
@@ -103,7 +104,7 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
     neuron = layer.neuron
     assert neuron  # it has weights
     settings = neuron.table
-    offset = -settings if neuron.fires else settings
+    quiet, full = (_given(network, layer, extreme) for extreme in (high, low))
     reads = [
         float(ones[source] @ times_read(synapse, network.shapes[source])) * synapse.neurons / synapse.groups
         for synapse, source in zip(layer.synapses, layer.sources, strict=True)
@@ -118,13 +119,40 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
         sparsity=round(float((weights == 0).mean()), 5),
         table=neuron.table_name,
         table_range=(int(settings.min()), int(settings.max())),
-        accumulator_bits=max(_signed_bits(n) for n in (low, high, low + offset, high + offset)),
+        accumulator_bits=_accumulator_bits(layer, low, high),
         memory_bits=sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
         active_inputs=round(float(sum(ones[source].sum() for source in layer.sources)), 3),
         synaptic_operations=round(sum(reads), 1),
-        neurons_always=int((settings <= low).sum()) if neuron.fires else 0,
-        neurons_never=int((settings > high).sum()) if neuron.fires else 0,
+        neurons_always=int((full == (1 << neuron.planes.count) - 1).sum()) if neuron.fires else 0,
+        neurons_never=int((quiet == 0).sum()) if neuron.fires else 0,
     )
+
+
+def _given(network: Network, layer: Layer, sums: np.ndarray) -> np.ndarray:
+    """Return what leaves the neurons of ``layer``, ``(neurons,)``, where ``sums`` are those of every step."""
+    wide = torch.tensor(sums)[None]
+    steps = network.read(layer).count if network.stepwise(layer) else 1
+    return layer.own_neuron.frame(layer.own_neuron.start(wide.shape), [wide] * steps)[1][0].numpy()
+
+
+def _accumulator_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
+    """Return the bits of a signed number that holds sums in ``low .. high`` and what the neurons make of them.
+
+    That is the distance from the threshold, of each step: at most ``|v| + |theta| + n (|z| + |R|)`` of neurons that
+    integrate, ``z`` the largest sum with its bias and ``n`` the steps, or ``2^k`` if they leak and those are fewer.
+    """
+    neuron = layer.own_neuron
+    if neuron.plain:
+        offset = -neuron.table if neuron.fires else neuron.table
+        return max(_signed_bits(n) for n in (low, high, low + offset, high + offset))
+    tables = {name: np.abs(getattr(neuron, name).astype(np.int64)) for name in neuron.tables}
+    settings = {name: getattr(neuron, name) for name in neuron.settings}
+    z = (np.maximum(np.abs(low), np.abs(high)) << settings["fraction"]) + tables.get("biases", tables.get("bias", 0))
+    if isinstance(neuron, Quantized):
+        return _signed_bits(z + tables["starts"] + neuron.levels()[0])
+    times = min(neuron.step_count, 1 << settings["leak"]) if settings["leak"] else neuron.step_count
+    drop = tables.get("resets", 0)
+    return _signed_bits(times * (z + drop) + tables.get("starts", 0) + tables.get("thresholds", 0) + times)
 
 
 def _signed_bits(values: np.ndarray) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,8 +16,9 @@ from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.graph import nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.precision import mixed
-from s2nn_hw.quantize.settings import Layer, Recipe
+from s2nn_hw.quantize.settings import Layer, Neuron, Recipe
 from s2nn_hw.quantize.settings import Teacher as Options
+from s2nn_hw.quantize.spec import OWN
 
 DROPOUT = 0.3
 
@@ -42,8 +44,10 @@ class GraphTeacher(nn.Module):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        wide = [_widened(layer, recipe.teacher.width) for layer in recipe.layers]
-        self.graph = SpikingNetwork(nodes(dataclasses.replace(recipe, layers=tuple(wide))), nn.ReLU(), quantised=False)
+        wide = tuple(_widened(layer, recipe.teacher.width) for layer in recipe.layers)
+        readout = dataclasses.replace(recipe.readout, leak=None)
+        plain = dataclasses.replace(recipe, layers=wide, neuron=Neuron(), readout=readout)
+        self.graph = SpikingNetwork(nodes(plain), lambda node: nn.ReLU(), quantised=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the scores."""
@@ -52,7 +56,8 @@ class GraphTeacher(nn.Module):
 
 def _widened(layer: Layer, width: int) -> Layer:
     channels, neurons = (count and count * width for count in (layer.channels, layer.neurons))
-    return dataclasses.replace(layer, channels=channels, neurons=neurons)
+    plain: dict[str, Any] = dict.fromkeys(("neuron", *OWN))
+    return dataclasses.replace(layer, channels=channels, neurons=neurons, **plain)
 
 
 def distil(loss: Tensor, scores: Tensor, hints: Tensor, options: Options) -> Tensor:

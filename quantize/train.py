@@ -30,6 +30,7 @@ from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
+from s2nn_hw.quantize.spec import fires
 from s2nn_hw.quantize.teacher import distil, make_teacher
 from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
 from s2nn_hw.terminal import terminal
@@ -85,6 +86,7 @@ def train_epoch(
     order = torch.randperm(len(images), generator=generator)
     steps = max(len(order) // training.batch, 1)
     model.train()
+    model.round_from(epoch / training.epochs)
     total = torch.zeros((), device=images.device)
     for step, chosen in enumerate(order[: steps * training.batch].tensor_split(steps)):
         if step % recipe.sparse.every == 0:
@@ -118,6 +120,7 @@ def settle(model: SpikingNetwork, images: Tensor, recipe: Recipe) -> None:
     Training leaves running averages over the last few batches, whose noise moves thresholds of coarse layers.
     """
     generator = torch.Generator().manual_seed(recipe.training.seed * 100_003 + recipe.training.epochs)
+    model.round_from(-1)  # the statistics are the float network's
     for layer in model.fires:
         layer.norm.reset_running_stats()
         layer.norm.momentum = None  # a plain average
@@ -175,6 +178,8 @@ def _check(recipe: Recipe) -> None:
         raise UserError("key 'weights' is for weights trained elsewhere, `s2nn-hw quantize --recipe`; leave it out")
     if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
         raise UserError("key 'area.lut_budget' wants dense layers only")
+    if recipe.area.lut_budget and not fires(recipe):
+        raise UserError("key 'area.lut_budget' wants neurons of kind 'fire' only")
 
 
 def _tested(run: Run) -> Tested:

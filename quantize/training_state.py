@@ -18,6 +18,7 @@ from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.sparse import predict_luts, sparse_synapses
+from s2nn_hw.quantize.spec import fires
 from s2nn_hw.records import Amount, Count, convert
 from s2nn_hw.texts import parse_json, read_json
 
@@ -31,7 +32,7 @@ class Activity:
     """Spikes of a model, an image.
 
     names                 of the layers that spike, in order
-    spikes, spike_rates   of each, and as a share of its neurons
+    spikes, spike_rates   of each (ones of all planes, or of all steps), and by its neurons
     synaptic_operations   that spikes cause, edges of images apart; the pixels' come on top
     luts                  the estimate, None unless the recipe is sparse or has a budget
     """
@@ -46,7 +47,7 @@ class Activity:
     def of(cls, model: SpikingNetwork, recipe: Recipe, spikes: Mapping[str, float]) -> Self:
         """Return the activity of ``model`` with mean ``spikes`` per image by layer name."""
         sizes = {node.name: math.prod(node.shape) for node in model.nodes}
-        estimated = sparse_synapses(model) or recipe.area.lut_budget
+        estimated = (sparse_synapses(model) or recipe.area.lut_budget) and fires(recipe)
         return cls(
             tuple(spikes),
             tuple(round(count, 3) for count in spikes.values()),

@@ -15,7 +15,8 @@ from s2nn_hw.network.synapses import weight_limit
 from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from s2nn_hw.quantize.convert import clip_search, convert, fold, needs_calibration, quantised
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.float_graph import FloatFire, FloatLayer, FloatSynapse, Norm
+from s2nn_hw.quantize.float_graph import FloatLayer, FloatSynapse
+from s2nn_hw.quantize.float_neurons import FloatFire, Norm
 from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.recipe import from_dict

@@ -8,7 +8,8 @@ from s2nn_hw.network.layer import Input
 from s2nn_hw.network.synapses import MaxPool, Or
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.convert import convert, needs_calibration
-from s2nn_hw.quantize.float_graph import FloatFire, FloatGraph, FloatLayer, FloatReadout, FloatSynapse, Norm
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
+from s2nn_hw.quantize.float_neurons import FloatFire, FloatReadout, Norm
 
 CONV = Connection("conv", (3, 3), padding=1)
 IDENTITY = Connection("conv", groups=2)

@@ -1,0 +1,84 @@
+"""Batch norm and threshold of neurons of several planes or steps as integer tables, in units of ``2^-F`` weights.
+
+What the batch norm gives is ``u = g a + c`` of the integer sum ``a``, ``g >= 0`` (the quantizer turns rows round). Over
+``g 2^-F`` a threshold ``th`` is ``theta = th 2^F / g`` and ``c`` is ``c 2^F / g``:
+
+    quantized   ``floor((v + 2^F a) / theta)``,   ``v = start theta + c 2^F / g``,   theta the width of a level
+    integrate   ``theta = level th 2^F / g``,  ``R = th 2^F / g``,  ``v = start R``,  ``b = c 2^F / g``; with leak
+                theta and R are multiples of ``2^k``
+
+each rounded to the nearest integer. Where ``g`` is 0, or so small that the sum can hardly change what leaves, ``g`` is
+taken as large as makes of all that the sum can be a ``2^-10`` of theta; v and b are no further out than what
+all sums make of them the same spikes.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.neurons.integrate import Integrate
+from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.quantize.float_graph import FloatLayer
+from s2nn_hw.quantize.float_neurons import FloatIntegrate, FloatQuantized
+
+MAX_TABLE = 2**29
+FLAT = 1 << 10  # thresholds beyond so many times what the sum can be are all the same
+
+
+def fold_planes(
+    layer: FloatLayer, levels: list[Tensor], slope: Tensor, offset: Tensor, peak: int
+) -> tuple[list[Tensor], Quantized | Integrate]:
+    """Return ``levels``, and the integer neurons of ``layer`` behind their sums.
+
+    ``levels``: integers ``(neurons, weights of a neuron)`` of each table; ``slope``, ``offset``: g and c, float64
+    ``(neurons,)``; ``peak``: the largest input value of one sum.
+    """
+    neuron = layer.neuron
+    assert isinstance(neuron, FloatQuantized | FloatIntegrate)
+    rows = np.concatenate([table.numpy() for table in levels], axis=1)
+    low, high = peak * np.clip(rows, None, 0).sum(axis=1), peak * np.clip(rows, 0, None).sum(axis=1)
+    one = float(1 << neuron.fraction)
+    low, high = low * one, high * one
+    size = neuron.width if isinstance(neuron, FloatQuantized) else neuron.threshold
+    most = np.minimum(FLAT * (high - low + one), MAX_TABLE // (neuron.planes.peak + 1))
+    whole = np.minimum(size * one / np.maximum(slope.numpy(), 1e-300), most)  # size in units of the accumulator
+    bias = whole * (offset.numpy() / size)
+    if isinstance(neuron, FloatQuantized):
+        return levels, _quantized(neuron, whole, bias, low, high)
+    return levels, _integrate(neuron, whole, bias, low, high)
+
+
+def _quantized(
+    neuron: FloatQuantized, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Quantized:
+    """Return the neurons; ``whole``: the width of a level, ``bias``: c, ``low``, ``high``: of sums, in fractions."""
+    thetas = np.maximum(np.rint(whole), 1)
+    starts = np.clip(np.rint(bias + neuron.start * whole), -high - 1, neuron.planes.peak * thetas - low)
+    return Quantized(_table(thetas), _table(starts), neuron.planes.count, neuron.planes.code, neuron.fraction)
+
+
+def _integrate(
+    neuron: FloatIntegrate, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Integrate:
+    """Return the neurons, as :func:`_quantized`; ``whole``: the threshold."""
+    step, soft = 1 << neuron.leak, neuron.reset == "soft"
+    resets = np.maximum(np.rint(whole / step), 1) * step
+    thetas = np.maximum(np.rint(neuron.level * whole / step), 1) * step
+    far = (neuron.planes.count + 1) * (resets + thetas)
+    biases = np.clip(np.rint(bias), -high - far, far - low)
+    return Integrate(
+        _table(thetas),
+        _table(resets if soft else 0 * resets),
+        _table(biases),
+        _table(np.rint(neuron.start * whole)),
+        neuron.planes.count,
+        neuron.leak,
+        neuron.fraction,
+        neuron.reset,
+    )
+
+
+def _table(values: np.ndarray) -> np.ndarray:
+    if np.abs(values).max() > 2**30:
+        raise UserError(f"accumulators reach beyond {2**30}, the largest threshold")
+    return values.astype(np.int32)
