@@ -10,6 +10,9 @@ from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.tables import cells, make_table, percent, span, text
 
 
+SHOWN = ("leak", "fraction", "reset")  # of a neuron's settings; the others are its planes
+
+
 def print_overview(data: Json, console: Console) -> None:
     """Print what ``overview.overview`` returned."""
     shape = " x ".join(map(str, data["input"]["shape"]))
@@ -51,14 +54,14 @@ def print_planes(rows: Sequence[Json], console: Console) -> None:
     rows = [row for row in rows if row["neuron"] or row["planes_out"]]
     if not any(row["settings"] or (row["planes_out"] or 1) > 1 or row["code"] == "steps" for row in rows):
         return
-    heads = ("layer", "neuron", "reads", "gives", "settings", "actions between planes", "after the last")
+    heads = ("layer", "neuron", "reads", "gives", "settings", "between planes", "after the last")
     table = [
         (
             row["name"],
             row["neuron"],
             planes(row["planes"], row["code"]),
             planes(row["planes_out"], row["code_out"]) if row["planes_out"] else "scores",
-            ", ".join(f"{name} {value}" for name, value in row["settings"].items()),
+            ", ".join(f"{name} {value}" for name, value in row["settings"].items() if name in SHOWN and value) or None,
             row["actions_between_planes"],
             row["actions_after_planes"],
         )

@@ -27,6 +27,7 @@ def print_report(data: Json, console: Console) -> None:
     planes = _planes_table(data["layers"]["rows"])
     if planes is not None:
         console.print(planes)
+    print_forms(data.get("forms"), console)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
         console.print(
@@ -170,6 +171,22 @@ def _planes_table(rows: list[Json]) -> Table | None:
     return make_table(
         "planes, per image", heads, [(*cells(row, *columns), percent(row.get("spike_rate"))) for row in rows]
     )
+
+
+def print_forms(forms: Json | None, console: Console) -> None:
+    """Print what literal time costs: both forms of a network whose counts may be numbers."""
+    if forms is None:
+        return
+    heads = ("form", "planes", "latency", "interval", "LUTs", "nJ of arithmetic")
+    columns = ("latency", "interval", "luts", "energy_nj")
+    rows = [
+        (row["name"] + (" (this)" if row["this"] else ""), ", ".join(row["planes"]), *cells(row, *columns))
+        for row in forms["rows"]
+    ]
+    first = forms["rows"][0]
+    ratios = ["-" if first[f"{name}_ratio"] is None else f"{first[f'{name}_ratio']:.2f}" for name in columns]
+    rows.append(("what literal time costs, times", "", *ratios))
+    console.print(make_table(f"counts as steps and as bits ({forms['columns']['latency']['by']})", heads, rows))
 
 
 def _time_table(data: Json) -> Table:
