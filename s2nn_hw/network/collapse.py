@@ -4,7 +4,7 @@
     collapsed   ``quantized`` of code radix, K planes: the same number, ``clip(floor(m / theta), 0, 2^K - 1)``
 
 Who reads such a layer must take the sum over all planes (``two_phase``), or the largest count: spikes of ``quantized``
-come first in their frame, so the OR of each step over a cell (``orpool``) has the spikes of the cell's largest count, as
+come first in their frame, so the OR of each step over a cell (``orpool``) has the spikes of its largest count, as
 ``maxpool`` has the largest number. Then every sum behind is the same integer, and so is every score.
 """
 
