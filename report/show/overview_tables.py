@@ -9,7 +9,6 @@ from s2nn_hw.errors import counted, listed
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.tables import cells, make_table, percent, span, text
 
-
 SHOWN = ("leak", "fraction", "reset")  # of a neuron's settings; the others are its planes
 
 
