@@ -87,7 +87,14 @@ def test_other_arrays_are_one_line(place, command):
         refused(command("report", "net.s2nn", *images), text)
         refused(command("plan", "net.s2nn", "--board", "arty_a7", *images), text)
         refused(command("selftest", "net.s2nn", "--simulate", "--vectors", "4", *images), text.split(" not ")[0])
-    refused(command("report", "net.s2nn"), "does not say which data set it is for; give --images X.npy")
+    refused(command("report", "net.s2nn", "--labels", "y.npy"), "labels y.npy need --images X.npy beside them")
+
+
+def test_random_events_stand_in_where_no_data_set_is_named(place, command):
+    code, out, err = command("report", "net.s2nn", "-o", "r.json")
+    assert code == 0, err
+    assert "100 images: random events, as no data set is named" in out
+    assert json.loads(Path("r.json").read_text())["accuracy"] is None
 
 
 def test_flat_events_and_one_channel_more(tmp_path):
