@@ -175,7 +175,7 @@ class Vectors:
 
 
 def random_frames(network: Network, count: int, seed: int = 0) -> np.ndarray:
-    """Return ``count`` random uint8 images ``(count, *shape)``, or events ``(count, steps, *shape)``, of any density."""
+    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, uint8, any density."""
     rng = np.random.default_rng(seed)
     density = rng.random((count, 1))
     if network.input.events:
