@@ -16,6 +16,7 @@ from rich.table import Table
 
 from s2nn_hw.activity_record import ActivityRecord, BoardName, Images, NetworkName, Toggles, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow, find_build
@@ -25,7 +26,6 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan, parse_plan
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.netlist.activity import (
     NETLIST,
     RECORD,
@@ -105,7 +105,7 @@ def activity(source: Path, options: Options) -> ActivityRecord:
     """
     path, build = (source, None) if not source.is_dir() else find_build(source)
     subject = _subject(source, load(path), build, options)
-    pictures, _, where = images_for(path, options.images, None, download=False)
+    pictures, _, where = frames_for(path, options.images)
     subject.network.encode(pictures[:1])
     sent = Sent(np.array(pictures[: options.frames]), where)
     identity = circuit_identity(subject.network, subject.plan, subject.flow)

@@ -9,6 +9,7 @@ import typer
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli import reporting
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
@@ -22,7 +23,6 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.sections.layers import CELL_BAND
 from s2nn_hw.terminal import Terminal
 
@@ -88,7 +88,7 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
 
 def _self_test(path: Path, network: Network, plan: Plan, wanted: Wanted) -> OtherDesign:
     """Return the design of a self-test with some of the images."""
-    images, _, where = images_for(path, wanted.images, None, download=False)
+    images, _, where = frames_for(path, wanted.images)
     vectors = Vectors.of(network, images, wanted.vectors)
     digest = hashlib.sha256(b"".join(x.tobytes() for x in (vectors.pixels, vectors.classes, vectors.scores)))
     facts = SelfTestFacts(len(vectors.pixels), where, digest.hexdigest(), 1 << ROUNDS_LOG2)

@@ -137,6 +137,27 @@ def golden(
     next_step("simulate", network, "--images", images, "-o", "simulated.npz")
 
 
+@commands.command(epilog="Example: s2nn-hw collapse counts.s2nn -o numbers.s2nn")
+def collapse(
+    network: NetworkFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Network to write.")],
+    literal: Annotated[bool, typer.Option("--literal", help="The other way: numbers become counts of spikes.")] = False,
+) -> None:
+    """Carry the counts of T = 2^K - 1 steps as numbers of K bits: the same scores from fewer planes."""
+    from s2nn_hw.network.collapse import collapse, expand
+    from s2nn_hw.network.store import load, save
+    from s2nn_hw.terminal import next_step
+
+    given = load(network)
+    made = (expand if literal else collapse)(given)
+    save(made, output)
+    changed = [name for name, planes in made.planes.items() if planes != given.planes[name]]
+    for name in changed:
+        typer.echo(f"layer {name}: {given.planes[name]} -> {made.planes[name]}")
+    typer.echo(f"{made.name}, with the scores of {given.name}, is in {output}")
+    next_step("report", output)
+
+
 @commands.command(epilog="Example: s2nn-hw verilog models/mnist-mlp.s2nn -o build/verilog --name mnist")
 def verilog(
     network: NetworkFile,

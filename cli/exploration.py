@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2nn_hw import __version__
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.explore.networks import FromNetwork, FromRecipe, Networks, Pictures, recipe_images
 from s2nn_hw.explore.objectives import parse_budget, parse_objectives, with_board
@@ -21,7 +22,6 @@ from s2nn_hw.files import held
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.board.clocking import hertz, system_clock
 from s2nn_hw.hw.facts import board_facts
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.terminal import Terminal
 
 POPULATION = 16
@@ -111,7 +111,7 @@ def _pictures(source: Path, options: Options) -> Pictures:
     """Return the images given, else the test set of the recipe or of the network in ``source``."""
     if source.suffix == ".toml" and options.images is options.labels is None:
         return Pictures(*recipe_images(source))
-    return Pictures(*images_for(source, options.images, options.labels, download=False))
+    return Pictures(*frames_for(source, options.images, options.labels))
 
 
 def _image_set(pictures: Pictures, frames: int) -> ImageSet:

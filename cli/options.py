@@ -9,7 +9,10 @@ NetworkFile = Annotated[Path, typer.Argument(metavar="NAME.s2nn", help="Integer 
 Images = Annotated[
     Path,
     typer.Option(
-        "--images", metavar="X.npy", help="uint8 images (count, *input shape), 0..255; or .npz with them as `images`."
+        "--images",
+        metavar="X.npy",
+        help="uint8 images (count, *input shape), 0..255, or events (count, steps, *input shape), "
+        "0 and 1; or .npz with them as `images`.",
     ),
 ]
 PlanFile = Annotated[
@@ -33,8 +36,8 @@ TestImages = Annotated[
     typer.Option(
         "--images",
         metavar="X.npy",
-        help="uint8 images (count, *input "
-        "shape), 0..255; else the test set of the network's data set, or the shipped sample.",
+        help="uint8 images (count, *input shape), 0..255, or events (count, steps, *input shape), 0 and 1; else the "
+        "test set of the network's data set, or the shipped sample.",
     ),
 ]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]

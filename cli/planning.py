@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.board import BoardFacts
@@ -15,7 +16,6 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.figures import PlanFigures, figures
 from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
@@ -56,7 +56,7 @@ def plan_network(path: Path, options: Options) -> None:
     clock = board.clock_mhz if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
     if target is not None and not 0 < target <= MOST_FPS:
         raise UserError(f"target must be positive, and {MOST_FPS:,.0f} frames/s at most, not {target:g}")
-    images, _, source = images_for(path, options.images, None, download=False)
+    images, _, source = frames_for(path, options.images)
     with working(f"planning {network.name} for {board.title}"):
         found = find_plan(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))
     made = figures(network, board, clock, found, target, source)

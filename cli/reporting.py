@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import GENERAL
 from s2nn_hw.family.board import BoardFacts
@@ -24,7 +25,6 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan, parse_plan
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.quantize.data.sets import known_title
 from s2nn_hw.report.energy.readings import load_readings
 from s2nn_hw.report.full import build_report
@@ -174,7 +174,7 @@ def _report(setting: Setting, options: Options) -> tuple[dict[str, Any], list[st
     network, plan, folder = setting.network, setting.plan, setting.folder
     link, activity = setting.link, _activity(setting)
     measured = load_readings(options.readings) if options.readings else None
-    images, labels, where = images_for(setting.path, options.images, options.labels, download=False)
+    images, labels, where = frames_for(setting.path, options.images, options.labels)
     given = Given(
         setting.path,
         board=setting.board.name if setting.board else None,

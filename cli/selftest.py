@@ -11,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.family import GENERAL
@@ -25,7 +26,6 @@ from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.verilog.job import Phase
 from s2nn_hw.sim.verilog.pins import exchange
 from s2nn_hw.terminal import Terminal, next_step
@@ -134,7 +134,7 @@ def simulate_self_test(path: Path | str, options: SimulationOptions, output: Out
     """
     network = load(path)
     plan = load_plan(options.plan, network) if options.plan else default_plan(network, GENERAL)
-    pictures, _, where = images_for(path, options.images, None, download=False)
+    pictures, _, where = frames_for(Path(path), options.images)
     vectors = Vectors.of(network, pictures, options.vectors)
     clock_hz = SIMULATED_BAUD * SIMULATED_CLOCKS_PER_BIT
     clocks = clocks_per_bit(clock_hz, SIMULATED_BAUD)

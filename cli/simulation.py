@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
@@ -23,7 +24,6 @@ from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
-from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.sim.verilog.runner import Outcome, Simulation
 from s2nn_hw.sim.verilog.summary import Latency, Summary, spikes_by_layer
 from s2nn_hw.sim.verilog.verify import SEQUENCE, Expected, Progressed, run_checked
@@ -132,7 +132,7 @@ def affordable(network: Network, plan: Plan, images: np.ndarray) -> int:
 def verify(network_path: Path, options: VerifyOptions) -> None:
     """Send a test set through the Verilog, back to back and alone; write and print what was compared."""
     board = find_board(options.board) if options.board else None
-    images, labels, source = images_for(network_path, options.images, options.labels, download=options.download)
+    images, labels, source = frames_for(network_path, options.images, options.labels, download=options.download)
     network = load(network_path)
     plan = load_plan(options.plan, network) if options.plan else default_plan(network, _family(board))
     network.encode(images)

@@ -1,8 +1,9 @@
 """Energy of a frame that candidates are compared by, an estimate in 45 nm: additions and reads of weights.
 
-    E = sum over layers of  (synaptic operations) e_add(a) + (bits of weights read) e_bit(bits of the memory read from)
+    E = sum over layers of  (synaptic operations + g) e_add(a) + (bits of weights read) e_bit(bits of their memory)
 
-a: bits of the widest accumulator of the layer. Reads are those of the plan: the event engine reads a row of its bank's
+a: bits of the widest accumulator of the layer; g: actions of its neurons, where they have several planes or steps.
+Reads are those of the plan: the event engine reads a row of its bank's
 memory for each spike and pass, the parallel engine the whole table. So fewer bits, sparser spikes, several banks
 (smaller memories) and no parallel engine save energy. Constants are those of :mod:`s2nn_hw.report.energy.arithmetic`,
 whose figure counts a read per operation whatever the plan. Clock, wires, spikes under way and leakage are left out: the
@@ -16,6 +17,7 @@ import numpy as np
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.design import Design
 from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
+from s2nn_hw.report.sections.overview import TimeOverview
 from s2nn_hw.report.sections.work import stage_work
 
 
@@ -37,6 +39,7 @@ def frame_energy(design: Design, ones: Sequence[np.ndarray], values: Mapping[str
     for stage, table in zip(design.stages, ones, strict=True):
         if stage.engine is not None:
             wide = int(stage.engine.accumulator_widths().max())
-            total += stage_work(design.network, stage, means).synaptic_operations * add_pj(wide)
+            acting = len(stage.positions) * stage.neurons * TimeOverview.of(design.network, stage).actions
+            total += (stage_work(design.network, stage, means).synaptic_operations + acting) * add_pj(wide)
         total += sum(bits / WORD * access_pj(memory) for bits, memory in weight_reads(stage, table))
     return round(total / 1000, 3)

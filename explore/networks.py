@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.explore.settings import Source
 from s2nn_hw.explore.space import INPUT_BITS, LayerKernel, Numbers, bits_options, network_layers, parse_numbers
-from s2nn_hw.explore.variants import CALIBRATION, make_variant, own_bits
+from s2nn_hw.explore.variants import CALIBRATION, make_variant, over_planes, own_bits
 from s2nn_hw.files import atomic_path, write_json
 from s2nn_hw.network.labels import checked_labels
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
 from s2nn_hw.records import convert
@@ -137,7 +138,12 @@ class Networks(ABC):
         save(network, path)
         write_json(path.with_suffix(".json"), asdict(VariantFile(FORMAT, 1, self._of(network), accuracy)))
         said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
-        self.console.print(f"network of {input_bits}-bit pixels and {weight_bits}-bit weights{said}")
+        entering = f"events in {input_bits} steps" if network.input.events else f"{input_bits}-bit pixels"
+        gives = {str(p) for name, p in network.planes.items() if name != INPUT and p.count > 1}
+        self.console.print(
+            f"network of {entering} and {weight_bits}-bit weights{said}"
+            + (f"; {', '.join(sorted(gives))} behind the input" if gives else "")
+        )
         return Variant(path, network.name, network.digest, accuracy)
 
     def _of(self, network: Network) -> dict[str, Any]:
@@ -172,7 +178,17 @@ class FromNetwork(Networks):
 
     def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""
-        return bits_options(input_bits, weight_bits, own_bits(self.network))
+        own = own_bits(self.network)
+        planes = over_planes(self.network)
+        if planes is None:
+            return bits_options(input_bits, weight_bits, own)
+        for option, text, bits in (("--input-bits", input_bits, own[0]), ("--weight-bits", weight_bits, own[1])):
+            if text not in (None, str(bits)):
+                raise UserError(
+                    f"{option}: layer {planes} has several planes, so the network has its {bits} and no others, "
+                    f"not {quoted(text)}; explore its recipe instead"
+                )
+        return (own[0],), (own[1],)
 
     def make(self, input_bits: int, weight_bits: int) -> Network:
         """See :class:`Networks`."""

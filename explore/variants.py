@@ -46,6 +46,12 @@ def _reduced(network: Network) -> tuple[Layer, ...]:
     return layers[:-1] or layers
 
 
+def over_planes(network: Network) -> str | None:
+    """Return the first layer with neurons that no variant can be made of, or the input of events; None: all can."""
+    others = [x.name for x in network.layers if x.neuron and x.neuron.kind not in ("fire", "readout")]
+    return INPUT if network.input.events else others[0] if others else None
+
+
 def make_variant(
     network: Network,
     *,
@@ -69,10 +75,10 @@ def make_variant(
             )
     if (input_bits, weight_bits) == (most_input, most_weights):
         return network
-    others = [x.name for x in network.layers if x.neuron and x.neuron.kind not in ("fire", "readout")]
-    if others or network.input.events:
+    planes = over_planes(network)
+    if planes is not None:
         raise UserError(
-            f"network {network.name} can't be had with fewer bits without training: layer {(others or [INPUT])[0]} has "
+            f"network {network.name} can't be had with fewer bits without training: layer {planes} has "
             "several planes; explore its recipe instead"
         )
     entering = Input(network.input.shape, input_bits)

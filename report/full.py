@@ -14,6 +14,7 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cost.estimate import Estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
+from s2nn_hw.family import GENERAL
 from s2nn_hw.hw.facts import LinkFacts
 from s2nn_hw.hw.flow.build_record import BuildRecord
 from s2nn_hw.network.labels import checked_labels
@@ -24,10 +25,12 @@ from s2nn_hw.report.known import Known
 from s2nn_hw.report.quantities import Json, quantity, significant
 from s2nn_hw.report.schema import FORMAT, VERSION
 from s2nn_hw.report.sections.bounds import bounds
+from s2nn_hw.report.sections.forms import forms_section
 from s2nn_hw.report.sections.latency import limiting, rate, timeline, times
 from s2nn_hw.report.sections.layers import LayerRow, board_estimate, layer_rows, layers_table
 from s2nn_hw.report.sections.logic import logic_section
 from s2nn_hw.report.sections.measure import SEQUENCE, Measured, measure
+from s2nn_hw.report.sections.overview import input_overview
 from s2nn_hw.report.sections.resources import resources
 
 
@@ -77,6 +80,7 @@ def build_report(
             "logic": logic_section(
                 design, known.board, interval=interval, latency=float(measured.alone.mean()), clock_mhz=mhz
             ),
+            "forms": forms_section(network, design.plan, images, known.board.family if known.board else GENERAL),
             "link": _link(known.link),
             "energy": energy_section([Part.of(row) for row in rows], known, clock_mhz=mhz, interval_cycles=interval),
             "build": _build(known.build, known.folder),
@@ -91,7 +95,7 @@ def _network(network: Network, rows: Sequence[LayerRow], data_set: str | None) -
     return {
         "name": network.name,
         "digest": network.digest,
-        "input": {"shape": list(network.input.shape), "bits": network.input.bits},
+        "input": input_overview(network),
         "classes": list(network.classes),
         "data_set": named if isinstance(named, str) else None,
         "synapses": quantity(sum(row.stage.synapses for row in rows), "weights", "setting"),

@@ -174,15 +174,21 @@ class Vectors:
         ]
 
 
-def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) -> Vectors:
-    """Return the :class:`Vectors` of ``count`` random frames."""
-    network, rng = accelerator.network, np.random.default_rng(seed)
+def random_frames(network: Network, count: int, seed: int = 0) -> np.ndarray:
+    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, uint8, any density."""
+    rng = np.random.default_rng(seed)
     density = rng.random((count, 1))
     if network.input.events:
         drawn: np.ndarray = rng.random((count, network.input.bits, network.input.size)) < density[..., None]
     else:
         drawn = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
-    images = drawn.astype(np.uint8).reshape(count, *network.input.data_shape)
+    return drawn.astype(np.uint8).reshape(count, *network.input.data_shape)
+
+
+def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) -> Vectors:
+    """Return the :class:`Vectors` of ``count`` random frames."""
+    network = accelerator.network
+    images = random_frames(network, count, seed)
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
     schedule = timing.schedule(timing.ones(inputs))

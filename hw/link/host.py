@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,9 @@ from s2nn_hw.hw.link.protocol import (
 )
 from s2nn_hw.hw.link.transfer import RETRIES, Transfer
 from s2nn_hw.hw.link.verdict import SelfTestPackets, Verdict, self_test_request
-from s2nn_hw.network.layer import Input
+from s2nn_hw.network.layer import INPUT_BITS, Input
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.planes import STEPS
 
 QUIET_POLLS = 4
 ASKS, ASK_OLDER_FROM = 20, 2
@@ -193,13 +194,23 @@ class Device:
         except Damaged:
             raise UserError(f"{self.name}: the self-test's verdict does not fit the device's own identity") from None
 
-    def encode(self, images: np.ndarray) -> npt.NDArray[np.uint8]:
-        """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``."""
+    def encode(self, images: np.ndarray) -> npt.NDArray[Any]:
+        """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``: uint8, of
+        events in more than 8 steps int32."""
         if self.network is not None:
             return self.network.encode(images)
         images = np.asarray(images)
         flat = images.reshape(len(images), int(np.prod(images.shape[1:]))) if images.ndim > 1 else images
-        return Input((self.identity.pixels,), self.identity.bits).encode(flat)
+        pixels, bits = self.identity.pixels, self.identity.bits
+        # so many values of 0 and 1 are events, step by step
+        if images.ndim > 1 and bits > 1 and flat.shape[1] == bits * pixels and images.max(initial=0) <= 1:
+            return Input((pixels,), bits, STEPS).encode(flat.reshape(len(flat), bits, pixels))
+        if bits not in INPUT_BITS:
+            raise UserError(
+                f"{self.name} takes events of {pixels:,} pixels in {bits} steps: {bits * pixels:,} values a frame "
+                f"wanted, images of shape {images.shape} came"
+            )
+        return Input((pixels,), bits).encode(flat)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -28,10 +28,11 @@ MAX_ROUNDS_UNDER_WAY = 255
 
 @dataclass(frozen=True)
 class Vectors:
-    """Frames with their golden results: ``pixels`` uint8 ``(frames, pixels)`` of as many bits as the network's input,
-    ``classes`` int64 ``(frames,)``, ``scores`` int64 ``(frames, classes)``. :class:`UserError` if they don't agree."""
+    """Frames with their golden results: ``pixels`` ``(frames, pixels)`` of as many bits as the network's input (uint8,
+    int32 beyond 8), ``classes`` int64 ``(frames,)``, ``scores`` int64 ``(frames, classes)``. :class:`UserError` if they
+    don't agree."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[Any]
     classes: npt.NDArray[np.int64]
     scores: npt.NDArray[np.int64]
 

@@ -6,8 +6,8 @@ can't be taken for another image's. So a frame is sent again as it was, and whic
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
@@ -54,7 +54,7 @@ class Transfer:
         line: Line,
         read: Callable[[], list[Packet]],
         identity: Identity,
-        pixels: npt.NDArray[np.uint8],
+        pixels: npt.NDArray[Any],
         *,
         timeout: float,
         retries: int = RETRIES,

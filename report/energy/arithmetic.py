@@ -1,15 +1,22 @@
 """Energy of the arithmetic and of its memory, an estimate: counted operations and bits times their cost in 45 nm.
 
-    this network   E = sum over layers of (S + N) * e_add(a) + (S * b + X) * e_bit(m) + N * e_bit(x)
+    this network   E = sum over layers of (S + N (1 + g)) * e_add(a) + (S * b + X) * e_bit(m) + N * p * e_bit(x)
     float, int8    E = sum over layers of C * (e_multiply + e_add) + N * e_add + (C + X) * w * e_bit + N * w * e_bit
     binary         E = sum over layers of C * k * (e_xnor + e_count) + N * e_add + (C + X) * e_bit + N * e_bit
-    T steps        T times this network, and 2 * T * N * (a + log2 T) * e_bit for the membranes
+    T steps        T times the mean plane of this network, and 2 * T * N * (a + log2 T / P) * e_bit for the membranes
 
-S: synaptic operations of real spikes, C: connections, N: neurons at all positions (one bias or threshold each), b:
-bits of a weight, a: of an accumulator, k: of a pixel (1 behind the first layer), w: of a number, X: bits of what
+S: synaptic operations of real spikes, of all planes, C: connections, N: neurons at all positions (one bias or threshold
+each), g: their actions in a frame (reset, leak, bias of a step, bits of a number: an addition each), p: planes that
+leave, P: planes of spikes that come (1 of pixels: each step sees them whole), b: bits of a weight, a: of an
+accumulator, k: bits or steps of a pixel (1 behind the first layer), w: of a number, X: bits of what
 the windows read (every tap, spike or not, once for all output channels), m and x: size of the layer's weights and of
 its input. A weight is read from memory for every operation, an accumulator stays in a register; both hold for all, but
 where this network's weights are logic nothing is read.
+
+This network keeps no membrane in memory, however many steps it has: time is innermost, and a membrane stays in its
+accumulator. The rows "SNN, T steps" are what others do, layer after layer in each of T steps. A step has as many spikes
+as a plane of this network has on average, so a network of 4 steps stands beside its own arithmetic in "SNN, 4 steps",
+with membranes in memory as the only difference, but for its actions, of which a step there has one.
 
 Constants: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, 45 nm.
 """
@@ -21,6 +28,7 @@ from itertools import pairwise
 from math import ceil, log2, prod, sqrt
 
 from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.report.quantities import Json, column, significant, table, widest
 from s2nn_hw.report.sections.layers import LayerRow
 
@@ -88,7 +96,11 @@ class Part:
     operations         synaptic operations of real spikes
     active_taps        ones read, each for every window that covers it
     neurons, channels  of the output: at all positions, and at one
-    inputs, planes     values read, and bits of each
+    inputs, planes     values read, and planes of each
+    entering           the network's input is read
+    pixels             they are pixels, whose planes are bits
+    planes_out         of a value that leaves
+    actions            of a neuron in a frame
     bits, weights      of a weight, and how many there are
     accumulator        bits of the widest
     wired              weights are logic
@@ -102,6 +114,10 @@ class Part:
     channels: int
     inputs: int
     planes: int = 1
+    entering: bool = True
+    pixels: bool = True
+    planes_out: int = 1
+    actions: int = 0
     bits: int = 0
     weights: int = 0
     accumulator: int = 0
@@ -110,7 +126,8 @@ class Part:
     @classmethod
     def of(cls, row: LayerRow) -> "Part":
         """Return that of a layer of the report."""
-        stage, weights = row.stage, row.stage.weights
+        stage, weights, entering = row.stage, row.stage.weights, row.stage.sources == (INPUT,)
+        pixels = entering and stage.time.reads.radix
         part = cls(
             name=row.name,
             connections=stage.connections,
@@ -119,17 +136,32 @@ class Part:
             neurons=prod(stage.shape),
             channels=stage.shape[-1],
             inputs=stage.inputs,
+            planes=stage.time.reads.count,
+            entering=entering,
+            pixels=pixels,
+            planes_out=stage.time.gives.count if stage.time.gives else 1,
+            actions=stage.time.actions,
             wired=stage.engine in ENGINES and ENGINES[stage.engine].constant,
         )
         if weights is None:
             return part
         return replace(
             part,
-            planes=weights.bit_planes,
+            planes=weights.bit_planes if pixels else part.planes,  # bits of pixels are wires where weights are logic
             bits=weights.bits,
             weights=weights.synapses,
             accumulator=weights.accumulator_bits[1],
         )
+
+    @property
+    def repeats(self) -> int:
+        """Planes of spikes, of which each is like a step: all but the bits of pixels."""
+        return 1 if self.pixels else self.planes
+
+    @property
+    def entering_bits(self) -> int:
+        """Bits of an input of a network whose activations are a bit: those of the input, 1 behind the first layer."""
+        return self.planes if self.entering else 1
 
     @property
     def taps(self) -> float:
@@ -196,9 +228,9 @@ def _models(parts: Sequence[Part]) -> list[Json]:
         ("this network", "additions, one per synapse and spike", _spikes),
         ("float32 ANN", "multiplications and additions, every synapse", _float),
         ("int8 ANN", "8-bit multiplications, additions, every synapse", _integer),
-        ("binary network", "XNOR and popcount, a bit per synapse and pixel bit", _binary),
+        ("binary network", "XNOR and popcount, a bit per synapse and bit or step of the input", _binary),
         *(
-            (f"SNN, {steps} steps", "additions, membranes kept from step to step", partial(_spikes, steps=steps))
+            (f"SNN, {steps} steps", "additions, membranes kept from step to step", partial(_steps, steps=steps))
             for steps in STEPS
         ),
     ]
@@ -213,23 +245,29 @@ def _models(parts: Sequence[Part]) -> list[Json]:
     return rows
 
 
-def _spikes(part: Part, steps: int = 1) -> _Cost:
-    """Return the cost where real spikes are added, over so many steps."""
-    # over several steps the sums add up, and a neuron's state waits in memory
-    width = part.accumulator + ceil(log2(steps))
-    state = (steps * part.neurons * width, part.neurons * width) if steps > 1 else (0, 0)
-    weights, inputs = part.weights * part.bits, part.inputs * part.planes
+def _spikes(part: Part) -> _Cost:
+    """Return the cost of this network: real spikes of all planes are added, and its neurons act."""
+    weights, read, outputs = part.weights * part.bits, part.taps * part.planes, part.neurons * part.planes_out
     return _cost(
-        steps * (part.operations + part.neurons),
+        part.operations + part.neurons * (1 + part.actions),
+        (PJ.int8_add, add_pj(part.accumulator), PJ.int32_add),
+        reads=() if part.wired else ((part.operations * part.bits, weights), (read, part.inputs * part.planes)),
+        writes=((outputs, outputs),),
+        stored=weights,
+    )
+
+
+def _steps(part: Part, steps: int) -> _Cost:
+    """Return the cost of so many steps, each with the spikes of a mean plane of this network."""
+    # the sums of more steps than there are planes are larger, and a neuron's state waits in memory
+    width = part.accumulator + max(0, ceil(log2(steps / part.repeats)))
+    state = (steps * part.neurons * width, part.neurons * width)
+    share, weights = steps / part.repeats, part.weights * part.bits
+    reads = (share * part.operations * part.bits, weights), (share * part.taps * part.planes, part.inputs * part.planes)
+    return _cost(
+        share * part.operations + steps * part.neurons,
         (PJ.int8_add, add_pj(width), PJ.int32_add),
-        reads=(
-            *(
-                ()
-                if part.wired
-                else ((steps * part.operations * part.bits, weights), (steps * part.taps * part.planes, inputs))
-            ),
-            state,
-        ),
+        reads=(*(() if part.wired else reads), state),
         writes=((steps * part.neurons, part.neurons), state),
         stored=weights,
     )
@@ -265,8 +303,8 @@ def _binary(part: Part) -> _Cost:
     return _cost(
         part.neurons,
         (PJ.int8_add, add_pj(1 + log2(part.fan_in)), PJ.int32_add),
-        pairs=part.connections * part.planes,
-        reads=((part.connections, part.weights), (part.taps * part.planes, part.inputs * part.planes)),
+        pairs=part.connections * part.entering_bits,
+        reads=((part.connections, part.weights), (part.taps * part.entering_bits, part.inputs * part.entering_bits)),
         writes=((part.neurons, part.neurons),),
         stored=part.weights,
     )

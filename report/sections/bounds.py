@@ -15,7 +15,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.report.quantities import Json, column, quantity, significant, table
-from s2nn_hw.report.sections.layers import LayerRow
+from s2nn_hw.report.sections.layers import BOUND, LayerRow
 from s2nn_hw.report.sections.measure import Measured
 from s2nn_hw.report.sections.work import stage_work
 
@@ -23,7 +23,7 @@ COLUMNS = {
     "words_bound": column("cycles", "formula", "words of its input"),
     "adders_bound": column("cycles", "formula", "additions / (lanes * banks)"),
     "memory_bound": column("cycles", "formula", "weight bits / bits that its memories give a cycle"),
-    "bound": column("cycles", "formula", "max(active taps * groups / banks, words)"),
+    "bound": column("cycles", "formula", BOUND),
     "interval": column("cycles", "formula", "engine that nobody holds up"),
     "ratio": column("ratio", "formula", "interval / bound"),
     "additions_per_cycle": column("additions/cycle", "formula", "at the circuit's mean interval"),

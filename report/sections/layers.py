@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cost.estimate import Estimate, StageEstimate, estimate
 from s2nn_hw.design import Design
 from s2nn_hw.report.quantities import Json, column, significant, table
@@ -14,6 +15,7 @@ from s2nn_hw.report.sections.work import Work, stage_work
 LUT_BAND, FF_BAND, BRAM_BAND = (0.85, 1.2), (0.85, 1.15), (0.9, 1.1)  # docs/report.md: estimate against synthesis
 CELL_BAND = (0.9, 1.15)  # logic cells of an iCE40, once placed
 COUNTED = "mean over the images"
+BOUND = "max(active taps * groups / banks + actions, words); words + actions where words alone count"
 COLUMNS = {
     "engine": column("", "setting"),
     "shape": column("", "setting"),
@@ -26,13 +28,17 @@ COLUMNS = {
     "lanes": column("accumulators", "setting"),
     "groups": column("groups", "setting"),
     "banks": column("weights per accumulator and cycle", "setting"),
+    "planes": column("planes", "setting", "of a value read"),
+    "code": column("", "setting", "of the planes read"),
+    "planes_out": column("planes", "setting", "of a value that leaves"),
+    "actions": column("cycles", "formula", "positions * groups * (between * (planes - 1) + after)"),
     "active_inputs": column("ones/frame", "golden model", COUNTED),
     "active_share": column("share", "golden model", COUNTED),
     "active_taps": column("ones/frame", "golden model", "each counted for every window that covers it"),
     "synaptic_operations": column("additions/frame", "golden model", COUNTED),
     "spikes_out": column("spikes/frame", "golden model", COUNTED),
-    "spike_rate": column("share", "golden model", "spikes / neurons"),
-    "bound": column("cycles", "formula", "max(active taps * groups / banks, words)"),
+    "spike_rate": column("share", "golden model", "spikes / (neurons * planes)"),
+    "bound": column("cycles", "formula", BOUND),
     "alone_interval": column("cycles", "formula", "engine that nobody holds up"),
     "alone_to_bound": column("ratio", "formula"),
     "occupancy": column("share", "formula", "cycles alone / interval of the circuit"),
@@ -63,14 +69,16 @@ class LayerCycles:
 class LayerRow:
     """A stage: what it is, the work of a frame, its spikes, cycles and, with an estimate, its ``cost``.
 
-    ``spikes_out`` (a frame) and ``spike_rate`` (their share of the output's values) are None for a readout; ``cost``:
-    of :data:`COSTS`, by name, empty without an estimate.
+    ``spikes_out`` (a frame) and ``spike_rate`` (their share of the output's values x planes) are None for a readout;
+    ``actions``: cycles of the neurons' actions in a frame, of an engine that does them one after the other, None of a
+    join; ``cost``: of :data:`COSTS`, by name, empty without an estimate.
     """
 
     stage: StageOverview
     work: Work
     spikes_out: float | None
     spike_rate: float | None
+    actions: int | None
     cycles: LayerCycles
     cost: Json
 
@@ -96,6 +104,10 @@ class LayerRow:
                 "lanes": weights and weights.lanes,
                 "groups": weights and weights.groups,
                 "banks": weights and weights.banks,
+                "planes": self.stage.time.reads.count,
+                "code": self.stage.time.reads.code,
+                "planes_out": self.stage.time.gives and self.stage.time.gives.count,
+                "actions": self.actions,
                 "spikes_out": self.spikes_out,
                 "spike_rate": self.spike_rate,
             }
@@ -118,12 +130,18 @@ def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None
                 stage=stage_overview(design.network, stage),
                 work=stage_work(design.network, stage, measured.ones),
                 spikes_out=significant(out),
-                spike_rate=None if out is None else significant(out / design.network.size(stage.output)),
+                spike_rate=None if out is None else significant(out / _places(design, stage)),
+                actions=stage.engine and len(stage.positions) * stage.engine.groups * stage.engine.action_cycles,
                 cycles=_cycles(measured, k),
                 cost=_costs(guess.layers[k]) if guess else {},
             )
         )
     return rows
+
+
+def _places(design: Design, stage: Stage) -> int:
+    """Return how many spikes a frame of what leaves ``stage`` can have."""
+    return design.network.size(stage.output) * design.network.planes[stage.output].count
 
 
 def _costs(guess: StageEstimate) -> Json:

@@ -2,7 +2,7 @@
 
     alone       first beat of a frame taken -> its result offered, the frame alone in the circuit
     intervals   one result offered -> the next, frames back to back
-    bounds      per stage and frame ``max(active taps / banks, words)`` (``timing.lower_bound``)
+    bounds      per stage and frame ``max(active taps / banks + actions, words)`` (``timing.lower_bound``)
     own         per stage and frame the interval of its engine that nobody holds up (``timing.engine_alone``)
 
 Images are worked through in parts, so that memory does not grow with their number.

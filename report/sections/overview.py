@@ -1,5 +1,6 @@
 """What a network is, before anything is built: the figures of ``s2nn-hw inspect``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 
@@ -10,6 +11,7 @@ from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES, GENERAL
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sections.work import connections
@@ -66,7 +68,7 @@ class WeightsOverview:
     accumulator_bits          (narrowest, widest)
     memory_bits               of the weights; 0 where they are logic
     lanes, groups, banks      accumulators, passes for all neurons, weights that each adds a cycle
-    words, bit_planes         of the input a frame, and of a pixel
+    words, bit_planes         of the input a frame, and passes of each, one a plane
     """
 
     synapses: int
@@ -114,6 +116,50 @@ class WeightsOverview:
 
 
 @dataclass(frozen=True)
+class TimeOverview:
+    """Planes of what a stage reads and gives, and its neurons' actions, a cycle and an addition a neuron each.
+
+    reads, gives      planes; None for scores
+    settings          of the neurons: steps, leak, fraction, ..., empty where the file has none
+    between, after    actions between two planes, and after the last
+    """
+
+    reads: Planes
+    gives: Planes | None
+    settings: Mapping[str, int | str]
+    between: int
+    after: int
+
+    @classmethod
+    def of(cls, network: Network, stage: Stage) -> "TimeOverview":
+        """Return that of ``stage``."""
+        layer = stage.layer
+        reads, gives = network.read(stage.layers[0]), None if stage.is_readout else network.planes[stage.output]
+        if layer.neuron is None:
+            return cls(reads, gives, {}, 0, 0)
+        program = layer.neuron.program(network.read(layer), *network.bounds(layer))
+        settings = {name: getattr(layer.neuron, name) for name in layer.neuron.settings}
+        return cls(reads, gives, settings, len(program.between), len(program.after))
+
+    @property
+    def actions(self) -> int:
+        """Actions of a neuron in a frame."""
+        return self.between * (self.reads.count - 1) + self.after
+
+    def to_json(self) -> Json:
+        """Return planes, codes, settings and actions, JSON-able."""
+        return {
+            "planes": self.reads.count,
+            "code": self.reads.code,
+            "planes_out": self.gives and self.gives.count,
+            "code_out": self.gives and self.gives.code,
+            "settings": dict(self.settings),
+            "actions_between_planes": self.between,
+            "actions_after_planes": self.after,
+        }
+
+
+@dataclass(frozen=True)
 class StageOverview:
     """What a stage is; a fused max pooling is the ``pool`` (rows, columns) of the layer before it.
 
@@ -125,6 +171,7 @@ class StageOverview:
     fused                     layers in front that are computed inside it
     windows                   in front of it, one a source at most
     weights                   None for a join
+    time                      planes of its tensors, and what its neurons do with them
     """
 
     name: str
@@ -141,6 +188,7 @@ class StageOverview:
     fused: tuple[str, ...]
     windows: tuple[WindowOverview, ...]
     weights: WeightsOverview | None
+    time: "TimeOverview"
 
     @property
     def synapses(self) -> int:
@@ -171,6 +219,7 @@ class StageOverview:
             "synapses": self.synapses,
             "memory_bits": self.memory_bits,
             "windows": [window.to_json() for window in self.windows],
+            "time": self.time.to_json(),
         } | (self.weights.to_json() if self.weights else {})
 
 
@@ -193,7 +242,13 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
         fused=tuple(one.name for one in stage.fused),
         windows=tuple(WindowOverview.of(reader, reader.window) for reader in stage.readers if reader.window),
         weights=WeightsOverview.of(stage),
+        time=TimeOverview.of(network, stage),
     )
+
+
+def input_overview(network: Network) -> Json:
+    """Return what enters: shape, bits of a pixel, or steps of events, and the code that says which."""
+    return {"shape": list(network.input.shape), "bits": network.input.bits, "code": network.input.code}
 
 
 def overview(network: Network, plan: Plan | None = None) -> Json:
@@ -205,7 +260,7 @@ def overview(network: Network, plan: Plan | None = None) -> Json:
         "version": 1,
         "name": network.name,
         "digest": network.digest,
-        "input": {"shape": list(network.input.shape), "bits": network.input.bits, "pixels": network.input.size},
+        "input": input_overview(network) | {"pixels": network.input.size},
         "layers": [row.to_json() for row in rows],
         "synapses": sum(row.synapses for row in rows),
         "connections": sum(row.connections for row in rows),

@@ -2,7 +2,8 @@
 
 connections            weights, each counted once for every position at which it is used; where they are logic,
                        those that are not zero
-active taps            ones of the input, each counted once for every window position that covers it
+active taps            ones of the input, those of every plane, each counted once for every window position that
+                       covers it
 synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
                        weight is not zero
 """
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.circuit.stage import Stage
-from s2nn_hw.network.layer import INPUT, Layer
+from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import Synapse, image_shape
 
@@ -24,8 +25,8 @@ from s2nn_hw.network.synapses import Synapse, image_shape
 class Work:
     """What a frame asks of a stage, mean over the images.
 
-    active_inputs         ones that it reads, bits of pixels among them
-    active_share          of all that could be
+    active_inputs         ones that it reads, of every plane
+    active_share          of all that could be: values x planes
     active_taps           each counted for every window that covers it
     synaptic_operations   additions
     """
@@ -72,11 +73,11 @@ def connections(network: Network, layer: Layer, *, wired: bool = False) -> int:
 def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -> Work:
     """Return the :class:`Work` of a stage per image.
 
-    ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every bit plane counted.
+    ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every plane counted.
     """
     sources = stage.layers[0].sources
     active = sum(float(ones[source].sum()) for source in sources)
-    places = sum(network.size(s) * (network.input.bits if s == INPUT else 1) for s in sources)
+    places = sum(network.size(s) * network.planes[s].count for s in sources)
     taps = additions = 0.0
     for layer in stage.layers if stage.layer.accumulates else ():
         for synapse, source in zip(layer.synapses, layer.sources, strict=True):

@@ -47,7 +47,7 @@ def network_table(report: Json) -> NetworkTable:
     pixels = NetworkRow(
         nodes[0],
         "x".join(map(str, size["shape"])),
-        f"{size['bits']}-bit pixels",
+        f"events, {size['bits']} steps" if size.get("code") == "steps" else f"{size['bits']}-bit pixels",
         first.get("active_inputs"),
         first.get("active_share"),
     )
@@ -69,6 +69,7 @@ def _layer(node: graph.Node, row: Json, cells: tuple[tuple[str, Any, float | Non
     what = (
         f"{number(row['synapses'])} synapses" if row["synapses"] else "",
         f"{row['bits']}-bit weights" if row.get("bits") else "",
+        f"{row['planes_out']} planes out" if (row.get("planes_out") or 1) > 1 else "",
     )
     shared = [f"{row[key]} {key}" for key in ("banks", "lanes", "groups") if (row.get(key) or 0) > 1]
     return NetworkRow(

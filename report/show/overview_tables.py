@@ -1,5 +1,6 @@
 """``s2nn-hw inspect`` on the terminal: what a network is, from the JSON of :mod:`..sections.overview`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -8,19 +9,22 @@ from s2nn_hw.errors import counted, listed
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.tables import cells, make_table, percent, span, text
 
+SHOWN = ("leak", "fraction", "reset")  # of a neuron's settings; the others are its planes
+
 
 def print_overview(data: Json, console: Console) -> None:
     """Print what ``overview.overview`` returned."""
     shape = " x ".join(map(str, data["input"]["shape"]))
     layers = sum(1 + len(row["fused"]) for row in data["layers"])
     console.print(
-        f"{data['name']}: {shape} pixels of {counted(data['input']['bits'], 'bit')}, "
+        f"{data['name']}: {shape} {entering(data['input'])}, "
         f"{counted(layers, 'layer')}, {counted(data['synapses'], 'synapse')}, "
         f"{counted(data['memory_bits'], 'weight bit')}"
     )
     console.print(f"digest {data['digest']}\nclasses {', '.join(data['classes'])}")
     heads = ("layer", "reads", "shape", "synapses", "bits", "weights", "zeros", "T or bias", "acc. bits", "Kibit")
     console.print(make_table(None, heads, [_layer_cells(row) for row in data["layers"]]))
+    print_planes([row | row["time"] for row in data["layers"]], console)
     windows = [
         (row["name"], w["source"], "x".join(map(str, w["kernel"])), *cells(w, "taps", "words", "word_bits"))
         for row in data["layers"]
@@ -36,6 +40,38 @@ def print_overview(data: Json, console: Console) -> None:
     estimates = [_estimate_cells(family, row) for family, row in data["estimates"].items()]
     console.print(make_table("accelerator, estimate", ("family", "LUT", "FF", "block RAM", "DSP"), estimates))
     console.print("provenance: " + (", ".join(_provenance(data["provenance"])) or "none given"))
+
+
+def entering(given: Json) -> str:
+    """Return what a pixel of the input ``given`` is."""
+    many = given["bits"]
+    return f"events in {many} steps" if given.get("code") == "steps" else f"pixels of {counted(many, 'bit')}"
+
+
+def print_planes(rows: Sequence[Json], console: Console) -> None:
+    """Print how many planes ``rows`` of layers read and give, and their actions, if any has several behind pixels."""
+    rows = [row for row in rows if row["neuron"] or row["planes_out"]]
+    if not any(row["settings"] or (row["planes_out"] or 1) > 1 or row["code"] == "steps" for row in rows):
+        return
+    heads = ("layer", "neuron", "reads", "gives", "settings", "between planes", "after the last")
+    table = [
+        (
+            row["name"],
+            row["neuron"],
+            planes(row["planes"], row["code"]),
+            planes(row["planes_out"], row["code_out"]) if row["planes_out"] else "scores",
+            ", ".join(f"{name} {value}" for name, value in row["settings"].items() if name in SHOWN and value) or None,
+            row["actions_between_planes"],
+            row["actions_after_planes"],
+        )
+        for row in rows
+    ]
+    console.print(make_table("planes, and the neurons' actions, a cycle each", heads, table))
+
+
+def planes(count: int, code: str) -> str:
+    """Return ``count`` planes of ``code`` in words: steps or bits."""
+    return counted(count, "step" if code == "steps" else "bit")
 
 
 def _layer_cells(row: Json) -> list[Any]:

@@ -24,6 +24,10 @@ def print_report(data: Json, console: Console) -> None:
         console.print(line)
     console.print(_layer_table(data))
     print_logic(data["logic"], console)
+    planes = _planes_table(data["layers"]["rows"])
+    if planes is not None:
+        console.print(planes)
+    print_forms(data.get("forms"), console)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
         console.print(
@@ -155,6 +159,34 @@ def _layer_table(data: Json) -> Table:
     if limits.get("input"):
         table.add_row("input", *[""] * 7, percent(limits["input"]), "")
     return table
+
+
+def _planes_table(rows: list[Json]) -> Table | None:
+    """Return the planes of what layers read and give, their actions and how often they fire; None where each value
+    behind the input has one plane, of pixels."""
+    if not any((row.get("planes_out") or 1) > 1 or row.get("code") == "steps" for row in rows):
+        return None
+    heads = ("layer", "planes in", "code", "planes out", "actions, cycles", "spikes out", "of all that could be")
+    columns = ("name", "planes", "code", "planes_out", "actions", "spikes_out")
+    return make_table(
+        "planes, per image", heads, [(*cells(row, *columns), percent(row.get("spike_rate"))) for row in rows]
+    )
+
+
+def print_forms(forms: Json | None, console: Console) -> None:
+    """Print what literal time costs: both forms of a network whose counts may be numbers."""
+    if forms is None:
+        return
+    heads = ("form", "planes", "latency", "interval", "LUTs", "nJ of arithmetic")
+    columns = ("latency", "interval", "luts", "energy_nj")
+    rows = [
+        (row["name"] + (" (this)" if row["this"] else ""), ", ".join(row["planes"]), *cells(row, *columns))
+        for row in forms["rows"]
+    ]
+    first = forms["rows"][0]
+    ratios = ["-" if first[f"{name}_ratio"] is None else f"{first[f'{name}_ratio']:.2f}" for name in columns]
+    rows.append(("what literal time costs, times", "", *ratios))
+    console.print(make_table(f"counts as steps and as bits ({forms['columns']['latency']['by']})", heads, rows))
 
 
 def _time_table(data: Json) -> Table:

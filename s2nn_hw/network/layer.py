@@ -73,18 +73,17 @@ class Input:
         """Return ``(count, pixels)`` integers: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``, uint8.
 
         Flat images ``(count, pixels)`` in raster order are taken too. Of events, ``(count, steps, *shape)`` of 0 and 1,
-        oldest step first, the steps of a pixel side by side, oldest in the highest bit (int32 from 9 steps on). Errors
-        name shape or type.
+        oldest step first, the steps of a pixel side by side, oldest in the highest bit (int32 from 9 steps on); so are
+        ``(count, steps, pixels)`` and, as of images, one channel where ``shape`` has none. Errors name shape or type.
         """
         images = np.asarray(images)
-        flat = () if self.events else (self.size,)
-        if images.ndim < 1 or images.shape[1:] not in (self.data_shape, *([flat] if flat else [])):
-            steps = "steps, " if self.events else ""
-            or_flat = f" or (count, {self.size})" if flat and len(self.shape) > 1 else ""
+        steps = (self.bits,) if self.events else ()
+        taken = (self.data_shape, (*steps, self.size), *([(*steps, *self.shape, 1)] if len(self.shape) == 2 else []))
+        if images.ndim < 1 or images.shape[1:] not in taken:
+            or_flat = f" or (count, {self.size})" if not self.events and len(self.shape) > 1 else ""
             what = f"events in {self.bits} steps" if self.events else "images"
-            raise UserError(
-                f"{what} must have shape (count, {steps}{', '.join(map(str, self.shape))}){or_flat}, not {images.shape}"
-            )
+            wanted = ", ".join([*(["steps"] if steps else []), *map(str, self.shape)])
+            raise UserError(f"{what} must have shape (count, {wanted}){or_flat}, not {images.shape}")
         if images.dtype != np.uint8:
             values = "0 and 1" if self.events else "0 .. 255"
             raise UserError(

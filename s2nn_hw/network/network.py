@@ -230,6 +230,8 @@ class Network:
         """The version of the file format that has all of it."""
         if self.input.events or any(x.neuron and x.neuron.kind not in ("fire", "readout") for x in self.layers):
             return 4
+        if any(synapse.kind == "orpool" for layer in self.layers for synapse in layer.synapses):
+            return 4
         plain = all(synapse.kind == "dense" for layer in self.layers for synapse in layer.synapses)
         return 1 if plain and all(len(layer.sources) == 1 for layer in self.layers) else 2
 

@@ -40,6 +40,11 @@ class Planes:
         return self.code == RADIX
 
     @property
+    def word(self) -> str:
+        """What a plane is called: the bit of a number, the step of a spike."""
+        return "bit" if self.radix else "step"
+
+    @property
     def peak(self) -> int:
         """The largest value that the planes of an element stand for."""
         return 2**self.count - 1 if self.radix else self.count

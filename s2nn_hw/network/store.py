@@ -18,7 +18,7 @@ from s2nn_hw.network.layer import Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
 from s2nn_hw.network.neurons.neuron import Neuron
-from s2nn_hw.network.planes import RADIX
+from s2nn_hw.network.planes import RADIX, STEPS
 from s2nn_hw.network.shapes import MAX_VALUES
 from s2nn_hw.network.synapse import Synapse
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool, PooledDense
@@ -193,6 +193,8 @@ class _Reader:
         source = _field(header, "input", dict, "")
         _only(source, ("shape", "bits", "code"), "input.")
         code = _field(source, "code", str, "input.") if "code" in source else RADIX
+        if "code" in source and code == RADIX:
+            raise UserError(f"header field 'input.code' must be {STEPS!r}, or be left out, not {quoted(code)}")
         inputs = Input(tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input."), code)
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)

@@ -49,6 +49,12 @@ class Shape:
         stage = self.probed
         return sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
 
+    @property
+    def acting(self) -> int:
+        """Cycles of the neurons' actions in a frame."""
+        stage = self.probed
+        return len(stage.positions) * stage.engine.action_cycles
+
     @cached_property
     def entering(self) -> int:
         """Words of a frame that enter the windows, of the source that has most."""

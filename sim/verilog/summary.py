@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from s2nn_hw.files import write_json
-from s2nn_hw.sim.verilog.runner import NOT_COMPUTED
 from s2nn_hw.sim.verilog.verify import Expected
 
 COMPARED = ("spikes of every layer with neurons", "scores", "class", "cycles alone", "cycles back to back")
@@ -76,4 +75,4 @@ class Summary:
 
 def spikes_by_layer(expected: Expected, frames: int) -> dict[str, int]:
     """Return how often the neurons of each layer fire in the first ``frames`` of ``expected``."""
-    return {name: int((table[:frames] % NOT_COMPUTED).sum(dtype=np.int64)) for name, table in expected.spikes.items()}
+    return {name: int(counts[:frames].sum()) for name, counts in expected.fired.items()}

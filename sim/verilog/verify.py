@@ -12,10 +12,12 @@ import numpy as np
 from s2nn_hw.design import Design
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Manner, Outcome, Simulation, image_axes
 
 SEQUENCE = 100
+ONE = Planes()
 Progressed = Callable[[int], object]  # is told how many frames are done
 
 
@@ -27,6 +29,7 @@ class Mismatch(ProofError):
 class Expected:
     """The golden answer, in the form of :class:`~s2nn_hw.sim.verilog.runner.Outcome`; ``pixels`` is what to send.
 
+    ``planes``: of the ``spikes``, by layer too, and ``fired``: how many there are in each frame, int64 ``(frames,)``.
     ``patience``: cycles within which a result must come; ``drain``: those that the circuit works on after the last.
     """
 
@@ -35,6 +38,8 @@ class Expected:
     scores: np.ndarray
     cycles: np.ndarray
     spikes: dict[str, np.ndarray]
+    planes: dict[str, Planes]
+    fired: dict[str, np.ndarray]
     patience: int
     drain: int
 
@@ -44,7 +49,7 @@ def expect(design: Design, images: np.ndarray, *, length: int = 1) -> Expected:
     network = design.network
     output, values = layer_inputs(network, images)
     schedule = design.timing.schedule(design.timing.ones(values), length=length)
-    spikes = {}
+    spikes, fired = {}, {}
     for stage in design.stages:
         if stage.engine and not stage.is_readout:
             shape = network.shapes[stage.name]
@@ -53,12 +58,16 @@ def expect(design: Design, images: np.ndarray, *, length: int = 1) -> Expected:
             rows, columns = stage.positions.T
             spikes[stage.name][:, rows, columns] = table[:, rows, columns]
             spikes[stage.name] = spikes[stage.name].reshape(len(images), *shape)
+            counts = np.bitwise_count(table[:, rows, columns]).reshape(len(images), -1)
+            fired[stage.name] = counts.sum(axis=1, dtype=np.int64)
     return Expected(
         values[INPUT],
         output.classes.numpy(),
         output.scores.numpy(),
         schedule.cycles.reshape(-1),
         spikes,
+        {name: network.planes[name] for name in spikes},
+        fired,
         patience=int(schedule.cycles.max()) + 1000,
         drain=schedule.drain,
     )
@@ -75,8 +84,9 @@ def compare(outcome: Outcome, expected: Expected, *, first_frame: int = 0, cycle
         if name in outcome.spikes:
             image = wanted.ndim > 2
             what = "spike at (row, column, channel)" if image else "spike of neuron"
+            planes = expected.planes.get(name, ONE)
             frames[f"layer {name}: spikes"] = outcome.seen.get(name, len(outcome.spikes[name]))
-            _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame)
+            _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame, planes)
     frames["readout"] = len(outcome.scores)
     _same(outcome.scores, expected.scores, "readout: score of class", first_frame)
     _same(outcome.classes, expected.classes, "class", first_frame)
@@ -89,17 +99,26 @@ def compare(outcome: Outcome, expected: Expected, *, first_frame: int = 0, cycle
         raise Mismatch(f"{where}: {len(expected.scores)} frames were sent, {int(frames[where])} came back")
 
 
-def _same(came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int) -> None:
-    """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others."""
+def _same(came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int, planes: Planes = ONE) -> None:
+    """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others.
+
+    Of values of several ``planes`` the first that differs is named, and all of both in order.
+    """
     common = min(len(came), len(wanted))
     differ = np.argwhere(came[:common] != wanted[:common])
     if len(differ):
         frame, *place = differ[0].tolist()
         where = f" {place[0]}" if len(place) == 1 else f" {tuple(place)}" if place else ""
+        right, wrong = (int(some[frame, *place]) for some in (wanted, came))
+        shown = f"golden model {right}, circuit {wrong}"
+        if planes.count > 1:
+            first = [a == b for a, b in zip(planes.split(right), planes.split(wrong), strict=True)].index(False)
+            digits = [f"{value:0{planes.count}b}" for value in (right, wrong)]
+            where += f", {planes.word} {first} of {planes.count},"
+            shown = f"golden model {digits[0][first]}, circuit {digits[1][first]} ({digits[0]} and {digits[1]} in all)"
         raise Mismatch(
-            f"{what}{where} in frame {first_frame + frame}: golden model {wanted[frame, *place]}, circuit "
-            f"{came[frame, *place]} ({len(differ):,} such differences in {len(np.unique(differ[:, 0]))} of "
-            f"{len(wanted)} frames)"
+            f"{what}{where} in frame {first_frame + frame}: {shown} ({len(differ):,} such differences in "
+            f"{len(np.unique(differ[:, 0]))} of {len(wanted)} frames)"
         )
 
 

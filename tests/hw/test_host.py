@@ -15,6 +15,7 @@ from s2nn_hw.hw.link.host import open_device
 from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet
 from s2nn_hw.network.store import save
 from tests.support.device_model import DeviceModel
+from tests.support.event_networks import event_network, events_of
 from tests.support.fake_port import FakePort
 from tests.support.standin import tiny_network
 
@@ -46,6 +47,24 @@ def test_classify_matches_golden():
         assert none.scores.shape == (0, 3)
     assert seen[-1] == (40, 0)
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("steps", [4, 10])
+def test_events(steps):
+    network = event_network(steps)
+    design = SimpleNamespace(network=network, pixels_per_beat=5, pixels_per_group=2, score_width=12)
+    model = DeviceModel(Identity.of(design, window=4, clock_hz=12_000_000), network, cycles=17)
+    events = events_of(network, 12)
+    network.forward(events)
+    with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
+        for held in (network, None):
+            with open_device(port.name, BAUD, held) as device:
+                check(network, events, device.classify(events))
+                wanted = (
+                    "events in .* steps must have shape" if held else "images must have shape|takes events of 32 pixels"
+                )
+                with pytest.raises(UserError, match=wanted):
+                    device.encode(events[:, 1:])
 
 
 @pytest.mark.parametrize("per_beat", [1, 3, 4])

@@ -20,7 +20,6 @@ from s2nn_hw.network.planes import RADIX, STEPS, Planes
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool
 from tests.support.networks import random_images
 from tests.support.random_networks import random_graph
-from tests.support.random_planes import with_planes
 
 THETA = st.integers(1, 300)
 STEP_COUNT = st.integers(1, 15)
@@ -199,7 +198,7 @@ def simulated(network, images):
 def test_golden_model_is_a_simulation_step_by_step(seed):
     rng = np.random.default_rng(seed)
     while True:
-        network = with_planes(rng, random_graph(rng))
+        network = random_graph(rng, planes=1)
         if all(type(s) is Dense for layer in network.layers for s in layer.synapses):
             break
     images = random_images(network, 8, seed)

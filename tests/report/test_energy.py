@@ -96,6 +96,24 @@ def test_pixels_of_several_bits_are_read_plane_by_plane():
     assert row["float32 ANN"]["memory_reads"] == 40 * 32
 
 
+def test_planes_and_actions_of_this_network():
+    four = replace(ROW, planes=4, pixels=False, entering=False, planes_out=4, actions=3)
+    rows = models(four)
+    mine, same = rows["this network"], rows["SNN, 4 steps"]
+    assert mine["additions"] == 20 + 4 * (1 + 3)
+    assert mine["memory_reads"] == 20 * 2 + 4 * 8
+    assert mine["memory_writes"] == 4 * 4
+    state = 4 * 4 * 5  # four steps of membranes that are no wider
+    assert same["additions"] == 20 + 4 * 4  # the same spikes, once
+    assert same["memory_reads"] == mine["memory_reads"] + state
+    assert same["memory_writes"] == mine["memory_writes"] + state
+    assert rows["SNN, 2 steps"]["memory_reads"] == (mine["memory_reads"] + state) / 2
+    assert rows["SNN, 8 steps"]["additions"] == 2 * same["additions"]
+    assert rows["binary network"]["bit_operations"] == 32  # an activation is a bit, however many planes ours has
+    assert models(replace(four, entering=True))["binary network"]["bit_operations"] == 4 * 32
+    assert rows["float32 ANN"]["additions"] == 36
+
+
 def test_layers_add_up_and_joins_cost_nothing():
     made = arithmetic([ROW, JOIN, replace(ROW, name="again")])
     rows = {row["name"]: row for row in made["layers"]["rows"]}

@@ -239,7 +239,7 @@ class Networks:
             self.zeros(header, tensors)
         try:
             tables = dict(net["tables"]) if what == "header" else tensors
-            header["digest"] = outsider.digest(header, tables, net["plain"])
+            header["digest"] = outsider.digest(header, tables, net["unlisted"])
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError, IndexError):
             pass  # too broken for a digest
         return outsider.pack(json.dumps(header), tensors)

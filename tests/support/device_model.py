@@ -1,5 +1,7 @@
 """The device's end of the link in plain Python: what the circuit must answer, and what the host talks to in tests."""
 
+import numpy as np
+
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Result
 from s2nn_hw.hw.link.verdict import SelfTestPackets
@@ -42,8 +44,11 @@ class DeviceModel:
 
     def classify(self, payload):
         """Return the golden result of a FRAME payload."""
-        bits = self.network.input.bits
-        image = (self.identity.unpack_frame(payload) << (8 - bits)).reshape(1, *self.network.input.shape)
+        entering, pixels = self.network.input, self.identity.unpack_frame(payload)
+        if entering.events:
+            image = np.stack(entering.planes.split(pixels)).astype(np.uint8).reshape(1, *entering.data_shape)
+        else:
+            image = (pixels << (8 - entering.bits)).reshape(1, *entering.shape)
         out = self.network.forward(image)
         return Result(int(out.classes[0]), tuple(out.scores[0].tolist()), self.cycles)
 

@@ -19,7 +19,16 @@ FURTHER = {
     "conv2d": ("stride", "padding", "groups"),
     "pooled_dense": ("pool",),
     "maxpool": ("size", "stride", "padding"),
+    "orpool": ("size", "stride", "padding"),
     "or": (),
+}
+JOINS = ("maxpool", "orpool", "or")
+NEURONS = {  # kind: settings, tables
+    "fire": ((), ("thresholds",)),
+    "quantized": (("steps", "code", "fraction"), ("thresholds", "starts")),
+    "integrate": (("steps", "leak", "fraction", "reset"), ("thresholds", "resets", "biases", "starts")),
+    "readout": ((), ("bias",)),
+    "leaky_readout": (("steps", "leak", "fraction"), ("bias",)),
 }
 
 
@@ -112,26 +121,33 @@ def read(data):
     fields(header, HEADER)
     need(header["format"] == "s2nn", "format")
     need(isinstance(header["name"], str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", header["name"]), "name")
-    fields(header["input"], ("shape", "bits"))
+    need(isinstance(header["input"], dict), "input")
+    events = "code" in header["input"]
+    fields(header["input"], ("shape", "bits", "code") if events else ("shape", "bits"))
     shape, bits = header["input"]["shape"], header["input"]["bits"]
+    need(not events or header["input"]["code"] == "steps", "input.code")
     need(isinstance(shape, list) and 1 <= len(shape) <= 3 and all(whole(n, 1, 65536) for n in shape), "input.shape")
-    need(math.prod(shape) <= 65536 and whole(bits, 1, 8) and bits in (1, 2, 4, 8), "input")
+    need(math.prod(shape) <= 65536, "input.shape")
+    need(whole(bits, 2, 31) if events else whole(bits, 1, 8) and bits in (1, 2, 4, 8), "input.bits")
     need(isinstance(header["layers"], list) and 1 <= len(header["layers"]) <= 1024, "layers")
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
-    used, plain = set(), True
+    net["planes"] = {"input": planes(bits, "steps" if events else "radix")}
+    used, plain, four = set(), True, events
     for index, entry in enumerate(header["layers"]):
         layer(net, entry, tensors, used, last=index == len(header["layers"]) - 1)
         plain &= len(entry["sources"]) == 1 and entry.get("synapse", {}).get("kind") == "dense"
+        four |= entry.get("synapse", {}).get("kind") == "orpool"
+        four |= entry.get("neuron", {"kind": "fire"})["kind"] not in ("fire", "readout")
     need(used == set(tensors), "a tensor is left over")
     read_ones = {source for entry in header["layers"] for source in entry["sources"]}
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
-    wanted = 3 if net["listed"] else 1 if plain else 2
+    wanted = 4 if four else 3 if net["listed"] else 1 if plain else 2
     need(whole(header["version"], wanted, wanted), "version")
     classes(header["classes"], net["shapes"][header["layers"][-1]["name"]])
     need(isinstance(header["provenance"], dict), "provenance")
     printable(header["provenance"])
-    net["plain"] = plain
-    need(header["digest"] == digest(header, net["tables"], plain), "digest")
+    net["unlisted"] = 4 if four else 1 if plain else 2
+    need(header["digest"] == digest(header, net["tables"], net["unlisted"]), "digest")
     return net
 
 
@@ -157,16 +173,20 @@ def layer(net, entry, tensors, used, *, last):
     synapses = entry.get("synapses") if many else [entry.get("synapse")]
     need(isinstance(synapses, list) and len(synapses) >= (2 if many else 1), "synapses")
     need(all(isinstance(s, dict) and isinstance(s.get("kind"), str) and s["kind"] in FURTHER for s in synapses), "kind")
-    weighted = synapses[0]["kind"] not in ("maxpool", "or")
-    need(all((s["kind"] not in ("maxpool", "or")) == weighted for s in synapses) and (weighted or not many), "mixture")
+    weighted = synapses[0]["kind"] not in JOINS
+    need(all((s["kind"] not in JOINS) == weighted for s in synapses) and (weighted or not many), "mixture")
     fields(entry, ("name", "sources", "synapses" if many else "synapse", *(("neuron",) if weighted else ())))
     name, sources, shapes = entry["name"], entry["sources"], net["shapes"]
     need(isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]{0,31}", name) and name not in shapes, "layer name")
     need(isinstance(sources, list) and 1 <= len(sources) <= 64, "sources")
     need(all(isinstance(s, str) and s in shapes for s in sources), "source")
     need("input" not in sources or (len(sources) == 1 and weighted), "readers of the input")
+    came = net["planes"][sources[0]]
+    need(all(net["planes"][s] == came for s in sources), "one kind of planes")
     if not weighted:
+        need(came[1] == "radix" if synapses[0]["kind"] == "maxpool" else came[0] == 1 or came[1] == "steps", "planes")
         result = joined(synapses[0], [shapes[s] for s in sources])
+        net["planes"][name] = came
     else:
         need(len(sources) == len(synapses), "a synapse per source")
         results = {
@@ -175,15 +195,43 @@ def layer(net, entry, tensors, used, *, last):
         }
         need(len(results) == 1, "one shape")
         result = results.pop()
-        field = "bias" if last else "thresholds"
-        fields(entry["neuron"], ("kind", field))
-        need(entry["neuron"]["kind"] == ("readout" if last else "fire"), "kind of neuron")
-        need(entry["neuron"][field] == f"{name}.{field}", "name of tensor")
-        table = taken(net, tensors, used, f"{name}.{field}", np.int32)
-        need(table.shape == (result[-1],) and abs(table.astype(np.int64)).max() <= 2**30, field)
+        neuron(net, entry["neuron"], name, result[-1], tensors, used, last=last, came=came)
     need(math.prod(result) <= 2**22, "values of a layer")
     need(not last or (weighted and len(result) == 1), "readout")
     shapes[name] = result
+
+
+def planes(count, code):
+    return (count, code if count > 1 else "radix")
+
+
+def neuron(net, entry, name, size, tensors, used, *, last, came):
+    need(isinstance(entry, dict) and isinstance(entry.get("kind"), str) and entry["kind"] in NEURONS, "kind of neuron")
+    kind, (settings, names) = entry["kind"], NEURONS[entry["kind"]]
+    fields(entry, ("kind", *settings, *names))
+    need((kind in ("readout", "leaky_readout")) == last, "the last layer is the readout")
+    steps = entry.get("steps", 1)
+    most = 8 if entry.get("code") == "radix" else 31
+    need(whole(steps, 1, most) and whole(entry.get("fraction", 0), 0, 8), "steps or fraction")
+    need(whole(entry.get("leak", 1), 1 if kind == "leaky_readout" else 0, 8), "leak")
+    need(entry.get("code", "steps") in ("radix", "steps") and entry.get("reset", "soft") in ("soft", "hard"), "text")
+    found = {}
+    for field in names:
+        need(entry[field] == f"{name}.{field}", "name of tensor")
+        table = taken(net, tensors, used, f"{name}.{field}", np.int32)
+        need(table.shape == (size,) and abs(table.astype(np.int64)).max() <= 2**30, field)
+        found[field] = table.astype(np.int64)
+    if kind == "quantized":
+        shift = steps - 1 if entry["code"] == "radix" else 0
+        need(found["thresholds"].min() >= 1 and found["thresholds"].max() << shift <= 2**30, "thresholds")
+    if kind == "integrate":
+        need(not (found["thresholds"] % 2 ** entry["leak"]).any(), "thresholds of a leak")
+        need(entry["reset"] == "hard" or not (found["resets"] % 2 ** entry["leak"]).any(), "resets of a leak")
+        need(came[1] == "radix" or came[0] == steps, "steps that come")
+    if kind == "leaky_readout":
+        need(came == planes(steps, "steps"), "steps that come")
+    if not last:
+        net["planes"][name] = planes(steps, entry.get("code", "steps"))
 
 
 def taken(net, tensors, used, name, kind, *, room=True):
@@ -274,10 +322,10 @@ def unlisted(net, synapse, name, tensors, used):
     return table
 
 
-def digest(header, tables, plain):
-    """SHA-256 of a header (listed or not) with its whole tables; ``plain``: one source and ``dense`` everywhere."""
+def digest(header, tables, version):
+    """SHA-256 of a header (listed or not) with its whole tables; ``version``: as if no table were listed."""
     kept = json.loads(json.dumps({key: header[key] for key in HEADER[:6]}))
-    kept["version"] = 1 if plain else 2
+    kept["version"] = version
     state, rest = None, []
     for entry in kept["layers"]:
         for synapse in entry.get("synapses", [entry.get("synapse")]):
@@ -286,7 +334,7 @@ def digest(header, tables, plain):
             if "weights" in synapse:
                 rest.append(synapse["weights"])
         if "neuron" in entry:
-            rest += [value for key, value in entry["neuron"].items() if key != "kind"]
+            rest += [entry["neuron"][table] for table in NEURONS[entry["neuron"]["kind"]][1]]
     state = hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode())
     for name in rest:
         axes = ", ".join(map(str, tables[name].shape)) + ("," if tables[name].ndim == 1 else "")
@@ -310,24 +358,77 @@ def pack(text, tensors):
 
 
 def scores(net, images):
-    """Return the scores, int64 ``(count, classes)``, of uint8 ``images`` ``(count, *shape)``, and the classes."""
+    """Return the scores, int64 ``(count, classes)``, of uint8 ``images`` ``(count, *shape)``, and the classes.
+
+    A tensor is a list of its planes, the first first. Events are ``(count, steps, *shape)``.
+    """
     shapes, tables = net["shapes"], net["tables"]
-    values = {"input": images.astype(np.int64) >> (8 - net["header"]["input"]["bits"])}
+    count, code = net["planes"]["input"]
+    if "code" in net["header"]["input"]:
+        values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
+    else:
+        values = {"input": bits_of(images.astype(np.int64) >> (8 - count), count)}
     for entry in net["header"]["layers"]:
         sources = [values[name] for name in entry["sources"]]
         many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
         if "neuron" not in entry:
-            values[entry["name"]] = pool(many[0], sources, shapes[entry["name"]])
+            code = net["planes"][entry["sources"][0]][1]
+            if many[0]["kind"] == "maxpool":
+                number = pool(many[0], [numbers(x, code) for x in sources], shapes[entry["name"]])
+                values[entry["name"]] = bits_of(number, len(sources[0]))
+            else:
+                steps = zip(*sources, strict=True)
+                values[entry["name"]] = [pool(many[0], list(now), shapes[entry["name"]]) for now in steps]
             continue
-        total = sum(
-            accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
-            for s, x in zip(many, sources, strict=True)
-        )
-        if "bias" in entry["neuron"]:
-            result = total + tables[entry["neuron"]["bias"]]
-        else:
-            values[entry["name"]] = (total >= tables[entry["neuron"]["thresholds"]]).astype(np.int64)
+        code = net["planes"][entry["sources"][0]][1]
+        stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
+        seen = [x if stepwise else [numbers(x, code)] for x in sources]
+        totals = [
+            sum(
+                accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
+                for s, x in zip(many, now, strict=True)
+            )
+            for now in zip(*seen, strict=True)
+        ]
+        mine = {key: tables[f"{entry['name']}.{key}"].astype(np.int64) for key in NEURONS[entry["neuron"]["kind"]][1]}
+        result = values[entry["name"]] = left(entry["neuron"], mine, totals)
     return result, np.array([row.index(max(row)) for row in result.tolist()])
+
+
+def numbers(x, code):
+    return sum(plane << (len(x) - 1 - p) if code == "radix" else plane for p, plane in enumerate(x))
+
+
+def bits_of(number, count):
+    return [number >> (count - 1 - p) & 1 for p in range(count)]
+
+
+def left(entry, tables, totals):
+    """What leaves neurons: planes, or the scores."""
+    kind, steps, fraction = entry["kind"], entry.get("steps", 1), entry.get("fraction", 0)
+    if kind == "fire":
+        return [(totals[0] >= tables["thresholds"]).astype(np.int64)]
+    if kind == "readout":
+        return totals[0] + tables["bias"]
+    if kind == "quantized":
+        most = 2**steps - 1 if entry["code"] == "radix" else steps
+        level = (((totals[0] << fraction) + tables["starts"]) // tables["thresholds"]).clip(0, most)
+        return (
+            bits_of(level, steps) if entry["code"] == "radix" else [(level > t).astype(np.int64) for t in range(steps)]
+        )
+    membrane, spikes, leak = 0 * totals[0] + tables.get("starts", 0), [], entry["leak"]
+    for t in range(steps):
+        bias = tables["bias" if kind == "leaky_readout" else "biases"]
+        membrane = (
+            membrane - (membrane >> leak if leak else 0) + (totals[t if len(totals) > 1 else 0] << fraction) + bias
+        )
+        if kind == "leaky_readout":
+            continue
+        spike = membrane >= tables["thresholds"]
+        after = tables["resets"] if entry["reset"] == "hard" else membrane - tables["resets"]
+        membrane = np.where(spike, after, membrane)
+        spikes.append(spike.astype(np.int64))
+    return membrane if kind == "leaky_readout" else spikes
 
 
 def pool(synapse, sources, shape):

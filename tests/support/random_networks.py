@@ -9,6 +9,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shape, weight_limit
+from tests.support.random_planes import with_planes
 
 # so small that a simulator made of Python objects is through in a second
 MOST_VALUES = 90  # of an image
@@ -240,8 +241,17 @@ def random_classes(rng, count):
     return tuple(f"{text}{k}" for k, text in enumerate(texts))
 
 
-def random_graph(rng):
-    """Return a random small :class:`Network`: every kind of layer, joint, weight, offset, pixel and name."""
+def random_graph(rng, planes=0.5):
+    """Return a random small :class:`Network`: every kind of layer, joint, weight, offset, pixel and name.
+
+    ``planes``: the share of networks over planes (:func:`~tests.support.random_planes.with_planes`).
+    """
+    network = _plain(rng)
+    return with_planes(rng, network) if rng.random() < planes else network
+
+
+def _plain(rng):
+    """Return one whose tensors behind the input have one plane."""
     if rng.random() < 0.01:
         return _listed(rng)
     growing = _Growing(rng)

@@ -15,7 +15,6 @@ from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, power_of_two_at_least, unrolled_plan
 from tests.support.random_networks import random_graph
-from tests.support.random_planes import with_planes
 
 # so small that a simulator made of Python objects is through in a second
 MOST_TERMS = 160  # that an engine adds in one cycle
@@ -163,9 +162,7 @@ def random_case(rng, refused=None, planes=0.5):
     """Return ``(network, plan)`` that a simulator is soon through; ``refused``: a Counter of what is said of plans that
     can't be built; ``planes``: the share of networks over planes."""
     while True:
-        network = random_graph(rng)
-        if rng.random() < planes:
-            network = with_planes(rng, network)
+        network = random_graph(rng, planes)
         for _ in range(4):
             try:
                 plan = random_plan(rng, network)

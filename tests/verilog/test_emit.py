@@ -86,7 +86,7 @@ def test_stages_are_described():
         ],
     )
     described = emit.interface(Design(network, default_plan(network, "xc7")))
-    assert described["version"] == 3
+    assert described["version"] == 4
     beats = {"pixels_per_beat": 4, "pixels_per_group": 3, "beats_per_frame": 36}
     assert described["input"] | beats == described["input"]
     stages = {stage["name"]: stage for stage in described["stages"]}

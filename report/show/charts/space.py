@@ -132,7 +132,7 @@ def logic_parts(report: Json) -> Figure | None:
 
 
 def spikes(report: Json) -> Figure | None:
-    """Return how many of the input's bits and of each layer's neurons are 1 in a frame, on average."""
+    """Return how many of the input's bits and of each layer's neurons, in each plane, are 1 in a frame, on average."""
     table = report["layers"]
     if not has(table, "active_share"):
         return None
@@ -157,8 +157,8 @@ def spikes(report: Json) -> Figure | None:
     return Figure(
         "spikes",
         "Spikes",
-        "Ones per frame among all that could be: bits of the input's pixels, then the neurons of "
-        f"each layer ({origin(table['columns']['active_share'])}).",
+        "Ones per frame among all that could be: bits or steps of the input's pixels, then the neurons of "
+        f"each layer, in each of their planes ({origin(table['columns']['active_share'])}).",
         alt.layer(bars, text).properties(height={"step": BAND_STEP}),
         ("tensor", "ones a frame", "share, %"),
         tuple((name, DASH if ones is None else ones, number(rate, "share")) for name, ones, rate in rows),

@@ -69,7 +69,7 @@ class ParallelParams(EngineParams):
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
         """Yield the one that takes a word a cycle."""
-        yield shape.choice(cls.kind), max(shape.words, shape.entering)
+        yield shape.choice(cls.kind), max(shape.words + shape.acting, shape.entering)
 
     @property
     def inputs_of_lane(self) -> np.ndarray:
