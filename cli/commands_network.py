@@ -45,6 +45,68 @@ def quantize(
     quantize_checkpoint(checkpoint, output, bits=bits, recipe=recipe, check=check, as_json=as_json)
 
 
+@commands.command(epilog="Example: s2nn-hw convert models/fashion-k4.toml -o fashion-k4.s2nn")
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="RECIPE.toml, whose ReLU network is trained first, or a checkpoint of one."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", metavar="M", help="balance, clip-floor, t2 or tandem; else the recipe's.")
+    ] = None,
+    form: Annotated[str | None, typer.Option("--form", metavar="F", help="two-phase or steps.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="T, spikes of an activation.")] = None,
+    shift: Annotated[bool | None, typer.Option("--shift/--no-shift", help="Round activations, or cut them.")] = None,
+    leak: Annotated[bool | None, typer.Option("--leak/--no-leak", help="Of t2: leaks are trained, too.")] = None,
+    percentile: Annotated[
+        float | None, typer.Option("--percentile", min=50, max=100, help="Of activations; 100: the largest.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=0, help="Of each training after the ReLU's.")] = None,
+    bits: Annotated[str | None, typer.Option("--bits", metavar="N[,N..]", help="Weight bits, 1 to 8.")] = None,
+    recipe: Annotated[Path | None, typer.Option("--recipe", metavar="RECIPE.toml", help="For foreign weights.")] = None,
+    curve: Annotated[
+        Path | None, typer.Option("--curve", metavar="NAME.json", help="Accuracy against T: table, JSON, SVG, PNG.")
+    ] = None,
+    counts: Annotated[str | None, typer.Option("--counts", metavar="N,N..", help="Each T of --curve.")] = None,
+    work: Annotated[
+        Path | None, typer.Option("--work", metavar="DIR", help="Of what is trained; of recipes runs/NAME-relu.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train the ReLU network anew.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, not as a table.")] = False,
+) -> None:
+    """Turn a trained ReLU network into a spiking one."""
+    from s2nn_hw.cli.conversion import Wanted, convert_network
+
+    changes = {
+        "method": method,
+        "form": form,
+        "steps": steps,
+        "shift": shift,
+        "leak": leak,
+        "percentile": percentile,
+        "epochs": epochs,
+    }
+    convert_network(
+        source,
+        Wanted(
+            changes=changes,
+            bits=bits,
+            recipe=recipe,
+            work=work,
+            fresh=fresh,
+            output=output,
+            curve=curve,
+            counts=counts,
+            as_json=as_json,
+        ),
+    )
+
+
 @commands.command(epilog="Example: s2nn-hw inspect models/mnist-mlp.s2nn")
 def inspect(
     network: NetworkFile,

@@ -11,7 +11,7 @@ from typing import Any
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.quantize.graph import nodes
-from s2nn_hw.quantize.settings import Layer, Recipe, limits
+from s2nn_hw.quantize.settings import Conversion, Layer, Recipe, limits
 from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.quantize.spec import EVERY
 from s2nn_hw.texts import read_toml
@@ -65,8 +65,11 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
         {names[key]: value for key, value in dataclasses.asdict(layer).items() if value is not None}
         for layer in recipe.layers
     ]
-    left_out = () if recipe.as_trained_elsewhere else ("weights",)  # as before there was such a table
-    table = dataclasses.asdict(recipe) | {"layers": layers}
+    # as before there were such tables
+    left_out = [] if recipe.as_trained_elsewhere else ["weights"]
+    left_out += [] if recipe.conversion != Conversion() else ["conversion"]
+    conversion = {key: value for key, value in dataclasses.asdict(recipe.conversion).items() if value is not None}
+    table = dataclasses.asdict(recipe) | {"layers": layers, "conversion": conversion}
     for part, later in LATER.items():  # as before there were such keys
         table[part] = {k: v for k, v in table[part].items() if k not in later or v != later[k]}
     return {key: value for key, value in table.items() if key not in left_out}

@@ -245,6 +245,27 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """How a trained ReLU network becomes a spiking one (``s2nn-hw convert``); training of spikes takes none of it.
+
+    ``method``, ``form``: see :mod:`s2nn_hw.quantize.conversion.methods`; ``steps``: T, spikes of an activation at
+    most; ``shift``: half a threshold is added, so that activations are rounded and not cut. The method has its own of
+    these three where they are not said. ``leak``: of "t2", whether leaks are trained. ``percentile``: of a layer's
+    activations on training images is its threshold, 100: the largest. ``epochs``, ``learning_rate``: of each training
+    that the method has; 0 epochs: without.
+    """
+
+    method: str = _within("balance", choices=("balance", "clip-floor", "t2", "tandem"))
+    form: str | None = _within(None, choices=("two-phase", "steps"))
+    steps: int | None = _within(None, 1, MAX_STEPS)
+    shift: bool | None = _within(None)
+    leak: bool = _within(False)
+    percentile: float = _within(99.9, 50, 100)
+    epochs: int = _within(5, 0, 1000)
+    learning_rate: float = _within(3e-4, 1e-8, 1e3)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a training run. :func:`.recipe.as_dict` gives the JSON-able whole."""
 
@@ -260,6 +281,7 @@ class Recipe:
     sparse: Sparse = Sparse()
     area: Area = Area()
     weights: Weights = Weights()
+    conversion: Conversion = Conversion()
 
     @property
     def as_trained_elsewhere(self) -> bool:

@@ -28,7 +28,7 @@ from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
 from s2nn_hw.quantize.model import batch_size, build, encode, evaluate
 from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
-from s2nn_hw.quantize.settings import Recipe
+from s2nn_hw.quantize.settings import Conversion, Recipe
 from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
 from s2nn_hw.quantize.spec import fires
 from s2nn_hw.quantize.teacher import distil, make_teacher
@@ -176,6 +176,8 @@ def _check(recipe: Recipe) -> None:
     """Raise :class:`UserError` where ``recipe`` has keys that training can't take."""
     if recipe.as_trained_elsewhere:
         raise UserError("key 'weights' is for weights trained elsewhere, `s2nn-hw quantize --recipe`; leave it out")
+    if recipe.conversion != Conversion():
+        raise UserError("key 'conversion' is for `s2nn-hw convert`, which trains ReLU; leave it out to train spikes")
     if recipe.area.lut_budget and any(layer.kind != "dense" for layer in recipe.layers):
         raise UserError("key 'area.lut_budget' wants dense layers only")
     if recipe.area.lut_budget and not fires(recipe):

@@ -11,6 +11,8 @@ from s2nn_hw.circuit.readers import Order, buffers_of, ordered_reader, splits_of
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.tables import cells_of, stream_table
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.neurons.program import Action, Program, idle
+from s2nn_hw.network.planes import Planes
 
 MAX_SLOTS = 16
 
@@ -68,7 +70,8 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
     low, high = job.network.bounds(layer)
     planes = job.network.read(layer)
     program = job.neuron.program(planes, low, high)
-    acts = {action: action.shared_out(groups, lanes) for action in (*program.between, *program.after)}
+    between, after = _actions(program, planes, neurons)
+    acts = {action: action.shared_out(groups, lanes) for action in (*between, *after)}
     return Accumulation(
         job,
         readers,
@@ -79,14 +82,22 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
             "offsets": np.pad(program.start, (0, spare)).reshape(groups, lanes),
             "planes": planes.count,
             "radix": planes.radix,
-            "between": tuple(acts[action] for action in program.between),
-            "after": tuple(acts[action] for action in program.after),
+            "between": tuple(acts[action] for action in between),
+            "after": tuple(acts[action] for action in after),
             "shift": program.shift,
             "repeats": pool**2,
             "cells": tuple(cells_of(job.network, s, r) for s, r in zip(layer.synapses, readers, strict=True)),
             "memory": job.choice.memory,
         },
     )
+
+
+def _actions(program: Program, planes: Planes, size: int) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
+    """Return the actions between planes and after the last of accumulators, none where neurons only look at them."""
+    if not (program.between or program.after):
+        return (), ()
+    doubles = (idle(size, doubles=True),) if planes.radix and planes.count > 1 else ()
+    return (*program.between, *doubles), (*program.after, idle(size, ends=True, emits=True))
 
 
 def _weights(job: Job, readers: tuple[Reader, ...], splits: int, lanes: int) -> np.ndarray:

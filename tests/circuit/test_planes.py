@@ -95,7 +95,7 @@ def test_cycles_of_a_layer_are_its_ones_and_actions(steps, leak):
     counted = np.array([sum(int(v).bit_count() for v in frame) for frame in values["a"]])
     assert (ones.sum(axis=tuple(range(1, ones.ndim))) == counted).all()
     empty = (ones.sum(axis=(1, 2, 4, 5)) == 0).sum(axis=1)  # a plane without a spike takes its cycle all the same
-    actions = (steps - 1) * (2 if leak else 1)
+    actions = (steps - 1) * (2 if leak else 1) + 1
     assert engine_alone(stage, ones, length=6)[0].tolist() == (counted + empty + actions)[1:].tolist()
 
 

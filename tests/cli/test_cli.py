@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "train",
     "quantize",
+    "convert",
     "inspect",
     "golden",
     "verilog",

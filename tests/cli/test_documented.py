@@ -24,6 +24,7 @@ OTHERS = ("git clone", "apt install", "pip uninstall", "openFPGALoader", "sudo "
 NOT_RUN = {
     "train": "takes minutes and a data set; tests/quantize/test_train.py trains small ones",
     "quantize": "needs what train writes; tests/quantize/test_convert.py",
+    "convert": "trains a network; tests/quantize/test_conversion.py trains small ones",
     "bitstream": "place and route take minutes; tests/hw/test_flows.py",
     "activity": "synthesis takes minutes; tests/sim/test_activity.py and sim/benches/test_activity.py",
     "explore": "many trials; tests/explore/test_explore.py runs few",
@@ -38,6 +39,10 @@ WORDS = {
     "P.json": "plan.json",
     "BOARD": "ulx3s",
     "B": "ulx3s",
+    "SOURCE": "models/mnist-mlp.toml",
+    "NAME.json": "curve.json",
+    "P": "99",
+    "N,N..": "1,3",
     "X.npy": "x.npy",
     "Y.npy": "y.npy",
     "IMAGES.npy": "x.npy",

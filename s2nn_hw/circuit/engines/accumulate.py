@@ -16,7 +16,8 @@ from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from s2nn_hw.circuit.engines.actions import addend, emitted
+from s2nn_hw.circuit.delay import delayed
+from s2nn_hw.circuit.engines.actions import At, acting_accumulator
 from s2nn_hw.circuit.mux import choose
 from s2nn_hw.circuit.tables import Cells
 
@@ -197,18 +198,17 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
     """
     levels = tree_levels(len(terms[0]))
     late = slot.late + levels
+    group = delayed(m, slot.group, late, "at_group") if params.groups > 1 else slot.group
+    if slot.action is not None:
+        return _acting(m, params, terms, accumulators, slot, group)
     start, fill = params.start()
     doubles = params.planes > 1 and params.radix
     again = delayed(m, slot.first & (slot.plane != 0), late, "again") if doubles else None
     begins = slot.first if doubles or params.planes == 1 else slot.first & (slot.plane == 0)
     onward = delayed(m, ~begins, late, "onward", init=1)
     plane = delayed(m, slot.plane, late, "at_plane") if doubles and params.planes > 2 else slot.plane
-    group = delayed(m, slot.group, late, "at_group") if params.groups > 1 else slot.group
-    action = None if slot.action is None else delayed(m, slot.action, late, "at_action")
     for lane, width in enumerate(params.accumulator_widths()):
-        added = _tree(m, terms[lane], lane, levels)
-        if params.shift:
-            added = Cat(C(0, params.shift), added).as_signed()
+        added = _shifted(_tree(m, terms[lane], lane, levels), params.shift)
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
@@ -218,17 +218,26 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
             if params.planes > 2:  # by plane; that of the first is never asked for
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
-        mine = onward
-        if action is not None:
-            act = addend(m, params, lane, total, code=action, group=group)
-            added = (Cat(added[min(k, len(added) - 1)] for k in range(len(total))) | act.value).as_signed()
-            mine = onward if act.restarts is None else onward & ~act.restarts
-        base = _base(choose(constants, group), total, mine, doubled, again).as_signed()
+        base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
         m.d.sync += total.eq(added + base)
-    closed = delayed(m, slot.close, late + 1, "close")
-    if action is None or not any(one.emits for one in params.actions):
-        return closed
-    return closed | emitted(params, action)
+    return delayed(m, slot.close, late + 1, "close")
+
+
+def _acting(
+    m: Module, params: Any, terms: Sequence[Sequence[Value]], accumulators: Any, slot: Slot, group: Value
+) -> Value:
+    """Do the work of :func:`accumulate` where neurons act on the accumulators."""
+    levels = tree_levels(len(terms[0]))
+    at = At.of(m, params, slot, slot.late + levels, group)
+    for lane in range(params.lanes):
+        added = _shifted(_tree(m, terms[lane], lane, levels), params.shift)
+        m.d.comb += accumulators[f"n{lane}"].eq(acting_accumulator(m, params, lane, added, at))
+    return at.emits
+
+
+def _shifted(added: Value, bits: int) -> Value:
+    """Return ``added`` with so many fraction bits below."""
+    return Cat(C(0, bits), added).as_signed() if bits else added
 
 
 def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
@@ -265,15 +274,6 @@ def _base(start: Value, total: Value, onward: Value, doubled: Value | None, agai
         if not isinstance(start, Const):
             bits[k] = Mux(start[k], high, low)
     return Cat(bits)
-
-
-def delayed(m: Module, value: Value, cycles: int, name: str, init: int = 0) -> Value:
-    """Return ``value`` as it was ``cycles`` cycles ago."""
-    for k in range(cycles):
-        later = Signal.like(value, name=f"{name}_{k}", init=init)
-        m.d.sync += later.eq(value)
-        value = later
-    return value
 
 
 def signed_weight(row: Value, lane: int, bits: int, active: Value | None) -> Value:

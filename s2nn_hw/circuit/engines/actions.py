@@ -1,4 +1,4 @@
-"""The neurons' actions on accumulators in the circuit: in which cycles, and what each adds.
+"""Accumulators on which the neurons act: in which cycles, and what each action adds.
 
 See :mod:`s2nn_hw.network.neurons.program`. An action takes a slot of its own, in which all terms are zero.
 """
@@ -8,7 +8,9 @@ from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 
+from s2nn_hw.circuit.delay import delayed
 from s2nn_hw.circuit.mux import choose
+from s2nn_hw.network.neurons.program import Action
 
 
 def acted(m: Module, params: Any, ended: Value, last_plane: Value, advance: Signal, acting: Signal) -> Value:
@@ -31,49 +33,132 @@ def acted(m: Module, params: Any, ended: Value, last_plane: Value, advance: Sign
     return code
 
 
-def emitted(params: Any, code: Value) -> Value:
-    """Return whether action number ``code`` lets a spike leave."""
-    return choose([0, *(int(action.emits) for action in params.actions)], code)
+@dataclass(frozen=True)
+class At:
+    """What accumulators do in a cycle, common to all lanes.
+
+    ``addend``: the number of what an action adds, of :func:`addends`, 0 if terms are added; ``holds``, ``ends``,
+    ``restarts``, ``emits``: as of :class:`~s2nn_hw.network.neurons.program.Action`; ``plane``, ``group``: of the sums.
+    """
+
+    addend: Value
+    holds: Value
+    ends: Value
+    restarts: Value
+    emits: Value
+    plane: Value
+    group: Value
+
+    @classmethod
+    def of(cls, m: Module, params: Any, slot: Any, late: int, group: Value) -> "At":
+        """Return it ``late`` cycles behind ``slot``, ``group`` already so."""
+        kinds, actions = addends(params), params.actions
+
+        def decoded(values: list[int], name: str) -> Value:
+            return delayed(m, choose([0, *values], slot.action), late, name) if any(values) else C(0, 1)
+
+        number = [kinds.index(_addend(action)) for action in actions]
+        flags = {
+            name: decoded([int(getattr(action, name)) for action in actions], f"at_{name}")
+            for name in ("holds", "ends", "restarts", "emits")
+        }
+        plane = delayed(m, slot.plane, late, "at_plane") if params.radix and params.planes > 1 else slot.plane
+        return cls(decoded(number, "at_addend"), **flags, plane=plane, group=group)
+
+
+def addends(params: Any) -> list[Any]:
+    """Return what actions add, of each kind the first of :attr:`actions`, behind None for nothing."""
+    return list(dict.fromkeys([None, *map(_addend, params.actions)]))
 
 
 @dataclass(frozen=True)
-class Addend:
-    """What an action adds to an accumulator, ``value``, 0 without one; ``restarts``: to its start value, not to it."""
+class _Addend:
+    """What an action adds; two of the same constants are one."""
 
-    value: Value
-    restarts: Value | None
+    quiet: tuple[int, ...] = ()
+    spike: tuple[int, ...] = ()
+    leak: int = 0
+    adds_held: bool = False
+    doubles: bool = False
+    late: bool = False
 
 
-def addend(m: Module, params: Any, lane: int, total: Signal, *, code: Value, group: Value) -> Addend:
-    """Return what the action of number ``code`` adds to ``total``, the accumulator of ``lane`` in ``group``."""
-    width, fires = len(total), ~total[-1]
-    late, held = Signal(name=f"late{lane}"), Signal(signed(width), name=f"held{lane}", reset_less=True)
-    starts, values, restarts = params.start()[0][:, lane].tolist(), [C(0, width)], [C(0, 1)]
-    for number, action in enumerate(params.actions, start=1):
-        spike = late if action.late else fires
-        if action.late:
-            m.d.sync += late.eq(fires)
-        if action.holds:
-            with m.If(code == number):
-                m.d.sync += held.eq(total)
-        restarts.append(spike if action.restarts else C(0, 1))
-        if action.leak:
+def acting_accumulator(m: Module, params: Any, lane: int, added: Value, at: At) -> Signal:
+    """Add the accumulator of ``lane``, to which ``added`` is added, or what the action ``at`` says; return it.
+
+    The accumulator is an operand of its adder as it is, without a gate in front, so that a bit is one look-up table
+    with all that may be added to it; its start value comes back by the registers' reset.
+    """
+    width, starts = int(params.accumulator_widths()[lane]), params.start()[0][:, lane].tolist()
+    total = Signal(signed(width), name=f"total{lane}", init=starts[0])
+    spikes = {False: ~total[-1], True: Signal(name=f"late{lane}")}
+    m.d.sync += spikes[True].eq(spikes[False])
+    held = Signal(signed(width), name=f"held{lane}", reset_less=True)
+    with m.If(at.holds):
+        m.d.sync += held.eq(total)
+    values: list[Value] = [C(0, width)]
+    for action in addends(params)[1:]:
+        if action.doubles:
+            values.append(total)
+        elif action.leak:
             values.append(~(total >> action.leak))
         elif action.adds_held:
             values.append(held)
         else:
-            by_group = []
-            for without, with_one, start in zip(
-                action.quiet[:, lane].tolist(), action.spike[:, lane].tolist(), starts, strict=True
-            ):
-                with_one -= start if action.restarts else 0
-                by_group.append(Mux(spike, C(with_one, signed(width)), C(without, signed(width))))
-            values.append(choose(by_group, group))
-    wide = [Cat(_wide(value, width)) for value in values]
-    anew = choose(restarts, code) if any(action.restarts for action in params.actions) else None
-    return Addend(choose(wide, code), anew)
+            pairs = zip(action.quiet[lane :: params.lanes], action.spike[lane :: params.lanes], strict=True)
+            spike = spikes[action.late]
+            values.append(choose([Mux(spike, _constant(s, width), _constant(q, width)) for q, s in pairs], at.group))
+    extra = choose([_extended(value, width) for value in values], at.addend)
+    summed = _sum(total, _extended(added, width) | extra, _fill(params, lane, at))
+    anew, ends = _by_group([*starts[1:], starts[0]], width, at), at.ends
+    restarts = next((action for action in params.actions if action.restarts), None)
+    if restarts is not None:
+        hard, wanted = at.restarts & spikes[restarts.late], restarts.spike[:, lane].tolist()
+        if len(starts) == 1 and wanted == starts:
+            ends = ends | hard
+        else:
+            summed = Mux(hard, _by_group(wanted, width, at), summed)
+    with m.If(ends):
+        m.d.sync += total.eq(anew)
+    with m.Else():
+        m.d.sync += total.eq(summed)
+    return total
 
 
-def _wide(value: Value, width: int) -> list[Value]:
+def _addend(action: Action) -> "_Addend | None":
+    """Return what ``action`` adds, None where that does not matter."""
+    if action.ends:
+        return None
+    if action.leak or action.adds_held or action.doubles:
+        return _Addend(leak=action.leak, adds_held=action.adds_held, doubles=action.doubles)
+    spike = action.quiet if action.restarts else action.spike
+    return _Addend(tuple(action.quiet.reshape(-1).tolist()), tuple(spike.reshape(-1).tolist()), late=action.late)
+
+
+def _sum(total: Signal, extra: Value, fill: Value | None) -> Value:
+    """Return ``total + extra``, and ``fill`` as carry."""
+    return total + extra.as_signed() if fill is None else (Cat(C(1, 1), total) + Cat(fill, extra))[1:]
+
+
+def _fill(params: Any, lane: int, at: At) -> Value | None:
+    """Return the bit that fills up what is doubled, None where it is always 0."""
+    fill = params.start()[1][:, :, lane]
+    numbers = [number for number, one in enumerate(addends(params)) if one and one.doubles]
+    if not fill.any() or not numbers:
+        return None
+    by_plane = [choose(bits, at.group) for bits in fill.tolist()]
+    return choose([*by_plane, C(0, 1)], at.plane) & (at.addend == numbers[0])
+
+
+def _constant(value: int, width: int) -> Value:
+    return C(value, signed(width))
+
+
+def _by_group(values: list[int], width: int, at: At) -> Value:
+    """Return that of ``values`` of the group."""
+    return choose([_constant(value, width) for value in values], at.group)
+
+
+def _extended(value: Value, width: int) -> Value:
     """Return the ``width`` bits of ``value``, which is extended by its sign."""
-    return [value[min(k, len(value) - 1)] for k in range(width)]
+    return Cat(value[min(k, len(value) - 1)] for k in range(width))

@@ -24,13 +24,13 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import memory, wiring
 
 from s2nn_hw.circuit.accumulation import Accumulation
+from s2nn_hw.circuit.delay import delayed
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
     Slot,
     accumulate,
     credit,
-    delayed,
     engine_ports,
     signed_weight,
     tree_levels,
@@ -156,7 +156,7 @@ class EventParams(EngineParams):
     @property
     def capture_cycles(self) -> int:
         """Cycles from a frame's last slot to the one in which the accumulators hold its sums."""
-        return ROW_CYCLES + tree_levels(self.terms) + 1
+        return ROW_CYCLES + tree_levels(self.terms) + (0 if self.acting else 1)
 
     @property
     def recurrence(self) -> Recurrence:

@@ -16,13 +16,13 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 
 from s2nn_hw.circuit.accumulation import Accumulation
+from s2nn_hw.circuit.delay import delayed
 from s2nn_hw.circuit.engines.accumulate import (
     FrameCount,
     RowIndex,
     Slot,
     accumulate,
     credit,
-    delayed,
     engine_ports,
     signed_weight,
     tree_levels,
@@ -101,7 +101,7 @@ class ParallelParams(EngineParams):
     @property
     def capture_cycles(self) -> int:
         """Cycles from a frame's last word to the one in which the accumulators hold its sums."""
-        return GATE_CYCLES + tree_levels(self.terms) + 1
+        return GATE_CYCLES + tree_levels(self.terms) + (0 if self.acting else 1)
 
     def circuit(self) -> "ParallelEngine":
         """Return the :class:`ParallelEngine`."""

@@ -7,7 +7,8 @@ cycles, its cost, its candidates for the planner and its description.
 A frame of an engine is one accumulation: ``planes`` passes of ``words`` words of ``width`` spikes, the first plane
 first, at whose end the sums of ``lanes`` neurons stand in the accumulators. The ``groups`` of a position follow each
 other, then the ``repeats`` positions of a pooling cell; then the neurons behind must have room. ``between`` the planes
-and ``after`` the last the neurons act on the accumulators (:mod:`s2nn_hw.network.neurons.program`), a cycle an action.
+and ``after`` the last the neurons act on the accumulators (:mod:`s2nn_hw.network.neurons.program`), a cycle an action;
+then a doubling is an action, too, and the last one gives the accumulators their start value back.
 
 The offset (``-T`` or the bias) is not added: the accumulators start from it. The k planes of a number (``radix``, most
 significant first) double the start value k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted out
@@ -271,6 +272,11 @@ class EngineParams:
         """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle
         (:mod:`s2nn_hw.circuit.engines.reach`)."""
         return np.array(reach(self).widths())
+
+    @property
+    def acting(self) -> bool:
+        """Whether neurons act on the accumulators, at the end of a frame at least."""
+        return bool(self.after)
 
     @property
     def actions(self) -> list[Action]:

@@ -62,7 +62,7 @@ class Reached(NamedTuple):
     def plus(self, span: Span) -> "Reached":
         """Return it with something of ``span`` added."""
         now = self.now.plus(*span)
-        return self._replace(now=now, every=self.every.joined(now))
+        return Reached.of(now, self.every)
 
     def after(self, action: Action) -> "Reached":
         """Return it after ``action``."""
@@ -82,6 +82,11 @@ class Reached(NamedTuple):
         now = quiet.joined(spike)
         return Reached(now, quiet, spike, held, self.every.joined(now))
 
+    def doubled(self, fill: np.ndarray, every: bool) -> "Reached":
+        """Return it doubled, and ``fill`` added; ``every``: accumulators hold that, before more is added."""
+        span = Span(2 * self.now.low + fill, 2 * self.now.high + fill)
+        return Reached.of(span, self.every) if every else Reached(span, span, span, span, self.every)
+
     def widths(self) -> list[int]:
         """Return the bits of signed accumulators that hold ``every`` place: of the last axis, over all others."""
         low, high = (end.reshape(-1, end.shape[-1]) for end in self.every)
@@ -97,11 +102,11 @@ def reach(params: Any) -> Reached:
     start, fill = params.start()
     at = Reached.of(Span(start.copy(), start.copy()))
     for plane in range(params.planes):
-        if plane and params.radix:
-            doubled = Span(2 * at.now.low + fill[plane - 1], 2 * at.now.high + fill[plane - 1])
-            at = Reached.of(doubled.plus(negative, positive), at.every)
-        else:
-            at = at.plus(Span(negative, positive))
-        for action in params.after if plane == params.planes - 1 else params.between:
-            at = at.after(action)
+        last = plane == params.planes - 1
+        at = at.plus(Span(negative, positive))
+        for action in params.after if last else params.between:
+            if not action.doubles:
+                at = at.after(action)
+        if params.radix and not last:
+            at = at.doubled(fill[plane], params.acting)
     return at

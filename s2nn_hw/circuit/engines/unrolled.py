@@ -32,6 +32,7 @@ from s2nn_hw.circuit.unroll.ladder import Ladder, LadderParams
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS, Logic
 from s2nn_hw.circuit.unroll.mapping import Mapped, map_layer
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
+from s2nn_hw.circuit.unroll.words import SpikeWords
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.cost import Cost
@@ -97,7 +98,7 @@ class UnrolledParams(EngineParams):
             if engine:
                 weights = one.synapses[0].weights[:, None].astype(np.int32)
             table, offsets, ladder = _program(job.network, one, weights)
-            if ladder and (one is not layer or not neuron.fires):
+            if not (neuron.plain if ladder is None else one is layer and neuron.fires):
                 raise UserError(f"the unrolled engine has no {neuron.kind} neurons here; take another engine")
             engine = cls(
                 weights=table[None],
@@ -366,43 +367,3 @@ class UnrolledEngine(wiring.Component):
         if self.tag_bits:
             m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
         return m
-
-
-class SpikeWords(wiring.Component):
-    """Spikes of one position at a time in, words of ``width`` out.
-
-    ``i``: ``neurons`` spikes, a position.
-    ``o``: ``ceil(neurons / width)`` words a position, spike 0 in bit 0, unused bits of the last word 0.
-
-    ``seen``, ``seen_count``: as :class:`~s2nn_hw.network.neurons.fire.FireUnit`'s.
-    """
-
-    def __init__(self, *, neurons: int, width: int) -> None:
-        self.neurons, self.width, self.words = neurons, width, -(-neurons // width)
-        super().__init__({"i": In(stream.Signature(neurons)), "o": Out(stream.Signature(width))})
-
-    def elaborate(self, platform: Any) -> Module:
-        """Build the circuit."""
-        m = Module()
-        m.d.comb += self.o.valid.eq(self.i.valid)
-        if self.words == 1:
-            m.d.comb += [self.o.payload.eq(self.i.payload), self.i.ready.eq(self.o.ready)]
-        else:
-            self._cut(m)
-        seen = Signal(self.neurons)
-        seen_count = Signal(24)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
-        return m
-
-    def _cut(self, m: Module) -> None:
-        """Send the words of a position one after the other."""
-        index = Signal(range(self.words))
-        last = index == self.words - 1
-        m.d.comb += self.i.ready.eq(self.o.ready & last)
-        with m.Switch(index):
-            for k in range(self.words):
-                with m.Case(k):
-                    m.d.comb += self.o.payload.eq(self.i.payload[k * self.width : (k + 1) * self.width])
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))

@@ -22,7 +22,7 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.fire import FireUnit, fire_cost, fire_unit, give_signs, reached
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
-from s2nn_hw.network.neurons.program import Action, Program, constant
+from s2nn_hw.network.neurons.program import Action, Program, idle
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import MAX_STEPS, STEPS, Planes
 from s2nn_hw.network.synapse import check_integer
@@ -115,18 +115,22 @@ class Integrate(Neuron):
         again = self._leaked(self.resets.astype(np.int64)) + bias - theta  # of a hard reset
         if not planes.radix:
             return Program(start, between=self._after(every, again), shift=self.fraction)
-        first, onward = constant(start - every, holds=True), constant(0 * every, adds_held=True)
-        one = (*self._after(0 * every, again - every), onward)
-        return Program(every, after=(first, *one * (self.steps - 1)), shift=self.fraction)
+        # what is held is the number's sum and the start value, so that is taken off again in each step
+        first, further = (self._after(every - start, again - start, holds=holds) for holds in (True, False))
+        onward = idle(self.size, adds_held=True)
+        after = (*first, onward, *(*further, onward) * (self.steps - 2))
+        return Program(start, after=after, shift=self.fraction)
 
-    def _after(self, every: np.ndarray, again: np.ndarray) -> tuple[Action, ...]:
-        """Return the actions that reset, leak and add ``every``; ``again``: what a hard reset makes of accumulators."""
+    def _after(self, every: np.ndarray, again: np.ndarray, *, holds: bool = False) -> tuple[Action, ...]:
+        """Return the actions that reset, leak and add ``every``; ``again``: what a hard reset makes of accumulators;
+        the first of them ``holds`` the accumulator."""
         quiet, drop = every + (1 if self.leak else 0), self._leaked(self.resets.astype(np.int64))
         hard = self.reset == "hard"
         spike = again if hard else quiet - drop
         if not self.leak:
-            return (Action(quiet, spike, emits=True, restarts=hard),)
-        return Action(quiet, quiet, emits=True, leak=self.leak), Action(quiet, spike, restarts=hard, late=True)
+            return (Action(quiet, spike, emits=True, restarts=hard, holds=holds),)
+        leak = Action(quiet, quiet, emits=True, leak=self.leak, holds=holds)
+        return leak, Action(quiet, spike, restarts=hard, late=True)
 
     def unit(self, shape: UnitShape) -> FireUnit:
         """Return the circuit that collects the spikes of all steps."""

@@ -3,8 +3,8 @@
     ``a <- base + addend``
 
     base     the accumulator, or none where a spike ``restarts`` it
-    addend   a constant, one where the accumulator's sign is a spike and one where it is not; ``~(a >> leak)``; or what
-             an earlier action ``holds``
+    addend   a constant, one where the accumulator's sign is a spike and one where it is not; ``~(a >> leak)``; what an
+             earlier action ``holds``; or the accumulator itself, which ``doubles`` it
 
 A spike is ``a >= 0``. After the last action it is looked at once more, for the spike that leaves last.
 """
@@ -20,7 +20,8 @@ class Action:
 
     ``emits``: the spike leaves. ``leak``: ``~(a >> leak)`` is added instead, 0: not. ``adds_held``: what was held is
     added instead. ``holds``: the accumulator is held before. ``restarts``: a spike sets the accumulator to ``spike``.
-    ``late``: the spike is that of the action before, which was a leak.
+    ``late``: the spike is that of the action before, which was a leak. Circuits alone have two more: one that
+    ``doubles``, with a bit of the start value to fill up, and one that ``ends`` a frame: the start value comes back.
     """
 
     quiet: np.ndarray
@@ -31,6 +32,8 @@ class Action:
     holds: bool = False
     restarts: bool = False
     late: bool = False
+    doubles: bool = False
+    ends: bool = False
 
     def shared_out(self, groups: int, lanes: int) -> "Action":
         """Return the action with constants ``(groups, lanes)``, 0 in spare lanes."""
@@ -51,6 +54,11 @@ class Program:
     between: tuple[Action, ...] = ()
     after: tuple[Action, ...] = ()
     shift: int = 0
+
+
+def idle(size: int, **more: bool) -> Action:
+    """Return the action of ``size`` neurons that adds nothing of its own."""
+    return constant(np.zeros(size, np.int64), **more)
 
 
 def constant(value: np.ndarray, **more: bool) -> Action:
