@@ -72,6 +72,11 @@ class VariantFile:
     accuracy: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
 
 
+def hidden_planes(network: Network) -> str:
+    """Return the planes of tensors behind the input that have several, empty where none has."""
+    return ", ".join(sorted({str(p) for name, p in network.planes.items() if name != INPUT and p.count > 1}))
+
+
 class Networks(ABC):
     """The variants of a network, kept in ``folder``, which the owner sets: ``get(input_bits, weight_bits)``.
 
@@ -139,10 +144,10 @@ class Networks(ABC):
         write_json(path.with_suffix(".json"), asdict(VariantFile(FORMAT, 1, self._of(network), accuracy)))
         said = "" if accuracy is None else f": accuracy {100 * accuracy:.2f} % on {len(self.pictures.images):,} images"
         entering = f"events in {input_bits} steps" if network.input.events else f"{input_bits}-bit pixels"
-        gives = {str(p) for name, p in network.planes.items() if name != INPUT and p.count > 1}
+        gives = hidden_planes(network)
         self.console.print(
             f"network of {entering} and {weight_bits}-bit weights{said}"
-            + (f"; {', '.join(sorted(gives))} behind the input" if gives else "")
+            + (f"; {gives} behind the input" if gives else "")
         )
         return Variant(path, network.name, network.digest, accuracy)
 
@@ -174,7 +179,8 @@ class FromNetwork(Networks):
     def identity(self) -> Source:
         """See :class:`Networks`."""
         count = 0 if self.calibration is None else len(self.calibration)
-        return Source("network", self.name, self.network.digest, count)
+        planes = hidden_planes(self.network) or None
+        return Source("network", self.name, self.network.digest, count, self.network.input.events or None, planes)
 
     def bits(self, input_bits: str | None, weight_bits: str | None) -> tuple[Numbers, Numbers]:
         """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""

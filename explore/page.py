@@ -8,6 +8,7 @@ from typing import Any
 
 from s2nn_hw.explore.objectives import FIGURES
 from s2nn_hw.explore.rows import Entry
+from s2nn_hw.explore.settings import Source
 from s2nn_hw.explore.summary import Point, Summary
 from s2nn_hw.files import write_text
 from s2nn_hw.report.literature import System
@@ -50,7 +51,7 @@ def render_page(summary: Summary, title: str) -> str:
         data=summary,
         title=task,
         heads=[HEADS.get(name, FIGURES[name].title) for name in objectives],
-        rows=[FrontRow.of(entry, objectives) for entry in summary.entries],
+        rows=[FrontRow.of(entry, objectives, summary.settings.source) for entry in summary.entries],
         figures=list(drawn.values()),
     )
 
@@ -78,13 +79,14 @@ class FrontRow:
     error: str
 
     @classmethod
-    def of(cls, entry: Entry, objectives: Sequence[str]) -> "FrontRow":
-        """Return the row of ``entry``."""
+    def of(cls, entry: Entry, objectives: Sequence[str], source: Source) -> "FrontRow":
+        """Return the row of ``entry``, of the network ``source``."""
         choice, figures = entry.row.choice, entry.row.figures
+        entering = f"events in {choice.input_bits} steps" if source.events else f"{choice.input_bits}-bit pixels"
+        entering += f", {source.planes}" if source.planes else ""
         return cls(
             trial=entry.row.trial,
-            what=f"{choice.input_bits}-bit pixels, {choice.weight_bits}-bit weights, {choice.plan} plan, "
-            f"{choice.clock_mhz:g} MHz",
+            what=f"{entering}, {choice.weight_bits}-bit weights, {choice.plan} plan, {choice.clock_mhz:g} MHz",
             cells=tuple(f"{figures[name]:,.{FIGURES[name].digits}f}" for name in objectives),
             synthesis=_synthesis(entry.used),
             error=_error(entry.error),

@@ -18,13 +18,16 @@ class ImageSet:
 class Source:
     """What is explored: the ``kind`` of file, ``name`` and ``digest`` of what is in it.
 
-    ``calibration_images``: on so many a network is rounded anew, None for a recipe.
+    ``calibration_images``: on so many a network is rounded anew, None for a recipe. ``events``: they enter, not pixels;
+    ``planes``: of tensors behind the input; both None where there are no events and one plane.
     """
 
     kind: str
     name: str
     digest: str
     calibration_images: int | None = None
+    events: bool | None = None
+    planes: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it JSON-able, without what it has not."""

@@ -23,7 +23,11 @@ def show(summary: Summary, name: str, board: BoardFacts, console: Terminal) -> N
     for kind in kinds:
         columns += [kind, "yosys", "error"] if wide else [kind, "error"]
     rows = [_row(entry, names, wide) for entry in summary.entries]
-    console.print(make_table(f"{name} on {board.title}: the front (bits: of pixels / weights)", columns, rows))
+    source = summary.settings.source
+    entering = "steps of events" if source.events else "of pixels"
+    console.print(make_table(f"{name} on {board.title}: the front (bits: {entering} / weights)", columns, rows))
+    if source.planes:
+        console.print(f"behind the input {source.planes}")
     console.print(
         f"{sum(counts.values())} trials: {counts[FITS]} within the budget, {counts[OVER]} beyond it, "
         f"{counts[REFUSED]} that stand for no circuit; {len(summary.entries)} on the front"

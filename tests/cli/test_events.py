@@ -134,3 +134,15 @@ def test_collapse_says_what_it_changed(tmp_path, monkeypatch, command):
     assert literal["energy_nj"] > 0
     assert "What literal time costs" in Path("r.html").read_text()
     refused(command("collapse", "numbers.s2nn", "-o", "x.s2nn"), "no layer behind the input gives several steps")
+
+
+def test_explore_names_steps_and_keeps_the_bits(place, command):
+    words = ("explore", "net.s2nn", "-b", "arty_a7", "--images", "x.npy", "--objectives", "latency_us,luts")
+    code, out, err = command(*words, "--trials", "2", "--jobs", "1", "--synthesise", "0", "--frames", "4", "-o", "ex")
+    assert code == 0, err
+    assert "(bits: steps of events / weights)" in out
+    assert f"behind the input {place.input.bits} planes of code steps" in out
+    refused(
+        command(*words, "--weight-bits", "2"), "--weight-bits: layer input has several planes, so the network has its 3"
+    )
+    refused(command(*words, "--input-bits", "1"), "--input-bits: layer input has several planes")

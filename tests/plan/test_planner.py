@@ -9,10 +9,12 @@ import pytest
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.cycles.timing import engine_alone, stage_ones
 from s2nn_hw.design import Design
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
+from tests.support.event_networks import event_network, events_of
 from tests.support.graphs import build, convolution, dense
 from tests.support.networks import random_images, random_network, residual
 from tests.support.streams import check_accelerator, read_result, run_stream
@@ -239,3 +241,24 @@ def test_bad_requests_are_one_line_and_status_2(folder, monkeypatch, capsys, arg
     assert err.startswith("error: ")
     assert text in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("steps", "leak"), [(4, 0), (10, 2)])
+def test_candidates_of_several_planes_count_the_actions(steps, leak):
+    network = event_network(steps, leak=leak)
+    values = layer_inputs(network, events_of(network, 6))[1]
+    work = Planner(network, "xc7", BUDGET, values)
+    seen = set()
+    for layer in network.layers:
+        for choice, cycles in work._shapes(layer) if layer.accumulates and not layer.is_readout else ():
+            stage = work._lowered(choice)
+            ones = stage_ones(stage, [values[reader.source] for reader in stage.readers])
+            alone = engine_alone(stage, ones, length=6).mean()
+            entering = max(reader.tensor.words for reader in stage.readers)
+            assert cycles == pytest.approx(max(alone, entering), rel=0.15, abs=4)
+            seen.add(choice.engine)
+    assert seen >= {"event", "parallel"}
+    planned = fit(work)
+    design = Design(network, planned.plan)
+    exact = design.timing.schedule(design.timing.ones(values), length=6)
+    assert np.diff(exact.offered, axis=1).mean() == pytest.approx(planned.interval)
