@@ -6,6 +6,10 @@ from typing import Any
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 
+# LUTs a bit of the accumulator, measured on engines of 32 lanes: what a leak adds, what is held and added again where
+# nothing is doubled, and constants that the group chooses on look-up tables of four inputs
+LEAK, HELD, BY_GROUP = 0.65, 0.7, 0.9
+
 
 def adder_bits(terms: int, bits: int) -> tuple[int, int]:
     """Return the bits of all adders, and of all registers, of a tree that sums ``terms`` values of ``bits`` bits.
@@ -45,7 +49,20 @@ def accumulators(family: Family, params: Any, terms: int, *, share: float = 1.0)
     if params.groups > 1:
         ways = params.groups if params.planes == 1 else 2 * params.groups
         luts += total * family.start * max(1, ways / 16)
-    return Cost(luts=luts, ffs=total + params.lanes * kept)
+    cost = Cost(luts=luts, ffs=total + params.lanes * kept)
+    return cost + _actions(family, params, total) if params.acting else cost
+
+
+def _actions(family: Family, params: Any, total: int) -> Cost:
+    """Return the cost of the neurons' actions on accumulators of ``total`` bits, beyond that of an adder a bit."""
+    actions = params.actions
+    leaks, holds = (any(getattr(action, name) for action in actions) for name in ("leak", "holds"))
+    doubles = any(action.doubles for action in actions)
+    constants = sum(not (a.leak or a.adds_held or a.doubles or a.ends) for a in actions)
+    shares = LEAK * leaks + HELD * (holds and not doubles)
+    if params.groups > 1 and family.inputs < 6:
+        shares += BY_GROUP * constants  # constants of several groups do not fit into the adder's tables
+    return Cost(luts=shares * total, ffs=total * holds + params.lanes * any(action.late for action in actions))
 
 
 def absorbs(family: Family, memory: Cost) -> bool:
