@@ -12,6 +12,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
 from s2nn_hw.hw.board.boards import BOARDS, Board
 from s2nn_hw.hw.facts import link_facts
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
@@ -19,10 +20,13 @@ from s2nn_hw.plan.defaults import default_plan, sparse
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.report.show.words import number, scaled
+from s2nn_hw.texts import parse_json
 
 # of these all test images take seconds; convolutions of colour images take minutes
 Compared = tuple[str, str, str | None]  # what, as it is written, as it is now: None if it can't be told here
-QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"}
+QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"} | {
+    *("mnist-if4", "mnist-lif4", "mnist-dsr4", "mnist-t2", "fashion-k2", "fashion-k3", "fashion-k4")
+}
 
 
 def differences(readme: Path, builds: Sequence[RecordedBuild]) -> tuple[list[str], list[str]]:
@@ -41,6 +45,8 @@ def differences(readme: Path, builds: Sequence[RecordedBuild]) -> tuple[list[str
             wanted = known.overview(name, cells, builds)
         elif len(cells) == 7 and cells[4] == "0":
             wanted = known.verified(name, cells)
+        elif len(cells) == 6:
+            wanted = known.over_planes(name, cells)
         else:
             continue
         for what, written, computed in wanted:
@@ -126,6 +132,16 @@ class Known:
         yield "bits of a pixel", cells[3][:1], str(network.input.bits)
         yield "accuracy", cells[5], self.accuracy(name)
         yield "weights", cells[6], weights + said
+
+    def over_planes(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
+        """Yield the figures of a row of networks over planes: what goes between layers, both accuracies."""
+        network = self.network(name)
+        planes = {planes for key, planes in network.planes.items() if key != INPUT}
+        words = sorted(f"numbers of {p.count} bits" if p.radix else f"{p.count} steps" for p in planes)
+        yield "planes", cells[2].split(",")[0], " and ".join(words)
+        yield "accuracy", cells[4], self.accuracy(name)
+        figures = parse_json(Path(f"models/{name}.json").read_text(), name)
+        yield "accuracy of the float model", " ".join(cells[5].split()[:2]), f"{100 * figures['accuracy_float']:.2f} %"
 
     def verified(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
         """Yield the figures of a row of `make verify`: mean latency."""
