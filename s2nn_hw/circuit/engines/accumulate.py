@@ -229,9 +229,9 @@ def _acting(
     """Do the work of :func:`accumulate` where neurons act on the accumulators."""
     levels = tree_levels(len(terms[0]))
     at = At.of(m, params, slot, slot.late + levels, group)
-    for lane in range(params.lanes):
+    for lane, width in enumerate(params.accumulator_widths().tolist()):
         added = _shifted(_tree(m, terms[lane], lane, levels), params.shift)
-        m.d.comb += accumulators[f"n{lane}"].eq(acting_accumulator(m, params, lane, added, at))
+        m.d.comb += accumulators[f"n{lane}"].eq(acting_accumulator(m, params, lane, width, added, at))
     return at.emits
 
 

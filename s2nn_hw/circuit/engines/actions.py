@@ -3,6 +3,7 @@
 See :mod:`s2nn_hw.network.neurons.program`. An action takes a slot of its own, in which all terms are zero.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +38,11 @@ def acted(m: Module, params: Any, ended: Value, last_plane: Value, advance: Sign
 class At:
     """What accumulators do in a cycle, common to all lanes.
 
-    ``addend``: the number of what an action adds, of :func:`addends`, 0 if terms are added; ``holds``, ``ends``,
+    ``addend``: the number of what an action adds, of ``addends``, 0 if terms are added; ``holds``, ``ends``,
     ``restarts``, ``emits``: as of :class:`~s2nn_hw.network.neurons.program.Action`; ``plane``, ``group``: of the sums.
     """
 
+    addends: "Sequence[_Addend | None]"
     addend: Value
     holds: Value
     ends: Value
@@ -52,7 +54,8 @@ class At:
     @classmethod
     def of(cls, m: Module, params: Any, slot: Any, late: int, group: Value) -> "At":
         """Return it ``late`` cycles behind ``slot``, ``group`` already so."""
-        kinds, actions = addends(params), params.actions
+        actions = params.actions
+        kinds = list(dict.fromkeys([None, *map(_addend, actions)]))
 
         def decoded(values: list[int], name: str) -> Value:
             return delayed(m, choose([0, *values], slot.action), late, name) if any(values) else C(0, 1)
@@ -63,12 +66,7 @@ class At:
             for name in ("holds", "ends", "restarts", "emits")
         }
         plane = delayed(m, slot.plane, late, "at_plane") if params.radix and params.planes > 1 else slot.plane
-        return cls(decoded(number, "at_addend"), **flags, plane=plane, group=group)
-
-
-def addends(params: Any) -> list[Any]:
-    """Return what actions add, of each kind the first of :attr:`actions`, behind None for nothing."""
-    return list(dict.fromkeys([None, *map(_addend, params.actions)]))
+        return cls(kinds, decoded(number, "at_addend"), **flags, plane=plane, group=group)
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,13 @@ class _Addend:
     late: bool = False
 
 
-def acting_accumulator(m: Module, params: Any, lane: int, added: Value, at: At) -> Signal:
+def acting_accumulator(m: Module, params: Any, lane: int, width: int, added: Value, at: At) -> Signal:
     """Add the accumulator of ``lane``, to which ``added`` is added, or what the action ``at`` says; return it.
 
     The accumulator is an operand of its adder as it is, without a gate in front, so that a bit is one look-up table
     with all that may be added to it; its start value comes back by the registers' reset.
     """
-    width, starts = int(params.accumulator_widths()[lane]), params.start()[0][:, lane].tolist()
+    starts = params.start()[0][:, lane].tolist()
     total = Signal(signed(width), name=f"total{lane}", init=starts[0])
     spikes = {False: ~total[-1], True: Signal(name=f"late{lane}")}
     m.d.sync += spikes[True].eq(spikes[False])
@@ -97,7 +95,9 @@ def acting_accumulator(m: Module, params: Any, lane: int, added: Value, at: At) 
     with m.If(at.holds):
         m.d.sync += held.eq(total)
     values: list[Value] = [C(0, width)]
-    for action in addends(params)[1:]:
+    for action in at.addends:
+        if action is None:
+            continue
         if action.doubles:
             values.append(total)
         elif action.leak:
@@ -143,7 +143,7 @@ def _sum(total: Signal, extra: Value, fill: Value | None) -> Value:
 def _fill(params: Any, lane: int, at: At) -> Value | None:
     """Return the bit that fills up what is doubled, None where it is always 0."""
     fill = params.start()[1][:, :, lane]
-    numbers = [number for number, one in enumerate(addends(params)) if one and one.doubles]
+    numbers = [number for number, one in enumerate(at.addends) if one and one.doubles]
     if not fill.any() or not numbers:
         return None
     by_plane = [choose(bits, at.group) for bits in fill.tolist()]
