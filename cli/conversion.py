@@ -52,8 +52,16 @@ def _checked(wanted: Wanted) -> list[int]:
     for path, suffix in ((wanted.output, ".s2nn"), (wanted.curve, ".json")):
         if path is not None and path.suffix != suffix:
             raise UserError(f"output {path} must end in {suffix}")
-        if path is not None:
-            checked_place(path)
+        for made in _written(path):
+            checked_place(made)
+            if made.is_dir():
+                raise UserError(f"output {made} is a folder, not a file")
+    if wanted.output and wanted.curve and wanted.curve in _written(wanted.output):
+        raise UserError(
+            f"--curve {wanted.curve} is where the network's figures go; choose another name for one of them"
+        )
+    if wanted.work and wanted.work.exists() and not wanted.work.is_dir():
+        raise UserError(f"--work {wanted.work} must be a folder, but a file is in the way")
     for entry in dataclasses.fields(Conversion):
         taken, came = limits(entry).choices, wanted.changes.get(entry.name)
         if taken and came is not None and came not in taken:
@@ -61,9 +69,16 @@ def _checked(wanted: Wanted) -> list[int]:
     if wanted.counts is not None and not wanted.curve:
         raise UserError("--counts is for --curve")
     parts = wanted.counts.split(",") if wanted.counts is not None else []
-    if not all(part.strip().isdecimal() and 1 <= int(part) <= 31 for part in parts):
-        raise UserError(f"--counts must be numbers from 1 to 31 with commas, not {wanted.counts!r}")
+    if not all(part.strip() in map(str, range(1, 32)) for part in parts):
+        raise UserError(f"--counts must be numbers from 1 to 31 with commas, not {quoted(wanted.counts)}")
     return sorted({int(part) for part in parts})
+
+
+def _written(path: Path | None) -> list[Path]:
+    """Return the files that are written for output ``path``: a network and its figures, or a curve and its plots."""
+    if path is None:
+        return []
+    return [path, *map(path.with_suffix, [".json"] if path.suffix == ".s2nn" else [".svg", ".png"])]
 
 
 def _job(source: Path, wanted: Wanted, console: Terminal) -> "tuple[Job, Conversion]":
@@ -84,6 +99,7 @@ def _job(source: Path, wanted: Wanted, console: Terminal) -> "tuple[Job, Convers
     folder = wanted.work
     if source.suffix == ".toml" and own:
         check_recipe(own, options if wanted.output else None)
+        parse_bits(wanted.bits, len(own.bits))
         folder = folder or Path("runs") / f"{own.name}-relu"
         source = train_relu(own, folder, fresh=wanted.fresh, console=console)
         own = None

@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Turn a trained single-step spiking network into a verified FPGA circuit.\n\n"
+    help="Turn a trained spiking network into a verified FPGA circuit.\n\n"
     "The usual order: train, quantize, inspect, plan, verify, bitstream, activity, report, run.",
 )
 # in the order in which the help names them

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.files import checked_place, write_json
 from s2nn_hw.network.store import save
 from s2nn_hw.quantize.recipe import load_recipe
@@ -87,5 +87,5 @@ def parse_bits(text: str | None, layers: int) -> list[int] | None:
         return None
     parts = text.split(",")
     if not all(part.strip() in set("12345678") for part in parts) or len(parts) not in (1, layers):
-        raise UserError(f"--bits must be one number from 1 to 8, or {layers} of them with commas, not {text!r}")
+        raise UserError(f"--bits must be one number from 1 to 8, or {layers} of them with commas, not {quoted(text)}")
     return [int(part) for part in parts] * (layers if len(parts) == 1 else 1)

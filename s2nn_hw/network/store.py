@@ -267,7 +267,7 @@ class _Reader:
         """Raise :class:`UserError` unless ``field`` of ``entry`` names tensor ``wanted``."""
         came = _field(entry, field, str, where)
         if came != wanted:
-            raise UserError(f"header field '{where}{field}' must name tensor '{wanted}', not {quoted(came)}")
+            raise UserError(f"header field '{where}{field}' must name tensor {quoted(wanted)}, not {quoted(came)}")
 
     def table(self, name: str, kind: type | None = None) -> np.ndarray:
         """Return tensor ``name``; ``kind``: a list of such numbers, which takes no room of its own."""
