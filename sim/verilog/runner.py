@@ -72,8 +72,10 @@ def unpack_spikes(stage: Stage, captures: np.ndarray, shape: Sequence[int]) -> n
     each = len(positions) * engine.groups
     frames = len(captures) // each
     kind = np.uint8 if planes <= 8 else np.int32
-    values = (captures.reshape(len(captures), -1, planes).astype(np.int64) @ (1 << np.arange(planes))).astype(kind)
-    whole = values[: frames * each].reshape(frames, len(positions), -1)
+    values = (
+        captures.reshape(len(captures), captures.shape[1] // planes, planes).astype(np.int64) @ (1 << np.arange(planes))
+    ).astype(kind)
+    whole = values[: frames * each].reshape(frames, len(positions), engine.groups * values.shape[1])
     image = np.full((frames, *image_axes(shape)), NOT_COMPUTED, kind)
     image[:, positions[:, 0], positions[:, 1]] = whole[:, :, : stage.neurons]
     return image.reshape(frames, *shape)
