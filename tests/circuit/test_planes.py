@@ -1,5 +1,6 @@
 """Circuits of several planes: one step of every neuron is the circuit there was, and all others match both models."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,38 @@ def test_one_step_is_the_circuit_that_there_was(name, kind):
     assert default_plan(other, "xc7") == plan
     texts = [to_verilog(Accelerator(one, plan), "accelerator") for one in (network, other)]
     assert texts[0] == texts[1]
+
+
+SINGLE_STEP = [
+    path.stem
+    for path in sorted(MODELS.glob("*.s2nn"))
+    if all(p.radix for p in load(path).planes.values())
+    and all(x.neuron is None or x.neuron.kind in ("fire", "readout") for x in load(path).layers)
+]
+
+
+def same_engine(here, there):
+    """Whether two engines have the same parameters, those fused into them among them."""
+    if here is None or there is None:
+        return here is there
+    return type(here) is type(there) and all(
+        same_engine(*pair) if field.name == "inner" else np.array_equal(*pair)
+        for field in fields(here)
+        for pair in [(getattr(here, field.name), getattr(there, field.name))]
+    )
+
+
+@pytest.mark.parametrize("name", SINGLE_STEP)
+def test_one_step_has_the_engines_that_there_were(name):
+    """Of every shipped network of one step: circuit, cycles and cost follow from the stages alone."""
+    network = load(MODELS / f"{name}.s2nn")
+    plan = default_plan(network, "xc7")
+    for kind in ("integrate", "leaky", "quantized"):
+        other = Design(with_one_step(network, kind), plan)
+        for here, there in zip(Design(network, plan).stages, other.stages, strict=True):
+            assert (here.readers, here.repeats, here.neurons) == (there.readers, there.repeats, there.neurons)
+            assert same_engine(here.engine, there.engine)
+            assert here.engine is None or not here.engine.acting
 
 
 @pytest.mark.parametrize("seed", range(24))

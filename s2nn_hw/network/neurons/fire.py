@@ -27,10 +27,14 @@ class Fire(Neuron):
     thresholds: np.ndarray
     kind: ClassVar[str] = "fire"
     tables: ClassVar[tuple[str, ...]] = ("thresholds",)
-    plain: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "thresholds", checked_table(self.thresholds, "thresholds"))
+
+    @property
+    def plain(self) -> bool:
+        """Nothing else leaves."""
+        return True
 
     def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
         """Return no state and spikes, uint8, of int64 ``sums`` ``(batch, positions * neurons)``."""

@@ -53,8 +53,7 @@ class Neuron:
 
     ``kind``: its name in files; ``settings``: the names of further fields, with their types. ``fires``: spikes leave,
     and other layers may read them; else scores, and it is the last layer's. ``stateful``: frames depend on those
-    before. ``two_phase``: all sums come before the first step. ``plain``: what leaves is the sign of the sum and the
-    offset, or their sum, and nothing else.
+    before. ``two_phase``: all sums come before the first step.
     """
 
     kind: ClassVar[str]
@@ -63,7 +62,6 @@ class Neuron:
     fires: ClassVar[bool] = True
     stateful: ClassVar[bool] = False
     two_phase: ClassVar[bool] = True
-    plain: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -79,6 +77,11 @@ class Neuron:
     def table(self) -> np.ndarray:
         """The first table."""
         return getattr(self, self.tables[0])
+
+    @property
+    def plain(self) -> bool:
+        """Whether what leaves is the sign of the sum and the offset, or their sum, and nothing else."""
+        return False
 
     @property
     def step_count(self) -> int:

@@ -64,7 +64,7 @@ class Quantized(Neuron):
             )
 
     @property
-    def plain(self) -> bool:  # type: ignore[override]  # one step is a threshold
+    def plain(self) -> bool:
         """Whether it is the threshold neuron."""
         return self.steps == 1
 

@@ -26,11 +26,15 @@ class Readout(Neuron):
     bias: np.ndarray
     kind: ClassVar[str] = "readout"
     tables: ClassVar[tuple[str, ...]] = ("bias",)
-    plain: ClassVar[bool] = True
     fires: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bias", checked_table(self.bias, "bias"))
+
+    @property
+    def plain(self) -> bool:
+        """Nothing else leaves."""
+        return True
 
     def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
         """Return no state and scores, int64 ``(batch, classes)``, of int64 ``sums`` ``(batch, classes)``."""
