@@ -73,17 +73,10 @@ def _check_share(what: str, value: float) -> None:
         raise UserError(f"{what} must lie in -1 .. 1, not {value!r}")
 
 
-@dataclass(frozen=True, eq=False)
-class FloatFire:
-    """A spike where the ``norm`` of the sum reaches ``threshold``, one for all (other ones go into ``norm.beta``)."""
+class Normed:
+    """Neurons behind a ``norm``, which has all that is float."""
 
     norm: Norm
-    threshold: float = 1.0
-    two_phase: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.threshold):
-            raise UserError(f"the threshold must be a number, not {self.threshold!r}")
 
     @property
     def size(self) -> int:
@@ -95,6 +88,19 @@ class FloatFire:
         """All that is float."""
         return self.norm.arrays
 
+
+@dataclass(frozen=True, eq=False)
+class FloatFire(Normed):
+    """A spike where the ``norm`` of the sum reaches ``threshold``, one for all (other ones go into ``norm.beta``)."""
+
+    norm: Norm
+    threshold: float = 1.0
+    two_phase: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold):
+            raise UserError(f"the threshold must be a number, not {self.threshold!r}")
+
     @property
     def planes(self) -> Planes:
         """What leaves: a spike."""
@@ -102,7 +108,7 @@ class FloatFire:
 
 
 @dataclass(frozen=True, eq=False)
-class FloatQuantized:
+class FloatQuantized(Normed):
     """``clip(floor(u / width + start), 0, peak)`` of the ``norm`` of the sum, as ``planes``.
 
     width      of a level, one for all channels (other ones go into the norm)
@@ -121,19 +127,9 @@ class FloatQuantized:
         _check_positive("the width of a level", self.width)
         _check_share("the start", self.start)
 
-    @property
-    def size(self) -> int:
-        """Channels."""
-        return len(self.norm.gamma)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All that is float."""
-        return self.norm.arrays
-
 
 @dataclass(frozen=True, eq=False)
-class FloatIntegrate:
+class FloatIntegrate(Normed):
     """``m <- (1 - 2^-leak) m + u_t``, a spike where ``m >= level threshold``, which takes ``threshold`` from m, in each
     of ``planes.count`` steps; ``u_t``: the ``norm`` of the sum of step t, or of the one sum of a number.
 
@@ -159,16 +155,6 @@ class FloatIntegrate:
         _check_positive("the level", self.level)
         if self.reset not in RESETS:
             raise UserError(f"the reset must be {' or '.join(RESETS)}, not {quoted(self.reset)}")
-
-    @property
-    def size(self) -> int:
-        """Channels."""
-        return len(self.norm.gamma)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All that is float."""
-        return self.norm.arrays
 
 
 @dataclass(frozen=True, eq=False)
