@@ -72,8 +72,8 @@ class Figures:
     accuracy_float, _integer     shares of images classified right
     input_bits, input_ones       of a pixel, and ones in them an image
     spikes, spikes_float         an image, of each layer but the readout in the network's order
-    spike_rates                  spikes by neurons
-    synaptic_operations          an image
+    spike_rates                  share of values x planes that are spikes
+    synaptic_operations          weights read by ones of all planes, those of the pixels among them, an image
     memory_bits                  of all weights
     layers                       those with weights
     check                        against the owner's model, None where that was not asked for

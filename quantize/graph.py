@@ -10,8 +10,12 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.planes import Planes
+from s2nn_hw.network.reads import window_reads
 from s2nn_hw.quantize.connection import Connection, Shape, swept
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.settings import Layer, Neuron, Readout, Recipe
@@ -81,6 +85,14 @@ class Tap:
         if self.kind == "conv":
             return self.kernel**2 / self.stride**2 * self.outputs / self.groups
         return self.outputs
+
+    def reads(self) -> npt.NDArray[np.int64]:
+        """Return how many weights a spike of each value reads, int64 ``(values,)`` in raster order."""
+        if self.kind != "conv":
+            return np.full(math.prod(self.shape), self.outputs)
+        side = (self.kernel, self.kernel)
+        grid = [np.arange(count) for count in swept(self.shape, side, self.stride, self.padding)]
+        return window_reads(self.shape, side, self.stride, self.padding, grid) * (self.outputs // self.groups)
 
 
 @dataclass(frozen=True)

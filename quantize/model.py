@@ -2,14 +2,17 @@
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from s2nn_hw.network.planes import Planes
-from s2nn_hw.quantize.graph import Node, nodes
+from s2nn_hw.quantize.graph import INPUT, Node, nodes
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron, Surrogate
+from s2nn_hw.quantize.products import raster
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.spec import FIRE, QUANTIZED
 from s2nn_hw.quantize.steps import Steps
@@ -46,19 +49,26 @@ def ones(planes: Planes, values: Tensor) -> Tensor:
     return torch.stack([(whole >> plane) & 1 for plane in range(planes.count)]).sum(dim=0)
 
 
-def evaluate(model: SpikingNetwork, images: Tensor, labels: Tensor, bits: int) -> tuple[float, dict[str, float]]:
-    """Return ``(accuracy, spikes)``: the fraction classified right, and mean spikes per image by layer name."""
+def evaluate(
+    model: SpikingNetwork, images: Tensor, labels: Tensor, bits: int
+) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
+    """Return ``(accuracy, ones)``: the fraction classified right, and by name the mean ones per image of each value.
+
+    Ones are those of all planes, the input's among them; ``(values,)`` in raster order.
+    """
     model.eval()
     right = 0
-    spikes: dict[str, int] = {}
+    found: dict[str, Tensor] = {}
     batch = batch_size(model, EVALUATE_BATCH)
     with torch.inference_mode():
         for part, wanted in zip(images.split(batch), labels.split(batch), strict=True):
-            scores, trace = model.trace(encode(part, bits))
+            pixels = encode(part, bits)
+            scores, trace = model.trace(pixels)
             right += int((scores.argmax(dim=1) == wanted).sum())
-            for name, values in trace.items():
-                spikes[name] = spikes.get(name, 0) + int(ones(model.planes[name], values).sum())
-    return right / len(images), {name: count / len(images) for name, count in spikes.items()}
+            for name, values in ({INPUT: pixels} | trace).items():
+                counts = raster(ones(model.planes[name], values)).sum(dim=0, dtype=torch.int64)
+                found[name] = found[name] + counts if name in found else counts
+    return right / len(images), {name: counts.cpu().numpy() / len(images) for name, counts in found.items()}
 
 
 def batch_size(model: SpikingNetwork, most: int) -> int:

@@ -12,10 +12,9 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.quantized import Quantized
-from s2nn_hw.network.synapses import Synapse, image_shape
+from s2nn_hw.network.reads import times_read
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
-from s2nn_hw.quantize.connection import Shape
 from s2nn_hw.quantize.convert import convert, needs_calibration
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.figures import Figures, LayerFigures
@@ -67,7 +66,7 @@ def _images(name: str, split: str, console: Console | None) -> tuple[np.ndarray,
 def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels: np.ndarray) -> Figures:
     """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``."""
     bits, count = network.input.bits, len(images)
-    float_accuracy, float_spikes = evaluate(checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
+    float_accuracy, float_ones = evaluate(checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
     right = 0
     ones: dict[str, np.ndarray] = {}
     for start in range(0, count, 500):
@@ -89,12 +88,17 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
         input_bits=bits,
         input_ones=round(input_ones, 3),
         spikes=tuple(round(n, 3) for n in spikes.values()),
-        spikes_float=tuple(round(n, 3) for n in float_spikes.values()),
-        spike_rates=tuple(round(n / network.size(name), 5) for name, n in spikes.items()),
+        spikes_float=tuple(round(float(float_ones[name].sum()), 3) for name in spikes),
+        spike_rates=spike_rates(network, spikes),
         synaptic_operations=round(sum(row.synaptic_operations for row in rows), 1),
         memory_bits=sum(row.memory_bits for row in rows),
         layers=tuple(rows),
     )
+
+
+def spike_rates(network: Network, spikes: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the spike rate of each layer of ``network`` in ``spikes``, an image, by name."""
+    return tuple(round(network.planes[name].rate(n, network.size(name)), 5) for name, n in spikes.items())
 
 
 def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]) -> LayerFigures:
@@ -158,19 +162,6 @@ def _accumulator_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
 def _signed_bits(values: np.ndarray) -> int:
     """Return the bits of a signed number that holds each of the integers ``values``."""
     return int(max(values.max(), ~values.min())).bit_length() + 1
-
-
-def times_read(synapse: Synapse, shape: Shape) -> np.ndarray:
-    """Return how many positions of ``synapse`` read each value of an input of ``shape``, int64 ``(values,)``."""
-    if not synapse.slides:
-        return np.ones(int(np.prod(shape)), np.int64)
-    rows, columns, channels = image_shape(shape)
-    lines = []
-    for size, kernel, positions in zip((rows, columns), synapse.kernel, synapse.output_shape(shape), strict=False):
-        first = np.arange(positions) * synapse.stride - synapse.padding
-        place = np.arange(size)[:, None]
-        lines.append(((place >= first) & (place < first + kernel)).sum(axis=1))
-    return np.repeat(np.outer(*lines).reshape(-1), channels)
 
 
 def show(report: Figures, console: Console) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
+import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError, one_line, quoted
 from s2nn_hw.files import write_bytes
+from s2nn_hw.quantize.graph import INPUT
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Recipe
@@ -32,8 +34,8 @@ class Activity:
     """Spikes of a model, an image.
 
     names                 of the layers that spike, in order
-    spikes, spike_rates   of each (ones of all planes, or of all steps), and by its neurons
-    synaptic_operations   that spikes cause, edges of images apart; the pixels' come on top
+    spikes, spike_rates   of each (ones of all planes), and their share of its values x planes
+    synaptic_operations   weights read by ones of all planes, those of the pixels among them
     luts                  the estimate, None unless the recipe is sparse or has a budget
     """
 
@@ -44,15 +46,16 @@ class Activity:
     luts: Count | None = None
 
     @classmethod
-    def of(cls, model: SpikingNetwork, recipe: Recipe, spikes: Mapping[str, float]) -> Self:
-        """Return the activity of ``model`` with mean ``spikes`` per image by layer name."""
-        sizes = {node.name: math.prod(node.shape) for node in model.nodes}
+    def of(cls, model: SpikingNetwork, recipe: Recipe, ones: Mapping[str, np.ndarray]) -> Self:
+        """Return the activity of ``model`` with mean ``ones`` per image and value, as :func:`.model.evaluate`'s."""
+        spikes = {name: float(values.sum()) for name, values in ones.items() if name != INPUT}
+        rates = [model.planes[name].rate(count, len(ones[name])) for name, count in spikes.items()]
         estimated = (sparse_synapses(model) or recipe.area.lut_budget) and fires(recipe)
         return cls(
             tuple(spikes),
             tuple(round(count, 3) for count in spikes.values()),
-            tuple(round(count / sizes[name], 5) for name, count in spikes.items()),
-            round(sum(spikes[name] * fan_out for name, _, fan_out in model.loads()), 1),
+            tuple(round(rate, 5) for rate in rates),
+            round(sum(float(ones[tap.source] @ tap.reads()) for tap in model.taps), 1),
             round(predict_luts(model, recipe.data.pixel_bits)) if estimated else None,
         )
 

@@ -22,7 +22,7 @@ from s2nn_hw.quantize.figures import Figures
 from s2nn_hw.quantize.model import encode, evaluate
 from s2nn_hw.quantize.recipe import as_dict
 from s2nn_hw.quantize.settings import Conversion
-from s2nn_hw.quantize.summary import layer_figures
+from s2nn_hw.quantize.summary import layer_figures, spike_rates
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def measure(job: Job, net: Converted, network: Network, relu: float) -> Figures:
         input_ones=round(entered, 3),
         spikes=tuple(round(n, 3) for n in spikes.values()),
         spikes_float=tuple(round(before[name], 3) for name in spikes),
-        spike_rates=tuple(round(n / (network.size(m) * network.planes[m].count), 5) for m, n in spikes.items()),
+        spike_rates=spike_rates(network, spikes),
         synaptic_operations=round(sum(row.synaptic_operations for row in rows), 1),
         memory_bits=sum(row.memory_bits for row in rows),
         layers=tuple(rows),

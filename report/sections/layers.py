@@ -130,7 +130,7 @@ def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None
                 stage=stage_overview(design.network, stage),
                 work=stage_work(design.network, stage, measured.ones),
                 spikes_out=significant(out),
-                spike_rate=None if out is None else significant(out / _places(design, stage)),
+                spike_rate=None if out is None else significant(_rate(design, stage, out)),
                 actions=stage.engine and len(stage.positions) * stage.engine.groups * stage.engine.action_cycles,
                 cycles=_cycles(measured, k),
                 cost=_costs(guess.layers[k]) if guess else {},
@@ -139,9 +139,9 @@ def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None
     return rows
 
 
-def _places(design: Design, stage: Stage) -> int:
-    """Return how many spikes a frame of what leaves ``stage`` can have."""
-    return design.network.size(stage.output) * design.network.planes[stage.output].count
+def _rate(design: Design, stage: Stage, spikes: float) -> float:
+    """Return the spike rate of what leaves ``stage`` with so many ``spikes`` a frame."""
+    return design.network.planes[stage.output].rate(spikes, design.network.size(stage.output))
 
 
 def _costs(guess: StageEstimate) -> Json:

@@ -8,17 +8,16 @@ synaptic operations    active taps x the output channels that each adds to; wher
                        weight is not zero
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.synapses import Synapse, image_shape
+from s2nn_hw.network.reads import times_read
+from s2nn_hw.network.synapses import Synapse
 
 
 @dataclass(frozen=True)
@@ -35,22 +34,6 @@ class Work:
     active_share: float
     active_taps: float
     synaptic_operations: float
-
-
-def uses(synapse: Synapse, shape: Sequence[int], positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return how often each input of ``shape`` is read, int64 ``(inputs,)``, by windows at output ``positions``.
-
-    ``positions``: int64 ``(n, 2)``, a full grid of (row, column); those of a dense layer do not matter.
-    """
-    if not synapse.slides:
-        return np.ones(prod(shape), np.int64)
-    rows, columns, channels = image_shape(shape)
-    along = []
-    for axis, size in enumerate((rows, columns)):
-        start = np.unique(positions[:, axis]) * synapse.stride - synapse.padding
-        read = (start[:, None] + np.arange(synapse.kernel[axis])).reshape(-1)
-        along.append(np.bincount(read[(read >= 0) & (read < size)], minlength=size))
-    return np.repeat(np.outer(*along).reshape(-1), channels)
 
 
 def fan_out(synapse: Synapse) -> int:
@@ -77,14 +60,14 @@ def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -
     """
     sources = stage.layers[0].sources
     active = sum(float(ones[source].sum()) for source in sources)
-    places = sum(network.size(s) * network.planes[s].count for s in sources)
+    planes, values = network.planes[sources[0]], sum(network.size(source) for source in sources)  # planes of all
     taps = additions = 0.0
     for layer in stage.layers if stage.layer.accumulates else ():
         for synapse, source in zip(layer.synapses, layer.sources, strict=True):
-            read = ones[source] * uses(synapse, network.shapes[source], stage.positions)
+            read = ones[source] * times_read(synapse, network.shapes[source], stage.positions)
             taps += float(read.sum())
             if stage.engine.constant and synapse.flattens:
                 additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
             else:
                 additions += float(read.sum()) * fan_out(synapse)
-    return Work(round(active, 3), round(active / places, 5), round(taps, 1), round(additions, 1))
+    return Work(round(active, 3), round(planes.rate(active, values), 5), round(taps, 1), round(additions, 1))

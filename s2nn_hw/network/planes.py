@@ -49,6 +49,10 @@ class Planes:
         """The largest value that the planes of an element stand for."""
         return 2**self.count - 1 if self.radix else self.count
 
+    def rate(self, spikes: float, values: int) -> float:
+        """Return the spike rate: the share that ``spikes`` of a frame, all planes', are of ``values`` x planes."""
+        return spikes / (values * self.count)
+
     def numbers(self, values: Any) -> Any:
         """Return what integer tensor or array ``values`` stand for: themselves, or how many of their planes are 1."""
         return values if self.radix else sum((values >> plane) & 1 for plane in range(self.count))

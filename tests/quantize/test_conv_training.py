@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.reads import times_read
 from s2nn_hw.network.synapses import Conv2d
 from s2nn_hw.quantize import train as training
 from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
@@ -15,13 +16,14 @@ from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.graph import Tap
 from s2nn_hw.quantize.loss import activity
 from s2nn_hw.quantize.model import build, encode
 from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.products import raster
 from s2nn_hw.quantize.recipe import from_dict
 from s2nn_hw.quantize.settings import Augment
-from s2nn_hw.quantize.summary import quantize, times_read
+from s2nn_hw.quantize.summary import quantize
 from s2nn_hw.quantize.train import settle, train
 
 
@@ -156,6 +158,17 @@ def test_synaptic_operations_count_every_window_that_reads_a_spike():
         ones = Conv2d(np.ones((1, kernel, kernel, 3), np.int8), 2, stride, padding)
         spikes = torch.tensor(draw.integers(0, 2, (1, 9 * 7 * 3)))
         assert ones.accumulate(spikes, shape).sum() == spikes[0].numpy() @ times_read(ones, shape)
+        tap = Tap("input", "conv", shape, 1, 2, kernel, stride, padding)
+        assert (tap.reads() == times_read(ones, shape)).all()
+
+
+def test_training_and_quantizer_count_spikes_rates_and_operations_alike(tmp_path, silent):
+    path = train(recipe(training={"epochs": 1}), tmp_path, console=silent)
+    log = json.loads((tmp_path / f"{path.stem}.log.json").read_text())["test"]
+    _, figures = quantize(read_checkpoint(path))
+    for name in ("spikes", "spike_rates", "synaptic_operations"):  # a spike or two differ
+        assert log[name] == pytest.approx(getattr(figures, name), rel=2e-3)
+    assert log["spikes"] == pytest.approx(figures.spikes_float, abs=1e-3)
 
 
 # training

@@ -1,5 +1,7 @@
 """Neurons of several planes and steps: recipes, gradients, and integer networks against a simulation of their own."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -297,6 +299,14 @@ def test_training_ends_in_an_integer_network(kind, layers, sample_data, tmp_path
     assert abs(figures.accuracy_float - figures.accuracy_integer) <= 0.05
     for mine, theirs in zip(figures.spikes, figures.spikes_float, strict=True):
         assert mine == pytest.approx(theirs, rel=0.1)
+    log = json.loads((tmp_path / "tiny.log.json").read_text())["test"]
+    assert log["spikes"] == pytest.approx(figures.spikes_float, abs=1e-3)
+    for figure in (log, figures.to_json()):  # of all planes
+        places = [network.size(n) * network.planes[n].count for n in log["names"]]
+        shares = [n / most for n, most in zip(figure["spikes"], places, strict=True)]
+        assert figure["spike_rates"] == pytest.approx(shares, abs=1e-4)  # both are rounded
+        assert all(0 <= rate <= 1 for rate in figure["spike_rates"])
+    assert log["synaptic_operations"] == pytest.approx(figures.synaptic_operations, rel=0.05)
 
 
 def test_float_weights_are_rounded_at_any_bits(sample_data, tmp_path):
