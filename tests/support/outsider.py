@@ -1,19 +1,22 @@
 """A second reader of ``.s2nn`` files, written from docs/format.md alone, with numpy and the standard library.
 
-``read(data)`` returns a dictionary of what a file holds or raises :class:`Refused`; ``scores(net, images)`` is its
-meaning, in plain loops over positions; ``pack`` and ``digest`` are the way back.
+``read(data)`` returns a dictionary of what a file holds or raises :class:`.outsider_container.Refused`; ``digest`` is
+that of the document. The container is ``outsider_container``, the meaning ``outsider_scores``.
 """
 
 import hashlib
 import json
 import math
 import re
-import struct
 import unicodedata
 
 import numpy as np
 
+from tests.support.outsider_container import container, need, strict_json, whole
+
 HEADER = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
+
+
 FURTHER = {
     "dense": (),
     "conv2d": ("stride", "padding", "groups"),
@@ -22,7 +25,11 @@ FURTHER = {
     "orpool": ("size", "stride", "padding"),
     "or": (),
 }
+
+
 JOINS = ("maxpool", "orpool", "or")
+
+
 NEURONS = {  # kind: settings, tables
     "fire": ((), ("thresholds",)),
     "quantized": (("steps", "code", "fraction"), ("thresholds", "starts")),
@@ -30,85 +37,6 @@ NEURONS = {  # kind: settings, tables
     "readout": ((), ("bias",)),
     "leaky_readout": (("steps", "leak", "fraction"), ("bias",)),
 }
-
-
-class Refused(Exception):
-    """The file breaks a rule of the document."""
-
-
-def need(condition, rule):
-    if not condition:
-        raise Refused(rule)
-
-
-def whole(value, low, high):
-    return type(value) is int and low <= value <= high
-
-
-def strict_json(text, what):
-    def once(pairs):
-        need(len({name for name, _ in pairs}) == len(pairs), f"{what}: a key twice")
-        return dict(pairs)
-
-    def integer(digits):
-        need(len(digits) < 25 and abs(int(digits)) < 2**63, f"{what}: integer too large")
-        return int(digits)
-
-    def number(digits):
-        need(math.isfinite(float(digits)), f"{what}: number not finite")
-        return float(digits)
-
-    def constant(name):
-        raise Refused(f"{what}: {name}")
-
-    try:
-        value = json.loads(text, object_pairs_hook=once, parse_int=integer, parse_float=number, parse_constant=constant)
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"{what}: {type(error).__name__}") from None
-    level = [value]
-    for depth in range(34):
-        need(depth <= 32 or not level, f"{what}: too deep")
-        for item in level:
-            half = isinstance(item, str) and any(0xD800 <= ord(c) < 0xE000 for c in item)
-            need(not half, f"{what}: half a character")
-        level = [
-            below
-            for item in level
-            if isinstance(item, dict | list)
-            for below in ([*item, *item.values()] if isinstance(item, dict) else item)
-        ]
-    return value
-
-
-def container(data):
-    need(10 <= len(data) <= 2**27, "size")
-    (length,) = struct.unpack("<Q", data[:8])
-    need(length <= 2**20 and 8 + length <= len(data) and data[8:9] == b"{", "header's length")
-    try:
-        text = data[8 : 8 + length].decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused("header is no UTF-8") from None
-    entries = strict_json(text, "container")
-    metadata = entries.pop("__metadata__", None)
-    need(isinstance(metadata, dict) and set(metadata) == {"s2nn"} and isinstance(metadata["s2nn"], str), "metadata")
-    tensors, spans = {}, []
-    for name, entry in entries.items():
-        need(isinstance(entry, dict) and set(entry) == {"dtype", "shape", "data_offsets"}, "tensor entry")
-        need(entry["dtype"] in ("I8", "I32"), "dtype")
-        for field in ("shape", "data_offsets"):
-            need(isinstance(entry[field], list) and all(whole(n, 0, 2**40) for n in entry[field]), field)
-        need(len(entry["data_offsets"]) == 2, "data_offsets")
-        begin, end = entry["data_offsets"]
-        kind = np.dtype({"I8": "<i1", "I32": "<i4"}[entry["dtype"]])
-        need(end - begin == kind.itemsize * math.prod(entry["shape"]) and 8 + length + end <= len(data), "extent")
-        spans.append((begin, end))
-        tensors[name] = np.frombuffer(data, kind, math.prod(entry["shape"]), 8 + length + begin).reshape(entry["shape"])
-    at = 0
-    for begin, end in sorted(spans):
-        need(begin == at, "gap")
-        at = end
-    need(8 + length + at == len(data), "rest of the file")
-    return metadata["s2nn"], tensors
 
 
 def fields(entry, names):
@@ -340,132 +268,3 @@ def digest(header, tables, version):
         axes = ", ".join(map(str, tables[name].shape)) + ("," if tables[name].ndim == 1 else "")
         state.update(f"{name}:{tables[name].dtype.name}:({axes}):".encode() + tables[name].tobytes())
     return state.hexdigest()
-
-
-def pack(text, tensors):
-    """Return the bytes of a container with the header ``text`` and ``tensors`` by name."""
-    entries, content = {"__metadata__": {"s2nn": text}}, b""
-    for name, table in tensors.items():
-        kind = {"int8": "I8", "int32": "I32"}.get(table.dtype.name, "F32")
-        entries[name] = {
-            "dtype": kind,
-            "shape": list(table.shape),
-            "data_offsets": [len(content), len(content) + table.nbytes],
-        }
-        content += np.ascontiguousarray(table).tobytes()
-    head = json.dumps(entries).encode()
-    return struct.pack("<Q", len(head)) + head + content
-
-
-def scores(net, images):
-    """Return the scores, int64 ``(count, classes)``, of uint8 ``images`` ``(count, *shape)``, and the classes.
-
-    A tensor is a list of its planes, the first first. Events are ``(count, steps, *shape)``.
-    """
-    shapes, tables = net["shapes"], net["tables"]
-    count, code = net["planes"]["input"]
-    if "code" in net["header"]["input"]:
-        values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
-    else:
-        values = {"input": bits_of(images.astype(np.int64) >> (8 - count), count)}
-    for entry in net["header"]["layers"]:
-        sources = [values[name] for name in entry["sources"]]
-        many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
-        if "neuron" not in entry:
-            code = net["planes"][entry["sources"][0]][1]
-            if many[0]["kind"] == "maxpool":
-                number = pool(many[0], [numbers(x, code) for x in sources], shapes[entry["name"]])
-                values[entry["name"]] = bits_of(number, len(sources[0]))
-            else:
-                steps = zip(*sources, strict=True)
-                values[entry["name"]] = [pool(many[0], list(now), shapes[entry["name"]]) for now in steps]
-            continue
-        code = net["planes"][entry["sources"][0]][1]
-        stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
-        seen = [x if stepwise else [numbers(x, code)] for x in sources]
-        totals = [
-            sum(
-                accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
-                for s, x in zip(many, now, strict=True)
-            )
-            for now in zip(*seen, strict=True)
-        ]
-        mine = {key: tables[f"{entry['name']}.{key}"].astype(np.int64) for key in NEURONS[entry["neuron"]["kind"]][1]}
-        result = values[entry["name"]] = left(entry["neuron"], mine, totals)
-    return result, np.array([row.index(max(row)) for row in result.tolist()])
-
-
-def numbers(x, code):
-    return sum(plane << (len(x) - 1 - p) if code == "radix" else plane for p, plane in enumerate(x))
-
-
-def bits_of(number, count):
-    return [number >> (count - 1 - p) & 1 for p in range(count)]
-
-
-def left(entry, tables, totals):
-    """What leaves neurons: planes, or the scores."""
-    kind, steps, fraction = entry["kind"], entry.get("steps", 1), entry.get("fraction", 0)
-    if kind == "fire":
-        return [(totals[0] >= tables["thresholds"]).astype(np.int64)]
-    if kind == "readout":
-        return totals[0] + tables["bias"]
-    if kind == "quantized":
-        most = 2**steps - 1 if entry["code"] == "radix" else steps
-        level = (((totals[0] << fraction) + tables["starts"]) // tables["thresholds"]).clip(0, most)
-        return (
-            bits_of(level, steps) if entry["code"] == "radix" else [(level > t).astype(np.int64) for t in range(steps)]
-        )
-    membrane, spikes, leak = 0 * totals[0] + tables.get("starts", 0), [], entry["leak"]
-    for t in range(steps):
-        bias = tables["bias" if kind == "leaky_readout" else "biases"]
-        membrane = (
-            membrane - (membrane >> leak if leak else 0) + (totals[t if len(totals) > 1 else 0] << fraction) + bias
-        )
-        if kind == "leaky_readout":
-            continue
-        spike = membrane >= tables["thresholds"]
-        after = tables["resets"] if entry["reset"] == "hard" else membrane - tables["resets"]
-        membrane = np.where(spike, after, membrane)
-        spikes.append(spike.astype(np.int64))
-    return membrane if kind == "leaky_readout" else spikes
-
-
-def pool(synapse, sources, shape):
-    if synapse["kind"] == "or":
-        return (sum(sources) > 0).astype(np.int64)
-    size, stride, padding = (synapse[key] for key in ("size", "stride", "padding"))
-    around = np.pad(sources[0], ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    result = np.zeros((len(around), *shape), np.int64)
-    for row in range(shape[0]):
-        for column in range(shape[1]):
-            window = around[:, row * stride : row * stride + size, column * stride : column * stride + size]
-            result[:, row, column] = window.max(axis=(1, 2))
-    return result
-
-
-def accumulated(synapse, table, x, shape):
-    if synapse["kind"] == "dense":
-        return x.reshape(len(x), -1) @ table.T
-    x = x if x.ndim == 4 else x[..., None]
-    if synapse["kind"] == "pooled_dense":
-        high, wide = synapse["pool"]
-        rows, columns = x.shape[1] // high, x.shape[2] // wide
-        cells = [
-            x[:, r * high : (r + 1) * high, c * wide : (c + 1) * wide].sum(axis=(1, 2))
-            for r in range(rows)
-            for c in range(columns)
-        ]
-        return np.concatenate(cells, axis=1) @ table.T
-    stride, padding, groups = (synapse[key] for key in ("stride", "padding", "groups"))
-    around = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    out, high, wide, inner = table.shape
-    result = np.zeros((len(x), *shape), np.int64)
-    for row in range(shape[0]):
-        for column in range(shape[1]):
-            window = around[:, row * stride : row * stride + high, column * stride : column * stride + wide]
-            for group in range(groups):
-                mine = slice(group * out // groups, (group + 1) * out // groups)
-                seen = window[..., group * inner : (group + 1) * inner]
-                result[:, row, column, mine] = np.einsum("bijn,mijn->bm", seen, table[mine])
-    return result

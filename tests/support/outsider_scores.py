@@ -1,0 +1,119 @@
+"""The second reader's meaning: ``scores(net, images)`` of what :func:`.outsider.read` returned, in plain loops."""
+
+import numpy as np
+
+from tests.support.outsider import NEURONS
+
+
+def scores(net, images):
+    """Return the scores, int64 ``(count, classes)``, of uint8 ``images`` ``(count, *shape)``, and the classes.
+
+    A tensor is a list of its planes, the first first. Events are ``(count, steps, *shape)``.
+    """
+    shapes, tables = net["shapes"], net["tables"]
+    count, code = net["planes"]["input"]
+    if "code" in net["header"]["input"]:
+        values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
+    else:
+        values = {"input": bits_of(images.astype(np.int64) >> (8 - count), count)}
+    for entry in net["header"]["layers"]:
+        sources = [values[name] for name in entry["sources"]]
+        many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
+        if "neuron" not in entry:
+            code = net["planes"][entry["sources"][0]][1]
+            if many[0]["kind"] == "maxpool":
+                number = pool(many[0], [numbers(x, code) for x in sources], shapes[entry["name"]])
+                values[entry["name"]] = bits_of(number, len(sources[0]))
+            else:
+                steps = zip(*sources, strict=True)
+                values[entry["name"]] = [pool(many[0], list(now), shapes[entry["name"]]) for now in steps]
+            continue
+        code = net["planes"][entry["sources"][0]][1]
+        stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
+        seen = [x if stepwise else [numbers(x, code)] for x in sources]
+        totals = [
+            sum(
+                accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
+                for s, x in zip(many, now, strict=True)
+            )
+            for now in zip(*seen, strict=True)
+        ]
+        mine = {key: tables[f"{entry['name']}.{key}"].astype(np.int64) for key in NEURONS[entry["neuron"]["kind"]][1]}
+        result = values[entry["name"]] = left(entry["neuron"], mine, totals)
+    return result, np.array([row.index(max(row)) for row in result.tolist()])
+
+
+def numbers(x, code):
+    return sum(plane << (len(x) - 1 - p) if code == "radix" else plane for p, plane in enumerate(x))
+
+
+def bits_of(number, count):
+    return [number >> (count - 1 - p) & 1 for p in range(count)]
+
+
+def left(entry, tables, totals):
+    """What leaves neurons: planes, or the scores."""
+    kind, steps, fraction = entry["kind"], entry.get("steps", 1), entry.get("fraction", 0)
+    if kind == "fire":
+        return [(totals[0] >= tables["thresholds"]).astype(np.int64)]
+    if kind == "readout":
+        return totals[0] + tables["bias"]
+    if kind == "quantized":
+        most = 2**steps - 1 if entry["code"] == "radix" else steps
+        level = (((totals[0] << fraction) + tables["starts"]) // tables["thresholds"]).clip(0, most)
+        return (
+            bits_of(level, steps) if entry["code"] == "radix" else [(level > t).astype(np.int64) for t in range(steps)]
+        )
+    membrane, spikes, leak = 0 * totals[0] + tables.get("starts", 0), [], entry["leak"]
+    for t in range(steps):
+        bias = tables["bias" if kind == "leaky_readout" else "biases"]
+        membrane = (
+            membrane - (membrane >> leak if leak else 0) + (totals[t if len(totals) > 1 else 0] << fraction) + bias
+        )
+        if kind == "leaky_readout":
+            continue
+        spike = membrane >= tables["thresholds"]
+        after = tables["resets"] if entry["reset"] == "hard" else membrane - tables["resets"]
+        membrane = np.where(spike, after, membrane)
+        spikes.append(spike.astype(np.int64))
+    return membrane if kind == "leaky_readout" else spikes
+
+
+def pool(synapse, sources, shape):
+    if synapse["kind"] == "or":
+        return (sum(sources) > 0).astype(np.int64)
+    size, stride, padding = (synapse[key] for key in ("size", "stride", "padding"))
+    around = np.pad(sources[0], ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    result = np.zeros((len(around), *shape), np.int64)
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            window = around[:, row * stride : row * stride + size, column * stride : column * stride + size]
+            result[:, row, column] = window.max(axis=(1, 2))
+    return result
+
+
+def accumulated(synapse, table, x, shape):
+    if synapse["kind"] == "dense":
+        return x.reshape(len(x), -1) @ table.T
+    x = x if x.ndim == 4 else x[..., None]
+    if synapse["kind"] == "pooled_dense":
+        high, wide = synapse["pool"]
+        rows, columns = x.shape[1] // high, x.shape[2] // wide
+        cells = [
+            x[:, r * high : (r + 1) * high, c * wide : (c + 1) * wide].sum(axis=(1, 2))
+            for r in range(rows)
+            for c in range(columns)
+        ]
+        return np.concatenate(cells, axis=1) @ table.T
+    stride, padding, groups = (synapse[key] for key in ("stride", "padding", "groups"))
+    around = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    out, high, wide, inner = table.shape
+    result = np.zeros((len(x), *shape), np.int64)
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            window = around[:, row * stride : row * stride + high, column * stride : column * stride + wide]
+            for group in range(groups):
+                mine = slice(group * out // groups, (group + 1) * out // groups)
+                seen = window[..., group * inner : (group + 1) * inner]
+                result[:, row, column, mine] = np.einsum("bijn,mijn->bm", seen, table[mine])
+    return result
