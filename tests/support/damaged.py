@@ -25,8 +25,6 @@ from tests.support.damaged_plans import Plans
 from tests.support.damaged_recipes import Recipes
 
 LIMIT_SECONDS = 1.0
-
-
 LONGEST_MESSAGE = 1200
 
 
