@@ -12,8 +12,7 @@ from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
-from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json, write_npz, write_text
+from s2nn_hw.files import output_folder, write_json, write_npz, write_text
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
@@ -226,16 +225,20 @@ def write(network: Network, folder: Path | str, plan: Plan | None = None, *, nam
     ``NAME.v``, ``NAME.vlt`` (lint rules), ``NAME.vhd`` (its declaration), ``interface.json``; test vectors as
     ``vectors.npz``, ``vectors.json`` and lines for ``$readmemh``; a bench for them, ``NAME_tb.v`` and ``s2nn_bench.v``.
 
-    Returns the :class:`Accelerator`. :class:`UserError`: ``name`` is not legal in Verilog and VHDL.
+    Returns the :class:`Accelerator`. :class:`UserError`, before work begins: ``name`` is not legal in Verilog and VHDL,
+    or ``folder`` takes no files.
     """
     check_name(name)
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"output folder {folder} is a file")
-    accelerator = Accelerator(network, plan)
-    design = accelerator.design
-    text = testbench.header(design, name, TOOL) + to_verilog(accelerator, name)
-    folder.mkdir(parents=True, exist_ok=True)
+    with output_folder(folder) as place:
+        accelerator = Accelerator(network, plan)
+        text = testbench.header(accelerator.design, name, TOOL) + to_verilog(accelerator, name)
+        _write(accelerator, place, name, text)
+    return accelerator
+
+
+def _write(accelerator: Accelerator, folder: Path, name: str, text: str) -> None:
+    """Write all files of ``accelerator``, whose Verilog is ``text``, into ``folder``."""
+    design, network = accelerator.design, accelerator.network
     write_json(folder / "interface.json", interface(design, name))
     cases = vectors(accelerator)
     write_npz(folder / "vectors.npz", **cases.arrays())
@@ -258,4 +261,3 @@ def write(network: Network, folder: Path | str, plan: Plan | None = None, *, nam
     write_text(folder / f"{name}.vhd", testbench.vhdl_package(design, name))
     write_text(folder / f"{name}.vlt", testbench.lint_rules(name))
     write_text(folder / f"{name}.v", text)
-    return accelerator

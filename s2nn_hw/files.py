@@ -36,6 +36,31 @@ def checked_place(path: Path | str) -> Path:
 
 
 @contextlib.contextmanager
+def output_folder(path: Path | str) -> Iterator[Path]:
+    """Make folder ``path``, with those above it, before work for it begins, and yield it.
+
+    :class:`UserError` if it can't be made or takes no files. On any error what was made goes again, if it is empty.
+    """
+    folder = Path(path)
+    made = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except FileExistsError:
+            raise UserError(f"output folder {folder} is a file") from None
+        except OSError as error:
+            why = f"output folder {folder} can't be written: {error.strerror or error}"
+            raise UserError(f"{why}; choose another with -o") from None
+        yield folder
+    except BaseException:
+        for place in made:
+            with contextlib.suppress(OSError):  # somebody else's files may be there by now
+                place.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, delete it on any error.
 

@@ -24,6 +24,7 @@ from s2nn_hw.hw.flow.digests import amaranth_versions, database_digest, generato
 from s2nn_hw.hw.flow.lowering import Lowering
 from s2nn_hw.hw.flow.toolchain import Narrator
 from s2nn_hw.hw.flow.work import Flow, Outcome, ToolChoice, Work
+from s2nn_hw.hw.link.uart import clocks_per_bit
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 
@@ -119,7 +120,7 @@ def build(
         from s2nn_hw.plan.defaults import default_plan
 
         plan = default_plan(network, board.family)
-    build_clock(board, options)
+    clocks_per_bit(build_clock(board, options), options.baud or board.baud)
     if estimate is not None:
         check_budget(estimate, board)
     family = FLOWS[board.family]

@@ -19,7 +19,8 @@ def clocks_per_bit(clock_hz: int, baud: int) -> int:
     clocks = max(1, round(clock_hz / baud))
     error = abs(clock_hz / clocks - baud) / baud
     if clocks < MIN_CLOCKS_PER_BIT:
-        raise UserError(f"{baud} baud needs a clock of at least {MIN_CLOCKS_PER_BIT * baud} Hz, not {clock_hz} Hz")
+        least = MIN_CLOCKS_PER_BIT * baud
+        raise UserError(f"{baud} baud needs a clock of at least {least} Hz, not {clock_hz} Hz; choose a lower rate")
     if error > MAX_RATE_ERROR:
         raise UserError(
             f"{baud} baud from {clock_hz} Hz is off by {error:.1%} with {clocks} clocks per bit; "

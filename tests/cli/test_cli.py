@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2nn_hw import emit
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.defaults import default_plan
 from tests.support.commands import refused
@@ -159,11 +160,18 @@ def test_images_that_are_no_array(place, command):
 def test_bad_outputs(place, command, monkeypatch):
     refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.txt"), "out.txt must end in .npz")
     refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "no/out.npz"), "folder no does not exist")
-    refused(command("verilog", "net.s2nn", "-o", "net.s2nn"), "output folder net.s2nn is a file")
+    with monkeypatch.context() as patch:
+        patch.setattr(emit, "Accelerator", None)  # refused before any work
+        refused(command("verilog", "net.s2nn", "-o", "net.s2nn"), "output folder net.s2nn is a file")
+        refused(command("verilog", "net.s2nn", "-o", "net.s2nn/v"), "output folder net.s2nn/v can't be written: Not a")
+        refused(command("verilog", "net.s2nn", "-o", f"new/{'v' * 300}"), "can't be written: File name too long")
 
     def full(path, **arrays):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
+    with monkeypatch.context() as patch:
+        patch.setattr(emit, "to_verilog", lambda *_: full("late"))
+        refused(command("verilog", "net.s2nn", "-o", "new/below"), "No space left on device")
     monkeypatch.setattr(np, "savez_compressed", full)
     refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz"), "No space left on device")
     assert sorted(p.name for p in place.iterdir()) == ["build", "net.s2nn", "x.npy"]
