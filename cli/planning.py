@@ -110,7 +110,7 @@ def print_plan(network: Network, board: BoardFacts, found: PlanFigures, console:
                 "groups",
                 "memory",
                 "cycles",
-                "of target",
+                "of target" if found.target_frames_per_second else "of interval",
                 kind.lut_kind,
                 kind.bram_kind,
                 "packing",
@@ -122,6 +122,9 @@ def print_plan(network: Network, board: BoardFacts, found: PlanFigures, console:
         f"{row.used:,.0f} {row.kind} of {row.budget:,} ({percent(row.share)})" for row in found.resources.values()
     )
     console.print(f"with the host link: {used}")
+    console.print(
+        "cycles: a layer's own, mean of the images; the interval is that between results, from the second image on"
+    )
     console.print(
         f"interval {found.interval_cycles:,.0f} cycles, {found.frames_per_second:,.0f} frames/s; latency "
         f"{found.latency_us:,.1f} us (exact cycles of {found.frames} typical images: {found.images})",

@@ -34,7 +34,8 @@ class LayerFigures:
     weight_range          smallest and largest weight
     sparsity              share of weights that are 0
     table, table_range    "thresholds" or "bias", smallest and largest
-    accumulator_bits      of a signed number that holds every reachable sum, and its distance from the threshold
+    sum_bits              of a signed number that holds every reachable sum, and its distance from the threshold: the
+                          network's, whatever the plan; accumulators of the circuit (``inspect``) may have fewer
     memory_bits           of all weights
     active_inputs         ones (pixel bits or spikes) that enter, an image
     synaptic_operations   weights read by them, an image
@@ -51,7 +52,7 @@ class LayerFigures:
     sparsity: float
     table: str
     table_range: tuple[int, int]
-    accumulator_bits: int
+    sum_bits: int
     memory_bits: int
     active_inputs: float
     synaptic_operations: float

@@ -123,7 +123,7 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
         sparsity=round(float((weights == 0).mean()), 5),
         table=neuron.table_name,
         table_range=(int(settings.min()), int(settings.max())),
-        accumulator_bits=_accumulator_bits(layer, low, high),
+        sum_bits=_sum_bits(layer, low, high),
         memory_bits=sum(synapse.weights.size * synapse.bits for synapse in layer.synapses),
         active_inputs=round(float(sum(ones[source].sum() for source in layer.sources)), 3),
         synaptic_operations=round(sum(reads), 1),
@@ -139,7 +139,7 @@ def _given(network: Network, layer: Layer, sums: np.ndarray) -> np.ndarray:
     return layer.own_neuron.frame(layer.own_neuron.start(wide.shape), [wide] * steps)[1][0].numpy()
 
 
-def _accumulator_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
+def _sum_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
     """Return the bits of a signed number that holds sums in ``low .. high`` and what the neurons make of them.
 
     That is the distance from the threshold, of each step: at most ``|v| + |theta| + n (|z| + |R|)`` of neurons that
@@ -167,8 +167,8 @@ def _signed_bits(values: np.ndarray) -> int:
 def show(report: Figures, console: Console) -> None:
     """Print ``report`` as a table and a line of accuracies.
 
-    Per layer: weight range, share of zero weights, range of the thresholds (readout: bias), accumulator width in
-    bits, weight memory, ones that enter per image, synaptic operations per image.
+    Per layer: weight range, share of zero weights, range of the thresholds (readout: bias), bits of the sums,
+    weight memory, ones that enter per image, synaptic operations per image.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -178,9 +178,10 @@ def show(report: Figures, console: Console) -> None:
         box=SIMPLE_HEAD,
         padding=0,
         show_edge=False,
-        caption="per image: active, ones that enter, of all bit planes; syn.ops, the additions that they make",
+        caption="sum: bits that hold any sum of a neuron and its distance from the threshold\n"
+        "per image: active, ones that enter, of all planes; syn.ops, the weights that they read",
     )
-    for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "acc.", "Kibit", "active", "syn.ops"):
+    for name in ("layer", "synapses", "bits", "weights", "zeros", "T or bias", "sum", "Kibit", "active", "syn.ops"):
         table.add_column(name, justify="left" if name == "layer" else "right", no_wrap=True)
     for row in report.layers:
         table.add_row(
@@ -190,7 +191,7 @@ def show(report: Figures, console: Console) -> None:
             _range(row.weight_range),
             f"{100 * row.sparsity:.1f}%",
             _range(row.table_range),
-            str(row.accumulator_bits),
+            str(row.sum_bits),
             f"{row.memory_bits / 1024:.1f}",
             f"{row.active_inputs:.1f}",
             f"{row.synaptic_operations:,.0f}",

@@ -138,7 +138,7 @@ def _layer_table(data: Json) -> Table:
     """Return what the layers do in a frame, and for how many images each sets the rate."""
     limits = {row["name"]: row["share"] for row in (data["limiting"] or {"rows": []})["rows"]}
     table = make_table(
-        "layers, per image (bound, alone: cycles; ratio: from the second image on; sets rate: of that share of them)",
+        "layers, per image (bound: cycles; alone, ratio: from the second image on; sets rate: of that share of them)",
         ("layer", "ones in", "share", "taps", "syn. ops", "bound", "alone", "ratio", "sets rate", "spikes out"),
         [
             (

@@ -19,6 +19,7 @@ from s2nn_hw.network.planes import MAX_RADIX, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.synapses import MaxPool, OrPool
 
 NAME = 64  # characters of a network's name
+FORMS = ("collapsed", "literal")
 
 
 def collapse(network: Network) -> Network:
@@ -86,11 +87,22 @@ def _changed(network: Network, code: str, planes_of: Callable[[int], Planes], wo
             raise UserError(f"network {network.name} can't be {word}: layer {layer.name} {error}") from None
     origin = {"name": network.name, "digest": network.digest}
     return Network(
-        f"{network.name[: NAME - len(word) - 1]}-{word}",
+        _named(network.name, word),
         network.input,
         tuple(layers),
         network.classes,
         network.provenance | {f"{word}_from": origin},
+    )
+
+
+def _named(name: str, word: str) -> str:
+    """Return ``name`` with the form ``word`` behind it, so that both forms' builds and reports can be told apart.
+
+    The way back takes the other form's word off again: there and back is the network itself, digest and all.
+    """
+    (other,) = (f"-{form}" for form in FORMS if form != word)
+    return (
+        name.removesuffix(other) if name.endswith(other) and name != other else f"{name[: NAME - len(word) - 1]}-{word}"
     )
 
 

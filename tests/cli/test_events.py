@@ -120,6 +120,8 @@ def test_collapse_says_what_it_changed(tmp_path, monkeypatch, command):
     code, out, err = command("collapse", "numbers.s2nn", "-o", "counts.s2nn", "--literal")
     assert code == 0, err
     assert load("counts.s2nn").layers[0].neuron.steps == network.layers[0].neuron.steps
+    assert f"{network.name}, with the scores of {network.name}-collapsed" in out
+    assert load("counts.s2nn").digest == network.digest
     code, out, err = command("report", "numbers.s2nn", "--images", "x.npy", "-o", "r.json", "--html")
     assert code == 0, err
     assert "what literal time costs, times" in out
