@@ -15,10 +15,16 @@ from s2nn_hw.circuit.unroll.logic import Table
 from s2nn_hw.circuit.unroll.mapping import map_layer
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.integrate import Integrate
+from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapses import Dense, MaxPool
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import collapsible, default_plan, sparse, unrolled_plan
 from s2nn_hw.plan.planner import Planner, fit, make_plan, unroll
+from tests.support.event_networks import events_of
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_images, random_network, small_network
 from tests.support.streams import check_accelerator
@@ -260,3 +266,30 @@ def test_the_planner_unrolls_a_sparse_network_for_a_frame_a_cycle():
     planned = unroll(work, 3)
     assert planned.interval == 1
     assert planned.latency == Design(network, planned.plan).frames_under_way - 1
+
+
+def steps_network(readout):
+    rng = np.random.default_rng(5)
+    tables = [np.full(6, n, np.int32) for n in (2, 2, 1, 0)]
+    layers = (
+        Layer("hidden", Dense(rng.integers(-1, 2, (6, 8)).astype(np.int8), 2), Integrate(*tables, 4)),
+        Layer("out", Dense(rng.integers(-1, 2, (3, 6)).astype(np.int8), 2), readout),
+    )
+    return Network("steps", Input((8,), 4, "steps"), layers, ("a", "b", "c"))
+
+
+def test_steps_in_logic_take_a_frame_a_cycle_and_are_asked_for():
+    network = steps_network(Readout(np.zeros(3, np.int32)))
+    assert not sparse(network)
+    design = Design(network, unrolled_plan(network, lut=6))
+    assert design.streaming
+    assert [stage.engine.words for stage in design.stages] == [1, 1]
+    assert [stage.engine.action_cycles for stage in design.stages] == [0, 0]  # a ladder has them in a row
+    ones = design.timing.ones(layer_inputs(network, events_of(network, 9))[1])
+    assert (np.diff(design.timing.schedule(ones, length=9).offered[0]) == 1).all()
+
+
+def test_a_leaky_readout_is_not_taken_by_logic():
+    network = steps_network(LeakyReadout(np.zeros(3, np.int32), 4, 1))
+    with pytest.raises(UserError, match="layer out: the unrolled engine has no leaky_readout neurons"):
+        Design(network, unrolled_plan(network, lut=6))

@@ -55,7 +55,9 @@ def test_events(steps):
     design = SimpleNamespace(network=network, pixels_per_beat=5, pixels_per_group=2, score_width=12)
     model = DeviceModel(Identity.of(design, window=4, clock_hz=12_000_000), network, cycles=17)
     events = events_of(network, 12)
-    network.forward(events)
+    assert model.identity.bits == steps  # as docs/protocol.md says, the oldest step in a value's highest bit
+    values = network.encode(events).reshape(12, *network.input.shape)
+    assert all((values >> (steps - 1 - t) & 1 == events[:, t]).all() for t in range(steps))
     with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
         for held in (network, None):
             with open_device(port.name, BAUD, held) as device:

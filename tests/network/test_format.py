@@ -1,5 +1,6 @@
 """docs/format.md is enough: a reader written from it agrees with the golden model, and its example is a valid file."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, parse, save
 from s2nn_hw.network.synapses import Dense
 from tests.support import outsider, outsider_container, outsider_scores
+from tests.support.commands import refused
 from tests.support.networks import random_images, random_network
 from tests.support.random_networks import random_graph
 
@@ -101,6 +103,23 @@ def test_both_refuse_what_one_could_write(tmp_path):
         with pytest.raises(UserError, match=r"NaN|half a character|control characters"):
             save(Network("n", network.input, network.layers, ("a", "b"), provenance), tmp_path / "n.s2nn")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["name", "source", "kind"])
+def test_long_names_in_a_file_make_short_messages(tmp_path, command, place):
+    path, long = tmp_path / "n.s2nn", "a" * 5000
+    save(random_network((5, 4, 3)), path)
+    text, tensors = outsider_container.container(path.read_bytes())
+    header, layer = json.loads(text), json.loads(text)["layers"][1]
+    if place == "name":
+        header["layers"][1] = json.loads(json.dumps(layer).replace("layer1", long))
+        tensors = {name.replace("layer1", long): table for name, table in tensors.items()}
+    else:
+        header["layers"][1] = layer | ({"sources": [long]} if place == "source" else {"neuron": {"kind": long}})
+    path.write_bytes(outsider_container.pack(json.dumps(header), dict(tensors)))
+    result = command("inspect", path)
+    refused(result, "layer name must be at most 32" if place == "name" else "layer1", "aaa")
+    assert len(result[2]) < 400
 
 
 def main(count):
