@@ -298,10 +298,12 @@ def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], 
     if layer.lowest_terms:  # few weights often share a divisor: smaller ones give the same spikes
         shared = _divisors(levels[0])
         levels, scale = [levels[0] / shared[:, None]], scale * shared[:, None]
-    reach = (torch.where(negative, -theta, theta) / scale.double()[:, 0]).ceil().numpy()
+    least = torch.where(negative, -theta, theta) / scale.double()[:, 0]
+    reach = (least.floor() + 1 if layer.neuron.strict else least.ceil()).numpy()
     low = peak * added([table.clamp(max=0).sum(dim=1) for table in levels]).numpy()
     high = peak * added([table.clamp(min=0).sum(dim=1) for table in levels]).numpy()
-    constant = np.where(beta.numpy() >= u_th, low, high + 1)
+    always = beta.numpy() > u_th if layer.neuron.strict else beta.numpy() >= u_th
+    constant = np.where(always, low, high + 1)
     thresholds = np.where(gamma.numpy() == 0, constant, np.clip(reach, low, high + 1))
     if np.abs(thresholds).max() > MAX_THRESHOLD:
         raise UserError(f"accumulators reach beyond {MAX_THRESHOLD}, the largest threshold")

@@ -26,7 +26,7 @@ from s2nn_hw.network.layer import INPUT, Input
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapses import MaxPool, Or, image_shape, weight_limit
 from s2nn_hw.quantize.connection import Connection, Shape
-from s2nn_hw.quantize.float_neurons import Firing, FloatReadout, freeze
+from s2nn_hw.quantize.float_neurons import FloatNeuron, FloatReadout, freeze
 
 DENSE = Connection()
 
@@ -89,7 +89,7 @@ class FloatLayer:
     name            of the layer, and of the integer network's
     sources         names of earlier layers, or :data:`INPUT`; one a table, of an OR two or more
     synapses        a :class:`FloatSynapse` a source; or one :class:`MaxPool` or :class:`Or` without ``neuron``
-    neuron          a :data:`Firing`, :class:`FloatReadout`, or None
+    neuron          a neuron of :mod:`.float_neurons`, :class:`FloatReadout`, or None
     scale           ``(neurons,)``, or ``(1,)`` for all, as a readout wants it; None where weights are float
     lowest_terms    whether a divisor that all integer weights of a neuron share is taken out (few inputs of many)
     """
@@ -97,7 +97,7 @@ class FloatLayer:
     name: str
     sources: tuple[str, ...]
     synapses: tuple[FloatSynapse, ...] | tuple[MaxPool | Or]
-    neuron: Firing | FloatReadout | None = None
+    neuron: FloatNeuron | None = None
     scale: np.ndarray | None = None
     lowest_terms: bool = False
 

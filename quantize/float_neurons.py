@@ -91,10 +91,14 @@ class Normed:
 
 @dataclass(frozen=True, eq=False)
 class FloatFire(Normed):
-    """A spike where the ``norm`` of the sum reaches ``threshold``, one for all (other ones go into ``norm.beta``)."""
+    """A spike where the ``norm`` of the sum reaches ``threshold``, one for all (other ones go into ``norm.beta``).
+
+    ``strict``: only above the threshold.
+    """
 
     norm: Norm
     threshold: float = 1.0
+    strict: bool = False
     two_phase: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -104,6 +108,28 @@ class FloatFire(Normed):
     @property
     def planes(self) -> Planes:
         """What leaves: a spike."""
+        return Planes()
+
+
+@dataclass(frozen=True, eq=False)
+class FloatRelu(Normed):
+    """``min(max(u, 0), peak)`` of the ``norm`` of the sum, a real number: to be converted, it has no integers yet.
+
+    ``peak``: None without an upper end.
+    """
+
+    norm: Norm
+    peak: float | None = None
+
+    two_phase: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.peak is not None:
+            _check_positive("the peak", self.peak)
+
+    @property
+    def planes(self) -> Planes:
+        """What it takes at least; it is converted to those that are wanted."""
         return Planes()
 
 
@@ -137,6 +163,7 @@ class FloatIntegrate(Normed):
     reset      soft, or hard: m is set to 0
     start      of m before the first step, and ``level``: shares of the threshold
     fraction   bits of the integer tables below a weight
+    strict     a spike only where m is above that
     """
 
     norm: Norm
@@ -147,6 +174,7 @@ class FloatIntegrate(Normed):
     start: float = 0.5
     level: float = 1.0
     fraction: int = 3
+    strict: bool = False
     two_phase: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -184,3 +212,4 @@ class FloatReadout:
 
 
 Firing = FloatFire | FloatQuantized | FloatIntegrate
+FloatNeuron = Firing | FloatRelu | FloatReadout

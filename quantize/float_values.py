@@ -11,7 +11,7 @@ from s2nn_hw.network.layer import Input
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapses import MaxPool, Or, image_shape
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer
-from s2nn_hw.quantize.float_neurons import Firing, FloatFire, FloatQuantized, FloatReadout
+from s2nn_hw.quantize.float_neurons import Firing, FloatFire, FloatQuantized, FloatReadout, FloatRelu
 from s2nn_hw.quantize.products import image, max_pool, product, union
 from s2nn_hw.quantize.steps import simulate
 
@@ -31,7 +31,7 @@ def fired(graph: FloatGraph, layer: FloatLayer) -> Step:
     """Return the function from the sources' values to what leaves ``layer`` of ``graph``, which has neurons."""
     neuron, stepwise, seen = layer.neuron, graph.stepwise(layer), entering(graph, layer)
     assert neuron is not None
-    assert not isinstance(neuron, FloatReadout)
+    assert not isinstance(neuron, FloatReadout | FloatRelu)
     gamma, beta, mean, variance = map(torch.tensor, neuron.norm.arrays)
     tables = [torch.tensor(table.rows) for table in layer.tables]
     scale = None if layer.scale is None else torch.tensor(layer.scale)
@@ -52,14 +52,18 @@ def leaving(neuron: Firing, u: Tensor, *, stepwise: bool) -> Tensor:
     """Return what ``neuron`` makes of ``u``, ``(batch, ...)`` or, if ``stepwise``, ``(steps * batch, ...)``: values of
     its planes, ``(batch, ...)``."""
     if isinstance(neuron, FloatFire):
-        return u >= neuron.threshold
+        return u > neuron.threshold if neuron.strict else u >= neuron.threshold
     planes = neuron.planes
     if isinstance(neuron, FloatQuantized):
         numbers = (u / neuron.width + neuron.start).floor().clamp(0, planes.peak)
         return numbers if planes.radix else planes.packed([numbers > step for step in range(planes.count)])
     currents = u.unflatten(0, (planes.count, -1)) if stepwise else u.expand(planes.count, *u.shape)
     level = neuron.level * neuron.threshold
-    return planes.packed(list(simulate(currents, neuron.threshold, neuron, lambda m: (m >= level).to(m.dtype))))
+
+    def spikes(m: Tensor) -> Tensor:
+        return (m > level if neuron.strict else m >= level).to(m.dtype)
+
+    return planes.packed(list(simulate(currents, neuron.threshold, neuron, spikes)))
 
 
 def entering(graph: FloatGraph, layer: FloatLayer) -> Seen:

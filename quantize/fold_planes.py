@@ -63,7 +63,8 @@ def _integrate(
     """Return the neurons, as :func:`_quantized`; ``whole``: the threshold."""
     step, soft = 1 << neuron.leak, neuron.reset == "soft"
     resets = np.maximum(np.rint(whole / step), 1) * step
-    thetas = np.maximum(np.rint(neuron.level * whole / step), 1) * step
+    nearest = (lambda x: np.floor(x) + 1) if neuron.strict else np.rint
+    thetas = np.maximum(nearest(neuron.level * whole / step), 1) * step
     far = (neuron.planes.count + 1) * (resets + thetas)
     biases = np.clip(np.rint(bias), -high - far, far - low)
     return Integrate(

@@ -2,14 +2,22 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
-from s2nn_hw.quantize.float_neurons import Firing, FloatFire, FloatIntegrate, FloatQuantized, FloatReadout, Norm
+from s2nn_hw.quantize.float_neurons import (
+    Firing,
+    FloatFire,
+    FloatIntegrate,
+    FloatQuantized,
+    FloatReadout,
+    FloatRelu,
+    Norm,
+)
 from s2nn_hw.quantize.graph import Node
 from s2nn_hw.quantize.layers import Hidden, Readout
 from s2nn_hw.quantize.levels import Levels
@@ -58,7 +66,7 @@ def _weighted(node: Node, module: Hidden | Readout) -> FloatLayer:
     return FloatLayer(node.name, node.sources, tables, _neuron(module, node), scale, lowest_terms)
 
 
-def _neuron(module: Hidden | Readout, node: Node) -> Firing | FloatReadout:
+def _neuron(module: Hidden | Readout, node: Node) -> Firing | FloatRelu | FloatReadout:
     if isinstance(module, Readout):
         return FloatReadout(_array(module.bias), node.leak or 0)
     norm, neuron, spec = module.norm, module.neuron, node.spec
@@ -66,6 +74,8 @@ def _neuron(module: Hidden | Readout, node: Node) -> Firing | FloatReadout:
     assert norm.running_var is not None
     gamma, beta, mean, variance = map(_array, (norm.weight, norm.bias, norm.running_mean, norm.running_var))
     found = Norm(gamma, beta, mean, variance, norm.eps)
+    if isinstance(neuron, nn.ReLU):
+        return FloatRelu(found)
     if isinstance(neuron, Levels):
         return FloatQuantized(found, spec.width, spec.planes, fraction=spec.fraction)
     if isinstance(neuron, Steps):

@@ -120,6 +120,6 @@ def _point(job: Job, net: Converted, name: str, options: Conversion) -> Point:
     options, stages = resolved(options), list[Stage]()
     assert options.steps is not None  # resolved
     run(Work(net, options, dataclasses.replace(job.trainer, said=False), job.test, stages))
-    right, ones = integer_run(integer_network(net, job.checkpoint.recipe), *job.test)
+    right, ones = integer_run(integer_network(net), *job.test)
     spikes = sum(float(values.sum()) for key, values in ones.items() if key != INPUT)
     return Point(name, options.steps, round(right, 6), round(stages[-1].accuracy, 6), round(spikes, 2))

@@ -14,7 +14,7 @@ more than 1/512 of itself, at most 8.
 import numpy as np
 import torch
 
-from s2nn_hw.network.layer import Input
+from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import STEPS, Planes
@@ -22,11 +22,8 @@ from s2nn_hw.network.synapses import MaxPool, OrPool
 from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule, leak_of
 from s2nn_hw.quantize.conversion.units import Converted, Unit
 from s2nn_hw.quantize.convert import convert
-from s2nn_hw.quantize.data import sets
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import FloatIntegrate, FloatQuantized, FloatReadout, Norm
-from s2nn_hw.quantize.graph import INPUT, Node
-from s2nn_hw.quantize.settings import Recipe
 
 EXACT = 256  # least threshold that is rounded finely enough
 
@@ -39,46 +36,47 @@ def planes_of(rule: Rule) -> Planes:
     return Planes(rule.steps, STEPS)
 
 
-def integer_network(net: Converted, recipe: Recipe) -> Network:
+def integer_network(net: Converted) -> Network:
     """Return the integer :class:`Network` of ``net``, all of whose hidden layers are levels or spikes."""
-    return convert(converted_graph(net, recipe))
+    return convert(converted_graph(net))
 
 
-def converted_graph(net: Converted, recipe: Recipe) -> FloatGraph:
+def converted_graph(net: Converted) -> FloatGraph:
     """Return the :class:`FloatGraph` of ``net``, float64, its weights integers with a scale."""
-    info, units, layers = sets.data_set(recipe.data.set), iter(net.layers), list[FloatLayer]()
+    graph, units, layers = net.graph, iter(net.layers), list[FloatLayer]()
     values, rules = {INPUT: 1.0}, dict[str, Rule]()  # u of each value, and what gives it
     with torch.no_grad():
         heights = net.heights()
-        for node in net.nodes:
-            first = node.sources[0]
-            if not node.taps:
-                values[node.name], rules[node.name] = values[first], rules[first]
-                layers.append(FloatLayer(node.name, node.sources, (_pool(node, planes_of(rules[first])),)))
+        for layer in graph.layers:
+            first = layer.sources[0]
+            if not layer.tables:
+                values[layer.name], rules[layer.name] = values[first], rules[first]
+                layers.append(FloatLayer(layer.name, layer.sources, (_pool(layer, planes_of(rules[first])),)))
                 continue
             unit = next(units)
             scale = unit.scale.double().numpy()[:, 0] * values[first]
             tables = _tables(unit, net.ratios(unit, heights))
-            if node.kind == "readout":
-                layers.append(FloatLayer(node.name, node.sources, tables, _readout(unit, rules.get(first)), scale))
+            if unit.readout:
+                layers.append(FloatLayer(layer.name, layer.sources, tables, _readout(unit, rules.get(first)), scale))
             else:
-                layers.append(FloatLayer(node.name, node.sources, tables, _neuron(unit, scale), scale))
-                rules[node.name] = unit.rule
-                values[node.name] = float(unit.full.detach()) / (1 if unit.rule.kind == SPIKES else unit.rule.steps)
-    return FloatGraph(recipe.name, Input(info.shape, recipe.data.pixel_bits), tuple(layers), info.classes)
+                layers.append(FloatLayer(layer.name, layer.sources, tables, _neuron(unit, scale), scale))
+                rules[layer.name] = unit.rule
+                values[layer.name] = float(unit.full.detach()) / (1 if unit.rule.kind == SPIKES else unit.rule.steps)
+    return FloatGraph(graph.name, graph.input, tuple(layers), graph.classes, graph.provenance)
 
 
 def _tables(unit: Unit, ratios: list[float]) -> tuple[FloatSynapse, ...]:
     return tuple(
-        FloatSynapse(rows.double().reshape(tap.weight_shape).numpy(), bits, tap.connection)
-        for tap, rows, bits in zip(unit.node.taps, unit.levels(ratios), unit.bits, strict=True)
+        FloatSynapse(rows.double().reshape(table.weights.shape).numpy(), bits, table.connection)
+        for table, rows, bits in zip(unit.layer.tables, unit.levels(ratios), unit.bits, strict=True)
     )
 
 
-def _pool(node: Node, planes: Planes) -> MaxPool:
-    """Return the max pooling of ``node`` behind ``planes``: of spikes that come first it is their OR."""
-    kind = MaxPool if planes.radix else OrPool
-    return kind(node.kernel, node.stride, node.padding)
+def _pool(layer: FloatLayer, planes: Planes) -> MaxPool:
+    """Return the max pooling of ``layer`` behind ``planes``: of spikes that come first it is their OR."""
+    pool = layer.synapses[0]
+    assert isinstance(pool, MaxPool)
+    return (MaxPool if planes.radix else OrPool)(pool.size, pool.stride, pool.padding)
 
 
 def _readout(unit: Unit, behind: Rule | None) -> FloatReadout:

@@ -21,11 +21,13 @@ from torch import Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule
-from s2nn_hw.quantize.conversion.prepare import prepare
+from s2nn_hw.quantize.conversion.prepare import MAX_IMAGES, prepare
 from s2nn_hw.quantize.conversion.pretrain import relu_model
 from s2nn_hw.quantize.conversion.search import fit, search
 from s2nn_hw.quantize.conversion.tune import Trainer, accuracy
 from s2nn_hw.quantize.conversion.units import Converted
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.settings import Conversion, Recipe
 
 SEARCHED = 1000  # images of the search
@@ -121,7 +123,7 @@ def resolved(options: Conversion) -> Conversion:
 def check_recipe(recipe: Recipe, options: Conversion | None) -> None:
     """Raise :class:`UserError`, naming the layer, where the network of ``recipe`` can't be converted, with ``options``
     if there are any; nothing is trained for that."""
-    net = Converted(relu_model(recipe))
+    net = Converted(float_graph(Checkpoint(relu_model(recipe).eval(), recipe, {})))
     if options is not None:
         net.use(rule_of(resolved(options)))
 
@@ -130,10 +132,11 @@ def prepared(
     checkpoint: Checkpoint, images: Tensor, options: Conversion, *, bits: list[int] | None, console: Console | None
 ) -> Converted:
     """Return the network of ``checkpoint``, all ReLU, with thresholds and scales; ``bits``: of weights, by layer."""
-    net = Converted(checkpoint.model)
+    net = Converted(float_graph(checkpoint))
     for unit, wanted in zip(net.layers, bits or [], strict=bits is not None):
         unit.bits = [wanted, *(max(wanted, other) for other in unit.bits[1:])]
-    prepare(net, images, checkpoint.recipe.data.pixel_bits, percentile=options.percentile, console=console)
+    pixels = encode(images[:MAX_IMAGES], checkpoint.recipe.data.pixel_bits)
+    prepare(net, pixels, percentile=options.percentile, console=console)
     return net
 
 
@@ -179,11 +182,11 @@ def tandem(work: Work) -> None:
         for parameter in (*unit.weights, unit.bias, unit.theta):
             parameter.requires_grad_(False)
         net.check()
-        work.note(f"{unit.node.name} converted")
+        work.note(f"{unit.name} converted")
         for later in net.hidden:
             later.theta.requires_grad_(False)
-        what = f"rest behind {unit.node.name} T={rule.steps}"
+        what = f"rest behind {unit.name} T={rule.steps}"
         work.trainer.tune(net, what, [*work.key(), number])
-        work.note(f"{unit.node.name} converted, the rest trained")
+        work.note(f"{unit.name} converted, the rest trained")
     net.layers[-1].rounded = True
     work.note("readout rounded")

@@ -19,7 +19,6 @@ from torch import Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.conversion.units import Converted, Unit
 from s2nn_hw.quantize.convert import clip_search, rounded
-from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.products import product, windows_of
 
 MAX_IMAGES = 20_000  # for thresholds
@@ -38,28 +37,25 @@ def batches(net: Converted, images: Tensor, most: int = 1000) -> tuple[Tensor, .
     return images.split(max(1, min(most, BATCH_VALUES // net.largest)))
 
 
-def prepare(
-    net: Converted, images: Tensor, pixel_bits: int, *, percentile: float, console: Console | None = None
-) -> None:
+def prepare(net: Converted, pixels: Tensor, *, percentile: float = 100.0, console: Console | None = None) -> None:
     """Set ``theta``, ``height``, ``scale`` and ``bias`` of each layer of ``net``, all ReLU so far, in place.
 
-    ``images``: uint8 training images ``(count, rows, columns[, channels])``, of which the first are taken.
+    ``pixels``: of training images as floats ``(count, pixels)``, of which the first are taken.
     """
-    chosen = images[:MAX_IMAGES]
     with torch.no_grad():
-        _thresholds(net, chosen, pixel_bits, percentile, console)
-        few = images[: min(SCALED_IMAGES, max(100, (1 << 25) // net.largest))]
+        _thresholds(net, pixels[:MAX_IMAGES], percentile, console)
+        few = pixels[: min(SCALED_IMAGES, max(100, (1 << 25) // net.largest))]
         for unit in track(net.layers, description="scales", **shown(console)):
-            _scale(net, unit, few, pixel_bits)
+            _scale(net, unit, few)
 
 
-def _thresholds(net: Converted, images: Tensor, pixel_bits: int, percentile: float, console: Console | None) -> None:
-    largest = {unit.node.name: 0.0 for unit in net.hidden}
+def _thresholds(net: Converted, pixels: Tensor, percentile: float, console: Console | None) -> None:
+    largest = {unit.name: 0.0 for unit in net.hidden}
     samples: dict[str, list[np.ndarray]] = {name: [] for name in largest}
     draw = torch.Generator().manual_seed(0)
-    parts = batches(net, images)
+    parts = batches(net, pixels)
     for part in track(parts, description="thresholds", **shown(console)):
-        values = net.trace(encode(part, pixel_bits))
+        values = net.trace(part)
         for name, most in largest.items():
             flat = values[name][0].flatten()
             largest[name] = max(most, float(flat.max()))
@@ -67,7 +63,7 @@ def _thresholds(net: Converted, images: Tensor, pixel_bits: int, percentile: flo
                 picked = torch.randint(0, len(flat), (min(SAMPLED, len(flat)),), generator=draw)
                 samples[name].append(flat[picked].numpy())
     for unit in net.hidden:
-        name = unit.node.name
+        name = unit.name
         found = largest[name]
         if percentile < 100:
             found = float(np.percentile(np.concatenate(samples[name]), percentile))
@@ -78,16 +74,16 @@ def _thresholds(net: Converted, images: Tensor, pixel_bits: int, percentile: flo
         unit.height.fill_(found)
 
 
-def _scale(net: Converted, unit: Unit, images: Tensor, pixel_bits: int) -> None:
+def _scale(net: Converted, unit: Unit, pixels: Tensor) -> None:
     """Set the scale of ``unit``, and what rounding takes from the mean of its sums, which its bias gets."""
-    sources = unit.node.sources
+    sources = unit.sources
     parts = []
-    for part in batches(net, images):
-        values = net.trace(encode(part, pixel_bits), unit.node.name)
+    for part in batches(net, pixels):
+        values = net.trace(part, unit.name)
         parts.append([values[name][0] for name in sources])
     inputs = [torch.cat(of_source) for of_source in zip(*parts, strict=True)]
-    hows = [tap.connection for tap in unit.node.taps]
-    tables, shared = [table.double() for table in unit.weights], unit.node.kind == "readout"
+    hows = unit.connections
+    tables, shared = [table.double() for table in unit.weights], unit.readout
     found = [
         clip_search(part, unit.bits[0], windows, shared=shared)[1]
         for part, windows in zip(tables[0].chunk(hows[0].groups), windows_of(hows[0], inputs[0]), strict=True)

@@ -55,7 +55,7 @@ def convert(job: Job, options: Conversion) -> tuple[Network, Figures, list[Stage
     options = resolved(options)
     net, stages = job.prepared(options), [Stage("ReLU", job.relu())]
     run(Work(net, options, job.trainer, job.test, stages))
-    network = integer_network(net, job.checkpoint.recipe)
+    network = integer_network(net)
     figures = measure(job, net, network, stages[0].accuracy)
     recipe = dataclasses.replace(job.checkpoint.recipe, conversion=options)
     provenance = {
@@ -112,12 +112,12 @@ def integer_run(network: Network, images: Tensor, labels: Tensor) -> tuple[float
 def _float_spikes(net: Converted, images: Tensor, pixel_bits: int) -> dict[str, float]:
     """Return the mean ones of all planes an image, by name, that the float model has."""
     units, rules = iter(net.hidden), {}
-    for node in net.nodes[:-1]:
-        if node.taps:
+    for layer in net.graph.layers[:-1]:
+        if layer.tables:
             unit = next(units)
-            rules[node.name] = unit.rule, float(unit.full.detach())
+            rules[layer.name] = unit.rule, float(unit.full.detach())
         else:
-            rules[node.name] = rules[node.sources[0]]
+            rules[layer.name] = rules[layer.sources[0]]
     found = dict.fromkeys(rules, 0.0)
     with torch.inference_mode():
         for part in batches(net, images):

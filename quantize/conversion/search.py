@@ -84,7 +84,7 @@ def _sums(net: Converted, unit: Unit, images: Tensor, pixel_bits: int) -> list[T
     found: list[list[Tensor]] = []
     parts = batches(net, images)
     for number, part in enumerate(parts):
-        values = net.trace(encode(part, pixel_bits), before=unit.node.name)
+        values = net.trace(encode(part, pixel_bits), before=unit.name)
         sums = net.sums(unit, values, net.heights())
         size = sums[0].numel()
         draw = torch.Generator().manual_seed(number)

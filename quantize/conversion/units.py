@@ -7,16 +7,18 @@ Batch norms are folded: ``W = gamma W' / std``, ``b = beta - gamma mean / std``.
 several sources add, what a spike of each stands for differs, so their weights are rounded in the unit of the first one.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.synapses import MaxPool, Or, image_shape
 from s2nn_hw.quantize.conversion.firing import SPIKES, Rule, fire
-from s2nn_hw.quantize.graph import INPUT, Node
-from s2nn_hw.quantize.layers import Hidden, Readout, SpikingNetwork, weight_levels
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer
+from s2nn_hw.quantize.float_neurons import FloatReadout, FloatRelu
+from s2nn_hw.quantize.layers import weight_levels
 from s2nn_hw.quantize.products import image, max_pool, product
 
 
@@ -33,17 +35,20 @@ class Unit(nn.Module):
     height: Tensor
     scale: Tensor
 
-    def __init__(self, node: Node, module: Hidden | Readout) -> None:
+    def __init__(self, layer: FloatLayer) -> None:
         super().__init__()
-        self.node, self.rule, self.rounded = node, Rule(), False
-        self.bits = [node.taps[0].bits, *(max(node.taps[0].bits, tap.bits) for tap in node.taps[1:])]
-        tables, bias = folded(module)
+        self.layer, self.rule, self.rounded = layer, Rule(), False
+        self.name, self.sources, first = layer.name, layer.sources, layer.tables[0].bits
+        self.readout = isinstance(layer.neuron, FloatReadout)
+        self.connections = [table.connection for table in layer.tables]
+        self.bits = [first, *(max(first, table.bits) for table in layer.tables[1:])]
+        tables, bias = folded(layer)
         self.weights = nn.ParameterList(nn.Parameter(table.float()) for table in tables)
         self.bias = nn.Parameter(bias.float())
         self.theta = nn.Parameter(torch.ones(()))
         self.kept = nn.Parameter(torch.ones(()))
         self.register_buffer("height", torch.ones(()))
-        rows = 1 if node.kind == "readout" else len(bias)
+        rows = 1 if self.readout else len(bias)
         self.register_buffer("scale", torch.ones((rows, 1)))
 
     @property
@@ -69,30 +74,32 @@ class Unit(nn.Module):
         return [table * self.scale / ratio for table, ratio in zip(self.levels(ratios), ratios, strict=True)]
 
 
-def folded(module: Hidden | Readout) -> tuple[list[Tensor], Tensor]:
-    """Return weights of each source and bias, float64, with the batch norm, or an average's division, in them."""
-    weights = [table.detach().double() for table in module.weights()]
-    if isinstance(module, Readout):
-        return weights, module.bias.detach().double()
-    norm = module.norm
-    assert norm.running_mean is not None  # a batch norm of ours keeps both
-    assert norm.running_var is not None
-    gain = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
-    return [table * gain[:, None] for table in weights], norm.bias.detach().double() - gain * norm.running_mean.double()
+def folded(layer: FloatLayer) -> tuple[list[Tensor], Tensor]:
+    """Return weights of each source and bias, float64, with the norm in them."""
+    weights = [torch.tensor(table.rows).double() for table in layer.tables]
+    if layer.scale is not None:
+        weights = [table * torch.tensor(layer.scale).double()[:, None] for table in weights]
+    if isinstance(layer.neuron, FloatReadout):
+        return weights, torch.tensor(layer.neuron.bias).double()
+    assert isinstance(layer.neuron, FloatRelu)  # a network that is converted has no others
+    gamma, beta, mean, variance = (torch.tensor(array).double() for array in layer.neuron.norm.arrays)
+    gain = gamma / (variance + layer.neuron.norm.epsilon).sqrt()
+    return [table * gain[:, None] for table in weights], beta - gain * mean
 
 
 class Converted(nn.Module):
-    """The network of ``model``, a ReLU network in evaluation mode; ``forward`` takes raw pixels ``(batch, pixels)``."""
+    """The network of ``graph``, whose neurons are ReLU; ``forward`` takes raw pixels ``(batch, pixels)``."""
 
-    def __init__(self, model: SpikingNetwork) -> None:
+    def __init__(self, graph: FloatGraph) -> None:
         super().__init__()
-        for node in model.nodes:
-            if node.kind == "or":
-                raise UserError(f"layer {node.name}: an OR joins spikes; activations have none, so it has no ReLU form")
-        self.nodes, self.shape = model.nodes, model.shape
-        weighted = [node for node in model.nodes if node.taps]
+        for layer in graph.layers:
+            if isinstance(layer.synapses[0], Or):
+                raise UserError(
+                    f"layer {layer.name}: an OR joins spikes and has no ReLU form: activations are no spikes"
+                )
+        self.graph = graph
         with torch.no_grad():
-            self.units = nn.ModuleList(Unit(n, m) for n, m in zip(weighted, model.layers, strict=True))
+            self.units = nn.ModuleList(map(Unit, graph.weighted))
 
     @property
     def layers(self) -> list[Unit]:
@@ -105,20 +112,26 @@ class Converted(nn.Module):
         return self.layers[:-1]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what enters, an image with its channels."""
+        shape = self.graph.input.shape
+        return shape if len(shape) == 1 else image_shape(shape)
+
+    @property
     def largest(self) -> int:
         """Values of the largest layer, in one step."""
-        return max(math.prod(node.shape) for node in self.nodes)
+        return self.graph.largest
 
     def heights(self) -> dict[str, float]:
         """Return what stands for a full activation of each value by name: heights of spikes, 1 of pixels."""
         found, units = {INPUT: 1.0}, iter(self.layers)
-        for node in self.nodes:
-            found[node.name] = float(next(units).full.detach()) if node.taps else found[node.sources[0]]
+        for layer in self.graph.layers:
+            found[layer.name] = float(next(units).full.detach()) if layer.tables else found[layer.sources[0]]
         return found
 
     def ratios(self, unit: Unit, heights: Mapping[str, float]) -> list[float]:
         """Return what a spike of each source of ``unit`` is to one of the first."""
-        return [heights[source] / heights[unit.node.sources[0]] for source in unit.node.sources]
+        return [heights[source] / heights[unit.sources[0]] for source in unit.sources]
 
     def use(self, rule: Rule, *, rounded: bool = True) -> "Converted":
         """Make all hidden layers ``rule``, and all layers ``rounded``; return this."""
@@ -131,47 +144,49 @@ class Converted(nn.Module):
 
     def check(self) -> None:
         """Raise :class:`UserError`, naming the layer, where what is left of ReLU has no form in spikes."""
-        kinds = {unit.node.name: unit.rule for unit in self.hidden}
-        for node in self.nodes:
-            if node.kind == "maxpool":
-                kinds[node.name] = rule = kinds[node.sources[0]]
+        kinds = {unit.name: unit.rule for unit in self.hidden}
+        for layer in self.graph.layers:
+            if not layer.tables:
+                kinds[layer.name] = rule = kinds[layer.sources[0]]
                 if rule.kind == SPIKES and rule.steps > 1:
                     raise UserError(
-                        f"layer {node.name}: max pooling of spikes over {rule.steps} steps is no max pooling of "
+                        f"layer {layer.name}: max pooling of spikes over {rule.steps} steps is no max pooling of "
                         "activations: take two-phase neurons (--form two-phase), or a network that averages"
                     )
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the scores ``(batch, classes)``."""
-        return self.trace(pixels)[self.nodes[-1].name][0]
+        return self.trace(pixels)[self.graph.layers[-1].name][0]
 
     def trace(self, pixels: Tensor, before: str | None = None) -> dict[str, list[Tensor]]:
         """Return the values of all layers, or those ``before`` one, by name: a list of one tensor, or of one a step."""
         values: dict[str, list[Tensor]] = {INPUT: [image(pixels, self.shape)]}
         heights, units = self.heights(), iter(self.layers)
-        for node in self.nodes:
-            if node.name == before:
+        for layer in self.graph.layers:
+            if layer.name == before:
                 break
-            if node.taps:
+            if layer.tables:
                 unit = next(units)
                 sums = self.sums(unit, values, heights)
-                values[node.name] = sums if node.kind == "readout" else unit.fire(sums)
+                values[layer.name] = sums if unit.readout else unit.fire(sums)
             else:
-                (x,) = values[node.sources[0]]
-                values[node.name] = [max_pool(x, node.kernel, node.stride, node.padding)]
+                (x,), pool = values[layer.sources[0]], layer.synapses[0]
+                assert isinstance(pool, MaxPool)
+                values[layer.name] = [max_pool(x, pool.size, pool.stride, pool.padding)]
         return values
 
     def sums(self, unit: Unit, values: Mapping[str, list[Tensor]], heights: Mapping[str, float]) -> list[Tensor]:
         """Return the sums of ``unit`` with its bias, of each step where the sources have steps and it looks at them."""
-        sources = [values[source] for source in unit.node.sources]
+        sources = [values[source] for source in unit.sources]
         if unit.rule.kind != SPIKES:  # sums are linear: the mean of the steps will do
             sources = [x if len(x) == 1 else [torch.stack(x).mean(dim=0)] for x in sources]
         tables = unit.products(self.ratios(unit, heights))
-        taps, count = [tap.connection for tap in unit.node.taps], max(len(x) for x in sources)
+        count = max(len(x) for x in sources)
         found = []
         for t in range(count):
             parts = [
-                product(how, x[0] if len(x) == 1 else x[t], w) for how, x, w in zip(taps, sources, tables, strict=True)
+                product(how, x[0] if len(x) == 1 else x[t], w)
+                for how, x, w in zip(unit.connections, sources, tables, strict=True)
             ]
             total = (parts[0] if len(parts) == 1 else parts[0] + parts[1]).to(unit.bias.dtype)  # of bfloat16 products
             found.append(total + unit.bias.reshape(-1, *[1] * (total.ndim - 2)))

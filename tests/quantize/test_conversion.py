@@ -10,6 +10,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.planes import Planes
+from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.firing import Rule, fire, leak_of
 from s2nn_hw.quantize.conversion.integers import integer_network, planes_of
 from s2nn_hw.quantize.conversion.methods import resolved
@@ -18,6 +19,7 @@ from s2nn_hw.quantize.conversion.pretrain import read_relu, relu_model, relu_rec
 from s2nn_hw.quantize.conversion.search import fitted, searched
 from s2nn_hw.quantize.conversion.units import Converted
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.recipe import as_dict, from_dict
 from s2nn_hw.quantize.settings import Conversion
@@ -47,11 +49,15 @@ def random_model(options, seed=0):
     return model
 
 
+def graph_of(model, options):
+    return float_graph(Checkpoint(model.eval(), options, {}))
+
+
 def converted(layers=DENSE, readout=None, percentile=100.0, seed=0):
     options = recipe(layers, readout)
-    net = Converted(random_model(options, seed))
-    prepare(net, images(), 4, percentile=percentile)
-    return net, options
+    net = Converted(graph_of(random_model(options, seed), options))
+    prepare(net, encode(images(), 4), percentile=percentile)
+    return net
 
 
 # what stands behind the sums
@@ -129,10 +135,11 @@ def test_planes_are_the_bits_of_a_number_where_that_is_possible():
     ("layers", "readout"), [(DENSE, None), (POOLED, {"average": "global"}), (CONV, {"average": 7}), (CONV, None)]
 )
 def test_the_folded_network_is_the_relu_network(layers, readout):
-    model = random_model(recipe(layers, readout))
+    options = recipe(layers, readout)
+    model = random_model(options)
     pixels = encode(images(40), 4)
     with torch.no_grad():
-        assert torch.allclose(Converted(model)(pixels), model(pixels), rtol=1e-4, atol=1e-4)
+        assert torch.allclose(Converted(graph_of(model, options))(pixels), model(pixels), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("rule", [Rule(LEVELS, 15), Rule(LEVELS, 4), Rule(LEVELS, 7, shift=False), Rule(SPIKES, 4)])
@@ -142,13 +149,13 @@ def test_the_folded_network_is_the_relu_network(layers, readout):
 def test_integers_are_the_float_model_but_for_rounded_thresholds(rule, layers, readout):
     if rule.kind == SPIKES and layers is POOLED:
         pytest.skip("refused, see below")
-    net, options = converted(layers, readout)
-    network = integer_network(net.use(rule), options)
+    net = converted(layers, readout)
+    network = integer_network(net.use(rule))
     out = network.forward(images().numpy(), trace="spikes")
     with torch.no_grad():
         values = net.trace(encode(images(), 4))
     for unit in net.hidden:
-        name = unit.node.name
+        name = unit.name
         planes, x, full = network.planes[name], values[name], unit.theta.item()
         number = sum(x) / full * (rule.steps if len(x) == 1 else 1)
         if number.ndim == 4:
@@ -159,29 +166,27 @@ def test_integers_are_the_float_model_but_for_rounded_thresholds(rule, layers, r
 
 
 def test_the_weights_do_not_depend_on_the_form():
-    net, options = converted(CONV)
-    tables = [integer_network(net.use(rule), options).tensors() for rule in (Rule(LEVELS, 15), Rule(SPIKES, 3))]
+    net = converted(CONV)
+    tables = [integer_network(net.use(rule)).tensors() for rule in (Rule(LEVELS, 15), Rule(SPIKES, 3))]
     for name in (name for name in tables[0] if "weights" in name):
         assert np.array_equal(tables[0][name], tables[1][name])
 
 
 def test_neurons_and_pools_of_each_form():
-    net, options = converted(POOLED)
-    radix = integer_network(net.use(Rule(LEVELS, 15)), options)
-    counted = integer_network(net.use(Rule(LEVELS, 4)), options)
+    net = converted(POOLED)
+    radix = integer_network(net.use(Rule(LEVELS, 15)))
+    counted = integer_network(net.use(Rule(LEVELS, 4)))
     assert isinstance(radix.layer("b").neuron, Quantized)
     assert (radix.layer("b_pool").synapses[0].kind, radix.planes["b_pool"]) == ("maxpool", Planes(4))
     assert (counted.layer("b_pool").synapses[0].kind, counted.planes["b_pool"]) == ("orpool", Planes(4, "steps"))
 
 
 def test_more_levels_come_closer_to_the_relu_network():
-    net, options = converted()
+    net = converted()
     with torch.no_grad():
         wanted = net(encode(images(), 4)).argmax(dim=1)
     agree = [
-        (integer_network(net.use(Rule(LEVELS, steps)), options).forward(images().numpy()).classes == wanted)
-        .double()
-        .mean()
+        (integer_network(net.use(Rule(LEVELS, steps))).forward(images().numpy()).classes == wanted).double().mean()
         for steps in (1, 31)
     ]
     assert agree[1] > 0.85
@@ -189,7 +194,7 @@ def test_more_levels_come_closer_to_the_relu_network():
 
 
 def test_a_percentile_is_below_the_largest_activation():
-    tops, shares = (converted(percentile=p)[0] for p in (100.0, 95.0))
+    tops, shares = (converted(percentile=p) for p in (100.0, 95.0))
     assert all(a.theta > b.theta for a, b in zip(tops.hidden, shares.hidden, strict=True))
 
 
@@ -238,12 +243,12 @@ def test_options_that_do_not_go_together():
 
 
 def test_layers_without_a_form_in_spikes_are_named():
-    net, _ = converted(POOLED)
+    net = converted(POOLED)
     with pytest.raises(UserError, match="layer b_pool: max pooling of spikes over 4 steps"):
         net.use(Rule(SPIKES, 4))
     joined = [*CONV[:1], CONV[0] | {"name": "d", "from": "input"}, {"name": "e", "kind": "or", "from": ["a", "d"]}]
     with pytest.raises(UserError, match="layer e: an OR joins spikes"):
-        Converted(relu_model(recipe(joined)))
+        Converted(graph_of(relu_model(recipe(joined)), recipe(joined)))
     with pytest.raises(UserError, match=r"layers\[1\]\.fan_in"):
         relu_recipe(recipe([DENSE[0], DENSE[1] | {"fan_in": 3}]))
 
@@ -263,7 +268,7 @@ def test_a_layer_that_is_always_silent_is_named():
         model.fires[1].norm.weight.zero_()
         model.fires[1].norm.bias.fill_(-1.0)
     with pytest.raises(UserError, match="layer hidden2: activations are all 0"):
-        prepare(Converted(model), images(), 4, percentile=100.0)
+        prepare(Converted(graph_of(model, recipe())), encode(images(), 4), percentile=100.0)
 
 
 def test_spikes_are_not_trained_from_a_recipe_to_be_converted(tmp_path):

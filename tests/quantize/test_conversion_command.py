@@ -17,6 +17,8 @@ from s2nn_hw.quantize.conversion.prepare import prepare
 from s2nn_hw.quantize.conversion.pretrain import read_relu, train_relu
 from s2nn_hw.quantize.conversion.units import Converted
 from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.from_checkpoint import float_graph
+from s2nn_hw.quantize.model import encode
 from s2nn_hw.terminal import terminal
 from tests.support.commands import refused
 from tests.support.relu_recipes import DENSE, LEVELS, images, recipe
@@ -126,9 +128,9 @@ def test_weights_of_another_program(tmp_path):
     options = dataclasses.replace(recipe(DENSE[:1]), weights=recipe(weights={"input_scale": 1.0}).weights)
     options = dataclasses.replace(options, data=dataclasses.replace(options.data, pixel_bits=8))
     found = read_relu(tmp_path / "mine.safetensors", options)
-    net = Converted(found.model)
-    prepare(net, images(), 8, percentile=100.0)
-    network = integer_network(net.use(Rule(LEVELS, 31)), options)
+    net = Converted(float_graph(found))
+    prepare(net, encode(images(), 8), percentile=100.0)
+    network = integer_network(net.use(Rule(LEVELS, 31)))
     theirs = model(images().flatten(1).float() / 255).argmax(dim=1)
     assert (network.forward(images().numpy()).classes == theirs).double().mean() > 0.93
 
