@@ -22,9 +22,9 @@ MOST_IMAGES = 1000
 
 
 def pixels(images: np.ndarray, entering: Input) -> Tensor:
-    """Return the pixels that enter for uint8 ``images``, uint8, images as torch orders them."""
+    """Return the integers that enter for ``images``, images as torch orders them."""
     shape = entering.shape if len(entering.shape) == 1 else image_shape(entering.shape)
-    return image(torch.tensor(images >> (8 - entering.bits)).flatten(1), shape)
+    return image(torch.tensor(entering.encode(images)), shape)
 
 
 def fired(graph: FloatGraph, layer: FloatLayer) -> Step:

@@ -100,6 +100,10 @@ class Converted(nn.Module):
         self.graph = graph
         with torch.no_grad():
             self.units = nn.ModuleList(map(Unit, graph.weighted))
+            for unit in self.layers:
+                if isinstance(unit.layer.neuron, FloatRelu) and unit.layer.neuron.peak is not None:
+                    unit.rule = Rule(clipped=True)
+                    unit.theta.fill_(unit.layer.neuron.peak)
 
     @property
     def layers(self) -> list[Unit]:

@@ -1,0 +1,93 @@
+"""An ordinary module of torch in, an integer network out, compared with the module on the same inputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.files import checked_place
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.store import save
+from s2nn_hw.quantize.importers.imported import Agreement, Imported, Wanted, compare, decoded, encoded, import_network
+from s2nn_hw.quantize.importers.operations import Foreign
+from s2nn_hw.quantize.importers.scaling import entering_of, pads
+from s2nn_hw.quantize.importers.torch_trace import name_of, trace
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The integer ``network`` of a module, how far it agrees with the module, and ``notes`` of what changed."""
+
+    network: Network
+    agreement: Agreement
+    notes: tuple[str, ...]
+    imported: Imported
+
+    def save(self, path: Path | str) -> Path:
+        """Write the network as ``.s2nn``; return its path."""
+        path = Path(path)
+        if path.suffix != ".s2nn":
+            raise UserError(f"output {path} must end in .s2nn")
+        checked_place(path)
+        save(self.network, path)
+        return path
+
+
+def from_torch(
+    module: nn.Module,
+    inputs: Tensor | np.ndarray,
+    *,
+    labels: Any = None,
+    name: str | None = None,
+    classes: tuple[str, ...] | list[str] | None = None,
+    steps: int = 1,
+    input_bits: int = 8,
+    input_range: tuple[float, float] | None = None,
+    bits: int = 8,
+    activation_bits: int = 4,
+    percentile: float = 100.0,
+    console: Console | None = None,
+) -> Converted:
+    """Return ``module`` as an integer network, with what it agrees in on ``inputs``.
+
+    inputs           floats ``(count, *shape)`` as the module takes them, some hundred to some thousand: scales and
+                     thresholds are chosen on the first 2,000, the comparison is on all
+    labels           ``(count,)``: accuracies are measured, too
+    name, classes    of the network; default: the module's class, and numbers
+    steps            how often the module runs on one input, its neurons keeping their state; scores are summed
+    input_bits       of what enters, see ``input_range``: the numbers that its ends stand for (default: of ``inputs``)
+    bits             of weights that are floats
+    activation_bits  of what a ReLU becomes; ``percentile`` of activations: what the largest number stands for
+
+    :class:`UserError` lists every operation that has no form here with its path and what to do.
+    """
+    given = torch.as_tensor(inputs)
+    if given.ndim < 2 or not len(given) or not given.is_floating_point():
+        raise UserError(
+            f"inputs must be floats (count, *shape) as the module takes them, not {given.dtype} {tuple(given.shape)}"
+        )
+    traced = trace(module, given[:2].to(_kind(module)), steps=steps)
+    real = given.detach().cpu().numpy()
+    signal = real.ndim == 3
+    shaped = real[:, :, None, :] if signal else real
+    entering = entering_of(shaped, input_bits, padded=pads(traced.operations), between=input_range)
+    foreign = Foreign(
+        name or name_of(module), entering, traced.operations, traced.output, {"module": type(module).__name__}
+    )
+    pixels = encoded(shaped, entering)
+    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None)
+    found = import_network(foreign, pixels, wanted, console=console)
+    as_seen = decoded(pixels, entering)
+    scores, values = traced.run(as_seen[:, :, 0, :] if signal else as_seen)
+    truth = None if labels is None else np.asarray(labels)
+    agreement = compare(found, pixels, scores, values, truth)
+    return Converted(found.network, agreement, found.notes, found)
+
+
+def _kind(module: nn.Module) -> torch.dtype:
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)

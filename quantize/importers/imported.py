@@ -1,0 +1,195 @@
+"""A foreign network as integers: its operations put together, rounded or converted, and compared with its owner's.
+
+spikes, levels   rounded by the quantizer; weights that are integers stay as they are
+ReLU             converted to numbers of K bits (:mod:`s2nn_hw.quantize.conversion`), thresholds from activations
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from s2nn_hw import __version__
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.network import Network
+from s2nn_hw.quantize.conversion.firing import LEVELS, Rule
+from s2nn_hw.quantize.conversion.integers import converted_graph
+from s2nn_hw.quantize.conversion.prepare import prepare
+from s2nn_hw.quantize.conversion.units import Converted
+from s2nn_hw.quantize.convert import convert, needs_calibration
+from s2nn_hw.quantize.float_graph import FloatGraph
+from s2nn_hw.quantize.float_neurons import FloatRelu
+from s2nn_hw.quantize.importers.assemble import Assembled, assemble
+from s2nn_hw.quantize.importers.operations import Entering, Foreign
+from s2nn_hw.quantize.importers.values import Given
+
+CALIBRATION_IMAGES = 2000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a foreign network.
+
+    bits         1 to 8 of weights that are floats
+    levels       bits K of an activation that ReLU is converted to
+    percentile   of activations, that the largest level stands for; 100: the largest
+    classes      names; default: numbers
+    """
+
+    bits: int = 8
+    levels: int = 4
+    percentile: float = 100.0
+    classes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The integer network and its owner's program on the same inputs, those that the integers stand for.
+
+    images        how many
+    same_class    of them
+    different     by layer: values that are not the owner's, and values in all; none of ReLU
+    owner, ours   shares that are classified right, where labels were given
+    """
+
+    images: int
+    same_class: int
+    different: dict[str, tuple[int, int]]
+    owner: float | None = None
+    ours: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON-able entry."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        parts = [f"{self.same_class:,} of {self.images:,} inputs have the owner's class"]
+        if self.different:
+            wrong, total = (sum(column) for column in zip(*self.different.values(), strict=True))
+            parts.append(f"{wrong:,} of {total:,} hidden values differ")
+        if self.owner is not None and self.ours is not None:
+            parts.append(f"accuracy {100 * self.ours:.2f} %, the owner's {100 * self.owner:.2f} %")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The integer ``network``, what it was made of, how inputs enter it, and ``notes`` of what was changed."""
+
+    network: Network
+    assembled: Assembled
+    entering: Entering
+    notes: tuple[str, ...]
+
+
+def import_network(
+    foreign: Foreign, pixels: np.ndarray | None, wanted: Wanted | None = None, *, console: Console | None = None
+) -> Imported:
+    """Return ``foreign`` as integers; ``pixels``: :func:`encoded` inputs that weights and thresholds are chosen on.
+
+    They are not wanted where all weights are integers and no neuron is a ReLU.
+    """
+    wanted = wanted or Wanted()
+    assembled = assemble(foreign, wanted.classes, bits=wanted.bits)
+    graph, notes = assembled.graph, list(assembled.notes)
+    relu = [layer.name for layer in graph.layers if isinstance(layer.neuron, FloatRelu)]
+    if relu and any(layer.neuron is not None and layer.name not in relu for layer in graph.weighted[:-1]):
+        raise UserError(f"layer {relu[0]}: ReLU beside neurons that spike or have levels; give all the same kind")
+    if pixels is None and (relu or needs_calibration(graph)):
+        raise UserError("inputs are wanted, to choose the scales of weights and thresholds on: some hundred of them")
+    if relu:
+        assert pixels is not None
+        graph = _converted(graph, pixels, wanted, console)
+        notes.append(f"ReLU became numbers of {wanted.levels} bits: layers {', '.join(relu)}")
+    chosen = None if pixels is None else as_images(pixels[:CALIBRATION_IMAGES], foreign.entering)
+    network = convert(graph, calibration=chosen if needs_calibration(graph) else None)
+    provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
+    return Imported(replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes))
+
+
+def _converted(graph: FloatGraph, pixels: np.ndarray, wanted: Wanted, console: Console | None) -> FloatGraph:
+    net = Converted(graph)
+    prepare(net, torch.tensor(pixels).float(), percentile=wanted.percentile, console=console)
+    net.use(Rule(LEVELS, 2**wanted.levels - 1))
+    return converted_graph(net)
+
+
+def encoded(inputs: np.ndarray, entering: Entering) -> np.ndarray:
+    """Return the integers, int32 ``(count, pixels)`` in raster order, of ``inputs`` ``(count, *shape)`` of the owner's.
+
+    They are the nearest ones, ties to even, cut at the ends; float64.
+    """
+    inputs = np.asarray(inputs)
+    if inputs.shape[1:] != entering.shape or not len(inputs):
+        raise UserError(f"inputs must have shape (count, {', '.join(map(str, entering.shape))}), not {inputs.shape}")
+    if not np.isfinite(inputs).all():
+        raise UserError("inputs must be finite numbers")
+    low, high = entering.ends
+    whole = np.rint((inputs.astype(np.float64) - _lined(entering.offset, entering)) / _lined(entering.step, entering))
+    flat = np.clip(whole, low, high).astype(np.int32)
+    return (flat if flat.ndim == 2 else flat.transpose(0, 2, 3, 1)).reshape(len(flat), -1)
+
+
+def decoded(pixels: np.ndarray, entering: Entering) -> np.ndarray:
+    """Return what integers ``(count, pixels)`` stand for, float64 ``(count, *shape)`` in the owner's order."""
+    shape = entering.shape
+    if len(shape) == 3:
+        pixels = pixels.reshape(len(pixels), *shape[1:], shape[0]).transpose(0, 3, 1, 2)
+    return pixels * _lined(entering.step, entering) + _lined(entering.offset, entering)
+
+
+def _lined(numbers: np.ndarray, entering: Entering) -> np.ndarray:
+    numbers = np.atleast_1d(np.asarray(numbers, np.float64))
+    return numbers.reshape(-1, 1, 1) if len(entering.shape) == 3 else numbers
+
+
+def as_images(pixels: np.ndarray, entering: Entering) -> np.ndarray:
+    """Return integers ``(count, pixels)`` as the images of which a network's ``encode`` makes them again."""
+    if entering.signed or entering.bits > 8:
+        return pixels
+    return (pixels << (8 - entering.bits)).astype(np.uint8)
+
+
+def compare(
+    found: Imported,
+    pixels: np.ndarray,
+    scores: np.ndarray,
+    values: Mapping[str, np.ndarray] | None = None,
+    labels: np.ndarray | None = None,
+) -> Agreement:
+    """Return how the integers agree with ``scores`` ``(count, classes)`` and ``values`` of the owner's program.
+
+    ``values``: by name of the operation, ``(count, *shape)``, or ``(count, steps, *shape)`` of neurons with steps.
+    """
+    out = found.network.forward(as_images(pixels, found.entering), trace="spikes")
+    classes, theirs = np.asarray(out.classes), scores.argmax(axis=1)
+    relu = any(isinstance(layer.neuron, FloatRelu) for layer in found.assembled.graph.layers)
+    different: dict[str, tuple[int, int]] = {}
+    for name, value in found.assembled.given.items():
+        if relu or values is None or name not in values or value.name not in out.spikes or value.flat:
+            continue
+        numbers = np.asarray(out.spikes[value.name]).astype(np.int64)
+        wanted = _integers(np.asarray(values[name], np.float64), value)
+        planes = found.network.planes[value.name]
+        if wanted.ndim == 3:  # spikes of each step
+            numbers = np.stack([np.asarray(s) for s in planes.split(numbers)], axis=1)
+        else:
+            numbers = np.asarray(planes.numbers(numbers))
+        different[value.name] = (int((numbers != wanted).sum()), numbers.size)
+    right = None if labels is None else (float((theirs == labels).mean()), float((classes == labels).mean()))
+    return Agreement(len(pixels), int((classes == theirs).sum()), different, *(right or (None, None)))
+
+
+def _integers(values: np.ndarray, given: Given) -> np.ndarray:
+    """Return the integers of the owner's ``values`` in raster order, ``(count[, steps], values)``."""
+    lead = values.ndim - len(given.image)
+    if len(given.image) == 3:
+        shape = (-1, 1, 1)
+        whole = (values - given.offset.reshape(shape)) / given.unit.reshape(shape)
+        whole = np.moveaxis(whole, -3, -1)
+    else:
+        whole = (values - given.offset) / given.unit
+    return np.rint(whole).astype(np.int64).reshape(*values.shape[:lead], -1)

@@ -1,0 +1,27 @@
+"""How real inputs become integers of some bits, where the owner does not say: from their smallest and largest."""
+
+import numpy as np
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.quantize.importers.operations import Entering, Operation, Weighted
+
+
+def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[float, float] | None = None) -> Entering:
+    """Return the scaling of ``inputs`` ``(count, *shape)`` to ``bits`` bits.
+
+    ``between``: the ends of what can enter; else those of ``inputs``. ``padded``: whether a convolution pads them with
+    zeros, which an integer must then stand for, so that numbers below zero want a sign.
+    """
+    low, high = (float(inputs.min()), float(inputs.max())) if between is None else between
+    if not low < high or not np.isfinite([low, high]).all():
+        raise UserError(f"inputs must lie between two different numbers, not {low:g} and {high:g}")
+    if low < 0 and padded:
+        most = max(-low, high)
+        return Entering(inputs.shape[1:], bits, np.array([most / (2 ** (bits - 1) - 1 or 1)]), np.zeros(1), signed=True)
+    start = 0.0 if low >= 0 and (padded or between is None) else low
+    return Entering(inputs.shape[1:], bits, np.array([(high - start) / (2**bits - 1)]), np.array([start]))
+
+
+def pads(operations: tuple[Operation, ...]) -> bool:
+    """Return whether one of ``operations`` is a convolution with padding."""
+    return any(isinstance(o.what, Weighted) and any(o.what.padding) for o in operations)

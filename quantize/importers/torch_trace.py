@@ -1,0 +1,244 @@
+"""An ordinary module of torch as operations: traced once, and what it computes on inputs, step by step.
+
+Tracing is :mod:`torch.fx`'s: the module's ``forward`` runs with stand-ins for tensors, so it may call modules and
+functions, but not decide on values. Shapes are those of an example. What a network keeps from step to step is set back
+by :mod:`.torch_neurons` before every run.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.quantize.importers import torch_functions, torch_modules, torch_neurons
+from s2nn_hw.quantize.importers.assemble import unsupported
+from s2nn_hw.quantize.importers.operations import ENTERING, Kind, Operation, Shape, Sum
+
+BATCH = 100
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Return whether ``m`` is an operation of its own, not looked into."""
+        return torch_neurons.known(m) or super().is_leaf_module(m, module_qualified_name)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The ``graph`` of a module in evaluation mode; ``operations`` that it stands for, ``output``: the value with the
+    scores; ``steps``: how often it runs on one input."""
+
+    graph: fx.GraphModule
+    operations: tuple[Operation, ...]
+    output: str
+    shape: Shape
+    steps: int
+
+    def run(self, inputs: np.ndarray, *, keep: bool = True) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the scores ``(count, classes)``, summed over steps, and all values of ``inputs`` by name.
+
+        Values: ``(count, *shape)``, or ``(count, steps, *shape)`` with more steps than one; none unless ``keep``.
+        """
+        whole: list[Tensor] = []
+        kept: dict[str, list[Tensor]] = {}
+        kind = next((p.dtype for p in self.graph.parameters() if p.is_floating_point()), torch.float32)
+        names = {o.name for o in self.operations} if keep else set()
+        with torch.no_grad():
+            for part in torch.tensor(inputs).to(kind).split(BATCH):
+                torch_neurons.reset(self.graph)
+                seen = [_Values(self.graph).values(part) for _ in range(self.steps)]
+                whole.append(sum((values[self.output] for values in seen), torch.zeros(())))
+                for name in names & set(seen[0]):
+                    steps = [values[name] for values in seen]
+                    kept.setdefault(name, []).append(steps[0] if self.steps == 1 else torch.stack(steps, dim=1))
+        torch_neurons.reset(self.graph)
+        return _array(torch.cat(whole)), {name: _array(torch.cat(parts)) for name, parts in kept.items()}
+
+
+class _Values(fx.Interpreter):
+    """Runs a graph, and keeps the tensors of all its nodes."""
+
+    def values(self, entering: Tensor) -> dict[str, Tensor]:
+        self.kept: dict[str, Tensor] = {}
+        self.run(entering)
+        return self.kept
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run ``n``, keep what it gives."""
+        found = super().run_node(n)
+        if isinstance(found, Tensor):
+            self.kept[n.name] = found
+        return found
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().double().numpy()
+
+
+def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
+    """Return what ``module`` computes of ``example`` ``(count, *shape)``; ``steps``: of networks with a state.
+
+    :class:`UserError` lists what has no form here, each with its path in the module.
+    """
+    was = module.training
+    module.eval()
+    try:
+        graph = _graph(module)
+        torch_neurons.reset(graph)
+        with torch.no_grad():
+            ShapeProp(graph).propagate(example)
+        torch_neurons.reset(graph)
+        return _read(graph, tuple(example.shape[1:]), steps)
+    finally:
+        module.train(was)
+
+
+def _graph(module: nn.Module) -> fx.GraphModule:
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(module)
+    except (torch.fx.proxy.TraceError, TypeError, NameError) as error:
+        raise UserError(
+            f"{type(module).__name__} can't be traced: {_line(error)}; its forward must not decide on values of "
+            "tensors (if, for, len of them): leave that out of the module, or put it into one without"
+        ) from None
+    return fx.GraphModule(tracer.root, graph)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+@dataclass
+class _Reading:
+    graph: fx.GraphModule
+    steps: int
+    found: list[Operation] = field(default_factory=list)
+    names: dict[fx.Node, str] = field(default_factory=dict)  # the value that a node gives
+    problems: list[str] = field(default_factory=list)
+    ends: set[fx.Node] = field(default_factory=set)  # softmax, which nothing may read
+
+
+def _read(graph: fx.GraphModule, shape: Shape, steps: int) -> Traced:
+    reading, output = _Reading(graph, steps), ""
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            if reading.names:
+                raise UserError(f"the module must take one tensor; it also takes {node.name!r}")
+            reading.names[node] = ENTERING
+        elif node.op == "output":
+            output = _output(reading, node)
+        elif node.op != "get_attr" and _tensor(node):
+            try:
+                _operation(reading, node)
+            except UserError as error:
+                reading.problems.append(f"{_where(graph, node)}: {error}")
+                reading.names[node] = ENTERING  # so that what comes behind is looked at, too
+    if reading.problems:
+        raise unsupported(reading.problems, f"{torch_modules.KNOWN}; {torch_neurons.KNOWN}")
+    return Traced(graph, tuple(reading.found), output, shape, steps)
+
+
+def _tensor(node: fx.Node) -> bool:
+    return "tensor_meta" in node.meta
+
+
+def _shape(node: fx.Node) -> Shape:
+    """Return the shape of the tensor of ``node`` without its batch; of the first one where it gives several."""
+    meta = node.meta["tensor_meta"]
+    first = meta if hasattr(meta, "shape") else meta[0]
+    return tuple(first.shape[1:])
+
+
+def _output(reading: _Reading, node: fx.Node) -> str:
+    given = node.args[0]
+    while isinstance(given, tuple | list) and given:
+        given = given[0]
+    if not isinstance(given, fx.Node) or given not in reading.names:
+        raise UserError("the module must return a tensor of scores, or a tuple with it in front")
+    return reading.names[given]
+
+
+def _where(graph: fx.GraphModule, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return f"{node.target} ({type(graph.get_submodule(str(node.target))).__name__})"
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+    stack = node.meta.get("nn_module_stack")
+    place = f" in {list(stack)[-1]}" if stack else ""
+    return f"{node.name} ({name}{place})"
+
+
+def _operation(reading: _Reading, node: fx.Node) -> None:
+    """Read ``node``, which gives a tensor."""
+    sources = [n for n in node.args if isinstance(n, fx.Node) and n in reading.names]
+    if not sources:
+        raise UserError("nothing that comes from the input enters it")
+    if any(n in reading.ends for n in sources):
+        raise UserError("it reads a softmax, which is left out behind the scores but has no form elsewhere")
+    if node.target is torch_functions.operator.getitem:
+        if node.args[1] != 0:
+            raise UserError("only the first thing that a module returns is taken: its spikes; not its membrane")
+        reading.names[node] = reading.names[sources[0]]
+        return
+    entering, leaving = _shape(sources[0]), _shape(node)
+    if node.op == "call_module":
+        module = reading.graph.get_submodule(str(node.target))
+        if torch_neurons.known(module):
+            kinds = torch_neurons.operations(module, entering, leaving, reading.steps)
+        else:
+            kinds = torch_modules.operations(module, entering, leaving)
+            reading.ends.update([node] if isinstance(module, torch_modules.LAST) else [])
+        _add(reading, node, sources[:1], kinds)
+        return
+    name = torch_functions.ARITHMETIC.get(node.target)
+    if name is not None:
+        _arithmetic(reading, node, name, sources)
+        return
+    reading.ends.update([node] if node.target in torch_functions.LAST else [])
+    kinds = torch_functions.operations(node.target, list(node.args[1:]), node.kwargs, entering, leaving)
+    _add(reading, node, sources[:1], kinds)
+
+
+def _arithmetic(reading: _Reading, node: fx.Node, name: str, sources: list[fx.Node]) -> None:
+    if len(node.args) == 2 and all(isinstance(n, fx.Node) and n in reading.names for n in node.args):
+        if name != "add" or node.kwargs.get("alpha", 1) != 1:
+            raise UserError(f"'{name}' of two values has no form here: only their sum has")
+        _add(reading, node, list(node.args), [Sum()])  # type: ignore[arg-type]
+        return
+    swapped = node.args[0] is not sources[0]
+    other = node.args[0] if swapped else node.args[1]
+    constant = _constant(reading.graph, other)
+    kinds = torch_functions.arithmetic(name, constant, _shape(sources[0]), swapped=swapped)
+    _add(reading, node, sources[:1], kinds)
+
+
+def _constant(graph: fx.GraphModule, other: Any) -> Any:
+    if isinstance(other, fx.Node):
+        if other.op != "get_attr":
+            raise UserError("a factor or addend must be a number, a parameter or a buffer")
+        found: Any = graph
+        for part in str(other.target).split("."):
+            found = getattr(found, part)
+        return found
+    return other
+
+
+def _add(reading: _Reading, node: fx.Node, sources: list[fx.Node], kinds: list[Kind]) -> None:
+    """Add ``kinds``, one behind the other, as what ``node`` does to ``sources``; only the last has the node's name."""
+    names = tuple(reading.names[n] for n in sources)
+    for number, kind in enumerate(kinds):
+        last = number == len(kinds) - 1
+        name = node.name if last else f"{node.name}.{number}"
+        reading.found.append(Operation(name, _where(reading.graph, node), names, kind))
+        names = (name,)
+    reading.names[node] = names[0]
+
+
+def name_of(module: nn.Module) -> str:
+    """Return a network's name for ``module``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", type(module).__name__).lower()
