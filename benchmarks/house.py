@@ -18,7 +18,7 @@ PICTURE = ROOT / "docs" / "figures" / "house.svg"
 PACKAGE = ROOT / "s2nn_hw"
 LINKED = tuple(sorted(path.name for path in PACKAGE.iterdir() if path.is_symlink()))
 BASE = "base"  # the files that every room may read
-ABOVE = ("design", "accelerator", "emit")  # files beside the rooms that are read by some of them alone
+ABOVE = ("design", "accelerator", "emit", "nn")  # files beside the rooms that are read by some of them alone
 # every room may read those before it; what stands in one line does not read each other
 ORDER = (
     (BASE,),
@@ -32,7 +32,7 @@ ORDER = (
     ("accelerator",),
     ("emit",),
     ("quantize", "sim", "hw"),
-    ("report",),
+    ("nn", "report"),
     ("explore",),
     ("cli",),
     ("benchmarks",),

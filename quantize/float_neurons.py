@@ -139,14 +139,15 @@ class FloatQuantized(Normed):
 
     width      of a level, one for all channels (other ones go into the norm)
     start      a share of a level
-    fraction   bits of the integer tables below a weight
+    fraction   bits of the integer tables below a weight; None: as few as thresholds want, but at least ``finest``
     """
 
     norm: Norm
     width: float
     planes: Planes
     start: float = 0.5
-    fraction: int = 3
+    fraction: int | None = 3
+    finest: int = 0
     two_phase: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -162,7 +163,7 @@ class FloatIntegrate(Normed):
     leak       0: none
     reset      soft, or hard: m is set to 0
     start      of m before the first step, and ``level``: shares of the threshold
-    fraction   bits of the integer tables below a weight
+    fraction   bits of the integer tables below a weight; None: as few as thresholds want, but at least ``finest``
     strict     a spike only where m is above that
     """
 
@@ -173,7 +174,8 @@ class FloatIntegrate(Normed):
     reset: str = "soft"
     start: float = 0.5
     level: float = 1.0
-    fraction: int = 3
+    fraction: int | None = 3
+    finest: int = 0
     strict: bool = False
     two_phase: ClassVar[bool] = False
 

@@ -18,10 +18,12 @@ from torch import Tensor
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.quantize.float_graph import FloatLayer
 from s2nn_hw.quantize.float_neurons import FloatIntegrate, FloatQuantized
 
 MAX_TABLE = 2**29
+EXACT = 256  # least threshold that is rounded finely enough
 FLAT = 1 << 10  # thresholds beyond so many times what the sum can be are all the same
 
 
@@ -37,28 +39,36 @@ def fold_planes(
     assert isinstance(neuron, FloatQuantized | FloatIntegrate)
     rows = np.concatenate([table.numpy() for table in levels], axis=1)
     low, high = peak * np.clip(rows, None, 0).sum(axis=1), peak * np.clip(rows, 0, None).sum(axis=1)
-    one = float(1 << neuron.fraction)
-    low, high = low * one, high * one
     size = neuron.width if isinstance(neuron, FloatQuantized) else neuron.threshold
+    sizes = size / slope.numpy()[slope.numpy() > 0]
+    fraction = max(_fraction(sizes), neuron.finest) if neuron.fraction is None else neuron.fraction
+    one = float(1 << fraction)
+    low, high = low * one, high * one
     most = np.minimum(FLAT * (high - low + one), MAX_TABLE // (neuron.planes.peak + 1))
     whole = np.minimum(size * one / np.maximum(slope.numpy(), 1e-300), most)  # size in units of the accumulator
     bias = whole * (offset.numpy() / size)
     if isinstance(neuron, FloatQuantized):
-        return levels, _quantized(neuron, whole, bias, low, high)
-    return levels, _integrate(neuron, whole, bias, low, high)
+        return levels, _quantized(neuron, fraction, whole, bias, low, high)
+    return levels, _integrate(neuron, fraction, whole, bias, low, high)
+
+
+def _fraction(sizes: np.ndarray) -> int:
+    """Return the least F, or the most, with which none of ``sizes``, in weights, is rounded by over 1/512 of itself."""
+    smallest = sizes.min(initial=EXACT)
+    return next((f for f in range(MAX_FRACTION) if smallest * 2**f >= EXACT), MAX_FRACTION)
 
 
 def _quantized(
-    neuron: FloatQuantized, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
+    neuron: FloatQuantized, fraction: int, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Quantized:
     """Return the neurons; ``whole``: the width of a level, ``bias``: c, ``low``, ``high``: of sums, in fractions."""
     thetas = np.maximum(np.rint(whole), 1)
     starts = np.clip(np.rint(bias + neuron.start * whole), -high - 1, neuron.planes.peak * thetas - low)
-    return Quantized(_table(thetas), _table(starts), neuron.planes.count, neuron.planes.code, neuron.fraction)
+    return Quantized(_table(thetas), _table(starts), neuron.planes.count, neuron.planes.code, fraction)
 
 
 def _integrate(
-    neuron: FloatIntegrate, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
+    neuron: FloatIntegrate, fraction: int, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> Integrate:
     """Return the neurons, as :func:`_quantized`; ``whole``: the threshold."""
     step, soft = 1 << neuron.leak, neuron.reset == "soft"
@@ -74,7 +84,7 @@ def _integrate(
         _table(np.rint(neuron.start * whole)),
         neuron.planes.count,
         neuron.leak,
-        neuron.fraction,
+        fraction,
         neuron.reset,
     )
 

@@ -28,6 +28,11 @@ class _ClipFloor(torch.autograd.Function):
         return gradient * near / ctx.width, None, None, None
 
 
+def clip_floor(x: Tensor, peak: int) -> Tensor:
+    """Return ``clip(floor(x + 1/2), 0, peak)``; backwards 1 where it is not cut."""
+    return _ClipFloor.apply(x, 1.0, peak, 0.5)
+
+
 class _Spikes(torch.autograd.Function):
     """Numbers to the spikes of ``steps`` steps, which come first; backwards the mean over the steps."""
 

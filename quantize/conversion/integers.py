@@ -16,7 +16,6 @@ import torch
 
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import STEPS, Planes
 from s2nn_hw.network.synapses import MaxPool, OrPool
 from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule, leak_of
@@ -24,8 +23,6 @@ from s2nn_hw.quantize.conversion.units import Converted, Unit
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import FloatIntegrate, FloatQuantized, FloatReadout, Norm
-
-EXACT = 256  # least threshold that is rounded finely enough
 
 
 def planes_of(rule: Rule) -> Planes:
@@ -90,12 +87,9 @@ def _neuron(unit: Unit, scale: np.ndarray) -> FloatQuantized | FloatIntegrate:
     rule, bias = unit.rule, unit.bias.double().numpy()
     theta = float(unit.theta.detach())
     size = theta if rule.kind == SPIKES else theta / rule.steps
-    fraction = 0
-    while fraction < MAX_FRACTION and size / scale.max() * 2**fraction < EXACT:
-        fraction += 1
     if rule.kind == SPIKES:
         norm = Norm.affine(np.ones_like(bias), bias + rule.offset * theta / rule.steps)
         leak = leak_of(float(unit.kept.detach())) if rule.leaks else 0
-        return FloatIntegrate(norm, theta, planes_of(rule), leak, start=0.0, fraction=fraction)
+        return FloatIntegrate(norm, theta, planes_of(rule), leak, start=0.0, fraction=None)
     norm = Norm.affine(np.ones_like(bias), bias)
-    return FloatQuantized(norm, size, planes_of(rule), rule.offset, fraction)
+    return FloatQuantized(norm, size, planes_of(rule), rule.offset, None)

@@ -12,9 +12,10 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input
+from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import MAX_RADIX, MAX_STEPS, STEPS, Planes
-from s2nn_hw.network.synapses import MaxPool, OrPool
-from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer
+from s2nn_hw.network.synapses import MaxPool, OrPool, weight_limit
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import (
     Firing,
     FloatFire,
@@ -43,6 +44,7 @@ from s2nn_hw.quantize.importers.operations import (
 from s2nn_hw.quantize.importers.values import Given, Term, Total, as_total, plus, product, united
 
 READOUT = "readout"
+CLOSE = 1e-9  # of two numbers that are one
 Value = Given | Total
 
 
@@ -196,6 +198,8 @@ def _fired(work: _Work, operation: Operation, what: object, total: Total) -> Giv
     if total.pools and not getattr(neuron, "two_phase", True):
         raise UserError("max pooling before neurons with a state has no form here: pool behind them")
     terms, scale, given_up = united(total.terms)
+    if isinstance(neuron, FloatQuantized | FloatIntegrate) and scale is not None:
+        neuron = replace(neuron, finest=_finest(neuron.planes.peak))
     name = _name(work, total.label or operation.name)
     if given_up:
         work.notes.append(f"{operation.where}: integer weights of different scales are added, so they are rounded anew")
@@ -207,6 +211,11 @@ def _fired(work: _Work, operation: Operation, what: object, total: Total) -> Giv
     for number, pool in enumerate(total.pools):
         found = _max_pool(work, f"{name}_pool{number + 1 if number else ''}", found, pool)
     return found
+
+
+def _finest(peak: int) -> int:
+    """Return the fraction with which ``peak`` roundings of a threshold are an eighth of a weight at most."""
+    return min(MAX_FRACTION, (4 * peak - 1).bit_length())
 
 
 def _shape_of(work: _Work, term: Term) -> Shape:
@@ -247,7 +256,7 @@ def _levels(what: Levels, gain: np.ndarray, shift: np.ndarray) -> tuple[Firing, 
         planes = Planes(peak, STEPS)
     else:
         raise UserError(f"{peak + 1} levels must be at most {MAX_STEPS + 1}, or a power of two up to {2**MAX_RADIX}")
-    return FloatQuantized(norm, 1.0, planes, start), unit, offset
+    return FloatQuantized(norm, 1.0, planes, start, None), unit, offset
 
 
 def _integrate(what: IntegrateFire, gain: np.ndarray, shift: np.ndarray) -> Firing:
@@ -264,6 +273,8 @@ def _integrate(what: IntegrateFire, gain: np.ndarray, shift: np.ndarray) -> Firi
         what.reset,
         what.start * what.threshold / taken,
         what.threshold / taken,
+        None,
+        strict=what.strict,
     )
 
 
@@ -279,9 +290,37 @@ def _finish(work: _Work, output: str) -> None:
         raise UserError(f"the output must be scores, a number a class, not {value.shape}")
     terms, scale = _readout_tables(work, value)
     times = work.planes[terms[0].source].count if _over_steps(work, terms[0].source) else 1
-    tables = tuple(term.synapse for term in terms)
+    tables, bias = tuple(term.synapse for term in terms), value.shift * times
+    if scale is not None:
+        tables, scale, bias = finer(tables, scale, bias)
     sources = tuple(term.source for term in terms)
-    work.layers.append(FloatLayer(READOUT, sources, tables, FloatReadout(value.shift * times), scale))
+    work.layers.append(FloatLayer(READOUT, sources, tables, FloatReadout(bias), scale))
+
+
+def finer(
+    tables: tuple[FloatSynapse, ...], scale: np.ndarray, bias: np.ndarray
+) -> tuple[tuple[FloatSynapse, ...], np.ndarray, np.ndarray]:
+    """Return integer tables of scores, their scale ``(1,)`` and a bias, of which the classes are those of real numbers.
+
+    Sums of integers are integers, so a fraction of a bias only decides between equal ones: weights are multiplied by a
+    power of two, and each fraction becomes its rank below that. Where weights have no bits left for all ranks, the bias
+    is rounded to what there is.
+    """
+    real = bias / scale
+    if (np.abs(real - np.rint(real)) < CLOSE).all():
+        return tables, scale, scale * np.rint(real)
+    whole = np.floor(real + CLOSE)
+    ranks = np.unique(np.round(real - whole, 9), return_inverse=True)[1]
+    most = max(float(np.abs(table.weights).max()) for table in tables)
+    room = int(np.log2(weight_limit(8) / max(most, 1)))
+    times = 2 ** min(room, int(ranks.max()).bit_length())
+    fine = whole * times + ranks if times > ranks.max() else np.rint(real * times)
+    wider = tuple(replace(t, weights=t.weights * times, bits=_bits(t.weights * times)) for t in tables)
+    return wider, scale / times, scale / times * fine
+
+
+def _bits(weights: np.ndarray) -> int:
+    return next(bits for bits in range(2, 9) if np.abs(weights).max() <= weight_limit(bits))
 
 
 def _over_steps(work: _Work, source: str) -> bool:

@@ -15,7 +15,8 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 from s2nn_hw.quantize.importers.imported import Agreement, Imported, Wanted, compare, decoded, encoded, import_network
 from s2nn_hw.quantize.importers.operations import Foreign
-from s2nn_hw.quantize.importers.scaling import entering_of, pads
+from s2nn_hw.quantize.importers.scaling import entering_of, pads, quantised
+from s2nn_hw.quantize.importers.torch_steps import run
 from s2nn_hw.quantize.importers.torch_trace import name_of, trace
 
 
@@ -75,15 +76,17 @@ def from_torch(
     real = given.detach().cpu().numpy()
     signal = real.ndim == 3
     shaped = real[:, :, None, :] if signal else real
-    entering = entering_of(shaped, input_bits, padded=pads(traced.operations), between=input_range)
-    foreign = Foreign(
-        name or name_of(module), entering, traced.operations, traced.output, {"module": type(module).__name__}
-    )
+    entering, operations = quantised(traced.operations, shaped.shape[1:])
+    if entering is None:
+        entering = entering_of(shaped, input_bits, padded=pads(operations), between=input_range)
+    foreign = Foreign(name or name_of(module), entering, operations, traced.output, {"module": type(module).__name__})
     pixels = encoded(shaped, entering)
     wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None)
     found = import_network(foreign, pixels, wanted, console=console)
     as_seen = decoded(pixels, entering)
-    scores, values = traced.run(as_seen[:, :, 0, :] if signal else as_seen)
+    seen = as_seen[:, :, 0, :] if signal else as_seen
+    names = {operation.name for operation in traced.operations}
+    scores, values = run(traced.graph, traced.steps, seen, traced.output, names)
     truth = None if labels is None else np.asarray(labels)
     agreement = compare(found, pixels, scores, values, truth)
     return Converted(found.network, agreement, found.notes, found)

@@ -163,12 +163,13 @@ class Entering:
     step: np.ndarray
     offset: np.ndarray
     signed: bool = False
+    limits: tuple[int, int] | None = None
 
     @property
     def ends(self) -> tuple[int, int]:
-        """The smallest and the largest q."""
+        """The smallest and the largest q: ``limits``, if there are any, else all that the bits can say."""
         half = 1 << (self.bits - 1)
-        return (-half, half - 1) if self.signed else (0, 2 * half - 1)
+        return self.limits or ((-half, half - 1) if self.signed else (0, 2 * half - 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,11 @@
 """How real inputs become integers of some bits, where the owner does not say: from their smallest and largest."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.quantize.importers.operations import Entering, Operation, Weighted
+from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Levels, Operation, Same, Shape, Weighted
 
 
 def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[float, float] | None = None) -> Entering:
@@ -25,3 +27,20 @@ def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[f
 def pads(operations: tuple[Operation, ...]) -> bool:
     """Return whether one of ``operations`` is a convolution with padding."""
     return any(isinstance(o.what, Weighted) and any(o.what.padding) for o in operations)
+
+
+def quantised(operations: tuple[Operation, ...], shape: Shape) -> tuple[Entering | None, tuple[Operation, ...]]:
+    """Return what enters where the owner rounds it to levels before anything else, and what is left of ``operations``.
+
+    None where it is not so.
+    """
+    first = [o for o in operations if ENTERING in o.sources]
+    if len(first) != 1 or not isinstance(first[0].what, Levels) or first[0].what.rounding != "nearest":
+        return None, operations
+    what = first[0].what
+    signed = what.low < 0
+    bits = max(what.high.bit_length(), (-what.low - 1).bit_length() if signed else 0) + signed
+    if what.shift.any() or what.low > 0 or bits > 16:
+        return None, operations
+    entering = Entering(shape, bits, what.step, np.array([what.offset]), signed, (what.low, what.high))
+    return entering, tuple(replace(o, what=Same()) if o is first[0] else o for o in operations)

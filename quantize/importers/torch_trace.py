@@ -1,15 +1,16 @@
 """An ordinary module of torch as operations: traced once, and what it computes on inputs, step by step.
 
 Tracing is :mod:`torch.fx`'s: the module's ``forward`` runs with stand-ins for tensors, so it may call modules and
-functions, but not decide on values. Shapes are those of an example. What a network keeps from step to step is set back
-by :mod:`.torch_neurons` before every run.
+functions, but not decide on values. Shapes are those of an example. Steps of a network with a state are either calls of
+the whole module, or those of a loop in its ``forward``, whose first step is read, and :mod:`.torch_steps` says which.
 """
 
+import copy
+import operator
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
@@ -18,8 +19,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.importers import torch_functions, torch_modules, torch_neurons
 from s2nn_hw.quantize.importers.assemble import unsupported
 from s2nn_hw.quantize.importers.operations import ENTERING, Kind, Operation, Shape, Sum
-
-BATCH = 100
+from s2nn_hw.quantize.importers.torch_steps import Steps, steps_of
 
 
 class _Tracer(fx.Tracer):
@@ -30,79 +30,44 @@ class _Tracer(fx.Tracer):
 
 @dataclass(frozen=True)
 class Traced:
-    """The ``graph`` of a module in evaluation mode; ``operations`` that it stands for, ``output``: the value with the
-    scores; ``steps``: how often it runs on one input."""
+    """The ``graph`` of a copy of a module; ``operations`` that it stands for, ``output``: the value with the scores.
+
+    ``shape``: of what enters; ``steps``: of a sample, in calls of the graph or inside it.
+    """
 
     graph: fx.GraphModule
     operations: tuple[Operation, ...]
     output: str
     shape: Shape
-    steps: int
-
-    def run(self, inputs: np.ndarray, *, keep: bool = True) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the scores ``(count, classes)``, summed over steps, and all values of ``inputs`` by name.
-
-        Values: ``(count, *shape)``, or ``(count, steps, *shape)`` with more steps than one; none unless ``keep``.
-        """
-        whole: list[Tensor] = []
-        kept: dict[str, list[Tensor]] = {}
-        kind = next((p.dtype for p in self.graph.parameters() if p.is_floating_point()), torch.float32)
-        names = {o.name for o in self.operations} if keep else set()
-        with torch.no_grad():
-            for part in torch.tensor(inputs).to(kind).split(BATCH):
-                torch_neurons.reset(self.graph)
-                seen = [_Values(self.graph).values(part) for _ in range(self.steps)]
-                whole.append(sum((values[self.output] for values in seen), torch.zeros(())))
-                for name in names & set(seen[0]):
-                    steps = [values[name] for values in seen]
-                    kept.setdefault(name, []).append(steps[0] if self.steps == 1 else torch.stack(steps, dim=1))
-        torch_neurons.reset(self.graph)
-        return _array(torch.cat(whole)), {name: _array(torch.cat(parts)) for name, parts in kept.items()}
-
-
-class _Values(fx.Interpreter):
-    """Runs a graph, and keeps the tensors of all its nodes."""
-
-    def values(self, entering: Tensor) -> dict[str, Tensor]:
-        self.kept: dict[str, Tensor] = {}
-        self.run(entering)
-        return self.kept
-
-    def run_node(self, n: fx.Node) -> Any:
-        """Run ``n``, keep what it gives."""
-        found = super().run_node(n)
-        if isinstance(found, Tensor):
-            self.kept[n.name] = found
-        return found
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().double().numpy()
+    steps: Steps
 
 
 def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
-    """Return what ``module`` computes of ``example`` ``(count, *shape)``; ``steps``: of networks with a state.
+    """Return what ``module`` computes of ``example`` ``(count, *shape)``; ``steps``: of a sample, a call each.
 
     :class:`UserError` lists what has no form here, each with its path in the module.
     """
-    was = module.training
-    module.eval()
+    module = copy.deepcopy(module).eval()
+    torch_neurons.step_by_step(module)
+    torch_neurons.reset(module)
+    graph = _graph(module)
+    torch_neurons.reset(graph)
     try:
-        graph = _graph(module)
-        torch_neurons.reset(graph)
         with torch.no_grad():
             ShapeProp(graph).propagate(example)
-        torch_neurons.reset(graph)
-        return _read(graph, tuple(example.shape[1:]), steps)
-    finally:
-        module.train(was)
+    except Exception as error:  # whatever the owner's layers raise
+        raise UserError(
+            f"{type(module).__name__} does not take inputs of {tuple(example.shape)}: {_line(error)}"
+        ) from None
+    torch_neurons.reset(graph)
+    return _read(graph, tuple(example.shape[1:]), steps_of(graph, steps))
 
 
 def _graph(module: nn.Module) -> fx.GraphModule:
     tracer = _Tracer()
     try:
         graph = tracer.trace(module)
-    except (torch.fx.proxy.TraceError, TypeError, NameError) as error:
+    except (fx.proxy.TraceError, TypeError, NameError) as error:
         raise UserError(
             f"{type(module).__name__} can't be traced: {_line(error)}; its forward must not decide on values of "
             "tensors (if, for, len of them): leave that out of the module, or put it into one without"
@@ -117,14 +82,14 @@ def _line(error: Exception) -> str:
 @dataclass
 class _Reading:
     graph: fx.GraphModule
-    steps: int
+    steps: Steps
     found: list[Operation] = field(default_factory=list)
     names: dict[fx.Node, str] = field(default_factory=dict)  # the value that a node gives
     problems: list[str] = field(default_factory=list)
     ends: set[fx.Node] = field(default_factory=set)  # softmax, which nothing may read
 
 
-def _read(graph: fx.GraphModule, shape: Shape, steps: int) -> Traced:
+def _read(graph: fx.GraphModule, shape: Shape, steps: Steps) -> Traced:
     reading, output = _Reading(graph, steps), ""
     for node in graph.graph.nodes:
         if node.op == "placeholder":
@@ -133,7 +98,7 @@ def _read(graph: fx.GraphModule, shape: Shape, steps: int) -> Traced:
             reading.names[node] = ENTERING
         elif node.op == "output":
             output = _output(reading, node)
-        elif node.op != "get_attr" and _tensor(node):
+        elif node.op != "get_attr" and "tensor_meta" in node.meta and node not in steps.later:
             try:
                 _operation(reading, node)
             except UserError as error:
@@ -144,10 +109,6 @@ def _read(graph: fx.GraphModule, shape: Shape, steps: int) -> Traced:
     return Traced(graph, tuple(reading.found), output, shape, steps)
 
 
-def _tensor(node: fx.Node) -> bool:
-    return "tensor_meta" in node.meta
-
-
 def _shape(node: fx.Node) -> Shape:
     """Return the shape of the tensor of ``node`` without its batch; of the first one where it gives several."""
     meta = node.meta["tensor_meta"]
@@ -156,9 +117,11 @@ def _shape(node: fx.Node) -> Shape:
 
 
 def _output(reading: _Reading, node: fx.Node) -> str:
-    given = node.args[0]
+    given: Any = node.args[0]
     while isinstance(given, tuple | list) and given:
         given = given[0]
+    if isinstance(given, fx.Node) and given in reading.steps.later:
+        given = reading.steps.first(given, reading.names)
     if not isinstance(given, fx.Node) or given not in reading.names:
         raise UserError("the module must return a tensor of scores, or a tuple with it in front")
     return reading.names[given]
@@ -175,21 +138,19 @@ def _where(graph: fx.GraphModule, node: fx.Node) -> str:
 
 def _operation(reading: _Reading, node: fx.Node) -> None:
     """Read ``node``, which gives a tensor."""
+    if node.target is operator.getitem:
+        _item(reading, node)
+        return
     sources = [n for n in node.args if isinstance(n, fx.Node) and n in reading.names]
     if not sources:
-        raise UserError("nothing that comes from the input enters it")
+        raise UserError("it reads nothing that comes from the input, or a membrane, which only its own neurons see")
     if any(n in reading.ends for n in sources):
         raise UserError("it reads a softmax, which is left out behind the scores but has no form elsewhere")
-    if node.target is torch_functions.operator.getitem:
-        if node.args[1] != 0:
-            raise UserError("only the first thing that a module returns is taken: its spikes; not its membrane")
-        reading.names[node] = reading.names[sources[0]]
-        return
     entering, leaving = _shape(sources[0]), _shape(node)
     if node.op == "call_module":
         module = reading.graph.get_submodule(str(node.target))
         if torch_neurons.known(module):
-            kinds = torch_neurons.operations(module, entering, leaving, reading.steps)
+            kinds = torch_neurons.operations(module, entering, leaving, reading.steps.count)
         else:
             kinds = torch_modules.operations(module, entering, leaving)
             reading.ends.update([node] if isinstance(module, torch_modules.LAST) else [])
@@ -204,15 +165,21 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
     _add(reading, node, sources[:1], kinds)
 
 
+def _item(reading: _Reading, node: fx.Node) -> None:
+    """Read what ``node`` takes of what a module returns: the first thing is its spikes, another its membrane."""
+    source, which = node.args
+    if which == 0 and isinstance(source, fx.Node) and source in reading.names:
+        reading.names[node] = reading.names[source]
+
+
 def _arithmetic(reading: _Reading, node: fx.Node, name: str, sources: list[fx.Node]) -> None:
     if len(node.args) == 2 and all(isinstance(n, fx.Node) and n in reading.names for n in node.args):
         if name != "add" or node.kwargs.get("alpha", 1) != 1:
             raise UserError(f"'{name}' of two values has no form here: only their sum has")
-        _add(reading, node, list(node.args), [Sum()])  # type: ignore[arg-type]
+        _add(reading, node, sources, [Sum()])
         return
     swapped = node.args[0] is not sources[0]
-    other = node.args[0] if swapped else node.args[1]
-    constant = _constant(reading.graph, other)
+    constant = _constant(reading.graph, node.args[0] if swapped else node.args[1])
     kinds = torch_functions.arithmetic(name, constant, _shape(sources[0]), swapped=swapped)
     _add(reading, node, sources[:1], kinds)
 

@@ -14,6 +14,7 @@ from s2nn_hw.quantize.float_graph import FloatSynapse
 from s2nn_hw.quantize.importers.operations import Pool, Shape, Weighted
 
 FREE_BITS = 8  # of weights that nobody has rounded: nothing is rounded here, so this is only an upper end
+IDENTITY_BITS = 2
 NOTHING = np.zeros(1)
 ONE = np.ones(1)
 
@@ -50,11 +51,15 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One table of a sum, and what it reads; ``scale`` ``(out,)`` or ``(1,)`` of integers, None of floats."""
+    """One table of a sum, and what it reads; ``scale`` ``(out,)`` or ``(1,)`` of integers, None of floats.
+
+    ``own``: whether the table is of ours, an identity.
+    """
 
     source: str
     synapse: FloatSynapse
     scale: np.ndarray | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,12 +172,16 @@ def _one(what: str, numbers: tuple[int, ...]) -> int:
 def as_total(value: Given) -> Total:
     """Return ``value`` as a sum of itself: an identity of one weight a channel."""
     if len(value.shape) == 1 and len(value.image) == 1:
-        table = Weighted(np.eye(value.shape[0]))
+        table = Weighted(np.eye(value.shape[0]), None, IDENTITY_BITS, ONE)
     elif value.flat or value.cell != (1, 1):
         raise UserError("only whole values can be added: add before flattening and averaging")
     else:
-        table = Weighted(np.ones((value.image[0], 1, 1, 1)), groups=value.image[0])
-    return product(value, table)
+        table = Weighted(np.ones((value.image[0], 1, 1, 1)), None, IDENTITY_BITS, ONE, groups=value.image[0])
+    made = product(replace(value, unit=ONE, offset=NOTHING), table)  # a unit of each channel is the gain's
+    channels = np.ones(len(made.gain))
+    return replace(
+        made, terms=(replace(made.terms[0], own=True),), gain=channels * value.unit, shift=channels * value.offset
+    )
 
 
 def plus(parts: list[Total]) -> Total:
@@ -203,7 +212,8 @@ def _gained(term: Term, gain: np.ndarray) -> Term:
 def united(terms: tuple[Term, ...]) -> tuple[tuple[FloatSynapse, ...], np.ndarray | None, bool]:
     """Return tables with one scale, ``(out,)`` or ``(1,)``, or None of floats; and whether integers were given up.
 
-    Integers of several sources stay where scales are equal; else, or beside floats, they become floats.
+    Integers of several sources stay where scales are equal; else, or beside floats, they become floats. Identities are
+    not missed.
     """
     scales = [term.scale for term in terms]
     if all(scale is None for scale in scales):
@@ -216,4 +226,4 @@ def united(terms: tuple[Term, ...]) -> tuple[tuple[FloatSynapse, ...], np.ndarra
         scale = ONE if term.scale is None else np.atleast_1d(term.scale)
         lined = scale.reshape(-1, *[1] * (term.synapse.weights.ndim - 1))
         floats.append(replace(term.synapse, weights=term.synapse.weights * lined))
-    return tuple(floats), None, True
+    return tuple(floats), None, any(term.scale is not None and not term.own for term in terms)
