@@ -41,7 +41,7 @@ help: ## print this help
 
 setup: $(READY) ## make .venv and install everything, versions as in constraints.txt
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt tests/frameworks.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with PYTHON=..." >&2; exit 2; }
 	@command -v g++ >/dev/null || { echo "error: no C++ compiler (g++) on the PATH; the simulator needs one, install it with your system's packages" >&2; exit 2; }
 	@command -v perl >/dev/null || { echo "error: perl is not on the PATH; Verilator needs it, install it with your system's packages" >&2; exit 2; }
@@ -49,6 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) torch,torch)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/frameworks.txt
 	@$(VENV)/bin/python -c 'import sys; from find_libpython import find_libpython; sys.exit(find_libpython() is None)' || echo "note: Python has no shared library here, which simulation wants; install it with your system's packages (Debian: libpython3.x)" >&2
 	@touch $(READY)
 	@echo "$(VENV) is ready; the command is $(RUN)"

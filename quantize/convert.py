@@ -292,7 +292,8 @@ def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], 
     norm, u_th, scale = layer.neuron.norm, layer.neuron.threshold, found.scale
     gamma, beta, mean, variance = (torch.tensor(array).double() for array in norm.arrays)
     std = (variance + norm.epsilon).sqrt()
-    theta = mean + found.shift + (u_th - beta) * std / torch.where(gamma == 0, 1.0, gamma)
+    theta = mean + (u_th - beta) * std / torch.where(gamma == 0, 1.0, gamma)
+    theta = torch.where(theta == 0, theta, theta + found.shift)  # where 0 decides, silence must stay what it is
     negative = gamma < 0
     levels = [torch.where(negative[:, None], -table, table) for table in found.levels]
     if layer.lowest_terms:  # few weights often share a divisor: smaller ones give the same spikes

@@ -284,7 +284,7 @@ def _finish(work: _Work, output: str) -> None:
     if isinstance(value, Given):
         if value.name == INPUT or len(value.shape) != 1:
             raise UserError(f"the output must be scores, a number a class, not {value.shape}")
-        value = as_total(replace(value, offset=np.zeros(1), unit=np.ones(1)))
+        value = as_total(value)
         work.notes.append("the output is what neurons give: the readout counts it, class by class")
     if value.pools or len(value.shape) != 1:
         raise UserError(f"the output must be scores, a number a class, not {value.shape}")

@@ -15,7 +15,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import save
 from s2nn_hw.quantize.importers.imported import Agreement, Imported, Wanted, compare, decoded, encoded, import_network
 from s2nn_hw.quantize.importers.operations import Foreign
-from s2nn_hw.quantize.importers.scaling import entering_of, pads, quantised
+from s2nn_hw.quantize.importers.scaling import entering_of, is_signal, pads, quantised
 from s2nn_hw.quantize.importers.torch_steps import run
 from s2nn_hw.quantize.importers.torch_trace import name_of, trace
 
@@ -74,8 +74,8 @@ def from_torch(
         )
     traced = trace(module, given[:2].to(_kind(module)), steps=steps)
     real = given.detach().cpu().numpy()
-    signal = real.ndim == 3
-    shaped = real[:, :, None, :] if signal else real
+    row = 2 if is_signal(traced.operations) else 1  # a signal is an image of one row, other images have one channel
+    shaped = np.expand_dims(real, row) if real.ndim == 3 else real
     entering, operations = quantised(traced.operations, shaped.shape[1:])
     if entering is None:
         entering = entering_of(shaped, input_bits, padded=pads(operations), between=input_range)
@@ -84,7 +84,7 @@ def from_torch(
     wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None)
     found = import_network(foreign, pixels, wanted, console=console)
     as_seen = decoded(pixels, entering)
-    seen = as_seen[:, :, 0, :] if signal else as_seen
+    seen = as_seen.squeeze(row) if real.ndim == 3 else as_seen
     names = {operation.name for operation in traced.operations}
     scores, values = run(traced.graph, traced.steps, seen, traced.output, names)
     truth = None if labels is None else np.asarray(labels)

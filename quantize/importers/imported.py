@@ -169,7 +169,7 @@ def compare(
     relu = any(isinstance(layer.neuron, FloatRelu) for layer in found.assembled.graph.layers)
     different: dict[str, tuple[int, int]] = {}
     for name, value in found.assembled.given.items():
-        if relu or values is None or name not in values or value.name not in out.spikes or value.flat:
+        if relu or values is None or name not in values or value.name not in out.spikes or not value.whole:
             continue
         numbers = np.asarray(out.spikes[value.name]).astype(np.int64)
         wanted = _integers(np.asarray(values[name], np.float64), value)

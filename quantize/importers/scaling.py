@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Levels, Operation, Same, Shape, Weighted
+from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Flatten, Levels, Operation, Same, Shape, Weighted
 
 
 def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[float, float] | None = None) -> Entering:
@@ -27,6 +27,18 @@ def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[f
 def pads(operations: tuple[Operation, ...]) -> bool:
     """Return whether one of ``operations`` is a convolution with padding."""
     return any(isinstance(o.what, Weighted) and any(o.what.padding) for o in operations)
+
+
+def is_signal(operations: tuple[Operation, ...]) -> bool:
+    """Return whether what enters with two axes is ``(channels, length)``, not an image that is flattened."""
+    names = {ENTERING}
+    for operation in operations:
+        if names & set(operation.sources):
+            if isinstance(operation.what, Same | Levels):
+                names.add(operation.name)
+            elif not isinstance(operation.what, Flatten):
+                return True
+    return False
 
 
 def quantised(operations: tuple[Operation, ...], shape: Shape) -> tuple[Entering | None, tuple[Operation, ...]]:

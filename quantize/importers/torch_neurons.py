@@ -114,7 +114,12 @@ def _leaky(module: Any, steps: int) -> Kind:
     leak, reset = leak_of(kept), module.reset_mechanism
     if reset == "none":
         raise UserError("neurons without a reset have no form here: reset_mechanism must be subtract or zero")
-    late = getattr(module, "reset_delay", True) and reset == "subtract"  # taken off behind the leak, a step later
+    late = reset == "subtract"  # taken off a step later, behind the leak
+    if late and not getattr(module, "reset_delay", True):
+        raise UserError(
+            "reset_delay=False with subtract has no form here where a membrane stays above the threshold: "
+            "train with reset_delay, or with reset_mechanism zero"
+        )
     return IntegrateFire(
         steps,
         leak,

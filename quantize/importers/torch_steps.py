@@ -4,6 +4,7 @@ Tracing unrolls a loop, so modules are called once a step. The first call of eac
 repeat; what is read of them is how often.
 """
 
+import operator
 from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,10 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.importers import torch_neurons
 
 BATCH = 100
+GATHERS = (  # how the scores of all steps are put together
+    *(torch.stack, torch.sum, torch.mean, torch.add, torch.div, torch.mul, "sum", "mean", "add", "div", "mul"),
+    *(operator.add, operator.iadd, operator.truediv, operator.mul, operator.getitem),
+)
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,10 @@ class Steps:
             if now in seen:
                 continue
             seen.add(now)
-            if now in named and now not in self.later:
-                found.add(now)
-            elif now.op in ("call_function", "call_method"):
+            if now.target in GATHERS:
                 waiting += now.all_input_nodes
+            elif now in named and now not in self.later:
+                found.add(now)
         return found.pop() if len(found) == 1 else None
 
 

@@ -42,6 +42,11 @@ class Given:
             shape = (shape[0], shape[1] // self.cell[0], shape[2] // self.cell[1])
         return (int(np.prod(shape)),) if self.flat else shape
 
+    @property
+    def whole(self) -> bool:
+        """Whether the owner sees just what the layer gives, in its shape."""
+        return not self.flat and self.cell == (1, 1)
+
     def scaled(self, factor: np.ndarray, shift: np.ndarray) -> "Given":
         """Return ``factor`` times this plus ``shift``, both ``(1,)`` or ``(channels,)`` of what the owner sees."""
         if self.flat and max(factor.size, shift.size) > 1 and len(self.image) == 3:
@@ -206,7 +211,8 @@ def _gained(term: Term, gain: np.ndarray) -> Term:
         return replace(term, synapse=replace(synapse, weights=synapse.weights * lined))
     if (gain == 0).any():
         raise UserError("a channel with factor 0 can't be added to another sum as integers")
-    return Term(term.source, replace(synapse, weights=synapse.weights * np.sign(lined)), np.abs(gain) * term.scale)
+    turned = replace(synapse, weights=synapse.weights * np.sign(lined))
+    return replace(term, synapse=turned, scale=np.abs(gain) * term.scale)
 
 
 def united(terms: tuple[Term, ...]) -> tuple[tuple[FloatSynapse, ...], np.ndarray | None, bool]:
