@@ -72,8 +72,8 @@ def _tables(unit: Unit, ratios: list[float]) -> tuple[FloatSynapse, ...]:
 def _pool(layer: FloatLayer, planes: Planes) -> MaxPool:
     """Return the max pooling of ``layer`` behind ``planes``: of spikes that come first it is their OR."""
     pool = layer.synapses[0]
-    assert isinstance(pool, MaxPool)
-    return (MaxPool if planes.radix else OrPool)(pool.size, pool.stride, pool.padding)
+    assert not isinstance(pool, FloatSynapse)
+    return (MaxPool if planes.radix else OrPool)(pool.kernel[0], pool.stride, pool.padding)
 
 
 def _readout(unit: Unit, behind: Rule | None) -> FloatReadout:

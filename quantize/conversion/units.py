@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT
-from s2nn_hw.network.synapses import MaxPool, Or, image_shape
+from s2nn_hw.network.synapses import image_shape
 from s2nn_hw.quantize.conversion.firing import SPIKES, Rule, fire
-from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer
+from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import FloatReadout, FloatRelu
 from s2nn_hw.quantize.layers import weight_levels
 from s2nn_hw.quantize.products import image, max_pool, product
@@ -93,7 +93,7 @@ class Converted(nn.Module):
     def __init__(self, graph: FloatGraph) -> None:
         super().__init__()
         for layer in graph.layers:
-            if isinstance(layer.synapses[0], Or):
+            if not layer.tables and not layer.synapses[0].slides:  # type: ignore[union-attr]
                 raise UserError(
                     f"layer {layer.name}: an OR joins spikes and has no ReLU form: activations are no spikes"
                 )
@@ -175,8 +175,8 @@ class Converted(nn.Module):
                 values[layer.name] = sums if unit.readout else unit.fire(sums)
             else:
                 (x,), pool = values[layer.sources[0]], layer.synapses[0]
-                assert isinstance(pool, MaxPool)
-                values[layer.name] = [max_pool(x, pool.size, pool.stride, pool.padding)]
+                assert not isinstance(pool, FloatSynapse)
+                values[layer.name] = [max_pool(x, pool.kernel[0], pool.stride or pool.kernel[0], pool.padding)]
         return values
 
     def sums(self, unit: Unit, values: Mapping[str, list[Tensor]], heights: Mapping[str, float]) -> list[Tensor]:

@@ -61,8 +61,10 @@ class Residual(nn.Module):
 def test_relu_networks_become_numbers_of_bits():
     module, x = Residual(), inputs(1, 12, 12, count=400)
     settle(module, x)
+    with torch.no_grad():
+        module.last.bias -= module(x).mean(dim=0)  # so that no class has nearly all inputs
     few, many = (from_torch(module, x, activation_bits=bits, labels=np.zeros(400)) for bits in (1, 8))
-    assert many.agreement.same_class > 0.95 * 400
+    assert many.agreement.same_class > 0.9 * 400
     assert many.agreement.same_class > few.agreement.same_class
     assert [layer.name for layer in many.network.layers] == ["stem", "max_pool2d", "body", "readout"]
     assert many.network.planes["body"].count == 8
