@@ -201,9 +201,9 @@ def quantised(layer: FloatLayer, bits: int, values: Calibration | None = None) -
         clip_search(part, bits, seen, shared=shared)
         for part, seen in zip(weights[0].chunk(hows[0].groups), windows_of(hows[0], ys[0]), strict=True)
     ]
-    scale = found[0][1] if shared else torch.cat([part[1] for part in found])
-    levels = [torch.cat([part[0] for part in found])]
-    levels += [rounded(w, scale, max(bits, t.bits)) for w, t in zip(weights[1:], layer.tables[1:], strict=True)]
+    widths = [bits, *(max(bits, t.bits) for t in layer.tables[1:])]
+    scale = roomy(found[0][1] if shared else torch.cat([part[1] for part in found]), weights[1:], widths[1:])
+    levels = [rounded(w, scale, width) for w, width in zip(weights, widths, strict=True)]
     after = [_mean(how, y, w * scale) for how, y, w in zip(hows, ys, levels, strict=True)]
     before = [_mean(how, x, w) for how, x, w in zip(hows, xs, weights, strict=True)]
     return Quantised(levels, scale, added(after) - added(before))
@@ -221,6 +221,18 @@ def rounded(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
         return torch.where(weight >= 0, 1.0, -1.0).double()
     limit = weight_limit(bits)
     return (weight / scale).round().clamp(-limit, limit)
+
+
+def roomy(scale: Tensor, others: list[Tensor], bits: list[int]) -> Tensor:
+    """Return ``scale``, ``(neurons or 1, 1)``, not below what the largest weights of ``others`` want in ``bits``.
+
+    A shortcut's weights would be cut far more than they would be rounded: that of an identity is 1, whatever the others.
+    """
+    for table, width in zip(others, bits, strict=True):
+        size = table.abs().amax(dim=1, keepdim=True)
+        least = (size.max() if len(scale) == 1 else size) / weight_limit(width)
+        scale = torch.maximum(scale, least.reshape(-1, 1).to(scale.dtype)) if width > 1 else scale
+    return scale
 
 
 def clip_search(weight: Tensor, bits: int, inputs: Tensor, *, shared: bool = False) -> tuple[Tensor, Tensor]:

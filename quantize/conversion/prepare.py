@@ -18,7 +18,7 @@ from torch import Tensor
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.conversion.units import Converted, Unit
-from s2nn_hw.quantize.convert import clip_search, rounded
+from s2nn_hw.quantize.convert import clip_search, roomy, rounded
 from s2nn_hw.quantize.products import product, windows_of
 
 MAX_IMAGES = 20_000  # for thresholds
@@ -88,9 +88,9 @@ def _scale(net: Converted, unit: Unit, pixels: Tensor) -> None:
         clip_search(part, unit.bits[0], windows, shared=shared)[1]
         for part, windows in zip(tables[0].chunk(hows[0].groups), windows_of(hows[0], inputs[0]), strict=True)
     ]
-    scale = found[0] if shared else torch.cat(found)
-    unit.scale.copy_(scale)
     ratios = net.ratios(unit, net.heights())
+    others = [table * ratio for table, ratio in zip(tables[1:], ratios[1:], strict=True)]
+    unit.scale.copy_(roomy(found[0] if shared else torch.cat(found), others, unit.bits[1:]))
     gaps = [
         rounded(table * ratio, unit.scale.double(), bits) * unit.scale / ratio - table
         for table, ratio, bits in zip(tables, ratios, unit.bits, strict=True)
