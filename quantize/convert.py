@@ -226,7 +226,7 @@ def rounded(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
 def roomy(scale: Tensor, others: list[Tensor], bits: list[int]) -> Tensor:
     """Return ``scale``, ``(neurons or 1, 1)``, not below what the largest weights of ``others`` want in ``bits``.
 
-    A shortcut's weights would be cut far more than they would be rounded: that of an identity is 1, whatever the others.
+    A shortcut's weights would be cut more than rounded: that of an identity is 1, whatever the others are.
     """
     for table, width in zip(others, bits, strict=True):
         size = table.abs().amax(dim=1, keepdim=True)
