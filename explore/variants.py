@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import INPUT, Input, Layer
+from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
@@ -81,7 +81,7 @@ def make_variant(
             f"network {network.name} can't be had with fewer bits without training: layer {planes} has "
             "several planes; explore its recipe instead"
         )
-    entering = Input(network.input.shape, input_bits)
+    entering = network.input.coarser(input_bits)
     x, y, shapes = {}, {}, network.shapes
     if calibration is not None:
         x[INPUT], y[INPUT] = (torch.as_tensor(i.encode(calibration)) for i in (network.input, entering))

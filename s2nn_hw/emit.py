@@ -13,7 +13,7 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
-from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.layer import INPUT, Input
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.verilog import testbench
@@ -55,9 +55,7 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
             "shape": list(network.input.shape),
             "order": "raster (row, column, channel), cut into groups of pixels_per_group, each of which begins a new "
             "beat; pixel 0 of a beat in the low bits; places past the end of a group are ignored",
-            "encoding": f"the {network.input.bits} steps of a pixel, the oldest in the highest bit"
-            if network.input.events
-            else f"pixel = 8-bit value >> {8 - network.input.bits}",
+            **_encoding(network.input),
         },
         "output": {
             "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
@@ -173,12 +171,32 @@ class Vectors:
         ]
 
 
+def _encoding(entering: Input) -> dict[str, Any]:
+    """Return the entries of ``interface.json`` that say what pixels are made of."""
+    if entering.events:
+        return {"encoding": f"the {entering.bits} steps of a pixel, the oldest in the highest bit"}
+    if entering.scaling is None:
+        return {"encoding": f"pixel = 8-bit value >> {8 - entering.bits}"}
+    return {
+        "encoding": f"pixel = clip(rint((x - offset) / step), {entering.low}, {entering.peak}) of a raw value x, in "
+        "binary64, ties to even; an offset and a step for all pixels, or for each on the last axis of shape",
+        "scaling": {name: table.tolist() for name, table in entering.scaling.tables.items()},
+    }
+
+
 def random_frames(network: Network, count: int, seed: int = 0) -> np.ndarray:
-    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, uint8, any density."""
+    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, uint8, any density.
+
+    Where a network records a scaling these are raw values, float64.
+    """
     rng = np.random.default_rng(seed)
-    density = rng.random((count, 1))
+    density, entering = rng.random((count, 1)), network.input
+    if entering.scaling is not None:
+        wanted = rng.integers(entering.low, entering.peak + 1, (count, entering.size))
+        drawn: np.ndarray = np.where(rng.random(wanted.shape) < density, wanted, 0)
+        return entering.scaling.raw(drawn.reshape(count, *entering.shape))
     if network.input.events:
-        drawn: np.ndarray = rng.random((count, network.input.bits, network.input.size)) < density[..., None]
+        drawn = rng.random((count, network.input.bits, network.input.size)) < density[..., None]
     else:
         drawn = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
     return drawn.astype(np.uint8).reshape(count, *network.input.data_shape)

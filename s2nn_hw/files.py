@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -189,43 +189,89 @@ def read_npy(path: Path | str, *, what: str = "images") -> np.ndarray:
 def read_images(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``(images, labels or None)`` of file ``path``: a ``.npy`` of images alone, or a ``.npz`` with an array
     ``images`` and maybe one ``labels``, as the shipped samples have."""
-    images, labels = _read_images(Path(path))
+    path = Path(path)
+    if path.suffix != ".npz" or not path.is_file():
+        images, labels = np.array(read_npy(path)), None
+    else:
+        arrays = read_npz(path, ("images", "labels"), needed=("images",))
+        images, labels = arrays["images"], arrays.get("labels")
     if images.ndim and not len(images):
         raise UserError(f"images {path} is an array of {quoted(images.shape)}: there is no image in it")
     return images, labels
 
 
-def _read_images(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    if path.suffix != ".npz" or not path.is_file():
-        return np.array(read_npy(path)), None
+def read_npz(
+    path: Path | str, names: Iterable[str], *, needed: Iterable[str] = (), texts: Iterable[str] = ()
+) -> dict[str, np.ndarray]:
+    """Return those arrays of the ``.npz`` file ``path`` that are in ``names``; the rest is not read.
+
+    Shapes are known from each array's header before it is unpacked, and all arrays together have at most
+    :data:`MAX_ARRAY_BYTES`. ``needed`` must be there; ``texts`` may be of texts, the others are numbers.
+    """
+    path, room, found = Path(path), MAX_ARRAY_BYTES, dict[str, np.ndarray]()
+    needed = list(needed)
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if "images.npy" not in names:
-                held_names = [name.removesuffix(".npy") for name in names]
+            held_names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if len(set(held_names)) < len(held_names):
+                raise ValueError("two of its arrays have one name")
+            if not set(needed) <= set(held_names):
                 raise ValueError(f"it holds {listed(held_names) or 'nothing'}")
-            return _zipped(archive, "images.npy"), _zipped(archive, "labels.npy") if "labels.npy" in names else None
+            for name in names:
+                if name in held_names:
+                    found[name] = _zipped(archive, f"{name}.npy", room, texts=name in texts)
+                    room -= found[name].nbytes
+    except FileNotFoundError:
+        raise UserError(f"images {path} does not exist{_beside(path)}") from None
     except PermissionError:
         raise UserError(f"images {path} can't be read: permission denied") from None
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        wanted = needed[0] if needed else "images"
         raise UserError(
-            f"images {path} is not a .npz file with an array 'images' ({one_line(error)}); write it with "
-            "numpy.savez(..., images=x)"
+            f"images {path} is not a .npz file with an array '{wanted}' ({one_line(error)}); write it with "
+            f"numpy.savez(..., {wanted}=x)"
         ) from None
+    return found
 
 
-def _zipped(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Return the array in member ``name`` of a zip file; ValueError for anything but one array of numbers."""
+def npz_names(path: Path | str) -> list[str]:
+    """Return the names of the arrays in the ``.npz`` file ``path``."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except FileNotFoundError:
+        raise UserError(f"images {path} does not exist{_beside(Path(path))}") from None
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise UserError(f"images {path} is not a .npz file ({one_line(error)})") from None
+
+
+def _zipped(archive: zipfile.ZipFile, name: str, room: int, *, texts: bool) -> np.ndarray:
+    """Return the array in member ``name`` of a zip file; ValueError for anything but one array of numbers, or of more
+    than ``room`` bytes."""
+    if name not in archive.namelist():
+        raise ValueError(f"'{name.removesuffix('.npy')}' is no .npy file")
     with archive.open(name) as file:
-        data = file.read(MAX_ARRAY_BYTES + MAX_HEADER_BYTES)
-    kind, shape, order, offset = _npy_header(data[:MAX_HEADER_BYTES])
-    if len(data) - offset != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"'{name}' has {len(data) - offset:,} bytes for {quoted(shape)} of {kind}")
-    return np.frombuffer(data, kind, offset=offset).reshape(shape, order=order)
+        start = file.read(MAX_HEADER_BYTES)
+        kind, shape, order, offset = _npy_header(start, texts=texts)
+        wanted = math.prod(shape) * kind.itemsize
+        if wanted > room:
+            raise ValueError(f"'{name}' of {quoted(shape)} is beyond the limit of {MAX_ARRAY_BYTES:,} bytes for all")
+        came = archive.getinfo(name).file_size - offset
+        if came != wanted:
+            raise ValueError(f"'{name}' has {came:,} bytes for {quoted(shape)} of {kind}")
+        data = start[offset:] + file.read(wanted + 1)
+    if len(data) != wanted:
+        raise ValueError(f"'{name}' has {len(data):,} bytes for {quoted(shape)} of {kind}")
+    return np.frombuffer(data, kind).reshape(shape, order=order) if wanted else np.zeros(shape, kind)
 
 
-def _npy_header(start: bytes) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"], int]:
-    """Return ``(dtype, shape, order, offset of the array)`` of a file that begins with ``start``, or ValueError."""
+def _npy_header(
+    start: bytes, *, texts: bool = False
+) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"], int]:
+    """Return ``(dtype, shape, order, offset of the array)`` of a file that begins with ``start``, or ValueError.
+
+    ``texts``: the array may also be of texts of at most 999 characters.
+    """
     if start[:6] != b"\x93NUMPY":
         raise ValueError("it does not begin like one" if start else "it is empty")
     if start[6:8] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
@@ -239,7 +285,7 @@ def _npy_header(start: bytes) -> tuple[np.dtype, tuple[int, ...], Literal["C", "
     kinds, orders, shapes = ([part for part in parts[k::3] if part is not None] for k in range(3))
     if not len(kinds) == len(orders) == len(shapes) == 1:
         raise ValueError("its header does not name one plain type and one shape")
-    if not re.fullmatch(r"[<>=|]?[biufc]\d{1,2}", kinds[0]):
+    if not re.fullmatch(r"[<>=|]?[biufc]\d{1,2}" + (r"|[<>]U\d{1,3}" if texts else ""), kinds[0]):
         raise ValueError(f"it holds values of type {quoted(kinds[0])}")
     try:
         kind = np.dtype(kinds[0])

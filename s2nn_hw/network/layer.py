@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
@@ -24,11 +25,13 @@ MAX_NEURONS = 1 << 16
 @dataclass(frozen=True)
 class Input:
     """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8), or, with
-    ``code`` steps, of events in ``bits`` steps (2 to 31)."""
+    ``code`` steps, of events in ``bits`` steps (2 to 31). ``scaling``: how raw values become pixels, where it is
+    recorded."""
 
     shape: tuple[int, ...]
     bits: int
     code: str = RADIX
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.shape)
@@ -42,12 +45,21 @@ class Input:
             raise UserError(f"input: bits of code steps must be 2 to {MAX_STEPS}, one a step, not {quoted(self.bits)}")
         if self.code == RADIX and self.bits not in INPUT_BITS:
             raise UserError(f"input: bits must be one of {INPUT_BITS}, not {quoted(self.bits)}")
+        if self.scaling is not None:
+            if self.code == STEPS:
+                raise UserError("input: events have no offset and step")
+            self.scaling.check(shape)
         object.__setattr__(self, "shape", shape)
 
     @property
     def size(self) -> int:
         """Pixels of an image."""
         return math.prod(self.shape)
+
+    @property
+    def low(self) -> int:
+        """The smallest value of a pixel."""
+        return 0
 
     @property
     def peak(self) -> int:
@@ -69,12 +81,18 @@ class Input:
         """The shape of an image as users have it, or, of events, the steps and that shape."""
         return (self.bits, *self.shape) if self.events else self.shape
 
+    def coarser(self, bits: int) -> "Input":
+        """Return the input whose pixels are the top ``bits`` bits of these."""
+        scaling = self.scaling.coarser(self.bits - bits) if self.scaling else None
+        return replace(self, bits=bits, scaling=scaling)
+
     def encode(self, images: Any) -> np.ndarray:
         """Return ``(count, pixels)`` integers: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``, uint8.
 
         Flat images ``(count, pixels)`` in raster order are taken too. Of events, ``(count, steps, *shape)`` of 0 and 1,
         oldest step first, the steps of a pixel side by side, oldest in the highest bit (int32 from 9 steps on); so are
-        ``(count, steps, pixels)`` and, as of images, one channel where ``shape`` has none. Errors name shape or type.
+        ``(count, steps, pixels)`` and, as of images, one channel where ``shape`` has none. With a ``scaling`` images
+        are raw values, real numbers of any type, which it takes to pixels. Errors name shape or type.
         """
         images = np.asarray(images)
         steps = (self.bits,) if self.events else ()
@@ -84,6 +102,9 @@ class Input:
             what = f"events in {self.bits} steps" if self.events else "images"
             wanted = ", ".join([*(["steps"] if steps else []), *map(str, self.shape)])
             raise UserError(f"{what} must have shape (count, {wanted}){or_flat}, not {images.shape}")
+        if self.scaling is not None:
+            pixels = self.scaling.quantise(images.reshape(len(images), *self.shape), self.low, self.peak)
+            return pixels.reshape(len(images), self.size).astype(np.uint8)
         if images.dtype != np.uint8:
             values = "0 and 1" if self.events else "0 .. 255"
             raise UserError(

@@ -228,6 +228,8 @@ class Network:
     @property
     def format_version(self) -> int:
         """The version of the file format that has all of it."""
+        if self.input.scaling:
+            return 5
         if self.input.events or any(x.neuron and x.neuron.kind not in ("fire", "readout") for x in self.layers):
             return 4
         if any(synapse.kind == "orpool" for layer in self.layers for synapse in layer.synapses):
@@ -238,11 +240,13 @@ class Network:
     def describe(self) -> dict[str, Any]:
         """Return the JSON-able header that ``save`` writes, without provenance and digest."""
         entering = {"shape": list(self.input.shape), "bits": self.input.bits}
+        entering |= {"code": self.input.code} if self.input.events else {}
+        scaling = self.input.scaling.tables if self.input.scaling else {}
         return {
             "format": "s2nn",
             "version": self.format_version,
             "name": self.name,
-            "input": entering | ({"code": self.input.code} if self.input.events else {}),
+            "input": entering | {name: f"{INPUT}.{name}" for name in scaling},
             "layers": [self._describe_layer(layer) for layer in self.layers],
             "classes": list(self.classes),
         }
@@ -263,8 +267,9 @@ class Network:
         return entry
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the integer tables by tensor name, in file order."""
-        tables: dict[str, np.ndarray] = {}
+        """Return the tables by tensor name, in file order: integers, but for the scaling of what enters."""
+        scaling = self.input.scaling.tables if self.input.scaling else {}
+        tables: dict[str, np.ndarray] = {f"{INPUT}.{name}": table for name, table in scaling.items()}
         for layer in self.layers:
             if layer.neuron:
                 tables |= {n: s.weights for n, s in zip(_weight_names(layer), layer.synapses, strict=True)}

@@ -14,11 +14,12 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import is_pickle, read_bytes, write_bytes
-from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons import NEURONS
 from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.planes import RADIX, STEPS
+from s2nn_hw.network.scaling import TABLES, Scaling
 from s2nn_hw.network.shapes import MAX_VALUES
 from s2nn_hw.network.synapse import Synapse
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool, PooledDense
@@ -32,6 +33,7 @@ MAX_FILE_BYTES = 1 << 27
 MAX_HEADER_BYTES = 1 << 20
 MAX_TABLE_BYTES = 1 << 26  # of all tables, those that list what is not zero counted whole
 DTYPES = ("I8", "I32")
+SCALING = tuple(f"{INPUT}.{name}" for name in TABLES)  # tensors of F64, and no others are
 FIELDS = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
 # kind in the file: class, and the fields that it has besides kind, weights and bits
 SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
@@ -42,7 +44,7 @@ SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "orpool": (OrPool, ("size", "stride", "padding")),
     "or": (Or, ()),
 }
-VERSIONS = (1, 2, 3, 4)
+VERSIONS = (1, 2, 3, 4, 5)
 
 
 def save(network: Network, path: Path | str) -> None:
@@ -88,7 +90,7 @@ def parse(data: bytes) -> Network:
     _only(header, FIELDS, "")
     version = _field(header, "version", int, "")
     if version not in VERSIONS:
-        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3 and 4")
+        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3, 4 and 5")
     reader = _Reader(tables)
     network = reader.network(header)
     _agrees(header, network, reader.lists)
@@ -117,8 +119,9 @@ def _unpacked(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
     for name, entry in container.items():
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise UserError(f"tensor {quoted(name)} must have dtype, shape and data_offsets, no more and no less")
-        if entry["dtype"] not in DTYPES:
-            raise UserError(f"tensor {quoted(name)} must be I8 or I32, not {quoted(entry['dtype'])}")
+        if entry["dtype"] not in (("F64",) if name in SCALING else DTYPES):
+            wanted = "F64" if name in SCALING else "I8 or I32"
+            raise UserError(f"tensor {quoted(name)} must be {wanted}, not {quoted(entry['dtype'])}")
         for field in ("shape", "data_offsets"):
             if not isinstance(entry[field], list) or not all(type(n) is int for n in entry[field]):
                 raise UserError(f"tensor {quoted(name)}: {field} must be integers, not {quoted(entry[field])}")
@@ -191,11 +194,12 @@ class _Reader:
     def network(self, header: dict[str, Any]) -> Network:
         """Return the network that ``header`` describes."""
         source = _field(header, "input", dict, "")
-        _only(source, ("shape", "bits", "code"), "input.")
+        _only(source, ("shape", "bits", "code", *TABLES), "input.")
         code = _field(source, "code", str, "input.") if "code" in source else RADIX
         if "code" in source and code == RADIX:
             raise UserError(f"header field 'input.code' must be {STEPS!r}, or be left out, not {quoted(code)}")
-        inputs = Input(tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input."), code)
+        shape, bits = tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input.")
+        inputs = Input(shape, bits, code, self.scaling(source))
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)
         if spare:
@@ -206,6 +210,15 @@ class _Reader:
         provenance = _field(header, "provenance", dict, "")
         _printable(provenance)
         return Network(_field(header, "name", str, ""), inputs, tuple(layers), tuple(classes), provenance)
+
+    def scaling(self, entry: dict[str, Any]) -> Scaling | None:
+        """Return how raw values become the pixels of the input ``entry``, None where it doesn't say."""
+        given = [name for name in TABLES if name in entry]
+        if not given:
+            return None
+        for name in ("offset", "step", *given):
+            self.named(entry, name, f"{INPUT}.{name}", "input.")
+        return Scaling(**{name: self.table(f"{INPUT}.{name}") for name in given})
 
     def layer(self, entry: Any, where: str) -> Layer:
         """Return the layer of ``entry``, found at ``where`` in the header."""

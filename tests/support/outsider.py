@@ -12,7 +12,7 @@ import unicodedata
 
 import numpy as np
 
-from tests.support.outsider_container import container, need, strict_json, whole
+from tests.support.outsider_container import SCALING, container, need, strict_json, whole
 
 HEADER = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
 
@@ -51,7 +51,9 @@ def read(data):
     need(isinstance(header["name"], str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", header["name"]), "name")
     need(isinstance(header["input"], dict), "input")
     events = "code" in header["input"]
-    fields(header["input"], ("shape", "bits", "code") if events else ("shape", "bits"))
+    scaled = [name for name in SCALING if name[6:] in header["input"]]
+    need(not (events and scaled), "events are not scaled")
+    fields(header["input"], ("shape", "bits", *(["code"] if events else []), *(name[6:] for name in scaled)))
     shape, bits = header["input"]["shape"], header["input"]["bits"]
     need(not events or header["input"]["code"] == "steps", "input.code")
     need(isinstance(shape, list) and 1 <= len(shape) <= 3 and all(whole(n, 1, 65536) for n in shape), "input.shape")
@@ -61,6 +63,7 @@ def read(data):
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
     net["planes"] = {"input": planes(bits, "steps" if events else "radix")}
     used, plain, four = set(), True, events
+    scaling(net, header["input"], scaled, tensors, used)
     for index, entry in enumerate(header["layers"]):
         layer(net, entry, tensors, used, last=index == len(header["layers"]) - 1)
         plain &= len(entry["sources"]) == 1 and entry.get("synapse", {}).get("kind") == "dense"
@@ -69,14 +72,30 @@ def read(data):
     need(used == set(tensors), "a tensor is left over")
     read_ones = {source for entry in header["layers"] for source in entry["sources"]}
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
-    wanted = 4 if four else 3 if net["listed"] else 1 if plain else 2
+    wanted = 5 if scaled else 4 if four else 3 if net["listed"] else 1 if plain else 2
     need(whole(header["version"], wanted, wanted), "version")
     classes(header["classes"], net["shapes"][header["layers"][-1]["name"]])
     need(isinstance(header["provenance"], dict), "provenance")
     printable(header["provenance"])
-    net["unlisted"] = 4 if four else 1 if plain else 2
+    net["unlisted"] = 5 if scaled else 4 if four else 1 if plain else 2
     need(header["digest"] == digest(header, net["tables"], net["unlisted"]), "digest")
     return net
+
+
+def scaling(net, entry, scaled, tensors, used):
+    if not scaled:
+        return
+    need(scaled[:2] == list(SCALING[:2]), "offset and step")
+    shape = entry["shape"]
+    for name in scaled:
+        need(entry[name[6:]] == name and name in tensors, name)
+        table = tensors[name]
+        need(table.ndim == 1 and len(table) == len(tensors[scaled[0]]), f"{name}: length")
+        need(len(table) == 1 or (len(shape) != 2 and len(table) == shape[-1]), f"{name}: length")
+        need(np.isfinite(table).all(), f"{name}: finite")
+        net["tables"][name] = table
+        used.add(name)
+    need((tensors["input.step"] > 0).all(), "step")
 
 
 def classes(names, shape):
@@ -254,7 +273,7 @@ def digest(header, tables, version):
     """SHA-256 of a header (listed or not) with its whole tables; ``version``: as if no table were listed."""
     kept = json.loads(json.dumps({key: header[key] for key in HEADER[:6]}))
     kept["version"] = version
-    state, rest = None, []
+    state, rest = None, [name for name in SCALING if name in tables]
     for entry in kept["layers"]:
         for synapse in entry.get("synapses", [entry.get("synapse")]):
             if synapse["kind"] == "dense":

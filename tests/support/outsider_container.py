@@ -7,6 +7,9 @@ import struct
 import numpy as np
 
 
+SCALING = ("input.offset", "input.step", "input.missing")
+
+
 class Refused(Exception):
     """The file breaks a rule of the document."""
 
@@ -69,12 +72,12 @@ def container(data):
     tensors, spans = {}, []
     for name, entry in entries.items():
         need(isinstance(entry, dict) and set(entry) == {"dtype", "shape", "data_offsets"}, "tensor entry")
-        need(entry["dtype"] in ("I8", "I32"), "dtype")
+        need(entry["dtype"] == "F64" if name in SCALING else entry["dtype"] in ("I8", "I32"), "dtype")
         for field in ("shape", "data_offsets"):
             need(isinstance(entry[field], list) and all(whole(n, 0, 2**40) for n in entry[field]), field)
         need(len(entry["data_offsets"]) == 2, "data_offsets")
         begin, end = entry["data_offsets"]
-        kind = np.dtype({"I8": "<i1", "I32": "<i4"}[entry["dtype"]])
+        kind = np.dtype({"I8": "<i1", "I32": "<i4", "F64": "<f8"}[entry["dtype"]])
         need(end - begin == kind.itemsize * math.prod(entry["shape"]) and 8 + length + end <= len(data), "extent")
         spans.append((begin, end))
         tensors[name] = np.frombuffer(data, kind, math.prod(entry["shape"]), 8 + length + begin).reshape(entry["shape"])
@@ -90,7 +93,7 @@ def pack(text, tensors):
     """Return the bytes of a container with the header ``text`` and ``tensors`` by name."""
     entries, content = {"__metadata__": {"s2nn": text}}, b""
     for name, table in tensors.items():
-        kind = {"int8": "I8", "int32": "I32"}.get(table.dtype.name, "F32")
+        kind = {"int8": "I8", "int32": "I32", "float64": "F64"}.get(table.dtype.name, "F32")
         entries[name] = {
             "dtype": kind,
             "shape": list(table.shape),

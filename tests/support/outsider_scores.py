@@ -14,6 +14,11 @@ def scores(net, images):
     count, code = net["planes"]["input"]
     if "code" in net["header"]["input"]:
         values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
+    elif "input.step" in tables:
+        raw, most = images.astype(np.float64), 2**count - 1
+        raw = np.where(np.isnan(raw), tables.get("input.missing", 0), raw)
+        places = np.rint((raw - tables["input.offset"]) / tables["input.step"])
+        values = {"input": bits_of(np.clip(places, 0, most).astype(np.int64), count)}
     else:
         values = {"input": bits_of(images.astype(np.int64) >> (8 - count), count)}
     for entry in net["header"]["layers"]:
