@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from s2nn_hw.cli.options import Board, Check, Images, NetworkFile, PlanFile, TestImages
-from s2nn_hw.errors import UserError, counted
+from s2nn_hw.cli.options import Board, Check, Images, Json, Labels, NetworkFile, PlanFile, TestImages
+from s2nn_hw.errors import UserError
 
 commands = typer.Typer()
 
@@ -124,17 +124,13 @@ def golden(
     network: NetworkFile,
     images: Images,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays `class` and `scores`.")],
+    labels: Labels = None,
+    as_json: Json = False,
 ) -> None:
-    """Run the exact integer model on images."""
-    from s2nn_hw.files import checked_npz, read_images, write_npz
-    from s2nn_hw.network.store import load
-    from s2nn_hw.terminal import next_step
+    """Run the exact integer model on images; accuracy where there are labels."""
+    from s2nn_hw.cli.golden import classify
 
-    checked_npz(output)
-    result = load(network).forward(read_images(images)[0])
-    write_npz(output, **{"class": result.classes.numpy(), "scores": result.scores.numpy()})
-    typer.echo(f"{counted(len(result.classes), 'image')} classified; class and scores are in {output}")
-    next_step("simulate", network, "--images", images, "-o", "simulated.npz")
+    classify(network, images, output, labels=labels, as_json=as_json)
 
 
 @commands.command(epilog="Example: s2nn-hw collapse counts.s2nn -o numbers.s2nn")

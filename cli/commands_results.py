@@ -60,9 +60,10 @@ def run(
     ] = None,
 ) -> None:
     """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
+    from s2nn_hw.cli.frames import values_for
     from s2nn_hw.hw.link.host import run as run_on_board
 
-    run_on_board(images, port, output, baud=baud, network=network, limit=time_limit)
+    run_on_board(values_for(images, network), port, output, baud=baud, network=network, limit=time_limit)
 
 
 @commands.command(epilog="Example: s2nn-hw compare a.report.json b.report.json --html compare.html")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.emit import random_frames
+from s2nn_hw.files import read_images
 from s2nn_hw.network.store import load
-from s2nn_hw.quantize.data.images import images_for
+from s2nn_hw.quantize.data.images import Taker, images_for, read_frames
 
 RANDOM_EVENTS = 100  # frames
 
@@ -24,3 +25,8 @@ def frames_for(
         if network.input.events and "data_set" not in network.provenance:
             return random_frames(network, RANDOM_EVENTS), None, "random events, as no data set is named"
     return images_for(source, images, labels, download=download)
+
+
+def values_for(images: Path, network: Path | None) -> np.ndarray:
+    """Return the raw values ``(count, *shape)`` in file ``images`` for the ``network`` in a file; None: of arrays."""
+    return read_images(images)[0] if network is None else read_frames(images, Taker.at(network))[0]

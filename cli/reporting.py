@@ -25,6 +25,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan, parse_plan
+from s2nn_hw.quantize.data.reading import reading_of
 from s2nn_hw.quantize.data.sets import known_title
 from s2nn_hw.report.energy.readings import load_readings
 from s2nn_hw.report.full import build_report
@@ -105,7 +106,9 @@ class Setting:
     @property
     def data_set(self) -> str | None:
         """What results on the network's data set are called, None if it names none."""
-        key = self.network.provenance.get("data_set")
+        key, own = self.network.provenance.get("data_set"), reading_of(self.network)
+        if own is not None:
+            return own.name
         return known_title(key) if isinstance(key, str) else None
 
 

@@ -16,7 +16,7 @@ from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
-from s2nn_hw.files import checked_npz, checked_place, read_images, write_npz
+from s2nn_hw.files import checked_npz, checked_place, write_npz
 from s2nn_hw.hw.board.boards import Board, find_board
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
@@ -24,6 +24,7 @@ from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
+from s2nn_hw.quantize.data.images import Taker, read_frames
 from s2nn_hw.sim.verilog.runner import Outcome, Simulation
 from s2nn_hw.sim.verilog.summary import Latency, Summary, spikes_by_layer
 from s2nn_hw.sim.verilog.verify import SEQUENCE, Expected, Progressed, run_checked
@@ -94,7 +95,7 @@ def simulate(network_path: Path, images_path: Path, output: Path, options: Simul
     console, waves = Terminal(stderr=True), options.waves
     network = load(network_path)
     plan = load_plan(options.plan, network) if options.plan else None
-    images = read_images(images_path)[0]
+    images = read_frames(images_path, Taker.of(network))[0]
     network.encode(images)
     if not len(images):
         raise UserError(f"images {images_path}: at least one image is needed")

@@ -30,7 +30,7 @@ FORMAT = "s2nn-variant"
 
 @dataclass(frozen=True)
 class Pictures:
-    """Test images, uint8 ``(count, *shape)``, their ``labels`` ``(count,)`` or None, and where they are from."""
+    """Test images, raw values ``(count, *shape)``, their ``labels`` ``(count,)`` or None, and where they are from."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -39,7 +39,8 @@ class Pictures:
     @property
     def digest(self) -> str:
         """Of images and labels."""
-        state = hashlib.sha256(f"{self.images.shape}".encode() + np.ascontiguousarray(self.images).tobytes())
+        kind = "" if self.images.dtype == np.uint8 else self.images.dtype.str  # as before there were others
+        state = hashlib.sha256(f"{self.images.shape}{kind}".encode() + np.ascontiguousarray(self.images).tobytes())
         if self.labels is not None:
             state.update(np.asarray(self.labels).astype("<i8").tobytes())
         return state.hexdigest()[:16]
@@ -281,9 +282,9 @@ def calibration_images(network: Network, count: int) -> np.ndarray | None:
 
 
 def recipe_images(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return ``(images, labels, source)``: the test set of the data set that the recipe in file ``path`` is for."""
-    from s2nn_hw.quantize.data.sets import load as load_set
+    """Return ``(images, labels, source)``: the test set of the data that the recipe in file ``path`` is for."""
+    from s2nn_hw.quantize.data import source
     from s2nn_hw.quantize.recipe import load_recipe
 
-    name = load_recipe(path).data.set
-    return *load_set(name, "test"), f"{name} test set"
+    data = load_recipe(path).data
+    return *source.raw(data, "test"), f"{data.set or source.title(data)} test set"

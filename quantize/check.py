@@ -17,7 +17,7 @@ from s2nn_hw.files import read_npy
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
 from s2nn_hw.quantize.checkpoint import Checkpoint
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.model import batch_size, encode
 from s2nn_hw.quantize.settings import Recipe
 
@@ -45,19 +45,22 @@ class Check:
 
 
 def read_check(images: Path | str, outputs: Path | str, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return the arrays of two ``.npy`` files: uint8 pictures, and the owner's scores or classes for them."""
-    info = sets.data_set(recipe.data.set)
+    """Return the arrays of two ``.npy`` files: pictures, uint8 codes of what is raw in the file, and the owner's scores
+    or classes for them."""
+    shape, names = source.shape(recipe.data), source.classes(recipe.data)
     pictures, given = np.array(read_npy(images)), np.array(read_npy(outputs, what="outputs"))
+    scaled = source.scaling(recipe.data) is not None
     if (
-        pictures.dtype != np.uint8
-        or pictures.shape[1:] not in (info.shape, (int(np.prod(info.shape)),))
+        (pictures.dtype.kind not in "biuf" if scaled else pictures.dtype != np.uint8)
+        or pictures.shape[1:] not in (shape, (int(np.prod(shape)),))
         or not len(pictures)
     ):
         raise UserError(
-            f"images {images} must be uint8 (count, {', '.join(map(str, info.shape))}), "
+            f"images {images} must be {'numbers' if scaled else 'uint8'} (count, {', '.join(map(str, shape))}), "
             f"not {pictures.dtype} {pictures.shape}"
         )
-    count, classes = len(pictures), len(info.classes)
+    pictures = source.codes(recipe.data, pictures.reshape(-1, *shape)).reshape(pictures.shape)
+    count, classes = len(pictures), len(names)
     if given.ndim == 1:
         return pictures, checked_labels(given, count, classes, f"outputs {outputs}")
     if given.shape != (count, classes) or given.dtype.kind not in "iuf" or not np.isfinite(given).all():

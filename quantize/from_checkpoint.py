@@ -5,9 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import Input
 from s2nn_hw.quantize.checkpoint import Checkpoint
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import (
     Firing,
@@ -22,7 +21,7 @@ from s2nn_hw.quantize.graph import Node
 from s2nn_hw.quantize.layers import Hidden, Readout
 from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron
-from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.recipe import source_of
 from s2nn_hw.quantize.shapes import joint
 from s2nn_hw.quantize.steps import Steps
 
@@ -30,8 +29,7 @@ from s2nn_hw.quantize.steps import Steps
 def float_graph(checkpoint: Checkpoint) -> FloatGraph:
     """Return the :class:`FloatGraph` of ``checkpoint``, whose model is in evaluation mode."""
     recipe, model = checkpoint.recipe, checkpoint.model
-    info, modules = sets.data_set(recipe.data.set), iter(model.layers)
-    layers = []
+    modules, layers = iter(model.layers), []
     with torch.no_grad():
         for node in model.nodes:
             try:
@@ -40,10 +38,10 @@ def float_graph(checkpoint: Checkpoint) -> FloatGraph:
                 raise UserError(f"layer {node.name}: {error}") from None
     return FloatGraph(
         recipe.name,
-        Input(info.shape, recipe.data.pixel_bits),
+        source.entering(recipe.data),
         tuple(layers),
-        info.classes,
-        {"data_set": recipe.data.set, "recipe": as_dict(recipe)},
+        source.classes(recipe.data),
+        source_of(recipe),
     )
 
 

@@ -17,7 +17,7 @@ from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.reads import window_reads
 from s2nn_hw.quantize.connection import Connection, Shape, swept
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.settings import Layer, Neuron, Readout, Recipe
 from s2nn_hw.quantize.spec import OWN, PLAIN, NeuronSpec, check_table, resolve
 
@@ -133,8 +133,8 @@ class Node:
 
 def nodes(recipe: Recipe) -> list[Node]:
     """Return the :class:`Node` list of ``recipe`` in order, the readout last; an error names the layer."""
-    info = sets.data_set(recipe.data.set)
-    shape = info.shape if len(info.shape) != 2 else (*info.shape, 1)
+    shape = source.shape(recipe.data)
+    shape = shape if len(shape) != 2 else (*shape, 1)
     shapes: dict[str, Shape] = {INPUT: shape}
     planes = {INPUT: Planes(recipe.data.pixel_bits)}
     found: list[Node] = []
@@ -153,7 +153,7 @@ def nodes(recipe: Recipe) -> list[Node]:
         except UserError as error:
             raise UserError(f"layer {name}: {error}") from None
     try:
-        readout = _readout(recipe.readout, last, shapes[last], len(info.classes))
+        readout = _readout(recipe.readout, last, shapes[last], len(source.classes(recipe.data)))
         found.append(replace(readout, reads=planes[last], leak=recipe.readout.leak))
     except UserError as error:
         raise UserError(f"layer {READOUT}: {error}") from None

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.errors import UserError, listed, quoted
+from s2nn_hw.quantize.data import own
+from s2nn_hw.quantize.data.reading import Reading
 from s2nn_hw.quantize.graph import nodes
-from s2nn_hw.quantize.settings import Conversion, Layer, Recipe, limits
+from s2nn_hw.quantize.settings import Conversion, Data, Layer, Recipe, limits
 from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.quantize.spec import EVERY
 from s2nn_hw.texts import read_toml
 
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 # keys that are younger than their table, and the value with which they are not written
-LATER: dict[str, dict[str, Any]] = {"neuron": {"kind": "fire"} | dict.fromkeys(EVERY), "readout": {"leak": None}}
+LATER: dict[str, dict[str, Any]] = {
+    "data": {entry.name: entry.default for entry in dataclasses.fields(Data) if entry.name not in ("validation", "found")},
+    "neuron": {"kind": "fire"} | dict.fromkeys(EVERY),
+    "readout": {"leak": None},
+}
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -26,13 +32,17 @@ def load_recipe(path: Path | str) -> Recipe:
     table = read_toml(path, what="recipe")
     table.setdefault("name", Path(path).stem)
     try:
-        return from_dict(table)
+        return from_dict(table, folder=Path(path).parent)
     except UserError as error:
         raise UserError(f"recipe {path}: {error}") from None
 
 
-def from_dict(table: dict[str, Any]) -> Recipe:
-    """Return the :class:`Recipe` described by nested dicts (TOML or JSON); errors name the key."""
+def from_dict(table: dict[str, Any], *, folder: Path | None = None) -> Recipe:
+    """Return the :class:`Recipe` described by nested dicts (TOML or JSON); errors name the key.
+
+    ``folder``: where the user's own data is looked for, and read to know its shape and classes; without it, as of a
+    checkpoint, the table must say what was found in the data.
+    """
     missing: list[str] = []
     _check_keys(Recipe, table, "", missing)
     if missing:
@@ -41,6 +51,7 @@ def from_dict(table: dict[str, Any]) -> Recipe:
             f"{'are' if len(missing) > 1 else 'is'} missing"
         )
     recipe: Recipe = _build(Recipe, table, "")
+    recipe = dataclasses.replace(recipe, data=own.resolved(recipe.data, folder))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
         raise UserError(
             f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "
@@ -72,6 +83,8 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
     table = dataclasses.asdict(recipe) | {"layers": layers, "conversion": conversion}
     for part, later in LATER.items():  # as before there were such keys
         table[part] = {k: v for k, v in table[part].items() if k not in later or v != later[k]}
+    found = {key: value for key, value in table["data"].pop("found").items() if value is not None}
+    table["data"] |= {"found": found} if found else {}
     return {key: value for key, value in table.items() if key not in left_out}
 
 
@@ -134,14 +147,17 @@ def _typed(kind: Any, value: Any, key: str) -> Any:
         raise UserError(
             f"key '{key}' must be {' or '.join(WORDS[k] for k in kinds if k in WORDS)}, not {quoted(value)}"
         )
-    return _list(value, float in kinds, key) if isinstance(value, tuple) else value
+    items = [typing.get_args(k)[0] for k in given if typing.get_origin(k) is tuple]
+    return _list(value, items[0], key) if isinstance(value, tuple) else value
 
 
-def _list(value: tuple[Any, ...], numbers: bool, key: str) -> tuple[Any, ...]:
-    wanted = int | float if numbers else str
+def _list(value: tuple[Any, ...], kind: type, key: str) -> tuple[Any, ...]:
+    """Return the list ``value`` of items of ``kind``: texts, integers, or numbers."""
+    wanted = (int, float) if kind is float else kind
     if not value or not all(isinstance(item, wanted) and not isinstance(item, bool) for item in value):
-        raise UserError(f"key '{key}' must be a list of {'numbers' if numbers else 'texts'}, not {quoted(value)}")
-    return tuple(map(float, value)) if numbers else value
+        what = {float: "numbers", int: "integers", str: "texts"}[kind]
+        raise UserError(f"key '{key}' must be a list of {what}, not {quoted(value)}")
+    return tuple(map(float, value)) if kind is float else value
 
 
 def _check_limits(entry: Field[Any], value: Any, key: str) -> None:
@@ -158,3 +174,15 @@ def _check_limits(entry: Field[Any], value: Any, key: str) -> None:
         assert taken.high is not None
         if not taken.low <= number <= taken.high:
             raise UserError(f"key '{key}' must lie in {taken.low} .. {taken.high}, not {quoted(number)}")
+
+
+def source_of(recipe: Recipe) -> dict[str, Any]:
+    """Return what a network's provenance says of the ``recipe`` and its data: of the user's own no folder, but the
+    digest of the content and how such files are read."""
+    table = as_dict(recipe)
+    if recipe.data.path is None:
+        return {"data_set": recipe.data.set, "recipe": table}
+    for key in ("path", "test"):
+        if key in table["data"]:
+            table["data"][key] = Path(table["data"][key]).name
+    return {"data": Reading.of(recipe.data).to_json(), "recipe": table}

@@ -1,5 +1,6 @@
 """The settings of a training run: frozen dataclasses, one a table of the recipe, with the limits of every key."""
 
+import sys
 from dataclasses import MISSING, Field, dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from s2nn_hw.quantize.neuron import SURROGATES
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 NEURONS = ("fire", "quantized", "integrate")
 LIMITS = "limits"  # key of a field's metadata
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,54 @@ def _within(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """``pixel_bits``: the top bits of each pixel that the network sees; ``validation``: training images held out."""
+class Found:
+    """What a file of the user's held when the recipe was read; written into checkpoints, so that those stand alone.
 
-    set: str = _within(choices=tuple(SETS))
+    kind        "npz", "folder" or "table"
+    sha256      of the content
+    shape       of an image, or (features,)
+    classes     names, in order
+    features    names of a table's columns
+    low, high   raw values of the smallest and the largest pixel: one, or one a feature or channel; None: bytes, of which
+                pixels are the top bits
+    missing     what stands for missing values, as many
+    """
+
+    kind: str | None = _within(None, choices=("npz", "folder", "table"))
+    sha256: str | None = _within(None)
+    shape: tuple[int, ...] | None = _within(None, 1, 1 << 16)
+    classes: tuple[str, ...] | None = _within(None)
+    features: tuple[str, ...] | None = _within(None)
+    low: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
+    high: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
+    missing: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What is trained on: a known ``set``, or a file or folder of the user's, ``path`` (docs/data.md has the keys).
+
+    ``pixel_bits``: the top bits of each pixel that the network sees; ``validation``: training images held out.
+    """
+
+    set: str | None = _within(None, choices=tuple(SETS))
     pixel_bits: int = _within(choices=INPUT_BITS)
     validation: int = _within(0, 0, 30_000)
+    path: str | None = _within(None)
+    test: str | None = _within(None)
+    test_share: float | None = _within(None, 0.001, 0.999)
+    seed: int = _within(0, 0, 2**31)
+    label: str | None = _within(None)
+    columns: tuple[str, ...] | None = _within(None)
+    split: str | None = _within(None)
+    separator: str | None = _within(None)
+    classes: tuple[str, ...] | None = _within(None)
+    range: str | tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
+    missing: str | float | None = _within(None, -LARGEST, LARGEST)
+    size: tuple[int, ...] | None = _within(None, 1, 1 << 16)
+    channels: int | None = _within(None, choices=(1, 3))
+    alpha: str | None = _within(None, choices=("black", "white"))
+    found: Found = Found()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import MAX_TABLE_BYTES
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool, PooledDense
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.graph import READOUT, Node, Tap
 from s2nn_hw.quantize.settings import Recipe
 
 
 def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
     """Raise :class:`UserError`, naming the layer, where the network of ``nodes`` of ``recipe`` can't be built."""
-    info, room = sets.data_set(recipe.data.set), MAX_TABLE_BYTES
+    room = MAX_TABLE_BYTES
     layers: list[Layer] = []
     for node in nodes:
         tables = 0 if not node.taps else 1 if node.kind == READOUT else len(node.spec.integer(1).tables)
@@ -30,7 +30,7 @@ def check_shapes(recipe: Recipe, nodes: Sequence[Node]) -> None:
             layers.append(_layer(node))
         except UserError as error:
             raise UserError(f"layer {node.name}: {error}") from None
-    Network(recipe.name, Input(info.shape, recipe.data.pixel_bits), tuple(layers), info.classes)
+    Network(recipe.name, source.recorded(recipe.data), tuple(layers), source.classes(recipe.data))
 
 
 def _layer(node: Node) -> Layer:

@@ -16,10 +16,11 @@ from s2nn_hw.network.reads import times_read
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.convert import convert, needs_calibration
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import sets, source
 from s2nn_hw.quantize.figures import Figures, LayerFigures
 from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.model import evaluate
+from s2nn_hw.quantize.settings import Data
 
 CALIBRATION_IMAGES = 4000
 CALIBRATION_VALUES = 1 << 25  # of the largest layer, on all calibration images
@@ -39,25 +40,28 @@ def quantize(
     owner's model (:func:`.check.read_check`).
     """
     recipe, graph = checkpoint.recipe, float_graph(checkpoint)
-    images, labels = _images(recipe.data.set, "test", console)
+    images, labels = _images(recipe.data, "test", console)
     calibration = None
     if needs_calibration(graph, bits):
         count = min(CALIBRATION_IMAGES, max(100, CALIBRATION_VALUES // graph.largest))
-        calibration = _images(recipe.data.set, "train", console)[0][:count]
+        calibration = _images(recipe.data, "train", console)[0][:count]
     bare = convert(graph, bits=bits, calibration=calibration)
     result = measure(checkpoint, bare, images, labels)
     found = compare(checkpoint, bare, *check) if check else None
     said = warnings(result.accuracy_float, result.accuracy_integer, labels, found)
     result = dataclasses.replace(result, check=found, warnings=tuple(said))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "measured": result.measured()}
-    return dataclasses.replace(bare, provenance=provenance), result
+    made = dataclasses.replace(bare, input=source.recorded(recipe.data), provenance=provenance)
+    return made, dataclasses.replace(result, digest=made.digest)
 
 
-def _images(name: str, split: str, console: Console | None) -> tuple[np.ndarray, np.ndarray]:
+def _images(data: Data, split: str, console: Console | None) -> tuple[np.ndarray, np.ndarray]:
     try:
-        return sets.load(name, split)
+        return source.load(data, split)
     except UserError as error:
-        sample = sets.samples(name)
+        if data.set is None:
+            raise
+        sample = sets.samples(data.set)
         if console is not None:
             console.print(f"{error}\nusing the {len(sample[0])} sample images instead")
         return sample
@@ -81,7 +85,7 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
     return Figures(
         name=network.name,
         digest=network.digest,
-        data_set=sets.title(checkpoint.recipe.data.set),
+        data_set=source.title(checkpoint.recipe.data),
         images=count,
         accuracy_float=round(float_accuracy, 6),
         accuracy_integer=round(right / count, 6),

@@ -21,7 +21,7 @@ from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize.checkpoint import save_checkpoint
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
@@ -189,7 +189,7 @@ def _tested(run: Run) -> Tested:
     recipe, (images, labels) = run.recipe, run.parts.test
     accuracy, spikes = evaluate(run.model, images, labels, recipe.data.pixel_bits)
     found = Activity.of(run.model, recipe, spikes)
-    return Tested(sets.title(recipe.data.set), len(images), accuracy, found)
+    return Tested(source.title(recipe.data), len(images), accuracy, found)
 
 
 def _log(run: Run, result: Tested, device: torch.device) -> dict[str, Any]:
@@ -209,8 +209,8 @@ def _split(recipe: Recipe, device: torch.device) -> Parts:
     def place(images: np.ndarray, labels: np.ndarray) -> Pictures:
         return torch.tensor(images, device=device), torch.tensor(labels, device=device).long()
 
-    images, labels = place(*sets.load(recipe.data.set, "train"))
-    test, held = place(*sets.load(recipe.data.set, "test")), recipe.data.validation
+    images, labels = place(*source.load(recipe.data, "train"))
+    test, held = place(*source.load(recipe.data, "test")), recipe.data.validation
     if not held:
         return Parts((images, labels), test, test)
     return Parts((images[:-held], labels[:-held]), (images[-held:], labels[-held:]), test)

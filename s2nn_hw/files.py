@@ -210,6 +210,7 @@ def read_npz(
     """
     path, room, found = Path(path), MAX_ARRAY_BYTES, dict[str, np.ndarray]()
     needed = list(needed)
+    _plain(path)
     try:
         with zipfile.ZipFile(path) as archive:
             held_names = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -221,8 +222,6 @@ def read_npz(
                 if name in held_names:
                     found[name] = _zipped(archive, f"{name}.npy", room, texts=name in texts)
                     room -= found[name].nbytes
-    except FileNotFoundError:
-        raise UserError(f"images {path} does not exist{_beside(path)}") from None
     except PermissionError:
         raise UserError(f"images {path} can't be read: permission denied") from None
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
@@ -236,13 +235,19 @@ def read_npz(
 
 def npz_names(path: Path | str) -> list[str]:
     """Return the names of the arrays in the ``.npz`` file ``path``."""
+    _plain(Path(path))
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except FileNotFoundError:
-        raise UserError(f"images {path} does not exist{_beside(Path(path))}") from None
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise UserError(f"images {path} is not a .npz file ({one_line(error)})") from None
+
+
+def _plain(path: Path) -> None:
+    """Raise :class:`UserError` unless ``path`` is a file; a pipe would be waited for."""
+    if not path.is_file():
+        why = "is no plain file" if path.exists() else f"does not exist{_beside(path)}"
+        raise UserError(f"images {path} {why}")
 
 
 def _zipped(archive: zipfile.ZipFile, name: str, room: int, *, texts: bool) -> np.ndarray:

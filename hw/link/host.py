@@ -254,7 +254,7 @@ def _is_verdict_of(packet: Packet, sent: dict[int, Packet]) -> bool:
 
 
 def run(
-    images: Path | str,
+    images: np.ndarray,
     port: str,
     output: Path | None = None,
     *,
@@ -262,35 +262,34 @@ def run(
     network: Path | str | None = None,
     limit: float | None = None,
 ) -> None:
-    """Classify the images in file ``images`` on the board; print a table; write class, scores, cycles to ``output``.
+    """Classify ``images`` ``(count, ...)`` on the board; print a table; write class, scores, cycles to ``output``.
 
     ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
     images, None as of :meth:`Device.classify`.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from s2nn_hw.files import read_images, write_npz
+    from s2nn_hw.files import write_npz
     from s2nn_hw.network.store import load
     from s2nn_hw.terminal import Terminal, next_step
 
-    pixels = read_images(images)[0]
     wanted = None if network is None else load(network)
     if wanted is not None:
-        wanted.encode(pixels)  # shape and type are judged before the board is asked
+        wanted.encode(images)  # shape and type are judged before the board is asked
     if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
     console = Terminal()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with open_device(port, baud, wanted) as device:
-        device.encode(pixels)
+        device.encode(images)
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task("images", total=len(pixels))
+            task = bar.add_task("images", total=len(images))
 
             def progress(done: int, repeats: int) -> None:
                 again = f" ({repeats:,} sent again)" if repeats else ""
                 bar.update(task, completed=done, description=f"images{again}")
 
-            answers = device.classify(pixels, progress=progress, limit=limit)
+            answers = device.classify(images, progress=progress, limit=limit)
         classes, identity = device.classes, device.identity
     if output is not None:
         write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})

@@ -18,7 +18,7 @@ from s2nn_hw.quantize.conversion.integers import integer_network
 from s2nn_hw.quantize.conversion.methods import Stage, Work, resolved, run
 from s2nn_hw.quantize.conversion.results import Job, integer_run
 from s2nn_hw.quantize.conversion.units import Converted
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.settings import Conversion
 
 COUNTS = (1, 2, 3, 4, 7, 15, 31)
@@ -105,7 +105,7 @@ def curve(job: Job, options: Conversion, counts: Sequence[int] = COUNTS) -> Curv
             job.console.print(f"{name}, T = {steps}: {100 * points[-1].accuracy:.2f} %")
     return Curve(
         recipe.name,
-        sets.title(recipe.data.set),
+        source.title(recipe.data),
         len(job.test[0]),
         round(job.relu(), 6),
         options.percentile,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import make_optimiser
 from s2nn_hw.quantize.model import build, evaluate
@@ -102,7 +102,7 @@ def train_relu(recipe: Recipe, folder: Path, *, fresh: bool = False, console: Co
         ) from None
     settle(model, train[0], recipe)
     accuracy = evaluate(model, *test, recipe.data.pixel_bits)[0]
-    result = {"neurons": RELU, "data_set": sets.title(recipe.data.set), "images": len(test[0]), "accuracy": accuracy}
+    result = {"neurons": RELU, "data_set": source.title(recipe.data), "images": len(test[0]), "accuracy": accuracy}
     save_checkpoint(checkpoint, model, recipe, result)
     epochs = [{"epoch": e.epoch, "loss": e.loss, "accuracy": e.accuracy, "seconds": e.seconds} for e in log]
     write_json(folder / f"{recipe.name}.log.json", {"recipe": as_dict(recipe), "test": result, "epochs": epochs})
@@ -123,7 +123,7 @@ def read_relu(path: Path, recipe: Recipe | None = None) -> Checkpoint:
 
 def pictures(recipe: Recipe, split: str, device: torch.device | None = None) -> Pictures:
     """Return the uint8 images and int64 labels of ``split`` ("train" or "test") of the recipe's data set."""
-    images, labels = sets.load(recipe.data.set, split)
+    images, labels = source.load(recipe.data, split)
     return torch.tensor(images, device=device), torch.tensor(labels.astype(np.int64), device=device)
 
 

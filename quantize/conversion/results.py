@@ -17,10 +17,10 @@ from s2nn_hw.quantize.conversion.methods import Stage, Work, prepared, resolved,
 from s2nn_hw.quantize.conversion.prepare import batches
 from s2nn_hw.quantize.conversion.tune import Trainer
 from s2nn_hw.quantize.conversion.units import Converted
-from s2nn_hw.quantize.data import sets
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.figures import Figures
 from s2nn_hw.quantize.model import encode, evaluate
-from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.recipe import source_of
 from s2nn_hw.quantize.settings import Conversion
 from s2nn_hw.quantize.summary import layer_figures, spike_rates
 
@@ -60,12 +60,12 @@ def convert(job: Job, options: Conversion) -> tuple[Network, Figures, list[Stage
     recipe = dataclasses.replace(job.checkpoint.recipe, conversion=options)
     provenance = {
         "tool": f"s2nn-hw {__version__}",
-        "data_set": recipe.data.set,
-        "recipe": as_dict(recipe),
+        **source_of(recipe),
         "stages": [stage.to_json() for stage in stages],
         "measured": figures.measured(),
     }
-    return dataclasses.replace(network, provenance=provenance), figures, stages
+    network = dataclasses.replace(network, input=source.recorded(recipe.data), provenance=provenance)
+    return network, dataclasses.replace(figures, digest=network.digest), stages
 
 
 def measure(job: Job, net: Converted, network: Network, relu: float) -> Figures:
@@ -82,7 +82,7 @@ def measure(job: Job, net: Converted, network: Network, relu: float) -> Figures:
     return Figures(
         name=network.name,
         digest=network.digest,
-        data_set=sets.title(job.checkpoint.recipe.data.set),
+        data_set=source.title(job.checkpoint.recipe.data),
         images=len(job.test[0]),
         accuracy_float=round(relu, 6),
         accuracy_integer=round(right, 6),

@@ -27,8 +27,8 @@ MAX_FIELD = 1 << 12  # characters
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by name: texts of a CSV file, arrays of a Parquet one; ``first``: the number of the first row in
-    messages, the lines of a file counted."""
+    """``columns`` by name: texts of a CSV file, arrays of a Parquet one; ``rows`` of them; ``name`` in messages;
+    ``lines``: those of a CSV file in which the rows end."""
 
     name: str
     columns: dict[str, Any]
@@ -54,6 +54,16 @@ class Table:
             column = self.column(name, "a feature")
             found[:, place] = self._texts(name, column) if isinstance(column, list) else self._array(name, column)
         return found
+
+    def check_whole(self, values: npt.NDArray[np.float64], names: Sequence[str]) -> None:
+        """Raise :class:`UserError`, naming the first one, where ``values`` of the columns ``names`` are missing."""
+        unknown = np.argwhere(np.isnan(values))
+        if len(unknown):
+            row, column = unknown[0].tolist()
+            raise UserError(
+                f"{self.name} {self.row(row)}, column {quoted(names[column])}: the value is missing ({len(unknown):,} in "
+                "all); key 'data.missing' fills them, with mean or a number"
+            )
 
     def labels(self, name: str) -> list[str]:
         """Return the column ``name`` as texts; a missing label is refused."""

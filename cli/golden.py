@@ -1,0 +1,33 @@
+"""What ``s2nn-hw golden`` does and says: classes and scores of the exact integer model, and how many are right."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from s2nn_hw.errors import counted
+from s2nn_hw.files import checked_npz, write_npz
+from s2nn_hw.network.store import load
+from s2nn_hw.quantize.data.images import images_for
+from s2nn_hw.terminal import next_step, terminal
+
+
+def classify(network_path: Path, images: Path, output: Path, *, labels: Path | None, as_json: bool) -> None:
+    """Run the network in a file on ``images``; write ``class`` and ``scores`` to ``output``, say how many of each."""
+    checked_npz(output)
+    network = load(network_path)
+    values, wanted, _ = images_for(network_path, images, labels)
+    result = network.forward(values)
+    classes = np.asarray(result.classes)
+    write_npz(output, **{"class": classes, "scores": np.asarray(result.scores)})
+    counts = dict(zip(network.classes, np.bincount(classes, minlength=len(network.classes)).tolist(), strict=True))
+    accuracy = None if wanted is None else float((classes == wanted).mean())
+    if as_json:
+        print(json.dumps({"images": len(classes), "classes": counts, "accuracy": accuracy}, ensure_ascii=False))
+        return
+    console = terminal()
+    console.print(f"{counted(len(classes), 'image')} classified; class and scores are in {output}")
+    console.print(", ".join(f"{name}: {count:,}" for name, count in counts.items() if count))
+    if accuracy is not None:
+        console.print(f"accuracy {100 * accuracy:.2f} %")
+    next_step("simulate", network_path, "--images", images, "-o", "simulated.npz")

@@ -1,0 +1,65 @@
+"""What a recipe's ``[data]`` stands for: a known set or data of the user's, by one set of functions.
+
+    raw values     as the files have them; those of known sets, and pictures, are bytes
+    codes          what training sees: uint8, the pixel in the top bits
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from s2nn_hw.network.layer import Input
+from s2nn_hw.network.scaling import Scaling
+from s2nn_hw.quantize.data import own, sets
+from s2nn_hw.quantize.settings import Data
+
+
+def shape(data: Data) -> tuple[int, ...]:
+    """Return the shape of an image, or (features,)."""
+    return (data.found.shape or ()) if data.set is None else sets.data_set(data.set).shape
+
+
+def classes(data: Data) -> tuple[str, ...]:
+    """Return the names of the classes."""
+    return (data.found.classes or ()) if data.set is None else sets.data_set(data.set).classes
+
+
+def title(data: Data) -> str:
+    """Return what results on it are called."""
+    if data.set is not None:
+        return sets.title(data.set)
+    return own.title(data)
+
+
+def scaling(data: Data) -> Scaling | None:
+    """Return how raw values become pixels, None where they are bytes."""
+    return None if data.set is not None else own.scaling(data)
+
+
+def entering(data: Data) -> Input:
+    """Return what enters a network that is fed with codes."""
+    return Input(shape(data), data.pixel_bits)
+
+
+def recorded(data: Data) -> Input:
+    """Return what enters the network as it is written: raw values."""
+    return Input(shape(data), data.pixel_bits, scaling=scaling(data))
+
+
+def codes(data: Data, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Return the codes of raw ``values`` ``(count, *shape)``."""
+    found = scaling(data)
+    if found is None:
+        return np.asarray(values, np.uint8)
+    entered = entering(data)
+    return (found.quantise(values, entered.low, entered.peak) << (8 - data.pixel_bits)).astype(np.uint8)
+
+
+def raw(data: Data, part: str) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.integer]]:
+    """Return raw values and classes of ``part``, "train" or "test"."""
+    return own.split(data, part) if data.set is None else sets.load(data.set, part)
+
+
+def load(data: Data, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]:
+    """Return codes and classes of ``part``, "train" or "test"."""
+    values, labels = raw(data, part)
+    return codes(data, values), labels
