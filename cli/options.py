@@ -38,8 +38,8 @@ TestImages = Annotated[
         "--images",
         metavar="X.npy",
         help="uint8 images (count, *input shape), 0..255, events (count, steps, *input shape), 0 and 1, or raw values: "
-        ".npy, .npz, a folder of pictures, .csv or .parquet; else the test set of the network's data set, or the shipped "
-        "sample.",
+        ".npy, .npz, a folder of pictures, .csv or .parquet; else the test set of the network's data set, or the "
+        "shipped sample.",
     ),
 ]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]

@@ -56,6 +56,7 @@ def quantize_checkpoint(
     from s2nn_hw.quantize.check import read_check
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
     from s2nn_hw.quantize.summary import quantize, show
+    from s2nn_hw.quantize.train import TEST_SUFFIX
 
     output = Path(output)
     if output.suffix != ".s2nn":
@@ -76,7 +77,9 @@ def quantize_checkpoint(
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
-        next_step("verify", output)
+        test = path.with_suffix(TEST_SUFFIX)
+        own = checkpoint.recipe.data.path is not None and test.is_file()
+        next_step("verify", output, *(["--images", test] if own else []))
     for text in report.warnings:
         console.print(f"WARNING: {text}", style="bold red")
 

@@ -37,11 +37,7 @@ def float_graph(checkpoint: Checkpoint) -> FloatGraph:
             except UserError as error:
                 raise UserError(f"layer {node.name}: {error}") from None
     return FloatGraph(
-        recipe.name,
-        source.entering(recipe.data),
-        tuple(layers),
-        source.classes(recipe.data),
-        source_of(recipe),
+        recipe.name, source.entering(recipe.data), tuple(layers), source.classes(recipe.data), source_of(recipe)
     )
 
 

@@ -21,7 +21,9 @@ from s2nn_hw.texts import read_toml
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 # keys that are younger than their table, and the value with which they are not written
 LATER: dict[str, dict[str, Any]] = {
-    "data": {entry.name: entry.default for entry in dataclasses.fields(Data) if entry.name not in ("validation", "found")},
+    "data": {
+        entry.name: entry.default for entry in dataclasses.fields(Data) if entry.name not in ("validation", "found")
+    },
     "neuron": {"kind": "fire"} | dict.fromkeys(EVERY),
     "readout": {"leak": None},
 }

@@ -51,8 +51,8 @@ class Found:
     shape       of an image, or (features,)
     classes     names, in order
     features    names of a table's columns
-    low, high   raw values of the smallest and the largest pixel: one, or one a feature or channel; None: bytes, of which
-                pixels are the top bits
+    low, high   raw values of the smallest and the largest pixel: one, or one a feature or channel; None: bytes, of
+                which pixels are the top bits
     missing     what stands for missing values, as many
     """
 

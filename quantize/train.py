@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json
+from s2nn_hw.files import write_json, write_npz
 from s2nn_hw.quantize.checkpoint import save_checkpoint
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.augment import augment
+from s2nn_hw.quantize.data.balance import balance, show
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
 from s2nn_hw.quantize.model import batch_size, build, encode, evaluate
@@ -35,6 +36,7 @@ from s2nn_hw.quantize.teacher import distil, make_teacher
 from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
 from s2nn_hw.terminal import terminal
 
+TEST_SUFFIX = ".test.npz"
 Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
 Teacher = Callable[[Tensor], Tensor]  # from uint8 images to scores
 
@@ -134,8 +136,9 @@ def settle(model: SpikingNetwork, images: Tensor, recipe: Recipe) -> None:
 def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: Console | None = None) -> Path:
     """Train ``recipe`` into ``folder``; return the path of the checkpoint ``NAME.safetensors``.
 
-    Also writes ``NAME.log.json`` (recipe, and loss, accuracy and spikes of each epoch) and, after each epoch,
-    ``state.pt``, from which the same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
+    Also writes ``NAME.log.json`` (recipe, and loss, accuracy and spikes of each epoch), of the user's own data
+    ``NAME.test.npz`` (raw values, labels and names of the test), and, after each epoch, ``state.pt``, from which the
+    same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
     """
     console, folder = console or terminal(), Path(folder)
     checkpoint, state = folder / f"{recipe.name}.safetensors", folder / "state.pt"
@@ -152,6 +155,9 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    if recipe.data.path is not None:
+        show(balance(recipe.data), console)
+        _keep_test(recipe, folder / f"{recipe.name}{TEST_SUFFIX}")
     if sparse_synapses(model):
         measure_inputs(model, encode(run.parts.train[0], recipe.data.pixel_bits))
         choose(model, recipe.sparse, len(log) / recipe.training.epochs)
@@ -184,6 +190,12 @@ def _check(recipe: Recipe) -> None:
         raise UserError("key 'area.lut_budget' wants neurons of kind 'fire' only")
 
 
+def _keep_test(recipe: Recipe, path: Path) -> None:
+    """Write the test part of the user's own data to ``path``, for commands that take ``--images``."""
+    values, labels = source.raw(recipe.data, "test")
+    write_npz(path, images=values, labels=labels, classes=np.array(source.classes(recipe.data)))
+
+
 def _tested(run: Run) -> Tested:
     """Return the result on the test images."""
     recipe, (images, labels) = run.recipe, run.parts.test
@@ -193,11 +205,13 @@ def _tested(run: Run) -> Tested:
 
 
 def _log(run: Run, result: Tested, device: torch.device) -> dict[str, Any]:
+    own = run.recipe.data.path is not None
     return {
         "tool": f"s2nn-hw {__version__}",
         "torch": torch.__version__,
         "device": device.type,
         "recipe": as_dict(run.recipe),
+        **({"classes": balance(run.recipe.data).to_json()} if own else {}),
         "test": result.to_json(),
         "epochs": [epoch.to_json() for epoch in run.log],
     }

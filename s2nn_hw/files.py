@@ -270,9 +270,7 @@ def _zipped(archive: zipfile.ZipFile, name: str, room: int, *, texts: bool) -> n
     return np.frombuffer(data, kind).reshape(shape, order=order) if wanted else np.zeros(shape, kind)
 
 
-def _npy_header(
-    start: bytes, *, texts: bool = False
-) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"], int]:
+def _npy_header(start: bytes, *, texts: bool = False) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"], int]:
     """Return ``(dtype, shape, order, offset of the array)`` of a file that begins with ``start``, or ValueError.
 
     ``texts``: the array may also be of texts of at most 999 characters.

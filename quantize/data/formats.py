@@ -147,7 +147,8 @@ def divided(whole: Part, words: Sequence[str], where: str) -> dict[str, Part]:
     found = {}
     for name, mask in ((TRAIN, ~held), (TEST, held)):
         places = np.flatnonzero(mask)
-        labels = whole.labels[places] if isinstance(whole.labels, np.ndarray) else [whole.labels[n] for n in places]
+        every = whole.labels
+        labels = every[places] if isinstance(every, np.ndarray) else [every[n] for n in places.tolist()]
         found[name] = Part(whole.values[places], labels, f"{where}: {name}")
     return found
 
@@ -175,6 +176,9 @@ def _table(data: Data, path: Path) -> tuple[Parts, Features]:
     separator = data.separator or ","
     table = tables.read_table(path, separator=separator)
     others = (data.label, data.split)
+    for name, what in zip(others, ("the labels", "the split"), strict=True):
+        if name is not None:
+            table.column(name, what)
     if data.columns is not None and set(data.columns) & set(others):
         raise UserError("key 'data.columns' must not name the column of labels or split")
     features = tuple(data.columns or [name for name in table.columns if name not in others])

@@ -1,7 +1,7 @@
 """The images on which a network is judged: files given, else the test set of its data set.
 
-Files hold raw values, which the network's own record takes to pixels: arrays (``.npy``, ``.npz``), pictures (one file, a
-folder of them, or of one folder a class), tables. Where they hold labels, too, accuracy is measured.
+Files hold raw values, which the network's own record takes to pixels: arrays (``.npy``, ``.npz``), pictures (one file,
+a folder of them, or of one folder a class), tables. Where they hold labels, too, accuracy is measured.
 """
 
 from collections.abc import Sequence
@@ -73,8 +73,8 @@ def _test_set(path: Path, network: Network, *, download: bool) -> Frames:
     reading, name = reading_of(network), network.provenance.get("data_set")
     if reading is not None:
         raise UserError(
-            f"network {path} was trained on own data, {reading.name}: give --images, {_wanted(reading, network)}, or the "
-            ".test.npz that `s2nn-hw train` wrote"
+            f"network {path} was trained on own data, {reading.name}: give --images, {_wanted(reading, network)}, or "
+            "the .test.npz that `s2nn-hw train` wrote"
         )
     if not isinstance(name, str):
         raise UserError(f"network {path} does not say which data set it is for; give --images X.npy")
@@ -176,7 +176,7 @@ def _whole(values: npt.NDArray[np.float64], table: tables.Table) -> npt.NDArray[
     """Return ``values`` for a network that records no scaling, which takes integers: as bytes where they are."""
     if (values != np.rint(values)).any() or abs(values).max(initial=0) > 1 << 31:
         raise UserError(f"{table.name} must hold integers: the network records no offset and step of raw values")
-    bytes_ = 0 <= values.min(initial=0) and values.max(initial=0) <= 255
+    bytes_ = values.min(initial=0) >= 0 and values.max(initial=0) <= 255
     return values.astype(np.uint8 if bytes_ else np.int64)
 
 
@@ -187,7 +187,8 @@ def _pictures(path: Path, taker: Taker) -> tuple[npt.NDArray[Any], npt.NDArray[n
         raise UserError(f"images {path} are pictures, and the network takes {quoted(list(shape))} values that are none")
     folder = pictures.read_folder(path)
     chosen = folder.test or folder.train
-    form = pictures.Form(shape[:2], bool(reading and reading.scaled), channels, reading.alpha if reading else None)
+    scaled, alpha = (False, None) if reading is None else (bool(reading.scaled), reading.alpha)
+    form = pictures.Form((shape[0], shape[1]), scaled, channels, alpha)
     values, _ = pictures.read_pictures([file for _, file in chosen], form)
     names = [name for name, _ in chosen if name is not None]
     labels = numbered(names, taker.classes, f"folder {path}") if names else None

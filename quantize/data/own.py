@@ -63,9 +63,9 @@ def resolved(data: Data, folder: Path | None) -> Data:
             raise UserError("key 'data.found', what the data held, is missing: give the recipe itself")
         scaling(data)  # its lengths are checked with the network's
         return data
-    paths = {name: str(folder / value) for name in ("path", "test") if (value := getattr(data, name)) is not None}
-    data = dataclasses.replace(data, **paths)
-    _check_keys(data, kind_of(Path(paths["path"])))
+    path, test = folder / data.path, None if data.test is None else str(folder / data.test)
+    data = dataclasses.replace(data, path=str(path), test=test)
+    _check_keys(data, kind_of(path))
     held = read(data)
     found = _found(data, held)
     if data.found != Found() and data.found != found:
@@ -133,7 +133,9 @@ def _read(data: Data, stamp: tuple[Any, ...]) -> Own:
     if not present.all():
         raise UserError(f"{train.name}: class {quoted(names[int(present.argmin())])} has nothing to train on")
     # the last ones may be held out and the first ones looked at, so neither may be sorted by class
-    first, second = ((values[order], labels[order]) for values, labels in shown for order in [_order(generator, labels)])
+    first, second = (
+        (values[order], labels[order]) for values, labels in shown for order in [_order(generator, labels)]
+    )
     for array in (*first, *second):
         array.flags.writeable = False
     return Own(first, second, tuple(names), features, kind_of(path), digest_of([path, *further]))
@@ -251,8 +253,8 @@ def split(data: Data, part: str) -> Pictures:
     """Return raw values and classes of ``part``, "train" or "test", of the data that the recipe was read with."""
     if not Path(str(data.path)).exists():
         raise UserError(
-            f"the data {data.path} of the recipe is not here: put it there again (SHA-256 {data.found.sha256}), or work "
-            "in the folder in which the recipe was read"
+            f"the data {data.path} of the recipe is not here: put it there again (SHA-256 {data.found.sha256}), or "
+            "work in the folder in which the recipe was read"
         )
     held = read(data)
     if held.sha256 != data.found.sha256:

@@ -62,6 +62,7 @@ class Folder:
 def read_folder(path: Path) -> Folder:
     """Return what is in the folder ``path``, in the order of the names."""
     if path.is_file():
+        _check_name(path)
         return Folder(((None, path),))
     parts = {part.name: part for part in _entries(path) if part.is_dir()}
     if set(parts) == {TRAIN, TEST}:
@@ -95,13 +96,15 @@ def _files(path: Path) -> list[Path]:
     if not found:
         raise UserError(f"folder {path} is empty; pictures are wanted ({', '.join(SUFFIXES)})")
     for part in found:
-        if part.suffix.lower() in SOUNDS:
-            raise UserError(
-                f"{part} is sound, for which there is no front end: give features of it, as .npz or a table"
-            )
-        if part.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{part} is no picture; a class's folder holds {', '.join(SUFFIXES)} alone")
+        _check_name(part)
     return found
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix.lower() in SOUNDS:
+        raise UserError(f"{path} is sound, for which there is no front end: give features of it, as .npz or a table")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path} is no picture; a class's folder holds {', '.join(SUFFIXES)} alone")
 
 
 def read_pictures(files: Sequence[Path], form: Form) -> tuple[npt.NDArray[np.uint8], Form]:
@@ -130,7 +133,7 @@ def read_pictures(files: Sequence[Path], form: Form) -> tuple[npt.NDArray[np.uin
 
 def _decoded(path: Path, form: Form) -> npt.NDArray[np.uint8]:
     """Return the pixels of a picture, ``(rows, columns)`` of grey or ``(rows, columns, 3)``, as ``form`` wants them."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     data = read_bytes(path, what="picture", limit=MAX_FILE_BYTES)
     try:
@@ -139,10 +142,12 @@ def _decoded(path: Path, form: Form) -> npt.NDArray[np.uint8]:
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_size(picture.size, form, path)  # known from the header, before anything is decoded
                 return _formed(picture, form, path)
+    except UnidentifiedImageError:
+        raise UserError(f"picture {path} can't be decoded: it is none of {', '.join(FORMATS)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(f"picture {path} has more pixels than anyone decodes") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, IndexError, Warning) as error:
-        kind = " ".join(str(error).split())[:120].replace(str(data[:16]), "")
+        kind = " ".join(str(error).split())[:120]
         raise UserError(f"picture {path} can't be decoded ({kind or type(error).__name__})") from None
 
 
@@ -195,10 +200,11 @@ def _over(picture: "Image", form: Form, path: Path, *, grey: bool) -> "Image":
     """Return ``picture`` (RGBA) over what is behind it."""
     from PIL import Image
 
-    if picture.getextrema()[3][0] < 255:  # type: ignore[index]
+    if np.asarray(picture)[..., 3].min() < 255:
         if form.alpha is None:
-            raise UserError(f"picture {path} is transparent in parts; key 'data.alpha' says what is behind it, black "
-                            "or white")
+            raise UserError(
+                f"picture {path} is transparent in parts; key 'data.alpha' says what is behind it, black or white"
+            )
         ground = Image.new("RGBA", picture.size, (*[BACKGROUNDS[form.alpha]] * 3, 255))
         picture = Image.alpha_composite(ground, picture)
     return picture.convert("RGB").convert("L") if grey else picture.convert("RGB")

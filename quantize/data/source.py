@@ -1,7 +1,7 @@
 """What a recipe's ``[data]`` stands for: a known set or data of the user's, by one set of functions.
 
-    raw values     as the files have them; those of known sets, and pictures, are bytes
-    codes          what training sees: uint8, the pixel in the top bits
+raw values     as the files have them; those of known sets, and pictures, are bytes
+codes          what training sees: uint8, the pixel in the top bits
 """
 
 import numpy as np

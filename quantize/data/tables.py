@@ -48,7 +48,8 @@ class Table:
     def numbers(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the columns ``names`` as float64 ``(rows, columns)``, NaN where a value is missing."""
         if len(names) * self.rows > MAX_VALUES:
-            raise UserError(f"{self.name} has {len(names) * self.rows:,} values, more than the limit of {MAX_VALUES:,}")
+            size = len(names) * self.rows
+            raise UserError(f"{self.name} has {size:,} values, more than the limit of {MAX_VALUES:,}")
         found = np.empty((self.rows, len(names)))
         for place, name in enumerate(names):
             column = self.column(name, "a feature")
@@ -61,8 +62,8 @@ class Table:
         if len(unknown):
             row, column = unknown[0].tolist()
             raise UserError(
-                f"{self.name} {self.row(row)}, column {quoted(names[column])}: the value is missing ({len(unknown):,} in "
-                "all); key 'data.missing' fills them, with mean or a number"
+                f"{self.name} {self.row(row)}, column {quoted(names[column])}: the value is missing ({len(unknown):,} "
+                "in all); key 'data.missing' fills them, with mean or a number"
             )
 
     def labels(self, name: str) -> list[str]:
@@ -101,8 +102,8 @@ class Table:
                 f"{self.name}: column {quoted(name)} must be numbers, not {kind}; key 'data.columns' says which "
                 "columns are features"
             )
-        safe = pa.compute.cast(column.cast(pa.uint8()) if kinds.is_boolean(kind) else column, pa.float64(), safe=False)
-        values = np.asarray(safe.to_numpy(zero_copy_only=False), np.float64)
+        numbers = (column.cast(pa.uint8()) if kinds.is_boolean(kind) else column).cast(pa.float64(), safe=False)
+        values = np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
         wrong = np.flatnonzero(np.isinf(values))
         if len(wrong):
             raise UserError(
