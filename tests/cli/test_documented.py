@@ -31,6 +31,7 @@ NOT_RUN = {
     "run": "needs a board; tests/hw/test_host.py has a stand-in",
     "selftest PORT": "needs a board; tests/hw/test_selftest_host.py has a stand-in",
 }
+ELSEWHERE = ("docs/data.md",)  # all its commands are run in their order by tests/cli/test_data_document.py
 # values for the words that stand for something
 WORDS = {
     "NAME.s2nn": "my.s2nn",
@@ -178,7 +179,9 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize(("document", "line"), [(d, line) for d, line in COMMANDS if reason(line) is None])
+@pytest.mark.parametrize(
+    ("document", "line"), [(d, line) for d, line in COMMANDS if reason(line) is None and d not in ELSEWHERE]
+)
 def test_quick_ones_do_what_they_say(folder, monkeypatch, command, document, line):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("S2NN_DATA", str(folder / "nothing"))

@@ -27,12 +27,7 @@ def place(tmp_path, monkeypatch):
     scaling = Scaling.of_range(values.min(axis=0), values.max(axis=0), 0, 15, [0, 0, 0, 1])
     reading = DATA | {"kind": "table", "features": list(FEATURES), "label": "kind"}
     save(
-        replace(
-            table,
-            input=Input((4,), 4, scaling=scaling),
-            classes=("bad", "good"),
-            provenance={"data": reading},
-        ),
+        replace(table, input=Input((4,), 4, scaling=scaling), classes=("bad", "good"), provenance={"data": reading}),
         "two.s2nn",
     )
     write_folder(tmp_path / "bars", *bars(20))

@@ -135,7 +135,7 @@ def test_without_pyarrow_parquet_says_what_to_install(tmp_path, monkeypatch):
 
 
 def test_limits(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_VALUES", 5)
+    monkeypatch.setattr(tables, "MAX_CSV_VALUES", 5)
     with pytest.raises(UserError, match="more than 5 values"):
         read(tmp_path, "a,b\n" + "1,2\n" * 5)
     monkeypatch.setattr(tables, "MAX_FILE_BYTES", 5)
