@@ -22,6 +22,7 @@ from s2nn_hw.quantize.data import formats, pictures, sets, source, tables
 from s2nn_hw.quantize.data.labels import numbered
 from s2nn_hw.quantize.data.reading import Reading, reading_of
 from s2nn_hw.quantize.recipe import load_recipe
+from s2nn_hw.terminal import working
 
 LABEL = "label"  # the column of labels where a network doesn't name one
 Frames = tuple[npt.NDArray[Any], npt.NDArray[np.int64] | None, str]
@@ -189,7 +190,8 @@ def _pictures(path: Path, taker: Taker) -> tuple[npt.NDArray[Any], npt.NDArray[n
     chosen = folder.test or folder.train
     scaled, alpha = (False, None) if reading is None else (bool(reading.scaled), reading.alpha)
     form = pictures.Form((shape[0], shape[1]), scaled, channels, alpha)
-    values, _ = pictures.read_pictures([file for _, file in chosen], form)
+    with working(f"reading {path}"):
+        values, _ = pictures.read_pictures([file for _, file in chosen], form)
     names = [name for name, _ in chosen if name is not None]
     labels = numbered(names, taker.classes, f"folder {path}") if names else None
     return values.reshape(len(values), *shape), labels

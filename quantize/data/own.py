@@ -23,7 +23,9 @@ from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.quantize.data.formats import ARRAYS, FOLDER, TABLE, Part, kind_of, read_parts
 from s2nn_hw.quantize.data.labels import classes_of, numbered
 from s2nn_hw.quantize.settings import Data, Found
+from s2nn_hw.terminal import working
 
+BYTE = 8  # bits
 SHARE = 0.2  # of each class for the test, where nothing is said
 MINMAX, PERCENTILE = "minmax", "percentile"
 PERCENTILES = (1, 99)
@@ -104,7 +106,8 @@ def read(data: Data) -> Own:
     """Return what is in the files of ``data``; the last ones that were read are kept."""
     bare = dataclasses.replace(data, found=Found(), pixel_bits=1, validation=0, range=None)
     files = [Path(name) for name in (data.path, data.test) if name is not None]
-    return _read(bare, tuple(_stamp(path) for path in files))
+    with working(f"reading {data.path}"):
+        return _read(bare, tuple(_stamp(path) for path in files))
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:
@@ -206,7 +209,8 @@ Row = tuple[float, ...] | None
 def _range(data: Data, values: npt.NDArray[Any]) -> tuple[Row, Row, Row]:
     """Return the raw values of the smallest and the largest pixel and of missing ones, measured on those for training;
     None where bytes are taken as they are, or nothing may be missing."""
-    if values.dtype == np.uint8 and data.range is None and data.missing is None:
+    pixel, said = _pixel(data), data.range is not None or data.missing is not None
+    if values.dtype == np.uint8 and not said and pixel.low == 0 and pixel.bits <= BYTE:
         return None, None, None
     raw = values.astype(np.float64)
     if np.isinf(raw).any():
@@ -245,8 +249,13 @@ def scaling(data: Data) -> Scaling | None:
         return None
     if len(found.low) != len(found.high):
         raise UserError("key 'data.found': 'low' and 'high' must be of one length")
-    entering = Input((1,), data.pixel_bits)
-    return Scaling.of_range(found.low, found.high, entering.low, entering.peak, found.missing)
+    pixel = _pixel(data)
+    return Scaling.of_range(found.low, found.high, pixel.low, pixel.peak, found.missing)
+
+
+def _pixel(data: Data) -> Input:
+    """Return what enters where there is one pixel."""
+    return Input((1,), data.pixel_bits)
 
 
 def split(data: Data, part: str) -> Pictures:

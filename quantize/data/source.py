@@ -1,8 +1,11 @@
 """What a recipe's ``[data]`` stands for: a known set or data of the user's, by one set of functions.
 
 raw values     as the files have them; those of known sets, and pictures, are bytes
-codes          what training sees: uint8, the pixel in the top bits
+codes          what training sees: uint8 with the pixel in the top bits, or, of pixels that are wider or signed, the
+               pixels themselves, int32
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +14,9 @@ from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.quantize.data import own, sets
 from s2nn_hw.quantize.settings import Data
+
+BYTE = 8  # bits
+Pictures = tuple[npt.NDArray[Any], npt.NDArray[np.integer]]
 
 
 def shape(data: Data) -> tuple[int, ...]:
@@ -45,21 +51,24 @@ def recorded(data: Data) -> Input:
     return Input(shape(data), data.pixel_bits, scaling=scaling(data))
 
 
-def codes(data: Data, values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+def codes(data: Data, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the codes of raw ``values`` ``(count, *shape)``."""
     found = scaling(data)
     if found is None:
-        return np.asarray(values, np.uint8)
+        return values
     entered = entering(data)
-    return (found.quantise(values, entered.low, entered.peak) << (8 - data.pixel_bits)).astype(np.uint8)
+    pixels = found.quantise(values, entered.low, entered.peak)
+    if entered.low < 0 or entered.bits > BYTE:
+        return pixels.astype(np.int32)
+    return (pixels << (BYTE - entered.bits)).astype(np.uint8)
 
 
-def raw(data: Data, part: str) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.integer]]:
+def raw(data: Data, part: str) -> Pictures:
     """Return raw values and classes of ``part``, "train" or "test"."""
     return own.split(data, part) if data.set is None else sets.load(data.set, part)
 
 
-def load(data: Data, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.integer]]:
+def load(data: Data, part: str) -> Pictures:
     """Return codes and classes of ``part``, "train" or "test"."""
     values, labels = raw(data, part)
     return codes(data, values), labels

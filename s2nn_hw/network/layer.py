@@ -104,7 +104,8 @@ class Input:
             raise UserError(f"{what} must have shape (count, {wanted}){or_flat}, not {images.shape}")
         if self.scaling is not None:
             pixels = self.scaling.quantise(images.reshape(len(images), *self.shape), self.low, self.peak)
-            return pixels.reshape(len(images), self.size).astype(np.uint8)
+            kind = np.uint8 if self.bits <= 8 else np.int32
+            return (pixels.reshape(len(images), self.size) & ((1 << self.bits) - 1)).astype(kind)
         if images.dtype != np.uint8:
             values = "0 and 1" if self.events else "0 .. 255"
             raise UserError(

@@ -199,7 +199,7 @@ class _Reader:
         if "code" in source and code == RADIX:
             raise UserError(f"header field 'input.code' must be {STEPS!r}, or be left out, not {quoted(code)}")
         shape, bits = tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input.")
-        inputs = Input(shape, bits, code, self.scaling(source))
+        inputs = Input(shape, bits, code, scaling=self.scaling(source))
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)
         if spare:

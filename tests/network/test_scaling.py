@@ -116,7 +116,7 @@ def test_images_have_one_offset_or_one_a_channel():
         with pytest.raises(UserError, match="must have"):
             Input(shape, 8, scaling=wrong)
     with pytest.raises(UserError, match="events have no offset"):
-        Input((4,), 4, "steps", Scaling(np.zeros(1), np.ones(1)))
+        Input((4,), 4, "steps", scaling=Scaling(np.zeros(1), np.ones(1)))
 
 
 @pytest.mark.parametrize("missing", [None, (0.0, 5e-324, -1.5, 1e300)])
