@@ -6,7 +6,6 @@ import struct
 
 import numpy as np
 
-
 SCALING = ("input.offset", "input.step", "input.missing")
 
 
