@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2nn_hw.cli.training import parse_bits
+from s2nn_hw.cli.training import images_words, parse_bits
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.files import checked_place, write_bytes, write_json, write_text
 from s2nn_hw.quantize.recipe import load_recipe
@@ -126,7 +126,10 @@ def _network(job: "Job", options: Conversion, wanted: Wanted, console: Terminal)
     else:
         show(figures, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
-        next_step("verify", output)
+        folder = job.trainer.folder
+        next_step(
+            "verify", output, *(images_words(folder / f"{job.trainer.recipe.name}.safetensors") if folder else [])
+        )
     for text in figures.warnings:
         console.print(f"WARNING: {text}", style="bold red")
 

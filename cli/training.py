@@ -56,7 +56,6 @@ def quantize_checkpoint(
     from s2nn_hw.quantize.check import read_check
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
     from s2nn_hw.quantize.summary import quantize, show
-    from s2nn_hw.quantize.train import TEST_SUFFIX
 
     output = Path(output)
     if output.suffix != ".s2nn":
@@ -77,11 +76,18 @@ def quantize_checkpoint(
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
-        test = path.with_suffix(TEST_SUFFIX)
-        own = checkpoint.recipe.data.path is not None and test.is_file()
-        next_step("verify", output, *(["--images", test] if own else []))
+        next_step("verify", output, *images_words(path))
     for text in report.warnings:
         console.print(f"WARNING: {text}", style="bold red")
+
+
+def images_words(checkpoint: Path) -> list[str | Path]:
+    """Return the words for the test part of the user's own data that training has left beside ``checkpoint``, if it
+    has."""
+    from s2nn_hw.quantize.data.balance import TEST_SUFFIX
+
+    path = checkpoint.with_suffix(TEST_SUFFIX)
+    return ["--images", path] if path.is_file() else []
 
 
 def parse_bits(text: str | None, layers: int) -> list[int] | None:

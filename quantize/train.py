@@ -19,11 +19,11 @@ from torch.nn import functional
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_json, write_npz
+from s2nn_hw.files import write_json
 from s2nn_hw.quantize.checkpoint import save_checkpoint
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.augment import augment
-from s2nn_hw.quantize.data.balance import balance, show
+from s2nn_hw.quantize.data.balance import balance, introduce
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
 from s2nn_hw.quantize.model import batch_size, build, encode, evaluate
@@ -36,7 +36,6 @@ from s2nn_hw.quantize.teacher import distil, make_teacher
 from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
 from s2nn_hw.terminal import terminal
 
-TEST_SUFFIX = ".test.npz"
 Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
 Teacher = Callable[[Tensor], Tensor]  # from uint8 images to scores
 
@@ -155,9 +154,7 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
-    if recipe.data.path is not None:
-        show(balance(recipe.data), console)
-        _keep_test(recipe, folder / f"{recipe.name}{TEST_SUFFIX}")
+    introduce(recipe.data, folder / recipe.name, console)
     if sparse_synapses(model):
         measure_inputs(model, encode(run.parts.train[0], recipe.data.pixel_bits))
         choose(model, recipe.sparse, len(log) / recipe.training.epochs)
@@ -188,12 +185,6 @@ def _check(recipe: Recipe) -> None:
         raise UserError("key 'area.lut_budget' wants dense layers only")
     if recipe.area.lut_budget and not fires(recipe):
         raise UserError("key 'area.lut_budget' wants neurons of kind 'fire' only")
-
-
-def _keep_test(recipe: Recipe, path: Path) -> None:
-    """Write the test part of the user's own data to ``path``, for commands that take ``--images``."""
-    values, labels = source.raw(recipe.data, "test")
-    write_npz(path, images=values, labels=labels, classes=np.array(source.classes(recipe.data)))
 
 
 def _tested(run: Run) -> Tested:

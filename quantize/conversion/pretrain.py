@@ -20,6 +20,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from s2nn_hw.quantize.data import source
+from s2nn_hw.quantize.data.balance import introduce
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import make_optimiser
 from s2nn_hw.quantize.model import build, evaluate
@@ -89,6 +90,7 @@ def train_relu(recipe: Recipe, folder: Path, *, fresh: bool = False, console: Co
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    introduce(recipe.data, folder / recipe.name, console)
     train, test = (pictures(recipe, split, device) for split in ("train", "test"))
     held, check = recipe.data.validation, test
     if held:

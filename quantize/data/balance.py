@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from s2nn_hw.errors import listed
+from s2nn_hw.files import write_npz
 from s2nn_hw.quantize.data import own, source
 from s2nn_hw.quantize.settings import Data
 
+TEST_SUFFIX = ".test.npz"
 UNEVEN = 3  # times as many images of one class as of another are worth a word
 SHOWN = 40  # classes
 
@@ -60,6 +63,17 @@ def balance(data: Data) -> Balance:
     names = source.classes(data)
     train, test = (np.bincount(source.raw(data, part)[1], minlength=len(names)) for part in ("train", "test"))
     return Balance(tuple(names), tuple(train.tolist()), tuple(test.tolist()), tuple(own.constant(data)))
+
+
+def introduce(data: Data, stem: Path, console: Console) -> None:
+    """Print what there is of each class of the user's ``data``, and write the test part, raw values, labels and names,
+    to ``stem`` and :data:`TEST_SUFFIX` for commands that take ``--images``; of a known set nothing."""
+    if data.path is None:
+        return
+    show(balance(data), console)
+    values, labels = source.raw(data, "test")
+    path = stem.with_name(stem.name + TEST_SUFFIX)
+    write_npz(path, images=values, labels=labels, classes=np.array(source.classes(data)))
 
 
 def show(found: Balance, console: Console) -> None:

@@ -22,6 +22,7 @@ from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.quantize.data.formats import ARRAYS, FOLDER, TABLE, Part, kind_of, read_parts
 from s2nn_hw.quantize.data.labels import classes_of, numbered
+from s2nn_hw.quantize.data.pictures import is_ignored
 from s2nn_hw.quantize.settings import Data, Found
 from s2nn_hw.terminal import working
 
@@ -174,14 +175,14 @@ def _shared(
 
 
 def digest_of(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file, as ``sha256sum`` has it; of a folder that of such a list of its files, of several
-    that of their lines."""
+    """Return the SHA-256 of a file, as ``sha256sum`` has it; of a folder that of such a list of its pictures, of
+    several that of their lines."""
     if len(paths) > 1:
         return hashlib.sha256("".join(f"{digest_of([path])}\n" for path in paths).encode()).hexdigest()
     (path,) = paths
     if not path.is_dir():
         return hashlib.sha256(read_bytes(path, what="data", limit=1 << 33)).hexdigest()
-    files = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file() and not is_ignored(entry.relative_to(path)))
     lines = [f"{digest_of([file])}  {file.relative_to(path).as_posix()}\n" for file in files]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

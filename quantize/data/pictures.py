@@ -88,7 +88,12 @@ def _entries(path: Path) -> list[Path]:
         found = sorted(path.iterdir())
     except OSError as error:
         raise UserError(f"folder {path} can't be read: {error.strerror}") from None
-    return [part for part in found if not part.name.startswith(".") and part.name.lower() not in IGNORED]
+    return [part for part in found if not is_ignored(Path(part.name))]
+
+
+def is_ignored(path: Path) -> bool:
+    """Return whether ``path``, as seen from a folder of data, is or lies in what systems leave in folders."""
+    return any(part.startswith(".") or part.lower() in IGNORED for part in path.parts)
 
 
 def _files(path: Path) -> list[Path]:

@@ -247,8 +247,11 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
 
 
 def input_overview(network: Network) -> Json:
-    """Return what enters: shape, bits of a pixel, or steps of events, and the code that says which."""
-    return {"shape": list(network.input.shape), "bits": network.input.bits, "code": network.input.code}
+    """Return what enters: shape, bits of a pixel, or steps of events, the code that says which, and of raw values
+    that become pixels by a record how many offsets it has."""
+    found = {"shape": list(network.input.shape), "bits": network.input.bits, "code": network.input.code}
+    scaling = network.input.scaling
+    return found if scaling is None else found | {"offsets": len(scaling.offset)}
 
 
 def overview(network: Network, plan: Plan | None = None) -> Json:

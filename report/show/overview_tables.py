@@ -45,7 +45,12 @@ def print_overview(data: Json, console: Console) -> None:
 def entering(given: Json) -> str:
     """Return what a pixel of the input ``given`` is."""
     many = given["bits"]
-    return f"events in {many} steps" if given.get("code") == "steps" else f"pixels of {counted(many, 'bit')}"
+    if given.get("code") == "steps":
+        return f"events in {many} steps"
+    offsets = given.get("offsets")
+    return f"pixels of {counted(many, 'bit')}" + (
+        f" from raw values by {counted(offsets, 'offset')}" if offsets else ""
+    )
 
 
 def print_planes(rows: Sequence[Json], console: Console) -> None:

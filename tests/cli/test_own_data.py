@@ -206,6 +206,27 @@ def test_the_other_commands_take_raw_values(place, command):
         assert (arrays["class"] == golden(command, "two.s2nn", "--images", "two.csv")[1]).all()
 
 
+def test_inspect_tells_of_raw_values(place, command):
+    assert "4 pixels of 4 bits from raw values by 4 offsets" in command("inspect", "two.s2nn")[1]
+    assert json.loads(command("inspect", "two.s2nn", "--json")[1])["input"]["offsets"] == 4
+    assert "offset" not in command("inspect", "bars.s2nn")[1]
+
+
+def test_a_self_test_of_raw_values(place, command):
+    code, _, err = command("selftest", "two.s2nn", "--simulate", "--images", "two.csv", "--vectors", "8")
+    assert code == 0, err
+
+
+def test_convert_takes_own_data(place, command):
+    (place / "own.toml").write_text(recipe_text({"path": '"two.csv"', "label": '"kind"'}, epochs=2))
+    words = ("--work", "work", "--steps", "3", "--epochs", "0")
+    code, out, err = command("convert", "own.toml", "-o", "own.s2nn", *words)
+    assert code == 0, err
+    assert "next: s2nn-hw verify own.s2nn --images work/own.test.npz" in out
+    assert load("own.s2nn").input.scaling is not None
+    assert golden(command, "own.s2nn", "--images", "work/own.test.npz")[0]["images"] == 8
+
+
 def test_train_and_quantize_as_documented(place, command):
     (place / "own.toml").write_text(recipe_text({"path": '"two.csv"', "label": '"kind"'}, epochs=2))
     code, out, err = command("train", "own.toml", "-o", "run")

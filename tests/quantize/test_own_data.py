@@ -1,5 +1,6 @@
 """Data of the user's in recipes: parts, labels, ranges, what is refused; and from file to classes and back."""
 
+import dataclasses
 import io
 import json
 import re
@@ -12,7 +13,9 @@ import torch
 from rich.console import Console
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.explore.variants import make_variant
 from s2nn_hw.network.store import load, save
+from s2nn_hw.quantize.check import read_check
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.data import own, source
 from s2nn_hw.quantize.data.images import Taker, read_frames
@@ -328,11 +331,38 @@ def test_uneven_classes_are_told(tmp_path):
     assert "right for 90.00 % of the test images" in said
 
 
+def test_checks_of_the_owners_outputs_take_raw_values(tmp_path):
+    found = recipe(tmp_path, as_table(tmp_path))
+    checkpoint = read_checkpoint(train(found, tmp_path / "run", console=Console(file=io.StringIO())))
+    values = source.raw(found.data, "train")[0]
+    np.save(tmp_path / "x.npy", values)
+    with torch.inference_mode():
+        scores = checkpoint.model(encode(torch.tensor(source.codes(found.data, values)), 4))
+    np.save(tmp_path / "out.npy", scores.numpy())
+    pair = read_check(tmp_path / "x.npy", tmp_path / "out.npy", found)
+    assert pair[0].dtype == np.uint8
+    assert quantize(checkpoint, check=pair)[1].check.float_share == 1
+    np.save(tmp_path / "x.npy", values.astype(complex))
+    with pytest.raises(UserError, match="must be numbers"):
+        read_check(tmp_path / "x.npy", tmp_path / "out.npy", found)
+
+
+def test_fewer_bits_of_a_network_and_of_a_recipe(tmp_path):
+    found = recipe(tmp_path, as_table(tmp_path))
+    values = source.raw(found.data, "train")[0]
+    network, _ = quantize(read_checkpoint(train(found, tmp_path / "run", console=Console(file=io.StringIO()))))
+    coarse = make_variant(network, input_bits=2, calibration=values)
+    assert (coarse.encode(values) == network.encode(values) >> 2).all()
+    assert (coarse.forward(values).classes == network.forward(values).classes).mean() > 0.8
+    data = dataclasses.replace(found.data, pixel_bits=1)
+    assert set(np.unique(source.codes(data, values)).tolist()) == {0, 128}
+
+
 def test_digests_are_those_of_sha256sum(tmp_path):
     import hashlib
 
     (tmp_path / "a").mkdir()
-    for name in ("a/2", "a/1"):
+    for name in ("a/2", "a/1", "a/.DS_Store"):
         (tmp_path / name).write_bytes(name.encode())
     lines = "".join(f"{hashlib.sha256(f'a/{n}'.encode()).hexdigest()}  {n}\n" for n in (1, 2))
     assert own.digest_of([tmp_path / "a" / "1"]) == hashlib.sha256(b"a/1").hexdigest()
