@@ -81,12 +81,12 @@ def quantize_checkpoint(
         console.print(f"WARNING: {text}", style="bold red")
 
 
-def images_words(checkpoint: Path) -> list[str | Path]:
+def images_words(checkpoint: Path | str) -> list[str | Path]:
     """Return the words for the test part of the user's own data that training has left beside ``checkpoint``, if it
     has."""
     from s2nn_hw.quantize.data.balance import TEST_SUFFIX
 
-    path = checkpoint.with_suffix(TEST_SUFFIX)
+    path = Path(checkpoint).with_suffix(TEST_SUFFIX)
     return ["--images", path] if path.is_file() else []
 
 
