@@ -95,10 +95,8 @@ def _calibrated(
     classes: int = 10,
 ) -> Network:
     """Return the network of ``entries`` (name, synapses, sources) with thresholds that let :data:`RATE` fire."""
-    import torch
-
     images = rng.integers(0, 256, (IMAGES, *entering.shape)).astype(np.uint8)
-    values, shapes, layers = {INPUT: torch.as_tensor(entering.encode(images))}, {INPUT: entering.shape}, []
+    values, shapes, layers = {INPUT: entering.encode(images)}, {INPUT: entering.shape}, []
     for layer_name, synapses, sources in entries:
         came, before = [values[s] for s in sources], [shapes[s] for s in sources]
         first = synapses[0]
@@ -108,8 +106,9 @@ def _calibrated(
             values[layer_name] = first.join(came, before[0], Planes())
             continue
         peak = entering.peak if sources == (INPUT,) else 1
-        total = sum(s.accumulate(x, shape, peak) for s, x, shape in zip(synapses, came, before, strict=True))
-        by_channel = total.reshape(-1, first.neurons).numpy()
+        sums = [s.accumulate(x, shape, peak) for s, x, shape in zip(synapses, came, before, strict=True)]
+        total = np.sum(sums, axis=0)
+        by_channel = total.reshape(-1, first.neurons)
         fire = Fire(np.quantile(by_channel, 1 - RATE, axis=0).astype(np.int32) + 1)
         layers.append(Layer(layer_name, synapses, fire, sources))
         shapes[layer_name] = first.output_shape(before[0])

@@ -54,7 +54,7 @@ def accuracy(network: Network, wanted: float) -> Row:
     name = str(network.provenance["data_set"])
     whole = present(name, "test")
     images, labels = load_set(name, "test") if whole else samples(name)
-    right = float((network.forward(images).classes.numpy() == labels).mean())
+    right = float((network.forward(images).classes == labels).mean())
     what = f"{network.name}: accuracy, {len(images):,} images"
     return Row(what, 100 * right, "%", wanted, "wanted" if whole else "of the whole test set", "higher", binding=whole)
 

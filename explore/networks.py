@@ -139,7 +139,7 @@ class Networks(ABC):
         self.folder.mkdir(parents=True, exist_ok=True)
         path, accuracy = self.folder / f"{key}.s2nn", None
         if self.pictures.labels is not None:
-            classes = network.forward(self.pictures.images).classes.numpy()
+            classes = network.forward(self.pictures.images).classes
             accuracy = round(float((classes == self.pictures.labels).mean()), 6)
         save(network, path)
         write_json(path.with_suffix(".json"), asdict(VariantFile(FORMAT, 1, self._of(network), accuracy)))

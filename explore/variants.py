@@ -14,6 +14,7 @@ their tables bit for bit as long as nothing before them has changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.convert import MAX_THRESHOLD, clip_search
 from s2nn_hw.quantize.products import windows_of
 
-Values = Mapping[str, torch.Tensor]  # by name of the tensor, uint8 ``(images, size)``
+Values = Mapping[str, np.ndarray]  # by name of the tensor, uint8 ``(images, size)``
 Shapes = Mapping[str, tuple[int, ...]]
 CALIBRATION = 1000  # images are enough: a mean per neuron, and moments of its inputs
 
@@ -84,7 +85,7 @@ def make_variant(
     entering = network.input.coarser(input_bits)
     x, y, shapes = {}, {}, network.shapes
     if calibration is not None:
-        x[INPUT], y[INPUT] = (torch.as_tensor(i.encode(calibration)) for i in (network.input, entering))
+        x[INPUT], y[INPUT] = (i.encode(calibration) for i in (network.input, entering))
     changed, layers, reduced = {INPUT} if input_bits != most_input else set(), [], _reduced(network)
     for layer in network.layers:
         new, peaks = layer, (network.peak(layer), entering.peak if layer.sources == (INPUT,) else 1)
@@ -116,7 +117,7 @@ def make_variant(
     )
 
 
-def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> torch.Tensor:
+def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> np.ndarray:
     """Return what ``layer`` gives on the ``values`` of its sources, uint8 ``(images, size)``."""
     sources, before = [values[s] for s in layer.sources], [shapes[s] for s in layer.sources]
     if not layer.accumulates:
@@ -124,8 +125,9 @@ def _step(layer: Layer, values: Values, shapes: Shapes, peak: int) -> torch.Tens
     return layer.own_neuron.step(None, _sums(layer, sources, before, peak))[1]
 
 
-def _sums(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> torch.Tensor:
-    return sum(s.accumulate(v, shape, peak) for s, v, shape in zip(layer.synapses, values, shapes, strict=True))
+def _sums(layer: Layer, values: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]], peak: int) -> np.ndarray:
+    came = [s.accumulate(v, shape, peak) for s, v, shape in zip(layer.synapses, values, shapes, strict=True)]
+    return reduce(np.add, came)
 
 
 def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peaks: tuple[int, int]) -> Layer:
@@ -158,25 +160,25 @@ def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peak
     return replace(made, neuron=Fire(np.clip(reach, low, high + 1).astype(np.int32)))
 
 
-def _grain(old: Sequence[torch.Tensor], new: Sequence[torch.Tensor], peaks: tuple[int, int]) -> float:
+def _grain(old: Sequence[np.ndarray], new: Sequence[np.ndarray], peaks: tuple[int, int]) -> float:
     """Return by what a new input value is to be multiplied to be nearest to the old one: least squares, or by peaks."""
     if peaks[0] == peaks[1]:
         return 1.0
     if not new or not int(new[0].sum()):
         return peaks[0] / peaks[1]
-    before, after = old[0].double(), new[0].double()
+    before, after = old[0].astype(np.float64), new[0].astype(np.float64)
     return float((before * after).sum() / (after * after).sum())
 
 
 def _search(
-    synapse: Synapse, weight: torch.Tensor, bits: int, shape: tuple[int, ...], values: torch.Tensor | None, shared: bool
+    synapse: Synapse, weight: torch.Tensor, bits: int, shape: tuple[int, ...], values: np.ndarray | None, shared: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ``(levels, scale)`` of all output channels, group by group of a convolution."""
     groups = synapse.groups
     if values is None:
         inputs = [torch.zeros((1, weight.shape[1]), dtype=torch.float64)] * groups
     else:
-        inputs = _windows(synapse, shape, values)
+        inputs = _windows(synapse, shape, torch.from_numpy(values))
     found = [
         clip_search(part, bits, seen, shared=shared) for part, seen in zip(weight.chunk(groups), inputs, strict=True)
     ]
@@ -209,10 +211,10 @@ def _table(synapse: Synapse, levels: torch.Tensor, bits: int) -> Synapse:
     return replace(synapse, weights=weights, bits=bits)  # type: ignore[type-var]  # each with weights is a dataclass
 
 
-def _mean(layer: Layer, values: Sequence[torch.Tensor], shapes: Sequence[tuple[int, ...]], peak: int) -> np.ndarray:
+def _mean(layer: Layer, values: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]], peak: int) -> np.ndarray:
     """Return the mean accumulator of each neuron over images and positions, float64 ``(neurons,)``."""
     total, count = np.zeros(layer.own_neuron.size), 0
-    for parts in zip(*(v.split(100) for v in values), strict=True):
-        sums = _sums(layer, parts, shapes, peak).reshape(-1, layer.own_neuron.size)
-        total, count = total + sums.sum(dim=0).numpy().astype(np.float64), count + len(sums)
+    for start in range(0, len(values[0]), 100):
+        sums = _sums(layer, [v[start : start + 100] for v in values], shapes, peak).reshape(-1, layer.own_neuron.size)
+        total, count = total + sums.sum(axis=0).astype(np.float64), count + len(sums)
     return total / count

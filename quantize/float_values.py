@@ -56,14 +56,27 @@ def leaving(neuron: Firing, u: Tensor, *, stepwise: bool) -> Tensor:
     planes = neuron.planes
     if isinstance(neuron, FloatQuantized):
         numbers = (u / neuron.width + neuron.start).floor().clamp(0, planes.peak)
-        return numbers if planes.radix else planes.packed([numbers > step for step in range(planes.count)])
+        return numbers if planes.radix else packed([numbers > step for step in range(planes.count)])
     currents = u.unflatten(0, (planes.count, -1)) if stepwise else u.expand(planes.count, *u.shape)
     level = neuron.level * neuron.threshold
 
     def spikes(m: Tensor) -> Tensor:
         return (m > level if neuron.strict else m >= level).to(m.dtype)
 
-    return planes.packed(list(simulate(currents, neuron.threshold, neuron, spikes)))
+    return packed(list(simulate(currents, neuron.threshold, neuron, spikes)))
+
+
+def packed(spikes: Sequence[Tensor]) -> Tensor:
+    """Return the values of the ``spikes`` of each plane, as :meth:`~s2nn_hw.network.planes.Planes.packed` does."""
+    whole = torch.zeros_like(spikes[0], dtype=_kind(len(spikes)))
+    for plane in spikes:
+        whole = (whole << 1) | plane.to(whole.dtype)
+    return whole
+
+
+def _kind(planes: int) -> torch.dtype:
+    """Return the type of values of so many ``planes``."""
+    return torch.uint8 if planes <= 8 else torch.int32
 
 
 def entering(graph: FloatGraph, layer: FloatLayer) -> Seen:
@@ -95,12 +108,12 @@ def joined(join: MaxPool | Or, planes: Planes) -> Step:
     def pool(x: Tensor) -> Tensor:
         return max_pool(x.float(), size, stride or size, padding)
 
-    return pool if planes.radix else lambda x: planes.packed([pool(spikes) for spikes in planes.split(x)])
+    return pool if planes.radix else lambda x: packed([pool(spikes) for spikes in planes.split(x)])
 
 
 def batched(step: Step, graph: FloatGraph, planes: Planes, values: Sequence[Tensor]) -> Tensor:
     """Return ``step`` of ``values``, values of ``planes``, a limited number of images at a time."""
-    kind = torch.uint8 if planes.count <= 8 else torch.int32  # as Planes.packed
+    kind = _kind(planes.count)
     size = max(1, min(MOST_IMAGES, MOST_VALUES // graph.largest))
     groups = zip(*(value.split(size) for value in values), strict=True)
     return torch.cat([step(*group).to(kind) for group in groups])

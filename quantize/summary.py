@@ -76,9 +76,9 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
     for start in range(0, count, 500):
         part, wanted = images[start : start + 500], labels[start : start + 500]
         out = network.forward(part, trace="spikes")
-        right += int((out.classes.numpy() == wanted).sum())
+        right += int((out.classes == wanted).sum())
         for name, values in ({INPUT: network.encode(part)} | out.spikes).items():
-            ones[name] = ones.get(name, 0) + np.bitwise_count(np.asarray(values)).sum(axis=0, dtype=np.int64) / count
+            ones[name] = ones.get(name, 0) + np.bitwise_count(values).sum(axis=0, dtype=np.int64) / count
     rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
     spikes = {name: float(values.sum()) for name, values in ones.items()}
     input_ones = spikes.pop(INPUT)
@@ -138,9 +138,9 @@ def layer_figures(network: Network, layer: Layer, ones: Mapping[str, np.ndarray]
 
 def _given(network: Network, layer: Layer, sums: np.ndarray) -> np.ndarray:
     """Return what leaves the neurons of ``layer``, ``(neurons,)``, where ``sums`` are those of every step."""
-    wide = torch.tensor(sums)[None]
+    wide = sums[None]
     steps = network.read(layer).count if network.stepwise(layer) else 1
-    return layer.own_neuron.frame(layer.own_neuron.start(wide.shape), [wide] * steps)[1][0].numpy()
+    return layer.own_neuron.frame(layer.own_neuron.start(wide.shape), [wide] * steps)[1][0]
 
 
 def _sum_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:

@@ -209,9 +209,7 @@ def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) 
     output, inputs = layer_inputs(network, images)
     timing = accelerator.timing
     schedule = timing.schedule(timing.ones(inputs))
-    return Vectors(
-        images, inputs[INPUT], output.classes.numpy(), output.scores.numpy(), schedule.cycles[:, 0], schedule.drain
-    )
+    return Vectors(images, inputs[INPUT], output.classes, output.scores, schedule.cycles[:, 0], schedule.drain)
 
 
 def place_pixels(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> np.ndarray:

@@ -55,7 +55,7 @@ class Vectors:
         check_vectors(count, len(images))
         images = np.asarray(images[:count])
         pixels, golden = network.encode(images), network.forward(images)
-        return cls(pixels, golden.classes.numpy(), golden.scores.numpy())
+        return cls(pixels, golden.classes, golden.scores)
 
 
 def answer_layout(result_layout: data.Layout) -> data.StructLayout:

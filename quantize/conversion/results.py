@@ -103,9 +103,9 @@ def integer_run(network: Network, images: Tensor, labels: Tensor) -> tuple[float
     right, ones = 0, dict[str, np.ndarray]()
     for part, wanted in zip(images.split(500), labels.split(500), strict=True):
         out = network.forward(part.numpy(), trace="spikes")
-        right += int((out.classes == wanted).sum())
+        right += int((out.classes == wanted.numpy()).sum())
         for name, values in ({INPUT: network.encode(part.numpy())} | out.spikes).items():
-            ones[name] = ones.get(name, 0) + np.bitwise_count(np.asarray(values)).sum(axis=0) / len(images)
+            ones[name] = ones.get(name, 0) + np.bitwise_count(values).sum(axis=0) / len(images)
     return right / len(images), ones
 
 

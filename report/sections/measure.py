@@ -102,7 +102,7 @@ def measure(
     seen, cycles = _Seen(), _Cycles(design, length)
     for start in range(0, len(images), part):
         output, values = layer_inputs(network, images[start : start + part])
-        seen.add(output.classes.numpy(), values, max(0, timed - start))
+        seen.add(output.classes, values, max(0, timed - start))
         if progress:
             progress(min(len(images), start + part))
         if start < timed:

@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ Memory = tuple[dict[str, Any], dict[str, Any]]  # states of the neurons and valu
 
 @dataclass(frozen=True)
 class Output:
-    """What ``forward`` returns, all tensors, batch first.
+    """What ``forward`` returns, numpy arrays, batch first.
 
     ``classes`` int64 ``(batch,)``; ``scores`` int64 ``(batch, classes)``; with ``trace=True`` also, by layer
     name, ``spikes`` ``(batch, neurons)``, uint8 (int32 from 9 planes on: :class:`~s2nn_hw.network.planes.Planes` says
@@ -37,10 +38,10 @@ class Output:
     that see the sums of each step ``(batch, steps, neurons)``.
     """
 
-    classes: Any
-    scores: Any
-    spikes: dict[str, Any] = field(default_factory=dict)
-    accumulators: dict[str, Any] = field(default_factory=dict)
+    classes: np.ndarray
+    scores: np.ndarray
+    spikes: dict[str, np.ndarray] = field(default_factory=dict)
+    accumulators: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,28 +152,26 @@ class Network:
         return self.input.encode(images)
 
     def forward(self, images: Any, *, trace: bool | str = False, batch: int | None = None) -> Output:
-        """Run the golden model on uint8 ``images`` ``(count, *shape)``, numpy or torch; return :class:`Output`.
+        """Run the golden model on uint8 ``images`` ``(count, *shape)``; return :class:`Output`.
 
         ``trace``: True keeps spikes and accumulators of every layer, ``"spikes"`` the spikes alone (accumulators of
         images are large). ``batch``: images at a time, default by the size of the largest layer. Exact integer
-        arithmetic (see :meth:`Dense.accumulate`); ties go to the lowest class. Where frames depend on those before
+        arithmetic (:mod:`s2nn_hw.network.products`); ties go to the lowest class. Where frames depend on those before
         (:attr:`sequential`), the images are one sequence from reset on.
         """
-        encoded = self.encode(images)  # what can't be is refused before torch is read, which takes seconds
-        import torch
-
-        pixels = torch.as_tensor(encoded)
+        pixels = self.encode(images)
         steps = max(layer.neuron.step_count if layer.neuron else 1 for layer in self.layers)
-        batch = batch or max(1, min(2048, BATCH_VALUES // (steps * max(self.size(name) for name in self.shapes))))
+        most = max(1, min(2048, BATCH_VALUES // (steps * max(self.size(name) for name in self.shapes))))
+        share = 1 if self.sequential else batch or most
         memory = self._start() if self.sequential else None
-        parts = [self._step(part, trace, memory) for part in pixels.split(1 if self.sequential else batch)]
-        if not len(pixels):
-            return Output(torch.zeros(0, dtype=torch.int64), torch.zeros((0, len(self.classes)), dtype=torch.int64))
+        parts = [self._step(pixels[k : k + share], trace, memory) for k in range(0, len(pixels), share)]
+        if not parts:
+            return Output(np.zeros(0, np.int64), np.zeros((0, len(self.classes)), np.int64))
         return Output(
-            torch.cat([p.classes for p in parts]),
-            torch.cat([p.scores for p in parts]),
-            {n: torch.cat([p.spikes[n] for p in parts]) for n in parts[0].spikes},
-            {n: torch.cat([p.accumulators[n] for p in parts]) for n in parts[0].accumulators},
+            np.concatenate([p.classes for p in parts]),
+            np.concatenate([p.scores for p in parts]),
+            {n: np.concatenate([p.spikes[n] for p in parts]) for n in parts[0].spikes},
+            {n: np.concatenate([p.accumulators[n] for p in parts]) for n in parts[0].accumulators},
         )
 
     @property
@@ -182,48 +181,43 @@ class Network:
 
     def _start(self) -> Memory:
         """Return ``(states, values)`` by layer before the first frame of a sequence: neurons at rest, no spikes."""
-        import torch
-
         states = {x.name: x.neuron.start((1, self.size(x.name))) for x in self.layers if x.neuron}
-        return states, {x.name: torch.zeros((1, self.size(x.name)), dtype=torch.uint8) for x in self.layers}
+        return states, {x.name: np.zeros((1, self.size(x.name)), np.uint8) for x in self.layers}
 
-    def _step(self, pixels: Any, trace: bool | str, memory: Memory | None) -> Output:
+    def _step(self, pixels: np.ndarray, trace: bool | str, memory: Memory | None) -> Output:
         """Return the :class:`Output` of a batch of ``pixels``; ``memory`` of the frame before, or None, is brought up
         to date."""
-        import torch
-
         states, before = memory or ({}, {})
-        values, spikes, accumulators = {INPUT: pixels}, dict[str, Any](), dict[str, Any]()
+        values, spikes, accumulators = {INPUT: pixels}, dict[str, np.ndarray](), dict[str, np.ndarray]()
         for layer in self.layers:
             shapes = [self.shapes[source] for source in layer.sources]
-            sources: list[Any] = [
+            sources: list[np.ndarray] = [
                 (before if delay else values)[source] for source, delay in zip(layer.sources, layer.lags, strict=True)
             ]
             if layer.neuron:
                 totals = self._sums(layer, sources)
                 states[layer.name], values[layer.name] = layer.neuron.frame(states.get(layer.name), totals)
                 if trace is True:
-                    accumulators[layer.name] = torch.stack(totals, dim=1) if self.stepwise(layer) else totals[0]
+                    accumulators[layer.name] = np.stack(totals, axis=1) if self.stepwise(layer) else totals[0]
             else:
                 values[layer.name] = layer.synapses[0].join(sources, shapes[0], self.read(layer))
             if trace and not layer.is_readout:
                 spikes[layer.name] = values[layer.name]
         before.update(values)
         scores = values[self.layers[-1].name]
-        # argmax of integers promises no order among equals, so the lowest class is picked explicitly
-        ranked = scores * scores.shape[1] - scores.new_tensor(range(scores.shape[1]))
-        return Output(ranked.argmax(dim=1), scores, spikes, accumulators)
+        return Output(scores.argmax(axis=1).astype(np.int64), scores, spikes, accumulators)  # the lowest of equals
 
-    def _sums(self, layer: Layer, sources: list[Any]) -> list[Any]:
-        """Return the sums of ``layer``, int64 tensors ``(batch, positions * neurons)``: of each step, or one of all its
+    def _sums(self, layer: Layer, sources: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the sums of ``layer``, int64 ``(batch, positions * neurons)``: of each step, or one of all its
         planes."""
         planes, peak = self.read(layer), self.peak(layer)
         seen = [planes.split(x) if self.stepwise(layer) else [planes.numbers(x)] for x in sources]
         shapes = [self.shapes[source] for source in layer.sources]
-        return [
-            sum(s.accumulate(x, shape, peak) for s, x, shape in zip(layer.synapses, now, shapes, strict=True))
-            for now in zip(*seen, strict=True)
-        ]
+        sums = []
+        for now in zip(*seen, strict=True):
+            came = [s.accumulate(x, shape, peak) for s, x, shape in zip(layer.synapses, now, shapes, strict=True)]
+            sums.append(reduce(np.add, came))
+        return sums
 
     @property
     def format_version(self) -> int:

@@ -12,6 +12,8 @@ activations and spikes over time are one thing to windows, streams and memories.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from s2nn_hw.errors import UserError, quoted
 
 RADIX, STEPS = "radix", "steps"
@@ -54,21 +56,19 @@ class Planes:
         return spikes / (values * self.count)
 
     def numbers(self, values: Any) -> Any:
-        """Return what integer tensor or array ``values`` stand for: themselves, or how many of their planes are 1."""
+        """Return what integer array, or tensor, ``values`` stand for: themselves, or how many of their planes are 1."""
         return values if self.radix else sum((values >> plane) & 1 for plane in range(self.count))
 
     def split(self, values: Any) -> list[Any]:
         """Return the spikes of each plane of ``values``, like them, the first plane first."""
         return [(values >> plane) & 1 for plane in reversed(range(self.count))]
 
-    def packed(self, spikes: list[Any]) -> Any:
-        """Return the values, a tensor of the least integer type, of the ``spikes`` of each plane (tensors, 0 or 1)."""
-        import torch
-
-        kind = torch.uint8 if self.count <= 8 else torch.int32
-        whole = spikes[0].to(kind)
+    def packed(self, spikes: list[np.ndarray]) -> np.ndarray:
+        """Return the values, of the least integer type, of the ``spikes`` of each plane (0 or 1)."""
+        kind = np.uint8 if self.count <= 8 else np.int32
+        whole: Any = spikes[0].astype(kind, copy=False)
         for plane in spikes[1:]:
-            whole = (whole << 1) | plane.to(kind)
+            whole = (whole << 1) | plane.astype(kind, copy=False)
         return whole
 
     def __str__(self) -> str:

@@ -88,14 +88,14 @@ class Synapse:
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable sums for inputs ``0 .. peak``."""
         raise NotImplementedError
 
-    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
-        """Return the exact sums, an int64 tensor, batch first, of integer ``inputs`` of ``shape``, ``0 .. peak``."""
+    def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...], peak: int = 1) -> np.ndarray:
+        """Return the exact sums, int64, batch first, of integer ``inputs`` of ``shape``, ``0 .. peak``."""
         raise NotImplementedError
 
     def check_planes(self, planes: Planes) -> None:
         """Raise :class:`UserError` where what has no weights can't join values of ``planes``."""
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+    def join(self, inputs: list[np.ndarray], shape: tuple[int, ...], planes: Planes) -> np.ndarray:
         """Return the values of ``planes``, ``(batch, size)``, of a list of ``(batch, inputs)``, of what has no
         weights."""
         raise NotImplementedError

@@ -23,6 +23,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.planes import Planes
+from s2nn_hw.network.products import convolved, largest, products
 from s2nn_hw.network.synapse import Synapse, check_integer, image_shape, output_size, weight_limit
 
 MAX_KERNEL = 7
@@ -52,19 +53,6 @@ def _bounds(weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the reachable accumulator range per row of ``weights`` when each weight counts ``0 .. most`` times."""
     wide = weights.reshape(len(weights), -1).astype(np.int64)
     return most * wide.clip(max=0).sum(axis=1), most * wide.clip(min=0).sum(axis=1)
-
-
-def _exact(weights: np.ndarray, most: int) -> tuple[Any, Any]:
-    """Return the float type in which sums of ``weights``, each counted ``0 .. most`` times, are exact, and the table.
-
-    Every partial sum is an integer below the mantissa's reach: ``most * sum |W| < 2^24`` takes float32, anything
-    larger float64 (int8 weights and 8-bit pixels stay below 2^53 up to 2^37 inputs).
-    """
-    import torch
-
-    reach = most * int(np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(axis=1).max())
-    kind = torch.float32 if reach < 2**24 else torch.float64
-    return kind, torch.tensor(weights, dtype=kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +97,12 @@ class Dense(Synapse):
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range for inputs ``0 .. peak``."""
         return _bounds(self.weights, peak)
 
-    def accumulate(self, inputs: Any, shape: tuple[int, ...] | None = None, peak: int = 1) -> Any:
+    def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...] | None = None, peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 tensor ``(batch, neurons)``, of integer ``inputs`` ``(batch, inputs)``.
 
         ``shape`` of the input does not matter here.
         """
-        import torch
-
-        kind, table = _exact(self.weights, peak)
-        return (inputs.to(kind) @ table.T).to(torch.int64)
+        return products(inputs, self.weights, peak)
 
     def operations(self, shape: tuple[int, ...]) -> int:
         """Return the synapses of a frame: weights times the positions at which each is used."""
@@ -192,16 +177,10 @@ class Conv2d(Synapse):
         """Return ``(low, high)``, int64 ``(channels,)``: at the border fewer inputs count, so the range holds there."""
         return _bounds(self.weights, peak)
 
-    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
+    def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...], peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 ``(batch, rows * columns * channels)`` in raster order."""
-        import torch
-
-        kind, table = _exact(self.weights, peak)
-        image = inputs.reshape(len(inputs), *image_shape(shape)).permute(0, 3, 1, 2).to(kind)
-        total = torch.nn.functional.conv2d(
-            image, table.permute(0, 3, 1, 2), stride=self.stride, padding=self.padding, groups=self.groups
-        )
-        return total.permute(0, 2, 3, 1).reshape(len(inputs), -1).to(torch.int64)
+        images, how = inputs.reshape(len(inputs), *image_shape(shape)), (self.stride, self.padding, self.groups)
+        return convolved(images, self.weights, peak, *how).reshape(len(inputs), -1)
 
     def operations(self, shape: tuple[int, ...]) -> int:
         """Return the synapses of a frame: weights times the positions at which each is used."""
@@ -264,14 +243,12 @@ class PooledDense(Synapse):
         """Return ``(low, high)``, int64 ``(neurons,)``: every input of a cell may count."""
         return _bounds(self.weights, peak * prod(self.pool))
 
-    def accumulate(self, inputs: Any, shape: tuple[int, ...], peak: int = 1) -> Any:
+    def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...], peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 ``(batch, neurons)``."""
-        import torch
-
         rows, columns = self.cells(shape)
-        kind, table = _exact(self.weights, peak * prod(self.pool))
-        image = inputs.reshape(len(inputs), rows, self.pool[0], columns, self.pool[1], -1).to(kind)
-        return (image.sum(dim=(2, 4)).reshape(len(inputs), -1) @ table.T).to(torch.int64)
+        image = inputs.reshape(len(inputs), rows, self.pool[0], columns, self.pool[1], -1)
+        cells = image.sum(axis=(2, 4), dtype=np.int64).reshape(len(inputs), -1)
+        return products(cells, self.weights, peak * prod(self.pool))
 
     def operations(self, shape: tuple[int, ...]) -> int:
         """Return the synapses of a frame: weights times the places of a cell at which each is used."""
@@ -321,13 +298,10 @@ class MaxPool(Synapse):
                 "spikes that come first, or average pooling"
             )
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+    def join(self, inputs: list[np.ndarray], shape: tuple[int, ...], planes: Planes) -> np.ndarray:
         """Return the largest values, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
-        import torch
-
-        image = inputs[0].reshape(len(inputs[0]), *image_shape(shape)).permute(0, 3, 1, 2).float()
-        pooled = torch.nn.functional.max_pool2d(image, self.size, self.stride, self.padding)
-        return pooled.permute(0, 2, 3, 1).reshape(len(image), -1).to(torch.uint8)
+        images = inputs[0].reshape(len(inputs[0]), *image_shape(shape))
+        return largest(images, self.size, self.stride, self.padding).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)
@@ -345,7 +319,7 @@ class OrPool(MaxPool):
         if planes.radix and planes.count > 1:
             raise UserError(f"orpool takes spikes of steps, not {planes}: take 'maxpool', the largest number")
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+    def join(self, inputs: list[np.ndarray], shape: tuple[int, ...], planes: Planes) -> np.ndarray:
         """Return the spikes, values of ``planes``, of ``inputs``: a list of one ``(batch, inputs)``."""
         pooled = MaxPool(self.size, self.stride, self.padding)
         return planes.packed([pooled.join([plane], shape, Planes()) for plane in planes.split(inputs[0])])
@@ -377,7 +351,7 @@ class Or(Synapse):
         if planes.radix and planes.count > 1:
             raise UserError(f"an OR takes spikes, not {planes}")
 
-    def join(self, inputs: list[Any], shape: tuple[int, ...], planes: Planes) -> Any:
+    def join(self, inputs: list[np.ndarray], shape: tuple[int, ...], planes: Planes) -> np.ndarray:
         """Return the spikes, values of ``planes``, of a list of ``(batch, size)``."""
         result = inputs[0]
         for other in inputs[1:]:

@@ -9,4 +9,4 @@ from s2nn_hw.network.network import Network, Output
 def layer_inputs(network: Network, images: np.ndarray) -> tuple[Output, dict[str, np.ndarray]]:
     """Return ``(output, values)``: the golden output with spikes, and every tensor's values ``(frames, n)`` by name."""
     output = network.forward(images, trace="spikes")
-    return output, {INPUT: network.encode(images)} | {name: s.numpy() for name, s in output.spikes.items()}
+    return output, {INPUT: network.encode(images)} | output.spikes

@@ -99,7 +99,7 @@ def test_top_answers_at_its_pins_like_the_golden_model(tmp_path: Path) -> None:
     assert came.identity == [Packet(Reply.IDENTITY, 5, identity.pack())]
     (cycles,) = (check_result(p, 0) for p in came.good)
     timing = top.accelerator.timing
-    ones = timing.ones({"input": pixels[:1], "hidden": golden.spikes["hidden"][:1].numpy()})
+    ones = timing.ones({"input": pixels[:1], "hidden": golden.spikes["hidden"][:1]})
     assert [cycles] == timing.schedule(ones).cycles.ravel().tolist()
 
     # back to back: every frame has its result, or BUSY as the line back is the slower one

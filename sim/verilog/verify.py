@@ -62,8 +62,8 @@ def expect(design: Design, images: np.ndarray, *, length: int = 1) -> Expected:
             fired[stage.name] = counts.sum(axis=1, dtype=np.int64)
     return Expected(
         values[INPUT],
-        output.classes.numpy(),
-        output.scores.numpy(),
+        output.classes,
+        output.scores,
         schedule.cycles.reshape(-1),
         spikes,
         {name: network.planes[name] for name in spikes},

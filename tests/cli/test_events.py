@@ -29,7 +29,7 @@ def test_golden_inspect_plan_and_report(place, command):
     code, _, err = command("golden", "net.s2nn", "--images", "x.npy", "-o", "g.npz")
     assert code == 0, err
     with np.load("g.npz") as arrays:
-        assert (arrays["scores"] == golden.scores.numpy()).all()
+        assert (arrays["scores"] == golden.scores).all()
     code, out, err = command("inspect", "net.s2nn")
     assert code == 0, err
     assert f"4 x 4 x 2 events in {steps} steps" in out

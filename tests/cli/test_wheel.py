@@ -55,7 +55,7 @@ def place(wheel, tmp_path_factory):
     network = random_network((20, 9, 3), input_bits=2, name="tiny")
     save(network, work / "tiny.s2nn")
     np.save(work / "x.npy", random_images(network, 6))
-    np.save(work / "y.npy", network.forward(random_images(network, 6)).classes.numpy())
+    np.save(work / "y.npy", network.forward(random_images(network, 6)).classes)
     return folder / "venv" / "bin" / "python", work
 
 

@@ -31,11 +31,9 @@ class Refractory(Neuron):
 
     def start(self, shape: tuple[int, ...]) -> Any:
         """Return no spikes."""
-        import torch
+        return np.zeros(shape, np.uint8)
 
-        return torch.zeros(shape, dtype=torch.uint8)
-
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return the spikes, as state and as what leaves."""
         _, spikes = Fire(self.thresholds).step(None, sums)
         spikes = spikes & (1 - state)

@@ -27,7 +27,6 @@ def rig(seed=0, channels=None, per_beat=5):
     design = SimpleNamespace(network=network, pixels_per_beat=per_beat, pixels_per_group=channels or 12, score_width=12)
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     images = np.random.default_rng(seed).integers(0, 256, (40, *network.input.shape)).astype(np.uint8)
-    network.forward(images)  # the first call imports torch, which can take longer than the host's patience
     return network, DeviceModel(identity, network, cycles=17), images
 
 

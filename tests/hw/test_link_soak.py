@@ -40,8 +40,8 @@ def classify(model, network, images, *, there=perfect, back=perfect, **options):
     with Device(line, network, **options) as device:
         answers = device.classify(images, limit=limit)
     assert line.closed
-    assert (answers.scores == model.golden.scores.numpy()[: len(images)]).all()
-    assert (answers.classes == model.golden.classes.numpy()[: len(images)]).all()
+    assert (answers.scores == model.golden.scores[: len(images)]).all()
+    assert (answers.classes == model.golden.classes[: len(images)]).all()
     return line, answers
 
 

@@ -5,7 +5,6 @@ The identities I1 to I6 say which networks of spikes over time are one pass of n
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,8 +32,8 @@ def one(value):
 
 def counts(neuron, sums):
     """Return the numbers that ``neuron`` gives for ``sums``, a list, one sample each: what its planes stand for."""
-    _, values = neuron.frame(None, [torch.tensor(sums)[:, None]])
-    return neuron.planes.numbers(values[:, 0].to(torch.int64)).tolist()
+    _, values = neuron.frame(None, [np.array(sums)[:, None]])
+    return neuron.planes.numbers(values[:, 0]).tolist()
 
 
 def clip_floor(total, theta, most):
@@ -81,9 +80,9 @@ def test_i5_falling_threshold(total, theta, steps):
 def test_i6_impulse(sums, theta, steps):
     neuron = Integrate(one(theta), one(theta), one(0), one(0), steps)
     shape = (len(sums), 1)
-    current = [torch.tensor(sums)[:, None], *[torch.zeros(shape, dtype=torch.int64)] * (steps - 1)]
+    current = [np.array(sums)[:, None], *[np.zeros(shape, np.int64)] * (steps - 1)]
     _, values = neuron.frame(None, current)
-    got = neuron.planes.numbers(values[:, 0].to(torch.int64)).tolist()
+    got = neuron.planes.numbers(values[:, 0]).tolist()
     assert got == [clip_floor(z, theta, steps) for z in sums]
 
 
@@ -131,7 +130,7 @@ def test_actions_are_the_golden_step(data):
         neuron = Quantized(one(draw(THETA)), one(draw(number)), steps, code, fraction)
     frames = draw(st.integers(1, 8))
     sums = [[draw(number) for _ in range(frames)] for _ in range(1 if direct else steps)]
-    _, values = neuron.frame(None, [torch.tensor(each)[:, None] for each in sums])
+    _, values = neuron.frame(None, [np.array(each)[:, None] for each in sums])
     planes = Planes() if direct else Planes(steps, STEPS)
     assert values[:, 0].tolist() == acted(neuron, planes, sums)
 

@@ -163,6 +163,6 @@ def test_thresholds_of_single_features_train_and_convert(tmp_path, monkeypatch):
     out = network.forward(events, trace="spikes")
     with torch.no_grad():
         scores, trace = checkpoint.model.trace(encode(torch.tensor(events), 8))
-    assert all(np.array_equal(np.asarray(out.spikes[name]), spikes.numpy()) for name, spikes in trace.items())
-    assert np.array_equal(out.classes.numpy(), scores.argmax(dim=1).numpy())
-    assert (out.classes.numpy() == labels).mean() > 0.65
+    assert all(np.array_equal(out.spikes[name], spikes.numpy()) for name, spikes in trace.items())
+    assert np.array_equal(out.classes, scores.argmax(dim=1).numpy())
+    assert (out.classes == labels).mean() > 0.65

@@ -231,8 +231,8 @@ def test_the_integer_network_has_the_float_network_s_spikes(trained):
     with torch.no_grad():
         scores, trace = checkpoint.model.trace(encode(torch.tensor(images), 1))
     for name, spikes in trace.items():
-        assert np.array_equal(np.asarray(out.spikes[name]), spikes.numpy())
-    assert np.array_equal(out.classes.numpy(), scores.argmax(dim=1).numpy())
+        assert np.array_equal(out.spikes[name], spikes.numpy())
+    assert np.array_equal(out.classes, scores.argmax(dim=1).numpy())
     first, second, readout = (layer.synapses[0].weights for layer in network.layers)
     assert (np.count_nonzero(first, axis=1) <= 6).all()
     assert (np.count_nonzero(second, axis=1) <= 5).all()

@@ -48,7 +48,7 @@ def test_spikes_are_counted_not_values():
     expected = expect(Design(network, default_plan(network, "xc7")), events)
     counts = spikes_by_layer(expected, 3)
     spikes = network.forward(events[:3], trace="spikes").spikes
-    assert counts == {name: int(np.bitwise_count(spikes[name].numpy()).sum()) for name in ("conv", "hidden")}
+    assert counts == {name: int(np.bitwise_count(spikes[name]).sum()) for name in ("conv", "hidden")}
 
 
 def test_numbers_of_eight_bits_all_ones_are_spikes():

@@ -59,7 +59,7 @@ def soak(model, network, images, kinds, rate, seed):
     line = LossyLine(model, there=there, back=back)
     with Device(line, network) as device:
         answers = device.classify(images, limit=None if len(kinds) == 1 else 1e6)
-    classes, scores = model.golden.classes.numpy(), model.golden.scores.numpy()
+    classes, scores = model.golden.classes, model.golden.scores
     wrong = (answers.classes != classes) | (answers.scores != scores).any(axis=1)
     return int(wrong.sum()), line.time, answers.repeats, there.count + back.count
 

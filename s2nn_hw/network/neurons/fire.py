@@ -17,7 +17,7 @@ from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
-from s2nn_hw.network.neurons.tables import checked_table
+from s2nn_hw.network.neurons.tables import checked_table, per_channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,9 @@ class Fire(Neuron):
         """Nothing else leaves."""
         return True
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return no state and spikes, uint8, of int64 ``sums`` ``(batch, positions * neurons)``."""
-        import torch
-
-        positions = sums.reshape(len(sums), -1, self.size)
-        spikes = positions >= torch.tensor(self.thresholds, dtype=torch.int64)
-        return None, spikes.reshape(sums.shape).to(torch.uint8)
+        return None, (sums >= per_channel(self.thresholds, sums.shape)).view(np.uint8)
 
     def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what the circuit adds to accumulators in ``low .. high``, int64 ``(neurons,)``: ``-T``.

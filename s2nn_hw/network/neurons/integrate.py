@@ -85,18 +85,18 @@ class Integrate(Neuron):
 
     def start(self, shape: tuple[int, ...]) -> Any:
         """Return the membranes before the first step, int64 ``(batch, positions * neurons)``."""
-        return per_channel(self.starts, shape).clone()
+        return per_channel(self.starts, shape)
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return membranes and spikes, uint8, of one step with int64 ``sums`` ``(batch, positions * neurons)``."""
         membrane = self._leaked(state) + (sums << self.fraction) + per_channel(self.biases, sums.shape)
         spikes = membrane >= per_channel(self.thresholds, sums.shape)
         resets = per_channel(self.resets, sums.shape)
         after = resets if self.reset == "hard" else membrane - resets
-        return after.where(spikes, membrane), spikes.byte()
+        return np.where(spikes, after, membrane), spikes.view(np.uint8)
 
-    def _leaked(self, membrane: Any) -> Any:
-        """Return ``L(m)``, of an array or a tensor."""
+    def _leaked(self, membrane: np.ndarray) -> np.ndarray:
+        """Return ``L(m)``."""
         return membrane - (membrane >> self.leak) if self.leak else membrane
 
     def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ class LeakyReadout(Neuron):
         """Return the membranes before the first step: 0."""
         return per_channel(0 * self.bias, shape)
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return membranes, also as scores, int64 ``(batch, classes)``, of one step."""
         membrane = state - (state >> self.leak) + (sums << self.fraction) + per_channel(self.bias, sums.shape)
         return membrane, membrane

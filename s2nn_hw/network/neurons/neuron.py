@@ -102,17 +102,17 @@ class Neuron:
         """Return the state before the first step, for sums of ``shape`` ``(batch, positions * neurons)``."""
         return None
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return the next state and spikes uint8, or scores int64, of int64 ``sums`` ``(batch, positions * neurons)``.
 
         The batch is 1 of ``stateful`` neurons.
         """
         raise NotImplementedError
 
-    def frame(self, state: Any, sums: list[Any]) -> tuple[Any, Any]:
+    def frame(self, state: Any, sums: list[np.ndarray]) -> tuple[Any, np.ndarray]:
         """Return the state after a frame and what leaves, values of :attr:`planes` or scores.
 
-        ``sums``: one tensor, or one a step.
+        ``sums``: one array, or one a step.
         """
         if not self.stateful:
             state = self.start(sums[0].shape)

@@ -87,13 +87,13 @@ class Quantized(Neuron):
         """Return the number of the step and the membranes, int64 ``(batch, positions * neurons)``."""
         return 0, per_channel(self.starts, shape)
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return number and membranes, and spikes, uint8, of one step with ``sums`` (0 but in the first)."""
         number, membrane = state
         threshold = per_channel(self.levels()[number], sums.shape)
         membrane = membrane + (sums << self.fraction)
         spikes = membrane >= threshold
-        return (number + 1, (membrane - threshold).where(spikes, membrane)), spikes.byte()
+        return (number + 1, np.where(spikes, membrane - threshold, membrane)), spikes.view(np.uint8)
 
     def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what accumulators start from: v less the first threshold."""

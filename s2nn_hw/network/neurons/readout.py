@@ -36,11 +36,9 @@ class Readout(Neuron):
         """Nothing else leaves."""
         return True
 
-    def step(self, state: Any, sums: Any) -> tuple[Any, Any]:
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return no state and scores, int64 ``(batch, classes)``, of int64 ``sums`` ``(batch, classes)``."""
-        import torch
-
-        return None, sums + torch.tensor(self.bias, dtype=torch.int64)
+        return None, sums + self.bias.astype(np.int64)
 
     def offsets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return what the circuit adds to the accumulators, int64 ``(classes,)``: the bias."""

@@ -38,9 +38,7 @@ def checked_scale(fraction: Any) -> None:
     check_integer("fraction", fraction, 0, MAX_FRACTION)
 
 
-def per_channel(table: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """Return ``table`` as an int64 tensor of ``shape`` ``(batch, positions * neurons)``, channels innermost."""
-    import torch
-
+def per_channel(table: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return ``table``, int64, read-only, of ``shape`` ``(batch, positions * neurons)``, channels innermost."""
     batch, size = shape
-    return torch.tensor(table, dtype=torch.int64).repeat(size // len(table)).expand(batch, size)
+    return np.broadcast_to(np.tile(table.astype(np.int64), size // len(table)), (batch, size))
