@@ -60,6 +60,11 @@ def explore(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the trials that are in the folder.")] = False,
 ) -> None:
     """Search the designs of a network or recipe; the help is the decorator's."""
+    from s2nn_hw.extras import require
+
+    require("explore")
+    if ray:
+        require("ray")
     from s2nn_hw.cli.exploration import Options, explore_designs
 
     options = Options(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2nn_hw.cli.training import images_words, parse_bits
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.extras import require
 from s2nn_hw.files import checked_place, write_bytes, write_json, write_text
 from s2nn_hw.quantize.recipe import load_recipe
 from s2nn_hw.quantize.settings import Conversion, limits
@@ -36,6 +37,9 @@ class Wanted:
 
 def convert_network(source: Path, wanted: Wanted) -> None:
     """Convert the recipe or checkpoint ``source``; say and write what is ``wanted``."""
+    require("train")
+    if wanted.curve:
+        require("report")
     counts = _checked(wanted)
     console = terminal(stderr=wanted.as_json)
     job, options = _job(source, wanted, console)

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from s2nn_hw.errors import ProofError, UserError, one_line
+from s2nn_hw.extras import told
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 BROKEN_PIPE = 141  # what a shell makes of a writer whose reader has gone
@@ -25,7 +26,8 @@ def status_of(app: typer.Typer) -> int:
         if hasattr(stream, "reconfigure"):  # there may be names that the terminal's encoding does not have
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(prog_name="s2nn-hw", standalone_mode=False)
+        with told():
+            status = app(prog_name="s2nn-hw", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
         sys.stdout.flush()

@@ -1,10 +1,9 @@
 """What ``s2nn-hw plan`` does: a network, a board and a target in, a plan, a table and figures out."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
@@ -14,12 +13,10 @@ from s2nn_hw.hw.board.clocking import hertz
 from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
-from s2nn_hw.plan.figures import PlanFigures, figures
-from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
+from s2nn_hw.plan.asked import Asked, planned
+from s2nn_hw.plan.figures import PlanFigures
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
-
-MOST_FPS = 1e12
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,15 @@ def plan_network(path: Path, options: Options) -> None:
 
     :class:`UserError` if the target is out of reach: it names what limits and the best that is reachable.
     """
-    output, target = options.output, options.target_fps
+    output = options.output
     if output is not None and output.suffix != ".json":
         raise UserError(f"output {output} must end in .json")
     network, board = load(path), board_facts(find_board(options.board))
-    clock = board.clock_mhz if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
-    if target is not None and not 0 < target <= MOST_FPS:
-        raise UserError(f"target must be positive, and {MOST_FPS:,.0f} frames/s at most, not {target:g}")
+    clock = None if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
+    asked = Asked(options.target_fps, clock, options.unroll)
     images, _, source = frames_for(path, options.images)
     with working(f"planning {network.name} for {board.title}"):
-        found = find_plan(network, board, clock, target, options.unroll, typical(network, images[:SAMPLE]))
-    made = figures(network, board, clock, found, target, source)
-    note = {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": made.to_json()}
-    plan = Plan(found.plan.layers, note)
+        plan, made = planned(network, board, images, replace(asked, source=source))
     if output is not None:
         plan.save(output)
     if options.as_json:

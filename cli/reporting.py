@@ -15,6 +15,7 @@ from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
+from s2nn_hw.extras import require
 from s2nn_hw.family import GENERAL
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import write_json
@@ -35,7 +36,6 @@ from s2nn_hw.report.reproduce import Given, commands
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
 from s2nn_hw.report.show.overview_tables import print_overview
-from s2nn_hw.report.show.page import write_page
 from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
@@ -116,6 +116,8 @@ def report_network(source: Path, options: Options) -> None:
     """Print the report of ``source``, a network's file or the folder of a finished build, and write it."""
     if options.output is not None and options.output.suffix != ".json":
         raise UserError(f"output {options.output} must end in .json")
+    if options.html:
+        require("report")
     path, build = _source(source, options.build)
     setting = _setting(path, options.board, build, options.plan)
     target = _target(setting, options)
@@ -128,6 +130,8 @@ def report_network(source: Path, options: Options) -> None:
         write_json(target, data)
         written.append(f"report: {target}")
         if options.html:
+            from s2nn_hw.report.show.page import write_page
+
             page = target.with_suffix(".html")
             write_page(data, page, literature=load_literature())
             written.append(f"page: {page}")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.extras import require
 from s2nn_hw.files import checked_place, write_json
 from s2nn_hw.network.store import save
 from s2nn_hw.quantize.recipe import load_recipe
@@ -13,6 +14,7 @@ from s2nn_hw.terminal import next_step, terminal
 
 def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None = None, fresh: bool = False) -> None:
     """Train the recipe at ``path`` into ``folder`` (default ``runs/NAME``) and say what came out."""
+    require("train")
     from s2nn_hw.quantize.train import train
     from s2nn_hw.quantize.training_state import read_tested
 
@@ -53,6 +55,7 @@ def quantize_checkpoint(
 
     ``check``: two ``.npy`` files, images and what the owner's model gave for them.
     """
+    require("train")
     from s2nn_hw.quantize.check import read_check
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
     from s2nn_hw.quantize.summary import quantize, show

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.extras import install
 
 IDLE_SECONDS = 0.5
 RETRIES = 3  # of a job whose worker was lost
@@ -122,7 +123,7 @@ def _begin() -> None:
     """Set a local worker up: Ctrl-C is the parent's affair, being ended ends tools that run, one core is enough."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # read when torch and numba are imported, later
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # read when numpy, torch and numba are, later
 
 
 @lru_cache(maxsize=64)
@@ -148,7 +149,7 @@ class RayWorkers:
         try:
             import ray
         except ImportError:
-            raise UserError("--ray needs Ray; pip install 's2nn-hw[ray]'") from None
+            raise UserError(f"--ray needs Ray; {install('ray')}") from None
         if self.address != "auto" and not _is_address(self.address):
             raise UserError(f"--ray must be auto or host:port, not {self.address!r}")
         _probe(self.address)

@@ -155,8 +155,8 @@ def _fire(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibration |
         xs = [seen(x) for x in inputs]
         parts = [product(s.connection, x, w.to(x.dtype)) for s, x, w in zip(layer.tables, xs, levels, strict=True)]
         sums = raster(added([part.round() for part in parts])).to(torch.int64)
-        steps = list(sums.unflatten(0, (neuron.step_count, -1))) if split else [sums]
-        return image(neuron.frame(None, steps)[1], shape)
+        steps = sums.unflatten(0, (neuron.step_count, -1)) if split else sums[None]
+        return image(torch.from_numpy(neuron.frame(None, list(steps.numpy()))[1]), shape)
 
     return Layer(layer.name, _tables(layer, levels, bits), neuron, layer.sources), after
 

@@ -9,12 +9,14 @@ from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS
 from s2nn_hw.quantize.data.sets import SETS
-from s2nn_hw.quantize.neuron import SURROGATES
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 NEURONS = ("fire", "quantized", "integrate")
 LIMITS = "limits"  # key of a field's metadata
 LARGEST = sys.float_info.max
+
+# the surrogate gradients of quantize/neuron.py, which reads torch; recipes are read without
+SURROGATES = ("s2nn", "sigmoid", "atan", "rectangular", "triangular", "straight_through")
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class Neuron:
     share of the epochs from which on training sees thresholds and biases as those tables have them.
     """
 
-    surrogate: str = _within("s2nn", choices=tuple(SURROGATES))
+    surrogate: str = _within("s2nn", choices=SURROGATES)
     alpha: float | None = _within(None, 1e-3, 1e3)
     beta: float = _within(1.0, 1e-3, 1e3)
     threshold: float = _within(1.0, -1e3, 1e3)

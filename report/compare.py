@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,21 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.extras import require
 from s2nn_hw.files import write_text
 from s2nn_hw.report.literature import System
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.schema import read_report
 from s2nn_hw.report.show import summary, words
-from s2nn_hw.report.show.charts.pareto import Plot, beside, drawn
 from s2nn_hw.report.show.literature_rows import point
-from s2nn_hw.report.show.page import render
 from s2nn_hw.terminal import next_step, terminal
 
-PLOTS = (
-    Plot.of("luts", "latency_us", "Latency against LUTs"),
-    Plot.of("luts", "frames_per_second", "Frames/s against LUTs"),
-    Plot.of("energy_uj", "frames_per_second", "Frames/s against energy"),
-)
+if TYPE_CHECKING:
+    from s2nn_hw.report.show.charts.pareto import Plot
+
 MOST = 64  # reports at once
 Read = Callable[[Json], Json | None]  # from a report to a quantity of it
 
@@ -48,6 +46,8 @@ def compare_reports(
         raise UserError(f"compare wants 2 to {MOST} reports, not {len(files)}; write them with s2nn-hw report")
     if html is not None and Path(html).suffix not in (".html", ".htm"):
         raise UserError(f"output {html} must end in .html")
+    if html is not None:
+        require("report")
     reports = [read_report(path) for path in files]
     names = titles(reports, files)
     data = compare(reports, names)
@@ -285,12 +285,26 @@ class PageRow:
         )
 
 
+def plots() -> "tuple[Plot, ...]":
+    """Return the plots of the page."""
+    from s2nn_hw.report.show.charts.pareto import Plot
+
+    return (
+        Plot.of("luts", "latency_us", "Latency against LUTs"),
+        Plot.of("luts", "frames_per_second", "Frames/s against LUTs"),
+        Plot.of("energy_uj", "frames_per_second", "Frames/s against energy"),
+    )
+
+
 def render_page(reports: Sequence[Json], names: Sequence[str], literature: Sequence[System] = ()) -> str:
     """Return the page of the comparison as HTML text."""
+    from s2nn_hw.report.show.charts.pareto import beside, drawn
+    from s2nn_hw.report.show.page import render
+
     data, ours = compare(reports, names), named_points(reports, names)
     boards = Counter(report["board"] for report in data["reports"])
     note = "" if len(boards) < 2 else " The reports are of several boards."
-    figures = beside(ours, literature) | drawn(ours, literature, [replace(plot, note=note) for plot in PLOTS])
+    figures = beside(ours, literature) | drawn(ours, literature, [replace(plot, note=note) for plot in plots()])
     return render(
         "compare.html",
         figures,

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_text
-from s2nn_hw.report.compare import PLOTS, named_points, titles
+from s2nn_hw.report.compare import named_points, plots, titles
 from s2nn_hw.report.literature import System, load_literature
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.schema import read_report
@@ -155,7 +155,7 @@ class _Known:
 def compare_figures(reports: Sequence[Json], names: Sequence[str], literature: Sequence[System]) -> dict[str, Figure]:
     """Return the figures of all reports together, by name."""
     ours = named_points(reports, names)
-    return beside(ours, literature, ROOM) | drawn(ours, literature, PLOTS, ROOM)
+    return beside(ours, literature, ROOM) | drawn(ours, literature, plots(), ROOM)
 
 
 def overview_table(reports: Sequence[Json]) -> str:

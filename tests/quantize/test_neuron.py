@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.quantize import settings
 from s2nn_hw.quantize.neuron import SURROGATES, Neuron, Surrogate
 
 X = torch.linspace(-6, 6, 2401, dtype=torch.float64)  # holds 0 and -1 exactly enough to hit both branches
@@ -13,6 +14,10 @@ def gradient(surrogate, x):
     x = x.clone().requires_grad_()
     surrogate(x).sum().backward()
     return x.grad
+
+
+def test_recipes_know_all_surrogates():
+    assert tuple(SURROGATES) == settings.SURROGATES
 
 
 @pytest.mark.parametrize("name", SURROGATES)
