@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import adders, cycles, generate, golden, page, paths, planes, simulation, statistics, unrolled
+from benchmarks import adders, cycles, generate, golden, imports, page, paths, planes, simulation, statistics, unrolled
 from benchmarks.frame import Benchmark, Setting, find_images, publish
 from benchmarks.growth import Growth, References
 from benchmarks.synthesis import Estimates, Lanes
@@ -22,6 +22,7 @@ from s2nn_hw.network.store import load
 
 IMAGES = 10_000
 BENCHMARKS: dict[str, Benchmark] = {
+    "imports": imports,
     "golden": golden,
     "generate": generate,
     "cycles": cycles,
