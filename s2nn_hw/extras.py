@@ -14,6 +14,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "report": ("altair", "vl_convert"),
     "train": ("torch", "pooch", "PIL"),
     "explore": ("optuna", "sqlalchemy", "torch", "pooch", "PIL", "altair", "vl_convert"),
+    "table": ("pyarrow",),
     "ray": ("ray",),
 }
 BROUGHT = {"cocotb_tools": "cocotb", "requests": "pooch"}  # by what is named above

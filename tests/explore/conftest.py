@@ -13,7 +13,7 @@ def place(tmp_path, monkeypatch):
     save(network, tmp_path / "tiny.s2nn")
     images = random_images(network, 40)
     np.save(tmp_path / "x.npy", images)
-    np.save(tmp_path / "y.npy", network.forward(images).classes.numpy().astype(np.uint8))
+    np.save(tmp_path / "y.npy", network.forward(images).classes.astype(np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -131,7 +131,7 @@ def test_the_file(tmp_path, missing):
     assert other.digest != network.digest
     read = outsider.read((tmp_path / "a.s2nn").read_bytes())
     raw = random_frames(network, 10)
-    assert (outsider_scores.scores(read, raw)[0] == np.asarray(network.forward(raw).scores)).all()
+    assert (outsider_scores.scores(read, raw)[0] == network.forward(raw).scores).all()
 
 
 def test_interface_and_vectors_have_the_scaling(tmp_path):

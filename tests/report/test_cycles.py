@@ -96,7 +96,7 @@ def test_layer_rows_count_ones_and_additions():
     rows = rows_of(network, images, sequence=7)
     pixels = network.encode(images)
     ones = sum((pixels >> b & 1).sum() for b in range(4)) / 7
-    spikes = network.forward(images, trace=True).spikes["layer0"].numpy().sum() / 7
+    spikes = network.forward(images, trace=True).spikes["layer0"].sum() / 7
     assert [row.work.active_inputs for row in rows] == pytest.approx([ones, spikes], abs=1e-3)
     assert [row.work.synaptic_operations for row in rows] == pytest.approx([ones * 9, spikes * 4], abs=0.1)
     for row in rows:

@@ -26,7 +26,7 @@ def folder(tmp_path, network):
     save(network, tmp_path / "net.s2nn")
     images = random_images(network, 5)
     np.save(tmp_path / "x.npy", images)
-    np.save(tmp_path / "y.npy", network.forward(images).classes.numpy())
+    np.save(tmp_path / "y.npy", network.forward(images).classes)
     build = tmp_path / "build" / f"{network.name}-ulx3s-0123456789ab"
     build.mkdir(parents=True)
     (build / "build.json").write_text(json.dumps(build_record(network)))
