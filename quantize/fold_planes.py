@@ -10,6 +10,9 @@ What the batch norm gives is ``u = g a + c`` of the integer sum ``a``, ``g >= 0`
 each rounded to the nearest integer. Where ``g`` is 0, or so small that the sum can hardly change what leaves, ``g`` is
 taken as large as makes of all that the sum can be a ``2^-10`` of theta; v and b are no further out than what
 all sums make of them the same spikes.
+
+Where only what is above theta spikes, theta is the next integer. With leak it must be a multiple, so m is kept one less
+than it is: ``L(m - 1) = L(m)`` where m is a multiple of ``2^k``; b and v are one less, and a hard reset is to -1.
 """
 
 import numpy as np
@@ -72,21 +75,34 @@ def _integrate(
 ) -> Integrate:
     """Return the neurons, as :func:`_quantized`; ``whole``: the threshold."""
     step, soft = 1 << neuron.leak, neuron.reset == "soft"
-    resets = np.maximum(np.rint(whole / step), 1) * step
-    nearest = (lambda x: np.floor(x) + 1) if neuron.strict else np.rint
-    thetas = np.maximum(nearest(neuron.level * whole / step), 1) * step
+    level = _settled(neuron.level * whole)
+    resets = np.maximum(np.rint(_settled(whole) / step), 1) * step
+    below = 1 if neuron.strict and neuron.leak else 0
+    thetas = np.floor(level) + 1 if neuron.strict and not neuron.leak else _nearest(level / step) * step
+    thetas = np.maximum(thetas, step)
     far = (neuron.planes.count + 1) * (resets + thetas)
     biases = np.clip(np.rint(bias), -high - far, far - low)
     return Integrate(
         _table(thetas),
-        _table(resets if soft else 0 * resets),
-        _table(biases),
-        _table(np.rint(neuron.start * whole)),
+        _table(resets if soft else 0 * resets - below),
+        _table(biases - below),
+        _table(np.rint(neuron.start * whole) - below),
         neuron.planes.count,
         neuron.leak,
         fraction,
         neuron.reset,
     )
+
+
+def _settled(values: np.ndarray) -> np.ndarray:
+    """Return ``values``, those integers that floats are within an error of their last digits of."""
+    whole = np.rint(values)
+    return np.where(np.abs(values - whole) <= 1e-12 * np.abs(values), whole, values)
+
+
+def _nearest(values: np.ndarray) -> np.ndarray:
+    """Return the nearest integers, the upper one of two that are as near: what an integer must reach to reach that."""
+    return np.floor(values + 0.5)
 
 
 def _table(values: np.ndarray) -> np.ndarray:

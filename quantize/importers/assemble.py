@@ -13,7 +13,7 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
-from s2nn_hw.network.planes import MAX_RADIX, MAX_STEPS, STEPS, Planes
+from s2nn_hw.network.planes import MAX_RADIX, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.synapses import MaxPool, OrPool, weight_limit
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import (
@@ -74,7 +74,8 @@ def assemble(foreign: Foreign, classes: tuple[str, ...] | None = None, *, bits: 
     entering, work = foreign.entering, _Work(bits)
     image = entering.shape
     step, offset = (np.atleast_1d(np.asarray(n, np.float64)) for n in (entering.step, entering.offset))
-    work.values[ENTERING] = Given(INPUT, image, step, offset)
+    given_in = Input(ours(image), entering.bits, STEPS if entering.events else RADIX)
+    work.values[ENTERING], work.planes[INPUT] = Given(INPUT, image, step, offset), given_in.planes
     for operation in foreign.operations:
         try:
             work.values[operation.name] = _value(work, operation)
@@ -82,9 +83,7 @@ def assemble(foreign: Foreign, classes: tuple[str, ...] | None = None, *, bits: 
             raise UserError(f"{operation.where}: {error}") from None
     _finish(work, foreign.output)
     names = classes or tuple(map(str, range(work.layers[-1].tables[0].neurons)))
-    graph = FloatGraph(
-        foreign.name, Input(ours(image), entering.bits), _read(work.layers), names, {"source": dict(foreign.source)}
-    )
+    graph = FloatGraph(foreign.name, given_in, _read(work.layers), names, {"source": dict(foreign.source)})
     kept = {layer.name for layer in graph.layers} | {INPUT}
     given = {n: v for n, v in work.values.items() if isinstance(v, Given) and v.name in kept}
     return Assembled(graph, given, tuple(work.notes))
@@ -200,6 +199,8 @@ def _fired(work: _Work, operation: Operation, what: object, total: Total) -> Giv
     terms, scale, given_up = united(total.terms)
     if isinstance(neuron, FloatQuantized | FloatIntegrate) and scale is not None:
         neuron = replace(neuron, finest=_finest(neuron.planes.peak))
+    if isinstance(neuron, FloatIntegrate) and neuron.fraction is None and scale is not None:
+        neuron = replace(neuron, fraction=exact_fraction(neuron, scale))
     name = _name(work, total.label or operation.name)
     if given_up:
         work.notes.append(f"{operation.where}: integer weights of different scales are added, so they are rounded anew")
@@ -273,9 +274,24 @@ def _integrate(what: IntegrateFire, gain: np.ndarray, shift: np.ndarray) -> Firi
         what.reset,
         what.start * what.threshold / taken,
         what.threshold / taken,
-        None,
+        what.fraction,
         strict=what.strict,
     )
+
+
+def exact_fraction(neuron: FloatIntegrate, scale: np.ndarray) -> int | None:
+    """Return the least bits below a weight with which the integer tables of ``neuron`` are exact, and, as far as there
+    are so many, what leaks from its membrane in all steps; None where no bits make the tables exact."""
+    slope = np.abs(neuron.norm.gamma) * scale
+    slope = np.where(slope > 0, slope, 1.0)
+    unit = neuron.threshold / slope
+    whole = np.concatenate([unit, unit * neuron.level, unit * neuron.start, neuron.norm.beta / slope])
+    leaks = neuron.planes.count - (1 if neuron.start == 0 else 0)
+    for fraction in range(MAX_FRACTION + 1):
+        units = whole * 2**fraction
+        if (np.abs(units - np.rint(units)) <= CLOSE * np.maximum(np.abs(units), 1e-3)).all():
+            return min(MAX_FRACTION, fraction + neuron.leak * leaks)
+    return None
 
 
 def _finish(work: _Work, output: str) -> None:
@@ -327,7 +343,9 @@ def _over_steps(work: _Work, source: str) -> bool:
     by_name = {layer.name: layer for layer in work.layers}
     while source in by_name and by_name[source].neuron is None:
         source = by_name[source].sources[0]
-    return source in by_name and isinstance(by_name[source].neuron, FloatIntegrate)
+    if source == INPUT:
+        return not work.planes[INPUT].radix
+    return isinstance(by_name[source].neuron, FloatIntegrate)
 
 
 def _readout_tables(work: _Work, value: Total) -> tuple[tuple[Term, ...], np.ndarray | None]:

@@ -120,9 +120,11 @@ def _converted(graph: FloatGraph, pixels: np.ndarray, wanted: Wanted, console: C
 def encoded(inputs: np.ndarray, entering: Entering) -> np.ndarray:
     """Return the integers, int32 ``(count, pixels)`` in raster order, of ``inputs`` ``(count, *shape)`` of the owner's.
 
-    They are the nearest ones, ties to even, cut at the ends; float64.
+    They are the nearest ones, ties to even, cut at the ends; float64. Of events uint8 ``(count, steps, pixels)``.
     """
     inputs = np.asarray(inputs)
+    if entering.events:
+        return _events(inputs, entering)
     if inputs.shape[1:] != entering.shape or not len(inputs):
         raise UserError(f"inputs must have shape (count, {', '.join(map(str, entering.shape))}), not {inputs.shape}")
     if not np.isfinite(inputs).all():
@@ -133,11 +135,24 @@ def encoded(inputs: np.ndarray, entering: Entering) -> np.ndarray:
     return (flat if flat.ndim == 2 else flat.transpose(0, 2, 3, 1)).reshape(len(flat), -1)
 
 
+def _events(inputs: np.ndarray, entering: Entering) -> np.ndarray:
+    """Return events ``(count, steps, *shape)`` of 0 and 1 as uint8 ``(count, steps, pixels)``."""
+    wanted = (entering.bits, *entering.shape)
+    if inputs.shape[1:] != wanted or not len(inputs):
+        raise UserError(f"events must have shape (count, {', '.join(map(str, wanted))}), not {inputs.shape}")
+    if not np.isin(inputs, (0, 1)).all():
+        raise UserError("events must be 0 or 1 in each step")
+    whole = inputs.astype(np.uint8)
+    return (np.moveaxis(whole, 2, -1) if len(entering.shape) == 3 else whole).reshape(*whole.shape[:2], -1)
+
+
 def decoded(pixels: np.ndarray, entering: Entering) -> np.ndarray:
-    """Return what integers ``(count, pixels)`` stand for, float64 ``(count, *shape)`` in the owner's order."""
+    """Return what integers ``(count, pixels)`` stand for, float64 ``(count, *shape)`` in the owner's order; of events
+    ``(count, steps, pixels)`` ``(count, steps, *shape)``."""
     shape = entering.shape
     if len(shape) == 3:
-        pixels = pixels.reshape(len(pixels), *shape[1:], shape[0]).transpose(0, 3, 1, 2)
+        lead = pixels.shape[:-1]
+        pixels = np.moveaxis(pixels.reshape(*lead, *shape[1:], shape[0]), -1, len(lead))
     return pixels * _lined(entering.step, entering) + _lined(entering.offset, entering)
 
 
@@ -148,7 +163,7 @@ def _lined(numbers: np.ndarray, entering: Entering) -> np.ndarray:
 
 def as_images(pixels: np.ndarray, entering: Entering) -> np.ndarray:
     """Return integers ``(count, pixels)`` as the images of which a network's ``encode`` makes them again."""
-    if entering.signed or entering.bits > 8:
+    if entering.signed or entering.events or entering.bits > 8:
         return pixels
     return (pixels << (8 - entering.bits)).astype(np.uint8)
 

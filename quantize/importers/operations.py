@@ -112,6 +112,7 @@ class IntegrateFire:
     taken       None: the threshold
     strict      a spike only above the threshold
     start       of m, in units of the threshold
+    fraction    bits of the integer tables below a weight; None: the least with which they are exact, if there are such
     """
 
     steps: int
@@ -122,6 +123,7 @@ class IntegrateFire:
     taken: float | None = None
     strict: bool = False
     start: float = 0.0
+    fraction: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Entering:
     """What enters: ``shape`` in the order of torch; q of ``bits`` bits stands for ``step q + offset``.
 
     ``step``, ``offset``: one number or ``(channels,)``. ``signed``: q is ``-2^(bits-1) .. 2^(bits-1) - 1``.
+    ``events``: q is 0 or 1 in each of ``bits`` steps, as ``(count, steps, *shape)``.
     """
 
     shape: Shape
@@ -164,10 +167,13 @@ class Entering:
     offset: np.ndarray
     signed: bool = False
     limits: tuple[int, int] | None = None
+    events: bool = False
 
     @property
     def ends(self) -> tuple[int, int]:
         """The smallest and the largest q: ``limits``, if there are any, else all that the bits can say."""
+        if self.events:
+            return 0, 1
         half = 1 << (self.bits - 1)
         return self.limits or ((-half, half - 1) if self.signed else (0, 2 * half - 1))
 

@@ -178,8 +178,8 @@ def as_total(value: Given) -> Total:
     """Return ``value`` as a sum of itself: an identity of one weight a channel."""
     if len(value.shape) == 1 and len(value.image) == 1:
         table = Weighted(np.eye(value.shape[0]), None, IDENTITY_BITS, ONE)
-    elif value.flat or value.cell != (1, 1):
-        raise UserError("only whole values can be added: add before flattening and averaging")
+    elif value.flat:
+        raise UserError("only whole values can be added: add before flattening")
     else:
         table = Weighted(np.ones((value.image[0], 1, 1, 1)), None, IDENTITY_BITS, ONE, groups=value.image[0])
     made = product(replace(value, unit=ONE, offset=NOTHING), table)  # a unit of each channel is the gain's
