@@ -95,8 +95,8 @@ def _integrate(
 
 
 def _settled(values: np.ndarray) -> np.ndarray:
-    """Return ``values``, those integers that floats are within an error of their last digits of."""
-    whole = np.rint(values)
+    """Return ``values``, those integers and halves of them that floats are an error of their last digits away from."""
+    whole = np.rint(2 * values) / 2
     return np.where(np.abs(values - whole) <= 1e-12 * np.abs(values), whole, values)
 
 

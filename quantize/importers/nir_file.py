@@ -55,7 +55,7 @@ def read_nir(path: Path | str) -> NirGraph:
         raise UserError(f"NIR file {path} is not an HDF5 file")
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            content = _group(file, _Room(h5py))
+            content = _group(file, _Room(h5py, MAX_BYTES, MAX_ENTRIES))
         node = content.get("node")
         if not isinstance(node, dict) or node.get("type") != "NIRGraph":
             raise UserError("it holds no NIR graph")
@@ -82,8 +82,8 @@ class _Room:
     """What is left of the limits while a file is walked through."""
 
     h5py: Any
-    room: int = MAX_BYTES
-    entries: int = MAX_ENTRIES
+    room: int
+    entries: int
 
 
 def _group(group: Any, left: _Room, depth: int = 0) -> dict[str, Any]:

@@ -5,15 +5,17 @@ Values have no axis of the batch: ``(features,)``, ``(channels, length)``, which
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from s2nn_hw.errors import UserError, listed
+from s2nn_hw.network.neurons.tables import MAX_FRACTION
+from s2nn_hw.network.synapse import weight_limit
 from s2nn_hw.quantize.importers import nir_neurons
 from s2nn_hw.quantize.importers.assemble import swept, unsupported
-from s2nn_hw.quantize.importers.exact import integers_of
+from s2nn_hw.quantize.importers.integer_weights import integers_of
 from s2nn_hw.quantize.importers.nir_file import NirGraph
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions, per_channel
 from s2nn_hw.quantize.importers.operations import (
@@ -113,7 +115,10 @@ def _node(work: _Work, graph: NirGraph, name: str, node: Any, shape: Shape) -> N
         raise UserError(f"what is added must have one shape, not {listed(sorted(set(shapes)))}")
     still = all(source in work.constant for source in sources)
     if kind in nir_neurons.NEURONS:
-        kinds, leaving = nir_neurons.operations(node, shapes[0], work.options, work.notes), shapes[0]
+        fraction, own = _said(node, "s2nn_fraction"), work.options
+        if own.fraction is None and fraction is not None and 0 <= fraction <= MAX_FRACTION:
+            own = replace(own, fraction=fraction)
+        kinds, leaving = nir_neurons.operations(node, shapes[0], own, work.notes), shapes[0]
         still = work.options.count == 1
     else:
         if kind == "Threshold" and not still and work.options.count > 1:
@@ -153,14 +158,26 @@ def weighted(node: Any, weights: np.ndarray, bias: Any, **settings: Any) -> Weig
     bias = None if bias is None else np.asarray(bias, np.float64).ravel()
     if bias is not None and len(bias) != len(weights):
         raise UserError(f"the bias must be one number for each of {len(weights)}, not {len(bias)}")
+    weights = np.asarray(weights, np.float64)
+    said = _said(node, "s2nn_bits")
+    limit = weight_limit(said) if said is not None and 1 <= said <= 8 else 0
+    if (
+        (weights == np.rint(weights)).all()
+        and np.abs(weights).max() <= limit
+        and (limit > 1 or said != 1 or weights.all())
+    ):
+        return Weighted(weights, bias, said, np.ones(1), **settings)
     found = integers_of(weights)
     if found is None:
-        return Weighted(np.asarray(weights, np.float64), bias, **settings)
+        return Weighted(weights, bias, **settings)
     levels, bits, scale = found
-    said = node.metadata.get("s2nn_bits") if isinstance(node.metadata, dict) else None
-    if isinstance(said, int | np.integer) and bits <= said <= 8:
-        bits = int(said)
     return Weighted(levels, bias, bits, scale, **settings)
+
+
+def _said(node: Any, key: str) -> int | None:
+    """Return what a file of ours notes of ``node`` under ``key``."""
+    said = node.metadata.get(key) if isinstance(node.metadata, dict) else None
+    return int(said) if isinstance(said, int | np.integer) else None
 
 
 def _linear(node: Any, shape: Shape) -> tuple[list[Kind], Shape]:

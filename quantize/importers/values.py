@@ -142,6 +142,8 @@ def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Te
     if value.flat or len(value.image) != 3:
         raise UserError(f"a convolution reads an image, not {value.shape}")
     channels, rows, columns = value.shape
+    if rows == 1 and weights.shape[2] == 1 and not table.padding[0]:
+        weights, table = _of_signal(weights, table)
     kernel = (weights.shape[2], weights.shape[3])
     if channels != weights.shape[1] * table.groups or len(weights) % table.groups:
         raise UserError(f"weights {weights.shape} in {table.groups} groups do not fit {channels} channels")
@@ -166,6 +168,15 @@ def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Te
     if min(shape) < 1:
         raise UserError(f"a kernel of {kernel} does not fit into the padded image of {rows} x {columns}")
     return _term(value.name, spread, unit, table, how), shift, (len(weights), *shape)
+
+
+def _of_signal(weights: np.ndarray, table: Weighted) -> tuple[np.ndarray, Weighted]:
+    """Return a kernel of one row over one row with the same stride and padding along both: rows of zeros around it meet
+    the rows of padding."""
+    stride, padding = table.stride[1], table.padding[1]
+    wide = np.pad(weights, ((0, 0), (0, 0), (padding, padding), (0, 0)))
+    bits = 2 if table.bits == 1 and padding else table.bits
+    return wide, replace(table, bits=bits, stride=(stride, stride), padding=(padding, padding))
 
 
 def _one(what: str, numbers: tuple[int, ...]) -> int:

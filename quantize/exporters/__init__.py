@@ -1,0 +1,1 @@
+"""Networks in the exchange formats of other programs."""
