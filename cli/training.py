@@ -67,7 +67,7 @@ def quantize_checkpoint(
     checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
     console = terminal(stderr=as_json)
     if checkpoint.foreign:
-        console.print(meaning(checkpoint.recipe))
+        console.print(meaning(checkpoint))
     pair = read_check(*check, checkpoint.recipe) if check else None
     network, report = quantize(
         checkpoint, bits=parse_bits(bits, len(checkpoint.recipe.bits)), console=console, check=pair

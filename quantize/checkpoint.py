@@ -1,4 +1,4 @@
-"""Float checkpoints: the safetensors file of a training, or weights of another program with a recipe for them.
+"""Float checkpoints: the file of a training, or weights of another program with a recipe for them.
 
 What another program trained is brought into the form of :mod:`s2nn_hw.quantize.layers`, in float64:
 
@@ -9,7 +9,7 @@ What another program trained is brought into the form of :mod:`s2nn_hw.quantize.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,43 +19,45 @@ from torch import Tensor
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError, listed, quoted
-from s2nn_hw.files import is_pickle, read_bytes, write_bytes
+from s2nn_hw.files import write_bytes
 from s2nn_hw.quantize.graph import INPUT, Tap
 from s2nn_hw.quantize.layers import Groups, SpikingNetwork, Synapse
 from s2nn_hw.quantize.model import build
 from s2nn_hw.quantize.recipe import as_dict, from_dict
 from s2nn_hw.quantize.settings import Recipe, Weights
+from s2nn_hw.quantize.state_file import State, read_state, without_prefix
 from s2nn_hw.texts import parse_json
 
 KEY = "s2nn-checkpoint"  # of the metadata
-FLOATS = ("F16", "BF16", "F32", "F64")
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COUNTER, BIAS = "num_batches_tracked", ("linear.bias", "shortcut.bias")
 ORDERS = {"row-column-channel": "channel last", "channel-row-column": "channel first, as torch flattens"}
-MAX_HEADER_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A float ``model`` in evaluation mode, its ``recipe``, and the ``test`` result that the file claims.
 
-    ``foreign``: whether the file does not say which recipe it is of, so that all its meaning is the given recipe's.
+    ``foreign``: whether the file does not say which recipe it is of, so that all its meaning is the given recipe's;
+    ``plain``: then the layers that it has no batch norm of.
     """
 
     model: SpikingNetwork
     recipe: Recipe
     test: dict[str, Any]
     foreign: bool = False
+    plain: tuple[str, ...] = ()
 
 
 def read_checkpoint(path: Path | str, recipe: Recipe | None = None) -> Checkpoint:
-    """Return the :class:`Checkpoint` in the safetensors file ``path``; nothing is unpickled.
+    """Return the :class:`Checkpoint` in file ``path``, of safetensors or ``torch.save``; nothing in it is run.
 
     ``recipe`` replaces the one in the file's metadata, for weights trained elsewhere. Which tensors are wanted,
     docs/recipe.md says; one error lists all that is missing, of another shape or left over.
     """
-    content = read_bytes(path, what="checkpoint")
+    state = read_state(path)
     try:
-        return _parse(content, recipe)
+        return _parse(state, recipe)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -69,87 +71,84 @@ def save_checkpoint(path: Path, model: SpikingNetwork, recipe: Recipe, result: M
     write_bytes(path, save(tensors, metadata={KEY: json.dumps(note)}))
 
 
-def meaning(recipe: Recipe) -> str:
+def meaning(checkpoint: Checkpoint) -> str:
     """Return a line that says how weights of another program were read."""
-    options, bits = recipe.weights, recipe.data.pixel_bits
+    recipe, options, bits = checkpoint.recipe, checkpoint.recipe.weights, checkpoint.recipe.data.pixel_bits
     scale = 2**bits - 1 if options.input_scale is None else options.input_scale
     less = f", less mean {options.input_mean}, over {options.input_std}" if options.changes_input else ""
     return (
         f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
         f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'"
+        + (f"; without a batch norm: layers {', '.join(checkpoint.plain)}" if checkpoint.plain else "")
     )
 
 
-def _parse(content: bytes, recipe: Recipe | None) -> Checkpoint:
-    from safetensors import SafetensorError
-    from safetensors.torch import load as unpack
-
-    if is_pickle(content):
-        raise UserError(
-            "this is a pickle or torch.save file, which can run code when opened; write the tensors "
-            "with safetensors.torch.save_file instead"
-        )
-    kinds, note = _header(content)
+def _parse(state: State, recipe: Recipe | None) -> Checkpoint:
+    note = _note(state)
     foreign = not isinstance(note, dict) or "recipe" not in note
     if recipe is None:
         if foreign:
-            raise UserError(f"safetensors, but without the '{KEY}' metadata of `s2nn-hw train`; give --recipe")
+            kind = "tensors of torch.save" if state.metadata is None else "safetensors"
+            raise UserError(f"{kind}, but without the '{KEY}' metadata of `s2nn-hw train`; give --recipe")
         recipe = from_dict(note["recipe"])
     model = build(recipe)
-    names = _names(model, kinds)
-    try:
-        found = unpack(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"not a readable safetensors checkpoint, truncated or altered ({' '.join(str(error).split())[:200]})"
-        ) from None
-    tensors = {name: found[key] for name, key in names.items()}
-    wanted, biases = _checked(model, tensors, kinds, names)
+    names = without_prefix(state.tensors, _known(model))
+    tensors = {name: state.tensors[key] for name, key in names.items()}
+    plain = _without_norm(model, tensors) if foreign else {}
+    tensors |= {name: tensor for added in plain.values() for name, tensor in added.items()}
+    names |= {name: name for name in tensors if name not in names}
+    wanted, biases = _checked(model, tensors, names)
     tensors = {name: tensors[name].double() for name in (*wanted, *biases)}
     _translate(model, recipe, tensors, foreign)
     for name in biases:
         tensors[name.rsplit(".", 2)[0] + ".norm.running_mean"] -= tensors.pop(name)
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
     test = note.get("test") if isinstance(note, dict) else None
-    return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {}, foreign)
+    return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {}, foreign, tuple(plain))
 
 
-def _header(content: bytes) -> tuple[dict[str, Any], Any]:
-    """Return ``{tensor: dtype}`` and the note of `s2nn-hw train` (or None) from the container's header."""
-    broken = "not a readable safetensors checkpoint, truncated or altered"
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 10 or length > min(len(content) - 8, MAX_HEADER_BYTES) or content[8:9] != b"{":
-        raise UserError(f"{broken} (its header is not there, or too long)")
-    header = parse_json(content[8 : 8 + length], f"{broken}: its header")
-    metadata = header.pop("__metadata__", {})
-    note = metadata.get(KEY) if isinstance(metadata, dict) else None
-    kinds = {name: entry.get("dtype") if isinstance(entry, dict) else None for name, entry in header.items()}
-    return kinds, parse_json(note, f"metadata '{KEY}'") if isinstance(note, str) else None
+def _note(state: State) -> Any:
+    """Return the note of `s2nn-hw train`, or None."""
+    note = (state.metadata or {}).get(KEY)
+    return parse_json(note, f"metadata '{KEY}'") if isinstance(note, str) else None
 
 
-def _names(model: SpikingNetwork, kinds: Iterable[str]) -> dict[str, str]:
-    """Return ``{name of ours: name in the file}``; what all names of the file begin with ("module.") is left out."""
-    known = max((name for name, tensor in model.state_dict().items() if tensor.is_floating_point()), key=len)
-    for name in kinds:
-        if name.endswith("." + known) and all(other.startswith(name[: -len(known)]) for other in kinds):
-            return {other[len(name) - len(known) :]: other for other in kinds}
-    return {name: name for name in kinds}
+def _known(model: SpikingNetwork) -> list[str]:
+    return [*model.state_dict(), *_biases(model)]
 
 
-def _checked(
-    model: SpikingNetwork, tensors: Mapping[str, Tensor], kinds: Mapping[str, Any], names: Mapping[str, str]
-) -> tuple[list[str], list[str]]:
-    """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong.
-
-    ``kinds``: types by name in the file, ``names``: names in the file by ours.
-    """
-    state = model.state_dict()
-    wanted = {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.is_floating_point()}
-    biases = {
+def _biases(model: SpikingNetwork) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the biases that layers of ``model`` may have, by name."""
+    return {
         f"hidden.{k}.{end}": (layer.linear.weight.shape[0],)
         for k, layer in enumerate(model.fires)
         for end in BIAS[: len(layer.synapses)]
     }
+
+
+def _without_norm(model: SpikingNetwork, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return, by layer of which ``tensors`` have nothing of a norm, the tensors of one that changes nothing."""
+    found = {}
+    nodes = [node.name for node in model.nodes if node.kind == "fire"]
+    for k, (name, layer) in enumerate(zip(nodes, model.fires, strict=True)):
+        own = f"hidden.{k}.norm."
+        if not any(tensor.startswith(own) for tensor in tensors):
+            zeros, ones = (torch.full((layer.norm.num_features,), float(n), dtype=torch.float64) for n in (0, 1))
+            one = {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones - layer.norm.eps}
+            found[name] = {own + part: tensor.clone() for part, tensor in one.items()}
+    return found
+
+
+def _checked(
+    model: SpikingNetwork, tensors: Mapping[str, Tensor], names: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Return the names of the tensors that ``model`` wants, and those of biases; an error lists all that is wrong.
+
+    ``names``: names in the file by ours.
+    """
+    state = model.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in state.items() if tensor.is_floating_point()}
+    biases = _biases(model)
     said = []
     missing = [f"'{name}' {shape}" for name, shape in wanted.items() if name not in tensors]
     if missing:
@@ -160,8 +159,8 @@ def _checked(
         if shape is None:
             if not (name.endswith(COUNTER) and name in state):
                 spare.append(name)
-        elif kinds[names[name]] not in FLOATS or tuple(tensor.shape) != shape:
-            wrong.append(f"'{name}' must be float {shape}, not {kinds[names[name]]} {tuple(tensor.shape)}")
+        elif tensor.dtype not in FLOATS or tuple(tensor.shape) != shape:
+            wrong.append(f"'{name}' must be float {shape}, not {_kind(tensor)} {tuple(tensor.shape)}")
         else:
             bad += [f"'{name}' {what}" for what in _faults(name, tensor)]
     said += (wrong + bad)[:4]
@@ -170,6 +169,10 @@ def _checked(
     if said:
         raise UserError("tensors " + "; ".join(said))
     return list(wanted), [name for name in biases if name in tensors]
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _faults(name: str, tensor: Tensor) -> list[str]:
