@@ -4,7 +4,14 @@ import sys
 
 import typer
 
-from s2nn_hw.cli import commands_circuit, commands_explore, commands_network, commands_results, commands_selftest
+from s2nn_hw.cli import (
+    commands_circuit,
+    commands_exchange,
+    commands_explore,
+    commands_network,
+    commands_results,
+    commands_selftest,
+)
 from s2nn_hw.cli.ending import status_of
 from s2nn_hw.cli.options import Version
 
@@ -17,7 +24,14 @@ app = typer.Typer(
     "The usual order: train, quantize, inspect, plan, verify, bitstream, activity, report, run.",
 )
 # in the order in which the help names them
-for group in (commands_network, commands_circuit, commands_results, commands_explore, commands_selftest):
+for group in (
+    commands_network,
+    commands_exchange,
+    commands_circuit,
+    commands_results,
+    commands_explore,
+    commands_selftest,
+):
     app.add_typer(group.commands)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, listed
 from s2nn_hw.files import atomic_path
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
@@ -72,12 +72,21 @@ def to_nir(network: Network) -> Any:
     return nir.NIRGraph(work.nodes, work.edges, metadata={KEY: json.dumps(note)}, type_check=False)
 
 
-def write_nir(network: Network, path: Path | str) -> Path:
-    """Write ``network`` as NIR file ``path``, atomically; return the path."""
-    graph, path = to_nir(network), Path(path)
+def write_nir(network: Network, path: Path) -> list[str]:
+    """Write ``network`` as NIR file ``path``, atomically; return what to know of it, a line each."""
+    graph = to_nir(network)
     with atomic_path(path) as temporary:
         library().write(temporary, graph)
-    return path
+    notes = []
+    soft = [x.name for x in network.layers if x.neuron and getattr(x.neuron, "reset", None) == "soft"]
+    if soft and json.loads(graph.metadata[KEY])["at"]:
+        notes.append(
+            f"layers {listed(soft)} spike at their threshold, too; NIR's text says above it: programs may differ"
+        )
+    leaky = [x.name for x in network.layers if bool(getattr(x.neuron, "leak", 0))]
+    if leaky:
+        notes.append(f"layers {listed(leaky)}: what leaks is rounded here, and is not in programs with real numbers")
+    return notes
 
 
 def _channel_first(shape: Shape) -> Shape:
