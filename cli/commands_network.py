@@ -30,7 +30,7 @@ def quantize(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="safetensors file: written by `train`, or, with --recipe, another program's weights.",
+            help="Written by `train`, or, with --recipe, another program's weights: safetensors or torch.save.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],

@@ -72,6 +72,8 @@ class NirOptions:
 def per_channel(what: str, given: Any, shape: Shape) -> np.ndarray:
     """Return the numbers ``given`` for the neurons of a value of ``shape`` as ``(1,)`` or ``(channels,)``, float64."""
     numbers = np.asarray(given, np.float64)
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{what} must be finite numbers; a neuron that does not leak is IF")
     if numbers.size > 1 and numbers.size not in (shape[0], np.prod(shape)):
         raise UserError(f"{what} of shape {numbers.shape} is not one for each of {shape}")
     rows = numbers.reshape(1 if numbers.size == 1 else shape[0], -1)

@@ -11,6 +11,7 @@ h5py = pytest.importorskip("h5py")
 from s2nn_hw.errors import UserError  # noqa: E402
 from s2nn_hw.network.neurons.integrate import Integrate  # noqa: E402
 from s2nn_hw.quantize.importers.from_nir import from_nir  # noqa: E402
+from s2nn_hw.quantize.importers.integer_weights import integers_of  # noqa: E402
 from s2nn_hw.quantize.importers.nir_file import MAX_BYTES, flattened, read_nir  # noqa: E402
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions, settled  # noqa: E402
 from s2nn_hw.quantize.importers.nir_run import run_graph  # noqa: E402
@@ -323,6 +324,7 @@ def test_settings_without_a_form_are_named():
     refused(behind(nir.Scale(np.arange(72.0).reshape(2, 6, 6))), "scale must be one number for each channel")
     refused(behind(leaks(4, 0.5), (4,)), "tau must not be shorter than --dt 1, and is 0.5")
     refused(behind(leaks(4, -1), (4,)), "tau must be positive, not -1")
+    refused(behind(leaks(4, np.inf), (4,)), "r must be finite numbers; a neuron that does not leak is IF")
     refused(behind(leaks(4, 1), (4,)), "dt / tau is 1, so that nothing is kept from step to step")
     refused(behind(fires(4, 0), (4,)), r"v_threshold must be above v_reset \(0 of --reset soft\), not 0 above")
     both = nir.LIF(np.array([2.0, 4.0]), full(2, 1), full(2, 0), full(2, 1))
@@ -380,6 +382,20 @@ def test_files_that_are_none(tmp_path, monkeypatch):
     written(unknown, "can't be read: AssertionError")
     monkeypatch.setattr("s2nn_hw.quantize.importers.nir_file.MAX_ENTRIES", 5)
     written(lambda group: [group.create_group(str(n)) for n in range(9)], "more than")
+
+
+def test_integers_times_a_scale_are_found():
+    levels = DRAW.integers(-7, 8, (5, 9)).astype(np.float64)
+    levels[:, 0] = 7
+    for scale, many in ((np.float32(0.1), 1), (DRAW.uniform(0.1, 1, (5, 1)).astype(np.float32), 5)):
+        found, bits, came = integers_of((levels * scale).astype(np.float32))
+        assert (found == levels).all()
+        assert (bits, len(came)) == (4, many)
+        np.testing.assert_allclose(came, np.ravel(scale), rtol=1e-6)
+    assert integers_of(np.array([[0.5, -0.5], [0.5, 0.5]]))[1:] == (1, np.array([0.5]))
+    assert integers_of(np.zeros((2, 3)))[1:] == (2, np.ones(1))
+    assert integers_of(DRAW.normal(size=(4, 50))) is None
+    assert integers_of(np.array([[128.0, 1.0]])) is None
 
 
 def test_the_simulation_is_that_of_the_text():
