@@ -37,7 +37,7 @@ def explore(
         str | None, typer.Option(metavar="F,F[,F..]", help="Of the same; default accuracy,latency_us,luts,energy_nj.")
     ] = None,
     input_bits: Annotated[
-        str | None, typer.Option(metavar="N[,N..]", help="Of a pixel: 1, 2, 4, 8. Default: the network's and fewer.")
+        str | None, typer.Option(metavar="N[,N..]", help="Of a pixel. Default: the network's, and 8, 4, 2, 1 if fewer.")
     ] = None,
     weight_bits: Annotated[
         str | None, typer.Option(metavar="N[,N..]", help="Of hidden layers. Default: the network's and fewer, to 2.")

@@ -1,4 +1,4 @@
-"""The images or events that a command works on: files given, else the test set, else random events."""
+"""The images or events that a command works on: files given, else the test set, else random ones."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from s2nn_hw.files import read_images
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import Taker, images_for, read_frames
 
-RANDOM_EVENTS = 100  # frames
+RANDOM_FRAMES = 100
 
 
 def frames_for(
@@ -18,12 +18,14 @@ def frames_for(
     """Return ``(images, labels or None, where they are from)`` as
     :func:`~s2nn_hw.quantize.data.images.images_for` does for the network or recipe in file ``source``.
 
-    A network of events that names no data set gets :data:`RANDOM_EVENTS` frames of random events, the same each time.
+    A network that names no data set and reads other than 8-bit images, such as events or signed pixels, gets
+    :data:`RANDOM_FRAMES` random frames, the same each time.
     """
     if images is None and labels is None and source.suffix != ".toml":
         network = load(source)
-        if network.input.events and "data_set" not in network.provenance:
-            return random_frames(network, RANDOM_EVENTS), None, "random events, as no data set is named"
+        if not (network.input.of_bytes or network.input.scaling) and "data_set" not in network.provenance:
+            what = "events" if network.input.events else "pixels"
+            return random_frames(network, RANDOM_FRAMES), None, f"random {what}, as no data set is named"
     return images_for(source, images, labels, download=download)
 
 

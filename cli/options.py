@@ -11,9 +11,9 @@ Images = Annotated[
     typer.Option(
         "--images",
         metavar="X.npy",
-        help="uint8 images (count, *input shape), 0..255, or events (count, steps, *input shape), "
-        "0 and 1, or raw values where the network records how they become pixels: .npy, .npz with them as `images`, a "
-        "folder of pictures, .csv or .parquet.",
+        help="uint8 images (count, *input shape), 0..255 (integers where pixels are signed or wider), or events "
+        "(count, steps, *input shape), 0 and 1, or raw values where the network records how they become pixels: .npy, "
+        ".npz with them as `images`, a folder of pictures, .csv or .parquet.",
     ),
 ]
 PlanFile = Annotated[
@@ -37,9 +37,9 @@ TestImages = Annotated[
     typer.Option(
         "--images",
         metavar="X.npy",
-        help="uint8 images (count, *input shape), 0..255, events (count, steps, *input shape), 0 and 1, or raw values: "
-        ".npy, .npz, a folder of pictures, .csv or .parquet; else the test set of the network's data set, or the "
-        "shipped sample.",
+        help="uint8 images (count, *input shape), 0..255 (integers where pixels are signed or wider), events (count, "
+        "steps, *input shape), 0 and 1, or raw values: .npy, .npz, a folder of pictures, .csv or .parquet; else the "
+        "test set of the network's data set, or the shipped sample.",
     ),
 ]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]

@@ -22,6 +22,7 @@ from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, save
+from s2nn_hw.network.synapse import both
 from s2nn_hw.records import convert
 from s2nn_hw.texts import read_json
 
@@ -187,8 +188,15 @@ class FromNetwork(Networks):
         """Return the bits to choose from for the options given, see :func:`~s2nn_hw.explore.space.bits_options`."""
         own = own_bits(self.network)
         planes = over_planes(self.network)
-        if planes is None:
+        if planes is None and (self.network.input.of_bytes or self.network.input.scaling):
             return bits_options(input_bits, weight_bits, own)
+        if planes is None:
+            if input_bits not in (None, str(own[0])):
+                raise UserError(
+                    f"--input-bits: the network reads integers as they are, so it has its {own[0]} and no others, "
+                    f"not {quoted(input_bits)}; explore its recipe instead"
+                )
+            return bits_options(str(own[0]), weight_bits, own)
         for option, text, bits in (("--input-bits", input_bits, own[0]), ("--weight-bits", weight_bits, own[1])):
             if text not in (None, str(bits)):
                 raise UserError(
@@ -229,8 +237,7 @@ class FromRecipe(Networks):
         from s2nn_hw.quantize.graph import nodes
 
         found = [(node.name, node.taps[0]) for node in nodes(self.recipe) if node.taps]
-        sides = [(name, tap.kernel if tap.kind == "conv" else 0) for name, tap in found]
-        return tuple((name, side, side) for name, side in sides)
+        return tuple((name, *(both(tap.kernel) if tap.kind == "conv" else (0, 0))) for name, tap in found)
 
     def identity(self) -> Source:
         """See :class:`Networks`."""
@@ -278,7 +285,7 @@ def calibration_images(network: Network, count: int) -> np.ndarray | None:
     if name not in SETS or not present(name, "train"):
         return None
     images = load_set(name, "train")[0][:count]
-    return images if images.shape[1:] == network.input.shape else None
+    return images if images.shape[1:] == network.input.shape and network.input.of_bytes else None
 
 
 def recipe_images(path: Path) -> tuple[np.ndarray, np.ndarray, str]:

@@ -23,7 +23,7 @@ from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import INPUT, INPUT_BITS, Layer
+from s2nn_hw.network.layer import BYTE, INPUT, INPUT_BITS, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import default_plan
 
@@ -173,12 +173,11 @@ def parse_numbers(
 def bits_options(wanted_input: str | None, wanted_weights: str | None, own: tuple[int, int]) -> tuple[Numbers, Numbers]:
     """Return ``(input bits, weight bits)`` to choose from, for the options given and the network's ``own`` bits.
 
-    Without options: the network's own and fewer, down to 1 and 2.
+    Without options: the network's own and fewer, of the input its powers of two, down to 1 and 2.
     """
     most_input, most_weights = own
-    inputs = parse_numbers(
-        wanted_input, "--input-bits", sorted((b for b in INPUT_BITS if b <= most_input), reverse=True), INPUT_BITS
-    )
+    fewer = [bits for bits in (8, 4, 2, 1) if bits < most_input <= BYTE]
+    inputs = parse_numbers(wanted_input, "--input-bits", (most_input, *fewer), INPUT_BITS)
     weights = parse_numbers(
         wanted_weights, "--weight-bits", range(most_weights, min(2, most_weights) - 1, -1), range(1, 9)
     )

@@ -76,6 +76,8 @@ def make_variant(
             )
     if (input_bits, weight_bits) == (most_input, most_weights):
         return network
+    if input_bits != most_input and not (network.input.of_bytes or network.input.scaling):
+        raise UserError(f"network {network.name} reads integers as they are, of which no bits can be left out")
     planes = over_planes(network)
     if planes is not None:
         raise UserError(
@@ -85,13 +87,21 @@ def make_variant(
     entering = network.input.coarser(input_bits)
     x, y, shapes = {}, {}, network.shapes
     if calibration is not None:
-        x[INPUT], y[INPUT] = (i.encode(calibration) for i in (network.input, entering))
+        x[INPUT], y[INPUT] = (i.planes.numbers(i.encode(calibration)) for i in (network.input, entering))
     changed, layers, reduced = {INPUT} if input_bits != most_input else set(), [], _reduced(network)
     for layer in network.layers:
-        new, peaks = layer, (network.peak(layer), entering.peak if layer.sources == (INPUT,) else 1)
+        new, peaks = layer, (network.read(layer).most, entering.planes.most if layer.sources == (INPUT,) else 1)
         bits = min(weight_bits, layer.synapses[0].bits) if layer in reduced else None
         if layer.accumulates and (changed & set(layer.sources) or (bits and bits < layer.synapses[0].bits)):
-            new = _rounded(layer, bits or layer.synapses[0].bits, x, y, shapes, peaks)
+            new = _rounded(
+                layer,
+                bits or layer.synapses[0].bits,
+                x,
+                y,
+                shapes,
+                peaks,
+                entering.low if INPUT in layer.sources else 0,
+            )
         if new is not layer or changed & set(layer.sources):
             changed.add(layer.name)
         layers.append(new)
@@ -130,7 +140,9 @@ def _sums(layer: Layer, values: Sequence[np.ndarray], shapes: Sequence[tuple[int
     return reduce(np.add, came)
 
 
-def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peaks: tuple[int, int]) -> Layer:
+def _rounded(
+    layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peaks: tuple[int, int], least: int
+) -> Layer:
     """Return ``layer`` with its first table at ``bits``; ``x``, ``y``: values by name before and after the change."""
     before = [shapes[s] for s in layer.sources]
     old, new = ([values[s] for s in layer.sources] if values else [] for values in (x, y))
@@ -154,7 +166,7 @@ def _rounded(layer: Layer, bits: int, x: Values, y: Values, shapes: Shapes, peak
     if layer.is_readout:
         table = np.round((layer.own_neuron.table - shift) / factor)
         return replace(made, neuron=Readout(np.clip(table, -MAX_THRESHOLD, MAX_THRESHOLD).astype(np.int32)))
-    ranges = [s.bounds(peaks[1]) for s in tables]
+    ranges = [s.bounds(peaks[1], least) for s in tables]
     low, high = sum(low for low, _ in ranges), sum(high for _, high in ranges)
     reach = np.ceil((layer.own_neuron.table - 0.5 + shift) / factor - 1e-9)
     return replace(made, neuron=Fire(np.clip(reach, low, high + 1).astype(np.int32)))

@@ -73,12 +73,13 @@ def save_checkpoint(path: Path, model: SpikingNetwork, recipe: Recipe, result: M
 
 def meaning(checkpoint: Checkpoint) -> str:
     """Return a line that says how weights of another program were read."""
-    recipe, options, bits = checkpoint.recipe, checkpoint.recipe.weights, checkpoint.recipe.data.pixel_bits
-    scale = 2**bits - 1 if options.input_scale is None else options.input_scale
+    recipe, options, most = checkpoint.recipe, checkpoint.recipe.weights, checkpoint.recipe.data.planes.most
+    scale = most if options.input_scale is None else options.input_scale
     less = f", less mean {options.input_mean}, over {options.input_std}" if options.changes_input else ""
     return (
-        f"weights of another program, read for pixels 0 .. {scale:g}{less}; spikes at {recipe.neuron.threshold:g} "
-        f"and above; flattened {options.flatten or 'row-column-channel'}: keys 'weights' and 'neuron.threshold'"
+        f"weights of another program, read for pixels {-scale if recipe.data.signed else 0:g} .. {scale:g}{less}; "
+        f"spikes at {recipe.neuron.threshold:g} and above; flattened {options.flatten or 'row-column-channel'}: keys "
+        "'weights' and 'neuron.threshold'"
         + (f"; without a batch norm: layers {', '.join(checkpoint.plain)}" if checkpoint.plain else "")
     )
 
@@ -202,7 +203,7 @@ def _translate(model: SpikingNetwork, recipe: Recipe, tensors: dict[str, Tensor]
                 if options.flatten == "channel-row-column":
                     tensors[name] = _channel_last(tensors[name], tap)
             if tap.source == INPUT and options.changes_input:
-                tensors[name], offset = _scaled(tensors[name], synapse, options, recipe.data.pixel_bits)
+                tensors[name], offset = _scaled(tensors[name], synapse, options, recipe.data.planes.most)
                 tensors[f"{prefix}.norm.running_mean"] += offset
 
 
@@ -217,9 +218,9 @@ def _channel_last(weight: Tensor, tap: Tap) -> Tensor:
     return weight.reshape(-1, channels, rows, columns).permute(0, 2, 3, 1).reshape(weight.shape)
 
 
-def _scaled(weight: Tensor, synapse: Synapse | Groups, options: Weights, bits: int) -> tuple[Tensor, Tensor]:
-    """Return ``(w', offset)``: weights for pixels ``0 .. 2^bits - 1``, and what the owner's mean takes from sums."""
-    tap, most = synapse.tap, 2**bits - 1
+def _scaled(weight: Tensor, synapse: Synapse | Groups, options: Weights, most: int) -> tuple[Tensor, Tensor]:
+    """Return ``(w', offset)``: weights for pixels of magnitude ``most``, and what the owner's mean takes from sums."""
+    tap = synapse.tap
     channels = tap.shape[-1]
     mean, std = (
         torch.tensor(_each(value, channels, key), dtype=torch.float64)

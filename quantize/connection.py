@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.synapse import Pair, both
 
 KINDS = ("dense", "conv", "pooled")
 Shape = tuple[int, ...]
@@ -17,16 +18,16 @@ class Connection:
               "conv": a window slides over an image
               "pooled": dense behind sums over the cells of an image; an average's division is the scale's
     kernel    rows and columns of the window
-    stride    positions from window to window, along rows and columns
-    padding   zeros around the image, on all sides
+    stride    positions from window to window, along rows and columns, one number where both are the same
+    padding   zeros around the image, above and below, to the left and right, likewise
     groups    of a convolution: shares of the channels that don't see each other
     pool      rows and columns of a cell
     """
 
     kind: str = "dense"
     kernel: tuple[int, int] = (1, 1)
-    stride: int = 1
-    padding: int = 0
+    stride: Pair = 1
+    padding: Pair = 0
     groups: int = 1
     pool: tuple[int, int] = (1, 1)
 
@@ -51,9 +52,9 @@ class Connection:
         return (*swept(shape, self.kernel, self.stride, self.padding), neurons)
 
 
-def swept(shape: Shape, kernel: tuple[int, int], stride: int, padding: int) -> tuple[int, int]:
+def swept(shape: Shape, kernel: tuple[int, int], stride: Pair, padding: Pair) -> tuple[int, int]:
     """Return rows and columns of the positions that a window of ``kernel`` takes on an image of ``shape``."""
-    rows, columns = (n + 2 * padding for n in shape[:2])
+    (down, across), (rows, columns) = both(stride), (n + 2 * p for n, p in zip(shape, both(padding), strict=False))
     if rows < kernel[0] or columns < kernel[1]:
         raise UserError(f"a window of {kernel[0]} x {kernel[1]} must fit into the padded image of {rows} x {columns}")
-    return (rows - kernel[0]) // stride + 1, (columns - kernel[1]) // stride + 1
+    return (rows - kernel[0]) // down + 1, (columns - kernel[1]) // across + 1

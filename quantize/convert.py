@@ -37,7 +37,7 @@ from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
 from s2nn_hw.quantize.float_neurons import FloatFire, FloatReadout
 from s2nn_hw.quantize.float_values import Step, added, batched, entering, fired, joined, pixels
-from s2nn_hw.quantize.fold_planes import fold_planes
+from s2nn_hw.quantize.fold_planes import fold_planes, reached
 from s2nn_hw.quantize.products import image, product, raster, windows_of
 from s2nn_hw.quantize.spec import FRACTION
 from s2nn_hw.quantize.steps import step_weights
@@ -48,7 +48,7 @@ MAX_THRESHOLD = 2**30
 
 @dataclass(frozen=True)
 class Calibration:
-    """Values on the calibration images, uint8 by layer: of the float graph, and of the integer network so far."""
+    """Values on the calibration images, integers by layer: of the float graph, and of the integer network so far."""
 
     graph: FloatGraph
     floats: dict[str, Tensor] = field(default_factory=dict)
@@ -143,12 +143,13 @@ def _readout(graph: FloatGraph, layer: FloatLayer, own: FloatReadout, bits: int,
 def _fire(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibration | None) -> tuple[Layer, Step]:
     """Return the integer layer, and its function of the sources' values to what leaves it."""
     neuron: Fire | Quantized | Integrate
-    peak, found = 1 if graph.stepwise(layer) else graph.reads(layer).peak, quantised(layer, bits, values)
+    found, reads = quantised(layer, bits, values), graph.reads(layer)
+    ends = (0, 1) if graph.stepwise(layer) else (reads.low, reads.peak)
     if isinstance(layer.neuron, FloatFire):
-        levels, thresholds = fold(layer, found, peak)
+        levels, thresholds = fold(layer, found, ends)
         neuron = Fire(thresholds)
     else:
-        levels, neuron = fold_planes(layer, *turned(layer, found), peak)
+        levels, neuron = fold_planes(layer, *turned(layer, found), ends)
     shape, seen, split = graph.shapes[layer.name], entering(graph, layer), graph.stepwise(layer)
 
     def after(*inputs: Tensor) -> Tensor:
@@ -294,10 +295,10 @@ def _divisors(levels: Tensor) -> Tensor:
     return torch.tensor(np.gcd.reduce(levels.numpy().astype(np.int64), axis=1)).clamp(min=1)
 
 
-def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], np.ndarray]:
+def fold(layer: FloatLayer, found: Quantised, ends: tuple[int, int]) -> tuple[list[Tensor], np.ndarray]:
     """Return ``(levels, thresholds)`` of a hidden layer: turned integers, and int32 ``(neurons,)``.
 
-    ``found``: its integer weights, whose shift is added to the mean; ``peak``: the largest input value. Float64
+    ``found``: its integer weights, whose shift is added to the mean; ``ends``: least and largest input. Float64
     throughout.
     """
     assert isinstance(layer.neuron, FloatFire)
@@ -313,8 +314,7 @@ def fold(layer: FloatLayer, found: Quantised, peak: int) -> tuple[list[Tensor], 
         levels, scale = [levels[0] / shared[:, None]], scale * shared[:, None]
     least = torch.where(negative, -theta, theta) / scale.double()[:, 0]
     reach = (least.floor() + 1 if layer.neuron.strict else least.ceil()).numpy()
-    low = peak * added([table.clamp(max=0).sum(dim=1) for table in levels]).numpy()
-    high = peak * added([table.clamp(min=0).sum(dim=1) for table in levels]).numpy()
+    low, high = reached(np.concatenate([table.numpy() for table in levels], axis=1), ends)
     always = beta.numpy() > u_th if layer.neuron.strict else beta.numpy() >= u_th
     constant = np.where(always, low, high + 1)
     thresholds = np.where(gamma.numpy() == 0, constant, np.clip(reach, low, high + 1))

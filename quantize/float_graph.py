@@ -6,7 +6,7 @@
 
     Other neurons: :mod:`s2nn_hw.quantize.float_neurons`.
 
-    x   spikes {0, 1}, raw k-bit pixels 0 .. 2^k-1 where the input is read, or what the planes of a value stand for;
+    x   spikes {0, 1}, raw k-bit pixels where the input is read, or what the planes of a value stand for;
         of neurons that integrate over spikes of steps, and of a readout that leaks, those of one step
     W   float weights without a ``scale`` (the quantizer looks for one); with it integers, whose bits are then kept
 

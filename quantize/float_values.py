@@ -22,7 +22,7 @@ MOST_IMAGES = 1000
 
 
 def pixels(images: np.ndarray, entering: Input) -> Tensor:
-    """Return the integers that enter for ``images``, images as torch orders them."""
+    """Return the patterns of the pixels that enter for ``images``, as torch orders images."""
     shape = entering.shape if len(entering.shape) == 1 else image_shape(entering.shape)
     return image(torch.tensor(entering.encode(images)), shape)
 
@@ -103,10 +103,9 @@ def joined(join: MaxPool | Or, planes: Planes) -> Step:
     """Return the function from the sources' values, of ``planes``, to those of ``join``."""
     if not join.slides:
         return lambda *values: union(values)
-    size, stride, padding = join.kernel[0], join.stride, join.padding
 
     def pool(x: Tensor) -> Tensor:
-        return max_pool(x.float(), size, stride or size, padding)
+        return max_pool(x.float(), join.kernel, join.stride, join.padding)
 
     return pool if planes.radix else lambda x: packed([pool(spikes) for spikes in planes.split(x)])
 

@@ -30,18 +30,24 @@ EXACT = 256  # least threshold that is rounded finely enough
 FLAT = 1 << 10  # thresholds beyond so many times what the sum can be are all the same
 
 
+def reached(rows: np.ndarray, ends: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest sum, ``(neurons,)`` each, of ``rows`` of weights and inputs within ``ends``."""
+    negative, positive, (least, largest) = np.clip(rows, None, 0).sum(axis=1), np.clip(rows, 0, None).sum(axis=1), ends
+    return largest * negative + least * positive, largest * positive + least * negative
+
+
 def fold_planes(
-    layer: FloatLayer, levels: list[Tensor], slope: Tensor, offset: Tensor, peak: int
+    layer: FloatLayer, levels: list[Tensor], slope: Tensor, offset: Tensor, ends: tuple[int, int]
 ) -> tuple[list[Tensor], Quantized | Integrate]:
     """Return ``levels``, and the integer neurons of ``layer`` behind their sums.
 
     ``levels``: integers ``(neurons, weights of a neuron)`` of each table; ``slope``, ``offset``: g and c, float64
-    ``(neurons,)``; ``peak``: the largest input value of one sum.
+    ``(neurons,)``; ``ends``: the least and the largest input value of one sum.
     """
     neuron = layer.neuron
     assert isinstance(neuron, FloatQuantized | FloatIntegrate)
     rows = np.concatenate([table.numpy() for table in levels], axis=1)
-    low, high = peak * np.clip(rows, None, 0).sum(axis=1), peak * np.clip(rows, 0, None).sum(axis=1)
+    low, high = reached(rows, ends)
     size = neuron.width if isinstance(neuron, FloatQuantized) else neuron.threshold
     sizes = size / slope.numpy()[slope.numpy() > 0]
     fraction = max(_fraction(sizes), neuron.finest) if neuron.fraction is None else neuron.fraction

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ import numpy.typing as npt
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.reads import window_reads
+from s2nn_hw.network.synapse import Pair, alike, both
 from s2nn_hw.quantize.connection import Connection, Shape, swept
-from s2nn_hw.quantize.data import source
+from s2nn_hw.quantize.data import sets, source
 from s2nn_hw.quantize.settings import Layer, Neuron, Readout, Recipe
 from s2nn_hw.quantize.spec import OWN, PLAIN, NeuronSpec, check_table, resolve
 
@@ -60,9 +62,9 @@ class Tap:
     shape: Shape
     outputs: int
     bits: int
-    kernel: int = 1
-    stride: int = 1
-    padding: int = 0
+    kernel: Pair = 1
+    stride: Pair = 1
+    padding: Pair = 0
     groups: int = 1
     pool: tuple[int, int] = (1, 1)
     fan_in: int | None = None
@@ -72,7 +74,7 @@ class Tap:
     @property
     def connection(self) -> Connection:
         """How the weights read the source."""
-        return Connection(self.kind, (self.kernel, self.kernel), self.stride, self.padding, self.groups, self.pool)
+        return Connection(self.kind, both(self.kernel), self.stride, self.padding, self.groups, self.pool)
 
     @property
     def weight_shape(self) -> Shape:
@@ -83,14 +85,14 @@ class Tap:
     def fan_out(self) -> float:
         """Synapses that one spike drives, edges of the image apart."""
         if self.kind == "conv":
-            return self.kernel**2 / self.stride**2 * self.outputs / self.groups
+            return math.prod(both(self.kernel)) / math.prod(both(self.stride)) * self.outputs / self.groups
         return self.outputs
 
     def reads(self) -> npt.NDArray[np.int64]:
         """Return how many weights a spike of each value reads, int64 ``(values,)`` in raster order."""
         if self.kind != "conv":
             return np.full(math.prod(self.shape), self.outputs)
-        side = (self.kernel, self.kernel)
+        side = both(self.kernel)
         grid = [np.arange(count) for count in swept(self.shape, side, self.stride, self.padding)]
         return window_reads(self.shape, side, self.stride, self.padding, grid) * (self.outputs // self.groups)
 
@@ -108,9 +110,9 @@ class Node:
     shape: Shape
     sources: tuple[str, ...]
     taps: tuple[Tap, ...] = ()
-    kernel: int = 1
-    stride: int = 1
-    padding: int = 0
+    kernel: Pair = 1
+    stride: Pair = 1
+    padding: Pair = 0
     spec: NeuronSpec = PLAIN
     reads: Planes = PLAIN.planes
     leak: int | None = None
@@ -136,7 +138,8 @@ def nodes(recipe: Recipe) -> list[Node]:
     shape = source.shape(recipe.data)
     shape = shape if len(shape) != 2 else (*shape, 1)
     shapes: dict[str, Shape] = {INPUT: shape}
-    planes = {INPUT: Planes(recipe.data.pixel_bits)}
+    _check_pixels(recipe)
+    planes = {INPUT: recipe.data.planes}
     found: list[Node] = []
     counts: dict[str, int] = {}
     last = INPUT
@@ -163,6 +166,22 @@ def nodes(recipe: Recipe) -> list[Node]:
         if node.name not in read:
             raise UserError(f"layer {node.name}: no layer reads it")
     return found
+
+
+def _check_pixels(recipe: Recipe) -> None:
+    """Raise :class:`UserError` where a known set has not got the pixels that ``recipe`` wants."""
+    if recipe.data.set is None:
+        return
+    info = sets.data_set(recipe.data.set)
+    wanted, held = recipe.data, "signed" if info.signed else "not signed"
+    if wanted.pixel_bits > info.bits:
+        raise UserError(
+            f"key 'data.pixel_bits' must be at most {info.bits}, the bits of {info.title}, not {wanted.pixel_bits}"
+        )
+    if wanted.signed != info.signed:
+        raise UserError(
+            f"key 'data.signed' must be {str(info.signed).lower()}, as the values of {info.title} are {held}"
+        )
 
 
 def _spec(table: Neuron, layer: Layer) -> NeuronSpec:
@@ -223,9 +242,11 @@ def _layer(layer: Layer, name: str, sources: tuple[str, ...], shapes: Mapping[st
     if layer.kind == "maxpool":
         if sources[0] == INPUT:
             raise UserError("a max pool wants spikes, not the input's pixels")
-        kernel = _given(layer.kernel)
+        kernel = layer.kernel or 1  # which :func:`_check_keys` has asked for
         return [_pool(name, sources[0], shape, kernel, layer.stride or kernel, layer.padding or 0)]
     found = [_conv(layer, name, sources[0], shapes)]
+    if layer.pool == 1:
+        raise UserError("key 'pool' must be 2 or more, along an axis at least, not 1")
     if layer.pool is not None:
         found.append(_pool(f"{name}_pool", name, found[0].shape, layer.pool, layer.pool, 0))
     return found
@@ -239,8 +260,9 @@ def _given(value: int | None) -> int:
 
 def _conv(layer: Layer, name: str, source: str, shapes: Mapping[str, Shape]) -> Node:
     shape, stride = shapes[source], layer.stride or 1
-    channels, kernel, bits = _given(layer.channels), _given(layer.kernel), _given(layer.bits)
-    padding = kernel // 2 if layer.padding is None else layer.padding
+    channels, bits, kernel = _given(layer.channels), _given(layer.bits), layer.kernel or 1
+    rows, columns = both(kernel)
+    padding = alike((rows // 2, columns // 2)) if layer.padding is None else layer.padding
     if isinstance(layer.groups, str) and layer.groups != "depthwise":
         raise UserError(f"key 'groups' must be an integer or \"depthwise\", not {layer.groups!r}")
     groups = shape[2] if isinstance(layer.groups, str) else layer.groups or 1
@@ -264,23 +286,23 @@ def _shortcut(layer: Layer, source: str, shape: Shape, result: Shape) -> Tap:
     bits = layer.shortcut_bits or _given(layer.bits)
     if len(shape) == 3 and shape == result and layer.shortcut_kind != "conv":
         return Tap(source, "conv", shape, result[2], bits, groups=result[2])
-    for stride in range(1, 8):
+    for stride in (*range(1, 8), *product(range(1, 8), repeat=2)):
         if len(shape) == 3 and _swept(shape, 1, stride, 0) == result[:2] and layer.shortcut_kind != "identity":
             return Tap(source, "conv", shape, result[2], bits, stride=stride)
     wanted = f"{result}" if layer.shortcut_kind == "identity" else f"{result[:2]} rows and columns, or a multiple"
     raise UserError(f"the shortcut wants {wanted}, but {source} gives {shape}")
 
 
-def _pool(name: str, source: str, shape: Shape, size: int, stride: int, padding: int) -> Node:
-    if padding > size // 2:
+def _pool(name: str, source: str, shape: Shape, size: Pair, stride: Pair, padding: Pair) -> Node:
+    if any(around > side // 2 for around, side in zip(both(padding), both(size), strict=True)):
         raise UserError(f"padding must be at most half the pool of {size}, not {padding}")
     return Node(
         name, "maxpool", (*_swept(shape, size, stride, padding), shape[2]), (source,), (), size, stride, padding
     )
 
 
-def _swept(shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
-    return swept(shape, (kernel, kernel), stride, padding)
+def _swept(shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, int]:
+    return swept(shape, both(kernel), stride, padding)
 
 
 def _fan_in(wanted: int | None, shape: Shape, bits: int) -> int | None:
@@ -315,7 +337,7 @@ def _readout(options: Readout, source: str, shape: Shape, classes: int) -> Node:
     if isinstance(options.average, str) and options.average != "global":
         raise UserError(f"key 'average' must be an integer or \"global\", not {options.average!r}")
     size = options.average
-    pool = (shape[0], shape[1]) if isinstance(size, str) else (size, size)
+    pool = (shape[0], shape[1]) if isinstance(size, str) else both(size)
     if len(shape) != 3 or shape[0] % pool[0] or shape[1] % pool[1]:
         raise UserError(f"an average of {pool[0]} x {pool[1]} must divide the image, but {source} gives {shape}")
     return Node(

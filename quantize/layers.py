@@ -4,7 +4,7 @@
     readout   ``y = scale * (sum_n W_mn x_n + B_m)``                    one scale for all classes, so argmax holds
 
     W, B   integers of ``bits`` bits, ``W = round(w / scale)`` clipped to the symmetric range
-    x      spikes {0, 1}, raw k-bit pixels 0 .. 2^k-1 in the first layer, or what the planes of a value stand for
+    x      spikes {0, 1}, raw k-bit pixels in the first layer, or what the planes of a value stand for
 
 A convolution's sum runs over its window, and over the shortcut's source too where there is one: both add integers
 of one scale, which the main weights set. Weight gradients pass through the rounding unchanged (straight-through)
@@ -311,7 +311,7 @@ class SpikingNetwork(nn.Module):
         self.nodes, last = nodes, nodes[-1]
         fire = [node for node in nodes if node.kind == "fire"]
         self.hidden = nn.ModuleList(Hidden(node, neuron(node), quantised=quantised) for node in fire)
-        peak = float(step_weights(last.reads.count, last.leak).sum()) if last.leak else last.reads.peak
+        peak = float(step_weights(last.reads.count, last.leak).sum()) if last.leak else last.reads.most
         self.readout = Readout(last.taps[0], quantised=quantised, peak=peak)
         self.planes = {INPUT: nodes[0].reads} | {node.name: node.planes for node in nodes}
         self.taps = [tap for node in nodes for tap in node.taps]

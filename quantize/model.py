@@ -37,15 +37,16 @@ def build(recipe: Recipe) -> SpikingNetwork:
 
 
 def encode(images: Tensor, bits: int) -> Tensor:
-    """Return the top ``bits`` bits of uint8 ``images`` ``(batch, ...)`` as float ``(batch, pixels)``."""
-    return (images >> (8 - bits)).flatten(1).float()
+    """Return the pixels of ``images`` ``(batch, ...)`` as float ``(batch, pixels)``: of uint8 the top ``bits`` bits, of
+    wider and signed integers what they are."""
+    return (images >> (8 - bits) if images.dtype == torch.uint8 else images).flatten(1).float()
 
 
 def ones(planes: Planes, values: Tensor) -> Tensor:
     """Return how many planes of each of the ``values`` of :meth:`.SpikingNetwork.trace` are 1."""
     if not planes.radix or planes.count == 1:
         return values  # spikes, or how many
-    whole = values.to(torch.int32)
+    whole = values.to(torch.int32)  # negative ones have the bits of two's complement
     return torch.stack([(whole >> plane) & 1 for plane in range(planes.count)]).sum(dim=0)
 
 

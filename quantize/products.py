@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from s2nn_hw.network.synapse import Pair
 from s2nn_hw.quantize.connection import Connection, Shape
 
 MAX_WINDOWS = 20_000  # of a convolution that the clip search looks at
@@ -42,7 +43,7 @@ def product(how: Connection, x: Tensor, weight: Tensor) -> Tensor:
 def windows_of(how: Connection, values: Tensor) -> list[Tensor]:
     """Return what the neurons of each group see: a list of float64 ``(samples, weights of a neuron)``.
 
-    ``values``: of the source, uint8. Of a convolution a random sample of :data:`MAX_WINDOWS` windows, a few of each
+    ``values``: of the source, integers. Of a convolution a random sample of :data:`MAX_WINDOWS` windows, a few of each
     image, is taken.
     """
     if how.kind == "dense":
@@ -58,8 +59,8 @@ def windows_of(how: Connection, values: Tensor) -> list[Tensor]:
     return list(torch.cat(found).chunk(how.groups, dim=1))
 
 
-def max_pool(x: Tensor, size: int, stride: int, padding: int) -> Tensor:
-    """Return the largest values of ``x`` in squares of ``size`` rows and columns, ``stride`` apart."""
+def max_pool(x: Tensor, size: Pair, stride: Pair, padding: Pair) -> Tensor:
+    """Return the largest values of ``x`` in cells of ``size`` rows and columns, ``stride`` apart."""
     return functional.max_pool2d(x, size, stride, padding)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.errors import UserError, listed, quoted
+from s2nn_hw.network.synapse import alike
 from s2nn_hw.quantize.data import own
 from s2nn_hw.quantize.data.reading import Reading
 from s2nn_hw.quantize.graph import nodes
@@ -18,6 +19,7 @@ from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.quantize.spec import EVERY
 from s2nn_hw.texts import read_toml
 
+PAIR = tuple[int, int]
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
 # keys that are younger than their table, and the value with which they are not written
 LATER: dict[str, dict[str, Any]] = {
@@ -149,8 +151,17 @@ def _typed(kind: Any, value: Any, key: str) -> Any:
         raise UserError(
             f"key '{key}' must be {' or '.join(WORDS[k] for k in kinds if k in WORDS)}, not {quoted(value)}"
         )
+    if isinstance(value, tuple) and PAIR in given:
+        return _pair(value, key)
     items = [typing.get_args(k)[0] for k in given if typing.get_origin(k) is tuple]
     return _list(value, items[0], key) if isinstance(value, tuple) else value
+
+
+def _pair(value: tuple[Any, ...], key: str) -> Any:
+    """Return ``value`` of rows and columns, as one number where both are the same."""
+    if len(value) != 2 or any(type(item) is not int for item in value):
+        raise UserError(f"key '{key}' must be an integer or [rows, columns], not {quoted(list(value))}")
+    return alike((value[0], value[1]))
 
 
 def _list(value: tuple[Any, ...], kind: type, key: str) -> tuple[Any, ...]:
@@ -166,8 +177,9 @@ def _check_limits(entry: Field[Any], value: Any, key: str) -> None:
     """Raise :class:`UserError` unless ``value``, or each number of a list, is what the limits of ``entry`` take."""
     taken = limits(entry)
     if taken.choices:
-        if value not in taken.choices:
-            raise UserError(f"key '{key}' must be one of {', '.join(map(str, taken.choices))}, not {quoted(value)}")
+        for one in value if isinstance(value, tuple) else (value,):
+            if one not in taken.choices:
+                raise UserError(f"key '{key}' must be one of {', '.join(map(str, taken.choices))}, not {quoted(one)}")
         return
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, bool) or not isinstance(number, int | float):

@@ -7,7 +7,7 @@ from typing import Any
 from s2nn_hw.network.layer import INPUT_BITS
 from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
-from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS
+from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.quantize.data.sets import SETS
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
@@ -72,11 +72,13 @@ class Found:
 class Data:
     """What is trained on: a known ``set``, or a file or folder of the user's, ``path`` (docs/data.md has the keys).
 
-    ``pixel_bits``: the top bits of each pixel that the network sees; ``validation``: training images held out.
+    ``pixel_bits``: bits of each pixel that the network sees, of bytes the top ones; ``signed``: whether pixels are in
+    two's complement; ``validation``: training images held out.
     """
 
     set: str | None = _within(None, choices=tuple(SETS))
     pixel_bits: int = _within(choices=INPUT_BITS)
+    signed: bool = _within(False)
     validation: int = _within(0, 0, 30_000)
     path: str | None = _within(None)
     test: str | None = _within(None)
@@ -93,6 +95,11 @@ class Data:
     channels: int | None = _within(None, choices=(1, 3))
     alpha: str | None = _within(None, choices=("black", "white"))
     found: Found = Found()
+
+    @property
+    def planes(self) -> Planes:
+        """The planes of a pixel."""
+        return Planes(self.pixel_bits, signed=self.signed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +127,8 @@ class Layer:
     ``dense``: ``neurons``, ``bits``, ``fan_in`` (live inputs of each neuron, see :class:`Sparse`) and with it
     ``window`` (side of the square of the image that they are in). ``conv``: ``channels``, ``kernel``, ``stride``,
     ``padding`` (default half the kernel), ``groups`` (a number or "depthwise"), ``bits``, ``pool`` (a max pool of that
-    size behind it). ``maxpool``: ``kernel``, ``stride`` (default the kernel), ``padding``. ``or``: two or more sources
+    size behind it). ``maxpool``: ``kernel``, ``stride`` (default the kernel), ``padding``. Each of these sizes is a
+    number, or a list of that of rows and that of columns. ``or``: two or more sources
     in ``from``. ``shortcut`` on a ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1
     convolution of ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless
     ``shortcut_kind`` is "conv"), else all to all with the stride that fits. ``neuron`` is the kind of this layer's
@@ -132,11 +140,11 @@ class Layer:
     source: str | tuple[str, ...] | None = _within(None, key="from")
     neurons: int | None = _within(None, 1, 1 << 16)
     channels: int | None = _within(None, 1, 1 << 16)
-    kernel: int | None = _within(None, choices=KERNELS)
-    stride: int | None = _within(None, choices=KERNELS)
-    padding: int | None = _within(None, 0, 6)
+    kernel: int | tuple[int, int] | None = _within(None, choices=KERNELS)
+    stride: int | tuple[int, int] | None = _within(None, choices=KERNELS)
+    padding: int | tuple[int, int] | None = _within(None, 0, 6)
     groups: int | str | None = _within(None, 1, 1 << 16)
-    pool: int | None = _within(None, 2, 7)
+    pool: int | tuple[int, int] | None = _within(None, 1, 7)
     bits: int | None = _within(None, 1, 8)
     fan_in: int | None = _within(None, 1, 1 << 16)
     window: int | None = _within(None, 1, 1 << 8)
@@ -153,7 +161,8 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """``average``: side of the squares of the last image that are averaged first (1: none), or "global".
+    """``average``: side of the squares of the last image that are averaged first (1: none), [rows, columns] of such
+    cells, or "global".
 
     ``groups``: nothing is trained, each class counts the spikes of its own equal share of the last layer's neurons.
     ``fan_in``: live inputs of each class, as in :class:`Layer`. ``leak``: k of scores that leak by 2^-k in each step of
@@ -161,7 +170,7 @@ class Readout:
     """
 
     bits: int = _within(low=1, high=8)
-    average: int | str = _within(1, 1, 1 << 8)
+    average: int | tuple[int, int] | str = _within(1, 1, 1 << 8)
     groups: bool = _within(False)
     fan_in: int | None = _within(None, 1, 1 << 16)
     leak: int | None = _within(None, 1, MAX_LEAK)
@@ -276,7 +285,8 @@ class Weights:
 
     ``flatten``: order in which an image was flattened before a dense layer. The owner's model saw
     ``(q input_scale / (2^k - 1) - input_mean) / input_std`` for the pixel ``q``, so ``input_scale`` is what the
-    brightest pixel was (None: ``2^k - 1``, the pixels as they are); mean and std: one number, or one a channel.
+    brightest pixel was (None: ``2^k - 1``, the pixels as they are; of signed pixels ``2^(k-1)`` stands in its place);
+    mean and std: one number, or one a channel.
     """
 
     flatten: str | None = _within(None, choices=("row-column-channel", "channel-row-column"))

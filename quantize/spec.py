@@ -16,7 +16,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
-from s2nn_hw.network.planes import RADIX, STEPS, Planes
+from s2nn_hw.network.planes import RADIX, STEPS, Planes, given_planes
 from s2nn_hw.quantize.settings import Layer, Neuron, Recipe
 
 FIRE, QUANTIZED, INTEGRATE = "fire", "quantized", "integrate"
@@ -108,7 +108,7 @@ def resolve(table: Neuron, layer: Layer) -> NeuronSpec:
     if table.threshold <= 0:
         raise UserError(f"key 'neuron.threshold' must be positive for {kind} neurons, not {table.threshold}")
     if kind == QUANTIZED:
-        planes = Planes(values["planes"], values["code"])
+        planes = given_planes(values["planes"], values["code"])
         return NeuronSpec(kind, table.threshold, planes, fraction=values["fraction"], round_from=values["round_from"])
     return _integrate(table.threshold, **values)
 

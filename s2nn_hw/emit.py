@@ -13,8 +13,9 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
-from s2nn_hw.network.layer import INPUT, Input
+from s2nn_hw.network.layer import BYTE, INPUT, Input
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.synapse import alike
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
@@ -49,6 +50,7 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
             "width": design.pixels_per_beat * network.input.bits,
             "signed": False,
             "pixel_bits": network.input.bits,
+            "pixel_signed": network.input.signed,
             "pixels_per_beat": design.pixels_per_beat,
             "pixels_per_group": design.pixels_per_group,
             "beats_per_frame": design.beats,
@@ -126,8 +128,8 @@ def _describe_reader(reader: Reader) -> dict[str, Any]:
     return entry | {
         "window": {
             "kernel": list(window.kernel),
-            "stride": window.stride,
-            "padding": window.padding,
+            "stride": alike(window.stride),
+            "padding": alike(window.padding),
             "taps": window.taps,
             "depth_words": window.depth,
             "least_depth_words": window.least_depth,
@@ -139,8 +141,9 @@ def _describe_reader(reader: Reader) -> dict[str, Any]:
 class Vectors:
     """Test vectors: frames that are each sent when the circuit is idle, which it is ``drain`` cycles after a result.
 
-    images    uint8 ``(count, *shape)``, of events ``(count, steps, *shape)``
-    pixels    what enters, uint8 ``(count, pixels)``, of more than 8 steps int32
+    images    ``(count, *shape)`` of the type of :attr:`~s2nn_hw.network.layer.Input.kind`, of events ``(count, steps,
+              *shape)``
+    pixels    what enters, uint8 ``(count, pixels)``, of more than 8 steps or bits and of signed pixels int32
     classes   int64 ``(count,)``
     scores    int64 ``(count, classes)``
     cycles    int64 ``(count,)``
@@ -176,7 +179,10 @@ def _encoding(entering: Input) -> dict[str, Any]:
     if entering.events:
         return {"encoding": f"the {entering.bits} steps of a pixel, the oldest in the highest bit"}
     if entering.scaling is None:
-        return {"encoding": f"pixel = 8-bit value >> {8 - entering.bits}"}
+        if entering.of_bytes:
+            return {"encoding": f"pixel = 8-bit value >> {BYTE - entering.bits}"}
+        end = ", in two's complement" if entering.signed else ""
+        return {"encoding": f"pixel = integer from {entering.low} to {entering.peak}{end}"}
     return {
         "encoding": f"pixel = clip(rint((x - offset) / step), {entering.low}, {entering.peak}) of a raw value x, in "
         "binary64, ties to even; an offset and a step for all pixels, or for each on the last axis of shape",
@@ -185,21 +191,22 @@ def _encoding(entering: Input) -> dict[str, Any]:
 
 
 def random_frames(network: Network, count: int, seed: int = 0) -> np.ndarray:
-    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, uint8, any density.
+    """Return ``count`` random images ``(count, *shape)``, or events ``(count, steps, *shape)``, any density.
 
     Where a network records a scaling these are raw values, float64.
     """
     rng = np.random.default_rng(seed)
     density, entering = rng.random((count, 1)), network.input
+    low, high = (0, 256) if entering.of_bytes else (entering.low, entering.peak + 1)
     if entering.scaling is not None:
-        wanted = rng.integers(entering.low, entering.peak + 1, (count, entering.size))
+        wanted = rng.integers(low, high, (count, entering.size))
         drawn: np.ndarray = np.where(rng.random(wanted.shape) < density, wanted, 0)
         return entering.scaling.raw(drawn.reshape(count, *entering.shape))
-    if network.input.events:
-        drawn = rng.random((count, network.input.bits, network.input.size)) < density[..., None]
+    if entering.events:
+        drawn = rng.random((count, entering.bits, entering.size)) < density[..., None]
     else:
-        drawn = rng.integers(0, 256, (count, network.input.size)) * (rng.random((count, network.input.size)) < density)
-    return drawn.astype(np.uint8).reshape(count, *network.input.data_shape)
+        drawn = rng.integers(low, high, (count, entering.size)) * (rng.random((count, entering.size)) < density)
+    return drawn.astype(entering.kind).reshape(count, *network.input.data_shape)
 
 
 def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) -> Vectors:

@@ -28,7 +28,7 @@ from s2nn_hw.hw.link.protocol import (
 )
 from s2nn_hw.hw.link.transfer import RETRIES, Transfer
 from s2nn_hw.hw.link.verdict import SelfTestPackets, Verdict, self_test_request
-from s2nn_hw.network.layer import INPUT_BITS, Input
+from s2nn_hw.network.layer import BYTE, INPUT_BITS, Input
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.planes import STEPS
 
@@ -195,8 +195,11 @@ class Device:
             raise UserError(f"{self.name}: the self-test's verdict does not fit the device's own identity") from None
 
     def encode(self, images: np.ndarray) -> npt.NDArray[Any]:
-        """Return the pixels ``(count, pixels)`` that go to the board, of uint8 ``images`` ``(count, ...)``: uint8, of
-        events in more than 8 steps int32."""
+        """Return the pixels ``(count, pixels)`` that go to the board, of ``images`` ``(count, ...)``: uint8, of more
+        than 8 bits or steps and of signed pixels int32.
+
+        A board alone does not say whether its pixels are signed: what the network's do not decide the images do.
+        """
         if self.network is not None:
             return self.network.encode(images)
         images = np.asarray(images)
@@ -210,7 +213,8 @@ class Device:
                 f"{self.name} takes events of {pixels:,} pixels in {bits} steps: {bits * pixels:,} values a frame "
                 f"wanted, images of shape {images.shape} came"
             )
-        return Input((pixels,), bits).encode(flat)
+        negative = images.dtype.kind == "i" and (bits <= BYTE or bool((images < 0).any()))
+        return Input((pixels,), bits, signed=negative).encode(flat)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -228,7 +232,7 @@ class Device:
     def classify(
         self, images: np.ndarray, *, progress: Callable[[int, int], None] | None = None, limit: float | None = None
     ) -> Answers:
-        """Return the :class:`Answers` of uint8 ``images`` ``(count, *shape)``; ``progress(done, repeats)`` is called.
+        """Return the :class:`Answers` of ``images`` ``(count, *shape)``; ``progress(done, repeats)`` is called.
 
         ``limit``: seconds for all of them, None as of :class:`~s2nn_hw.hw.link.transfer.Transfer`, which see for the
         rest.

@@ -47,7 +47,7 @@ class Vectors:
 
     @classmethod
     def of(cls, network: Network, images: np.ndarray, count: int | None = None) -> Self:
-        """Return the first ``count`` of uint8 ``images`` ``(frames, *shape)``, results from the golden model.
+        """Return the first ``count`` of ``images`` ``(frames, *shape)``, results from the golden model.
 
         ``count``: None takes :data:`DEFAULT_VECTORS`.
         """

@@ -73,7 +73,7 @@ def _pool(layer: FloatLayer, planes: Planes) -> MaxPool:
     """Return the max pooling of ``layer`` behind ``planes``: of spikes that come first it is their OR."""
     pool = layer.synapses[0]
     assert not isinstance(pool, FloatSynapse)
-    return (MaxPool if planes.radix else OrPool)(pool.kernel[0], pool.stride, pool.padding)
+    return (MaxPool if planes.radix else OrPool)(pool.kernel, pool.stride, pool.padding)
 
 
 def _readout(unit: Unit, behind: Rule | None) -> FloatReadout:

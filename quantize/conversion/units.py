@@ -176,7 +176,7 @@ class Converted(nn.Module):
             else:
                 (x,), pool = values[layer.sources[0]], layer.synapses[0]
                 assert not isinstance(pool, FloatSynapse)
-                values[layer.name] = [max_pool(x, pool.kernel[0], pool.stride or pool.kernel[0], pool.padding)]
+                values[layer.name] = [max_pool(x, pool.kernel, pool.stride, pool.padding)]
         return values
 
     def sums(self, unit: Unit, values: Mapping[str, list[Tensor]], heights: Mapping[str, float]) -> list[Tensor]:

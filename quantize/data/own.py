@@ -191,7 +191,7 @@ def _found(data: Data, held: Own) -> Found:
     values = held.train[0]
     low, high, missing = _range(data, values)
     shape = tuple(int(n) for n in values.shape[1:])
-    Input(shape, data.pixel_bits)
+    Input(shape, data.pixel_bits, signed=data.signed)
     return Found(
         kind={TABLE: "table", FOLDER: "folder", ARRAYS: "npz"}[held.kind],
         sha256=held.sha256,
@@ -256,7 +256,7 @@ def scaling(data: Data) -> Scaling | None:
 
 def _pixel(data: Data) -> Input:
     """Return what enters where there is one pixel."""
-    return Input((1,), data.pixel_bits)
+    return Input((1,), data.pixel_bits, signed=data.signed)
 
 
 def split(data: Data, part: str) -> Pictures:

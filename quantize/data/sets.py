@@ -21,7 +21,8 @@ SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
 class DataSet:
     """Where the files of one data set are: folder name, mirrors, checksum by file name, class names.
 
-    ``shape`` of an image: rows, columns and, with colours, channels; of an event: features.
+    ``shape`` of an image: rows, columns and, with colours, channels; of an event: features. ``bits`` of a value, which
+    may be ``signed``.
     """
 
     folder: str
@@ -30,6 +31,8 @@ class DataSet:
     classes: tuple[str, ...]
     title: str
     shape: tuple[int, ...] = (28, 28)
+    bits: int = 8
+    signed: bool = False
 
 
 SETS = {

@@ -43,12 +43,12 @@ def scaling(data: Data) -> Scaling | None:
 
 def entering(data: Data) -> Input:
     """Return what enters a network that is fed with codes."""
-    return Input(shape(data), data.pixel_bits)
+    return Input(shape(data), data.pixel_bits, signed=data.signed)
 
 
 def recorded(data: Data) -> Input:
     """Return what enters the network as it is written: raw values."""
-    return Input(shape(data), data.pixel_bits, scaling=scaling(data))
+    return Input(shape(data), data.pixel_bits, signed=data.signed, scaling=scaling(data))
 
 
 def codes(data: Data, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -74,7 +74,7 @@ def assemble(foreign: Foreign, classes: tuple[str, ...] | None = None, *, bits: 
     entering, work = foreign.entering, _Work(bits)
     image = entering.shape
     step, offset = (np.atleast_1d(np.asarray(n, np.float64)) for n in (entering.step, entering.offset))
-    given_in = Input(ours(image), entering.bits, STEPS if entering.events else RADIX)
+    given_in = Input(ours(image), entering.bits, STEPS if entering.events else RADIX, signed=entering.signed)
     work.values[ENTERING], work.planes[INPUT] = Given(INPUT, image, step, offset), given_in.planes
     for operation in foreign.operations:
         try:
@@ -181,10 +181,8 @@ def _max_pool(work: _Work, name: str, value: Given, pool: Pool) -> Given:
     kernel, stride, padding = pool.kernel, pool.stride, pool.padding
     assert kernel is not None
     assert stride is not None
-    if len({*kernel}) > 1 or len({*stride}) > 1 or len({*padding}) > 1:
-        raise UserError(f"max pooling must be of squares, not of {kernel}, {stride} apart, padding {padding}")
     kind = MaxPool if work.planes[value.name].radix else OrPool
-    layer = FloatLayer(_name(work, name), (value.name,), (kind(kernel[0], stride[0], padding[0]),))
+    layer = FloatLayer(_name(work, name), (value.name,), (kind(kernel, stride, padding),))
     work.layers.append(layer)
     work.planes[layer.name] = work.planes[value.name]
     shape = layer.output_shape([(*value.image[1:], value.image[0])])

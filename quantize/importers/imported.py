@@ -15,6 +15,7 @@ from rich.console import Console
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.quantize.conversion.firing import LEVELS, Rule
 from s2nn_hw.quantize.conversion.integers import converted_graph
 from s2nn_hw.quantize.conversion.prepare import prepare
@@ -106,6 +107,8 @@ def import_network(
         notes.append(f"ReLU became numbers of {wanted.levels} bits: layers {', '.join(relu)}")
     chosen = None if pixels is None else as_images(pixels[:CALIBRATION_IMAGES], foreign.entering)
     network = convert(graph, calibration=chosen if needs_calibration(graph) else None)
+    if not foreign.entering.events:
+        network = replace(network, input=replace(network.input, scaling=_scaling(foreign.entering)))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
     return Imported(replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes))
 
@@ -115,6 +118,12 @@ def _converted(graph: FloatGraph, pixels: np.ndarray, wanted: Wanted, console: C
     prepare(net, torch.tensor(pixels).float(), percentile=wanted.percentile, console=console)
     net.use(Rule(LEVELS, 2**wanted.levels - 1))
     return converted_graph(net)
+
+
+def _scaling(entering: Entering) -> Scaling:
+    """Return how a network takes the owner's numbers to pixels by itself."""
+    offset, step = np.broadcast_arrays(*(np.ravel(np.asarray(n, np.float64)) for n in (entering.offset, entering.step)))
+    return Scaling(offset, step)
 
 
 def encoded(inputs: np.ndarray, entering: Entering) -> np.ndarray:
@@ -162,10 +171,22 @@ def _lined(numbers: np.ndarray, entering: Entering) -> np.ndarray:
 
 
 def as_images(pixels: np.ndarray, entering: Entering) -> np.ndarray:
-    """Return integers ``(count, pixels)`` as the images of which a network's ``encode`` makes them again."""
+    """Return integers ``(count, pixels)`` as the images of which an input without a scaling makes them again."""
     if entering.signed or entering.events or entering.bits > 8:
         return pixels
     return (pixels << (8 - entering.bits)).astype(np.uint8)
+
+
+def raw(pixels: np.ndarray, entering: Entering) -> np.ndarray:
+    """Return integers ``(count, pixels)`` as what an imported network takes: numbers in our order, or events."""
+    return pixels if entering.events else in_our_order(decoded(pixels, entering))
+
+
+def in_our_order(inputs: np.ndarray) -> np.ndarray:
+    """Return ``inputs`` ``(count, *shape)`` in the owner's order as images ``(count, rows, columns[, channels])``."""
+    if inputs.ndim < 4:
+        return inputs
+    return inputs[:, 0] if inputs.shape[1] == 1 else np.moveaxis(inputs, 1, -1)
 
 
 def compare(
@@ -179,7 +200,7 @@ def compare(
 
     ``values``: by name of the operation, ``(count, *shape)``, or ``(count, steps, *shape)`` of neurons with steps.
     """
-    out = found.network.forward(as_images(pixels, found.entering), trace="spikes")
+    out = found.network.forward(raw(pixels, found.entering), trace="spikes")
     classes, theirs = np.asarray(out.classes), scores.argmax(axis=1)
     relu = any(isinstance(layer.neuron, FloatRelu) for layer in found.assembled.graph.layers)
     different: dict[str, tuple[int, int]] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.synapse import Pair
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.float_graph import FloatSynapse
 from s2nn_hw.quantize.importers.operations import Pool, Shape, Weighted
@@ -142,8 +143,6 @@ def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Te
     if value.flat or len(value.image) != 3:
         raise UserError(f"a convolution reads an image, not {value.shape}")
     channels, rows, columns = value.shape
-    if rows == 1 and weights.shape[2] == 1 and not table.padding[0]:
-        weights, table = _of_signal(weights, table)
     kernel = (weights.shape[2], weights.shape[3])
     if channels != weights.shape[1] * table.groups or len(weights) % table.groups:
         raise UserError(f"weights {weights.shape} in {table.groups} groups do not fit {channels} channels")
@@ -160,7 +159,7 @@ def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Te
     spread = weights.repeat(value.cell[0], axis=2).repeat(value.cell[1], axis=3)  # a mean's cells share a weight
     stride = tuple(s * c for s, c in zip(table.stride, value.cell, strict=True))
     padding = tuple(p * c for p, c in zip(table.padding, value.cell, strict=True))
-    how = Connection("conv", spread.shape[2:], _one("stride", stride), _one("padding", padding), table.groups)
+    how = Connection("conv", spread.shape[2:], _pair(stride), _pair(padding), table.groups)
     shape = tuple(
         (n + 2 * p - k) // s + 1
         for n, p, k, s in zip((rows, columns), table.padding, kernel, table.stride, strict=True)
@@ -170,19 +169,9 @@ def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Te
     return _term(value.name, spread, unit, table, how), shift, (len(weights), *shape)
 
 
-def _of_signal(weights: np.ndarray, table: Weighted) -> tuple[np.ndarray, Weighted]:
-    """Return a kernel of one row over one row with the same stride and padding along both: rows of zeros around it meet
-    the rows of padding."""
-    stride, padding = table.stride[1], table.padding[1]
-    wide = np.pad(weights, ((0, 0), (0, 0), (padding, padding), (0, 0)))
-    bits = 2 if table.bits == 1 and padding else table.bits
-    return wide, replace(table, bits=bits, stride=(stride, stride), padding=(padding, padding))
-
-
-def _one(what: str, numbers: tuple[int, ...]) -> int:
-    if len(set(numbers)) > 1:
-        raise UserError(f"{what} must be one number for rows and columns, not {numbers}")
-    return numbers[0]
+def _pair(numbers: tuple[int, ...]) -> Pair:
+    """Return ``numbers`` of rows and columns, or the one that both are."""
+    return numbers[0] if len(set(numbers)) == 1 else (numbers[0], numbers[1])
 
 
 def as_total(value: Given) -> Total:

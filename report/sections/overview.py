@@ -12,6 +12,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.family import FAMILIES, GENERAL
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.planes import Planes
+from s2nn_hw.network.synapse import Pair, alike
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sections.work import connections
@@ -29,8 +30,8 @@ class WindowOverview:
 
     source: str
     kernel: tuple[int, ...]
-    stride: int
-    padding: int
+    stride: Pair
+    padding: Pair
     words: int
     least_words: int
     word_bits: int
@@ -43,8 +44,8 @@ class WindowOverview:
         return cls(
             source=reader.source,
             kernel=tuple(window.kernel),
-            stride=window.stride,
-            padding=window.padding,
+            stride=alike(window.stride),
+            padding=alike(window.padding),
             words=window.depth,
             least_words=window.least_depth,
             word_bits=window.width * window.planes,
@@ -54,7 +55,7 @@ class WindowOverview:
 
     def to_json(self) -> Json:
         """Return the fields, JSON-able."""
-        return asdict(self) | {"kernel": list(self.kernel)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ class StageOverview:
 def stage_overview(network: Network, stage: Stage) -> StageOverview:
     """Return one stage's figures: shapes, weights, ranges, accumulator width, engine, windows."""
     layer, engine, sources = stage.layer, stage.engine, stage.layers[0].sources
-    wired, side = engine is not None and engine.constant, round(stage.repeats**0.5)
+    wired = engine is not None and engine.constant
     return StageOverview(
         name=stage.name,
         sources=tuple(sources),
@@ -234,7 +235,7 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
         neuron=layer.neuron.kind if layer.neuron else None,
         engine="or" if engine is None else engine.kind,
         shape=tuple(network.shapes[layer.name]),
-        pool=(side, side) if stage.repeats > 1 else None,
+        pool=next(r.window.pool for r in stage.readers if r.window) if stage.repeats > 1 else None,
         output=stage.output,
         inputs=sum(prod(network.shapes[source]) for source in sources),
         neurons=stage.neurons,
@@ -247,9 +248,10 @@ def stage_overview(network: Network, stage: Stage) -> StageOverview:
 
 
 def input_overview(network: Network) -> Json:
-    """Return what enters: shape, bits of a pixel, or steps of events, the code that says which, and of raw values
-    that become pixels by a record how many offsets it has."""
+    """Return what enters: shape, bits of a pixel, or steps of events, the code that says which, whether pixels are
+    signed, and of raw values that become pixels by a record how many offsets it has."""
     found = {"shape": list(network.input.shape), "bits": network.input.bits, "code": network.input.code}
+    found |= {"signed": True} if network.input.signed else {}
     scaling = network.input.scaling
     return found if scaling is None else found | {"offsets": len(scaling.offset)}
 

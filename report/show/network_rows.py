@@ -47,7 +47,9 @@ def network_table(report: Json) -> NetworkTable:
     pixels = NetworkRow(
         nodes[0],
         "x".join(map(str, size["shape"])),
-        f"events, {size['bits']} steps" if size.get("code") == "steps" else f"{size['bits']}-bit pixels",
+        f"events, {size['bits']} steps"
+        if size.get("code") == "steps"
+        else f"{size['bits']}-bit {'signed ' if size.get('signed') else ''}pixels",
         first.get("active_inputs"),
         first.get("active_share"),
     )

@@ -48,7 +48,7 @@ def entering(given: Json) -> str:
     if given.get("code") == "steps":
         return f"events in {many} steps"
     offsets = given.get("offsets")
-    return f"pixels of {counted(many, 'bit')}" + (
+    return f"{'signed ' if given.get('signed') else ''}pixels of {counted(many, 'bit')}" + (
         f" from raw values by {counted(offsets, 'offset')}" if offsets else ""
     )
 

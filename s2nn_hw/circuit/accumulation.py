@@ -1,7 +1,7 @@
 """The stage of a layer whose sums are collected in accumulators, whatever engine adds them."""
 
 from dataclasses import dataclass, replace
-from math import gcd
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
     lanes = -(-neurons // groups)
     if lanes * (groups - 1) >= neurons:
         raise UserError(f"{groups} groups of {lanes} lanes leave a group without any of the {neurons} neurons")
-    pool = job.pool.synapses[0].kernel[0] if job.pool else 1
+    pool = job.pool.synapses[0].kernel if job.pool else (1, 1)
     # a group must find what it needs of every source
     sources = list(zip(layer.synapses, layer.sources, strict=True))
     splits = gcd(*(splits_of(synapse, job.tensors[source], groups, neurons) for synapse, source in sources))
@@ -78,14 +78,16 @@ def accumulation(job: Job, taps: tuple[int, int]) -> Accumulation:
         tuple(max(2, synapse.bits) if zeros else synapse.bits for synapse in layer.synapses),
         splits,
         {
-            "weights": _weights(job, readers, splits, lanes),
+            # a single plane of signs stands for -1 or 0
+            "weights": _weights(job, readers, splits, lanes) * np.int8(-1 if planes.weights == (-1,) else 1),
             "offsets": np.pad(program.start, (0, spare)).reshape(groups, lanes),
             "planes": planes.count,
             "radix": planes.radix,
+            "signed": planes.signed and planes.count > 1,
             "between": tuple(acts[action] for action in between),
             "after": tuple(acts[action] for action in after),
             "shift": program.shift,
-            "repeats": pool**2,
+            "repeats": prod(pool),
             "cells": tuple(cells_of(job.network, s, r) for s, r in zip(layer.synapses, readers, strict=True)),
             "memory": job.choice.memory,
         },

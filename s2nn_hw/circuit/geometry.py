@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.synapse import swept
 
 BLOCK_ROWS = 256
 
@@ -15,7 +16,7 @@ class WindowParams:
     """Geometry and order of one window.
 
     ``rows``, ``columns``: of the image; ``words``: a pixel; ``width``: values a word; ``planes``: bits of a value;
-    ``kernel``: (rows, columns); ``stride``, ``padding``; ``pool``: positions of a cell along each axis; ``groups``,
+    ``kernel``, ``stride``, ``padding``: (rows, columns); ``pool``: (rows, columns) of positions in a cell; ``groups``,
     ``splits``, ``taps``: see above; ``depth``: words that the ring holds (0: the least and what the next row of cells
     brings); ``spare``: values at the end of a pixel's last word that are to be ignored; ``pixel_words``: of each pixel,
     where the words of several are read as those of one.
@@ -27,9 +28,9 @@ class WindowParams:
     width: int
     planes: int = 1
     kernel: tuple[int, int] = (1, 1)
-    stride: int = 1
-    padding: int = 0
-    pool: int = 1
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    pool: tuple[int, int] = (1, 1)
     groups: int = 1
     splits: int = 1
     taps: int = 1
@@ -45,7 +46,7 @@ class WindowParams:
                 f"window: {self.splits} splits must divide the {self.words} words of a pixel and the "
                 f"{self.groups} groups"
             )
-        if not 0 <= self.padding < min(self.kernel):
+        if any(not 0 <= padding < side for padding, side in zip(self.padding, self.kernel, strict=True)):
             raise UserError(f"window: padding must be smaller than the kernel {self.kernel}, not {self.padding!r}")
         if not 1 <= self.taps <= self.kernel[0] * self.kernel[1]:
             raise UserError(
@@ -75,15 +76,15 @@ class WindowParams:
     @cached_property
     def cells(self) -> tuple[int, int]:
         """(rows, columns) of cells; positions that fill no cell are left out, as max pooling leaves them out."""
-        sizes = zip((self.rows, self.columns), self.kernel, strict=True)
-        rows, columns = (((n + 2 * self.padding - k) // self.stride + 1) // self.pool for n, k in sizes)
-        return rows, columns
+        image = (self.rows, self.columns)
+        rows, columns = swept(image, self.kernel, self.stride, self.padding)
+        return rows // self.pool[0], columns // self.pool[1]
 
     @cached_property
     def positions(self) -> np.ndarray:
         """Output positions, int64 ``(positions, 2)`` (row, column), in the order in which they are computed."""
         rows, columns = self.cells
-        inner = np.indices((self.pool, self.pool)).reshape(2, -1).T
+        inner = np.indices(self.pool).reshape(2, -1).T
         outer = np.indices((rows, columns)).reshape(2, -1).T
         return (outer[:, None] * self.pool + inner[None]).reshape(-1, 2)
 
@@ -134,7 +135,7 @@ class WindowParams:
     @cached_property
     def corner_offsets(self) -> list[int]:
         """Words from a cell's corner to that of each of its positions, a list."""
-        inner = np.indices((self.pool, self.pool)).reshape(2, -1).T * self.stride
+        inner = np.indices(self.pool).reshape(2, -1).T * self.stride
         return ((inner @ [self.columns, 1]) * self.words).tolist()
 
     @cached_property
@@ -189,7 +190,7 @@ class WindowParams:
         """The least, and what the next row of cells brings (for a single pixel: the next image)."""
         if self.rows * self.columns == 1:
             return max(2 * self.words, self.least_depth)
-        return self.least_depth + self.pool * self.stride * self.columns * self.words
+        return self.least_depth + self.pool[0] * self.stride[0] * self.columns * self.words
 
     @property
     def wants_block(self) -> bool:
@@ -208,9 +209,8 @@ class WindowParams:
         ``words``: the images, integer ``(frames, words, width)``.
         """
         words = words.reshape(len(words), self.rows, self.columns, self.words, self.width)
-        pad, (kernel_rows, kernel_columns) = self.padding, self.kernel
-        margin = ((0, 0), (pad, pad + kernel_rows), (pad, pad + kernel_columns), (0, 0), (0, 0))
-        image = np.pad(words, margin)
+        around = [(pad, pad + side) for pad, side in zip(self.padding, self.kernel, strict=True)]
+        image = np.pad(words, ((0, 0), *around, (0, 0), (0, 0)))
         part = self.words // self.splits
         out = np.zeros(
             (len(words), len(self.positions), self.splits, self.steps, part, self.taps, self.width), words.dtype

@@ -25,7 +25,7 @@ from s2nn_hw.network.synapse import image_shape
 def fusible(network: Network, pool: Layer) -> Layer | None:
     """Return the layer before max pooling layer ``pool`` if its neurons can do the pooling, else None."""
     synapse, (source,) = pool.synapses[0], pool.sources
-    if source == INPUT or synapse.kernel[0] != synapse.stride or synapse.padding:
+    if source == INPUT or synapse.kernel != synapse.strides or any(synapse.paddings):
         return None
     before = network.layer(source)
     convolves = before.accumulates and before.synapses[0].slides and network.planes[source].count == 1
@@ -140,8 +140,8 @@ def _join_stage(job: Job) -> Stage:
     if synapse.slides:
         size |= {
             "kernel": synapse.kernel,
-            "stride": synapse.stride,
-            "padding": synapse.padding,
+            "stride": synapse.strides,
+            "padding": synapse.paddings,
             "taps": min(choice.taps, prod(synapse.kernel)),
         }
     readers = tuple(

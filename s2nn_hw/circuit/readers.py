@@ -38,14 +38,14 @@ def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, several: bool
     """Return the reader of an engine that takes all taps at once, the planes of a value side by side."""
     window, conv, planes = None, synapse.slides, tensor.planes.count
     shape: dict[str, Any] = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
-    if conv and (several or prod(synapse.kernel) > 1 or synapse.stride > 1):
+    if conv and (several or prod(synapse.kernel) > 1 or max(synapse.strides) > 1):
         window = WindowParams(
             rows=tensor.rows,
             columns=tensor.columns,
             words=tensor.pixel_words,
             kernel=synapse.kernel,
-            stride=synapse.stride,
-            padding=synapse.padding,
+            stride=synapse.strides,
+            padding=synapse.paddings,
             taps=prod(synapse.kernel),
             **shape,
         )
@@ -56,11 +56,11 @@ def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, several: bool
 
 @dataclass(frozen=True)
 class Order:
-    """In which order and how often windows are read: ``taps`` at once, ``pool`` positions of a cell along each axis,
+    """In which order and how often windows are read: ``taps`` at once, ``pool`` (rows, columns) of positions of a cell,
     ``groups`` of neurons, each of which needs one of ``splits`` parts of a pixel's words; ``depth``: words kept."""
 
     taps: int
-    pool: int
+    pool: tuple[int, int]
     groups: int
     splits: int
     depth: int
@@ -81,7 +81,7 @@ def ordered_reader(layer: Layer, synapse: Synapse, source: str, tensor: Tensor, 
             return Reader(source, tensor, None)
         window = WindowParams(rows=1, columns=1, words=tensor.words, pixel_words=tensor.pixel_words, **common)
         return Reader(source, tensor, window)
-    once = prod(synapse.kernel) == 1 and synapse.stride == 1 and order.groups == order.pool == 1
+    once = prod((*synapse.kernel, *synapse.strides, *order.pool)) == 1 and order.groups == 1
     if once and not several and planes == 1 and not (source == INPUT and tensor.spare):
         return Reader(source, tensor, None, pixelwise=True)
     window = WindowParams(
@@ -89,8 +89,8 @@ def ordered_reader(layer: Layer, synapse: Synapse, source: str, tensor: Tensor, 
         columns=tensor.columns,
         words=tensor.pixel_words,
         kernel=synapse.kernel,
-        stride=synapse.stride,
-        padding=synapse.padding,
+        stride=synapse.strides,
+        padding=synapse.paddings,
         taps=min(order.taps, prod(synapse.kernel)),
         splits=order.splits,
         pool=order.pool,

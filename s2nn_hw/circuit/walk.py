@@ -70,7 +70,7 @@ def level_sizes(p: WindowParams) -> Levels[int]:
         step=p.steps,
         plane=p.planes,
         group=p.groups,
-        inner=p.pool**2,
+        inner=prod(p.pool),
         column=p.cells[1],
         row=p.cells[0],
     )
@@ -79,15 +79,15 @@ def level_sizes(p: WindowParams) -> Levels[int]:
 def level_moves(p: WindowParams) -> tuple[Levels[LevelMoves], Move]:
     """Return ``(moves of the counters, that from an image to the next)`` for window ``p``."""
     part, taps = p.words // p.splits, p.tap_offsets
-    stepped = p.pool * p.stride * p.words
+    down, across = (pool * stride * p.words for pool, stride in zip(p.pool, p.stride, strict=True))
     adds = Levels(  # what each value of a counter adds to (address, reach)
         word=[(n, n) for n in range(part)],
         step=[(offsets[0], max(offsets)) for offsets in taps],
         plane=[(0, 0)] * p.planes,
         group=[(g * p.splits // p.groups * part,) * 2 for g in range(p.groups)],
         inner=[(corner,) * 2 for corner in p.corner_offsets],
-        column=[(c * stepped,) * 2 for c in range(p.cells[1])],
-        row=[(r * stepped * p.columns,) * 2 for r in range(p.cells[0])],
+        column=[(c * across,) * 2 for c in range(p.cells[1])],
+        row=[(r * down * p.columns,) * 2 for r in range(p.cells[0])],
     )
     oldest = p.oldest.reshape(p.cells)
     # by row, what is kept no longer; the other counters keep all
@@ -112,8 +112,8 @@ def level_moves(p: WindowParams) -> tuple[Levels[LevelMoves], Move]:
 def inside_tables(p: WindowParams, axis: int) -> list[tuple[int, ...]]:
     """Return by row (``axis`` 0) or column (1) of the taps of a cell whether it lies in the image: a bit per row or
     column of cells."""
-    size, reach = (p.rows, p.columns)[axis], (p.pool - 1) * p.stride + p.kernel[axis]
-    first = np.arange(p.cells[axis]) * p.pool * p.stride - p.padding
+    size, reach = (p.rows, p.columns)[axis], (p.pool[axis] - 1) * p.stride[axis] + p.kernel[axis]
+    first = np.arange(p.cells[axis]) * p.pool[axis] * p.stride[axis] - p.padding[axis]
     return [tuple(map(int, (first + n >= 0) & (first + n < size))) for n in range(reach)]
 
 
@@ -145,7 +145,7 @@ class Walk(wiring.Component):
             "following": (len(self.moves), 0),
             "plane": (p.planes, 0),
             "tap": (p.steps, 0),
-            "inner": (p.pool**2, 0),
+            "inner": (prod(p.pool), 0),
             "last": (2, int(p.pixel_words == 1)),
         }
         for name, flags in zip(("rows", "columns"), self.flags, strict=True):
@@ -157,7 +157,7 @@ class Walk(wiring.Component):
     def inside(self, port: int) -> Value:
         """Return whether the tap of ``port`` lies in the image."""
         p, table = self.params, []
-        for corner in np.ndindex(p.pool, p.pool):
+        for corner in np.ndindex(*p.pool):
             taps = [
                 self._inside(*(tap + np.array(corner) * p.stride)) if tap[0] >= 0 else 0 for tap in p.tap_table[:, port]
             ]

@@ -7,7 +7,7 @@ An image enters in raster order, a pixel as ``words`` words of ``width`` values 
     first), for each step, for each word of the group's split:
         port t carries tap ``step * taps + t`` of the kernel (raster order; zeros past the last tap, outside the image)
 
-    cell      the positions that a max pooling behind the neurons joins: pool x pool of them, else one
+    cell      the positions that a max pooling behind the neurons joins, else one
     group     the engine handles the output channels in so many passes, each of which sees the window again
     split     the pixel's words fall in so many parts and a group sees only its own (grouped convolutions)
 

@@ -14,8 +14,8 @@ def window(family: Family, w: WindowParams) -> Cost:
     store = ram(family, 1 << w.address_bits, w.width * w.planes, registered=True, ports=w.taps, block=w.wants_block)
     leaving = w.taps * w.width
     sliding = w.kernel[0] * w.kernel[1] > 1
-    control = family.window[1 if sliding else 0] + (family.window[2] if w.pool > 1 else 0)
-    gate = family.gate if w.padding or w.planes > 1 else 0
+    control = family.window[1 if sliding else 0] + (family.window[2] if max(w.pool) > 1 else 0)
+    gate = family.gate if any(w.padding) or w.planes > 1 else 0
     luts = control + leaving * (gate + multiplexer(family, w.planes))
     return store + Cost(luts=luts, ffs=leaving + (62 if sliding else 40))
 

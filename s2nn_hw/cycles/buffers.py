@@ -35,20 +35,24 @@ def joins(network: Network) -> list[Layer]:
 
 
 def lags(network: Network) -> dict[str, float]:
-    """Return by tensor name how far it comes behind the input, in frames: kernel rows that must have come, over all."""
+    """Return by tensor name how far it comes behind the input, in frames: kernel rows that must have come, over all.
+
+    Of an image of one row columns count.
+    """
     late = {INPUT: 0.0}
     for layer in network.layers:
         came = []
         for synapse, source in zip(layer.synapses * len(layer.sources), layer.sources, strict=False):
             shape = network.shapes[source]
-            rows = image_shape(shape)[0] if len(shape) > 1 else 1
+            rows, columns = image_shape(shape)[:2] if len(shape) > 1 else (1, 1)
+            axis, size = (0, rows) if rows > 1 else (1, columns)  # an image of one row comes column by column
             wait = 0
             if synapse.slides:
-                kernel = synapse.kernel[0]
-                wait = kernel - synapse.padding if kernel > 1 or synapse.stride > 1 else 0
+                kernel, stride, padding = synapse.kernel[axis], synapse.strides[axis], synapse.paddings[axis]
+                wait = kernel - padding + stride if max(*synapse.kernel, *synapse.strides) > 1 else 0
             elif layer.accumulates:
-                wait = rows  # a dense layer has its sums when the whole frame is there
-            came.append(late[source] + (wait + (synapse.stride if wait and synapse.slides else 0)) / rows)
+                wait = size  # a dense layer has its sums when the whole frame is there
+            came.append(late[source] + wait / size)
         late[layer.name] = max(came)
     return late
 

@@ -9,28 +9,30 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
-from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
+from s2nn_hw.network.planes import MAX_BITS, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
 
-
-INPUT_BITS = (1, 2, 4, 8)
-
-
+INPUT_BITS = tuple(range(1, MAX_BITS + 1))
+BYTE = 8  # bits of an image's value as files have it
 MAX_NEURONS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Input:
-    """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1, 2, 4 or 8), or, with
-    ``code`` steps, of events in ``bits`` steps (2 to 31). ``scaling``: how raw values become pixels, where it is
-    recorded."""
+    """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1 to 16), ``signed`` or not,
+    or, with ``code`` steps, of events in ``bits`` steps (2 to 31). ``scaling``: how raw values become pixels, where it
+    is recorded.
+
+    Signed pixels are in two's complement: -2^(bits-1) .. 2^(bits-1) - 1.
+    """
 
     shape: tuple[int, ...]
     bits: int
     code: str = RADIX
+    signed: bool = False
     scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
@@ -43,8 +45,10 @@ class Input:
             raise UserError(f"input: code must be {RADIX!r} or {STEPS!r}, not {quoted(self.code)}")
         if self.code == STEPS and (type(self.bits) is not int or not 2 <= self.bits <= MAX_STEPS):
             raise UserError(f"input: bits of code steps must be 2 to {MAX_STEPS}, one a step, not {quoted(self.bits)}")
-        if self.code == RADIX and self.bits not in INPUT_BITS:
-            raise UserError(f"input: bits must be one of {INPUT_BITS}, not {quoted(self.bits)}")
+        if self.code == RADIX and (type(self.bits) is not int or not 1 <= self.bits <= MAX_BITS):
+            raise UserError(f"input: bits must be an integer from 1 to {MAX_BITS}, not {quoted(self.bits)}")
+        if type(self.signed) is not bool or (self.signed and self.code == STEPS):
+            raise UserError(f"input: signed must be true or false, and false of events, not {quoted(self.signed)}")
         if self.scaling is not None:
             if self.code == STEPS:
                 raise UserError("input: events have no offset and step")
@@ -58,18 +62,35 @@ class Input:
 
     @property
     def low(self) -> int:
-        """The smallest value of a pixel."""
-        return 0
+        """The least value of a pixel."""
+        return self.planes.low
 
     @property
     def peak(self) -> int:
-        """The largest value of a pixel as it is kept: all its bits."""
-        return 2**self.bits - 1
+        """The largest value of a pixel, of events how many steps there are."""
+        return self.planes.peak
+
+    @property
+    def pattern(self) -> int:
+        """All bits of a pixel as it is kept."""
+        return (1 << self.bits) - 1
 
     @property
     def planes(self) -> Planes:
         """The planes of a pixel."""
-        return Planes(self.bits, self.code)
+        return Planes(self.bits, self.code, self.signed)
+
+    @property
+    def of_bytes(self) -> bool:
+        """Whether images are 8-bit values of which a pixel is the top bits."""
+        return not (self.events or self.signed or self.scaling) and self.bits <= BYTE
+
+    @property
+    def kind(self) -> np.dtype:
+        """The least integer type of images or events."""
+        if not self.signed:
+            return np.dtype(np.uint8 if self.bits <= BYTE or self.events else np.uint16)
+        return np.dtype(np.int8 if self.bits <= BYTE else np.int16)
 
     @property
     def events(self) -> bool:
@@ -87,12 +108,14 @@ class Input:
         return replace(self, bits=bits, scaling=scaling)
 
     def encode(self, images: Any) -> np.ndarray:
-        """Return ``(count, pixels)`` integers: the top ``bits`` bits of 8-bit ``images`` ``(count, *shape)``, uint8.
+        """Return ``(count, pixels)`` patterns of ``bits`` bits of ``images`` ``(count, *shape)``.
 
-        Flat images ``(count, pixels)`` in raster order are taken too. Of events, ``(count, steps, *shape)`` of 0 and 1,
-        oldest step first, the steps of a pixel side by side, oldest in the highest bit (int32 from 9 steps on); so are
-        ``(count, steps, pixels)`` and, as of images, one channel where ``shape`` has none. With a ``scaling`` images
-        are raw values, real numbers of any type, which it takes to pixels. Errors name shape or type.
+        Of unsigned pixels of up to 8 bits: the top bits of uint8 ``images``, uint8. Of others: the bits of ``images``
+        of any integer type with values in ``low .. peak``, int32. With a ``scaling`` images are raw values, real
+        numbers of any type, which it takes to pixels. Flat images ``(count, pixels)`` in raster order are taken too.
+        Of events, ``(count, steps, *shape)`` of 0 and 1, oldest step first, the steps of a pixel side by side, oldest
+        in the highest bit (int32 from 9 steps on); so are ``(count, steps, pixels)`` and, as of images, one channel
+        where ``shape`` has none. Errors name shape or type.
         """
         images = np.asarray(images)
         steps = (self.bits,) if self.events else ()
@@ -104,20 +127,32 @@ class Input:
             raise UserError(f"{what} must have shape (count, {wanted}){or_flat}, not {images.shape}")
         if self.scaling is not None:
             pixels = self.scaling.quantise(images.reshape(len(images), *self.shape), self.low, self.peak)
-            kind = np.uint8 if self.bits <= 8 else np.int32
-            return (pixels.reshape(len(images), self.size) & ((1 << self.bits) - 1)).astype(kind)
+            kind = np.int32 if self.signed or self.bits > BYTE else np.uint8
+            return (pixels.reshape(len(images), self.size) & self.pattern).astype(kind)
+        if not self.events and not self.of_bytes:
+            return self._patterns(images.reshape(len(images), self.size))
         if images.dtype != np.uint8:
             values = "0 and 1" if self.events else "0 .. 255"
             raise UserError(
                 f"{'events' if self.events else 'images'} must be uint8 with values {values}, not {images.dtype}"
             )
         if not self.events:
-            return (images.reshape(len(images), self.size) >> (8 - self.bits)).astype(np.uint8)
+            return (images.reshape(len(images), self.size) >> (BYTE - self.bits)).astype(np.uint8)
         if images.max(initial=0) > 1:
             raise UserError(f"events must be 0 or 1, not {images.max()}")
         weights = 1 << np.arange(self.bits)[::-1]
         kind = np.uint8 if self.bits <= 8 else np.int32
         return np.einsum("ntp,t->np", images.reshape(len(images), self.bits, self.size), weights).astype(kind)
+
+    def _patterns(self, images: np.ndarray) -> np.ndarray:
+        """Return the bits, int32, of integer ``images`` ``(count, pixels)``; :class:`UserError` if one is too large."""
+        wanted = f"images of {self.bits}-bit {'signed ' if self.signed else ''}pixels must be"
+        if not np.issubdtype(images.dtype, np.integer):
+            raise UserError(f"{wanted} integers from {self.low} to {self.peak}, not {images.dtype}")
+        low, high = (int(images.min()), int(images.max())) if images.size else (0, 0)
+        if low < self.low or high > self.peak:
+            raise UserError(f"{wanted} integers from {self.low} to {self.peak}, not {low} to {high}")
+        return images.astype(np.int32) & self.pattern
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,13 @@ class Network:
         """Return the largest value that counts in one sum of ``layer``: of its planes, or 1 in the sum of a step."""
         return 1 if self.stepwise(layer) else self.read(layer).peak
 
+    def low(self, layer: Layer) -> int:
+        """Return the least value that counts in one sum of ``layer``."""
+        return 0 if self.stepwise(layer) else self.read(layer).low
+
     def bounds(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
-        ranges = [synapse.bounds(self.peak(layer)) for synapse in layer.synapses]
+        ranges = [synapse.bounds(self.peak(layer), self.low(layer)) for synapse in layer.synapses]
         low, high = (np.sum(sides, axis=0) for sides in zip(*ranges, strict=True))
         return layer.own_neuron.bounds(low, high)
 
@@ -152,12 +156,12 @@ class Network:
         return self.input.encode(images)
 
     def forward(self, images: Any, *, trace: bool | str = False, batch: int | None = None) -> Output:
-        """Run the golden model on uint8 ``images`` ``(count, *shape)``; return :class:`Output`.
+        """Run the golden model on ``images`` ``(count, *shape)``; return :class:`Output`.
 
-        ``trace``: True keeps spikes and accumulators of every layer, ``"spikes"`` the spikes alone (accumulators of
-        images are large). ``batch``: images at a time, default by the size of the largest layer. Exact integer
-        arithmetic (:mod:`s2nn_hw.network.products`); ties go to the lowest class. Where frames depend on those before
-        (:attr:`sequential`), the images are one sequence from reset on.
+        ``images``: as :meth:`Input.encode` takes them. ``trace``: True keeps spikes and accumulators of every layer,
+        ``"spikes"`` the spikes alone (accumulators of images are large). ``batch``: images at a time, default by the
+        size of the largest layer. Exact integer arithmetic (:mod:`s2nn_hw.network.products`); ties go to the lowest
+        class. Where frames depend on those before (:attr:`sequential`), the images are one sequence from reset on.
         """
         pixels = self.encode(images)
         steps = max(layer.neuron.step_count if layer.neuron else 1 for layer in self.layers)
@@ -210,19 +214,22 @@ class Network:
     def _sums(self, layer: Layer, sources: list[np.ndarray]) -> list[np.ndarray]:
         """Return the sums of ``layer``, int64 ``(batch, positions * neurons)``: of each step, or one of all its
         planes."""
-        planes, peak = self.read(layer), self.peak(layer)
+        planes, most = self.read(layer), max(self.peak(layer), -self.low(layer))
         seen = [planes.split(x) if self.stepwise(layer) else [planes.numbers(x)] for x in sources]
         shapes = [self.shapes[source] for source in layer.sources]
         sums = []
         for now in zip(*seen, strict=True):
-            came = [s.accumulate(x, shape, peak) for s, x, shape in zip(layer.synapses, now, shapes, strict=True)]
+            came = [s.accumulate(x, shape, most) for s, x, shape in zip(layer.synapses, now, shapes, strict=True)]
             sums.append(reduce(np.add, came))
         return sums
 
     @property
     def format_version(self) -> int:
         """The version of the file format that has all of it."""
-        if self.input.scaling:
+        entering, settings = self.input, [s.settings for layer in self.layers for s in layer.synapses]
+        if entering.scaling or entering.signed or not (entering.events or entering.bits in (1, 2, 4, 8)):
+            return 5
+        if any(isinstance(one.get(name), list) for one in settings for name in ("size", "stride", "padding")):
             return 5
         if self.input.events or any(x.neuron and x.neuron.kind not in ("fire", "readout") for x in self.layers):
             return 4
@@ -235,6 +242,7 @@ class Network:
         """Return the JSON-able header that ``save`` writes, without provenance and digest."""
         entering = {"shape": list(self.input.shape), "bits": self.input.bits}
         entering |= {"code": self.input.code} if self.input.events else {}
+        entering |= {"signed": True} if self.input.signed else {}
         scaling = self.input.scaling.tables if self.input.scaling else {}
         return {
             "format": "s2nn",

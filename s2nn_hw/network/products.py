@@ -9,32 +9,37 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+Sides = tuple[int, int]  # of rows and of columns
 BLOCK = 1 << 19  # values of windows that are laid out at a time, so that they stay in the processor's cache
 
 
 def exact_table(weights: np.ndarray, most: int) -> np.ndarray:
     """Return integer ``weights`` as ``(len(weights), rest)`` in the float type in which their sums are exact, each
-    weight counted ``0 .. most`` times."""
+    weight counted ``-most .. most`` times."""
     rows = weights.reshape(len(weights), -1)
     reach = most * int(np.abs(rows.astype(np.int64)).sum(axis=1).max())
     return rows.astype(np.float32 if reach < 2**24 else np.float64)
 
 
 def products(inputs: np.ndarray, weights: np.ndarray, most: int) -> np.ndarray:
-    """Return ``inputs @ weights.T``, exact, int64 ``(batch, neurons)``, of integers ``(batch, inputs)``, ``0 .. most``,
-    and ``(neurons, inputs)``."""
+    """Return ``inputs @ weights.T``, exact, int64 ``(batch, neurons)``, of integers.
+
+    ``inputs``: ``(batch, inputs)``, none above ``most`` in magnitude; ``weights``: ``(neurons, inputs)``.
+    """
     table = exact_table(weights, most)
     return (inputs.astype(table.dtype) @ table.T).astype(np.int64)
 
 
-def convolved(images: np.ndarray, weights: np.ndarray, most: int, stride: int, padding: int, groups: int) -> np.ndarray:
+def convolved(
+    images: np.ndarray, weights: np.ndarray, most: int, strides: Sides, paddings: Sides, groups: int
+) -> np.ndarray:
     """Return the exact sums, int64 ``(batch, rows, columns, channels)``, of ``weights`` over ``images``.
 
-    ``images``: integers ``0 .. most``, ``(batch, rows, columns, input channels)``; ``weights``: integers ``(channels,
-    kernel rows, kernel columns, input channels / groups)``.
+    ``images``: integers, none above ``most`` in magnitude, ``(batch, rows, columns, input channels)``; ``weights``:
+    integers ``(channels, kernel rows, kernel columns, input channels / groups)``.
     """
     table, kernel, inputs = exact_table(weights, most), weights.shape[1:3], weights.shape[3]
-    windows = _windows(padded(images, padding), kernel, stride)
+    windows = _windows(padded(images, paddings), kernel, strides)
     batch, rows, columns = windows.shape[:3]
     total = np.empty((batch, rows, columns, len(weights)), np.int64)
     outputs = len(weights) // groups
@@ -51,28 +56,27 @@ def convolved(images: np.ndarray, weights: np.ndarray, most: int, stride: int, p
     return total
 
 
-def largest(images: np.ndarray, size: int, stride: int, padding: int) -> np.ndarray:
-    """Return the largest values, ``(batch, rows, columns, channels)``, of ``size`` x ``size`` windows of ``images`` of
+def largest(images: np.ndarray, kernel: Sides, strides: Sides, paddings: Sides) -> np.ndarray:
+    """Return the largest values, ``(batch, rows, columns, channels)``, of windows of ``images`` of
     the same axes, none of them negative."""
-    windows = _windows(padded(images, padding), (size, size), stride)
+    windows = _windows(padded(images, paddings), kernel, strides)
     found = windows[..., 0, 0, :].copy()
-    for tap in range(1, size * size):
-        np.maximum(found, windows[..., tap // size, tap % size, :], out=found)
+    for row, column in list(np.ndindex(*kernel))[1:]:
+        np.maximum(found, windows[..., row, column, :], out=found)
     return found
 
 
-def padded(images: np.ndarray, padding: int) -> np.ndarray:
-    """Return ``images`` ``(batch, rows, columns, channels)`` with ``padding`` zeros around rows and columns."""
-    if not padding:
+def padded(images: np.ndarray, paddings: Sides) -> np.ndarray:
+    """Return ``images`` ``(batch, rows, columns, channels)`` with so many zeros before and after rows and columns."""
+    if not any(paddings):
         return images
-    sides = (padding, padding)
-    return np.pad(images, ((0, 0), sides, sides, (0, 0)))
+    return np.pad(images, ((0, 0), *((zeros, zeros) for zeros in paddings), (0, 0)))
 
 
-def _windows(images: np.ndarray, kernel: tuple[int, int], stride: int) -> np.ndarray:
+def _windows(images: np.ndarray, kernel: Sides, strides: Sides) -> np.ndarray:
     """Return a view of all windows, ``(batch, rows, columns, kernel rows, kernel columns, channels)``."""
     view = sliding_window_view(images, kernel, axis=(1, 2))
-    return view[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+    return view[:, :: strides[0], :: strides[1]].transpose(0, 1, 2, 4, 5, 3)
 
 
 def _blocks(batch: int, rows: int, values: int) -> Iterator[tuple[slice, slice]]:

@@ -6,13 +6,14 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from s2nn_hw.network.synapse import Pair, both
 from s2nn_hw.network.synapses import Synapse, image_shape
 
 Counts = npt.NDArray[np.int64]
 
 
 def window_reads(
-    shape: Sequence[int], kernel: Sequence[int], stride: int, padding: int, positions: Sequence[Counts]
+    shape: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Pair, positions: Sequence[Counts]
 ) -> Counts:
     """Return how many windows read each value of an image of ``shape``, int64 ``(values,)`` in raster order.
 
@@ -20,8 +21,9 @@ def window_reads(
     0 and each once, and the columns.
     """
     along = []
-    for size, side, places in zip(shape[:2], kernel, positions, strict=True):
-        read = ((places * stride - padding)[:, None] + np.arange(side)).reshape(-1)
+    axes = zip(shape[:2], kernel, both(stride), both(padding), positions, strict=True)
+    for size, side, step, around, places in axes:
+        read = ((places * step - around)[:, None] + np.arange(side)).reshape(-1)
         along.append(np.bincount(read[(read >= 0) & (read < size)], minlength=size))
     return np.repeat(np.outer(*along).reshape(-1), shape[2])
 

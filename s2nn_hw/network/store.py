@@ -45,6 +45,7 @@ SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "or": (Or, ()),
 }
 VERSIONS = (1, 2, 3, 4, 5)
+PAIRS = ("size", "stride", "padding")  # one number, or those of rows and columns where they differ
 
 
 def save(network: Network, path: Path | str) -> None:
@@ -183,6 +184,16 @@ def _field(mapping: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
+def _setting(entry: Mapping[str, Any], name: str, where: str) -> Any:
+    """Return the number, or the numbers of rows and columns, that field ``name`` of a synapse's ``entry`` has."""
+    if name not in PAIRS or not isinstance(entry.get(name), list):
+        return _field(entry, name, list if name == "pool" else int, where)
+    value = entry[name]
+    if len(value) == 2 and value[0] == value[1]:
+        raise UserError(f"header field '{where}{name}' must be an integer where both are the same, not {quoted(value)}")
+    return value
+
+
 class _Reader:
     """Networks from headers: ``tables`` by name, those ``used``, the ``lists`` among them, and ``room`` for more."""
 
@@ -194,12 +205,14 @@ class _Reader:
     def network(self, header: dict[str, Any]) -> Network:
         """Return the network that ``header`` describes."""
         source = _field(header, "input", dict, "")
-        _only(source, ("shape", "bits", "code", *TABLES), "input.")
+        _only(source, ("shape", "bits", "code", "signed", *TABLES), "input.")
         code = _field(source, "code", str, "input.") if "code" in source else RADIX
         if "code" in source and code == RADIX:
             raise UserError(f"header field 'input.code' must be {STEPS!r}, or be left out, not {quoted(code)}")
+        if source.get("signed", True) is not True:
+            raise UserError(f"header field 'input.signed' must be true, or be left out, not {quoted(source['signed'])}")
         shape, bits = tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input.")
-        inputs = Input(shape, bits, code, scaling=self.scaling(source))
+        inputs = Input(shape, bits, code, "signed" in source, self.scaling(source))
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)
         if spare:
@@ -255,7 +268,7 @@ class _Reader:
         lists = kind == "dense" and "inputs" in entry
         weighted = ("bits", "weights") if make.accumulates else ()
         _only(entry, ("kind", *weighted, *numbers, *(("inputs",) if lists else ())), where)
-        settings = {n: _field(entry, n, list if n == "pool" else int, where) for n in numbers}
+        settings = {n: _setting(entry, n, where) for n in numbers}
         if weighted:
             settings["bits"] = _field(entry, "bits", int, where)
             self.named(entry, "weights", weights, where)

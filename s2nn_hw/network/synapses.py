@@ -7,7 +7,8 @@
     OrPool       the same of the spikes of each step, of which the largest is their OR
     Or           ``s[n] = x1[n] OR x2[n] OR ...``, of each step
 
-    x   input: a spike {0, 1}, a number of k planes 0 .. 2^k-1, or how many of T steps have a spike
+    x   input: a spike {0, 1}, a number of k planes 0 .. 2^k-1 (signed -2^(k-1) .. 2^(k-1)-1), or how many of T steps
+        have a spike
     W   integer weight
     a   accumulator      s (left)   spike      s (index)   stride      p   zero padding      m   output channel
 
@@ -24,7 +25,7 @@ import numpy as np
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.products import convolved, largest, products
-from s2nn_hw.network.synapse import Synapse, check_integer, image_shape, output_size, weight_limit
+from s2nn_hw.network.synapse import Pair, Synapse, both, check_integer, checked_pair, image_shape, swept, weight_limit
 
 MAX_KERNEL = 7
 
@@ -49,10 +50,16 @@ def _frozen(weights: Any, bits: Any, axes: Sequence[str]) -> np.ndarray:
     return frozen
 
 
-def _bounds(weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the reachable accumulator range per row of ``weights`` when each weight counts ``0 .. most`` times."""
+def _listed(value: Pair) -> int | list[int]:
+    """Return ``value`` as the file has it."""
+    return value if isinstance(value, int) else list(value)
+
+
+def _bounds(weights: np.ndarray, most: int, least: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reachable accumulator range per row of ``weights`` when each counts ``least .. most`` times."""
     wide = weights.reshape(len(weights), -1).astype(np.int64)
-    return most * wide.clip(max=0).sum(axis=1), most * wide.clip(min=0).sum(axis=1)
+    down, up = wide.clip(max=0).sum(axis=1), wide.clip(min=0).sum(axis=1)
+    return most * down + least * up, most * up + least * down
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +100,9 @@ class Dense(Synapse):
             raise UserError(f"the weights take {self.inputs} inputs, but {{source}} gives {prod(shape)}")
         return (self.neurons,)
 
-    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range for inputs ``0 .. peak``."""
-        return _bounds(self.weights, peak)
+    def bounds(self, peak: int = 1, low: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range for inputs ``low .. peak``."""
+        return _bounds(self.weights, peak, low)
 
     def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...] | None = None, peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 tensor ``(batch, neurons)``, of integer ``inputs`` ``(batch, inputs)``.
@@ -114,14 +121,14 @@ class Conv2d(Synapse):
     """A kernel slides over an image; zero padding; output channel m sees the inputs of its own group.
 
     ``weights``: int8 ``(channels, kernel rows, kernel columns, input channels / groups)``; ``bits`` as in
-    :class:`Dense`; ``stride``, ``padding``: the same along rows and columns. ``groups`` = input channels = output
-    channels is a depthwise convolution, with a kernel of 1 x 1 an identity shortcut with a weight per channel.
+    :class:`Dense`; ``stride``, ``padding``: of rows and columns, or one number for both. ``groups`` = input channels =
+    output channels is a depthwise convolution, with a kernel of 1 x 1 an identity shortcut with a weight per channel.
     """
 
     weights: np.ndarray
     bits: int
-    stride: int = 1
-    padding: int = 0
+    stride: Pair = 1
+    padding: Pair = 0
     groups: int = 1
     kind: ClassVar[str] = "conv2d"
     slides: ClassVar[bool] = True
@@ -131,10 +138,9 @@ class Conv2d(Synapse):
         object.__setattr__(self, "weights", _frozen(self.weights, self.bits, axes))
         if max(self.kernel) > MAX_KERNEL:
             raise UserError(f"kernel must be 1 to {MAX_KERNEL} rows and columns, not {self.kernel}")
-        check_integer("stride", self.stride, 1, 64)
-        check_integer(
-            "padding", self.padding, 0, min(self.kernel) - 1
-        )  # more, and a window could lie outside the image
+        object.__setattr__(self, "stride", checked_pair("stride", self.stride, 1, (64, 64)))
+        most = [side - 1 for side in self.kernel]  # more, and a window could lie outside the image
+        object.__setattr__(self, "padding", checked_pair("padding", self.padding, 0, most))
         check_integer("groups", self.groups, 1, 1 << 16)
         if self.neurons % self.groups:
             raise UserError(f"groups ({self.groups}) must divide the {self.neurons} output channels")
@@ -157,7 +163,7 @@ class Conv2d(Synapse):
     @property
     def settings(self) -> dict[str, Any]:
         """What the file says of this synapse besides kind, bits and weights."""
-        return {"stride": self.stride, "padding": self.padding, "groups": self.groups}
+        return {"stride": _listed(self.stride), "padding": _listed(self.padding), "groups": self.groups}
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return (rows, columns, channels) of the output; :class:`UserError` if an input of that shape does not fit."""
@@ -168,18 +174,15 @@ class Conv2d(Synapse):
                 f"the weights take {self.channels_in} input channels ({self.groups} groups of "
                 f"{self.weights.shape[3]}), but {{source}} gives {channels}"
             )
-        sizes = (
-            output_size(n, k, self.stride, self.padding) for n, k in zip((rows, columns), self.kernel, strict=True)
-        )
-        return (*sizes, self.neurons)
+        return (*swept((rows, columns), self.kernel, self.strides, self.paddings), self.neurons)
 
-    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, peak: int = 1, low: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(channels,)``: at the border fewer inputs count, so the range holds there."""
-        return _bounds(self.weights, peak)
+        return _bounds(self.weights, peak, low)
 
     def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...], peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 ``(batch, rows * columns * channels)`` in raster order."""
-        images, how = inputs.reshape(len(inputs), *image_shape(shape)), (self.stride, self.padding, self.groups)
+        images, how = inputs.reshape(len(inputs), *image_shape(shape)), (self.strides, self.paddings, self.groups)
         return convolved(images, self.weights, peak, *how).reshape(len(inputs), -1)
 
     def operations(self, shape: tuple[int, ...]) -> int:
@@ -239,9 +242,9 @@ class PooledDense(Synapse):
         self.cells(shape)
         return (self.neurons,)
 
-    def bounds(self, peak: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, peak: int = 1, low: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(low, high)``, int64 ``(neurons,)``: every input of a cell may count."""
-        return _bounds(self.weights, peak * prod(self.pool))
+        return _bounds(self.weights, peak * prod(self.pool), low * prod(self.pool))
 
     def accumulate(self, inputs: np.ndarray, shape: tuple[int, ...], peak: int = 1) -> np.ndarray:
         """Return the exact accumulators, int64 ``(batch, neurons)``."""
@@ -257,38 +260,39 @@ class PooledDense(Synapse):
 
 @dataclass(frozen=True)
 class MaxPool(Synapse):
-    """The largest number, of spikes their OR: over ``size`` x ``size`` positions, ``stride`` (default ``size``)."""
+    """The largest number, of spikes their OR: over ``size`` positions of rows and columns, ``stride`` (default
+    ``size``)."""
 
-    size: int
-    stride: int = None  # type: ignore[assignment]  # None only until __post_init__ has put the size there
-    padding: int = 0
+    size: Pair
+    stride: Pair = None  # type: ignore[assignment]  # None only until __post_init__ has put the size there
+    padding: Pair = 0
     kind: ClassVar[str] = "maxpool"
     accumulates: ClassVar[bool] = False
     slides: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_integer("pool size", self.size, 1, MAX_KERNEL)
-        if self.stride is None:
-            object.__setattr__(self, "stride", self.size)
-        check_integer("stride", self.stride, 1, 64)
-        check_integer("padding", self.padding, 0, self.size // 2)
+        object.__setattr__(self, "size", checked_pair("pool size", self.size, 1, (MAX_KERNEL, MAX_KERNEL)))
+        stride = self.size if self.stride is None else self.stride
+        object.__setattr__(self, "stride", checked_pair("stride", stride, 1, (64, 64)))
+        most = [side // 2 for side in self.kernel]
+        object.__setattr__(self, "padding", checked_pair("padding", self.padding, 0, most))
 
     @property
     def kernel(self) -> tuple[int, int]:
         """Rows and columns of a cell."""
-        return (self.size, self.size)
+        return both(self.size)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the file says of it besides its kind."""
-        return {"size": self.size, "stride": self.stride, "padding": self.padding}
+        return {name: _listed(getattr(self, name)) for name in ("size", "stride", "padding")}
 
     def output_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         """Return (rows, columns, channels) of the output; :class:`UserError` unless one image that fits comes."""
         if len(shapes) != 1:
             raise UserError(f"max pooling takes one source, not {len(shapes)}")
         rows, columns, channels = image_shape(shapes[0])
-        return (*(output_size(n, self.size, self.stride, self.padding) for n in (rows, columns)), channels)
+        return (*swept((rows, columns), self.kernel, self.strides, self.paddings), channels)
 
     def check_planes(self, planes: Planes) -> None:
         """Raise :class:`UserError` where ``planes`` are spikes of steps, whose values are no numbers."""
@@ -301,12 +305,12 @@ class MaxPool(Synapse):
     def join(self, inputs: list[np.ndarray], shape: tuple[int, ...], planes: Planes) -> np.ndarray:
         """Return the largest values, uint8 ``(batch, size)``, of ``inputs``: a list of one ``(batch, inputs)``."""
         images = inputs[0].reshape(len(inputs[0]), *image_shape(shape))
-        return largest(images, self.size, self.stride, self.padding).reshape(len(images), -1)
+        return largest(images, self.kernel, self.strides, self.paddings).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)
 class OrPool(MaxPool):
-    """The OR of the spikes of each step over ``size`` x ``size`` positions, as :class:`MaxPool`.
+    """The OR of the spikes of each step over ``size`` positions of rows and columns, as :class:`MaxPool`.
 
     Where spikes come first, as those of :class:`~s2nn_hw.network.neurons.quantized.Quantized`, that is the spikes of
     the largest count; of others it is a network of its own, to be trained so.

@@ -96,7 +96,8 @@ def header(design: Design, name: str, tool: str) -> str:
         "clk        rising edge",
         "rst        synchronous, active high; not needed after power-up",
         f"i_payload  {counted(width, 'bit')}: {counted(design.pixels_per_beat, 'pixel')} of "
-        f"{counted(network.input.bits, 'bit')}, the first lowest; {counted(design.beats, 'beat')} a frame",
+        f"{counted(network.input.bits, 'bit')}{', signed' * network.input.signed}, the first lowest; "
+        f"{counted(design.beats, 'beat')} a frame",
         "i_valid    a beat is offered; it passes in a cycle in which i_ready is high, too",
         "i_ready",
         f"o_payload  {design.result_layout.size} bits: class from bit 0 on, "

@@ -236,7 +236,7 @@ def _make(network: Network, plan: Plan, flow: Flow, design: Design, folder: Path
 
 
 def run(circuit: Circuit, images: np.ndarray, *, idle: int, progress: Progressed | None = None) -> Counts:
-    """Send uint8 ``images`` through ``circuit`` back to back, then ``idle`` cycles of nothing; return the counts.
+    """Send ``images`` through ``circuit`` back to back, then ``idle`` cycles of nothing; return the counts.
 
     :class:`~s2nn_hw.sim.verilog.verify.Mismatch` if a class, a score or a cycle count is not the golden model's.
     """

@@ -57,7 +57,7 @@ def pack_frames(design: Design, pixels: np.ndarray) -> np.ndarray:
 
     Places without a pixel are filled with ones, as the circuit must ignore them.
     """
-    placed = emit.place_pixels(design, pixels, ignored=design.network.input.peak).reshape(len(pixels), -1, 1)
+    placed = emit.place_pixels(design, pixels, ignored=design.network.input.pattern).reshape(len(pixels), -1, 1)
     spread = emit.spread_bits(placed, design.network.input.bits)
     return np.packbits(spread.reshape(len(pixels), -1), axis=1, bitorder="little")
 

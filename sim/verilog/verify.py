@@ -45,7 +45,7 @@ class Expected:
 
 
 def expect(design: Design, images: np.ndarray, *, length: int = 1) -> Expected:
-    """Run golden model and cycle model on uint8 ``images``; ``length`` frames follow each other without a gap."""
+    """Run golden model and cycle model on ``images``; ``length`` frames follow each other without a gap."""
     network = design.network
     output, values = layer_inputs(network, images)
     schedule = design.timing.schedule(design.timing.ones(values), length=length)

@@ -37,7 +37,7 @@ def test_figures_are_those_of_the_tables(network):
         weights = layer.synapses[0].weights
         assert row["weight_range"] == [weights.min(), weights.max()]
         assert row["sparsity"] == pytest.approx(np.count_nonzero(weights == 0) / weights.size, abs=1e-5)
-        low, high = layer.synapses[0].bounds(network.peak(layer))
+        low, high = layer.synapses[0].bounds(network.peak(layer), network.low(layer))
         offsets = layer.neuron.offsets(low, high)
         reach = max(int(np.abs(offsets + low).max()), int(np.abs(offsets + high).max()))
         assert row["accumulator_bits"][1] <= reach.bit_length() + 1

@@ -53,8 +53,10 @@ def test_bits_default_to_the_networks_and_fewer():
     assert parse_numbers("50,100", "--clocks", ()) == (50.0, 100.0)
     with pytest.raises(UserError, match="the network has 4, so 8 can't"):
         bits_options("8", None, (4, 5))
-    with pytest.raises(UserError, match="--input-bits must be numbers of 1, 2, 4, 8"):
-        bits_options("3", None, (4, 5))
+    with pytest.raises(UserError, match=r"--input-bits must be numbers of 1, 2, 3, 4, .*, 16 with commas"):
+        bits_options("17", None, (4, 5))
+    assert bits_options("3", None, (4, 5))[0] == (3,)
+    assert bits_options(None, None, (12, 5))[0] == (12,)
     with pytest.raises(UserError, match="--clocks"):
         parse_numbers("0", "--clocks", ())
 

@@ -13,10 +13,15 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.host import open_device
 from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import save
+from s2nn_hw.network.synapses import Dense
 from tests.support.device_model import DeviceModel
 from tests.support.event_networks import event_network, events_of
 from tests.support.fake_port import FakePort
+from tests.support.networks import random_images
 from tests.support.standin import tiny_network
 
 BAUD = 1_000_000
@@ -66,6 +71,24 @@ def test_events(steps):
                 )
                 with pytest.raises(UserError, match=wanted):
                     device.encode(events[:, 1:])
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(12, True), (16, False), (5, True), (3, False), (1, True)])
+def test_pixels_of_any_bits(bits, signed):
+    rng = np.random.default_rng(bits)
+    table = rng.integers(-3, 4, (3, 10)).astype(np.int8)
+    layers = (Layer("out", Dense(table, 3), Readout(np.zeros(3, np.int32))),)
+    network = Network("n", Input((10,), bits, signed=signed), layers, tuple("abc"))
+    design = SimpleNamespace(network=network, pixels_per_beat=3, pixels_per_group=5, score_width=24)
+    model = DeviceModel(Identity.of(design, window=4, clock_hz=12_000_000), network, cycles=17)
+    images = random_images(network, 12)
+    with FakePort(lambda p: protocol.encode(model.reply(p))) as port:
+        for held in (network, None):
+            with open_device(port.name, BAUD, held) as device:
+                check(network, images, device.classify(images))
+                if held and (bits > 8 or signed):
+                    with pytest.raises(UserError, match=f"pixels must be integers from -?\\d+ to {network.input.peak}"):
+                        device.encode(images.astype(np.int32) + network.input.peak + 1)
 
 
 @pytest.mark.parametrize("per_beat", [1, 3, 4])

@@ -151,7 +151,7 @@ def test_frames_carry_the_beats_that_the_accelerator_takes(seed):
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
     assert identity.beats == design.beats
     assert identity.beat_pixels.tolist() == design.beat_pixels.tolist()
-    pixels = rng.integers(0, 1 << identity.bits, identity.pixels).astype(np.uint8)
+    pixels = rng.integers(0, 1 << identity.bits, identity.pixels).astype(np.int32)
     frame, size = identity.pack_frame(pixels), identity.beat_bytes
     beats = [int.from_bytes(frame[at : at + size], "little") for at in range(0, len(frame), size)]
     assert beats == pack_beats(design, pixels)

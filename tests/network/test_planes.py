@@ -245,7 +245,7 @@ SMALL, LAST, WHOLE = (Layer("last", Dense(weights(2, n), 2), Readout(np.zeros(2,
             "all tables must have one length, not 2 of thresholds, 2 of resets, 2 of biases, 3 of starts",
         ),
         (lambda: Quantized(*tables(2, 0, 0), steps=2), r"thresholds of quantized neurons must be 1 or more, not 0"),
-        (lambda: Quantized(*tables(2, 1, 0), steps=9), "a tensor has 1 to 8 planes of code radix, not 9"),
+        (lambda: Quantized(*tables(2, 1, 0), steps=9), "neurons give 1 to 8 planes of code radix, not 9"),
         (lambda: Quantized(*tables(2, 1, 0), steps=2, code="slots"), "code must be 'radix' or 'steps', not 'slots'"),
         (
             lambda: Quantized(*tables(2, 2**30, 0), steps=2),

@@ -82,7 +82,7 @@ def test_an_image_larger_than_a_block_is_done_row_by_row():
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 2, (2, side, side, channels)).astype(np.uint8)
     weights = draw.integers(-7, 8, (2, 3, 3, channels)).astype(np.int8)
-    came = convolved(pixels, weights, 1, 1, 0, 1)
+    came = convolved(pixels, weights, 1, (1, 1), (0, 0), 1)
     for row, column in ((0, 0), (17, 5), (37, 37)):
         window = pixels[:, row : row + 3, column : column + 3].astype(np.int64)
         assert np.array_equal(came[:, row, column], np.einsum("bijn,mijn->bm", window, weights.astype(np.int64)))
@@ -104,4 +104,4 @@ def test_pooled_sums_count_every_pixel_of_a_cell():
 
 def test_pooling_a_pixel_gives_it_back():
     pixels = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    assert np.array_equal(largest(pixels, 1, 1, 0), pixels)
+    assert np.array_equal(largest(pixels, (1, 1), (1, 1), (0, 0)), pixels)

@@ -14,7 +14,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import KEY, load, save
-from s2nn_hw.network.synapses import Dense
+from s2nn_hw.network.synapses import Conv2d, Dense
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from tests.support.networks import random_network
 
@@ -156,6 +156,11 @@ def test_every_truncation_is_refused(path):
         (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
         (lambda h: h.pop("layers"), "'layers' must be a list"),
         (lambda h: h["input"].update(bits="2"), "'input.bits' must be an integer, not '2'"),
+        (lambda h: h["input"].update(bits=17), "bits must be an integer from 1 to 16, not 17"),
+        (lambda h: h["input"].update(signed=False), "'input.signed' must be true, or be left out, not False"),
+        (lambda h: h["input"].update(signed=1), "'input.signed' must be true, or be left out, not 1"),
+        (lambda h: h["input"].update(signed=True), "'version' must be 5 for these layers, not 1"),
+        (lambda h: h["input"].update(code="steps", bits=2, signed=True), "false of events, not True"),
         (lambda h: h["input"].update(shape=[21]), "the weights take 20 inputs, but input gives 21"),
         (lambda h: h["layers"][0]["synapse"].update(kind="conv9"), "synapse kind 'conv9' is unknown"),
         (lambda h: h["layers"][0]["neuron"].update(kind="lif"), "neuron kind 'lif' is unknown"),
@@ -174,6 +179,35 @@ def test_altered_headers(path, change, text):
         load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("stride", [2, 2], "'layers.0..synapse.stride' must be an integer where both are the same, not .2, 2."),
+        ("stride", [1, 2, 3], r"stride must be an integer or \[rows, columns\], not \[1, 2, 3\]"),
+        ("stride", [1, 65], "stride of columns must be an integer from 1 to 64, not 65"),
+        ("stride", [1, "2"], "stride of columns must be an integer from 1 to 64, not '2'"),
+        ("padding", [0, 3], "padding of columns must be an integer from 0 to 2, not 3"),
+        ("padding", [1, 0], "padding of rows must be an integer from 0 to 0, not 1"),
+        ("padding", 1, "padding must be an integer from 0 to 0, not 1"),
+    ],
+)
+def test_sizes_of_rows_and_columns(tmp_path, field, value, text):
+    convolves = Conv2d(np.ones((2, 1, 3, 1), np.int8), 1, (1, 2), (0, 1))
+    layers = (
+        Layer("a", convolves, Fire(np.zeros(2, np.int32))),
+        Layer("b", Dense(np.ones((2, 8), np.int8), 1), Readout(np.zeros(2, np.int32))),
+    )
+    save(Network("n", Input((1, 8), 3, signed=True), layers, ("x", "y")), tmp_path / "n.s2nn")
+    assert load(tmp_path / "n.s2nn").layers[0].synapses[0].settings == {
+        "stride": [1, 2],
+        "padding": [0, 1],
+        "groups": 1,
+    }
+    rewrite(tmp_path / "n.s2nn", lambda h: h["layers"][0]["synapse"].update({field: value}))
+    with pytest.raises(UserError, match=text):
+        load(tmp_path / "n.s2nn")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def hidden_layer(gamma, beta, mean=0.0, threshold=1.0, levels=(3, -2, 0, 1), sca
 
 
 def folded(layer, peak=1):
-    (weights,), thresholds = fold(layer, quantised(layer, 3), peak)
+    (weights,), thresholds = fold(layer, quantised(layer, 3), (0, peak))
     return weights[0].tolist(), int(thresholds[0])
 
 

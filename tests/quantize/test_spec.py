@@ -38,7 +38,7 @@ def test_a_layer_may_have_neurons_of_its_own():
         ({"kind": "lif"}, DENSE, {}, "'neuron.kind' must be one of fire, quantized, integrate"),
         ({"planes": 2}, DENSE, {}, "'neuron.planes' is for neurons of kind quantized, which no layer has"),
         ({"kind": "quantized", "leak": 1}, DENSE, {}, "'neuron.leak' is for neurons of kind integrate"),
-        ({"kind": "quantized", "planes": 9}, DENSE, {}, "layer hidden1: a tensor has 1 to 8 planes of code radix"),
+        ({"kind": "quantized", "planes": 9}, DENSE, {}, "layer hidden1: neurons give 1 to 8 planes of code radix"),
         ({"kind": "integrate", "steps": 32}, DENSE, {}, r"'neuron.steps' must lie in 1 .. 31"),
         ({"kind": "integrate", "threshold": 0}, DENSE, {}, "hidden1: key 'neuron.threshold' must be positive"),
         ({"kind": "integrate", "gradient": "dsr", "reset": "hard"}, DENSE, {}, "'dsr' wants 'reset' of 'soft'"),

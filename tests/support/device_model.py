@@ -47,8 +47,10 @@ class DeviceModel:
         entering, pixels = self.network.input, self.identity.unpack_frame(payload)
         if entering.events:
             image = np.stack(entering.planes.split(pixels)).astype(np.uint8).reshape(1, *entering.data_shape)
-        else:
+        elif entering.of_bytes:
             image = (pixels << (8 - entering.bits)).reshape(1, *entering.shape)
+        else:
+            image = entering.planes.numbers(pixels.astype(np.int32)).reshape(1, *entering.shape)
         out = self.network.forward(image)
         return Result(int(out.classes[0]), tuple(out.scores[0].tolist()), self.cycles)
 

@@ -31,12 +31,16 @@ def random_network(sizes, *, input_bits=1, bits=4, seed=0, weights="random", nam
 
 
 def random_images(network, count, seed=0):
-    """Return ``count`` uint8 images of mixed density, or events; the second is all zero, the third all 255, or 1."""
-    rng, shape = np.random.default_rng(seed), network.input.data_shape
-    density = rng.random((count, *(1,) * len(shape)))
-    images = rng.integers(0, 256, (count, *shape)) * (rng.random((count, *shape)) < density)
-    images[1:2], images[2:3] = 0, 255
-    return (images > 0 if network.input.events else images).astype(np.uint8)
+    """Return ``count`` images of mixed density, or events; the second is all zero, the third all of the largest value,
+    of signed ones the fourth all of the least."""
+    rng, entering = np.random.default_rng(seed), network.input
+    shape, density = entering.data_shape, rng.random((count, *(1,) * len(entering.data_shape)))
+    low, high = (0, 255) if entering.of_bytes or entering.events else (entering.low, entering.peak)
+    images = rng.integers(low, high + 1, (count, *shape)) * (rng.random((count, *shape)) < density)
+    images[1:2], images[2:3] = 0, high
+    if entering.signed:
+        images[3:4] = low
+    return (images > 0 if entering.events else images).astype(entering.kind)
 
 
 def residual(rng, side=6, channels=8):

@@ -50,18 +50,21 @@ def read(data):
     need(header["format"] == "s2nn", "format")
     need(isinstance(header["name"], str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", header["name"]), "name")
     need(isinstance(header["input"], dict), "input")
-    events = "code" in header["input"]
+    events, signs = "code" in header["input"], "signed" in header["input"]
     scaled = [name for name in SCALING if name[6:] in header["input"]]
     need(not (events and scaled), "events are not scaled")
-    fields(header["input"], ("shape", "bits", *(["code"] if events else []), *(name[6:] for name in scaled)))
+    known = [name for name, there in (("code", events), ("signed", signs)) if there]
+    fields(header["input"], ("shape", "bits", *known, *(name[6:] for name in scaled)))
+    need(not signs or (header["input"]["signed"] is True and not events), "input.signed")
     shape, bits = header["input"]["shape"], header["input"]["bits"]
     need(not events or header["input"]["code"] == "steps", "input.code")
     need(isinstance(shape, list) and 1 <= len(shape) <= 3 and all(whole(n, 1, 65536) for n in shape), "input.shape")
     need(math.prod(shape) <= 65536, "input.shape")
-    need(whole(bits, 2, 31) if events else whole(bits, 1, 8) and bits in (1, 2, 4, 8), "input.bits")
+    need(whole(bits, 2, 31) if events else whole(bits, 1, 16), "input.bits")
     need(isinstance(header["layers"], list) and 1 <= len(header["layers"]) <= 1024, "layers")
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
     net["planes"] = {"input": planes(bits, "steps" if events else "radix")}
+    net["five"] = bool(scaled) or signs or not (events or bits in (1, 2, 4, 8))
     used, plain, four = set(), True, events
     scaling(net, header["input"], scaled, tensors, used)
     for index, entry in enumerate(header["layers"]):
@@ -72,12 +75,12 @@ def read(data):
     need(used == set(tensors), "a tensor is left over")
     read_ones = {source for entry in header["layers"] for source in entry["sources"]}
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
-    wanted = 5 if scaled else 4 if four else 3 if net["listed"] else 1 if plain else 2
+    wanted = 5 if net["five"] else 4 if four else 3 if net["listed"] else 1 if plain else 2
     need(whole(header["version"], wanted, wanted), "version")
     classes(header["classes"], net["shapes"][header["layers"][-1]["name"]])
     need(isinstance(header["provenance"], dict), "provenance")
     printable(header["provenance"])
-    net["unlisted"] = 5 if scaled else 4 if four else 1 if plain else 2
+    net["unlisted"] = 5 if net["five"] else 4 if four else 1 if plain else 2
     need(header["digest"] == digest(header, net["tables"], net["unlisted"]), "digest")
     return net
 
@@ -132,7 +135,7 @@ def layer(net, entry, tensors, used, *, last):
     need(all(net["planes"][s] == came for s in sources), "one kind of planes")
     if not weighted:
         need(came[1] == "radix" if synapses[0]["kind"] == "maxpool" else came[0] == 1 or came[1] == "steps", "planes")
-        result = joined(synapses[0], [shapes[s] for s in sources])
+        result = joined(net, synapses[0], [shapes[s] for s in sources])
         net["planes"][name] = came
     else:
         need(len(sources) == len(synapses), "a synapse per source")
@@ -203,16 +206,28 @@ def positions(size, kernel, stride, padding):
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def joined(synapse, shapes):
+def sides(net, synapse, name, low, high):
+    """Return ``name`` of rows and of columns; ``high``: the most of each."""
+    value = synapse[name]
+    if type(value) is int:
+        need(low <= value <= min(high), name)
+        return value, value
+    need(isinstance(value, list) and len(value) == 2 and value[0] != value[1], name)
+    need(all(whole(one, low, most) for one, most in zip(value, high, strict=True)), name)
+    net["five"] = True
+    return tuple(value)
+
+
+def joined(net, synapse, shapes):
     fields(synapse, ("kind", *FURTHER[synapse["kind"]]))
     if synapse["kind"] == "or":
         need(len(shapes) >= 2 and len(set(shapes)) == 1, "sources of or")
         return shapes[0]
     need(len(shapes) == 1, "source of maxpool")
-    need(whole(synapse["size"], 1, 7) and whole(synapse["stride"], 1, 64), "maxpool")
-    need(whole(synapse["padding"], 0, synapse["size"] // 2), "padding of maxpool")
-    rows, columns, channels = image(shapes[0])
-    return (*(positions(n, synapse["size"], synapse["stride"], synapse["padding"]) for n in (rows, columns)), channels)
+    size, stride = sides(net, synapse, "size", 1, (7, 7)), sides(net, synapse, "stride", 1, (64, 64))
+    padding = sides(net, synapse, "padding", 0, [n // 2 for n in size])
+    *axes, channels = image(shapes[0])
+    return (*(positions(*one) for one in zip(axes, size, stride, padding, strict=True)), channels)
 
 
 def weights(net, synapse, shape, name, tensors, used):
@@ -234,15 +249,14 @@ def weights(net, synapse, shape, name, tensors, used):
         need(table.shape[1] == rows // pool[0] * (columns // pool[1]) * channels, "cells x channels")
         return table.shape[:1]
     out, high, wide, inner = table.shape
-    need(max(high, wide) <= 7 and whole(synapse["stride"], 1, 64), "kernel or stride")
-    need(whole(synapse["padding"], 0, min(high, wide) - 1), "padding")
+    need(max(high, wide) <= 7, "kernel")
+    stride, padding = (
+        sides(net, synapse, "stride", 1, (64, 64)),
+        sides(net, synapse, "padding", 0, (high - 1, wide - 1)),
+    )
     groups = synapse["groups"]
     need(whole(groups, 1, 65536) and out % groups == 0 and inner * groups == channels, "groups")
-    return (
-        positions(rows, high, synapse["stride"], synapse["padding"]),
-        positions(columns, wide, synapse["stride"], synapse["padding"]),
-        out,
-    )
+    return (positions(rows, high, stride[0], padding[0]), positions(columns, wide, stride[1], padding[1]), out)
 
 
 def unlisted(net, synapse, name, tensors, used):

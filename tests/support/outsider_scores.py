@@ -6,21 +6,24 @@ from tests.support.outsider import NEURONS
 
 
 def scores(net, images):
-    """Return the scores, int64 ``(count, classes)``, of uint8 ``images`` ``(count, *shape)``, and the classes.
+    """Return the scores, int64 ``(count, classes)``, of integer ``images`` ``(count, *shape)``, and the classes.
 
     A tensor is a list of its planes, the first first. Events are ``(count, steps, *shape)``.
     """
     shapes, tables = net["shapes"], net["tables"]
     count, code = net["planes"]["input"]
+    signs = "signed" in net["header"]["input"]
     if "code" in net["header"]["input"]:
         values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
     elif "input.step" in tables:
         raw, most = images.astype(np.float64), 2**count - 1
         raw = np.where(np.isnan(raw), tables.get("input.missing", 0), raw)
         places = np.rint((raw - tables["input.offset"]) / tables["input.step"])
-        values = {"input": bits_of(np.clip(places, 0, most).astype(np.int64), count)}
+        low = -(most + 1) // 2 if signs else 0
+        values = {"input": bits_of(np.clip(places, low, low + most).astype(np.int64), count)}
     else:
-        values = {"input": bits_of(images.astype(np.int64) >> (8 - count), count)}
+        whole_ones = signs or count > 8
+        values = {"input": bits_of(images.astype(np.int64) >> (0 if whole_ones else 8 - count), count)}
     for entry in net["header"]["layers"]:
         sources = [values[name] for name in entry["sources"]]
         many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
@@ -35,7 +38,8 @@ def scores(net, images):
             continue
         code = net["planes"][entry["sources"][0]][1]
         stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
-        seen = [x if stepwise else [numbers(x, code)] for x in sources]
+        minus = signs and entry["sources"] == ["input"]
+        seen = [x if stepwise else [numbers(x, code) - (x[0] << len(x) if minus else 0)] for x in sources]
         totals = [
             sum(
                 accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
@@ -46,6 +50,10 @@ def scores(net, images):
         mine = {key: tables[f"{entry['name']}.{key}"].astype(np.int64) for key in NEURONS[entry["neuron"]["kind"]][1]}
         result = values[entry["name"]] = left(entry["neuron"], mine, totals)
     return result, np.array([row.index(max(row)) for row in result.tolist()])
+
+
+def twice(value):
+    return value if isinstance(value, list) else (value, value)
 
 
 def numbers(x, code):
@@ -87,12 +95,12 @@ def left(entry, tables, totals):
 def pool(synapse, sources, shape):
     if synapse["kind"] == "or":
         return (sum(sources) > 0).astype(np.int64)
-    size, stride, padding = (synapse[key] for key in ("size", "stride", "padding"))
-    around = np.pad(sources[0], ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    (high, wide), (down, across), padding = (twice(synapse[key]) for key in ("size", "stride", "padding"))
+    around = np.pad(sources[0], ((0, 0), *((n, n) for n in padding), (0, 0)))
     result = np.zeros((len(around), *shape), np.int64)
     for row in range(shape[0]):
         for column in range(shape[1]):
-            window = around[:, row * stride : row * stride + size, column * stride : column * stride + size]
+            window = around[:, row * down : row * down + high, column * across : column * across + wide]
             result[:, row, column] = window.max(axis=(1, 2))
     return result
 
@@ -110,13 +118,13 @@ def accumulated(synapse, table, x, shape):
             for c in range(columns)
         ]
         return np.concatenate(cells, axis=1) @ table.T
-    stride, padding, groups = (synapse[key] for key in ("stride", "padding", "groups"))
-    around = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    (down, across), padding, groups = twice(synapse["stride"]), twice(synapse["padding"]), synapse["groups"]
+    around = np.pad(x, ((0, 0), *((n, n) for n in padding), (0, 0)))
     out, high, wide, inner = table.shape
     result = np.zeros((len(x), *shape), np.int64)
     for row in range(shape[0]):
         for column in range(shape[1]):
-            window = around[:, row * stride : row * stride + high, column * stride : column * stride + wide]
+            window = around[:, row * down : row * down + high, column * across : column * across + wide]
             for group in range(groups):
                 mine = slice(group * out // groups, (group + 1) * out // groups)
                 seen = window[..., group * inner : (group + 1) * inner]

@@ -4,10 +4,12 @@ from collections import Counter
 
 import numpy as np
 
-from s2nn_hw.network.layer import INPUT, INPUT_BITS, Input, Layer
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.synapse import alike, both, swept
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shape, weight_limit
 from tests.support.random_planes import with_planes
 
@@ -60,9 +62,12 @@ def random_weights(rng, shape, bits):
     return table.astype(np.int8)
 
 
-def random_offsets(rng, synapses, peak, count):
-    """Return int32 thresholds or biases ``(count,)``: mostly within what ``synapses`` reach, some far beyond."""
-    low, high = (sum(bound) for bound in zip(*(s.bounds(peak) for s in synapses), strict=True))
+def random_offsets(rng, synapses, reach, count):
+    """Return int32 thresholds or biases ``(count,)``: mostly within what ``synapses`` reach, some far beyond.
+
+    ``reach``: largest and least value that comes.
+    """
+    low, high = (sum(bound) for bound in zip(*(s.bounds(*reach) for s in synapses), strict=True))
     table = np.array([rng.integers(a // 3 - 1, b // 3 + 2) for a, b in zip(low, high, strict=True)])
     style = rng.random()
     if style < 0.15:
@@ -72,7 +77,13 @@ def random_offsets(rng, synapses, peak, count):
         table = np.where(rng.random(count) < 0.5, odd, table)
     elif style < 0.2:
         table = np.full(count, rng.choice([-(2**30), 2**30, 0]))
-    return table.astype(np.int32)
+    return table.clip(-(2**30), 2**30).astype(np.int32)
+
+
+def random_input(rng, shape):
+    """Return an :class:`Input` of pixels of ``shape``, of any number of bits, mostly few, signed or not."""
+    bits = int(rng.integers(1, 17 if rng.random() < 0.3 else 9))
+    return Input(shape, bits, signed=bool(rng.random() < 0.4))
 
 
 class _Growing:
@@ -83,7 +94,10 @@ class _Growing:
         axes = int(rng.choice([1, 2, 3, 3, 3]))
         limits = {1: [30], 2: [7, 7], 3: [6, 6, 3]}[axes]
         shape = tuple(int(rng.integers(1, most + 1)) for most in limits)
-        self.input = Input(shape, int(rng.choice(INPUT_BITS)))
+        if axes > 1 and rng.random() < 0.25:  # a sequence
+            length = int(rng.integers(1, 25))
+            shape = ((1, length) if rng.random() < 0.7 else (length, 1)) + shape[2:]
+        self.input = random_input(rng, shape)
         self.shapes, self.layers = {INPUT: shape}, []
         self.names = [n for n in rng.permutation(NAMES).tolist() if n != "readout" or rng.random() < 0.5]
 
@@ -117,8 +131,8 @@ class _Growing:
         """Add a layer of ``synapses``; ``neuron``: its class, None where spikes are joined."""
         sources, made = tuple(sources), None
         if neuron:
-            peak = self.input.peak if sources == (INPUT,) else 1
-            made = neuron(random_offsets(self.rng, synapses, peak, synapses[0].neurons))
+            reach = (self.input.peak, self.input.low) if sources == (INPUT,) else (1, 0)
+            made = neuron(random_offsets(self.rng, synapses, reach, synapses[0].neurons))
         name = self.name()
         self.layers.append(Layer(name, tuple(synapses), made, sources))
         shapes = [self.shapes[source] for source in sources]
@@ -142,11 +156,14 @@ class _Growing:
             kernel = tuple(int(rng.choice([1, 1, 1, 2, 2, 3, 3, 3, 4, 5, 7])) for _ in range(2))
             if rng.random() < 0.6:
                 kernel = (kernel[0],) * 2
-            padding = int(rng.integers(0, min(kernel)))
-            stride = int(rng.choice([1, 1, 1, 2, 3, 5]))
-            if any(k > n + 2 * padding for k, n in zip(kernel, (rows, columns), strict=True)):
+            if rng.random() < 0.7:  # often one-dimensional where the image is
+                kernel = tuple(1 if n == 1 else k for k, n in zip(kernel, (rows, columns), strict=True))
+            padding = self.sides(lambda most: rng.integers(0, most), kernel)
+            stride = self.sides(lambda _: rng.choice([1, 1, 1, 2, 3, 5]), kernel)
+            try:
+                size = tuple(swept((rows, columns), kernel, both(stride), both(padding)))
+            except UserError:
                 continue
-            size = tuple((n + 2 * padding - k) // stride + 1 for k, n in zip(kernel, (rows, columns), strict=True))
             out = wanted[2] if wanted else int(rng.integers(1, 8))
             groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
             if rng.random() < 0.5:
@@ -165,6 +182,12 @@ class _Growing:
             table = random_weights(rng, (out, *kernel, channels // groups), bits)
             return Conv2d(table, bits, stride, padding, groups)
         return None
+
+    def sides(self, draw, most):
+        """Return one number for rows and columns, or one for each: ``draw`` of the least, or of each, of ``most``."""
+        if self.rng.random() < 0.6:
+            return int(draw(min(most)))
+        return alike(tuple(int(draw(one)) for one in most))
 
     def join(self, synapse, source, more, shape):
         """Return ``(synapses, sources)`` of ``synapse`` from ``source`` and one or two more, in any order."""
@@ -203,9 +226,10 @@ class _Growing:
 
     def pooling(self, source):
         rng = self.rng
-        size = min(int(rng.choice([1, 2, 2, 3, 4, 7])), *self.shapes[source][:2])
-        stride = size if rng.random() < 0.6 else int(rng.integers(1, 4))
-        self.add([MaxPool(size, stride, 0 if rng.random() < 0.6 else int(rng.integers(0, size // 2 + 1)))], [source])
+        size = self.sides(lambda most: min(int(rng.choice([1, 2, 2, 3, 4, 7])), most), self.shapes[source][:2])
+        stride = size if rng.random() < 0.6 else self.sides(lambda _: rng.integers(1, 4), (1, 1))
+        padding = self.sides(lambda most: rng.integers(0, most // 2 + 1), both(size)) if rng.random() < 0.4 else 0
+        self.add([MaxPool(size, stride, padding)], [source])
 
     def either(self):
         """Add an OR of two to four sources of one shape; return whether there are such."""
@@ -276,9 +300,9 @@ def _listed(rng):
     assert table.size >= LISTED
     return Network(
         "listed",
-        Input((inputs,), int(rng.choice(INPUT_BITS))),
+        random_input(rng, (inputs,)),
         (
-            Layer("first", Dense(table, bits), Fire(random_offsets(rng, [Dense(table, bits)], 1, neurons))),
+            Layer("first", Dense(table, bits), Fire(random_offsets(rng, [Dense(table, bits)], (1, 0), neurons))),
             Layer("last", Dense(readout, 3), Readout(rng.integers(-9, 9, 3).astype(np.int32))),
         ),
         classes,

@@ -55,9 +55,9 @@ def random_quantized(rng, planes, low, high):
     return Quantized(*tables, steps=planes.count, code=planes.code, fraction=fraction)
 
 
-def random_neuron(rng, layer, read, wanted, peak):
-    """Return neurons of ``layer`` behind ``read`` that give ``wanted``; ``peak``: see :meth:`Network.peak`."""
-    ends = zip(*(s.bounds(peak) for s in layer.synapses), strict=True)
+def random_neuron(rng, layer, read, wanted, reach):
+    """Return neurons of ``layer`` behind ``read`` that give ``wanted``; ``reach``: largest and least input."""
+    ends = zip(*(s.bounds(*reach) for s in layer.synapses), strict=True)
     low, high = (np.sum(sides, axis=0) for sides in ends)
     direct = read.radix or read.count == wanted.count
     if wanted.count == 1 and rng.random() < 0.6:
@@ -102,7 +102,7 @@ def with_planes(rng, network):
                 if not read.radix and rng.random() < 0.6:
                     wanted = read
             stepwise = not read.radix and read.count == wanted.count
-            neuron = random_neuron(rng, layer, read, wanted, 1 if stepwise else read.peak)
+            neuron = random_neuron(rng, layer, read, wanted, (1, 0) if stepwise else (read.peak, read.low))
             planes[layer.name] = neuron.planes
         layers.append(Layer(layer.name, synapses, neuron, layer.sources))
     return Network(network.name, entering, tuple(layers), network.classes)

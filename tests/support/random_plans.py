@@ -58,7 +58,7 @@ def _random_layer(rng, network, layer, widths):
         if isinstance(synapse, MaxPool):
             if fusible(network, layer) and rng.random() < 0.7:
                 return replace(choice, engine="fused")
-            return replace(choice, taps=int(rng.integers(1, synapse.size**2 + 1)))
+            return replace(choice, taps=int(rng.integers(1, int(np.prod(synapse.kernel)) + 1)))
         return choice
     engine = str(rng.choice(["event", "event", "parallel", "parallel", "unrolled"]))
     if engine == "unrolled" and layer.neuron.kind == "leaky_readout" and layer.neuron.steps > 1:
@@ -140,7 +140,7 @@ def _random_buffers(rng, network, plan):
         if all(windows) and rng.random() < 0.7:
             more = int(rng.choice([0, 0, 1, 5]))
             buffers[stage.name] = tuple(window.least_depth + more for window in windows)
-    _, values = layer_inputs(network, np.zeros((3, *network.input.data_shape), np.uint8))
+    _, values = layer_inputs(network, np.zeros((3, *network.input.data_shape), network.input.kind))
     if stops(network, with_buffers(plan, buffers), values):
         buffers |= size_buffers(network, with_buffers(plan, safe), values, length=2)
     return safe if stops(network, with_buffers(plan, buffers), values) else buffers
@@ -171,10 +171,18 @@ def random_case(rng, refused=None, planes=0.5):
                 if refused is not None:
                     refused[str(error)] += 1
                 continue
-            images = np.full((3, *network.input.data_shape), 1 if network.input.events else 255, np.uint8)
+            images = np.full((3, *network.input.data_shape), *_busiest(network.input))
             ones = design.timing.ones(layer_inputs(network, images)[1])
             if design.timing.schedule(ones, length=3).offered[0, -1] <= MOST_CYCLES:
                 return network, plan
+
+
+def _busiest(entering):
+    """Return the value whose planes are all ones, and its type."""
+    return (
+        1 if entering.events else -1 if entering.signed else 255 if entering.of_bytes else entering.peak,
+        entering.kind,
+    )
 
 
 def signature(network, plan):
@@ -182,7 +190,8 @@ def signature(network, plan):
 
     Two of one signature differ in sizes and tables alone.
     """
-    kinds = {INPUT: f"input{len(network.input.shape)}x{network.input.bits}{network.input.code}"}
+    entering = network.input
+    kinds = {INPUT: f"input{len(entering.shape)}x{entering.bits}{entering.code}{'s' if entering.signed else ''}"}
     parts = []
     for layer, choice in zip(network.layers, plan.layers, strict=True):
         kinds[layer.name] = "+".join(s.kind for s in layer.synapses)

@@ -88,7 +88,9 @@ def pixel_beats(design, pixels):
 
     What stands there must be ignored, so it is not zero here.
     """
-    return place_pixels(design, pixels, ignored=design.network.input.peak).reshape(-1, design.pixels_per_beat).tolist()
+    return (
+        place_pixels(design, pixels, ignored=design.network.input.pattern).reshape(-1, design.pixels_per_beat).tolist()
+    )
 
 
 def word_numbers(words):

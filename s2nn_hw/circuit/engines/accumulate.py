@@ -2,7 +2,7 @@
 
     ``a[m] <- base + sum over the terms of m``
     base   the start value in a frame's first slot, ``2 a[m] + fill`` in the first slot of a number's further plane,
-           else a[m]
+           ``2 ~a[m] + fill`` in that of a signed number's second one, else a[m]
 
 A slot is one cycle of terms; idle slots carry zeros. Nothing but ``base`` stands in front of the adder. In the slots of
 the neurons' actions (:mod:`s2nn_hw.network.neurons.program`) what they add takes the terms' place.
@@ -205,6 +205,8 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
     doubles = params.planes > 1 and params.radix
     again = delayed(m, slot.first & (slot.plane != 0), late, "again") if doubles else None
     begins = slot.first if doubles or params.planes == 1 else slot.first & (slot.plane == 0)
+    if params.complements:  # both flags are 1 at the first doubling
+        begins = slot.first & (slot.plane != 1)
     onward = delayed(m, ~begins, late, "onward", init=1)
     plane = delayed(m, slot.plane, late, "at_plane") if doubles and params.planes > 2 else slot.plane
     for lane, width in enumerate(params.accumulator_widths()):
@@ -218,7 +220,8 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
             if params.planes > 2:  # by plane; that of the first is never asked for
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
-        base = _base(choose(constants, group), total, onward, doubled, again).as_signed()
+        flags = (onward, again)
+        base = _base(choose(constants, group), total, flags, doubled, complements=params.complements).as_signed()
         m.d.sync += total.eq(added + base)
     return delayed(m, slot.close, late + 1, "close")
 
@@ -258,14 +261,24 @@ def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
     return parts[0]
 
 
-def _base(start: Value, total: Value, onward: Value, doubled: Value | None, again: Value | None) -> Value:
-    """Return ``total`` where ``onward``, ``doubled`` where ``again``, else ``start``; at most one of the two is 1.
+def _base(
+    start: Value, total: Value, flags: tuple[Value, Value | None], doubled: Value | None, *, complements: bool = False
+) -> Value:
+    """Return ``total`` where ``onward``, ``doubled`` where ``again``, the two ``flags``, else ``start``.
+
+    Where both are 1, what is ``doubled`` is taken with all bits of ``total`` inverted, if it ``complements`` at all.
 
     Bit by bit, so that no function of the two flags alone exists: synthesis would compute it once, for all
     accumulators, and all of them would wait for that one look-up table.
     """
+    onward, again = flags
     if doubled is None or again is None:
         return Mux(onward, total, start)
+    if complements:
+        fill, *others = doubled
+        turned = [fill, *(bit ^ onward for bit in others)]
+        begun = [Mux(onward, bit, first) for bit, first in zip(total, start, strict=True)]
+        return Cat(Mux(again, one, other) for one, other in zip(turned, begun, strict=True))
     bits = []
     for k in range(len(total)):
         low = (total[k] & onward) | (doubled[k] & again)

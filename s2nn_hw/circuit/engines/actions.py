@@ -39,7 +39,8 @@ class At:
     """What accumulators do in a cycle, common to all lanes.
 
     ``addend``: the number of what an action adds, of ``addends``, 0 if terms are added; ``holds``, ``ends``,
-    ``restarts``, ``emits``: as of :class:`~s2nn_hw.network.neurons.program.Action`; ``plane``, ``group``: of the sums.
+    ``restarts``, ``emits``: as of :class:`~s2nn_hw.network.neurons.program.Action`; ``plane``, ``group``: of the sums;
+    ``negates``: terms are those of the sign's plane, which are subtracted, None if there is no such plane.
     """
 
     addends: "Sequence[_Addend | None]"
@@ -50,6 +51,7 @@ class At:
     emits: Value
     plane: Value
     group: Value
+    negates: Value | None = None
 
     @classmethod
     def of(cls, m: Module, params: Any, slot: Any, late: int, group: Value) -> "At":
@@ -66,7 +68,9 @@ class At:
             for name in ("holds", "ends", "restarts", "emits")
         }
         plane = delayed(m, slot.plane, late, "at_plane") if params.radix and params.planes > 1 else slot.plane
-        return cls(kinds, decoded(number, "at_addend"), **flags, plane=plane, group=group)
+        minus = (slot.plane == 0) & (slot.action == 0)
+        negates = delayed(m, minus, late, "at_negates") if params.signed else None
+        return cls(kinds, decoded(number, "at_addend"), **flags, plane=plane, group=group, negates=negates)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,11 @@ def acting_accumulator(m: Module, params: Any, lane: int, width: int, added: Val
             spike = spikes[action.late]
             values.append(choose([Mux(spike, _constant(s, width), _constant(q, width)) for q, s in pairs], at.group))
     extra = choose([_extended(value, width) for value in values], at.addend)
-    summed = _sum(total, _extended(added, width) | extra, _fill(params, lane, at))
+    fill, terms = _fill(params, lane, at), _extended(added, width)
+    if at.negates is not None:  # the complement, and 1 more as carry
+        terms = Cat(bit ^ at.negates for bit in terms)
+        fill = at.negates if fill is None else fill | at.negates
+    summed = _sum(total, terms | extra, fill)
     anew, ends = _by_group([*starts[1:], starts[0]], width, at), at.ends
     restarts = next((action for action in params.actions if action.restarts), None)
     if restarts is not None:

@@ -13,6 +13,11 @@ then a doubling is an action, too, and the last one gives the accumulators their
 The offset (``-T`` or the bias) is not added: the accumulators start from it. The k planes of a number (``radix``, most
 significant first) double the start value k-1 times, so they start from ``offset >> (k-1)`` and the bits shifted out
 come back, one at each doubling, as the lowest bit. The planes of steps add up as they are.
+
+The first plane of a signed number counts negatively. Accumulators add it as any other, from the complement of their
+start value on, and the first doubling takes their complement: ``~(~s + a) = s - a``. That is a function of the two
+flags that say what an accumulator starts from, so it takes no input of a look-up table and no cycle. Where neurons act
+on the accumulators, doubling is an action, and the terms of the first plane are subtracted instead.
 """
 
 from collections.abc import Iterator
@@ -62,11 +67,11 @@ class EngineParams:
 
     ``weights``: int ``(groups, lanes, words, width)`` in stream order, 0 where no input is; ``bits``: of a weight as
     stored; ``offsets``: int ``(groups, lanes)``, added to the sum; ``planes``: of an input value, ``radix``: bits of a
-    number; ``between``, ``after``: the neurons' actions, constants ``(groups, lanes)``; ``shift``: fraction bits below
-    the sums; ``repeats``: positions of a max pooling cell; ``cells``: of each source, whose words follow each other in
-    a pass as their rows do in ``weights`` (none: one source, a row a word); ``memory``: where the weights lie,
-    ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the synthesis tool decides by size); ``slots``: cells for which
-    the neurons have room.
+    number, ``signed``: of two or more, the first of them the sign; ``between``, ``after``: the neurons' actions,
+    constants ``(groups, lanes)``; ``shift``: fraction bits below the sums; ``repeats``: positions of a max pooling
+    cell; ``cells``: of each source, whose words follow each other in a pass as their rows do in ``weights`` (none: one
+    source, a row a word); ``memory``: where the weights lie, ``block`` RAM, ``distributed`` (LUTs), or ``auto`` (the
+    synthesis tool decides by size); ``slots``: cells for which the neurons have room.
 
     Of the class: ``kind``: its name in plans; ``constant``: weights are constants in logic, those that are 0 do not
     exist; ``counts_spikes``: its cycles depend on the data; ``whole``: it takes all taps at once, and has no groups.
@@ -77,6 +82,7 @@ class EngineParams:
     offsets: np.ndarray
     planes: int = 1
     radix: bool = True
+    signed: bool = False
     between: tuple[Action, ...] = ()
     after: tuple[Action, ...] = ()
     shift: int = 0
@@ -249,12 +255,15 @@ class EngineParams:
         return {"ram_style": style, "rom_style": style}
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``start``, int64 ``(groups, lanes)``, and ``fill``, the bits to shift in, ``(planes-1, ...)``."""
+        """Return ``start``, int64 ``(groups, lanes)``, from which accumulators begin, and ``fill``, the bits to shift
+        in, ``(planes-1, ...)``."""
         offsets = self.offsets.astype(np.int64)
         if not self.radix:
             return offsets, np.zeros((0, *offsets.shape), np.int64)
         fill = [(offsets >> (self.planes - 1 - step)) & 1 for step in range(1, self.planes)]
-        return offsets >> (self.planes - 1), np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
+        start = offsets >> (self.planes - 1)
+        begin = ~start if self.complements else start
+        return begin, np.array(fill, np.int64).reshape(self.planes - 1, *offsets.shape)
 
     @cached_property
     def pass_reach(self) -> tuple[np.ndarray, np.ndarray]:
@@ -277,6 +286,11 @@ class EngineParams:
     def acting(self) -> bool:
         """Whether neurons act on the accumulators, at the end of a frame at least."""
         return bool(self.after)
+
+    @property
+    def complements(self) -> bool:
+        """Whether accumulators hold the complement of their sum until the first doubling."""
+        return self.signed and not self.acting
 
     @property
     def actions(self) -> list[Action]:

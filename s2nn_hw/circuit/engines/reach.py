@@ -1,7 +1,8 @@
 """What accumulators can reach: interval arithmetic over every cycle of a frame, from the weights alone.
 
 Within a pass any subset of the inputs may have been added, so the interval grows by the sum of the negative and of the
-positive weights; a doubling maps ``[low, high]`` to ``[2 low + fill, 2 high + fill]``; an action maps what spikes
+positive weights (of a sign's plane that is subtracted, their negatives); a doubling maps ``[low, high]`` to
+``[2 low + fill, 2 high + fill]``, a complement before it to ``[~high, ~low]``; an action maps what spikes
 (``0 .. high``) and what does not (``low .. -1``) apart, and a leak, which never falls where its argument rises, both
 ends.
 """
@@ -87,6 +88,11 @@ class Reached(NamedTuple):
         span = Span(2 * self.now.low + fill, 2 * self.now.high + fill)
         return Reached.of(span, self.every) if every else Reached(span, span, span, span, self.every)
 
+    def complement(self) -> "Reached":
+        """Return its complement, which no accumulator holds yet."""
+        span = Span(~self.now.high, ~self.now.low)
+        return Reached(span, span, span, span, self.every)
+
     def widths(self) -> list[int]:
         """Return the bits of signed accumulators that hold ``every`` place: of the last axis, over all others."""
         low, high = (end.reshape(-1, end.shape[-1]) for end in self.every)
@@ -103,10 +109,13 @@ def reach(params: Any) -> Reached:
     at = Reached.of(Span(start.copy(), start.copy()))
     for plane in range(params.planes):
         last = plane == params.planes - 1
-        at = at.plus(Span(negative, positive))
+        subtracts = params.signed and params.acting and plane == 0
+        at = at.plus(Span(-positive, -negative) if subtracts else Span(negative, positive))
         for action in params.after if last else params.between:
             if not action.doubles:
                 at = at.after(action)
         if params.radix and not last:
+            if params.complements and plane == 0:
+                at = at.complement()
             at = at.doubled(fill[plane], params.acting)
     return at

@@ -261,11 +261,11 @@ def _chain(job: Job) -> tuple[Layer, ...]:
 def _weights(network: Network, front: Layer, readers: tuple[Reader, ...]) -> np.ndarray:
     """Return the weights of the bits of a pass, int32 ``(neurons, words, bits of a word)``."""
     planes, tables = network.read(front), []
-    doubled = np.arange(planes.count) if planes.radix else np.zeros(planes.count, np.int32)
+    counts = np.array(planes.weights[::-1], np.int32)  # of the bits of a value, the lowest first
     for synapse, reader in zip(front.synapses, readers, strict=True):
         table = stream_table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
         table = table[:, cells_of(network, synapse, reader).table_words()]
-        tables.append((table[..., None] << doubled).reshape(*table.shape[:2], -1))
+        tables.append((table[..., None] * counts).reshape(*table.shape[:2], -1))
     width = max(table.shape[2] for table in tables)
     return np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
 

@@ -26,7 +26,7 @@ from s2nn_hw.network.neurons.fire import FireUnit, fire_cost, fire_unit, give_si
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.program import Action, Program
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
-from s2nn_hw.network.planes import RADIX, Planes
+from s2nn_hw.network.planes import RADIX, Planes, given_planes
 
 MAX_LEVEL = 1 << 30
 
@@ -49,7 +49,7 @@ class Quantized(Neuron):
 
     def __post_init__(self) -> None:
         checked_tables(self)
-        Planes(self.steps, self.code)
+        given_planes(self.steps, self.code)
         checked_scale(self.fraction)
         if self.thresholds.min() < 1:
             where = int(self.thresholds.argmin())
