@@ -107,7 +107,7 @@ def import_network(
         notes.append(f"ReLU became numbers of {wanted.levels} bits: layers {', '.join(relu)}")
     chosen = None if pixels is None else as_images(pixels[:CALIBRATION_IMAGES], foreign.entering)
     network = convert(graph, calibration=chosen if needs_calibration(graph) else None)
-    if not foreign.entering.events:
+    if not foreign.entering.plain:
         network = replace(network, input=replace(network.input, scaling=_scaling(foreign.entering)))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
     return Imported(replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes))
@@ -179,7 +179,7 @@ def as_images(pixels: np.ndarray, entering: Entering) -> np.ndarray:
 
 def raw(pixels: np.ndarray, entering: Entering) -> np.ndarray:
     """Return integers ``(count, pixels)`` as what an imported network takes: numbers in our order, or events."""
-    return pixels if entering.events else in_our_order(decoded(pixels, entering))
+    return as_images(pixels, entering) if entering.plain else in_our_order(decoded(pixels, entering))
 
 
 def in_our_order(inputs: np.ndarray) -> np.ndarray:

@@ -170,6 +170,11 @@ class Entering:
     events: bool = False
 
     @property
+    def plain(self) -> bool:
+        """Whether a number is its q: integers, or events."""
+        return self.events or bool(np.all(self.step == 1) and np.all(self.offset == 0))
+
+    @property
     def ends(self) -> tuple[int, int]:
         """The smallest and the largest q: ``limits``, if there are any, else all that the bits can say."""
         if self.events:

@@ -75,7 +75,7 @@ def test_integers_have_the_spikes_of_the_trained_network(data, layers, tmp_path,
     with torch.no_grad():
         _, spikes = checkpoint.model.double().trace(encode(torch.tensor(images[:40]), bits).double())
     for name, wanted in spikes.items():
-        assert torch.equal(out.spikes[name].double(), raster(wanted)), name
+        assert (out.spikes[name] == raster(wanted).numpy()).all(), name
     fewer = convert(float_graph(checkpoint), bits=[2] * len(network_tables(network)), calibration=images)
     assert fewer.forward(images[:5]).scores.shape == (5, 2)
 
