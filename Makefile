@@ -48,7 +48,7 @@ $(READY): pyproject.toml constraints.txt tests/frameworks.txt
 	@echo "setting up $(VENV) (a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) torch,torch)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,train,report,explore,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,train,report,explore,import,dev]'
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/frameworks.txt
 	@$(VENV)/bin/python -c 'import sys; from find_libpython import find_libpython; sys.exit(find_libpython() is None)' || echo "note: Python has no shared library here, which simulation wants; install it with your system's packages (Debian: libpython3.x)" >&2
 	@touch $(READY)

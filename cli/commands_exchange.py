@@ -10,11 +10,11 @@ from s2nn_hw.cli.options import Json, Labels, NetworkFile
 commands = typer.Typer()
 
 
-@commands.command(
-    "import", epilog="Example: s2nn-hw import model.nir -o model.s2nn --steps 4 --reset soft --dt 1e-4 --inputs x.npy"
-)
+@commands.command("import", epilog="Example: s2nn-hw import model.onnx -o model.s2nn --inputs x.npy --labels y.npy")
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A network of another program: .nir.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A network of another program: .onnx (or QONNX), .nir.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="NAME.s2nn", help="Integer network to write.")],
     inputs: Annotated[
         Path | None,
@@ -40,6 +40,9 @@ def import_(
     input_shape: Annotated[
         str | None, typer.Option("--input-shape", metavar="N,N..", help="Of one input, where the file leaves it open.")
     ] = None,
+    split: Annotated[
+        bool, typer.Option("--split-levels", help="A spike a level where levels of one width are not the owner's.")
+    ] = False,
     classes: Annotated[str | None, typer.Option("--classes", metavar="A,B..", help="Names; else numbers.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="NIR: T, steps of a sample.")] = None,
     reset: Annotated[
@@ -82,6 +85,7 @@ def import_(
         input_bits=input_bits,
         input_range=input_range,
         input_shape=input_shape,
+        split=split,
         classes=classes,
         over_steps=OverSteps(steps, reset, dt, leak, events, at_threshold, fraction),
         as_json=as_json,
@@ -89,10 +93,10 @@ def import_(
     import_file(source, wanted)
 
 
-@commands.command(epilog="Example: s2nn-hw export models/mnist-mlp.s2nn -o mnist-mlp.nir")
+@commands.command(epilog="Example: s2nn-hw export models/mnist-mlp.s2nn -o mnist-mlp.onnx")
 def export(
     network: NetworkFile,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="What to write: .nir.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="What to write: .onnx or .nir.")],
 ) -> None:
     """Write a network in an exchange format of other programs."""
     from s2nn_hw.cli.importing import export_file

@@ -43,6 +43,7 @@ class Wanted:
     input_bits: int | None = None
     input_range: str | None = None
     input_shape: str | None = None
+    split: bool = False
     classes: str | None = None
     over_steps: OverSteps | None = None
     as_json: bool = False
@@ -56,7 +57,7 @@ def import_file(source: Path, wanted: Wanted) -> None:
         checked_place(path)
         if path.is_dir():
             raise UserError(f"output {path} is a folder, not a file")
-    console = terminal(stderr=wanted.as_json)
+    console = terminal(tables=True, stderr=wanted.as_json)
     found = _imported(source, wanted, console)
     found.save(wanted.output)
     entries = _entries(found)
@@ -78,7 +79,25 @@ def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Converted":
         inputs, labels = given_inputs(wanted)
         made = Made(wanted.bits, wanted.levels, wanted.percentile, names(wanted.classes))
         return from_nir(source, inputs, nir_options(wanted), labels=labels, wanted=made, console=console)
-    raise UserError(f"{source}: a file of a known format is wanted (.nir), not {quoted(source.suffix)}")
+    if source.suffix == ".onnx":
+        from s2nn_hw.quantize.importers.from_onnx import from_onnx
+
+        inputs, labels = given_inputs(wanted)
+        return from_onnx(
+            source,
+            inputs,
+            labels=labels,
+            classes=names(wanted.classes),
+            bits=wanted.bits,
+            activation_bits=wanted.levels,
+            percentile=wanted.percentile,
+            input_bits=wanted.input_bits or 8,
+            input_range=ends(wanted.input_range),
+            input_shape=shape(wanted.input_shape),
+            split_levels=wanted.split,
+            console=console,
+        )
+    raise UserError(f"{source}: a file of a known format is wanted (.onnx, .nir), not {quoted(source.suffix)}")
 
 
 def export_file(source: Path, output: Path) -> None:
@@ -90,8 +109,13 @@ def export_file(source: Path, output: Path) -> None:
         from s2nn_hw.quantize.exporters.to_nir import write_nir
 
         notes = write_nir(load(source), output)
+    elif output.suffix == ".onnx":
+        from s2nn_hw.quantize.exporters.to_onnx import write_onnx
+
+        notes = []
+        write_onnx(load(source), output)
     else:
-        raise UserError(f"output {output} must end in .nir")
+        raise UserError(f"output {output} must end in .onnx or .nir")
     console = terminal()
     for note in notes:
         console.print(f"note: {note}")
@@ -201,6 +225,13 @@ def _show(found: "Converted", console: Terminal) -> None:
     title = f"{found.network.name}: integers, {entering.bits}-bit input {' x '.join(map(str, entering.shape))}"
     rows = [tuple("" if value is None else value for value in row) for row in _rows(found)]
     console.print(make_table(title, COLUMNS, rows))
+    if found.agreement.losses:
+        lost = [
+            (x.layer, f"{x.threshold:.4g}", f"{100 * x.cut_off:.2f} %", f"{x.activation:.4g}", f"{x.error:.4g}")
+            for x in found.agreement.losses
+        ]
+        heads = ("layer", "threshold", "cut off", "mean activation", "mean error")
+        console.print(make_table("activations against the owner's", heads, lost))
     for note in found.notes:
         console.print(f"note: {note}")
     console.print(f"compared with its owner's program: {found.agreement}")

@@ -15,7 +15,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "pooch", "PIL"),
     "explore": ("optuna", "sqlalchemy", "torch", "pooch", "PIL", "altair", "vl_convert"),
     "table": ("pyarrow",),
-    "import": ("nir", "h5py"),
+    "import": ("onnx", "qonnx", "nir", "h5py", "torch", "pooch", "PIL"),
     "ray": ("ray",),
 }
 BROUGHT = {"cocotb_tools": "cocotb", "requests": "pooch"}  # by what is named above

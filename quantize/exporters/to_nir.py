@@ -59,6 +59,8 @@ def to_nir(network: Network) -> Any:
     if not rules or len(resets) > 1:
         what = "soft and hard resets" if rules else "layers that spike at their threshold and others above it"
         raise UserError(f"{what} in one network have no form in NIR, which has no field for that")
+    if network.input.signed:
+        raise UserError(f"network {network.name}: signed pixels have no form in NIR: its files say how many bits alone")
     entering: dict[str, Any] = {"events": True} if network.input.events else {"bits": network.input.bits}
     note = {
         "name": network.name,
@@ -142,7 +144,7 @@ def _table(work: _Work, source: str, synapse: Any, name: str, bias: np.ndarray |
     weights, metadata = synapse.weights.astype(np.float32), {"s2nn_bits": int(synapse.bits)}
     if synapse.kind == "conv2d":
         zeros = np.zeros(len(weights)) if bias is None else bias
-        how = ((synapse.stride,) * 2, (synapse.padding,) * 2, (1, 1), synapse.groups)
+        how = (synapse.strides, synapse.paddings, (1, 1), synapse.groups)
         return work.add(
             name, nir.Conv2d(shape[1:], weights.transpose(0, 3, 1, 2), *how, zeros, metadata=metadata), before
         )

@@ -82,7 +82,10 @@ def assemble(foreign: Foreign, classes: tuple[str, ...] | None = None, *, bits: 
         except UserError as error:
             raise UserError(f"{operation.where}: {error}") from None
     _finish(work, foreign.output)
-    names = classes or tuple(map(str, range(work.layers[-1].tables[0].neurons)))
+    scores = work.layers[-1].tables[0].neurons
+    if classes and len(classes) != scores:
+        raise UserError(f"{scores} class names wanted, {len(classes)} came: one a score")
+    names = classes or tuple(map(str, range(scores)))
     graph = FloatGraph(foreign.name, given_in, _read(work.layers), names, {"source": dict(foreign.source)})
     kept = {layer.name for layer in graph.layers} | {INPUT}
     given = {n: v for n, v in work.values.items() if isinstance(v, Given) and v.name in kept}

@@ -4,8 +4,8 @@ spikes, levels   rounded by the quantizer; weights that are integers stay as the
 ReLU             converted to numbers of K bits (:mod:`s2nn_hw.quantize.conversion`), thresholds from activations
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,10 @@ from s2nn_hw.quantize.convert import convert, needs_calibration
 from s2nn_hw.quantize.float_graph import FloatGraph
 from s2nn_hw.quantize.float_neurons import FloatRelu
 from s2nn_hw.quantize.importers.assemble import Assembled, assemble
+from s2nn_hw.quantize.importers.exact import Respond, Unfit, exact
+from s2nn_hw.quantize.importers.losses import Loss, loss
 from s2nn_hw.quantize.importers.operations import Entering, Foreign
+from s2nn_hw.quantize.importers.split import split
 from s2nn_hw.quantize.importers.values import Given
 
 CALIBRATION_IMAGES = 2000
@@ -38,12 +41,14 @@ class Wanted:
     levels       bits K of an activation that ReLU is converted to
     percentile   of activations, that the largest level stands for; 100: the largest
     classes      names; default: numbers
+    split        spikes in place of levels where levels of one width are not the owner's, see :mod:`.split`
     """
 
     bits: int = 8
     levels: int = 4
     percentile: float = 100.0
     classes: tuple[str, ...] | None = None
+    split: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,9 @@ class Agreement:
 
     images        how many
     same_class    of them
+    ties          inputs of another class whose score is the same: in floats it is not by what they are rounded
     different     by layer: values that are not the owner's, and values in all; none of ReLU
+    losses        by layer, what a ReLU loses as it becomes numbers
     owner, ours   shares that are classified right, where labels were given
     """
 
@@ -61,6 +68,8 @@ class Agreement:
     different: dict[str, tuple[int, int]]
     owner: float | None = None
     ours: float | None = None
+    ties: int = 0
+    losses: tuple[Loss, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-able entry."""
@@ -68,6 +77,8 @@ class Agreement:
 
     def __str__(self) -> str:
         parts = [f"{self.same_class:,} of {self.images:,} inputs have the owner's class"]
+        if self.ties:
+            parts.append(f"{self.ties:,} of the others are ties of integers, which floats round apart")
         if self.different:
             wrong, total = (sum(column) for column in zip(*self.different.values(), strict=True))
             parts.append(f"{wrong:,} of {total:,} hidden values differ")
@@ -78,20 +89,33 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Imported:
-    """The integer ``network``, what it was made of, how inputs enter it, and ``notes`` of what was changed."""
+    """The integer ``network``, what it was made of, how inputs enter it, and ``notes`` of what was changed.
+
+    ``graph``: what became integers, with levels in place of ReLU; ``unfit``: where levels are not the owner's;
+    ``many``: how many spikes stand for a value, of tensors where it is not one.
+    """
 
     network: Network
     assembled: Assembled
     entering: Entering
     notes: tuple[str, ...]
+    graph: FloatGraph
+    unfit: tuple[Unfit, ...] = ()
+    many: Mapping[str, int] = field(default_factory=dict)
 
 
 def import_network(
-    foreign: Foreign, pixels: np.ndarray | None, wanted: Wanted | None = None, *, console: Console | None = None
+    foreign: Foreign,
+    pixels: np.ndarray | None,
+    wanted: Wanted | None = None,
+    *,
+    respond: Callable[[Assembled], Mapping[str, Respond]] | None = None,
+    console: Console | None = None,
 ) -> Imported:
     """Return ``foreign`` as integers; ``pixels``: :func:`encoded` inputs that weights and thresholds are chosen on.
 
-    They are not wanted where all weights are integers and no neuron is a ReLU.
+    They are not wanted where all weights are integers and no neuron is a ReLU. ``respond``: what gives the owner's own
+    arithmetic behind the sums of layers, see :mod:`.exact`.
     """
     wanted = wanted or Wanted()
     assembled = assemble(foreign, wanted.classes, bits=wanted.bits)
@@ -107,10 +131,19 @@ def import_network(
         notes.append(f"ReLU became numbers of {wanted.levels} bits: layers {', '.join(relu)}")
     chosen = None if pixels is None else as_images(pixels[:CALIBRATION_IMAGES], foreign.entering)
     network = convert(graph, calibration=chosen if needs_calibration(graph) else None)
+    network, unfit = (network, []) if relu else exact(network, graph, respond(assembled) if respond else None)
+    many: dict[str, int] = {}
+    if wanted.split and unfit:
+        network, many = split(network, {off.layer: off.sums for off in unfit})
+        notes += [f"layer {off.layer}: {len(off.sums)} spikes in place of as many levels" for off in unfit]
+        unfit = []
+    notes += map(str, unfit)
     if not foreign.entering.plain:
         network = replace(network, input=replace(network.input, scaling=_scaling(foreign.entering)))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
-    return Imported(replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes))
+    return Imported(
+        replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes), graph, tuple(unfit), many
+    )
 
 
 def _converted(graph: FloatGraph, pixels: np.ndarray, wanted: Wanted, console: Console | None) -> FloatGraph:
@@ -204,28 +237,47 @@ def compare(
     classes, theirs = np.asarray(out.classes), scores.argmax(axis=1)
     relu = any(isinstance(layer.neuron, FloatRelu) for layer in found.assembled.graph.layers)
     different: dict[str, tuple[int, int]] = {}
+    losses: dict[str, Loss] = {}
     for name, value in found.assembled.given.items():
-        if relu or values is None or name not in values or value.name not in out.spikes or not value.whole:
+        if values is None or name not in values or value.name not in out.spikes or not value.whole:
             continue
         numbers = np.asarray(out.spikes[value.name]).astype(np.int64)
-        wanted = _integers(np.asarray(values[name], np.float64), value)
         planes = found.network.planes[value.name]
+        if relu:
+            real = _raster(np.asarray(values[name], np.float64), value)
+            lost = loss(found.graph, value.name, real, np.asarray(planes.numbers(numbers)))
+            losses.update({} if lost is None else {value.name: lost})
+            continue
+        wanted = _integers(np.asarray(values[name], np.float64), value)
         if wanted.ndim == 3:  # spikes of each step
             numbers = np.stack([np.asarray(s) for s in planes.split(numbers)], axis=1)
         else:
             numbers = np.asarray(planes.numbers(numbers))
+            numbers = numbers.reshape(len(numbers), -1, found.many.get(value.name, 1)).sum(axis=2)
         different[value.name] = (int((numbers != wanted).sum()), numbers.size)
-    right = None if labels is None else (float((theirs == labels).mean()), float((classes == labels).mean()))
-    return Agreement(len(pixels), int((classes == theirs).sum()), different, *(right or (None, None)))
+    whole, places = np.asarray(out.scores), np.arange(len(classes))
+    ties = int(((classes != theirs) & (whole[places, classes] == whole[places, theirs])).sum())
+    owner, own = (None if labels is None else float((x == labels).mean()) for x in (theirs, classes))
+    same = int((classes == theirs).sum())
+    return Agreement(len(pixels), same, different, owner, own, ties, tuple(losses.values()))
 
 
 def _integers(values: np.ndarray, given: Given) -> np.ndarray:
     """Return the integers of the owner's ``values`` in raster order, ``(count[, steps], values)``."""
+    shape, values = (-1, 1, 1) if len(given.image) == 3 else (-1,), _with_row(values, given)
+    whole = (values - given.offset.reshape(shape)) / given.unit.reshape(shape)
+    return np.rint(_raster(whole, given)).astype(np.int64)
+
+
+def _raster(values: np.ndarray, given: Given) -> np.ndarray:
+    """Return ``values`` in the owner's order in raster order, ``(count[, steps], values)``."""
+    values = _with_row(values, given)
     lead = values.ndim - len(given.image)
-    if len(given.image) == 3:
-        shape = (-1, 1, 1)
-        whole = (values - given.offset.reshape(shape)) / given.unit.reshape(shape)
-        whole = np.moveaxis(whole, -3, -1)
-    else:
-        whole = (values - given.offset) / given.unit
-    return np.rint(whole).astype(np.int64).reshape(*values.shape[:lead], -1)
+    moved = np.moveaxis(values, -3, -1) if len(given.image) == 3 else values
+    return moved.reshape(*values.shape[:lead], -1)
+
+
+def _with_row(values: np.ndarray, given: Given) -> np.ndarray:
+    """Return ``values``, those of a signal ``(count[, steps], channels, length)`` as images of one row."""
+    lead = 1 if values[0].size == np.prod(given.image) else 2
+    return values.reshape(*values.shape[:lead], *given.image)

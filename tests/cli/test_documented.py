@@ -25,6 +25,8 @@ NOT_RUN = {
     "train": "takes minutes and a data set; tests/quantize/test_train.py trains small ones",
     "quantize": "needs what train writes; tests/quantize/test_convert.py",
     "convert": "trains a network; tests/quantize/test_conversion.py trains small ones",
+    "import": "needs another program's file; tests/quantize/importers/",
+    "export": "tests/quantize/importers/test_onnx_export.py",
     "bitstream": "place and route take minutes; tests/hw/test_flows.py",
     "activity": "synthesis takes minutes; tests/sim/test_activity.py and sim/benches/test_activity.py",
     "explore": "many trials; tests/explore/test_explore.py runs few",

@@ -181,3 +181,10 @@ def test_a_note_that_is_none_is_not_trusted(tmp_path):
     graph.metadata["s2nn"] = "{"
     with pytest.raises(UserError, match="metadata 's2nn' is not JSON"):
         from_nir(graph)
+
+
+def test_signed_pixels_have_no_form():
+    network = random_network([8, 6, 3], input_bits=2)
+    network = replace(network, input=replace(network.input, signed=True))
+    with pytest.raises(UserError, match="signed pixels have no form in NIR"):
+        to_nir(network)

@@ -1,0 +1,96 @@
+"""QONNX out: qonnx's execution has every spike, number and score of the golden model; back in, the same integers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.store import load
+from s2nn_hw.network.synapse import image_shape
+from s2nn_hw.quantize.exporters.to_onnx import model_of, write_onnx
+from s2nn_hw.quantize.importers.from_onnx import from_onnx
+from s2nn_hw.quantize.importers.onnx_file import set_batch
+from tests.support.networks import random_images, residual
+from tests.support.random_networks import random_graph
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+def executed(network, images):
+    """Return all tensors of the exported ``network`` that qonnx gives for ``images``."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    pixels = network.input.planes.numbers(network.encode(images)).astype(np.float32)
+    shape = network.input.shape
+    if len(shape) > 1:
+        pixels = pixels.reshape(len(pixels), *image_shape(shape)).transpose(0, 3, 1, 2)
+    model = ModelWrapper(set_batch(model_of(network), len(images))).transform(InferShapes())
+    return execute_onnx(model, {INPUT: np.ascontiguousarray(pixels)}, return_full_exec_context=True)
+
+
+def raster(values):
+    values = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
+    return values.reshape(len(values), -1)
+
+
+def held(network, images):
+    """Hold all that qonnx gives against the golden model; return how many layers were."""
+    golden, found = network.forward(images, trace="spikes"), executed(network, images)
+    for layer in network.layers:
+        label = {"readout": f"{layer.name}_bias_out"}.get(layer.neuron.kind if layer.neuron else "")
+        label = label or (f"{layer.name}_fire_out" if layer.neuron else f"{layer.name}_out")
+        wanted = golden.scores if layer.is_readout else golden.spikes[layer.name]
+        np.testing.assert_array_equal(raster(found[label]), np.asarray(wanted))
+    return len(network.layers)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_networks(tmp_path, seed):
+    network = random_graph(np.random.default_rng(seed))
+    images = random_images(network, 20, seed)
+    kinds = {layer.neuron.kind if layer.neuron else layer.synapses[0].kind for layer in network.layers}
+    steps = network.input.events or any(not planes.radix for planes in network.planes.values())
+    large = np.abs(network.layers[-1].neuron.bias).max() > 1 << 23
+    steps |= network.input.signed and network.input.bits == 1
+    if steps or kinds - {"fire", "quantized", "readout", "maxpool"} or large:
+        with pytest.raises(UserError, match=r"form in QONNX|no longer exact"):
+            write_onnx(network, tmp_path / "a.onnx")
+        assert not (tmp_path / "a.onnx").exists()
+        return
+    assert held(network, images) == len(network.layers)
+
+
+@pytest.mark.parametrize("name", ["mnist-tiny", "fashion-k4"])
+def test_shipped_networks_come_back(tmp_path, name):
+    network = load(MODELS / f"{name}.s2nn")
+    write_onnx(network, tmp_path / "a.onnx")
+    found = from_onnx(tmp_path / "a.onnx", name=network.name, classes=network.classes)
+    assert found.network.digest == network.digest
+    assert found.agreement.same_class == 500
+    assert not any(wrong for wrong, _ in found.agreement.different.values())
+
+
+def test_residual_connections_come_back(tmp_path):
+    network = residual(np.random.default_rng(0))
+    write_onnx(network, tmp_path / "a.onnx")
+    found = from_onnx(tmp_path / "a.onnx", name=network.name, classes=network.classes).network
+    images = random_images(network, 30)
+    np.testing.assert_array_equal(np.asarray(found.forward(images).scores), np.asarray(network.forward(images).scores))
+    assert [layer.name for layer in found.layers] == [layer.name for layer in network.layers]
+    for ours, theirs in zip(network.layers, found.layers, strict=True):
+        for a, b in zip(ours.synapses, theirs.synapses, strict=True):
+            np.testing.assert_array_equal(a.weights, b.weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("mnist-if4", "layer hidden1: neurons of kind 'integrate'"), ("mnist-t2", "layer .*: .* form in QONNX")],
+)
+def test_what_has_no_form_there(tmp_path, name, match):
+    with pytest.raises(UserError, match=match):
+        write_onnx(load(MODELS / f"{name}.s2nn"), tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
