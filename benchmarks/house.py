@@ -31,7 +31,7 @@ ORDER = (
     ("plan",),
     ("accelerator",),
     ("emit",),
-    ("quantize", "sim", "hw"),
+    ("ip", "quantize", "sim", "hw"),
     ("nn", "report"),
     ("explore",),
     ("api",),

@@ -8,6 +8,7 @@ from s2nn_hw.cli import (
     commands_circuit,
     commands_exchange,
     commands_explore,
+    commands_ip,
     commands_network,
     commands_results,
     commands_selftest,
@@ -27,6 +28,7 @@ app = typer.Typer(
 for group in (
     commands_network,
     commands_exchange,
+    commands_ip,
     commands_circuit,
     commands_results,
     commands_explore,

@@ -81,6 +81,38 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path | str, *, mark: str) -> Iterator[Path]:
+    """Yield an empty folder beside ``path``; it becomes ``path`` on success and goes on any error.
+
+    A folder that stands there is replaced if it is empty or has the file ``mark``, which ours have; else
+    :class:`UserError`.
+    """
+    path = checked_place(path)
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise UserError(f"output folder {path} is {'a link' if path.is_symlink() else 'a file'}")
+    if path.is_dir() and any(path.iterdir()) and not (path / mark).is_file():
+        raise UserError(f"output folder {path} holds other files (no {mark}); choose another")
+    try:
+        place = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    except OSError as error:
+        raise UserError(f"output folder {path} can't be made: {error.strerror or error}") from None
+    made, before = place / "new", place / "old"
+    try:
+        made.mkdir()
+        yield made
+        made.chmod(0o755)
+        if path.is_dir():
+            path.rename(before)
+        made.rename(path)
+    except OSError as error:
+        if before.is_dir() and not path.exists():
+            before.rename(path)
+        raise UserError(f"output folder {path} can't be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def write_bytes(path: Path | str, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically; :class:`UserError` if there is no room for it or no permission."""
     try:

@@ -31,7 +31,7 @@ KINDS = {
     "$shr": "shifted",
 }
 # or after what it goes to, if all of it goes there
-REGISTER_PORTS = {"\\D": "next", "\\EN": "enable", "\\SRST": "clear"}
+REGISTER_PORTS = {"\\D": "next", "\\EN": "enable", "\\SRST": "clear", "\\ARST": "clear"}
 MEMORY_PORTS = {
     "\\RD_ADDR": "read_address",
     "\\RD_EN": "read_enable",

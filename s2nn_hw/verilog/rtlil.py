@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"[{}]|\[[0-9:]+\]|[\\$]\S+|[0-9]+'\S+|-?[0-9]+")
-REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce")
+REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$adff")
 A, B, S, Y, Q = "\\A", "\\B", "\\S", "\\Y", "\\Q"  # ports of operators and registers
 OUTPUTS = (Y, Q, "\\RD_DATA")  # of yosys's own cells; all their other ports are inputs
 

@@ -147,7 +147,7 @@ LINT = (
 )
 
 
-def lint_rules(name: str) -> str:
-    """Return ``NAME.vlt``: what ``verilator -Wall`` would say of the Verilog although it is meant, each with why."""
-    rules = "\n".join(f'// {why}\nlint_off -rule {rule} -file "*{name}.v"' for rule, why in LINT)
+def lint_rules(name: str, meant: Iterable[tuple[str, str]] = LINT) -> str:
+    """Return ``NAME.vlt``: what ``verilator -Wall`` would say although it is ``meant``, each with why."""
+    rules = "\n".join(f'// {why}\nlint_off -rule {rule} -file "*{name}.v"' for rule, why in meant)
     return f"`verilator_config\n{rules}\n"

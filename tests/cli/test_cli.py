@@ -25,6 +25,7 @@ COMMANDS = (
     "inspect",
     "golden",
     "verilog",
+    "ip",
     "plan",
     "simulate",
     "verify",
