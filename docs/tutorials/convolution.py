@@ -1,0 +1,5 @@
+# %% [markdown]
+# # convolution
+
+# %%
+print(1)

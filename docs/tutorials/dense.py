@@ -1,0 +1,5 @@
+# %% [markdown]
+# # dense
+
+# %%
+print(1)

@@ -1,0 +1,5 @@
+# %% [markdown]
+# # ip
+
+# %%
+print(1)

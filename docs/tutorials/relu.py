@@ -1,0 +1,5 @@
+# %% [markdown]
+# # relu
+
+# %%
+print(1)

@@ -1,0 +1,5 @@
+# %% [markdown]
+# # report
+
+# %%
+print(1)
