@@ -21,6 +21,7 @@ from s2nn_hw.plan.defaults import default_plan as _default
 from s2nn_hw.plan.plan import load_plan
 
 if TYPE_CHECKING:
+    from s2nn_hw.quantize.importers.from_torch import Translated, from_torch
     from s2nn_hw.sim.verilog.runner import Outcome
     from s2nn_hw.sim.verilog.summary import Summary
 
@@ -31,9 +32,11 @@ __all__ = [
     "Plan",
     "ProofError",
     "Summary",
+    "Translated",
     "UserError",
     "default_plan",
     "forward",
+    "from_torch",
     "load",
     "load_plan",
     "make_plan",
@@ -49,7 +52,7 @@ Progressed = Callable[[int], object]  # is told how many images are done
 
 
 def __getattr__(name: str) -> Any:
-    """Return a record of the simulator's, which is not read before it is asked for."""
+    """Return what wants a simulator or torch, which is not read before it is asked for."""
     if name == "Outcome":
         from s2nn_hw.sim.verilog.runner import Outcome
 
@@ -58,6 +61,11 @@ def __getattr__(name: str) -> Any:
         from s2nn_hw.sim.verilog.summary import Summary
 
         return Summary
+    if name in ("Translated", "from_torch"):
+        with told():
+            from s2nn_hw.quantize.importers import from_torch
+
+            return getattr(from_torch, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -66,7 +66,9 @@ print(found.notes or "nothing was rounded anew")
 
 # %%
 try:
-    s2nn_hw.from_torch(nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.GELU(), nn.LayerNorm(32), nn.Linear(32, 10)), x)
+    s2nn_hw.from_torch(
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.GELU(), nn.LayerNorm(32), nn.Linear(32, 10)), x
+    )
 except s2nn_hw.UserError as error:
     print(error)
 

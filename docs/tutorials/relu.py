@@ -15,13 +15,7 @@ images, labels = sets.samples("fashion-mnist")
 x, y = torch.tensor(images).float() / 255, torch.tensor(labels).long()
 torch.manual_seed(0)
 model = nn.Sequential(
-    nn.Flatten(),
-    nn.Linear(784, 64),
-    nn.BatchNorm1d(64),
-    nn.ReLU(),
-    nn.Linear(64, 64),
-    nn.ReLU(),
-    nn.Linear(64, 10),
+    nn.Flatten(), nn.Linear(784, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
 )
 optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
 for _ in range(30):

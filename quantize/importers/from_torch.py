@@ -21,7 +21,7 @@ from s2nn_hw.quantize.importers.torch_trace import name_of, trace
 
 
 @dataclass(frozen=True)
-class Converted:
+class Translated:
     """The integer ``network`` of a module, how far it agrees with the module, and ``notes`` of what changed."""
 
     network: Network
@@ -53,7 +53,7 @@ def from_torch(
     activation_bits: int = 4,
     percentile: float = 100.0,
     console: Console | None = None,
-) -> Converted:
+) -> Translated:
     """Return ``module`` as an integer network, with what it agrees in on ``inputs``.
 
     inputs           floats ``(count, *shape)`` as the module takes them, some hundred to some thousand: scales and
@@ -89,7 +89,7 @@ def from_torch(
     scores, values = run(traced.graph, traced.steps, seen, traced.output, names)
     truth = None if labels is None else np.asarray(labels)
     agreement = compare(found, pixels, scores, values, truth)
-    return Converted(found.network, agreement, found.notes, found)
+    return Translated(found.network, agreement, found.notes, found)
 
 
 def _kind(module: nn.Module) -> torch.dtype:
