@@ -12,8 +12,8 @@ from s2nn_hw.files import checked_place, read_images, read_npy, write_json
 from s2nn_hw.terminal import Terminal, next_step, terminal
 
 if TYPE_CHECKING:
-    from s2nn_hw.quantize.importers.from_torch import Converted
     from s2nn_hw.quantize.importers.nir_neurons import NirOptions
+    from s2nn_hw.quantize.importers.translated import Translated
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def import_file(source: Path, wanted: Wanted) -> None:
     next_step("inspect", wanted.output)
 
 
-def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Converted":
+def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Translated":
     """Return what the reader of the format of ``source`` makes of it."""
     if source.suffix == ".nir":
         from s2nn_hw.quantize.importers.from_nir import from_nir
@@ -189,7 +189,7 @@ def shape(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def _entries(found: "Converted") -> dict[str, Any]:
+def _entries(found: "Translated") -> dict[str, Any]:
     return {
         "network": found.network.name,
         "digest": found.network.digest,
@@ -202,7 +202,7 @@ def _entries(found: "Converted") -> dict[str, Any]:
 COLUMNS = ("layer", "reads", "synapses", "neurons", "values", "bits", "weights", "planes")
 
 
-def _rows(found: "Converted") -> list[tuple[Any, ...]]:
+def _rows(found: "Translated") -> list[tuple[Any, ...]]:
     network = found.network
     rows = []
     for layer in network.layers:
@@ -218,7 +218,7 @@ def _rows(found: "Converted") -> list[tuple[Any, ...]]:
     return rows
 
 
-def _show(found: "Converted", console: Terminal) -> None:
+def _show(found: "Translated", console: Terminal) -> None:
     from s2nn_hw.report.show.tables import make_table
 
     entering = found.network.input

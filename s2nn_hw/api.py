@@ -6,6 +6,7 @@ extra is not installed. :class:`ProofError`: the circuit and the golden model di
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,11 @@ from s2nn_hw.plan.defaults import default_plan as _default
 from s2nn_hw.plan.plan import load_plan
 
 if TYPE_CHECKING:
-    from s2nn_hw.quantize.importers.from_torch import Translated, from_torch
+    from s2nn_hw.quantize.importers.from_nir import from_nir
+    from s2nn_hw.quantize.importers.from_onnx import from_onnx
+    from s2nn_hw.quantize.importers.from_torch import from_torch
+    from s2nn_hw.quantize.importers.translated import Translated
+    from s2nn_hw.quantize.state_file import load_state
     from s2nn_hw.sim.verilog.runner import Outcome
     from s2nn_hw.sim.verilog.summary import Summary
 
@@ -36,9 +41,12 @@ __all__ = [
     "UserError",
     "default_plan",
     "forward",
+    "from_nir",
+    "from_onnx",
     "from_torch",
     "load",
     "load_plan",
+    "load_state",
     "make_plan",
     "make_report",
     "save",
@@ -48,6 +56,13 @@ __all__ = [
     "write_verilog",
 ]
 
+IMPORTED = {  # what wants torch, by name, and where it is
+    "Translated": "s2nn_hw.quantize.importers.translated",
+    "from_nir": "s2nn_hw.quantize.importers.from_nir",
+    "from_onnx": "s2nn_hw.quantize.importers.from_onnx",
+    "from_torch": "s2nn_hw.quantize.importers.from_torch",
+    "load_state": "s2nn_hw.quantize.state_file",
+}
 Progressed = Callable[[int], object]  # is told how many images are done
 
 
@@ -61,11 +76,9 @@ def __getattr__(name: str) -> Any:
         from s2nn_hw.sim.verilog.summary import Summary
 
         return Summary
-    if name in ("Translated", "from_torch"):
+    if name in IMPORTED:
         with told():
-            from s2nn_hw.quantize.importers import from_torch
-
-            return getattr(from_torch, name)
+            return getattr(import_module(IMPORTED[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

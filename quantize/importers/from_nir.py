@@ -8,14 +8,15 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw.errors import UserError, quoted
-from s2nn_hw.quantize.importers.from_torch import Converted
-from s2nn_hw.quantize.importers.imported import Wanted, compare, decoded, encoded, import_network
+from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
+from s2nn_hw.quantize.importers.inputs import decoded, encoded
 from s2nn_hw.quantize.importers.nir_file import NirGraph, flattened, read_nir
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions
 from s2nn_hw.quantize.importers.nir_read import NirRead, read_graph
 from s2nn_hw.quantize.importers.nir_run import run_graph
 from s2nn_hw.quantize.importers.operations import Entering, Foreign, IntegrateFire, Spike
 from s2nn_hw.quantize.importers.scaling import entering_of, pads
+from s2nn_hw.quantize.importers.translated import Translated
 from s2nn_hw.texts import parse_json
 
 DRAWN = 500  # inputs of the comparison where none are given
@@ -32,7 +33,7 @@ def from_nir(
     name: str | None = None,
     wanted: Wanted | None = None,
     console: Console | None = None,
-) -> Converted:
+) -> Translated:
     """Return NIR graph ``source``, a path or a ``nir.NIRGraph``, as an integer network, with what it agrees in.
 
     inputs    ``(count, *shape)`` as the graph takes them, or with ``options.events`` ``(count, steps, *shape)`` of 0
@@ -59,7 +60,7 @@ def from_nir(
     scores, values = run_graph(graph, options, read.shape, decoded(pixels, entering))
     agreement = compare(found, pixels, scores, _spikes(read, values, options), labels)
     notes = (*_assumed(options, entering, drawn=given is None), *read.notes, *found.notes)
-    return Converted(found.network, agreement, notes, found)
+    return Translated(found.network, agreement, notes, found)
 
 
 def completed(options: NirOptions, note: dict[str, Any]) -> NirOptions:

@@ -12,14 +12,15 @@ from s2nn_hw.network.layer import Input
 from s2nn_hw.quantize.importers import onnx_run
 from s2nn_hw.quantize.importers.assemble import Assembled, ours
 from s2nn_hw.quantize.importers.exact import Unfit
-from s2nn_hw.quantize.importers.from_torch import Converted
-from s2nn_hw.quantize.importers.imported import Wanted, compare, decoded, encoded, import_network
+from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
+from s2nn_hw.quantize.importers.inputs import decoded, encoded
 from s2nn_hw.quantize.importers.onnx_file import read_model
 from s2nn_hw.quantize.importers.onnx_graph import read_graph
 from s2nn_hw.quantize.importers.onnx_operators import as_image
 from s2nn_hw.quantize.importers.onnx_read import Read, read
 from s2nn_hw.quantize.importers.operations import Entering, Foreign
 from s2nn_hw.quantize.importers.scaling import entering_of, pads
+from s2nn_hw.quantize.importers.translated import Translated
 
 RANDOM = 500  # inputs of the comparison where none are given
 
@@ -39,7 +40,7 @@ def from_onnx(
     input_shape: tuple[int, ...] | None = None,
     split_levels: bool = False,
     console: Console | None = None,
-) -> Converted:
+) -> Translated:
     """Return the network in ONNX file ``path`` (also QONNX) as integers, with what it agrees in with its execution.
 
     inputs           floats ``(count, *shape)`` as the network takes them. Wanted where weights are floats or
@@ -77,7 +78,7 @@ def from_onnx(
     scores = values[found.scores].reshape(len(seen), -1)
     agreement = compare(made, seen, scores, onnx_run.owner_values(found, made.assembled, values), truth)
     notes = (*found.notes, *made.notes)
-    return Converted(made.network, agreement, notes, made)
+    return Translated(made.network, agreement, notes, made)
 
 
 def _read(path: Path, input_shape: tuple[int, ...] | None) -> Read:

@@ -1,7 +1,5 @@
 """An ordinary module of torch in, an integer network out, compared with the module on the same inputs."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,33 +8,13 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import checked_place
-from s2nn_hw.network.network import Network
-from s2nn_hw.network.store import save
-from s2nn_hw.quantize.importers.imported import Agreement, Imported, Wanted, compare, decoded, encoded, import_network
+from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
+from s2nn_hw.quantize.importers.inputs import decoded, encoded
 from s2nn_hw.quantize.importers.operations import Foreign
 from s2nn_hw.quantize.importers.scaling import entering_of, is_signal, pads, quantised
 from s2nn_hw.quantize.importers.torch_steps import run
 from s2nn_hw.quantize.importers.torch_trace import name_of, trace
-
-
-@dataclass(frozen=True)
-class Translated:
-    """The integer ``network`` of a module, how far it agrees with the module, and ``notes`` of what changed."""
-
-    network: Network
-    agreement: Agreement
-    notes: tuple[str, ...]
-    imported: Imported
-
-    def save(self, path: Path | str) -> Path:
-        """Write the network as ``.s2nn``; return its path."""
-        path = Path(path)
-        if path.suffix != ".s2nn":
-            raise UserError(f"output {path} must end in .s2nn")
-        checked_place(path)
-        save(self.network, path)
-        return path
+from s2nn_hw.quantize.importers.translated import Translated
 
 
 def from_torch(
@@ -51,7 +29,7 @@ def from_torch(
     input_range: tuple[float, float] | None = None,
     bits: int = 8,
     activation_bits: int = 4,
-    percentile: float = 100.0,
+    percentile: float = 99.9,
     console: Console | None = None,
 ) -> Translated:
     """Return ``module`` as an integer network, with what it agrees in on ``inputs``.

@@ -170,8 +170,12 @@ def test_bad_outputs(place, command, monkeypatch):
     def full(path, **arrays):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
+    def late(accelerator, *_):
+        accelerator._MustUse__used = True  # or Amaranth says that nothing was made of it
+        full("late")
+
     with monkeypatch.context() as patch:
-        patch.setattr(emit, "to_verilog", lambda *_: full("late"))
+        patch.setattr(emit, "to_verilog", late)
         refused(command("verilog", "net.s2nn", "-o", "new/below"), "No space left on device")
     monkeypatch.setattr(np, "savez_compressed", full)
     refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz"), "No space left on device")
@@ -196,7 +200,7 @@ def test_ctrl_c_is_one_line(place, command, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("s2nn_hw.network.store.load", interrupt)
+    monkeypatch.setattr("s2nn_hw.cli.golden.load", interrupt)
     refused(command("golden", "net.s2nn", "--images", "x.npy", "-o", "out.npz"), "interrupted")
 
 
