@@ -31,7 +31,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures docs-house record-builds record-paths check-figures verify bench damaged soak test lint clean
+.PHONY: help setup site train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures docs-house record-builds record-paths check-figures verify bench damaged soak test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -48,7 +48,7 @@ $(READY): pyproject.toml constraints.txt tests/frameworks.txt
 	@echo "setting up $(VENV) (a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) torch,torch)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,train,report,explore,import,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sim,flow,train,report,explore,import,dev,docs]'
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/frameworks.txt
 	@$(VENV)/bin/python -c 'import sys; from find_libpython import find_libpython; sys.exit(find_libpython() is None)' || echo "note: Python has no shared library here, which simulation wants; install it with your system's packages (Debian: libpython3.x)" >&2
 	@touch $(READY)
@@ -132,6 +132,9 @@ bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
 test: $(READY) ## run the whole test suite
 	$(VENV)/bin/python -m pytest -n auto
 	@echo "all tests passed: training, quantizer, golden model, circuits, Verilog under cocotb, link, build flows"
+
+site: $(READY) ## build the documentation as a site in build/site; tutorials are run, a warning is an error
+	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/site
 
 lint: $(READY) ## check style, layout and types of the code
 	$(VENV)/bin/ruff check

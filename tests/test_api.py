@@ -112,7 +112,7 @@ def test_extras_are_those_of_the_project():
             found |= set().union(*more) if inner else {names.get(package, package.replace("-", "_"))}
         return found
 
-    assert set(extras.EXTRAS) == set(project) - {"bench", "dev"}
+    assert set(extras.EXTRAS) == set(project) - {"bench", "dev", "docs"}
     for extra, needed in extras.EXTRAS.items():
         assert set(needed) == modules(extra), extra
 

@@ -63,12 +63,12 @@ print(found.agreement)
 # golden model.
 
 # %%
-s2nn_hw.write_verilog(found.network, "build/mine")
+s2nn_hw.write_verilog(found.network, "mine")
 proof = s2nn_hw.verify(found.network, found.images(x_test[:50]), y_test[:50].numpy())
 print(proof)
 
 # %% [markdown]
-# `build/mine` has `accelerator.v`, its interface as JSON, test vectors and a bench for any simulator.
+# `mine` has `accelerator.v`, its interface as JSON, test vectors and a bench for any simulator.
 #
 # ## Onto a board
 #
@@ -77,10 +77,10 @@ print(proof)
 # %%
 plan = s2nn_hw.make_plan(found.network, "ulx3s", found.images(x_test[:20]))
 print(plan.note["estimate"])
-found.save("build/mine.s2nn")
+found.save("mine.s2nn")
 
 # %% [markdown]
 # From here the commands take over:
 #
-#     s2nn-hw bitstream build/mine.s2nn --board ulx3s
-#     s2nn-hw report build/mine.s2nn --board ulx3s --html
+#     s2nn-hw bitstream mine.s2nn --board ulx3s
+#     s2nn-hw report mine.s2nn --board ulx3s --html
