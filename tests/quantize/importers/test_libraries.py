@@ -188,6 +188,18 @@ def test_brevitas_keeps_its_integers(bits):
     assert found.notes == ()
 
 
+def test_brevitas_rounds_what_enters_with_a_sign():
+    module, x = quantised([brevitas.QuantIdentity(bit_width=6, return_quant_tensor=True)])
+    module.train()
+    for _ in range(3):
+        module(x - 0.5)
+    found = from_torch(module.eval(), x - 0.5)
+    assert (found.network.input.bits, found.network.input.signed) == (6, True)
+    assert close(found, 0.0005), found.agreement
+    again = found.network.forward(found.images(x - 0.5))
+    assert again.classes.shape == (200,)
+
+
 def test_a_bias_that_is_rounded_is_named():
     from brevitas.quant import Int32Bias
 
