@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
+from torch import nn
 
+import s2nn_hw
 from s2nn_hw.cli import main
 from s2nn_hw.network.store import load, save
 from s2nn_hw.quantize.data.sets import samples
@@ -201,10 +204,14 @@ def test_quick_ones_do_what_they_say(folder, monkeypatch, command, document, lin
 
 def test_the_python_in_the_readme_runs(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    block, module = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names = {"images": np.load("x.npy")}
     exec(
         compile(block.replace("Accelerator(network)  ", "keep(Accelerator(network))  "), "README.md", "exec"),
         names | {"keep": lambda a: setattr(a, "_MustUse__used", True) or a},
     )
     assert load("models/mnist-mlp.s2nn").name == "mnist-mlp"
+    model, frames = nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 3)), torch.rand(40, 12)
+    owned = {"s2nn_hw": s2nn_hw, "model": model, "images": frames, "labels": np.zeros(40, int)}
+    exec(compile(module, "README.md", "exec"), owned)
+    assert load("mine.s2nn").classes == ("0", "1", "2")
