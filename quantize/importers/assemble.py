@@ -305,6 +305,8 @@ def _finish(work: _Work, output: str) -> None:
         work.notes.append("the output is what neurons give: the readout counts it, class by class")
     if value.pools or len(value.shape) != 1:
         raise UserError(f"the output must be scores, a number a class, not {value.shape}")
+    if value.shape == (1,):
+        raise UserError("one score has no class to choose: give two, of a yes or no 0 and this one")
     terms, scale = _readout_tables(work, value)
     times = work.planes[terms[0].source].count if _over_steps(work, terms[0].source) else 1
     tables, bias = tuple(term.synapse for term in terms), value.shift * times

@@ -141,6 +141,12 @@ FUNCTIONS: dict[Any, tuple[tuple[str, ...], Read]] = {
 LAST = (functional.softmax, functional.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 
 
+def check_known(target: Any) -> None:
+    """Raise :class:`UserError` unless calling ``target`` has a form here."""
+    if target not in FUNCTIONS and target not in ARITHMETIC and target not in LAST:
+        raise UserError("no form here: write it with supported modules, or leave it out")
+
+
 def operations(target: Any, given: list[Any], named: Arguments, entering: Shape, leaving: Shape) -> list[Kind]:
     """Return what calling ``target`` (a function, or a method's name) does to a value of shape ``entering``.
 
@@ -148,7 +154,6 @@ def operations(target: Any, given: list[Any], named: Arguments, entering: Shape,
     """
     if target in LAST:
         return [Same()]
-    if target not in FUNCTIONS:
-        raise UserError("no form here: write it with supported modules, or leave it out")
+    check_known(target)
     names, read = FUNCTIONS[target]
     return read(dict(zip(names, given, strict=False)) | dict(named), entering, leaving)

@@ -47,7 +47,9 @@ def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
 
     :class:`UserError` lists what has no form here, each with its path in the module.
     """
-    module = copy.deepcopy(module).eval()
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UserError("a scripted module can't be traced: give the one that it was made of")
+    module = copy.deepcopy(unwrapped(module)).eval()
     torch_neurons.step_by_step(module)
     torch_neurons.reset(module)
     graph = _graph(module)
@@ -63,6 +65,15 @@ def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
     return _read(graph, tuple(example.shape[1:]), steps_of(graph, steps))
 
 
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Return what ``DataParallel``, ``DistributedDataParallel`` or ``torch.compile`` has wrapped, or ``module``."""
+    for name in ("_orig_mod", "module"):
+        inner = getattr(module, name, None)
+        if type(module).__module__.startswith("torch.") and isinstance(inner, nn.Module):
+            return unwrapped(inner)
+    return module
+
+
 def _graph(module: nn.Module) -> fx.GraphModule:
     tracer = _Tracer()
     try:
@@ -72,7 +83,10 @@ def _graph(module: nn.Module) -> fx.GraphModule:
             f"{type(module).__name__} can't be traced: {_line(error)}; its forward must not decide on values of "
             "tensors (if, for, len of them): leave that out of the module, or put it into one without"
         ) from None
-    return fx.GraphModule(tracer.root, graph)
+    found = fx.GraphModule(tracer.root, graph)
+    found.graph.eliminate_dead_code()  # what reaches no score wants no form
+    found.recompile()
+    return found
 
 
 def _line(error: Exception) -> str:
@@ -118,8 +132,12 @@ def _shape(node: fx.Node) -> Shape:
 
 def _output(reading: _Reading, node: fx.Node) -> str:
     given: Any = node.args[0]
-    while isinstance(given, tuple | list) and given:
-        given = given[0]
+    while isinstance(given, tuple | list | dict) and given:
+        if isinstance(given, dict) and len(given) > 1:
+            raise UserError(
+                f"the module returns several things ({', '.join(map(str, given))}): return the scores alone"
+            )
+        given = next(iter(given.values())) if isinstance(given, dict) else given[0]
     if isinstance(given, fx.Node) and given in reading.steps.later:
         given = reading.steps.first(given, reading.names)
     if not isinstance(given, fx.Node) or given not in reading.names:
@@ -143,6 +161,8 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
         return
     sources = [n for n in node.args if isinstance(n, fx.Node) and n in reading.names]
     if not sources:
+        if node.op != "call_module":
+            torch_functions.check_known(node.target)
         raise UserError("it reads nothing that comes from the input, or a membrane, which only its own neurons see")
     if any(n in reading.ends for n in sources):
         raise UserError("it reads a softmax, which is left out behind the scores but has no form elsewhere")

@@ -267,9 +267,31 @@ class Product(nn.Module):
         return operator.mul(self.a(x.flatten(1)), self.b(x.flatten(1)))
 
 
+class Gives(nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.last = how, nn.Linear(16, 3)
+
+    def forward(self, x):
+        y = self.last(x.flatten(1))
+        return {"one": {"scores": y}, "two": {"scores": y, "more": y}, "joined": torch.cat([y, y], 1)}[self.how]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_what_is_wrapped_is_taken_out():
+    module = nn.DataParallel(net(nn.ReLU()))
+    assert from_torch(module, inputs(4, 4).float()).agreement.images == 200
+    assert from_torch(Gives("one"), inputs(4, 4).float()).agreement.same_class > 190
+    with pytest.raises(UserError, match="a scripted module can't be traced"):
+        from_torch(torch.jit.script(net(nn.ReLU())), inputs(4, 4).float())
+
+
 @pytest.mark.parametrize(
     ("module", "words"),
     [
+        (Gives("two"), ["returns several things (scores, more)"]),
+        (Gives("joined"), ["cat (cat): no form here"]),
+        (nn.Sequential(nn.Flatten(), nn.Linear(16, 1)), ["one score has no class to choose"]),
         (
             net(nn.GELU(), nn.LayerNorm(8)),
             ["2 (GELU): no form here", "3 (LayerNorm): no form here", "supported: Linear"],
