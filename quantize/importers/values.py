@@ -199,13 +199,8 @@ def plus(parts: list[Total]) -> Total:
     if len(parts) == 1:
         return parts[0]
     terms = tuple(_gained(term, part.gain) for part in parts for term in part.terms)
-    label = max(parts, key=_size).label
+    label = next((part.label for part in reversed(parts) if part.label), "")
     return Total(terms, ones, sum((part.shift for part in parts), NOTHING), parts[0].shape, (), label)
-
-
-def _size(part: Total) -> int:
-    """Return how many weights the largest table of ``part`` has, identities apart."""
-    return max((term.synapse.weights.size for term in part.terms if not term.own), default=0)
 
 
 def _gained(term: Term, gain: np.ndarray) -> Term:
