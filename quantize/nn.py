@@ -10,6 +10,8 @@ Shapes are those of :mod:`torch.nn`. Batch norms, pooling and the rest are torch
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -135,25 +137,24 @@ class QuantLinear(_Quantised, nn.Linear):
         return functional.linear(input, self.used(), self.bias)
 
 
-class QuantConv2d(_Quantised, nn.Conv2d):
+class _QuantConv(_Quantised):
+    """What a convolution with integer weights adds to torch's, of either number of axes."""
+
+    bias: Tensor | None
+    _conv_forward: Callable[[Tensor, Tensor, Tensor | None], Tensor]  # torch's
+
+    def __init__(self, *args: Any, bits: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.bits, self.shared = _checked_bits(bits), False
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the sums of ``input`` ``(batch, channels, ...)``."""
+        return self._conv_forward(input, self.used(), self.bias)
+
+
+class QuantConv2d(_QuantConv, nn.Conv2d):
     """:class:`torch.nn.Conv2d` with integer weights of ``bits`` bits; further arguments as there."""
 
-    def __init__(self, *args: int, bits: int, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        self.bits, self.shared = _checked_bits(bits), False
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the sums of images ``(batch, channels, rows, columns)``."""
-        return self._conv_forward(input, self.used(), self.bias)
-
-
-class QuantConv1d(_Quantised, nn.Conv1d):
+class QuantConv1d(_QuantConv, nn.Conv1d):
     """:class:`torch.nn.Conv1d` with integer weights of ``bits`` bits; further arguments as there."""
-
-    def __init__(self, *args: int, bits: int, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        self.bits, self.shared = _checked_bits(bits), False
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return the sums of signals ``(batch, channels, length)``."""
-        return self._conv_forward(input, self.used(), self.bias)

@@ -93,7 +93,8 @@ class Converted(nn.Module):
     def __init__(self, graph: FloatGraph) -> None:
         super().__init__()
         for layer in graph.layers:
-            if not layer.tables and not layer.synapses[0].slides:  # type: ignore[union-attr]
+            join = layer.synapses[0]
+            if not isinstance(join, FloatSynapse) and not join.slides:
                 raise UserError(
                     f"layer {layer.name}: an OR joins spikes and has no ReLU form: activations are no spikes"
                 )
