@@ -7,7 +7,6 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.layer import Input
 from s2nn_hw.quantize.importers import onnx_run
 from s2nn_hw.quantize.importers.assemble import Assembled, ours
@@ -71,12 +70,11 @@ def from_onnx(
         foreign, pixels, wanted, respond=lambda assembled: onnx_run.responses(found, assembled), console=console
     )
     _refuse_thresholds(found, made.assembled, made.unfit)
-    truth = None if labels is None else checked_labels(labels, len(labels), len(made.network.classes))
     seen = _random(entering) if pixels is None else pixels
     tensors = {found.tensors[n] for n in made.assembled.given if n in found.tensors} | {found.scores}
     values = onnx_run.run(found.graph, decoded(seen, entering), sorted(tensors), console)
     scores = values[found.scores].reshape(len(seen), -1)
-    agreement = compare(made, seen, scores, onnx_run.owner_values(found, made.assembled, values), truth)
+    agreement = compare(made, seen, scores, onnx_run.owner_values(found, made.assembled, values), labels)
     notes = (*found.notes, *made.notes)
     return Translated(made.network, agreement, notes, made)
 

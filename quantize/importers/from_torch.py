@@ -65,8 +65,7 @@ def from_torch(
     seen = as_seen.squeeze(row) if real.ndim == 3 else as_seen
     names = {operation.name for operation in traced.operations}
     scores, values = run(traced.graph, traced.steps, seen, traced.output, names)
-    truth = None if labels is None else np.asarray(labels)
-    agreement = compare(found, pixels, scores, values, truth)
+    agreement = compare(found, pixels, scores, values, labels)
     return Translated(found.network, agreement, found.notes, found)
 
 

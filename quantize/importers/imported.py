@@ -13,8 +13,11 @@ import torch
 from rich.console import Console
 
 from s2nn_hw import __version__
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.planes import MAX_RADIX
+from s2nn_hw.network.synapse import check_integer
 from s2nn_hw.quantize.conversion.firing import LEVELS, Rule
 from s2nn_hw.quantize.conversion.integers import converted_graph
 from s2nn_hw.quantize.conversion.prepare import prepare
@@ -46,9 +49,15 @@ class Wanted:
 
     bits: int = 8
     levels: int = 4
-    percentile: float = 100.0
+    percentile: float = 99.9
     classes: tuple[str, ...] | None = None
     split: bool = False
+
+    def __post_init__(self) -> None:
+        check_integer("bits", self.bits, 1, 8)
+        check_integer("activation bits", self.levels, 1, MAX_RADIX)
+        if not 50 <= self.percentile <= 100:
+            raise UserError(f"percentile must lie in 50 .. 100, not {quoted(self.percentile)}")
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,9 @@ def import_network(
         notes += [f"layer {off.layer}: {len(off.sums)} spikes in place of as many levels" for off in unfit]
         unfit = []
     notes += map(str, unfit)
+    if foreign.entering.narrow:
+        low, peak = foreign.entering.ends
+        notes.append(f"inputs beyond {low} .. {peak} steps are cut a step later than the owner cuts them: give none")
     if not foreign.entering.plain:
         network = replace(network, input=replace(network.input, scaling=scaling_of(foreign.entering)))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
@@ -158,12 +170,14 @@ def compare(
     pixels: np.ndarray,
     scores: np.ndarray,
     values: Mapping[str, np.ndarray] | None = None,
-    labels: np.ndarray | None = None,
+    labels: Any = None,
 ) -> Agreement:
     """Return how the integers agree with ``scores`` ``(count, classes)`` and ``values`` of the owner's program.
 
     ``values``: by name of the operation, ``(count, *shape)``, or ``(count, steps, *shape)`` of neurons with steps.
+    ``labels``: integers ``(count,)`` from 0.
     """
+    truth = None if labels is None else checked_labels(labels, len(pixels), len(found.network.classes))
     out = found.network.forward(raw(pixels, found.entering), trace="spikes")
     classes, theirs = np.asarray(out.classes), scores.argmax(axis=1)
     relu = any(isinstance(layer.neuron, FloatRelu) for layer in found.assembled.graph.layers)
@@ -188,7 +202,7 @@ def compare(
         different[value.name] = (int((numbers != wanted).sum()), numbers.size)
     whole, places = np.asarray(out.scores), np.arange(len(classes))
     ties = int(((classes != theirs) & (whole[places, classes] == whole[places, theirs])).sum())
-    owner, own = (None if labels is None else float((x == labels).mean()) for x in (theirs, classes))
+    owner, own = (None if truth is None else float((x == truth).mean()) for x in (theirs, classes))
     same = int((classes == theirs).sum())
     return Agreement(len(pixels), same, different, owner, own, ties, tuple(losses.values()))
 

@@ -175,12 +175,20 @@ class Entering:
         return self.events or bool(np.all(self.step == 1) and np.all(self.offset == 0))
 
     @property
+    def whole(self) -> tuple[int, int]:
+        """The smallest and the largest that the bits can say."""
+        half = 1 << (self.bits - 1)
+        return (0, 1) if self.events else (-half, half - 1) if self.signed else (0, 2 * half - 1)
+
+    @property
     def ends(self) -> tuple[int, int]:
         """The smallest and the largest q: ``limits``, if there are any, else all that the bits can say."""
-        if self.events:
-            return 0, 1
-        half = 1 << (self.bits - 1)
-        return self.limits or ((-half, half - 1) if self.signed else (0, 2 * half - 1))
+        return self.whole if self.events else self.limits or self.whole
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the owner lets in less than the bits can say."""
+        return self.ends != self.whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.planes import MAX_BITS
+from s2nn_hw.network.synapse import check_integer
 from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Flatten, Levels, Operation, Same, Shape, Weighted
 
 
@@ -14,6 +16,7 @@ def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[f
     ``between``: the ends of what can enter; else those of ``inputs``. ``padded``: whether a convolution pads them with
     zeros, which an integer must then stand for, so that numbers below zero want a sign.
     """
+    check_integer("input bits", bits, 1, MAX_BITS)
     low, high = (float(inputs.min()), float(inputs.max())) if between is None else between
     if not low < high or not np.isfinite([low, high]).all():
         raise UserError(f"inputs must lie between two different numbers, not {low:g} and {high:g}")

@@ -63,7 +63,7 @@ def test_relu_networks_become_numbers_of_bits():
     settle(module, x)
     with torch.no_grad():
         module.last.bias -= module(x).mean(dim=0)  # so that no class has nearly all inputs
-    few, many = (from_torch(module, x, activation_bits=bits, labels=np.zeros(400)) for bits in (1, 8))
+    few, many = (from_torch(module, x, activation_bits=bits, labels=np.zeros(400, int)) for bits in (1, 8))
     assert many.agreement.same_class > 0.9 * 400
     assert many.agreement.same_class > few.agreement.same_class
     assert [layer.name for layer in many.network.layers] == ["stem", "max_pool2d", "body", "readout"]
@@ -336,8 +336,19 @@ def test_inputs_that_can_not_be():
     ):
         with pytest.raises(UserError, match=words):
             from_torch(good, bad)
-    with pytest.raises(UserError, match="steps must be an integer from 1 to 31"):
-        from_torch(good, inputs(4, 4).float(), steps=0)
+    for wrong, words in (
+        ({"steps": 0}, "steps must be an integer from 1 to 31"),
+        ({"input_bits": 0}, "input bits must be"),
+        ({"input_bits": 17}, "input bits must be"),
+        ({"bits": 9}, "bits must be"),
+        ({"activation_bits": 0}, "activation bits must be"),
+        ({"percentile": 10}, "percentile must lie in 50 .. 100, not 10"),
+        ({"labels": np.zeros(3, int)}, "labels must be 200 integers"),
+        ({"labels": np.full(200, 2)}, r"labels must lie in 0 .. 1, not 2 .. 2; classes|labels must lie in 0 .. 1"),
+        ({"classes": ["a"]}, "2 class names wanted, 1 came"),
+    ):
+        with pytest.raises(UserError, match=words):
+            from_torch(good, inputs(4, 4).float(), **wrong)
 
 
 @st.composite
