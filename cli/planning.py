@@ -116,10 +116,16 @@ def print_plan(network: Network, board: BoardFacts, found: PlanFigures, console:
     )
     console.print(f"with the host link: {used}")
     console.print(
-        "cycles: a layer's own, mean of the images; the interval is that between results, from the second image on"
+        "cycles: a layer's own, mean of the images; the interval is that between results, once the pipeline is full"
     )
     console.print(
         f"interval {found.interval_cycles:,.0f} cycles, {found.frames_per_second:,.0f} frames/s; latency "
         f"{found.latency_us:,.1f} us (exact cycles of {found.frames} typical images: {found.images})",
         markup=False,
     )
+    if found.bound_cycles:
+        best = found.frames_per_second * found.interval_cycles / found.bound_cycles
+        console.print(
+            f"proven: no way to build the layers that fits takes fewer than {found.bound_cycles:,.0f} cycles "
+            f"({best:,.0f} frames/s)"
+        )

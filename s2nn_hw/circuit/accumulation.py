@@ -42,7 +42,7 @@ def accumulating_stage(engine: Any, job: Job) -> Stage:
     work = accumulation(job, (job.choice.taps, engine.further_taps(job.choice.taps)))
     made = engine.of(work)
     if job.neuron.fires:
-        made = replace(made, slots=_slots(made, job.tensors[job.output].pixel_words))
+        made = replace(made, slots=slots_for(made, job.tensors[job.output].pixel_words))
     return Stage(job.layer, job.output, work.readers, made, job.neuron.size, made.repeats)
 
 
@@ -117,7 +117,7 @@ def _weights(job: Job, readers: tuple[Reader, ...], splits: int, lanes: int) -> 
     return whole[np.arange(groups), :, which]
 
 
-def _slots(engine: Any, words: int) -> int:
+def slots_for(engine: Any, words: int) -> int:
     """Return for how many cells the neurons need room, so that an engine at full speed never waits for them.
 
     From a cell's last slot until its last of ``words`` words has left and that is known: ``capture_cycles + words +

@@ -101,7 +101,7 @@ def _tensors(
 ) -> dict[str, Tensor]:
     """Return the :class:`Tensor` of every name that is streamed; its readers must agree on the width."""
     tensors = {}
-    for name, shape in network.shapes.items():
+    for name in network.shapes:
         if any(layer.name == name for layer in inner):
             continue
         readers = [layer for layer in network.readers(name) if layer.name not in swallowed]
@@ -113,15 +113,36 @@ def _tensors(
                 f"layer {readers[0].name}: all readers of {name} need one width, not "
                 f"{' and '.join(f'{choices[r.name].width} ({r.name})' for r in readers)}"
             )
-        image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in readers))
-        rows, columns, channels = image_shape(shape) if image else (1, 1, prod(shape))
-        tensors[name] = Tensor(rows, columns, channels, widths.pop(), network.planes[name])
+        tensors[name] = streamed(network, name, widths.pop())
     for layer in network.layers:  # an OR hands its words on as they are
         if not layer.accumulates and layer.name not in swallowed:
             wanted, came = tensors[layer.name].width, choices[layer.name].width
             if wanted != came:
                 raise UserError(f"layer {layer.name}: width must be that of its readers, {wanted}, not {came}")
     return tensors
+
+
+def streamed(network: Network, name: str, width: int) -> Tensor:
+    """Return the :class:`Tensor` ``name`` of ``network`` in words of ``width``."""
+    shape = network.shapes[name]
+    image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in network.readers(name)))
+    rows, columns, channels = image_shape(shape) if image else (1, 1, prod(shape))
+    return Tensor(rows, columns, channels, width, network.planes[name])
+
+
+def lower_alone(network: Network, choice: LayerPlan, *, output_width: int = 1, pool: Layer | None = None) -> Stage:
+    """Return the :class:`Stage` of one layer of ``network`` under ``choice``, whatever the others' plans are.
+
+    ``output_width``: of the words that leave; ``pool``: the max pooling that is fused behind it. :class:`UserError` if
+    it can't be.
+    """
+    layer = network.layer(choice.name)
+    tensors = {source: streamed(network, source, choice.width) for source in layer.sources}
+    if not layer.is_readout:
+        output = pool.name if pool else layer.name
+        tensors[output] = streamed(network, output, output_width)
+    job = Job(network, layer, {layer.name: choice}, pool, tensors, {})
+    return ENGINES[choice.engine].stage(job) if layer.accumulates else _join_stage(job)
 
 
 def _join_stage(job: Job) -> Stage:

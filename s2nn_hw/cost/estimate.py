@@ -85,21 +85,30 @@ def stage_cost(family: Family, stage: Stage, width: int, *, predicted: bool = Fa
 
     The argmax behind a readout is not in it.
     """
-    cost = sum((parts.window(family, r.window) for r in stage.readers if r.window), Cost())
-    cost += parts.joining(family, stage)
-    if stage.engine is not None:
-        cost += stage.engine.cost(family, predicted=predicted)
-        if not stage.is_readout:
-            cost += stage.engine.neurons_cost(family, stage, width=width)
+    cost = sums_cost(family, stage, predicted=predicted)
+    if stage.engine is not None and not stage.is_readout:
+        cost += stage.engine.neurons_cost(family, stage, width=width)
     return cost
 
 
-def link_cost(family: Family, design: Design) -> Cost:
-    """Return the :class:`Cost` of the UART host link: packets, and a buffer of :data:`LINK_FRAMES` frames."""
-    words = LINK_FRAMES << (design.beats - 1).bit_length()
-    bits = design.pixels_per_beat * design.network.input.bits
+def sums_cost(family: Family, stage: Stage, *, predicted: bool = False) -> Cost:
+    """Return the :class:`Cost` of one stage without its neurons, see :func:`stage_cost`."""
+    cost = sum((parts.window(family, r.window) for r in stage.readers if r.window), Cost())
+    cost += parts.joining(family, stage)
+    return cost + stage.engine.cost(family, predicted=predicted) if stage.engine is not None else cost
+
+
+def link_cost(family: Family, beats: int, bits: int) -> Cost:
+    """Return the :class:`Cost` of the UART host link: packets, and a buffer of :data:`LINK_FRAMES` frames, each of so
+    many ``beats`` of ``bits``."""
+    words = LINK_FRAMES << (beats - 1).bit_length()
     luts, ffs, luts_bit, ffs_bit = family.link
     return Cost(luts + luts_bit * bits, ffs + ffs_bit * bits, ram(family, words, bits, registered=True).brams)
+
+
+def design_link_cost(family: Family, design: Design) -> Cost:
+    """Return the :class:`Cost` of the host link of ``design``."""
+    return link_cost(family, design.beats, design.pixels_per_beat * design.network.input.bits)
 
 
 def streaming_cost(family: Family, design: Design) -> Cost:
@@ -117,10 +126,17 @@ def frame_cost(family: Family, design: Design) -> Cost:
     readout = last.engine.neurons_cost(family, last, score_width=design.score_width, queued=design.streaming)
     if design.streaming:
         return readout + streaming_cost(family, design)
-    starts = ram(family, design.frames_under_way, CYCLE_BITS, registered=False)
     forks = sum(sum(r.source == name for s in design.stages for r in s.readers) - 1 for name in design.tensors)
-    around = Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * bits_for(design.beats) + 27)
-    return starts + readout + around
+    return readout + around_cost(family, frames_under_way=design.frames_under_way, forks=forks, beats=design.beats)
+
+
+def around_cost(family: Family, *, frames_under_way: int, forks: int, beats: int) -> Cost:
+    """Return the :class:`Cost` of cycle counters and input of a circuit that frames may wait in.
+
+    ``forks``: readers of tensors beyond the first.
+    """
+    starts = ram(family, frames_under_way, CYCLE_BITS, registered=False)
+    return starts + Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * bits_for(beats) + 27)
 
 
 def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
@@ -135,7 +151,7 @@ def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
     costs = [stage_cost(kind, stage, widths.get(stage.output, 0)) for stage in design.stages]
     total = sum(costs, frame_cost(kind, design))
     if link:
-        total += link_cost(kind, design)
+        total += design_link_cost(kind, design)
     return Estimate(
         luts=ceil(total.luts),
         ffs=ceil(total.ffs),

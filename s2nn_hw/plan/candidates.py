@@ -1,6 +1,6 @@
 """What an engine is asked by the planner: one shape of a layer's words, and the cycles that it would take with it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,8 +18,7 @@ class Shape:
 
     ``depth``: words that may wait in queues; ``lut``: inputs of the device's look-up tables, ``levels`` of them between
     registers. ``stage``: of the layer on an engine that takes a word a cycle, None for engines that take all taps at
-    once; ``values``: of every tensor by name, a few real frames; ``lower``: makes the stage of a plan, None where that
-    can't be.
+    once; ``values``: of every tensor by name, a few real frames.
     """
 
     layer: Layer
@@ -30,7 +29,6 @@ class Shape:
     levels: int
     stage: Stage | None
     values: Mapping[str, np.ndarray]
-    lower: Callable[[LayerPlan], Stage | None]
 
     def choice(self, engine: str, **fields: Any) -> LayerPlan:
         """Return the plan of this shape on ``engine``."""
@@ -45,13 +43,13 @@ class Shape:
 
     @cached_property
     def words(self) -> int:
-        """Words of a frame that the engine takes."""
+        """Words of a frame that one group of lanes takes."""
         stage = self.probed
         return sum(len(stage.positions) * stage.engine.planes * r.pass_words for r in stage.readers)
 
     @property
     def acting(self) -> int:
-        """Cycles of the neurons' actions in a frame."""
+        """Cycles of the neurons' actions in a frame, of one group of lanes."""
         stage = self.probed
         return len(stage.positions) * stage.engine.action_cycles
 
@@ -66,9 +64,3 @@ class Shape:
         stage = self.probed
         gathered = stage.words([self.values[r.source] for r in stage.readers])
         return np.stack([gathered >> k & 1 for k in range(stage.engine.planes)])
-
-    def lowered(self, choice: LayerPlan) -> Iterator[tuple[LayerPlan, float]]:
-        """Yield ``choice`` and the words that its stage takes or that enter it, if it can be built."""
-        stage = self.lower(choice)
-        if stage:
-            yield choice, max(sum(r.frame_words for r in stage.readers), max(r.tensor.words for r in stage.readers))

@@ -12,7 +12,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.plan.planned import RESOURCES, Candidate, Planned
 from s2nn_hw.plan.planner import PLANNED_FRAMES
 
-CHOSEN = ("engine", "width", "taps", "banks", "groups", "memory")  # of a layer's plan
+CHOSEN = ("engine", "width", "taps", "banks", "depth", "groups", "memory")  # of a layer's plan
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,16 @@ class PlannedLayer:
 class PlanFigures:
     """The plan's figures, of exact cycles of so many typical ``frames`` of ``images`` (words that say where from).
 
-    ``target_frames_per_second`` is None for a plan that is as fast as fits; ``resources``: by name.
+    ``target_frames_per_second`` is None for a plan that is as fast as fits; ``resources``: by name; ``bound_cycles``:
+    no plan of the planner's ways to build layers that fits has a shorter interval on these frames, None where that is
+    not known.
     """
 
     frames: int
     images: str
     target_frames_per_second: float | None
     interval_cycles: float
+    bound_cycles: float | None
     latency_cycles: float
     frames_per_second: float
     latency_us: float
@@ -105,6 +108,7 @@ def figures(
         images=source,
         target_frames_per_second=target,
         interval_cycles=round(found.interval, 1),
+        bound_cycles=None if found.bound is None else round(found.bound, 1),
         latency_cycles=round(found.latency, 1),
         frames_per_second=round(clock * 1e6 / found.interval, 1),
         latency_us=round(found.latency / clock, 2),

@@ -31,18 +31,20 @@ def find_plan(
         else:
             found = planner.make_plan(work, clock * 1e6 / target_fps) if target_fps else planner.fit(work)
         if found is None and target_fps:
-            reason = "it does not fit: " + _fullest(work, clock * 1e6 / target_fps, record)
+            reason = _fullest(work, clock * 1e6 / target_fps, record)
     except planner.OutOfReach as limit:
         if not target_fps:
             raise UserError(f"network {network.name} on {record.title}: {limit}") from None
-        reason = str(limit)
+        reason = f": {limit}"
     if found is None:
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
         found = planner.fit(work)
     if target_fps and found.interval > clock * 1e6 / target_fps:
+        best = clock * 1e6 / (found.bound or found.interval)
+        proof = "" if found.bound is None else f", and no plan of the planner's is above {best:,.0f}"
         raise UserError(
-            f"{target_fps:,.0f} frames/s are out of reach on {record.title} at {clock:g} MHz: {reason}; "
-            f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`)"
+            f"{target_fps:,.0f} frames/s are out of reach on {record.title} at {clock:g} MHz{reason}; "
+            f"the best is {clock * 1e6 / found.interval:,.0f} frames/s (`--fit`){proof}"
         )
     return found
 
@@ -72,9 +74,10 @@ def typical(network: Network, images: np.ndarray, count: int = planner.PLANNED_F
 
 def _fullest(work: planner.Planner, interval: float, board: BoardFacts) -> str:
     """Return which resource overflows most, in words, with the plan that overflows least."""
-    used = work.least(interval)
-    name = max(used, key=lambda r: used[r] / work.budget[r])
+    name, used = work.fullest(interval)
+    if used <= work.budget[name]:
+        return ""  # layers alone would fit; together they are not fast enough
     return (
-        f"{board.budget[name].kind} {used[name]:,.0f} of {work.budget[name]:,.0f} "
+        f": it does not fit: {board.budget[name].kind} {used:,.0f} of {work.budget[name]:,.0f} "
         f"({100 * work.budget[name] / board.budget[name].budget:.0f} % of the board)"
     )

@@ -1,48 +1,39 @@
-"""Choose a plan: for each layer the cheapest way that is fast enough, from real spikes and a board's budget.
+"""Choose a plan: for each layer the way to build it with which all fit and are fast enough, from real spikes.
 
-per layer    candidates (engine, word, taps, banks, groups, memory) -> cycles a frame, LUTs, flip-flops, block RAMs
-choice       the candidate with ``cycles <= interval`` and the least ``sum over r of weight_r used_r / budget_r``
-weights      those of resources that overflow grow until all fit (Lagrange multipliers), or it does not fit
-fit          the shortest interval that fits, by bisection
-exact        buffers are sized and the interval is measured by the exact cycle model on sample frames; if it misses
-             the target, the interval asked of the layers shrinks by what is missing
+ways        per layer: engine, word, taps, banks, groups, memory, pooling -> cycles a frame, LUTs, flip-flops, block RAM
+choice      of the ways with ``cycles <= interval`` one a layer, the cheapest set that fits: a knapsack, solved exactly
+fit         the shortest interval for which there is a choice, by bisection over the cycles of all candidates
+exact       cycles of a way are a bound from below at first; those of chosen ways are counted by the exact model of the
+            engine alone, and the choice is made again, until all that are chosen are exact. Then no plan that fits is
+            faster than that ``bound``. What the whole circuit takes is counted by the exact model as well.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
 import numpy as np
 
-from s2nn_hw.circuit.choices import MAX_WIDTH, LayerPlan, Plan
-from s2nn_hw.circuit.engines import ENGINES
-from s2nn_hw.circuit.lower import fusible, lower, with_buffers
-from s2nn_hw.circuit.stage import Stage
-from s2nn_hw.cost.estimate import frame_cost, link_cost, packing, stage_cost
+from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.lower import check_edges, with_buffers
+from s2nn_hw.cost.estimate import around_cost, design_link_cost, frame_cost, link_cost, packing, stage_cost
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.design import Design
-from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.candidates import Shape
-from s2nn_hw.plan.defaults import (
-    UNROLLED_LEVELS,
-    UNROLLED_SYNAPSES,
-    event_plan,
-    power_of_two_at_least,
-    unrolled_plan,
-    word_widths,
-)
+from s2nn_hw.plan.defaults import unrolled_plan
+from s2nn_hw.plan.knapsack import Option, choose
 from s2nn_hw.plan.planned import RESOURCES, Candidate, OutOfReach, Planned, Used
+from s2nn_hw.plan.ways import Ways
 
-QUEUE, SHORT_QUEUE = 8, 2  # words in front of each bank; short where nothing else fits
 PLANNED_FRAMES = 3
-WIDTHS, WIDE = (8, 16, 32, 64, 128), 16
-LANES_LEAST = 2
-ROUNDS = 14
-PROBE = "parallel"  # the engine on which words are counted
+WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of the budget in the price of a candidate
+SPEEDS = (0.0, 0.3, 3.0)  # price of a layer's cycles beside that: others may hold a slow one up
+CLOSE = 1.002  # times the bound: no faster plan is looked for
+STEP = 1.03  # between intervals of the first search
+TURNS = 40  # of counting the cycles of what was chosen, at most
 
 
 class Planner:
@@ -52,249 +43,206 @@ class Planner:
     """
 
     def __init__(
-        self,
-        network: Network,
-        family: str,
-        budget: Mapping[str, float],
-        values: Mapping[str, np.ndarray],
-        *,
-        wide: int = WIDE,
+        self, network: Network, family: str, budget: Mapping[str, float], values: Mapping[str, np.ndarray]
     ) -> None:
+        check_edges(network)
         self.network, self.family = network, FAMILIES[family]
         self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
-        self.base = event_plan(network)
-        widths = word_widths(network, most=wide)
-        self.free = {layer.name: _free_width(network, layer) for layer in network.layers}
-        self.base = replace(
-            self.base,
-            layers=tuple(
-                c
-                if self.free[c.name] or (layer.accumulates and _takes_words(c) and layer.sources == (INPUT,))
-                else replace(
-                    c,
-                    engine="event" if layer.accumulates and not c.fused else c.engine,
-                    banks=1,
-                    taps=1,
-                    groups=1,
-                    width=widths[layer.sources[0]],
-                    buffers=(),
-                )
-                for c, layer in zip(self.base.layers, network.layers, strict=True)
-            ),
-        )
-        self.fused = {c.name for c in self.base.layers if c.fused}
-        design = Design(network, with_buffers(self.base, {}))
-        self.fixed = frame_cost(self.family, design) + link_cost(self.family, design)
         self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
-        self.depth = QUEUE
-        self.layers = [layer for layer in network.layers if layer.name not in self.fused]
-        self.made: dict[tuple[str, LayerPlan], list[Candidate]] = {}
-        self.slots: dict[str, list[tuple[LayerPlan, float]]] = {}
+        self.ways = Ways(network, self.family, self.values)
+        self.counted: dict[tuple[object, ...], list[Candidate]] = {}
 
-    def plan(self, interval: float) -> dict[str, Candidate] | None:
+    def plan(self, interval: float, *, least: bool = False, speed: float = 0.0) -> dict[str, Candidate] | None:
         """Return ``{layer name: Candidate}`` for at most ``interval`` cycles a frame, or None if it does not fit.
 
-        :class:`OutOfReach` if a layer can't be so fast.
+        ``least``: only ways with the fewest lanes are looked at; ``speed``: price of a layer's cycles over
+        ``interval``. :class:`OutOfReach` if a layer can't be so fast.
         """
-        chosen, used = self._cheapest(interval)
-        return chosen if self._fullness(used) <= 1 else None
+        chosen, proven = self._choice(self.options(interval, least=least), interval, speed)
+        if chosen is None and not proven:
+            raise OutOfReach("no plan was found in the time for one; take another target")
+        return chosen
 
-    def least(self, interval: float) -> Used:
-        """Return the resources, by name, of the plan for ``interval`` cycles that overflows the budget least."""
-        return self._cheapest(interval)[1]
+    def options(self, interval: float, *, least: bool = False) -> list[list[Candidate]]:
+        """Return the candidates of each layer for at most ``interval`` cycles, with cycles as far as they are counted.
 
-    def _fullness(self, used: Used) -> float:
-        return max(used[r] / self.budget[r] for r in RESOURCES)
-
-    def _cheapest(self, interval: float) -> tuple[dict[str, Candidate], Used]:
-        """Return the chosen candidates and what they use: the first that fit, else those that overflow least."""
-        options = {layer.name: self.candidates(layer, interval) for layer in self.layers}
-        for name, found in options.items():
-            if not found:
-                raise OutOfReach(f"layer {name} can't take {interval:,.0f} cycles a frame or less")
-        weights = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}
-        tried: list[tuple[dict[str, Candidate], Used]] = []
-        for _ in range(ROUNDS):
-            chosen = {name: min(found, key=lambda c: self._price(c.cost, weights)) for name, found in options.items()}
-            tried.append((chosen, self.used(chosen)))
-            used = tried[-1][1]
-            if self._fullness(used) <= 1:
-                break
-            weights = {r: w * (used[r] / self.budget[r]) ** 2 for r, w in weights.items()}
-        return min(tried, key=lambda one: self._fullness(one[1]))
-
-    def used(self, chosen: Mapping[str, Candidate]) -> Used:
-        """Return the resources of ``chosen`` candidates and what stands around them."""
-        return self._counted(sum((c.cost for c in chosen.values()), self.fixed))
-
-    def _counted(self, cost: Cost) -> Used:
-        return {"luts": self.family.cells(cost), "ffs": cost.ffs, "brams": cost.brams}
-
-    def _price(self, cost: Cost, weights: Used) -> float:
-        return sum(weights[r] * count / self.budget[r] for r, count in self._counted(cost).items())
-
-    def shorten(self) -> bool:
-        """Plan with the shortest queues from now on; return whether they were longer."""
-        longer, self.depth = self.depth > SHORT_QUEUE, SHORT_QUEUE
-        self.made, self.slots = {}, {}
-        return longer
-
-    def candidates(self, layer: Layer, interval: float) -> list[Candidate]:
-        """Return the :class:`Candidate` list of ``layer`` that meet ``interval``: for each shape the fewest lanes."""
+        :class:`OutOfReach` if a layer has none.
+        """
         found = []
-        for choice, once in self._shapes(layer):
-            groups = 1
-            if layer.accumulates and not ENGINES[choice.engine].whole:
-                neurons = layer.own_neuron.size
-                allowed = [g for g in _divisors(neurons) if g * once <= interval]
-                if layer.sources == (INPUT,) and not layer.synapses[0].slides:
-                    allowed = allowed[:1]
-                if not allowed or once > interval:
-                    continue
-                groups = max(g for g in allowed if g == 1 or neurons // g >= LANES_LEAST)
-            elif once > interval:
-                continue
-            found += self._made(layer, replace(choice, groups=groups), once * groups)
+        for layer in self.network.layers:
+            mine = [known for c in self.ways.of(layer, interval, least=least) for known in self._known(c)]
+            mine = [c for c in mine if c.cycles <= interval]
+            if not mine:
+                raise OutOfReach(f"layer {layer.name} can't take {interval:,.0f} cycles a frame or less")
+            found.append(mine)
         return found
 
-    def fastest(self, layer: Layer) -> float:
-        """Return the fewest cycles that any shape of ``layer`` takes."""
-        return min(once for _, once in self._shapes(layer))
+    def _known(self, candidate: Candidate) -> Sequence[Candidate]:
+        """Return what is known of ``candidate``: itself, or with exact cycles, and with longer queues."""
+        found = self.counted.get(_key(candidate))
+        if found is None:
+            return (candidate,)
+        return [found[0], *(known for other in found[1:] for known in self._known(other))]
 
-    def _made(self, layer: Layer, choice: LayerPlan, cycles: float) -> list[Candidate]:
-        key = (layer.name, choice)
-        if key not in self.made:
-            self.made[key] = []
-            stage = self._lowered(choice)
-            if stage is None:
-                return []
-            width = self._output_width(stage.output)
-            kinds: tuple[str, ...] = ("auto",)
-            if stage.engine is not None and max((rows for _, rows, _ in stage.engine.memories), default=1) > 1:
-                kinds = ("block", "distributed")
-            for memory in kinds:
-                one = stage if memory == "auto" else replace(stage, engine=replace(stage.engine, memory=memory))
-                self.made[key].append(
-                    Candidate(
-                        replace(choice, memory=memory),
-                        cycles,
-                        stage_cost(self.family, one, width, predicted=True),
-                        packing(self.family, one),
-                    )
-                )
-        return self.made[key]
+    def count(self, chosen: Mapping[str, Candidate]) -> bool:
+        """Count the cycles of those ``chosen`` that are bounds; return whether there were such."""
+        new = [c for c in chosen.values() if not c.exact]
+        for candidate in new:
+            self.counted[_key(candidate)] = self.ways.tried(candidate)
+        return bool(new)
 
-    def _output_width(self, name: str) -> int:
-        readers = self.network.readers(name)
-        return next((c.width for c in self.base.layers for r in readers if c.name == r.name), 1)
+    def _choice(
+        self, options: Sequence[Sequence[Candidate]], interval: float, speed: float
+    ) -> tuple[dict[str, Candidate] | None, bool]:
+        """Return the cheapest of ``options`` that fit, by layer, or None, and whether that is proven."""
+        parts = [self._inputs(), *([self._option(c, speed / interval) for c in part] for part in options)]
+        found = choose(parts)
+        if found.taken is None:
+            return None, found.proven
+        chosen = {part[n].choice.name: part[n] for part, n in zip(options, found.taken[1:], strict=True)}
+        return chosen, True
 
-    def _shapes(self, layer: Layer) -> list[tuple[LayerPlan, float]]:
-        """Return ``(LayerPlan with one group, cycles of one group)`` of every engine, word, taps and banks."""
-        if layer.name not in self.slots:
-            self.slots[layer.name] = list(self._all_shapes(layer))
-        return self.slots[layer.name]
+    def _option(self, candidate: Candidate, speed: float) -> Option:
+        shares = self._shares(candidate.cost)
+        price = self._price(shares) + speed * candidate.cycles
+        return Option(shares, price, candidate.gives, candidate.takes)
 
-    def _all_shapes(self, layer: Layer) -> Iterator[tuple[LayerPlan, float]]:
-        base = next(c for c in self.base.layers if c.name == layer.name)
-        kernels = [synapse.kernel for synapse in layer.synapses]
-        taps = sorted({1, *(columns for _, columns in kernels), *(rows * columns for rows, columns in kernels)})
-        channels = self._channels(layer)
-        widths = [base.width]
-        if self.free[layer.name]:
-            widths = sorted({min(w, power_of_two_at_least(channels)) for w in WIDTHS})
-        for width in widths:
-            for tap in taps:
-                if layer.accumulates:
-                    yield from self._accumulated(layer, width, tap)
-                else:
-                    shape = self._shape(layer, width, tap, None)
-                    yield from shape.lowered(replace(base, width=width, taps=tap))
-        if layer.accumulates:
-            yield from self._whole(layer, widths)
+    def _inputs(self) -> list[Option]:
+        """Return what stands around the layers, by the width of the input's words."""
+        network, found = self.network, []
+        forks = sum(len(network.readers(name)) - 1 for name in network.shapes if network.readers(name))
+        for width in self.ways.widths(INPUT):
+            beats = self.ways.words(INPUT, width)
+            cost = around_cost(self.family, frames_under_way=len(network.layers) + 3, forks=forks, beats=beats)
+            cost += link_cost(self.family, beats, width * network.input.bits)
+            shares = self._shares(cost)
+            found.append(Option(shares, self._price(shares), gives={INPUT: width}))
+        return found
 
-    def _accumulated(self, layer: Layer, width: int, taps: int) -> Iterator[tuple[LayerPlan, float]]:
-        """Yield what engines that take the taps one after the other can do with one group of lanes."""
-        stage = self._lowered(LayerPlan(layer.name, banks=taps, width=width, taps=taps, engine=PROBE))
-        if stage is None:
-            return
-        # what does not depend on the data first: of equal costs the first is taken
-        for engine in sorted(ENGINES.values(), key=lambda engine: engine.counts_spikes):
-            if not engine.whole:
-                yield from engine.candidates(self._shape(layer, width, taps, stage))
+    def _shares(self, cost: Cost) -> tuple[float, ...]:
+        used = self.used_by(cost)
+        return tuple(used[r] / self.budget[r] if self.budget[r] else inf * used[r] for r in RESOURCES)
 
-    def _whole(self, layer: Layer, widths: Sequence[int]) -> Iterator[tuple[LayerPlan, float]]:
-        """Yield what engines that take all taps at once can do, also with a whole frame in one word where the word is
-        the layer's own affair."""
-        synapses = sum(int((s.weights != 0).sum()) for s in layer.synapses)
-        if synapses > UNROLLED_SYNAPSES or any(
-            c.name in self.fused and layer.name in self.network.layer(c.name).sources for c in self.base.layers
-        ):
-            return
-        whole = self.network.size(layer.sources[0])
-        if self.free[layer.name] and whole <= MAX_WIDTH:
-            widths = sorted({*widths, whole})
-        for width in widths:
-            for engine in ENGINES.values():
-                if engine.whole:
-                    yield from engine.candidates(self._shape(layer, width, 1, None))
+    def _price(self, shares: Sequence[float]) -> float:
+        return sum(WEIGHTS[r] * share for r, share in zip(RESOURCES, shares, strict=True))
 
-    def _shape(self, layer: Layer, width: int, taps: int, stage: Stage | None) -> Shape:
-        lut = self.family.mapped_inputs
-        return Shape(layer, width, taps, self.depth, lut, UNROLLED_LEVELS[lut], stage, self.values, self._lowered)
+    def used_by(self, cost: Cost) -> Used:
+        """Return the resources, by name, that ``cost`` takes."""
+        return {"luts": self.family.cells(cost), "ffs": cost.ffs, "brams": cost.brams}
 
-    def _lowered(self, choice: LayerPlan) -> Stage | None:
-        """Return the stage of the layer that ``choice`` is for, None if it can't be."""
-        plan = replace(self.base, layers=tuple(choice if c.name == choice.name else c for c in self.base.layers))
-        try:
-            (stage,) = lower(self.network, plan, only=choice.name)
-        except UserError:
+    def fullest(self, interval: float) -> tuple[str, float]:
+        """Return the resource that overflows most in the plan for ``interval`` that overflows least, and its use."""
+        options = self.options(interval)
+        low, high, best = 1.0, 2.0, None
+        while high < 1e6:
+            best = self._least(options, high)
+            if best:
+                break
+            low, high = high, 2 * high
+        while best and high > 1.02 * low:
+            middle = (low * high) ** 0.5
+            found = self._least(options, middle)
+            low, high, best = (low, middle, found) if found else (middle, high, best)
+        if best is None:
+            raise OutOfReach("no plan of any size was found")
+        name = max(RESOURCES, key=lambda r: best[r] / self.budget[r] if self.budget[r] else best[r])
+        return name, best[name]
+
+    def _least(self, options: Sequence[Sequence[Candidate]], limit: float) -> Used | None:
+        """Return what the cheapest plan uses that takes ``limit`` times the budget at most."""
+        parts = [self._inputs(), *([self._option(c, 0.0) for c in part] for part in options)]
+        found = choose(parts, limits=[limit] * len(RESOURCES))
+        if found.taken is None:
             return None
-        return stage
-
-    def _channels(self, layer: Layer) -> int:
-        shape = self.network.shapes[layer.sources[0]]
-        if len(shape) == 1 or (layer.sources[0] == INPUT and not layer.synapses[0].slides):
-            return 1 << 30
-        return shape[-1] if len(shape) == 3 else 1
+        shares = np.sum([part[n].shares for part, n in zip(parts, found.taken, strict=True)], axis=0)
+        return {r: float(share) * self.budget[r] for r, share in zip(RESOURCES, shares, strict=True)}
 
 
-def _takes_words(choice: LayerPlan) -> bool:
-    """Return whether the engine of ``choice`` takes a word after the other, whatever the data."""
-    engine = ENGINES[choice.engine]
-    return not (engine.counts_spikes or engine.whole)
+def _key(candidate: Candidate) -> tuple[object, ...]:
+    return candidate.choice, candidate.pool, tuple(candidate.gives.items())
 
 
-def _free_width(network: Network, layer: Layer) -> bool:
-    """Return whether the word of what ``layer`` reads is its own affair: one source, nobody else reads it."""
-    if not layer.accumulates or len(layer.sources) > 1:
-        return False
-    (source,) = layer.sources
-    if len(network.readers(source)) > 1:
-        return False
-    if source == INPUT:
-        return not layer.synapses[0].slides
-    before = network.layer(source)
-    return before.accumulates or bool(before.synapses[0].slides and fusible(network, before))
-
-
-def _divisors(n: int) -> list[int]:
-    return [g for g in range(1, n + 1) if n % g == 0]
+def cheapest(planner: Planner, interval: float) -> dict[str, Candidate] | None:
+    """Return the cheapest choice whose layers take ``interval`` cycles alone at most, all of them counted; or None."""
+    for _ in range(TURNS):
+        chosen = planner.plan(interval)
+        if chosen is None or not planner.count(chosen):
+            return chosen
+    return chosen
 
 
 def make_plan(planner: Planner, interval: float) -> Planned | None:
-    """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if it does not fit."""
-    asked, best = interval * 0.97, None
-    for _ in range(4):
-        chosen = planner.plan(asked)
+    """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if none was found."""
+    asked, best = interval, None
+    for _ in range(6):
+        chosen = cheapest(planner, asked)
         if chosen is None:
             break
         planned = measure(planner, chosen)
         if best is None or planned.interval < best.interval:
             best = planned
-        if best.interval <= interval:
+        if best.interval <= interval and _fits(planner, best):
             return sized(planner, best)
-        asked *= min(0.97, interval / planned.interval)
+        asked = min(0.98 * asked, max(c.cycles for c in chosen.values()) * interval / planned.interval)
     return None
+
+
+def fit(planner: Planner) -> Planned:
+    """Return :class:`Planned` with the shortest interval that fits the budget, and the proven ``bound`` of it."""
+    high = _first(planner)
+    bound = 0.0
+    for _ in range(TURNS):
+        options = planner.options(high)
+        low = max(bound, _lowest(options))
+        paces = sorted({c.cycles for part in options for c in part if c.cycles >= low})
+        at, chosen = _bisect(planner, options, paces)
+        bound = paces[at]
+        if chosen is None:  # what was chosen before takes more than was thought
+            high *= STEP
+        elif not planner.count(chosen):
+            break
+    return _fastest(planner, bound, max(span(planner)))
+
+
+def _lowest(options: Sequence[Sequence[Candidate]]) -> float:
+    """Return the fewest cycles that every layer can follow."""
+    return max(min(c.cycles for c in part) for part in options)
+
+
+def _first(planner: Planner) -> float:
+    """Return an interval for which a plan fits, within :data:`STEP` of the shortest of plans with the fewest lanes."""
+    low, high = span(planner)
+    found = None
+    while high > STEP * low:
+        middle = (low * high) ** 0.5
+        try:
+            chosen = planner.plan(middle, least=True)
+        except OutOfReach:
+            chosen = None
+        low, high, found = (low, middle, middle) if chosen else (middle, high, found)
+    if found is None and planner.plan(high) is None:
+        name, used = planner.fullest(inf)
+        raise OutOfReach(
+            f"even the slowest plan does not fit: {name} {used:,.0f} of {planner.budget[name]:,.0f}; "
+            "take a larger board or a smaller network"
+        )
+    return high
+
+
+def _bisect(
+    planner: Planner, options: Sequence[Sequence[Candidate]], paces: Sequence[float]
+) -> tuple[int, dict[str, Candidate] | None]:
+    """Return the index of the fewest cycles of ``paces`` for which ``options`` hold a choice that fits, and it."""
+    low, high, best = 0, len(paces) - 1, None
+    while low <= high:
+        middle = (low + high) // 2
+        mine = [[c for c in part if c.cycles <= paces[middle]] for part in options]
+        chosen = planner._choice(mine, paces[middle], 0.0)[0] if all(mine) else None
+        if chosen:
+            best, high = chosen, middle - 1
+        else:
+            low = middle + 1
+    return min(low, len(paces) - 1), best
 
 
 def unroll(planner: Planner, levels: int) -> Planned:
@@ -308,32 +256,36 @@ def unroll(planner: Planner, levels: int) -> Planned:
         cost, cycles = stage_cost(family, stage, width), max(r.frame_words for r in stage.readers)
         rows.append((stage.name, Candidate(choices[stage.name], cycles, cost, packing(family, stage))))
         total += cost
-    total += frame_cost(family, design) + link_cost(family, design)
-    return _measured(planner, design, tuple(rows), planner._counted(total))
+    total += frame_cost(family, design) + design_link_cost(family, design)
+    return _measured(planner, design, tuple(rows), planner.used_by(total))
 
 
 def measure(planner: Planner, chosen: Mapping[str, Candidate]) -> Planned:
     """Return :class:`Planned` of ``chosen`` candidates, buffers by the safe bound, cycles by the exact model."""
-    network = planner.network
-    base = {c.name: c for c in planner.base.layers}
-    plan = Plan(
-        tuple(chosen[layer.name].choice if layer.name in chosen else base[layer.name] for layer in network.layers)
-    )
+    network, family = planner.network, planner.family
+    plan = Plan(tuple(chosen[layer.name].choice for layer in network.layers))
     plan = with_buffers(plan, safe_buffers(network, plan))
     design = Design(network, plan)
     widths = {name: tensor.width for name, tensor in design.tensors.items()}
     total = sum(
-        (stage_cost(planner.family, stage, widths.get(stage.output, 1), predicted=True) for stage in design.stages),
-        frame_cost(planner.family, design) + link_cost(planner.family, design),
+        (stage_cost(family, stage, widths.get(stage.output, 1), predicted=True) for stage in design.stages),
+        frame_cost(family, design) + design_link_cost(family, design),
     )
-    return _measured(planner, design, tuple(chosen.items()), planner._counted(total))
+    rows = tuple((name, c) for name, c in chosen.items() if not c.choice.fused)
+    return _measured(planner, design, rows, planner.used_by(total))
 
 
 def _measured(planner: Planner, design: Design, rows: tuple[tuple[str, Candidate], ...], used: Used) -> Planned:
     ones = design.timing.ones(planner.values)
-    schedule = design.timing.schedule(ones, length=len(ones[0]))
-    interval = float(np.diff(schedule.offered, axis=1).mean()) if len(ones[0]) > 1 else float(schedule.cycles[0, 0])
+    frames = len(ones[0])
+    # twice, one after the other: of the second time, what was done ahead before the first frame has no part in it
+    schedule = design.timing.schedule([np.concatenate([n, n]) for n in ones], length=2 * frames)
+    interval = float(np.diff(schedule.offered, axis=1)[:, frames - 1 :].mean())
     return Planned(design.plan, rows, interval, float(schedule.cycles[0, 0]), used)
+
+
+def _fits(planner: Planner, planned: Planned) -> bool:
+    return all(planned.used[r] <= planner.budget[r] for r in RESOURCES)
 
 
 def sized(planner: Planner, planned: Planned) -> Planned:
@@ -342,39 +294,31 @@ def sized(planner: Planner, planned: Planned) -> Planned:
     return replace(planned, plan=with_buffers(planned.plan, buffers))
 
 
+def _fastest(planner: Planner, bound: float, most: float) -> Planned:
+    """Return the plan that measures least, of those whose layers alone keep to ``bound``, or little more.
+
+    :class:`OutOfReach` if none up to ``most`` cycles fits by the account of the whole circuit.
+    """
+    best: Planned | None = None
+    asked = bound
+    while best is None or best.interval > STEP * asked:
+        for speed in SPEEDS:
+            chosen = planner.plan(asked, speed=speed)
+            if chosen is None:
+                break
+            planner.count(chosen)
+            planned = measure(planner, chosen)
+            if _fits(planner, planned) and (best is None or planned.interval < best.interval / CLOSE):
+                best = planned
+            if best and best.interval <= CLOSE * bound:
+                return sized(planner, replace(best, bound=bound))
+        asked *= STEP
+        if best is None and asked > most:
+            raise OutOfReach("no plan fits with all that stands around its layers; take a larger board")
+    return sized(planner, replace(best, bound=bound))
+
+
 def span(planner: Planner) -> tuple[float, float]:
     """Return the fewest cycles a frame that every layer can follow, and the most that any layer may take."""
-    low = max(planner.fastest(layer) for layer in planner.layers)
-    high = max(
-        max(
-            once * layer.neuron.size if layer.neuron and not ENGINES[choice.engine].whole else once
-            for choice, once in planner._shapes(layer)
-        )
-        for layer in planner.layers
-    )
-    return low, high
-
-
-def fit(planner: Planner) -> Planned:
-    """Return :class:`Planned` with the shortest interval that fits the budget, within 3 %."""
-    low, high = span(planner)
-    best: dict[str, Candidate] | None = None
-    while high > 1.03 * low:
-        middle = (low * high) ** 0.5
-        try:
-            chosen = planner.plan(middle)
-        except OutOfReach:
-            chosen = None
-        low, high, best = (low, middle, chosen) if chosen else (middle, high, best)
-    if best is None and planner.shorten():
-        return fit(planner)
-    if best is None:  # nothing between the fastest and the slowest was tried, or fitted
-        best = planner.plan(high)
-    if best is None:
-        used = planner.least(inf)
-        what = max(RESOURCES, key=lambda r: used[r] / planner.budget[r])
-        raise OutOfReach(
-            f"even the slowest plan does not fit: {what} {used[what]:,.0f} of "
-            f"{planner.budget[what]:,.0f}; take a larger board or a smaller network"
-        )
-    return sized(planner, measure(planner, best))
+    layers: list[Layer] = [layer for layer in planner.network.layers if planner.ways.ways(layer)]
+    return max(map(planner.ways.fastest, layers)), max(map(planner.ways.slowest, layers))

@@ -21,7 +21,7 @@ class LazyParams(ParallelParams):
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
         """Yield the one there is."""
-        yield shape.choice(cls.kind), max(2 * shape.words, shape.entering)
+        yield shape.choice(cls.kind), 2 * shape.words
 
     @property
     def recurrence(self) -> Recurrence:

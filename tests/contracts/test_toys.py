@@ -117,7 +117,7 @@ def test_an_engine(monkeypatch, stall):
     faster = Accelerator(network, parse_plan(content, network, "plan"))
     assert cycles.mean() > check_accelerator(faster, images).mean()
     values = layer_inputs(network, images)[1]
-    shapes = {choice.engine for choice, _ in Planner(network, "xc7", BUDGET, values)._shapes(network.layers[0])}
+    shapes = {way.choice.engine for way in Planner(network, "xc7", BUDGET, values).ways.ways(network.layers[0])}
     assert shapes == {"event", "parallel", "unrolled", "lazy"}
     rows = reported(network, plan, "xc7")["layers"]["rows"]
     assert rows[0]["engine"] == "lazy"

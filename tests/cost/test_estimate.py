@@ -176,7 +176,7 @@ def test_cells_of_a_netlist_pair_a_table_with_the_flip_flop_that_alone_reads_it(
 def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds_have():
     from s2nn_hw.hw.facts import board_facts
     from s2nn_hw.plan.for_board import typical
-    from s2nn_hw.plan.planner import RESOURCES, SHORT_QUEUE, Planner, fit
+    from s2nn_hw.plan.planner import RESOURCES, Planner, fit
     from s2nn_hw.quantize.data.sets import samples
 
     network, board = load(MODELS / "mnist-tiny.s2nn"), board_facts(BOARDS["icebreaker"])
@@ -184,6 +184,5 @@ def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds
     found = fit(Planner(network, "ice40", budget, typical(network, samples("mnist")[0][:48])))
     assert all(found.used[name] <= budget[name] for name in RESOURCES)
     assert found.used["brams"] > 0.9 * budget["brams"]
-    assert {choice.depth for choice in found.plan.layers} <= {8, SHORT_QUEUE}
     guess = estimate(Design(network, found.plan), "ice40", link=True)
     assert (guess.cells, guess.brams) == (ceil(found.used["luts"]), found.used["brams"])

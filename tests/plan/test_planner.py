@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.lower import lower_alone
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.cycles.timing import engine_alone, stage_ones
 from s2nn_hw.design import Design
 from s2nn_hw.network.store import save
 from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.defaults import event_plan
 from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
 from tests.support.event_networks import event_network, events_of
 from tests.support.graphs import build, convolution, dense
@@ -53,22 +55,21 @@ def test_what_was_predicted_is_what_the_circuit_does(network, values):
         for frame in values["input"]
         for row in accelerator.design.beat_pixels
     ]
-    got = run_stream(accelerator, beats, results=3, read=read_result)
+    got = run_stream(accelerator, beats * 2, results=6, read=read_result)
     classes, scores, _ = zip(*(result for result, _ in got), strict=True)
-    assert list(classes) == output.classes.tolist()
-    assert list(scores) == output.scores.tolist()
+    assert list(classes) == output.classes.tolist() * 2
+    assert list(scores) == output.scores.tolist() * 2
     cycles = [cycle for _, cycle in got]
-    assert np.diff(cycles).mean() == pytest.approx(planned.interval)
+    assert np.diff(cycles)[2:].mean() == pytest.approx(planned.interval)
 
 
 def test_words_of_an_identity_beside_a_convolution_are_all_seen(network):
     # the identity needs one word of each pixel per group of lanes, the convolution all of them
     images = random_images(network, 3)
     output, values = layer_inputs(network, images)
-    plan = Planner(network, "xc7", BUDGET, values, wide=4).base
-    plan = replace(
-        plan, layers=tuple(replace(c, groups=2, buffers=(100, 100)) if c.name == "b" else c for c in plan.layers)
-    )
+    plan = event_plan(network)
+    layers = [replace(c, width=4, groups=2, buffers=(100, 100)) if c.name == "b" else c for c in plan.layers]
+    plan = replace(plan, layers=tuple(replace(c, width=min(c.width, 4)) for c in layers))
     accelerator = Accelerator(network, plan)
     beats = [
         [int(frame[k]) if k >= 0 else 0 for k in row]
@@ -92,7 +93,9 @@ def test_taps_of_every_source_of_a_join_are_tried():
     )
     _, values = layer_inputs(network, random_images(network, 3))
     work = Planner(network, "xc7", BUDGET, values)
-    tried = {(choice.engine, choice.taps): cycles for choice, cycles in work._shapes(network.layers[2])}
+    tried = {
+        (w.choice.engine, w.choice.taps): w.bound(1) for w in work.ways.ways(network.layers[2]) if w.choice.width == 8
+    }
     assert (tried["parallel", 1], tried["parallel", 3], tried["parallel", 9]) == (640, 256, 128)
     assert ("event", 9) not in tried  # further sources have one tap there
     plan = fit(work).plan
@@ -250,15 +253,15 @@ def test_candidates_of_several_planes_count_the_actions(steps, leak):
     work = Planner(network, "xc7", BUDGET, values)
     seen = set()
     for layer in network.layers:
-        for choice, cycles in work._shapes(layer) if layer.accumulates and not layer.is_readout else ():
-            stage = work._lowered(choice)
+        for way in work.ways.ways(layer) if layer.accumulates and not layer.is_readout else ():
+            stage = lower_alone(network, way.choice, pool=way.pool)
             ones = stage_ones(stage, [values[reader.source] for reader in stage.readers])
             alone = engine_alone(stage, ones, length=6).mean()
-            entering = max(reader.tensor.words for reader in stage.readers)
-            assert cycles == pytest.approx(max(alone, entering), rel=0.15, abs=4)
-            seen.add(choice.engine)
+            assert way.bound(1) == pytest.approx(max(alone, way.entering), rel=0.15, abs=4)
+            seen.add(way.choice.engine)
     assert seen >= {"event", "parallel"}
     planned = fit(work)
     design = Design(network, planned.plan)
-    exact = design.timing.schedule(design.timing.ones(values), length=6)
-    assert np.diff(exact.offered, axis=1).mean() == pytest.approx(planned.interval)
+    ones = [np.concatenate([n, n]) for n in design.timing.ones(work.values)]
+    exact = design.timing.schedule(ones, length=6)
+    assert np.diff(exact.offered, axis=1)[:, 2:].mean() == pytest.approx(planned.interval)

@@ -121,7 +121,7 @@ class EventParams(EngineParams):
             slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
             mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
             choice = shape.choice(cls.kind, banks=taps * each, depth=shape.depth)
-            yield choice, max(mean + shape.acting, shape.words, shape.entering)
+            yield choice, max(mean + shape.acting, shape.words)
 
     @property
     def sections(self) -> list[Section]:

@@ -9,6 +9,7 @@ Interval: ``planes * words`` cycles a frame, and the neurons' actions, unless th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -69,7 +70,7 @@ class ParallelParams(EngineParams):
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
         """Yield the one that takes a word a cycle."""
-        yield shape.choice(cls.kind), max(shape.words + shape.acting, shape.entering)
+        yield shape.choice(cls.kind), shape.words + shape.acting
 
     @property
     def inputs_of_lane(self) -> np.ndarray:
@@ -112,8 +113,9 @@ class ParallelParams(EngineParams):
         """Which share of a tree over constant weights is left: spikes are all that varies, zeros add nothing."""
         return CONSTANT_TREE * float((self.weights != 0).mean())
 
+    @cached_property
     def columns(self) -> int | None:
-        """Return how many different columns the memory has, constants apart; None where they hardly repeat.
+        """How many different columns the memory has, constants apart; None where they hardly repeat.
 
         Equal columns are one in logic, with one register.
         """
@@ -130,7 +132,8 @@ class ParallelParams(EngineParams):
         """Return the cost of the memory of weights."""
         if self.rows == 1:
             return Cost()
-        return rom(family, self.rows, self.row_bits, self.memory, bits=self.bits, columns=self.columns()) * 1
+        columns = None if self.memory == "block" else self.columns  # block RAM keeps what is equal twice
+        return rom(family, self.rows, self.row_bits, self.memory, bits=self.bits, columns=columns)
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
         """Return the cost of gated registers of weights, trees, accumulators."""

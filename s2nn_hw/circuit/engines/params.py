@@ -114,7 +114,8 @@ class EngineParams:
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
         """Yield ``(plan, cycles a frame)`` of one group of lanes, for the planner; ``shape``: see
-        :class:`s2nn_hw.plan.candidates.Shape`. None by default: only plans that name the engine have it."""
+        :class:`s2nn_hw.plan.candidates.Shape`. No circuit of the plan may take fewer cycles; of engines that are
+        :attr:`whole` words alone count. None by default: only plans that name the engine have it."""
         return iter(())
 
     @property

@@ -115,7 +115,7 @@ class UnrolledParams(EngineParams):
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
         """Yield the one that takes a frame, window or pixel a cycle."""
-        yield from shape.lowered(shape.choice(cls.kind, levels=shape.levels, lut=shape.lut))
+        yield shape.choice(cls.kind, levels=shape.levels, lut=shape.lut), 1
 
     @property
     def table_words(self) -> int:

@@ -1,0 +1,129 @@
+"""One option for each part of a circuit, so that all fit: a multiple-choice knapsack, solved exactly by HiGHS.
+
+    minimise    sum of the prices of the options taken
+    such that   each part has one;  for each resource, the sum of what they take <= 1 (a share of the budget);
+                what the writer of a stream gives it is what each of its readers takes
+
+Options that take no less of anything than another of the same part with the same streams are dropped first.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+
+SECONDS = 20.0  # for one choice; then it counts as not found, and no proof is claimed
+MIP_GAP = 1e-3  # of the price of what is returned, over that of the cheapest
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to build a part: ``shares`` of the budget that it takes, its ``price``, and the form (an integer) of each
+    stream that it ``gives`` and ``takes``, by name."""
+
+    shares: tuple[float, ...]
+    price: float
+    gives: Mapping[str, int] = field(default_factory=dict)
+    takes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``taken``: the index of each part's option, None if none was found; ``proven``: that was not for want of time."""
+
+    taken: tuple[int, ...] | None
+    proven: bool
+
+
+def choose(parts: Sequence[Sequence[Option]], *, limits: Sequence[float] | None = None) -> Choice:
+    """Return the cheapest :class:`Choice` of one option of each of ``parts``.
+
+    ``limits``: of each resource, in shares of the budget; None: 1 of each.
+    """
+    columns = [(part, n) for part, options in enumerate(parts) for n in undominated(options)]
+    options = [parts[part][n] for part, n in columns]
+    resources = len(options[0].shares) if options else 0
+    rows: list[dict[int, float]] = []
+    bounds: list[tuple[float, float]] = []
+    for part in range(len(parts)):
+        rows.append({column: 1.0 for column, (owner, _) in enumerate(columns) if owner == part})
+        bounds.append((1.0, 1.0))
+    for r in range(resources):
+        rows.append({column: option.shares[r] for column, option in enumerate(options) if option.shares[r]})
+        bounds.append((-highspy.kHighsInf, 1.0 if limits is None else limits[r]))
+    for row in _streams([owner for owner, _ in columns], options):
+        rows.append(row)
+        bounds.append((0.0, 0.0))
+    values = _solve(np.array([option.price for option in options]), rows, bounds)
+    if values is None or isinstance(values, str):
+        return Choice(None, values is None)
+    taken = {owner: n for (owner, n), value in zip(columns, values, strict=True) if value > 0.5}
+    return Choice(tuple(taken[part] for part in range(len(parts))), True)
+
+
+def undominated(options: Sequence[Option]) -> list[int]:
+    """Return the indices of those of which no other with the same streams takes and costs at most as much."""
+    groups: dict[tuple[object, object], list[int]] = defaultdict(list)
+    for n, option in enumerate(options):
+        groups[tuple(sorted(option.gives.items())), tuple(sorted(option.takes.items()))].append(n)
+    kept: list[int] = []
+    for members in groups.values():
+        table = np.array([(options[n].price, *options[n].shares) for n in members])
+        front: list[int] = []
+        for at in np.lexsort(table.T[::-1]):
+            if not front or not (table[front] <= table[at]).all(axis=1).any():
+                front.append(int(at))
+        kept += [members[at] for at in front]
+    return sorted(kept)
+
+
+def _streams(owners: Sequence[int], options: Sequence[Option]) -> Iterable[dict[int, float]]:
+    """Yield a row for each stream, form and reader: as many writers as that reader; without a writer, its first reader
+    is one."""
+    given: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    taken: dict[str, dict[int, dict[int, list[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for column, option in enumerate(options):
+        for name, form in option.gives.items():
+            given[name][form].append(column)
+        for name, form in option.takes.items():
+            taken[name][owners[column]][form].append(column)
+    for name in sorted({*given, *taken}):
+        readers = dict(taken[name])
+        writers = given[name] if name in given else readers.pop(min(readers))
+        for reader in readers.values():
+            for form in sorted({*writers, *reader}):
+                row = dict.fromkeys(writers.get(form, ()), 1.0)
+                for column in reader.get(form, ()):
+                    row[column] = row.get(column, 0.0) - 1.0
+                yield row
+
+
+def _solve(
+    prices: np.ndarray, rows: Sequence[Mapping[int, float]], bounds: Sequence[tuple[float, float]]
+) -> np.ndarray | str | None:
+    """Return the values of the binaries, None if there are none, or why nothing is known."""
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = len(prices), len(rows)
+    model.col_cost_ = prices
+    model.col_lower_, model.col_upper_ = np.zeros(len(prices)), np.ones(len(prices))
+    model.integrality_ = [highspy.HighsVarType.kInteger] * len(prices)
+    model.row_lower_, model.row_upper_ = (np.array(side) for side in zip(*bounds, strict=True))
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_ = np.cumsum([0, *(len(row) for row in rows)])
+    model.a_matrix_.index_ = np.array([column for row in rows for column in row])
+    model.a_matrix_.value_ = np.array([value for row in rows for value in row.values()])
+    solver = highspy._core._Highs()  # its wrapper in Python prints a banner, into what commands print as JSON
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.setOptionValue("mip_rel_gap", MIP_GAP)
+    solver.setOptionValue("time_limit", SECONDS)
+    solver.passModel(model)
+    solver.run()
+    status = solver.getModelStatus()
+    if status == highspy.HighsModelStatus.kOptimal:
+        return np.array(solver.getSolution().col_value)
+    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        return None
+    return str(solver.modelStatusToString(status))

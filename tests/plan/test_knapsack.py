@@ -1,0 +1,141 @@
+"""The planner against exhaustive search: the same fewest cycles, the same least price; the solver's own rules."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from s2nn_hw.network.synapses import MaxPool
+from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan.knapsack import MIP_GAP, Choice, Option, choose, undominated
+from s2nn_hw.plan.planner import OutOfReach, Planner, fit
+from tests.support.graphs import build, convolution, dense, joined
+from tests.support.networks import random_images, random_network
+
+
+def by_hand(parts, limits):
+    """Return the price of the cheapest combination, trying all of them, or None."""
+    best = None
+    for options in product(*parts):
+        if any(sum(o.shares[r] for o in options) > limit + 1e-12 for r, limit in enumerate(limits)):
+            continue
+        given = {name: form for o in options for name, form in o.gives.items()}
+        read = [(name, form) for o in options for name, form in o.takes.items()]
+        if all(given.setdefault(name, form) == form for name, form in read):
+            price = sum(o.price for o in options)
+            best = price if best is None else min(best, price)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_cheapest_choice_is_that_of_all_combinations(seed):
+    rng = np.random.default_rng(seed)
+    parts = []
+    for part in range(int(rng.integers(1, 5))):
+        options = []
+        for _ in range(int(rng.integers(1, 7))):
+            # the input "x" has readers and no writer; each part writes a stream of its own
+            takes = {"x": int(rng.integers(2))} if part == 0 or rng.integers(2) else {}
+            if part and rng.integers(4):
+                takes[f"s{part - 1}"] = int(rng.integers(2))
+            options.append(Option(tuple(rng.random(2)), float(rng.random()), {f"s{part}": int(rng.integers(2))}, takes))
+        if part:  # all options of a part read the same streams
+            names = {name for o in options for name in o.takes}
+            options = [
+                Option(o.shares, o.price, o.gives, {n: o.takes.get(n, 0) for n in sorted(names)}) for o in options
+            ]
+        parts.append(options)
+    limits = tuple(rng.uniform(0.2, 0.7, 2) * len(parts))
+    best, found = by_hand(parts, limits), choose(parts, limits=limits)
+    assert found.proven
+    assert (found.taken is None) == (best is None)
+    if best is not None:
+        price = sum(part[n].price for part, n in zip(parts, found.taken, strict=True))
+        assert best <= price + 1e-9 <= best * (1 + 2 * MIP_GAP) + 2e-9
+
+
+def test_what_is_worse_in_everything_is_dropped():
+    options = [
+        Option((0.2, 0.2), 1.0),
+        Option((0.3, 0.2), 1.0),
+        Option((0.1, 0.3), 1.0),
+        Option((0.2, 0.2), 1.0),
+        Option((0.3, 0.3), 2.0, gives={"a": 1}),
+    ]
+    assert undominated(options) == [0, 2, 4]
+
+
+def test_a_part_without_options_has_no_choice():
+    assert choose([[Option((0.1,), 0.0)], []]) == Choice(None, True)
+
+
+def small(seed):
+    """Return a small random network, and a budget in which not all of it can be fast."""
+    rng = np.random.default_rng(seed)
+    sizes = [int(rng.integers(6, 200)), *(int(n) for n in rng.integers(2, 24, rng.integers(1, 3))), 3]
+    if seed % 3:
+        network = random_network(tuple(sizes), bits=int(rng.integers(1, 4)), seed=seed)
+    else:
+        parts = [convolution(int(rng.integers(2, 5)), 3), joined(MaxPool(2)), dense(3)]
+        network = build((6, 6, 1), int(rng.integers(1, 5)), parts)
+    share = float(rng.uniform(0.04, 0.12))
+    return network, {"luts": share * 20_800, "ffs": share * 41_600, "brams": float(rng.integers(1, 8))}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_plan_is_that_of_exhaustive_search(seed):
+    network, budget = small(seed)
+    values = layer_inputs(network, random_images(network, 3))[1]
+    work = Planner(network, "xc7", budget, values)
+    parts = [counted(work, layer) for layer in network.layers]
+    best = fewest(work, parts)
+    if best is None:
+        with pytest.raises(OutOfReach, match="even the slowest plan does not fit"):
+            fit(work)
+        return
+    planned = fit(work)
+    assert planned.bound == pytest.approx(best)
+    assert planned.interval >= 0.999 * planned.bound
+    assert max(c.cycles for _, c in planned.rows) >= planned.bound
+
+
+def counted(work, layer):
+    """Return all candidates of ``layer`` with the exact cycles of each, longer queues included."""
+    found, waiting = [], work.ways.of(layer, np.inf)
+    while waiting:
+        candidate = waiting.pop()
+        if candidate.exact:
+            found.append(candidate)
+        else:
+            waiting += work.ways.tried(candidate)
+    return found
+
+
+def fewest(work, parts):
+    """Return the fewest cycles that the slowest layer can have in a choice that fits, None if none fits, trying all:
+    tables of what layers up to one take together, by what they give and take, are joined with the next layer's."""
+    tables = {}
+    for option in work._inputs():
+        tables[tuple(option.gives.items())] = [(np.array(option.shares), 0.0)]
+    for part in parts:
+        joined = {}
+        for known, rows in tables.items():
+            for c in part:
+                streams, shares = dict(known), np.array(work._shares(c.cost))
+                if any(streams.get(n, f) != f for n, f in (*c.takes.items(), *c.gives.items())):
+                    continue
+                after = tuple(sorted({**streams, **c.takes, **c.gives}.items()))
+                for used, cycles in rows:
+                    if (used + shares <= 1).all():
+                        joined.setdefault(after, []).append((used + shares, max(cycles, c.cycles)))
+        tables = {streams: front(rows) for streams, rows in joined.items()}
+    return min((cycles for rows in tables.values() for _, cycles in rows), default=None)
+
+
+def front(rows):
+    """Return those of ``rows`` that none beats in everything."""
+    kept = []
+    for used, cycles in sorted(rows, key=lambda row: (row[1], *row[0])):
+        if not any(c <= cycles and (u <= used).all() for u, c in kept):
+            kept.append((used, cycles))
+    return kept
