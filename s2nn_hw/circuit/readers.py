@@ -34,11 +34,16 @@ def splits_of(synapse: Synapse, tensor: Tensor, groups: int, neurons: int) -> in
     return parts if groups % parts == 0 else 1
 
 
-def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, several: bool, depth: int) -> Reader:
-    """Return the reader of an engine that takes all taps at once, the planes of a value side by side."""
+def whole_reader(
+    synapse: Synapse, source: str, tensor: Tensor, *, several: bool, depth: int, pool: tuple[int, int] = (1, 1)
+) -> Reader:
+    """Return the reader of an engine that takes all taps at once, the planes of a value side by side.
+
+    ``several``: sources add up; ``depth``: words kept; ``pool``: (rows, columns) of positions of a cell.
+    """
     window, conv, planes = None, synapse.slides, tensor.planes.count
     shape: dict[str, Any] = {"width": tensor.width * planes, "spare": tensor.spare * planes, "depth": depth}
-    if conv and (several or prod(synapse.kernel) > 1 or max(synapse.strides) > 1):
+    if conv and (several or prod((*synapse.kernel, *synapse.strides, *pool)) > 1):
         window = WindowParams(
             rows=tensor.rows,
             columns=tensor.columns,
@@ -47,6 +52,7 @@ def whole_reader(synapse: Synapse, source: str, tensor: Tensor, *, several: bool
             stride=synapse.strides,
             padding=synapse.paddings,
             taps=prod(synapse.kernel),
+            pool=pool,
             **shape,
         )
     elif several:

@@ -206,7 +206,7 @@ class Ways:
         # pooling that is fused has no stream in front of it; the one that could be says that it is not
         behind = {_pooling(p): int(p is pool) for p in self._pools_behind(layer) if p}
         outputs = self.widths(stage.output) if layer.accumulates and not layer.is_readout else (choice.width,)
-        flows = stage.engine is None or stage.engine.recurrence.flows  # its words, whatever they are
+        exact = stage.engine is None or stage.engine.constant  # its words, whatever they are
         for memory in kinds:
             one = stage if stage.engine is None else replace(stage, engine=replace(stage.engine, memory=memory))
             inside, weights = sums_cost(self.family, one, predicted=True), packing(self.family, one)
@@ -215,17 +215,17 @@ class Ways:
                 cost, gives = inside, behind | ({} if layer.is_readout else {stage.output: width})
                 if layer.accumulates:
                     cost += self._neurons(one, width)
-                yield Candidate(made, 0.0, cost, weights, gives=gives, takes=takes, pool=pool, exact=flows)
+                yield Candidate(made, 0.0, cost, weights, gives=gives, takes=takes, pool=pool, exact=exact)
 
     def _neurons(self, stage: Stage, width: int) -> Cost:
         """Return the cost of the neurons that give words of ``width``, or scores."""
         if stage.is_readout:
             width = self._score_width(stage.layer) if stage.engine.constant else stage.engine.score_width
             return stage.engine.neurons_cost(self.family, stage, score_width=width)
-        words = streamed(self.network, stage.output, width).pixel_words
-        slots = slots_for(stage.engine, words)
-        if slots != stage.engine.slots:
-            stage = replace(stage, engine=replace(stage.engine, slots=slots))
+        if not stage.engine.constant:
+            slots = slots_for(stage.engine, streamed(self.network, stage.output, width).pixel_words)
+            if slots != stage.engine.slots:
+                stage = replace(stage, engine=replace(stage.engine, slots=slots))
         return stage.engine.neurons_cost(self.family, stage, width=width)
 
     def _score_width(self, layer: Layer) -> int:

@@ -233,12 +233,32 @@ def test_a_layer_can_not_be_fused_into_a_join():
         lower(network, plan)
 
 
-def test_pooling_can_not_be_fused_into_an_unrolled_convolution():
-    network = build((6, 6, 1), 1, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)])
-    plan = unrolled_plan(network, lut=6)
-    fused = Plan(tuple(replace(c, engine="fused") if c.engine == "or" else c for c in plan.layers))
-    with pytest.raises(UserError, match="max pooling layer1 can't be fused into an unrolled layer; take engine 'or'"):
-        lower(network, fused)
+POOLED = {
+    "cells of four": ((6, 6, 1), 2, [convolution(4, 3, padding=1), joined(MaxPool(2)), dense(3)]),
+    "cells of nine, rows left out": ((11, 10, 2), 1, [convolution(5, 2), joined(MaxPool(3)), dense(3)]),
+    "cells of two, wide": ((4, 6, 1), 2, [convolution(19, 1), joined(MaxPool((1, 2))), dense(2)]),
+    "one cell": ((4, 4, 1), 1, [convolution(3, 1), joined(MaxPool(4)), dense(2)]),
+    "two in a row": (
+        (12, 12, 1),
+        1,
+        [convolution(6, 3, padding=1), joined(MaxPool(2)), convolution(9, 3), joined(MaxPool(2)), dense(3)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("levels", [1, 5])
+def test_pooling_is_fused(name, stall, levels):
+    network = build(*POOLED[name], seed=len(name))
+    plan = unrolled_plan(network, lut=6, levels=levels)
+    fused = {layer.name for layer in network.layers if not layer.accumulates}
+    behind = {layer.name for layer in network.layers if layer.sources[0] in fused}
+    layers = [replace(c, engine="fused") if c.name in fused else c for c in plan.layers]
+    layers = [replace(c, width=4) if c.name in behind else c for c in layers]  # several words a cell, too
+    accelerator = Accelerator(network, Plan(tuple(layers)))
+    assert [stage.repeats > 1 for stage in accelerator.stages if stage.output in fused] == [True] * len(fused)
+    check_accelerator(accelerator, random_images(network, 4), stall=stall)
 
 
 def test_frames_that_are_too_wide_are_refused():

@@ -91,12 +91,10 @@ def _random_layer(rng, network, layer, widths):
 
 
 def _fused(rng, network, layers):
-    """Return ``layers`` with some unrolled ones fused into the one behind, and no pooling into an unrolled one."""
+    """Return ``layers`` with some unrolled ones fused into the one behind."""
     by_name = {choice.name: choice for choice in layers}
     changed = []
     for choice, layer in zip(layers, network.layers, strict=True):
-        if choice.engine == "fused" and by_name[layer.sources[0]].engine == "unrolled":
-            choice = replace(choice, engine="or")
         readers = network.readers(layer.name)
         dense = all(type(s) is Dense for b in (layer, *readers) for s in b.synapses)
         if (

@@ -9,7 +9,7 @@ All bits of a pass enter at once: words before the last wait in registers. What 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import ceil
+from math import ceil, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from s2nn_hw.circuit.accumulation import slots_for
 from s2nn_hw.circuit.argmax import Winner, winner_registers
+from s2nn_hw.circuit.engines.accumulate import credit
 from s2nn_hw.circuit.engines.params import EngineParams, Recurrence
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.job import Job
@@ -25,6 +27,7 @@ from s2nn_hw.circuit.names import engine_of, ladder_of, neurons_of
 from s2nn_hw.circuit.readers import buffers_of, whole_reader
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.circuit.tables import cells_of, stream_table
+from s2nn_hw.circuit.unroll.cells import CellWords
 from s2nn_hw.circuit.unroll.circuit import build, stages
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
@@ -36,7 +39,7 @@ from s2nn_hw.circuit.unroll.words import SpikeWords
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.cost import Cost
-from s2nn_hw.family.memory import bits_for, multiplexer
+from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
@@ -45,6 +48,8 @@ from s2nn_hw.network.neurons.program import Action
 CHAIN_LEVELS = {4: 1, 6: 2}  # of an adder, by inputs of a look-up table: where it is 2, tables stand before the carries
 PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
 PREDICTED_FFS = 1.3  # flip-flops a LUT, of logic that nobody has searched for yet
+LEAST_CELLS = 2  # that are kept behind a pipeline
+GUESSED_REGISTERS = 6  # of logic that nobody has searched for yet
 REGISTER_WORTH = 1.05  # LUTs that a level of registers less may cost
 
 
@@ -55,10 +60,12 @@ class UnrolledParams(EngineParams):
     ``fire``: spikes leave, else scores. ``levels``: between registers, a table one and an adder :data:`CHAIN_LEVELS`;
     ``lut``: inputs of the device's look-up tables, 4 or 6. ``inner``: the parameters of the layer in front, if that is
     fused into this one; then the words are its words. ``ladder``: what neurons of several planes do with their sums,
-    which are lanes of their own, those of the first step first.
+    which are lanes of their own, those of the first step first. ``repeats``: positions of which the spikes are ORed, a
+    cell; ``words_out``: in which a cell leaves.
     """
 
     fire: bool
+    words_out: int = 1
     ladder: LadderParams | None = None
     levels: int = 1
     lut: int = 6
@@ -77,17 +84,14 @@ class UnrolledParams(EngineParams):
     def stage(cls, job: Job) -> Stage:
         """Return the stage of a layer whose weights are logic: all taps at once, the bits of a pixel side by side."""
         choice, layer = job.choice, job.layer
-        if job.pool:
-            raise UserError(
-                f"max pooling {job.pool.name} can't be fused into an unrolled layer; take engine 'or' for it"
-            )
+        pool = job.pool.synapses[0].kernel if job.pool else (1, 1)
         if choice.groups != 1 or choice.banks != 1:
             raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
         chain = _chain(job)
         front = chain[0]
         several = len(front.sources) > 1
         readers = tuple(
-            whole_reader(synapse, source, job.tensors[source], several=several, depth=depth)
+            whole_reader(synapse, source, job.tensors[source], several=several, depth=depth, pool=pool)
             for synapse, source, depth in zip(
                 front.synapses, front.sources, buffers_of(job.choices[front.name], front), strict=True
             )
@@ -109,8 +113,10 @@ class UnrolledParams(EngineParams):
                 fire=neuron.fires and not ladder,
                 lut=choice.lut,
                 ladder=ladder,
+                repeats=prod(pool) if one is layer else 1,
+                words_out=job.tensors[job.output].pixel_words if neuron.fires and one is layer else 1,
             )
-        return Stage(layer, layer.name, readers, engine, job.neuron.size, fused=chain[:-1])
+        return Stage(layer, job.output, readers, engine, job.neuron.size, prod(pool), fused=chain[:-1])
 
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
@@ -161,8 +167,23 @@ class UnrolledParams(EngineParams):
 
     @property
     def recurrence(self) -> Recurrence:
-        """A pipeline."""
-        return Recurrence(flows=True)
+        """A pipeline; one that never waits but for room behind it where the spikes of a cell are collected."""
+        return Recurrence(flows=not self.collects)
+
+    @property
+    def collects(self) -> bool:
+        """Whether the spikes of several positions are collected behind the pipeline."""
+        return self.repeats > 1
+
+    @property
+    def capture_cycles(self) -> int:
+        """Cycles from the last word of a cell to its spikes, where they are collected."""
+        return self.registers if self.collects else 0
+
+    @cached_property
+    def cells_kept(self) -> int:
+        """Cells for which there is room behind the pipeline, so that a source at full speed never waits for it."""
+        return max(LEAST_CELLS, slots_for(self, self.words_out))
 
     def held(self, readout: bool, classes: int) -> int:
         """Return the levels of registers of the logic and, behind a readout, of the argmax."""
@@ -170,7 +191,9 @@ class UnrolledParams(EngineParams):
         return self.registers + (winner_registers(classes, self.levels) if readout else further)
 
     def behind(self, stage: Stage, classes: int) -> tuple[int, int]:
-        """Return as many cells as registers, and as many cycles."""
+        """Return as many cells as registers, and as many cycles; where cells are collected, those kept, and a cycle."""
+        if self.collects:
+            return self.cells_kept, 1
         held = self.held(stage.is_readout, classes)
         return held, held
 
@@ -182,6 +205,15 @@ class UnrolledParams(EngineParams):
         if free:
             m.d.comb += engine.tag.eq(since)
             since = engine.tag_out
+        if self.collects:
+            cells = CellWords(neurons=stage.neurons, width=around.width, repeats=self.repeats, slots=self.cells_kept)
+            m.submodules[neurons_of(stage.name)] = cells
+            m.d.comb += [
+                cells.strobe.eq(engine.o.valid),
+                cells.spikes.eq(engine.o.payload),
+                engine.release.eq(cells.release),
+            ]
+            return cells.o, since
         if stage.is_readout:
             unit = Winner(
                 classes=stage.neurons,
@@ -229,9 +261,18 @@ class UnrolledParams(EngineParams):
     ) -> Cost:
         """Return the cost of the words, or of the argmax with a register a comparison but for ``levels``."""
         if not stage.is_readout:
-            return Cost(luts=(width * multiplexer(family, ceil(stage.neurons / width))) if stage.neurons > width else 0)
+            words = ceil(stage.neurons / width)
+            cost = Cost(luts=width * multiplexer(family, words) if words > 1 else 0)
+            return cost + self._cells_cost(family, stage.neurons, words) if self.collects else cost
         registers = winner_registers(stage.neurons, self.levels) - queued
         return winner_cost(family, stage.neurons, score_width, registers)
+
+    def _cells_cost(self, family: Family, neurons: int, words: int) -> Cost:
+        """Return the cost of what collects cells that leave in so many ``words``; the depth of the logic is guessed, as
+        nobody may have searched for it yet."""
+        slots = max(LEAST_CELLS, -(-(GUESSED_REGISTERS + words + 1) // (self.repeats * self.words)))
+        kept = ram(family, slots - 1, neurons, registered=False)
+        return kept + Cost(luts=2 * neurons + 8, ffs=2 * neurons + 10)
 
     def values(self, results: Sequence[Value]) -> Value:
         """Return what the bits ``results`` of :attr:`logic` stand for: spikes as one Value, or signed scores."""
@@ -328,15 +369,20 @@ class UnrolledEngine(wiring.Component):
     ``tag``: with ``tag_bits`` > 0, what comes with a pass's last word.
     ``tag_out``: that of the pass whose result is at ``o``.
 
-    ``free``: it never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`).
+    ``release``: where cells are collected, room for another one.
+
+    ``free``: it never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`); so does one whose
+    cells are collected, which lets the last word of a cell in when there is room.
     """
 
     def __init__(self, params: UnrolledParams, *, tag_bits: int = 0, free: bool = False) -> None:
-        self.params, self.tag_bits, self.free = params, tag_bits, free
+        self.params, self.tag_bits, self.free = params, tag_bits, free or params.collects
         shape = params.lanes if params.fire else data.ArrayLayout(signed(params.score_width), params.lanes)
         ports = {"i": In(stream.Signature(params.width)), "o": Out(stream.Signature(shape))}
         if tag_bits:
             ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
+        if params.collects:
+            ports |= {"release": In(1)}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -348,10 +394,16 @@ class UnrolledEngine(wiring.Component):
         index = Signal(range(p.words)) if p.words > 1 else C(0, 1)
         last = index == p.words - 1 if p.words > 1 else C(1, 1)
         entering = self.i.valid & last
+        if p.collects:
+            entering &= (room := self._room(m, last))
         pipeline = (
             FreePipeline(m, p.registers, entering) if self.free else Pipeline(m, p.registers, entering, self.o.ready)
         )
-        m.d.comb += [ready.eq(~last | pipeline.ready), self.i.ready.eq(ready), self.o.valid.eq(pipeline.valid)]
+        m.d.comb += [
+            ready.eq(~last | (room if p.collects else pipeline.ready)),
+            self.i.ready.eq(ready),
+            self.o.valid.eq(pipeline.valid),
+        ]
         if p.words > 1:
             with m.If(self.i.valid & ready):
                 m.d.sync += index.eq(Mux(last, 0, index + 1))
@@ -367,3 +419,15 @@ class UnrolledEngine(wiring.Component):
         if self.tag_bits:
             m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
         return m
+
+    def _room(self, m: Module, last: Value) -> Value:
+        """Count the positions of a cell; return whether the word that is ``last`` of one may enter: that of a cell's
+        last position waits for room."""
+        p = self.params
+        ends, taken = Signal(init=p.repeats == 1), Signal()
+        place = Signal(range(p.repeats))
+        room = credit(m, p.cells_kept, taken & ends, self.release)
+        m.d.comb += taken.eq(self.i.valid & last & (room | ~ends))
+        with m.If(taken):
+            m.d.sync += [place.eq(Mux(ends, 0, place + 1)), ends.eq(place == p.repeats - 2)]
+        return room | ~ends

@@ -23,25 +23,27 @@ class SpikeWords(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
-        m.d.comb += self.o.valid.eq(self.i.valid)
-        if self.words == 1:
-            m.d.comb += [self.o.payload.eq(self.i.payload), self.i.ready.eq(self.o.ready)]
-        else:
-            self._cut(m)
+        cut(m, self.i, self.o, self.width)
         seen = Signal(self.neurons)
         seen_count = Signal(24)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [seen.eq(self.i.payload), seen_count.eq(seen_count + 1)]
         return m
 
-    def _cut(self, m: Module) -> None:
-        """Send the words of a position one after the other."""
-        index = Signal(range(self.words))
-        last = index == self.words - 1
-        m.d.comb += self.i.ready.eq(self.o.ready & last)
-        with m.Switch(index):
-            for k in range(self.words):
-                with m.Case(k):
-                    m.d.comb += self.o.payload.eq(self.i.payload[k * self.width : (k + 1) * self.width])
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))
+
+def cut(m: Module, i: Any, o: Any, width: int) -> None:
+    """Let each value at stream ``i`` leave at ``o`` in words of ``width``, the lowest bits first."""
+    words = -(-len(i.payload) // width)
+    m.d.comb += o.valid.eq(i.valid)
+    if words == 1:
+        m.d.comb += [o.payload.eq(i.payload), i.ready.eq(o.ready)]
+        return
+    index = Signal(range(words))
+    last = index == words - 1
+    m.d.comb += i.ready.eq(o.ready & last)
+    with m.Switch(index):
+        for k in range(words):
+            with m.Case(k):
+                m.d.comb += o.payload.eq(i.payload[k * width : (k + 1) * width])
+    with m.If(o.valid & o.ready):
+        m.d.sync += index.eq(Mux(last, 0, index + 1))
