@@ -12,7 +12,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import adders, cycles, generate, golden, imports, page, paths, planes, simulation, statistics, unrolled
+from benchmarks import (
+    adders,
+    cycles,
+    generate,
+    golden,
+    imports,
+    page,
+    paths,
+    planes,
+    plans,
+    simulation,
+    statistics,
+    unrolled,
+)
 from benchmarks.frame import Benchmark, Setting, find_images, publish
 from benchmarks.growth import Growth, References
 from benchmarks.synthesis import Estimates, Lanes
@@ -37,6 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth": Growth(),
     "paths": paths,
     "planes": planes,
+    "plan": plans,
 }
 
 

@@ -34,7 +34,7 @@ def find_plan(
             reason = _fullest(work, clock * 1e6 / target_fps, record)
     except planner.OutOfReach as limit:
         if not target_fps:
-            raise UserError(f"network {network.name} on {record.title}: {limit}") from None
+            raise planner.OutOfReach(f"network {network.name} on {record.title}: {limit}") from None
         reason = f": {limit}"
     if found is None:
         # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not

@@ -15,7 +15,7 @@ import highspy
 import numpy as np
 
 SECONDS = 20.0  # for one choice; then it counts as not found, and no proof is claimed
-MIP_GAP = 1e-3  # of the price of what is returned, over that of the cheapest
+MIP_GAP = 5e-3  # of the price of what is returned, over that of the cheapest
 
 
 @dataclass(frozen=True)

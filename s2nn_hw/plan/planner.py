@@ -30,7 +30,7 @@ from s2nn_hw.plan.ways import Ways
 
 PLANNED_FRAMES = 3
 WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of the budget in the price of a candidate
-SPEEDS = (0.0, 0.3, 3.0)  # price of a layer's cycles beside that: others may hold a slow one up
+SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
 CLOSE = 1.002  # times the bound: no faster plan is looked for
 STEP = 1.03  # between intervals of the first search
 TURNS = 40  # of counting the cycles of what was chosen, at most

@@ -190,15 +190,19 @@ class FireUnit(wiring.Component):
         return Cat(spikes[k][n] for n in range(self.lanes) for k in reversed(range(self.planes))), self.capture & last
 
     def _store(self, m: Module, whole: Value, keep: Signal, drop: Signal, stored: Signal) -> Value:
-        """Add the place for ``slots`` cells, a register or a queue; return the spikes of the oldest."""
+        """Add the place for ``slots`` cells, a register or a queue; return the spikes of the oldest.
+
+        What is kept is their complement, which is the sign bit of an accumulator as it stands in its register: the
+        inverter in between would be a look-up table for each neuron. Behind the place it is part of the next table.
+        """
         if self.slots > 1:
             m.submodules.queue = queue = fifo.SyncFIFO(width=self.neurons, depth=self.slots)
-            m.d.comb += [queue.w_data.eq(whole), queue.w_en.eq(keep), queue.r_en.eq(drop), stored.eq(queue.r_rdy)]
-            return queue.r_data
-        spikes, held = Signal(self.neurons), Signal()
+            m.d.comb += [queue.w_data.eq(~whole), queue.w_en.eq(keep), queue.r_en.eq(drop), stored.eq(queue.r_rdy)]
+            return ~queue.r_data
+        silent, held = Signal(self.neurons, reset_less=True), Signal()
         m.d.comb += stored.eq(held)
         with m.If(drop):
             m.d.sync += held.eq(0)
         with m.If(keep):
-            m.d.sync += [spikes.eq(whole), held.eq(1)]
-        return spikes
+            m.d.sync += [silent.eq(~whole), held.eq(1)]
+        return ~silent

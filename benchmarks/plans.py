@@ -1,0 +1,54 @@
+"""The fastest plan of every shipped network on every board, beside the proven bound, and how long planning takes.
+
+The bound: no choice among the planner's ways to build the layers that fits the board, host link included, has a shorter
+interval on the frames that were planned with (docs/plan.md). So the ratio is 1 where the plan is the best there is.
+"""
+
+import time
+
+import numpy as np
+
+from benchmarks.frame import Row, Setting, find_images
+from s2nn_hw.family.board import BoardFacts
+from s2nn_hw.hw.board.boards import BOARDS
+from s2nn_hw.hw.facts import board_facts
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.store import load
+from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
+from s2nn_hw.plan.planned import OutOfReach
+
+TITLE = "the fastest plan of each shipped network and board (`plan --fit`), and the bound"
+MOST_SECONDS = 60
+FIGURES = {  # frames/s to reach, of networks on boards
+    ("mnist-mlp", "arty_a7"): 1_800_000.0,
+    ("mnist-cnn", "arty_a7"): 125_000.0,
+    ("cifar10-cnn", "arty_a7_100"): 1.5 * 8_870,
+}
+
+
+def run(setting: Setting) -> list[Row]:
+    """Return a row a network and board, and the longest time."""
+    rows, seconds = list[Row](), list[float]()
+    for path in sorted(setting.path.parent.glob("*.s2nn")):
+        network = load(path)
+        images, _ = find_images(network, SAMPLE)
+        for board in BOARDS:
+            start = time.monotonic()
+            rows += _planned(network, images, board)
+            seconds.append(time.monotonic() - start)
+    return [*rows, Row("longest planning", max(seconds), "s", MOST_SECONDS, "figure to reach", binding=True)]
+
+
+def _planned(network: Network, images: np.ndarray, board: str) -> list[Row]:
+    facts: BoardFacts = board_facts(BOARDS[board])
+    what, hertz = f"{network.name} on {facts.title}", facts.clock_mhz * 1e6
+    try:
+        found = find_plan(network, facts, facts.clock_mhz, None, None, typical(network, images))
+    except OutOfReach:
+        return [Row(f"{what}: does not fit", 0.0, "frames/s")]
+    measured, bound = hertz / found.interval, hertz / found.bound if found.bound else None
+    rows = [Row(what, measured, "frames/s", bound, "proven bound", better="higher")]
+    wanted = FIGURES.get((network.name, board))
+    if wanted:
+        rows.append(Row(what, measured, "frames/s", wanted, "figure to reach", better="higher", binding=True))
+    return rows
