@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.graph import Tap
 
 PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
@@ -11,19 +12,39 @@ PLASTIC = 1.324717957244746  # the real root of x^3 = x + 1
 def windows(tap: Tap) -> Tensor:
     """Return bool ``(neurons, inputs)``: which inputs lie in the ``window`` of each neuron of ``tap``.
 
+    Of an image its pixels; of neurons that have windows of their own those whose squares have their middle in it.
+    :class:`UserError` where that are fewer than the ``fan_in``.
+    """
+    assert tap.window is not None
+    rows, columns = tap.placed[:2] if tap.placed else tap.shape[:2]
+    inside = []
+    for axis, size in enumerate((rows, columns)):
+        first = _corners(tap.outputs, axis, size, tap.window)[:, None]
+        place = torch.arange(size)
+        if tap.placed:
+            place = _corners(tap.shape[0], axis, size, tap.placed[2]) + min(size, tap.placed[2]) // 2
+        inside.append((place >= first) & (place < first + tap.window))
+    if tap.placed:
+        found = inside[0] & inside[1]
+    else:
+        square = inside[0][:, :, None] & inside[1][:, None, :]
+        found = square[..., None].expand(*square.shape, tap.shape[2]).flatten(1)
+    fewest = int(found.sum(dim=1).min())
+    if tap.fan_in and fewest < tap.fan_in:
+        raise UserError(
+            f"a window of {tap.window} around a neuron has {fewest} inputs, fewer than the {tap.fan_in} live"
+        )
+    return found
+
+
+def _corners(count: int, axis: int, size: int, window: int) -> Tensor:
+    """Return the first row (``axis`` 0) or column of the squares of ``count`` neurons, int64.
+
     Places follow the additive sequence of the plastic number, which fills a square evenly at any count; a window
     that would reach over the edge is moved inside.
     """
-    assert tap.window is not None
-    rows, columns, channels = tap.shape
-    number = torch.arange(1, tap.outputs + 1, dtype=torch.float64)
-    inside = []
-    for size, step in ((rows, PLASTIC**-1), (columns, PLASTIC**-2)):
-        first = ((number * step % 1) * max(size - tap.window + 1, 1)).floor()[:, None]
-        place = torch.arange(size)
-        inside.append((place >= first) & (place < first + tap.window))
-    square = inside[0][:, :, None] & inside[1][:, None, :]
-    return square[..., None].expand(*square.shape, channels).flatten(1)
+    number = torch.arange(1, count + 1, dtype=torch.float64)
+    return ((number * PLASTIC ** -(axis + 1) % 1) * max(size - window + 1, 1)).floor().long()
 
 
 def live_inputs(inputs: int, fan_in: int, progress: float, reach: float) -> int:
@@ -34,7 +55,4 @@ def live_inputs(inputs: int, fan_in: int, progress: float, reach: float) -> int:
 
 def most_inputs(tap: Tap) -> int:
     """Return how many inputs each neuron of ``tap`` can have."""
-    if tap.window is None:
-        return tap.weight_shape[1]
-    rows, columns, channels = tap.shape
-    return min(tap.window, rows) * min(tap.window, columns) * channels
+    return tap.weight_shape[1] if tap.window is None else int(windows(tap).sum(dim=1).min())

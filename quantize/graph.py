@@ -7,7 +7,7 @@ by kind; the pool that ``pool`` puts behind a layer is called NAME_pool and is w
 
 import math
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -54,7 +54,8 @@ class Tap:
 
     ``kind``: "dense", "conv" (``kernel``, ``stride``, ``padding``, ``groups``), or "pooled": dense behind an average
     over squares of ``pool`` rows and columns. ``fan_in``: live inputs of each neuron (None: all), ``window``: side of
-    the square that they are in; ``grouped``: each output counts the spikes of its share of the inputs.
+    the square that they are in; ``placed``: of neurons that are read, rows and columns of the image over which they are
+    spread, and the side of their own squares; ``grouped``: each output counts the spikes of its share of the inputs.
     """
 
     source: str
@@ -69,6 +70,7 @@ class Tap:
     pool: tuple[int, int] = (1, 1)
     fan_in: int | None = None
     window: int | None = None
+    placed: tuple[int, int, int] | None = None
     grouped: bool = False
 
     @property
@@ -148,7 +150,7 @@ def nodes(recipe: Recipe) -> list[Node]:
         name = layer.name if layer.name is not None else f"{STEM[layer.kind]}{counts[layer.kind]}"
         try:
             _check_keys(layer)
-            for plain in _layer(layer, name, _sources(layer, last, shapes), shapes):
+            for plain in _layer(layer, name, _sources(layer, last, shapes), shapes, found):
                 _check_name(plain.name, shapes)
                 node = replace(plain, reads=planes[plain.sources[0]], spec=_spec(recipe.neuron, layer))
                 shapes[node.name], planes[node.name], last = node.shape, node.planes, node.name
@@ -222,15 +224,29 @@ def _sources(layer: Layer, last: str, shapes: Mapping[str, Shape]) -> tuple[str,
     return names
 
 
-def _layer(layer: Layer, name: str, sources: tuple[str, ...], shapes: Mapping[str, Shape]) -> list[Node]:
+def _placed(source: str, before: Sequence[Node]) -> tuple[int, int, int] | None:
+    """Return over which image the neurons of ``source`` are spread, and their squares, if they have such."""
+    tap = next((node.taps[0] for node in before if node.name == source and node.taps), None)
+    if tap is None or tap.window is None:
+        return None
+    rows, columns = tap.placed[:2] if tap.placed else tap.shape[:2]
+    return rows, columns, tap.window
+
+
+def _layer(
+    layer: Layer, name: str, sources: tuple[str, ...], shapes: Mapping[str, Shape], before: Sequence[Node]
+) -> list[Node]:
     """Return the nodes that ``layer`` stands for: one, or two where it has a ``pool``."""
     shape = shapes[sources[0]]
     if layer.kind == "dense":
         neurons, bits = _given(layer.neurons), _given(layer.bits)
         fan_in = _fan_in(layer.fan_in, shape, bits)
-        if layer.window is not None and (not fan_in or len(shape) != 3 or layer.window**2 * shape[2] < fan_in):
-            raise UserError(f"key 'window' wants an image, here {shape}, and a 'fan_in' that fits into it")
-        tap = Tap(sources[0], "dense", shape, neurons, bits, fan_in=fan_in, window=layer.window)
+        placed = _placed(sources[0], before)
+        if layer.window is not None and (not fan_in or not (placed or len(shape) == 3)):
+            raise UserError(f"key 'window' wants an image or neurons that have one, here {shape}, and a 'fan_in'")
+        if layer.window is not None and not placed and layer.window**2 * shape[2] < _given(fan_in):
+            raise UserError(f"key 'window' wants a 'fan_in' that fits into it, not {fan_in}")
+        tap = Tap(sources[0], "dense", shape, neurons, bits, fan_in=fan_in, window=layer.window, placed=placed)
         return [Node(name, "fire", (neurons,), sources, (tap,))]
     if layer.kind == "or":
         for other in sources:

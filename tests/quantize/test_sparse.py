@@ -12,7 +12,7 @@ from s2nn_hw.quantize import train as training
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.convert import convert
 from s2nn_hw.quantize.data import sets
-from s2nn_hw.quantize.fan_in import live_inputs, windows
+from s2nn_hw.quantize.fan_in import PLASTIC, live_inputs, windows
 from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.layers import Synapse
 from s2nn_hw.quantize.model import build, encode
@@ -71,7 +71,7 @@ def trained(tmp_path_factory):
         ),
         ({"neurons": 4, "bits": 1, "fan_in": 6}, "'fan_in' wants 'bits' of 2 or more"),
         ({"neurons": 4, "bits": 4, "fan_in": 0}, r"'layers\[0\].fan_in' must lie in 1"),
-        ({"neurons": 4, "bits": 4, "window": 9}, "'window' wants an image, .* and a 'fan_in'"),
+        ({"neurons": 4, "bits": 4, "window": 9}, "'window' wants an image or neurons that have one, .* and a 'fan_in'"),
         ({"neurons": 4, "bits": 4, "window": 2, "fan_in": 6}, "a 'fan_in' that fits into it"),
         (
             {"kind": "conv", "channels": 4, "kernel": 3, "bits": 4, "fan_in": 6},
@@ -84,9 +84,9 @@ def test_bad_fan_in_is_named(layer, words):
         small(layers=[layer], readout={"groups": False})
 
 
-def test_a_window_wants_pixels():
-    layers = [SMALL["layers"][0], {"neurons": 30, "bits": 6, "fan_in": 5, "window": 4}]
-    with pytest.raises(UserError, match=r"layer hidden2: key 'window' wants an image, here \(60,\)"):
+def test_a_window_wants_pixels_or_neurons_with_a_place():
+    layers = [{"neurons": 60, "bits": 6}, {"neurons": 30, "bits": 6, "fan_in": 5, "window": 4}]
+    with pytest.raises(UserError, match=r"layer hidden2: key 'window' wants an image or neurons that have one, here"):
         small(layers=layers)
 
 
@@ -125,6 +125,25 @@ def test_live_inputs_fall_from_all_to_the_fan_in():
     assert counts[0] == 784
     assert counts == sorted(counts, reverse=True)
     assert set(counts[10:]) == {6}
+
+
+def test_windows_of_neurons_have_those_around():
+    layers = [SMALL["layers"][0], {"neurons": 30, "bits": 6, "fan_in": 5, "window": 12}]
+    layers.append({"neurons": 20, "bits": 6, "fan_in": 4, "window": 14})
+    hidden = build(small(layers=layers)).hidden
+    for layer, side in zip(hidden[1:], (12, 14), strict=True):
+        tap, inside = layer.linear.tap, windows(layer.linear.tap)
+        before = 9 if tap.source == "hidden1" else 12
+        assert inside.shape == (tap.outputs, tap.shape[0])
+        places = np.array(
+            [[(k * PLASTIC**-a) % 1 * (28 - before + 1) // 1 for a in (1, 2)] for k in range(1, tap.shape[0] + 1)]
+        )
+        for mine in inside.numpy():
+            reach = np.ptp(places[mine], axis=0)
+            assert (reach < side).all()
+        assert inside.any(dim=0).float().mean() > 0.9
+    with pytest.raises(UserError, match="a window of 4 around a neuron has 0 inputs, fewer than the 5 live"):
+        build(small(layers=[layers[0], layers[1] | {"window": 4}]))
 
 
 def test_windows_are_squares_inside_the_image_spread_over_it():
