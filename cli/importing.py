@@ -112,8 +112,7 @@ def export_file(source: Path, output: Path) -> None:
     elif output.suffix == ".onnx":
         from s2nn_hw.quantize.exporters.to_onnx import write_onnx
 
-        notes = []
-        write_onnx(load(source), output)
+        notes = write_onnx(load(source), output)
     else:
         raise UserError(f"output {output} must end in .onnx or .nir")
     console = terminal()

@@ -314,7 +314,7 @@ def fold(layer: FloatLayer, found: Quantised, ends: tuple[int, int]) -> tuple[li
         levels, scale = [levels[0] / shared[:, None]], scale * shared[:, None]
     least = torch.where(negative, -theta, theta) / scale.double()[:, 0]
     reach = (least.floor() + 1 if layer.neuron.strict else least.ceil()).numpy()
-    low, high = reached(np.concatenate([table.numpy() for table in levels], axis=1), ends)
+    low, high = reached(layer, levels, ends)
     always = beta.numpy() > u_th if layer.neuron.strict else beta.numpy() >= u_th
     constant = np.where(always, low, high + 1)
     thresholds = np.where(gamma.numpy() == 0, constant, np.clip(reach, low, high + 1))

@@ -15,6 +15,8 @@ Where only what is above theta spikes, theta is the next integer. With leak it m
 than it is: ``L(m - 1) = L(m)`` where m is a multiple of ``2^k``; b and v are one less, and a hard reset is to -1.
 """
 
+import math
+
 import numpy as np
 from torch import Tensor
 
@@ -30,8 +32,13 @@ EXACT = 256  # least threshold that is rounded finely enough
 FLAT = 1 << 10  # thresholds beyond so many times what the sum can be are all the same
 
 
-def reached(rows: np.ndarray, ends: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the largest sum, ``(neurons,)`` each, of ``rows`` of weights and inputs within ``ends``."""
+def reached(layer: FloatLayer, levels: list[Tensor], ends: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest sum of ``layer``, ``(neurons,)`` each, of inputs within ``ends``.
+
+    ``levels``: the integers ``(neurons, weights of a neuron)`` of each table; one before a cell counts for all in it.
+    """
+    cells = [math.prod(table.connection.pool) for table in layer.tables]
+    rows = np.concatenate([table.numpy() * cell for table, cell in zip(levels, cells, strict=True)], axis=1)
     negative, positive, (least, largest) = np.clip(rows, None, 0).sum(axis=1), np.clip(rows, 0, None).sum(axis=1), ends
     return largest * negative + least * positive, largest * positive + least * negative
 
@@ -46,8 +53,7 @@ def fold_planes(
     """
     neuron = layer.neuron
     assert isinstance(neuron, FloatQuantized | FloatIntegrate)
-    rows = np.concatenate([table.numpy() for table in levels], axis=1)
-    low, high = reached(rows, ends)
+    low, high = reached(layer, levels, ends)
     size = neuron.width if isinstance(neuron, FloatQuantized) else neuron.threshold
     sizes = size / slope.numpy()[slope.numpy() > 0]
     fraction = max(_fraction(sizes), neuron.finest) if neuron.fraction is None else neuron.fraction

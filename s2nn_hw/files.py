@@ -18,6 +18,7 @@ import numpy as np
 from s2nn_hw.errors import UserError, listed, one_line, quoted
 
 MAX_ARRAY_BYTES = 1 << 31
+CHUNK = 1 << 20
 MAX_HEADER_BYTES = 1 << 14  # of a .npy file
 MAX_AXES = 32
 _ENTRY = (
@@ -157,7 +158,9 @@ def read_bytes(path: Path | str, *, what: str, limit: int = 1 << 30) -> bytes:
             raise UserError(f"{what} {path} is no plain file")
         if size <= limit:
             with open(path, "rb") as file:
-                data = file.read(limit + 1)  # files of /proc say that they are empty
+                data = file.read(size + 1)  # no more: that many bytes are asked for before anything is read
+                while len(data) > size and len(data) <= limit:  # files of /proc say that they are empty
+                    size, data = len(data), data + file.read(min(CHUNK, limit + 1 - len(data)))
             if len(data) <= limit:
                 return data
         raise UserError(f"{what} {path} has {max(size, limit + 1):,} bytes, more than the limit of {limit:,}")

@@ -1,13 +1,15 @@
-"""Arrays in ``.npz`` files: judged by their headers before they are unpacked."""
+"""Files read whole, and arrays in ``.npz`` files: judged by their headers before they are unpacked."""
 
+import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from s2nn_hw import files
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import npz_names, read_npz
+from s2nn_hw.files import npz_names, read_bytes, read_npz
 
 X = np.arange(12, dtype=np.int16).reshape(3, 4)
 
@@ -86,3 +88,26 @@ def test_archives_that_are_none(tmp_path):
             archive.writestr("x.npy", head((1,)) + bytes(8))
     with pytest.raises(UserError, match="two of its arrays have one name"):
         read_npz(tmp_path / "c.npz", ["x"])
+
+
+def test_no_more_is_asked_for_than_a_file_has(tmp_path):
+    path = tmp_path / "small"
+    path.write_bytes(bytes(1000))
+    tracemalloc.start()
+    try:
+        assert len(read_bytes(path, what="data", limit=1 << 40)) == 1000
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(UserError, match="1,000 bytes, more than the limit of 999"):
+        read_bytes(path, what="data", limit=999)
+
+
+def test_files_that_say_they_are_empty():
+    """Those of /proc do."""
+    place = Path("/proc/self/status")
+    if not place.is_file():
+        pytest.skip("no /proc here")
+    assert read_bytes(place, what="data").startswith(b"Name:")
+    with pytest.raises(UserError, match="11 bytes, more than the limit of 10"):
+        read_bytes(place, what="data", limit=10)

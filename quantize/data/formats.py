@@ -111,7 +111,7 @@ def read_arrays(path: Path) -> dict[str, Part]:
 
 
 def _part(values: npt.NDArray[Any], labels: npt.NDArray[Any], names: npt.NDArray[Any] | None, where: str) -> Part:
-    if values.dtype.kind not in "biuf" or not 2 <= values.ndim <= 4:
+    if values.dtype.kind not in "biuf" or not 2 <= values.ndim <= 4 or 0 in values.shape[1:]:
         raise UserError(
             f"{where} must be numbers (count, features), (count, rows, columns) or (count, rows, columns, channels), "
             f"not {values.dtype} {values.shape}"

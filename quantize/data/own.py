@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, quoted
-from s2nn_hw.files import read_bytes
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.quantize.data.formats import ARRAYS, FOLDER, TABLE, Part, kind_of, read_parts
@@ -181,7 +180,11 @@ def digest_of(paths: Sequence[Path]) -> str:
         return hashlib.sha256("".join(f"{digest_of([path])}\n" for path in paths).encode()).hexdigest()
     (path,) = paths
     if not path.is_dir():
-        return hashlib.sha256(read_bytes(path, what="data", limit=1 << 33)).hexdigest()
+        try:
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(f"data {path} can't be read: {error.strerror or error}") from None
     files = sorted(entry for entry in path.rglob("*") if entry.is_file() and not is_ignored(entry.relative_to(path)))
     lines = [f"{digest_of([file])}  {file.relative_to(path).as_posix()}\n" for file in files]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from s2nn_hw.errors import UserError, listed, quoted
+from s2nn_hw.errors import UserError, listed, one_line, quoted
 from s2nn_hw.files import read_bytes
 
 UNKNOWN = ("", "?", "na", "n/a", "nan", "null", "none")
@@ -43,7 +43,8 @@ class Table:
     def column(self, name: str, what: str) -> Any:
         """Return the column ``name``, ``what`` it is for; :class:`UserError` with the columns that are there."""
         if name not in self.columns:
-            raise UserError(f"{self.name} has no column {quoted(name)} ({what}); it has {listed(self.columns)}")
+            held = one_line(listed(self.columns))
+            raise UserError(f"{self.name} has no column {quoted(name)} ({what}); it has {held}")
         return self.columns[name]
 
     def numbers(self, names: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -21,6 +21,7 @@ from s2nn_hw.errors import UserError, listed
 from s2nn_hw.files import atomic_path
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.quantize.exporters.notes import scaling_note
 from s2nn_hw.quantize.importers.from_nir import KEY
 from s2nn_hw.quantize.importers.nir_file import library
 
@@ -79,7 +80,7 @@ def write_nir(network: Network, path: Path) -> list[str]:
     graph = to_nir(network)
     with atomic_path(path) as temporary:
         library().write(temporary, graph)
-    notes = []
+    notes = scaling_note(network)
     soft = [x.name for x in network.layers if x.neuron and getattr(x.neuron, "reset", None) == "soft"]
     if soft and json.loads(graph.metadata[KEY])["at"]:
         notes.append(
@@ -166,6 +167,8 @@ def _rules(neuron: Any) -> set[str]:
     lower = bool(neuron.leak and (starts == -1).all())  # one less than it is: above a threshold, with leak
     if starts.any() and not lower:
         raise UserError("its membranes do not start from 0, and NIR has no field for that; train with start = 0")
+    if (resets <= 0 if neuron.reset == "soft" else thresholds <= resets).any():
+        raise UserError("a threshold that is not above the membrane behind a spike has no form in NIR")
     if neuron.reset == "hard":
         return {AT, ABOVE} if not neuron.leak else {ABOVE} if lower else {AT}
     if (thresholds == resets).all():

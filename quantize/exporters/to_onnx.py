@@ -20,6 +20,7 @@ from s2nn_hw.files import write_bytes
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import Synapse, image_shape
+from s2nn_hw.quantize.exporters.notes import scaling_note
 from s2nn_hw.quantize.importers.exact import clipped, reached
 from s2nn_hw.quantize.importers.onnx_file import QONNX, library
 
@@ -28,10 +29,14 @@ EXACT = 1 << 24  # integers up to here are exact in float32
 KNOWN = "dense, conv2d, pooled_dense, maxpool, fire, quantized of numbers, readout"
 
 
-def write_onnx(network: Network, path: Path) -> None:
-    """Write ``network`` to ``path`` as QONNX; :class:`UserError` names the layer that has no form there."""
+def write_onnx(network: Network, path: Path) -> list[str]:
+    """Write ``network`` to ``path`` as QONNX; return what to know of it, a line each.
+
+    :class:`UserError` names the layer that has no form there.
+    """
     library()
     write_bytes(path, model_of(network).SerializeToString())
+    return scaling_note(network)
 
 
 def model_of(network: Network) -> Any:

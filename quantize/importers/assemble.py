@@ -50,10 +50,12 @@ Value = Given | Total
 
 @dataclass(frozen=True)
 class Assembled:
-    """The float graph; ``given``: what each value of the owner's is that a layer gives; ``notes``: what was changed."""
+    """The float graph; ``given``: what each value of the owner's is that a layer gives, ``totals``: what each is that
+    waits for its neurons; ``notes``: what was changed."""
 
     graph: FloatGraph
     given: dict[str, Given]
+    totals: dict[str, Total]
     notes: tuple[str, ...]
 
 
@@ -89,7 +91,8 @@ def assemble(foreign: Foreign, classes: tuple[str, ...] | None = None, *, bits: 
     graph = FloatGraph(foreign.name, given_in, _read(work.layers), names, {"source": dict(foreign.source)})
     kept = {layer.name for layer in graph.layers} | {INPUT}
     given = {n: v for n, v in work.values.items() if isinstance(v, Given) and v.name in kept}
-    return Assembled(graph, given, tuple(work.notes))
+    totals = {n: v for n, v in work.values.items() if isinstance(v, Total)}
+    return Assembled(graph, given, totals, tuple(work.notes))
 
 
 def ours(shape: Shape) -> Shape:

@@ -26,6 +26,12 @@ KNOWN = (
     "MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Flatten, Reshape, Squeeze, Dropout, Identity, Cast, Softmax "
     "and ArgMax at the end, Quant, BipolarQuant, MultiThreshold, QuantizeLinear with DequantizeLinear"
 )
+NUMBERS = (
+    *("alpha", "beta", "epsilon", "min", "max", "out_scale", "out_bias", "axis", "group", "keepdims", "ceil_mode"),
+    *("count_include_pad", "transA", "transB", "training_mode", "signed", "narrow", "start", "end", "storage_order"),
+)
+LISTS = ("kernel_shape", "strides", "pads", "dilations", "axes", "perm")
+TEXTS = ("auto_pad", "rounding_mode", "data_layout", "out_dtype")
 EXTRA = "pip install 's2nn-hw[import]'"
 
 
@@ -52,6 +58,7 @@ def read_model(path: Path, input_shape: tuple[int, ...] | None = None) -> Any:
     except (DecodeError, RuntimeError) as error:
         raise UserError(f"{path} is not an ONNX file, or not all of it ({_line(error)})") from None
     try:
+        _texts(model)
         _versions(model, onnx)
         _nodes(model)
         _tensors(model, path.resolve().parent, onnx)
@@ -63,6 +70,17 @@ def read_model(path: Path, input_shape: tuple[int, ...] | None = None) -> Any:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:120]
+
+
+def _texts(model: Any) -> None:
+    """Check that all names in the graph are texts; protobuf gives bytes where they are no UTF-8."""
+    graph = model.graph
+    names = [graph.name, *(value.name for value in (*graph.initializer, *graph.input, *graph.output))]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+    strange = next((name for name in names if not isinstance(name, str)), None)
+    if strange is not None:
+        raise UserError(f"name {quoted(strange)} is not UTF-8 text")
 
 
 def _versions(model: Any, onnx: Any) -> None:
@@ -103,9 +121,19 @@ def _nodes(model: Any) -> None:
             raise UserError(f"{where}: nodes with networks inside (If, Loop, Scan) or sparse tensors are not read")
         if any(attribute.ref_attr_name for attribute in node.attribute):
             raise UserError(f"{where}: its attributes are those of a function: export without functions")
+        strange = next((a.name for a in node.attribute if not _fits(a)), None)
+        if strange is not None:
+            raise UserError(f"{where}: attribute {quoted(strange)} is of another type than ONNX says")
     if len(model.opset_import) and not any(e.domain == QONNX for e in model.opset_import):
         entry = model.opset_import.add()
         entry.domain, entry.version = QONNX, 1
+
+
+def _fits(attribute: Any) -> bool:
+    """Return whether ``attribute`` has the type that one of its name has, where the name is known here."""
+    kinds = type(attribute)
+    wanted = {NUMBERS: (kinds.INT, kinds.FLOAT), LISTS: (kinds.INTS,), TEXTS: (kinds.STRING,)}
+    return all(attribute.type in types for names, types in wanted.items() if attribute.name in names)
 
 
 def _attribute_kinds() -> set[int]:

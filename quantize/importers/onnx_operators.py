@@ -100,7 +100,10 @@ def clip_ends(graph: Graph, node: Node) -> tuple[float, float | None]:
     ends = [low, high]
     for place in (1, 2):
         if len(node.inputs) > place and node.inputs[place]:
-            ends[place - 1] = graph.constant(node.inputs[place], "its ends").item()
+            given = graph.constant(node.inputs[place], "its ends")
+            if given.size != 1:
+                raise UserError(f"its ends must be one number each, not of shape {given.shape}")
+            ends[place - 1] = given.item()
     if ends[0] is None or float(ends[0]) != 0:
         raise UserError(f"a clip must begin at 0, not at {ends[0]}")
     return 0.0, None if ends[1] is None or float(ends[1]) > 3e38 else float(ends[1])

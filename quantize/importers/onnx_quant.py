@@ -106,6 +106,8 @@ def constant(
         if kind == "MultiThreshold":
             raise UserError("thresholds of constants have no form here")
         found = quantizer(kind, inputs, settings, constants)
+        if inputs[0] not in constants:
+            raise UserError("it reads nothing")
         values = constants[inputs[0]]
         if values.dtype.kind != "f":
             raise UserError("it must be of floats")

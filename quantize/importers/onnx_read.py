@@ -117,6 +117,8 @@ def _kinds(reading: _Reading, node: Node, values: list[str]) -> list[Kind]:
     if len(values) > 1:
         if node.kind not in ("Add", "Sum"):
             raise UserError("of two values only the sum has a form here")
+        if len(values) < len(node.inputs):
+            raise UserError("a sum of values and constants has no form here: add the constant in a node of its own")
         return [Sum()]
     if node.kind in operators.ARITHMETIC:
         return operators.arithmetic(graph, node)

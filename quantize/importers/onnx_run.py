@@ -24,6 +24,7 @@ from s2nn_hw.quantize.importers.values import Given, product
 MOST_VALUES = 1 << 24  # of all tensors of a batch
 MOST_INPUTS = 500
 ALONG = (*ARITHMETIC, *PASSED, "BatchNormalization", "Relu", "Clip")  # each number for itself
+SUMS = ("Add", "Sum")  # of values
 POOLS = ("MaxPool", "GlobalMaxPool")  # of what never falls, the same before and behind
 
 
@@ -81,7 +82,7 @@ def _line(error: Exception) -> str:
 def responses(read: Read, assembled: Assembled) -> dict[str, Respond]:
     """Return by layer what the owner's nodes behind its weights make of a sum, in the owner's type of floats.
 
-    Only layers with one table of integers have one.
+    Only layers with integer weights have one.
     """
     makers = {node.output: node for node in read.graph.nodes}
     nodes = {node.name: node for node in read.graph.nodes}
@@ -100,12 +101,15 @@ def responses(read: Read, assembled: Assembled) -> dict[str, Respond]:
 
 
 def _chain(graph: Graph, node: Node, makers: dict[str, Node]) -> list[Node] | None:
-    """Return the nodes from weights to neurons, both included; None where another kind of node is between."""
+    """Return the nodes from weights, or a sum of two values, to neurons, both included; None where another kind of node
+    is between."""
     chain, last = [node], node
     while True:
         before = makers.get(next((n for n in last.inputs if n not in graph.constants), ""))
-        if before is None or before.kind not in (*WEIGHTED, *ALONG, *POOLS):
+        if before is None or before.kind not in (*WEIGHTED, *SUMS, *ALONG, *POOLS):
             return None
+        if before.kind in SUMS and not any(name in graph.constants for name in before.inputs):
+            return [before, *chain]
         if before.kind in ARITHMETIC and not any(name in graph.constants for name in before.inputs):
             return None
         last = before
@@ -127,27 +131,17 @@ def _respond(
     read: Read, assembled: Assembled, chain: list[Node], name: str, operations: dict[str, Operation]
 ) -> Respond | None:
     layer = next(layer for layer in assembled.graph.layers if layer.name == name)
-    graph, table, last = read.graph, _table(chain[0], operations), assembled.given.get(chain[-1].name)
-    source = assembled.given.get(table.sources[0]) if table else None
-    if float(chain[0].settings.get("alpha", 1.0)) != 1:
+    graph, last = read.graph, assembled.given.get(chain[-1].name)
+    entering = _shift(read, assembled, chain[0], operations)
+    if layer.scale is None or last is None or entering is None:
         return None
-    if layer.scale is None or len(layer.tables) > 1 or table is None or source is None or last is None:
-        return None
-    weights = table.what
-    assert isinstance(weights, Weighted)
-    if weights.scale is None:
-        return None
-    plain = product(
-        source,
-        Weighted(weights.weights, None, weights.bits, weights.scale, weights.stride, weights.padding, weights.groups),
-    )
-    kind, bias, scale = _kind(graph.owner), _bias(graph, chain[0]), layer.scale
+    (shift, bias), kind, scale = entering, _kind(graph.owner), layer.scale
     models: dict[int, Any] = {}
 
     def respond(sums: np.ndarray) -> np.ndarray:
         if len(sums) not in models:
             models[len(sums)] = _chained(graph, chain, len(sums), sums.shape[1])
-        real = (sums * scale + plain.shift).astype(kind)
+        real = (sums * scale + shift).astype(kind)
         real = real if bias is None else real + bias
         model = models[len(sums)]
         entering, leaving = model.graph.input[0].name, model.graph.output[0].name
@@ -156,6 +150,26 @@ def _respond(
         return np.rint((out - last.offset) / last.unit).astype(np.int64)
 
     return respond
+
+
+def _shift(
+    read: Read, assembled: Assembled, node: Node, operations: dict[str, Operation]
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Return what ``node``, weights or a sum of values, adds to its scaled sum of integers: before it is rounded to the
+    owner's floats, and behind that (None: nothing); None where weights are no integers."""
+    if node.kind in SUMS:
+        total = assembled.totals.get(node.name)
+        return None if total is None else (total.shift, None)
+    table = _table(node, operations)
+    source = assembled.given.get(table.sources[0]) if table else None
+    if table is None or source is None or float(node.settings.get("alpha", 1.0)) != 1:
+        return None
+    own = table.what
+    assert isinstance(own, Weighted)
+    if own.scale is None:
+        return None
+    plain = product(source, Weighted(own.weights, None, own.bits, own.scale, own.stride, own.padding, own.groups))
+    return plain.shift, _bias(read.graph, node)
 
 
 def _table(node: Node, operations: dict[str, Operation]) -> Operation | None:

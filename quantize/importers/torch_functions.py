@@ -1,5 +1,6 @@
 """Functions and methods of tensors that a traced network calls, as operations."""
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,9 +48,11 @@ def _mean(given: Arguments, entering: Shape, leaving: Shape) -> list[Kind]:
 
 def _clamp(given: Arguments, entering: Shape, leaving: Shape) -> list[Kind]:
     low, high = given.get("min", given.get("min_val", -1.0)), given.get("max", given.get("max_val", 1.0))
-    if low != 0:
+    if type(low) not in (int, float) or low != 0:
         raise UserError(f"a clamp must begin at 0, not at {low}")
-    return [Relu(None if high is None else float(high))]
+    if high is not None and type(high) not in (int, float):
+        raise UserError(f"a clamp must end at a number, not at {high}")
+    return [Relu(None if high is None or high == math.inf else float(high))]
 
 
 def _affine(factor: Any, shift: Any, channels: int) -> list[Kind]:
@@ -62,8 +65,8 @@ def _affine(factor: Any, shift: Any, channels: int) -> list[Kind]:
 def arithmetic(name: str, constant: Any, entering: Shape, *, swapped: bool) -> list[Kind]:
     """Return operation ``name`` (add, sub, mul, truediv) of a value and a ``constant``, which may come first."""
     if isinstance(constant, Tensor) and constant.numel() > 1:
-        lined = constant.shape[-len(entering) :]
-        if len(entering) > 1 and (len(lined) < len(entering) or any(n != 1 for n in lined[1:])):
+        lined = (1,) * (len(entering) + 1 - constant.ndim) + tuple(constant.shape)
+        if lined != (1, entering[0], *[1] * (len(entering) - 1)):
             raise UserError(f"a constant of shape {tuple(constant.shape)} is not one for each channel of {entering}")
     channels = entering[0]
     if name == "add":
@@ -74,7 +77,15 @@ def arithmetic(name: str, constant: Any, entering: Shape, *, swapped: bool) -> l
         return _affine(constant, 0.0, channels)
     if swapped:
         raise UserError("a division by what was computed has no form here")
+    if not torch.as_tensor(constant).all():
+        raise UserError("a division by 0 has no form here")
     return _affine(1.0 / constant, 0.0, channels)
+
+
+def _dropout(given: Arguments, entering: Shape, leaving: Shape) -> list[Kind]:
+    if given.get("training", True) and given.get("p", 0.5):
+        raise UserError("it drops values also in evaluation mode: say training=self.training, or take nn.Dropout")
+    return [Same()]
 
 
 def _reshape(given: Arguments, entering: Shape, leaving: Shape) -> list[Kind]:
@@ -94,6 +105,9 @@ ARITHMETIC: dict[Any, str] = {
     operator.sub: "sub",
     torch.sub: "sub",
     "sub": "sub",
+    operator.isub: "sub",
+    operator.imul: "mul",
+    operator.itruediv: "truediv",
     operator.mul: "mul",
     torch.mul: "mul",
     "mul": "mul",
@@ -104,6 +118,7 @@ ARITHMETIC: dict[Any, str] = {
 # names of the arguments behind the value, where they matter
 POOLS = ("kernel_size", "stride", "padding")
 FUNCTIONS: dict[Any, tuple[tuple[str, ...], Read]] = {
+    torch.relu_: ((), lambda *_: [Relu()]),
     torch.relu: ((), lambda *_: [Relu()]),
     functional.relu: ((), lambda *_: [Relu()]),
     functional.relu6: ((), lambda *_: [Relu(6.0)]),
@@ -130,8 +145,8 @@ FUNCTIONS: dict[Any, tuple[tuple[str, ...], Read]] = {
     "view": ((), _reshape),
     "squeeze": ((), _reshape),
     "unsqueeze": ((), _reshape),
-    functional.dropout: ((), _same),
-    functional.dropout2d: ((), _same),
+    functional.dropout: (("p", "training"), _dropout),
+    functional.dropout2d: (("p", "training"), _dropout),
     "contiguous": ((), _same),
     "float": ((), _same),
     "to": ((), _same),

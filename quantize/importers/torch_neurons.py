@@ -157,6 +157,8 @@ def _weighted(module: Any, levels: np.ndarray, bits: int, scale: np.ndarray) -> 
     if levels.ndim == 2:
         return Weighted(weights, bias, *kept)
     table = convolution(weights, bias, module, 1 if signal else 2)
+    if kept[0] == 1 and not table.weights.all():
+        kept = 2, kept[1]  # a bit for the holes of a dilation
     return Weighted(table.weights, bias, *kept, table.stride, table.padding, table.groups)
 
 

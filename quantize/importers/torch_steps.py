@@ -90,7 +90,7 @@ class _Values(fx.Interpreter):
         found = super().run_node(n)
         first = found[0] if isinstance(found, tuple) and found else found
         if isinstance(first, Tensor):
-            self.kept[n.name] = first
+            self.kept[n.name] = first.clone()  # a later node may change it in place
         return found
 
 
@@ -107,7 +107,7 @@ def run(
     with torch.no_grad():
         for part in torch.tensor(inputs).to(kind).split(BATCH):
             torch_neurons.reset(graph)
-            seen = [_Values(graph).values(part) for _ in range(steps.calls)]
+            seen = [_Values(graph).values(part.clone()) for _ in range(steps.calls)]
             scores.append(_of(output, steps, seen).sum(dim=0))
             for name in names & set(seen[0]):
                 found = _of(name, steps, seen)

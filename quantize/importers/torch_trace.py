@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.importers import torch_functions, torch_modules, torch_neurons
 from s2nn_hw.quantize.importers.assemble import unsupported
 from s2nn_hw.quantize.importers.operations import ENTERING, Kind, Operation, Shape, Sum
+from s2nn_hw.quantize.importers.torch_in_place import check_in_place
 from s2nn_hw.quantize.importers.torch_steps import Steps, steps_of
 
 
@@ -53,16 +54,21 @@ def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
     torch_neurons.step_by_step(module)
     torch_neurons.reset(module)
     graph = _graph(module)
-    torch_neurons.reset(graph)
     try:
+        check_in_place(graph, example)
+        torch_neurons.reset(graph)
+        graph.graph.eliminate_dead_code()  # what reaches no score wants no form
+        graph.recompile()
         with torch.no_grad():
-            ShapeProp(graph).propagate(example)
+            ShapeProp(graph).propagate(example.clone())
+    except UserError:
+        raise
     except Exception as error:  # whatever the owner's layers raise
         raise UserError(
             f"{type(module).__name__} does not take inputs of {tuple(example.shape)}: {_line(error)}"
         ) from None
     torch_neurons.reset(graph)
-    return _read(graph, tuple(example.shape[1:]), steps_of(graph, steps))
+    return _read(graph, example, steps_of(graph, steps))
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -75,36 +81,36 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def _graph(module: nn.Module) -> fx.GraphModule:
-    tracer = _Tracer()
+    tracer, name = _Tracer(), type(module).__name__
+    if tracer.is_leaf_module(module, name):
+        module = nn.Sequential(module)
     try:
         graph = tracer.trace(module)
     except (fx.proxy.TraceError, TypeError, NameError) as error:
         raise UserError(
-            f"{type(module).__name__} can't be traced: {_line(error)}; its forward must not decide on values of "
+            f"{name} can't be traced: {_line(error)}; its forward must not decide on values of "
             "tensors (if, for, len of them): leave that out of the module, or put it into one without"
         ) from None
-    found = fx.GraphModule(tracer.root, graph)
-    found.graph.eliminate_dead_code()  # what reaches no score wants no form
-    found.recompile()
-    return found
+    return fx.GraphModule(tracer.root, graph)
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).partition("While executing")[0].split())[:200]  # what fx adds
 
 
 @dataclass
 class _Reading:
     graph: fx.GraphModule
     steps: Steps
+    example: Tensor
     found: list[Operation] = field(default_factory=list)
     names: dict[fx.Node, str] = field(default_factory=dict)  # the value that a node gives
     problems: list[str] = field(default_factory=list)
     ends: set[fx.Node] = field(default_factory=set)  # softmax, which nothing may read
 
 
-def _read(graph: fx.GraphModule, shape: Shape, steps: Steps) -> Traced:
-    reading, output = _Reading(graph, steps), ""
+def _read(graph: fx.GraphModule, example: Tensor, steps: Steps) -> Traced:
+    reading, output = _Reading(graph, steps, example), ""
     for node in graph.graph.nodes:
         if node.op == "placeholder":
             if reading.names:
@@ -120,14 +126,20 @@ def _read(graph: fx.GraphModule, shape: Shape, steps: Steps) -> Traced:
                 reading.names[node] = ENTERING  # so that what comes behind is looked at, too
     if reading.problems:
         raise unsupported(reading.problems, f"{torch_modules.KNOWN}; {torch_neurons.KNOWN}")
-    return Traced(graph, tuple(reading.found), output, shape, steps)
+    return Traced(graph, tuple(reading.found), output, tuple(example.shape[1:]), steps)
 
 
 def _shape(node: fx.Node) -> Shape:
     """Return the shape of the tensor of ``node`` without its batch; of the first one where it gives several."""
+    return tuple(_first(node).shape[1:])
+
+
+def _first(node: fx.Node) -> Any:
+    """Return what is known of the tensor of ``node``, of the first one where it gives several."""
     meta = node.meta["tensor_meta"]
-    first = meta if hasattr(meta, "shape") else meta[0]
-    return tuple(first.shape[1:])
+    while not isinstance(meta, TensorMetadata):  # of a library's tensor, too, whose numbers come first
+        meta = meta[0]
+    return meta
 
 
 def _output(reading: _Reading, node: fx.Node) -> str:
@@ -140,6 +152,11 @@ def _output(reading: _Reading, node: fx.Node) -> str:
         given = next(iter(given.values())) if isinstance(given, dict) else given[0]
     if isinstance(given, fx.Node) and given in reading.steps.later:
         given = reading.steps.first(given, reading.names)
+        if given is None:
+            raise UserError(
+                f"neurons with a state are called {reading.steps.count} times, a step each, so the module must return "
+                "the sum, mean or stack of the scores of all steps"
+            )
     if not isinstance(given, fx.Node) or given not in reading.names:
         raise UserError("the module must return a tensor of scores, or a tuple with it in front")
     return reading.names[given]
@@ -159,13 +176,15 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
     if node.target is operator.getitem:
         _item(reading, node)
         return
-    sources = [n for n in node.args if isinstance(n, fx.Node) and n in reading.names]
+    given = [node.kwargs["input"], *node.args] if "input" in node.kwargs else list(node.args)
+    sources = [n for n in given if isinstance(n, fx.Node) and n in reading.names]
     if not sources:
         if node.op != "call_module":
             torch_functions.check_known(node.target)
         raise UserError("it reads nothing that comes from the input, or a membrane, which only its own neurons see")
     if any(n in reading.ends for n in sources):
         raise UserError("it reads a softmax, which is left out behind the scores but has no form elsewhere")
+    _check_tensor(reading, node)
     entering, leaving = _shape(sources[0]), _shape(node)
     if node.op == "call_module":
         module = reading.graph.get_submodule(str(node.target))
@@ -173,33 +192,66 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
             kinds = torch_neurons.operations(module, entering, leaving, reading.steps.count)
         else:
             kinds = torch_modules.operations(module, entering, leaving)
-            reading.ends.update([node] if isinstance(module, torch_modules.LAST) else [])
+            if isinstance(module, torch_modules.LAST):
+                _end(reading, node, module.dim)
         _add(reading, node, sources[:1], kinds)
         return
     name = torch_functions.ARITHMETIC.get(node.target)
     if name is not None:
-        _arithmetic(reading, node, name, sources)
+        _arithmetic(reading, node, name, given, sources)
         return
-    reading.ends.update([node] if node.target in torch_functions.LAST else [])
-    kinds = torch_functions.operations(node.target, list(node.args[1:]), node.kwargs, entering, leaving)
+    named = {key: value for key, value in node.kwargs.items() if key != "input"}
+    if node.target in torch_functions.LAST:
+        _end(reading, node, named.get("dim", given[1] if len(given) > 1 else None))
+    kinds = torch_functions.operations(node.target, given[1:], named, entering, leaving)
     _add(reading, node, sources[:1], kinds)
+
+
+def _check_tensor(reading: _Reading, node: fx.Node) -> None:
+    """Raise :class:`UserError` unless ``node`` gives a number of real ones for each input of the batch."""
+    meta, kind = _first(node), reading.example.dtype
+    if meta.dtype not in (torch.float32, torch.float64, kind):
+        raise UserError(f"numbers of type {meta.dtype} have no form here: only floats have")
+    if not meta.shape or meta.shape[0] != len(reading.example):
+        raise UserError("it makes one of the inputs of a batch: each must go its own way, along the first axis")
+
+
+def _end(reading: _Reading, node: fx.Node, dim: Any) -> None:
+    """Note that ``node`` is a softmax over axis ``dim``."""
+    axes = len(_first(node).shape)
+    if dim is not None and (not isinstance(dim, int) or dim % axes != axes - 1):
+        raise UserError(f"a softmax must be over the classes, dim=1, not over dim={dim}")
+    reading.ends.add(node)
 
 
 def _item(reading: _Reading, node: fx.Node) -> None:
     """Read what ``node`` takes of what a module returns: the first thing is its spikes, another its membrane."""
     source, which = node.args
+    if (
+        isinstance(source, fx.Node)
+        and source in reading.names
+        and isinstance(source.meta.get("tensor_meta"), TensorMetadata)
+    ):
+        raise UserError("a part of a tensor has no form here: take all of it")
     if which == 0 and isinstance(source, fx.Node) and source in reading.names:
         reading.names[node] = reading.names[source]
 
 
-def _arithmetic(reading: _Reading, node: fx.Node, name: str, sources: list[fx.Node]) -> None:
-    if len(node.args) == 2 and all(isinstance(n, fx.Node) and n in reading.names for n in node.args):
-        if name != "add" or node.kwargs.get("alpha", 1) != 1:
+def _arithmetic(reading: _Reading, node: fx.Node, name: str, given: list[Any], sources: list[fx.Node]) -> None:
+    both = [*given, *([node.kwargs["other"]] if "other" in node.kwargs else [])]
+    more = {key: value for key, value in node.kwargs.items() if key not in ("input", "other")}
+    if len(both) != 2 or more not in ({}, {"alpha": 1}):
+        said = ", ".join(f"{key}={value}" for key, value in more.items()) or f"of {len(both)} things"
+        raise UserError(f"'{name}' {said} has no form here: only that of two things, without more, has")
+    if all(isinstance(n, fx.Node) and n in reading.names for n in both):
+        if name != "add":
             raise UserError(f"'{name}' of two values has no form here: only their sum has")
-        _add(reading, node, sources, [Sum()])
+        _add(reading, node, both, [Sum()])
         return
-    swapped = node.args[0] is not sources[0]
-    constant = _constant(reading.graph, node.args[0] if swapped else node.args[1])
+    swapped = both[0] is not sources[0]
+    constant = _constant(reading.graph, both[0] if swapped else both[1])
+    if _shape(node) != _shape(sources[0]):
+        raise UserError(f"a constant must not change the shape {_shape(sources[0])} to {_shape(node)}")
     kinds = torch_functions.arithmetic(name, constant, _shape(sources[0]), swapped=swapped)
     _add(reading, node, sources[:1], kinds)
 

@@ -16,6 +16,7 @@ from s2nn_hw.quantize.importers.operations import Pool, Shape, Weighted
 
 FREE_BITS = 8  # of weights that nobody has rounded: nothing is rounded here, so this is only an upper end
 IDENTITY_BITS = 2
+ZERO_BITS = 2  # the least with a weight of 0
 NOTHING = np.zeros(1)
 ONE = np.ones(1)
 
@@ -128,14 +129,17 @@ def _dense(value: Given, table: Weighted, weights: np.ndarray) -> Term:
 
 
 def _term(source: str, weights: np.ndarray, unit: np.ndarray, table: Weighted, how: Connection) -> Term:
-    """Return the term with ``weights`` times ``unit``, which broadcasts; integers stay integers, the unit is their
-    scale's."""
+    """Return the term with ``weights`` times ``unit``, which broadcasts; integers stay integers, the size of the unit
+    is their scale's."""
     if table.scale is None:
         return Term(source, FloatSynapse(weights * unit, FREE_BITS, how))
     assert table.bits is not None
     if np.unique(unit).size > 1:
         raise UserError("weights that are integers can't read channels with different scales: give all one scale")
-    return Term(source, FloatSynapse(weights, table.bits, how), np.asarray(table.scale, np.float64) * unit.flat[0])
+    one, scale = float(unit.flat[0]), np.asarray(table.scale, np.float64)
+    if one == 0:  # nothing of the source counts
+        return Term(source, FloatSynapse(weights * 0, max(table.bits, ZERO_BITS), how), scale)
+    return Term(source, FloatSynapse(weights * np.sign(one), table.bits, how), scale * abs(one))
 
 
 def _convolution(value: Given, table: Weighted, weights: np.ndarray) -> tuple[Term, np.ndarray, Shape]:

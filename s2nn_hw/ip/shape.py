@@ -24,6 +24,7 @@ CONTENT = ("class", "cycles", "scores")  # of a result, in this order
 CLOCK_MHZ = (1.0, 2000.0)
 # the input's register, the results' queue, the output's register; and both ends are counted
 LATENCY_CYCLES = 4
+BENCH_NAME = "s2nn_axis_bench"
 MOST_BYTES = 1 << 13  # of a transfer; a beat has at most 4,096 values
 
 
@@ -52,6 +53,8 @@ class Options:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.name.lower() == BENCH_NAME:
+            raise UserError(f"name {self.name!r} is that of the bench beside the block; choose another")
         low, high = CLOCK_MHZ
         for what, clock in (("--clock", self.clock_mhz), ("--core-clock", self.core_mhz)):
             if clock is not None and not low <= clock <= high:

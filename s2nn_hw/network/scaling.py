@@ -33,7 +33,7 @@ class Scaling:
     def __post_init__(self) -> None:
         tables = self.tables
         for name, table in tables.items():
-            table = np.ascontiguousarray(table, np.float64)
+            table = np.array(table, np.float64, order="C")
             table.flags.writeable = False
             object.__setattr__(self, name, table)
             if table.ndim != 1 or not len(table) or table.shape != np.shape(self.offset):

@@ -335,6 +335,7 @@ def test_frames_and_results_in_bytes():
         (["--family", "asic"], ["--family must be one of xc7, ecp5, ice40, gowin, not 'asic'"]),
         (["--name", "a__b"], ["name 'a__b' must be letters"]),
         (["--name", "wire"], ["reserved word of Verilog"]),
+        (["--name", "s2nn_axis_bench"], ["name 's2nn_axis_bench' is that of the bench"]),
         (["--plan", "none.json"], ["none.json does not exist"]),
     ],
 )

@@ -173,3 +173,15 @@ def test_networks_without_it_are_as_before():
     assert network.format_version == 1
     assert isinstance(network, Network)
     assert set(network.describe()["input"]) == {"shape", "bits"}
+
+
+@pytest.mark.parametrize("name", ["input.offset", "input.step", "input.missing"])
+def test_tables_without_an_axis_are_refused(tmp_path, name):
+    """One number that is no list would be a second way to write the same network."""
+    network = replace(random_network((4, 9, 3)), input=Input((4,), 8, scaling=Scaling(*np.ones((3, 1)))))
+    save(network, tmp_path / "a.s2nn")
+    alone = repack((tmp_path / "a.s2nn").read_bytes(), lambda _, t: t.update({name: t[name].reshape(())}))
+    with pytest.raises(outsider_container.Refused):
+        outsider.read(alone)
+    with pytest.raises(UserError, match="must be a list as long as the offsets"):
+        parse(alone)

@@ -246,6 +246,7 @@ def test_classes(tmp_path):
         ({"images": np.zeros((4, 2)), "labels": [0, 0, 0, 0]}, "2 to 4,096 classes"),
         ({"images": np.zeros((4, 2)), "labels": [0, 1, 1, 1]}, "class '0' has one image"),
         ({"images": np.zeros(4), "labels": [0, 1, 0, 1]}, "must be numbers"),
+        ({"images": np.zeros((4, 0)), "labels": [0, 1, 0, 1]}, "must be numbers"),
         ({"images": np.zeros((4, 2), complex), "labels": [0, 1, 0, 1]}, "must be numbers"),
         ({"images": np.full((4, 2), np.inf), "labels": [0, 1, 0, 1]}, "holds infinities"),
         ({"images": np.zeros((4, 300, 300)), "labels": [0, 1, 0, 1]}, "more than 65,536 pixels"),

@@ -2,18 +2,26 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
 from tests.support import outsider, outsider_container, outsider_scores
 from tests.support.damage import Wrong, bent, changed, pick, twice
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
 from tests.support.networks import random_network
+
+
+def scaled(network, count):
+    """Return ``network`` with an offset and a step, ``count`` each, and what stands for missing values."""
+    tables = np.random.default_rng(count).uniform(0.1, 2.0, (3, count))
+    return replace(network, input=replace(network.input, scaling=Scaling(*tables)))
 
 
 class Networks:
@@ -44,6 +52,7 @@ class Networks:
                 [convolution(3, 1), convolution(3, 1), joined(Or(), "layer0", "layer1"), pooled(2, (2, 2))],
             ),
         ]
+        made += [scaled(random_network((3, 6, 3), input_bits=5), 3), scaled(made[2], 1)]
         self.files = []
         for number, network in enumerate(made):
             path = folder / f"{number}.s2nn"
@@ -82,12 +91,16 @@ class Networks:
         table = tensors[name]
         what = rng.choice(["value", "type", "shape", "drop", "name", "cut"])
         if what == "value" and table.size:
-            info = np.iinfo(table.dtype)
-            table.reshape(-1)[rng.integers(table.size)] = pick([0, 1, 4, info.min, info.max], rng)
+            real, place = table.dtype.kind == "f", rng.integers(table.size)
+            info = np.finfo(table.dtype) if real else np.iinfo(table.dtype)
+            odd = [np.nan, np.inf, -0.0, info.smallest_subnormal] if real else []
+            table.reshape(-1)[place] = pick([0, 1, 4, info.min, info.max, *odd], rng)
         elif what == "type":
-            tensors[name] = table.astype(pick([np.int8, np.int32, np.float32], rng))
+            with np.errstate(invalid="ignore", over="ignore"):
+                tensors[name] = table.astype(pick([np.int8, np.int32, np.float32, np.float64], rng))
         elif what == "shape":
-            tensors[name] = table.reshape(pick([(-1,), (1, *table.shape), (*table.shape, 1)], rng))
+            shapes = [(-1,), (1, *table.shape), (*table.shape, 1), *([()] if table.size == 1 else [])]
+            tensors[name] = table.reshape(pick(shapes, rng))
         elif what == "drop":
             del tensors[name]
         elif what == "name":
@@ -128,6 +141,7 @@ class Networks:
             raise
         if isinstance(other, outsider_container.Refused):
             raise Wrong(f"a network was accepted against the document: {other}")
-        images = np.random.default_rng(1).integers(0, 256, (2, *network.input.shape), np.uint8)
+        images = np.random.default_rng(1).integers(0, 256, (2, *network.input.shape))
+        images = images / 16 if network.input.scaling else images.astype(np.uint8)
         if (outsider_scores.scores(other, images)[0] != network.forward(images).scores).any():
             raise Wrong("a network has two meanings")

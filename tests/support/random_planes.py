@@ -39,7 +39,8 @@ def random_integrate(rng, steps, low, high):
     starts = within(0.5) if rng.random() < 0.5 else thresholds >> 1
     if rng.random() < 0.05:
         thresholds = np.full(size, rng.choice([-(2**30), 2**30]))
-    tables = (table.astype(np.int32) for table in (thresholds, resets, biases, starts))
+    most = 2**30 // unit * unit
+    tables = (table.clip(-most, most).astype(np.int32) for table in (thresholds, resets, biases, starts))
     return Integrate(*tables, steps=steps, leak=leak, fraction=fraction, reset=reset)
 
 
@@ -51,7 +52,7 @@ def random_quantized(rng, planes, low, high):
     thresholds = np.array([rng.integers(1, max(2, int(r * share) + 2)) for r in reach])
     thresholds = np.minimum(thresholds, (1 << 30) >> (planes.count - 1))
     starts = thresholds >> 1 if rng.random() < 0.5 else np.array([rng.integers(-r, r + 1) for r in reach])
-    tables = (table.astype(np.int32) for table in (thresholds, starts))
+    tables = (table.clip(-(2**30), 2**30).astype(np.int32) for table in (thresholds, starts))
     return Quantized(*tables, steps=planes.count, code=planes.code, fraction=fraction)
 
 

@@ -1,18 +1,24 @@
 """QONNX out: qonnx's execution has every spike, number and score of the golden model; back in, the same integers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.network.layer import INPUT
+from s2nn_hw.network.layer import INPUT, Input, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapse import image_shape
+from s2nn_hw.network.synapses import Dense
 from s2nn_hw.quantize.exporters.to_onnx import model_of, write_onnx
 from s2nn_hw.quantize.importers.from_onnx import from_onnx
 from s2nn_hw.quantize.importers.onnx_file import set_batch
-from tests.support.networks import random_images, residual
+from tests.support.networks import random_images, random_network, residual
 from tests.support.random_networks import random_graph
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -94,3 +100,35 @@ def test_what_has_no_form_there(tmp_path, name, match):
     with pytest.raises(UserError, match=match):
         write_onnx(load(MODELS / f"{name}.s2nn"), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_levels_behind_several_tables_come_back(tmp_path, seed):
+    """Thresholds of levels behind a sum of several tables are found with the file's own nodes, as those of one."""
+    rng = np.random.default_rng(seed)
+
+    def table(*shape):
+        return Dense(rng.integers(-7, 8, shape).astype(np.int8), 4)
+
+    def levels(count, fraction):
+        thetas = rng.integers(3, 90, count).astype(np.int32)
+        return Quantized(thetas, rng.integers(-400, 100, count).astype(np.int32), 4, "radix", fraction)
+
+    layers = (
+        Layer("first", table(6, 5), levels(6, 0)),
+        Layer("both", (table(8, 6), table(8, 6)), levels(8, 3), ("first", "first")),
+        Layer("last", table(3, 8), Readout(np.zeros(3, np.int32))),
+    )
+    network = Network("levels", Input((5,), 4), layers, ("a", "b", "c"))
+    write_onnx(network, tmp_path / "a.onnx")
+    found = from_onnx(tmp_path / "a.onnx")
+    assert found.agreement.same_class == 500
+    assert not any(wrong for wrong, _ in found.agreement.different.values()), found.agreement
+
+
+def test_raw_values_stay_behind(tmp_path):
+    network = random_network((4, 6, 3), input_bits=4)
+    scaled = replace(network, input=replace(network.input, scaling=Scaling(np.ones(1), np.ones(1))))
+    assert write_onnx(network, tmp_path / "a.onnx") == []
+    assert "pixels, integers 0 .. 15" in write_onnx(scaled, tmp_path / "b.onnx")[0]
+    assert (tmp_path / "a.onnx").stat().st_size == (tmp_path / "b.onnx").stat().st_size

@@ -313,3 +313,38 @@ def test_inputs_that_are_wanted(tmp_path, command):
     assert code == 0
     assert "activations against the owner's" in text
     assert "ReLU became numbers of 4 bits" in text
+
+
+def test_names_that_are_no_text(tmp_path):
+    data = proto().SerializeToString().replace(b"matmul", b"matm\xecl")
+    path = tmp_path / "a.onnx"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is not UTF-8 text"):
+        from_onnx(path)
+
+
+def test_attributes_of_other_types(tmp_path):
+    made = Model((4, 6, 6))
+    x = made.node("Conv", made.quant("x", 1.0, 4), made.constant(np.ones((3, 4, 3, 3))), group=[1])
+    no(tmp_path, made.proto(x), "attribute 'group' is of another type than ONNX says")
+
+
+def test_ends_of_a_clip_that_are_no_numbers(tmp_path):
+    made = Model((6,))
+    sums = made.node("MatMul", made.quant("x", 1.0, 4), made.constant(np.ones((6, 3))))
+    x = made.node("Clip", sums, made.constant(np.zeros(3)), made.constant(np.ones(3)))
+    no(tmp_path, made.proto(x), "its ends must be one number each|shapes can't be followed")
+
+
+def test_a_quantizer_that_reads_nothing(tmp_path):
+    made = Model((6,))
+    weights = made.bipolar("")
+    no(tmp_path, made.proto(made.node("MatMul", made.quant("x", 1.0, 4), weights)), "it reads nothing|followed")
+
+
+def test_constants_among_the_values_of_a_sum(tmp_path):
+    made = Model((6,))
+    x = made.quant("x", 1.0, 4)
+    parts = [made.node("MatMul", x, made.constant(made.random.integers(-3, 4, (6, 3)))) for _ in range(2)]
+    whole = made.node("Sum", *parts, made.constant([100.0, 0.0, -100.0]))
+    no(tmp_path, made.proto(whole), "a sum of values and constants has no form here")

@@ -161,7 +161,10 @@ def test_what_nir_has_no_form_for_is_named():
             with_neuron(integrate(), Layer("b", square, Fire(np.ones(6, T)))),
             "layer b: one threshold on a count of spikes",
         ),
-        (with_neuron(integrate(), Layer("b", square, integrate(reset="hard"))), "soft and hard resets in one network"),
+        (
+            with_neuron(integrate(), Layer("b", square, integrate(reset="hard", resets=0))),
+            "soft and hard resets in one network",
+        ),
         (
             with_neuron(integrate(), Layer("b", square, integrate(thresholds=5))),
             "layers that spike at their threshold and",
@@ -188,3 +191,18 @@ def test_signed_pixels_have_no_form():
     network = replace(network, input=replace(network.input, signed=True))
     with pytest.raises(UserError, match="signed pixels have no form in NIR"):
         to_nir(network)
+
+
+def test_a_threshold_at_the_reset_has_no_form(tmp_path):
+    zero = integrating()
+    layers = tuple(
+        replace(
+            layer, neuron=replace(layer.neuron, thresholds=layer.neuron.thresholds * 0, resets=layer.neuron.resets * 0)
+        )
+        if isinstance(layer.neuron, Integrate)
+        else layer
+        for layer in zero.layers
+    )
+    with pytest.raises(UserError, match="a threshold that is not above the membrane behind a spike"):
+        write_nir(replace(zero, layers=layers), tmp_path / "x.nir")
+    assert not (tmp_path / "x.nir").exists()
