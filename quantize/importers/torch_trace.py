@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch.fx.passes.shape_prop import ShapeProp, TensorMetadata
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.importers import torch_functions, torch_modules, torch_neurons
@@ -137,7 +137,9 @@ def _shape(node: fx.Node) -> Shape:
 def _first(node: fx.Node) -> Any:
     """Return what is known of the tensor of ``node``, of the first one where it gives several."""
     meta = node.meta["tensor_meta"]
-    return meta if hasattr(meta, "shape") else meta[0]
+    while not isinstance(meta, TensorMetadata):  # of a library's tensor, too, whose numbers come first
+        meta = meta[0]
+    return meta
 
 
 def _output(reading: _Reading, node: fx.Node) -> str:
@@ -225,7 +227,11 @@ def _end(reading: _Reading, node: fx.Node, dim: Any) -> None:
 def _item(reading: _Reading, node: fx.Node) -> None:
     """Read what ``node`` takes of what a module returns: the first thing is its spikes, another its membrane."""
     source, which = node.args
-    if isinstance(source, fx.Node) and source in reading.names and hasattr(source.meta.get("tensor_meta"), "shape"):
+    if (
+        isinstance(source, fx.Node)
+        and source in reading.names
+        and isinstance(source.meta.get("tensor_meta"), TensorMetadata)
+    ):
         raise UserError("a part of a tensor has no form here: take all of it")
     if which == 0 and isinstance(source, fx.Node) and source in reading.names:
         reading.names[node] = reading.names[source]
