@@ -5,6 +5,7 @@ Nodes of QONNX are qonnx's numpy functions, all others go through onnxruntime, i
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,12 @@ from s2nn_hw.quantize.importers.onnx_file import set_batch
 from s2nn_hw.quantize.importers.onnx_graph import Graph, Node
 from s2nn_hw.quantize.importers.onnx_operators import ARITHMETIC, PASSED
 from s2nn_hw.quantize.importers.onnx_read import WEIGHTED, Read
-from s2nn_hw.quantize.importers.operations import Levels, Operation, Spike, Weighted
-from s2nn_hw.quantize.importers.values import Given, product
+from s2nn_hw.quantize.importers.operations import ENTERING, Levels, Operation, Spike, Weighted
+from s2nn_hw.quantize.importers.values import Given, as_total, product
 
 MOST_VALUES = 1 << 24  # of all tensors of a batch
 MOST_INPUTS = 500
 ALONG = (*ARITHMETIC, *PASSED, "BatchNormalization", "Relu", "Clip")  # each number for itself
-SUMS = ("Add", "Sum")  # of values
 POOLS = ("MaxPool", "GlobalMaxPool")  # of what never falls, the same before and behind
 
 
@@ -80,7 +80,7 @@ def _line(error: Exception) -> str:
 
 
 def responses(read: Read, assembled: Assembled) -> dict[str, Respond]:
-    """Return by layer what the owner's nodes behind its weights make of a sum, in the owner's type of floats.
+    """Return by layer what the owner's nodes behind its sums make of one, in the owner's type of floats.
 
     Only layers with integer weights have one.
     """
@@ -92,31 +92,35 @@ def responses(read: Read, assembled: Assembled) -> dict[str, Respond]:
         if not isinstance(operation.what, Spike | Levels) or given is None:
             continue
         node = nodes[operation.name.rpartition(".")[0] if operation.name not in nodes else operation.name]
-        chain = _chain(read.graph, node, makers)
         name = fired(assembled, given.name)
-        if chain is not None and name not in found:
-            respond = _respond(read, assembled, chain, name, {o.name: o for o in read.operations})
+        if name not in found:
+            respond = _respond(read, assembled, _chain(read.graph, node, makers), name)
             found.update({} if respond is None else {name: respond})
     return found
 
 
-def _chain(graph: Graph, node: Node, makers: dict[str, Node]) -> list[Node] | None:
-    """Return the nodes from weights, or a sum of two values, to neurons, both included; None where another kind of node
-    is between."""
+@dataclass(frozen=True)
+class _Chain:
+    """``nodes`` up to neurons, which are the last, each for each number of the tensor ``start`` alone; ``maker``: of
+    that, None of what enters."""
+
+    start: str
+    maker: Node | None
+    nodes: list[Node]
+
+
+def _chain(graph: Graph, node: Node, makers: dict[str, Node]) -> _Chain:
+    """Return what leads to the neurons ``node``: from weights, a sum of values, or what other neurons give."""
     chain, last = [node], node
     while True:
-        before = makers.get(next((n for n in last.inputs if n not in graph.constants), ""))
-        if before is None or before.kind not in (*WEIGHTED, *SUMS, *ALONG, *POOLS):
-            return None
-        if before.kind in SUMS and not any(name in graph.constants for name in before.inputs):
-            return [before, *chain]
-        if before.kind in ARITHMETIC and not any(name in graph.constants for name in before.inputs):
-            return None
+        start = next(name for name in last.inputs if name not in graph.constants)
+        before = makers.get(start)
+        alone = before is not None and sum(bool(name) and name not in graph.constants for name in before.inputs) == 1
+        if before is None or not alone or before.kind not in (*ALONG, *POOLS):
+            return _Chain(start, before, chain)
         last = before
         if before.kind not in POOLS:
             chain.insert(0, before)
-        if before.kind in WEIGHTED:
-            return chain
 
 
 def fired(assembled: Assembled, name: str) -> str:
@@ -127,49 +131,49 @@ def fired(assembled: Assembled, name: str) -> str:
     return name
 
 
-def _respond(
-    read: Read, assembled: Assembled, chain: list[Node], name: str, operations: dict[str, Operation]
-) -> Respond | None:
+def _respond(read: Read, assembled: Assembled, chain: _Chain, name: str) -> Respond | None:
     layer = next(layer for layer in assembled.graph.layers if layer.name == name)
-    graph, last = read.graph, assembled.given.get(chain[-1].name)
-    entering = _shift(read, assembled, chain[0], operations)
+    graph, last = read.graph, assembled.given.get(chain.nodes[-1].name)
+    entering = _entering(read, assembled, chain)
     if layer.scale is None or last is None or entering is None:
         return None
-    (shift, bias), kind, scale = entering, _kind(graph.owner), layer.scale
+    (gain, shift, bias), kind, scale = entering, _kind(graph.owner), layer.scale
     models: dict[int, Any] = {}
 
     def respond(sums: np.ndarray) -> np.ndarray:
         if len(sums) not in models:
             models[len(sums)] = _chained(graph, chain, len(sums), sums.shape[1])
-        real = (sums * scale + shift).astype(kind)
+        real = (sums * scale * gain + shift).astype(kind)
         real = real if bias is None else real + bias
         model = models[len(sums)]
         entering, leaving = model.graph.input[0].name, model.graph.output[0].name
-        shape = (*sums.shape, *[1] * (len(graph.shapes[chain[0].output]) - 1))
+        shape = (*sums.shape, *[1] * (len(graph.shapes[chain.start]) - 1))
         out = np.asarray(_executed(model, {entering: real.reshape(shape)})[leaving], np.float64).reshape(sums.shape)
         return np.rint((out - last.offset) / last.unit).astype(np.int64)
 
     return respond
 
 
-def _shift(
-    read: Read, assembled: Assembled, node: Node, operations: dict[str, Operation]
-) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """Return what ``node``, weights or a sum of values, adds to its scaled sum of integers: before it is rounded to the
-    owner's floats, and behind that (None: nothing); None where weights are no integers."""
-    if node.kind in SUMS:
-        total = assembled.totals.get(node.name)
-        return None if total is None else (total.shift, None)
-    table = _table(node, operations)
-    source = assembled.given.get(table.sources[0]) if table else None
-    if table is None or source is None or float(node.settings.get("alpha", 1.0)) != 1:
-        return None
-    own = table.what
-    assert isinstance(own, Weighted)
-    if own.scale is None:
-        return None
-    plain = product(source, Weighted(own.weights, None, own.bits, own.scale, own.stride, own.padding, own.groups))
-    return plain.shift, _bias(read.graph, node)
+def _entering(
+    read: Read, assembled: Assembled, chain: _Chain
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+    """Return ``gain``, ``shift`` and ``bias`` (None: nothing) of the numbers where ``chain`` starts: ``gain`` times
+    the scaled sum of integers plus ``shift``, rounded to the owner's floats, plus ``bias``; None: not
+    read."""
+    names = {tensor: name for name, tensor in read.tensors.items()} | {read.graph.entering: ENTERING}
+    name, node = names.get(chain.start, ""), chain.maker
+    if node is not None and node.kind in WEIGHTED:
+        table = _table(node, {operation.name: operation for operation in read.operations})
+        source = assembled.given.get(table.sources[0]) if table else None
+        if table is not None and source is not None:
+            assert isinstance(table.what, Weighted)
+            plain = product(source, replace(table.what, bias=None))
+            alpha = float(node.settings.get("alpha", 1.0))
+            return plain.gain * alpha, plain.shift * alpha, _bias(read.graph, node)
+    total = assembled.totals.get(name)
+    if total is None and name in assembled.given:
+        total = as_total(assembled.given[name])
+    return None if total is None else (total.gain, total.shift, None)
 
 
 def _table(node: Node, operations: dict[str, Operation]) -> Operation | None:
@@ -186,14 +190,14 @@ def _bias(graph: Graph, node: Node) -> np.ndarray | None:
     return bias if beta == 1 else (bias * beta).astype(bias.dtype)
 
 
-def _chained(graph: Graph, chain: list[Node], count: int, channels: int) -> Any:
-    """Return the model of the nodes of ``chain`` behind the first, on ``(count, channels)`` sums."""
+def _chained(graph: Graph, chain: _Chain, count: int, channels: int) -> Any:
+    """Return the model of the nodes of ``chain`` on ``(count, channels)`` sums."""
     from onnx import helper, numpy_helper
 
     kind = graph.owner.graph.input[0].type.tensor_type.elem_type
-    shape = (count, channels, *[1] * (len(graph.shapes[chain[0].output]) - 1))
+    shape = (count, channels, *[1] * (len(graph.shapes[chain.start]) - 1))
     before, nodes, used = "sums", [], dict[str, np.ndarray]()
-    for node in chain[1:]:
+    for node in chain.nodes:
         proto = type(node.proto)()
         proto.CopyFrom(node.proto)
         for place, name in enumerate(node.inputs):

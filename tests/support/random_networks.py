@@ -11,7 +11,7 @@ from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.synapse import alike, both, swept
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, PooledDense, image_shape, weight_limit
-from tests.support.random_planes import with_planes
+from tests.support.random_planes import with_numbers, with_planes
 
 # so small that a simulator made of Python objects is through in a second
 MOST_VALUES = 90  # of an image
@@ -272,6 +272,16 @@ def random_graph(rng, planes=0.5):
     """
     network = _plain(rng)
     return with_planes(rng, network) if rng.random() < planes else network
+
+
+def random_numbers(rng):
+    """Return a random small :class:`Network` of numbers of several bits and two classes or more, sums of sources among
+    them."""
+    while True:
+        network = _plain(rng)
+        joins = any(not layer.accumulates and not layer.synapses[0].slides for layer in network.layers)
+        if len(network.layers) > 1 and len(network.classes) > 1 and not joins:
+            return with_numbers(rng, network)
 
 
 def _plain(rng):

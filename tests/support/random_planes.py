@@ -107,3 +107,21 @@ def with_planes(rng, network):
             planes[layer.name] = neuron.planes
         layers.append(Layer(layer.name, synapses, neuron, layer.sources))
     return Network(network.name, entering, tuple(layers), network.classes)
+
+
+def with_numbers(rng, network):
+    """Return ``network`` with neurons of numbers of some bits, one count for all where some read several sources."""
+    several = any(len(layer.sources) > 1 for layer in network.layers)
+    common, layers = int(rng.integers(2, MAX_RADIX)), []
+    planes = {INPUT: network.input.planes}
+    for layer in network.layers:
+        read, neuron = planes[layer.sources[0]], layer.neuron
+        if layer.accumulates and not layer.is_readout:
+            wanted = Planes(common if several else random_count(rng, RADIX))
+            ends = zip(*(s.bounds(read.peak, read.low) for s in layer.synapses), strict=True)
+            neuron = random_quantized(rng, wanted, *(np.sum(sides, axis=0) for sides in ends))
+        elif layer.is_readout:
+            neuron = Readout(np.clip(neuron.bias, -(2**20), 2**20))
+        planes[layer.name] = neuron.planes if layer.accumulates else read
+        layers.append(Layer(layer.name, layer.synapses, neuron, layer.sources))
+    return Network(network.name, network.input, tuple(layers), network.classes)

@@ -179,6 +179,42 @@ def _again(m, x):
     return ends(m, m.node("Flatten", m.quant(x, 0.75, 2)), 4 * 9)
 
 
+def steps(m, x, bits, start, width, channels=4):
+    """Thresholds that are sums, each reached exactly."""
+    table = start + width * np.arange(2**bits - 1) + np.zeros((channels, 1))
+    return m.node("MultiThreshold", x, m.constant(table), out_dtype=f"UINT{bits}")
+
+
+def integers(m, out, into, kernel=3):
+    return m.constant(m.random.integers(-3, 4, (out, into, kernel, kernel)))
+
+
+def _thresholds_behind_a_sum(m, x):
+    """Of three terms: two products and what neurons give."""
+    a = steps(m, m.node("Conv", x, integers(m, 4, 2), kernel_shape=[3, 3]), 4, -8, 3)
+    b, c = (m.node("Conv", a, integers(m, 4, 4), kernel_shape=[3, 3], pads=[1] * 4) for _ in range(2))
+    total = m.node("Add", m.node("Sub", m.node("Add", b, a), m.constant(3.0)), c)
+    return ends(m, m.node("Flatten", steps(m, total, 4, -40, 7)), 4 * 36)
+
+
+def _thresholds_behind_levels(m, x):
+    x = steps(m, m.node("Conv", x, integers(m, 4, 2), kernel_shape=[3, 3]), 4, -8, 3)
+    return ends(m, m.node("Flatten", steps(m, m.node("Mul", x, m.constant(0.7)), 2, 3.5, 2.8)), 4 * 36)
+
+
+def _levels_behind_a_mean(m, x):
+    x = levels(m, conv(m, x, 4, 2, pads=[1] * 4), 4)
+    x = m.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+    return ends(m, m.node("Flatten", m.quant(m.node("Add", x, m.constant(0.01)), 1.75, 3)), 4 * 16)
+
+
+def _thresholds_behind_alpha(m, x):
+    w = m.constant(m.random.integers(-3, 4, (12, 128)))
+    bias = m.constant(m.random.integers(-9, 9, 12))
+    x = m.node("Gemm", m.node("Flatten", x), w, bias, transB=1, alpha=0.75, beta=0.5)
+    return ends(m, steps(m, x, 4, -21, 2.5, 12), 12)
+
+
 NETWORKS = {
     f.__name__.strip("_"): f
     for f in (
@@ -196,6 +232,10 @@ NETWORKS = {
         _folded,
         _plain_integers,
         _again,
+        _thresholds_behind_a_sum,
+        _thresholds_behind_levels,
+        _levels_behind_a_mean,
+        _thresholds_behind_alpha,
     )
 }
 

@@ -19,7 +19,7 @@ from s2nn_hw.quantize.exporters.to_onnx import model_of, write_onnx
 from s2nn_hw.quantize.importers.from_onnx import from_onnx
 from s2nn_hw.quantize.importers.onnx_file import set_batch
 from tests.support.networks import random_images, random_network, residual
-from tests.support.random_networks import random_graph
+from tests.support.random_networks import random_graph, random_numbers
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -68,6 +68,22 @@ def test_random_networks(tmp_path, seed):
         assert not (tmp_path / "a.onnx").exists()
         return
     assert held(network, images) == len(network.layers)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_numbers_come_back(tmp_path, seed):
+    """Levels of random tables, fractions and sums of sources: all values and scores, as files have every one."""
+    network = random_numbers(np.random.default_rng(seed))
+    if network.input.signed and network.input.bits == 1:
+        network = replace(network, input=replace(network.input, signed=False))
+    write_onnx(network, tmp_path / "a.onnx")
+    found = from_onnx(tmp_path / "a.onnx", name=network.name, classes=network.classes)
+    assert not any(wrong for wrong, _ in found.agreement.different.values()), found.agreement
+    assert found.agreement.same_class == 500
+    images = random_images(network, 100, seed)
+    np.testing.assert_array_equal(
+        np.asarray(found.network.forward(images).scores), np.asarray(network.forward(images).scores)
+    )
 
 
 @pytest.mark.parametrize("name", ["mnist-tiny", "fashion-k4"])
