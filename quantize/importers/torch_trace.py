@@ -50,7 +50,7 @@ def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise UserError("a scripted module can't be traced: give the one that it was made of")
-    module = copy.deepcopy(unwrapped(module)).eval()
+    module = _copied(unwrapped(module)).eval()
     torch_neurons.step_by_step(module)
     torch_neurons.reset(module)
     graph = _graph(module)
@@ -69,6 +69,28 @@ def trace(module: nn.Module, example: Tensor, *, steps: int = 1) -> Traced:
         ) from None
     torch_neurons.reset(graph)
     return _read(graph, example, steps_of(graph, steps))
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """Return a copy of ``module``, of tensors that hang on a graph of gradients, as membranes after training do, the
+    numbers alone."""
+    memo: dict[int, Any] = {}
+    waiting, seen = [vars(part) for part in module.modules()], set[int]()
+    while waiting:
+        now: Any = waiting.pop()
+        if id(now) in seen:
+            continue
+        seen.add(id(now))
+        if isinstance(now, Tensor) and not now.is_leaf:
+            memo[id(now)] = now.detach().clone()
+        elif isinstance(now, dict):
+            waiting += now.values()
+        elif isinstance(now, list | tuple | set):
+            waiting += now
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # whatever the owner's attributes raise
+        raise UserError(f"{type(module).__name__} can't be copied, which tracing wants: {_line(error)}") from None
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

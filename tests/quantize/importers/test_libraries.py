@@ -82,6 +82,71 @@ def test_leaky_in_a_loop_of_one_step_and_thresholds_of_zero():
     assert close(found, 0.02), found.agreement
 
 
+class Looped(nn.Module):
+    """Three steps in ``forward``; neurons keep the membranes of the last batch, with their graph."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.fc1, self.neurons, self.fc2 = nn.Linear(64, 20), make(), nn.Linear(20, 10)
+        self.seen = []
+
+    def forward(self, x):
+        total, current = 0, self.fc1(x)
+        membrane = self.neurons.reset_mem() if hasattr(self.neurons, "reset_mem") else None
+        for _ in range(3):
+            spikes, membrane = (
+                self.neurons(current, membrane) if membrane is not None else (self.neurons(current), None)
+            )
+            total = total + self.fc2(spikes)
+        return total
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: snntorch.Leaky(beta=0.5, threshold=0.3),
+        lambda: neuron.LIFNode(tau=2.0, v_threshold=0.3),
+        lambda: neuron.IFNode(v_reset=None, v_threshold=0.3),
+    ],
+    ids=["Leaky", "LIFNode", "IFNode"],
+)
+def test_right_after_training(make):
+    """What hangs on the last batch's graph is no obstacle, and stays as it is in the owner's module."""
+    torch.manual_seed(0)
+    module, x = Looped(make), inputs(64)
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    for _ in range(3):
+        functional.reset_net(module)
+        nn.functional.cross_entropy(module(x), torch.arange(200) % 10).backward()
+        optimizer.step()
+    name = "mem" if hasattr(module.neurons, "mem") else "v"
+    membrane = getattr(module.neurons, name)
+    module.seen.append({"last": membrane})
+    assert not membrane.is_leaf
+    found = from_torch(module, x)
+    assert close(found, 0.02), found.agreement
+    assert getattr(module.neurons, name) is membrane
+    assert not membrane.is_leaf
+    assert module.training
+
+
+def test_hidden_membranes_right_after_training():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Linear(64, 20), snntorch.Leaky(beta=0.875, threshold=0.3, init_hidden=True), nn.Linear(20, 10)
+    )
+    x = inputs(64)
+    nn.functional.cross_entropy(sum(module(x) for _ in range(4)), torch.arange(200) % 10).backward()
+    assert close(from_torch(module, x, steps=4), 0.02)
+
+
+def test_what_cannot_be_copied_is_told():
+    module = nn.Sequential(nn.Linear(4, 2))
+    module.held = (n for n in range(3))
+    with pytest.raises(UserError, match="Sequential can't be copied, which tracing wants"):
+        from_torch(module, inputs(4))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
