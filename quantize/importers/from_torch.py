@@ -11,7 +11,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
 from s2nn_hw.quantize.importers.inputs import decoded, encoded
 from s2nn_hw.quantize.importers.operations import Foreign
-from s2nn_hw.quantize.importers.scaling import entering_of, is_signal, pads, quantised
+from s2nn_hw.quantize.importers.scaling import entering_of, pads, quantised
 from s2nn_hw.quantize.importers.torch_steps import run
 from s2nn_hw.quantize.importers.torch_trace import name_of, trace
 from s2nn_hw.quantize.importers.translated import Translated
@@ -52,17 +52,15 @@ def from_torch(
         )
     traced = trace(module, given[:2].to(_kind(module)), steps=steps)
     real = given.detach().cpu().numpy()
-    row = 2 if is_signal(traced.operations) else 1  # a signal is an image of one row, other images have one channel
-    shaped = np.expand_dims(real, row) if real.ndim == 3 else real
-    entering, operations = quantised(traced.operations, shaped.shape[1:])
+    shaped = real.reshape(len(real), *traced.image)
+    entering, operations = quantised(traced.operations, traced.image)
     if entering is None:
         entering = entering_of(shaped, input_bits, padded=pads(operations), between=input_range)
     foreign = Foreign(name or name_of(module), entering, operations, traced.output, {"module": type(module).__name__})
     pixels = encoded(shaped, entering)
     wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None)
     found = import_network(foreign, pixels, wanted, console=console)
-    as_seen = decoded(pixels, entering)
-    seen = as_seen.squeeze(row) if real.ndim == 3 else as_seen
+    seen = decoded(pixels, entering).reshape(real.shape)
     names = {operation.name for operation in traced.operations}
     scores, values = run(traced.graph, traced.steps, seen, traced.output, names)
     agreement = compare(found, pixels, scores, values, labels)

@@ -7,7 +7,7 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.planes import MAX_BITS
 from s2nn_hw.network.synapse import check_integer
-from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Flatten, Levels, Operation, Same, Shape, Weighted
+from s2nn_hw.quantize.importers.operations import ENTERING, Entering, Levels, Operation, Same, Shape, Weighted
 
 
 def entering_of(inputs: np.ndarray, bits: int, *, padded: bool, between: tuple[float, float] | None = None) -> Entering:
@@ -32,24 +32,16 @@ def pads(operations: tuple[Operation, ...]) -> bool:
     return any(isinstance(o.what, Weighted) and any(o.what.padding) for o in operations)
 
 
-def is_signal(operations: tuple[Operation, ...]) -> bool:
-    """Return whether what enters with two axes is ``(channels, length)``, not an image that is flattened."""
-    names = {ENTERING}
-    for operation in operations:
-        if names & set(operation.sources):
-            if isinstance(operation.what, Same | Levels):
-                names.add(operation.name)
-            elif not isinstance(operation.what, Flatten):
-                return True
-    return False
-
-
 def quantised(operations: tuple[Operation, ...], shape: Shape) -> tuple[Entering | None, tuple[Operation, ...]]:
     """Return what enters where the owner rounds it to levels before anything else, and what is left of ``operations``.
 
     None where it is not so.
     """
-    first = [o for o in operations if ENTERING in o.sources]
+    names = {ENTERING}
+    first = [o for o in operations if names & set(o.sources)]
+    while len(first) == 1 and isinstance(first[0].what, Same):  # another shape
+        names = {first[0].name}
+        first = [o for o in operations if names & set(o.sources)]
     if len(first) != 1 or not isinstance(first[0].what, Levels) or first[0].what.rounding != "nearest":
         return None, operations
     what = first[0].what

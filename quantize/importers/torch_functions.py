@@ -140,11 +140,13 @@ FUNCTIONS: dict[Any, tuple[tuple[str, ...], Read]] = {
     torch.flatten: ((), _reshape),
     torch.reshape: ((), _reshape),
     torch.squeeze: ((), _reshape),
+    torch.unsqueeze: ((), _reshape),
     "flatten": ((), _reshape),
     "reshape": ((), _reshape),
     "view": ((), _reshape),
     "squeeze": ((), _reshape),
     "unsqueeze": ((), _reshape),
+    "unflatten": ((), _reshape),
     functional.dropout: (("p", "training"), _dropout),
     functional.dropout2d: (("p", "training"), _dropout),
     "contiguous": ((), _same),
@@ -154,6 +156,11 @@ FUNCTIONS: dict[Any, tuple[tuple[str, ...], Read]] = {
     "detach": ((), _same),
 }
 LAST = (functional.softmax, functional.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
+
+
+def only_shape(target: Any) -> bool:
+    """Return whether calling ``target`` changes the shape of a tensor and nothing else."""
+    return target in FUNCTIONS and FUNCTIONS[target][1] is _reshape
 
 
 def check_known(target: Any) -> None:

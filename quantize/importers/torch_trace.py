@@ -20,6 +20,7 @@ from s2nn_hw.quantize.importers import torch_functions, torch_modules, torch_neu
 from s2nn_hw.quantize.importers.assemble import unsupported
 from s2nn_hw.quantize.importers.operations import ENTERING, Kind, Operation, Shape, Sum
 from s2nn_hw.quantize.importers.torch_in_place import check_in_place
+from s2nn_hw.quantize.importers.torch_input import Views, keeps_order
 from s2nn_hw.quantize.importers.torch_steps import Steps, steps_of
 
 
@@ -33,13 +34,14 @@ class _Tracer(fx.Tracer):
 class Traced:
     """The ``graph`` of a copy of a module; ``operations`` that it stands for, ``output``: the value with the scores.
 
-    ``shape``: of what enters; ``steps``: of a sample, in calls of the graph or inside it.
+    ``image``: the shape of an input, see :meth:`.Views.image`; ``steps``: of a sample, in calls of the graph or inside
+    it.
     """
 
     graph: fx.GraphModule
     operations: tuple[Operation, ...]
     output: str
-    shape: Shape
+    image: Shape
     steps: Steps
 
 
@@ -125,6 +127,7 @@ class _Reading:
     graph: fx.GraphModule
     steps: Steps
     example: Tensor
+    views: Views
     found: list[Operation] = field(default_factory=list)
     names: dict[fx.Node, str] = field(default_factory=dict)  # the value that a node gives
     problems: list[str] = field(default_factory=list)
@@ -132,7 +135,7 @@ class _Reading:
 
 
 def _read(graph: fx.GraphModule, example: Tensor, steps: Steps) -> Traced:
-    reading, output = _Reading(graph, steps, example), ""
+    reading, output = _Reading(graph, steps, example, Views({ENTERING: tuple(example.shape[1:])})), ""
     for node in graph.graph.nodes:
         if node.op == "placeholder":
             if reading.names:
@@ -148,7 +151,7 @@ def _read(graph: fx.GraphModule, example: Tensor, steps: Steps) -> Traced:
                 reading.names[node] = ENTERING  # so that what comes behind is looked at, too
     if reading.problems:
         raise unsupported(reading.problems, f"{torch_modules.KNOWN}; {torch_neurons.KNOWN}")
-    return Traced(graph, tuple(reading.found), output, tuple(example.shape[1:]), steps)
+    return Traced(graph, tuple(reading.found), output, reading.views.image(), steps)
 
 
 def _shape(node: fx.Node) -> Shape:
@@ -208,6 +211,9 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
         raise UserError("it reads a softmax, which is left out behind the scores but has no form elsewhere")
     _check_tensor(reading, node)
     entering, leaving = _shape(sources[0]), _shape(node)
+    if _only_shape(reading.graph, node):
+        _add(reading, node, sources[:1], [_reshaped(reading, sources[0], node)])
+        return
     if node.op == "call_module":
         module = reading.graph.get_submodule(str(node.target))
         if torch_neurons.known(module):
@@ -227,6 +233,19 @@ def _operation(reading: _Reading, node: fx.Node) -> None:
         _end(reading, node, named.get("dim", given[1] if len(given) > 1 else None))
     kinds = torch_functions.operations(node.target, given[1:], named, entering, leaving)
     _add(reading, node, sources[:1], kinds)
+
+
+def _only_shape(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Return whether ``node`` changes the shape of a tensor and nothing else."""
+    if node.op == "call_module":
+        return isinstance(graph.get_submodule(str(node.target)), nn.Flatten | nn.Unflatten)
+    return torch_functions.only_shape(node.target)
+
+
+def _reshaped(reading: _Reading, source: fx.Node, node: fx.Node) -> Kind:
+    """Return what it is that ``node`` gives the tensor of ``source`` another shape."""
+    entering, leaving = _shape(source), _shape(node)
+    return reading.views.changed(reading.names[source], entering, leaving) or torch_modules.reshaped(entering, leaving)
 
 
 def _check_tensor(reading: _Reading, node: fx.Node) -> None:
@@ -254,7 +273,11 @@ def _item(reading: _Reading, node: fx.Node) -> None:
         and source in reading.names
         and isinstance(source.meta.get("tensor_meta"), TensorMetadata)
     ):
-        raise UserError("a part of a tensor has no form here: take all of it")
+        if not keeps_order(which, _shape(source), _shape(node)):
+            raise UserError("a part of a tensor has no form here: take all of it")
+        _check_tensor(reading, node)
+        _add(reading, node, [source], [_reshaped(reading, source, node)])
+        return
     if which == 0 and isinstance(source, fx.Node) and source in reading.names:
         reading.names[node] = reading.names[source]
 
@@ -296,6 +319,7 @@ def _add(reading: _Reading, node: fx.Node, sources: list[fx.Node], kinds: list[K
         last = number == len(kinds) - 1
         name = node.name if last else f"{node.name}.{number}"
         reading.found.append(Operation(name, _where(reading.graph, node), names, kind))
+        reading.views.follow(name, names, kind, _shape(node) if last else _shape(sources[0]))
         names = (name,)
     reading.names[node] = names[0]
 
