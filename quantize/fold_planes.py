@@ -88,10 +88,12 @@ def _integrate(
     """Return the neurons, as :func:`_quantized`; ``whole``: the threshold."""
     step, soft = 1 << neuron.leak, neuron.reset == "soft"
     level = _settled(neuron.level * whole)
-    resets = np.maximum(np.rint(_settled(whole) / step), 1) * step
+    resets = np.maximum(_nearest(_settled(whole) / step), 1) * step
     below = 1 if neuron.strict and neuron.leak else 0
     thetas = np.floor(level) + 1 if neuron.strict and not neuron.leak else _nearest(level / step) * step
     thetas = np.maximum(thetas, step)
+    if soft and neuron.level == 1:  # one number, so it is rounded once
+        thetas = resets + (1 if neuron.strict and not neuron.leak else 0)
     far = (neuron.planes.count + 1) * (resets + thetas)
     biases = np.clip(np.rint(bias), -high - far, far - low)
     return Integrate(

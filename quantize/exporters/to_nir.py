@@ -166,7 +166,10 @@ def _rules(neuron: Any) -> set[str]:
     thresholds, resets, starts = neuron.thresholds, neuron.resets, neuron.starts
     lower = bool(neuron.leak and (starts == -1).all())  # one less than it is: above a threshold, with leak
     if starts.any() and not lower:
-        raise UserError("its membranes do not start from 0, and NIR has no field for that; train with start = 0")
+        raise UserError(
+            "its membranes do not start from 0, and NIR has no field for that; train with start = 0, or, a NIR file, "
+            "with v_reset = 0"
+        )
     if (resets <= 0 if neuron.reset == "soft" else thresholds <= resets).any():
         raise UserError("a threshold that is not above the membrane behind a spike has no form in NIR")
     if neuron.reset == "hard":
@@ -175,7 +178,10 @@ def _rules(neuron: Any) -> set[str]:
         return {ABOVE} if lower else {AT}
     if not neuron.leak and (thresholds == resets + 1).all():
         return {ABOVE}
-    raise UserError("what a spike takes is not the threshold, as NIR has it; train with level = 1")
+    raise UserError(
+        "what a spike takes is not the threshold, as NIR has it; train with level = 1, and snnTorch's Leaky, which "
+        "subtracts behind the next leak, with reset_mechanism zero"
+    )
 
 
 def _bias(neuron: Any, steps: int, rules: set[str]) -> np.ndarray | None:

@@ -135,3 +135,13 @@ def nested():
         ],
         type_check=False,
     )
+
+
+def with_floats(graph):
+    """Return ``graph`` with real numbers for weights, which have to be rounded."""
+    for node in graph.nodes.values():
+        if isinstance(node, nir.NIRGraph):
+            with_floats(node)
+        elif hasattr(node, "weight"):
+            node.weight = DRAW.normal(size=np.shape(node.weight)).astype(np.float32)
+    return graph

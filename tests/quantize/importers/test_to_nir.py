@@ -18,7 +18,11 @@ from s2nn_hw.network.store import load  # noqa: E402
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, PooledDense  # noqa: E402
 from s2nn_hw.quantize.exporters.to_nir import to_nir, write_nir  # noqa: E402
 from s2nn_hw.quantize.importers.from_nir import from_nir  # noqa: E402
+from s2nn_hw.quantize.importers.nir_file import flattened  # noqa: E402
+from s2nn_hw.quantize.importers.nir_neurons import NirOptions  # noqa: E402
+from s2nn_hw.quantize.importers.nir_read import read_graph  # noqa: E402
 from tests.support.networks import random_network, residual  # noqa: E402
+from tests.support.nir_graphs import dense, images, nested, signals, with_floats  # noqa: E402
 
 T = np.int32
 
@@ -206,3 +210,14 @@ def test_a_threshold_at_the_reset_has_no_form(tmp_path):
     with pytest.raises(UserError, match="a threshold that is not above the membrane behind a spike"):
         write_nir(replace(zero, layers=layers), tmp_path / "x.nir")
     assert not (tmp_path / "x.nir").exists()
+
+
+@pytest.mark.parametrize("at", [False, True])
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("graph", [dense, images, signals, nested])
+def test_what_was_imported_with_rounded_weights_can_be_exported(tmp_path, graph, reset, at):
+    """Threshold and reset are one number of the file's, so they are rounded to one, whatever channel they are of."""
+    given, options = with_floats(graph()), NirOptions(4, reset, 1.0, at=at, bits=2, between=(0.0, 3.0))
+    shape = read_graph(flattened(given), options).shape
+    made = from_nir(given, 3 * np.random.default_rng(0).random((100, *shape)), options, name="x").network
+    assert again(made, tmp_path).network.digest == made.digest
