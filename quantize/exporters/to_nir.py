@@ -6,7 +6,8 @@
     readout     Affine; of T steps a T-th of its bias in each
 
 What NIR has no node or field for is refused by the layer's name. A note in the metadata, ``s2nn``, says what the fields
-leave open: steps, reset, whether neurons spike at their threshold, bits of the input, classes; those of weights and
+leave open: steps, reset, whether neurons spike at their threshold, bits of the input and how raw values become it,
+classes; those of weights and
 fractions are in the metadata of their nodes.
 """
 
@@ -21,8 +22,7 @@ from s2nn_hw.errors import UserError, listed
 from s2nn_hw.files import atomic_path
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.quantize.exporters.notes import scaling_note
-from s2nn_hw.quantize.importers.from_nir import KEY
+from s2nn_hw.quantize.exporters.notes import KEY, noted, scaling_note
 from s2nn_hw.quantize.importers.nir_file import library
 
 AT, ABOVE = "at", "above"  # their threshold: where neurons spike
@@ -60,17 +60,9 @@ def to_nir(network: Network) -> Any:
     if not rules or len(resets) > 1:
         what = "soft and hard resets" if rules else "layers that spike at their threshold and others above it"
         raise UserError(f"{what} in one network have no form in NIR, which has no field for that")
-    if network.input.signed:
-        raise UserError(f"network {network.name}: signed pixels have no form in NIR: its files say how many bits alone")
     entering: dict[str, Any] = {"events": True} if network.input.events else {"bits": network.input.bits}
-    note = {
-        "name": network.name,
-        "steps": work.steps,
-        **entering,
-        "dt": 1.0,
-        "at": AT in rules,
-        "classes": list(network.classes),
-    }
+    entering |= {"signed": True} if network.input.signed else {}
+    note = {"name": network.name, "steps": work.steps, **entering, "dt": 1.0, "at": AT in rules, **noted(network)}
     note |= {"reset": resets.pop()} if resets else {}
     return nir.NIRGraph(work.nodes, work.edges, metadata={KEY: json.dumps(note)}, type_check=False)
 

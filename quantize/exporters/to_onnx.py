@@ -20,7 +20,7 @@ from s2nn_hw.files import write_bytes
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import Synapse, image_shape
-from s2nn_hw.quantize.exporters.notes import scaling_note
+from s2nn_hw.quantize.exporters.notes import KEY, noted, scaling_note
 from s2nn_hw.quantize.importers.exact import clipped, reached
 from s2nn_hw.quantize.importers.onnx_file import QONNX, library
 
@@ -67,7 +67,7 @@ def model_of(network: Network) -> Any:
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX, 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="s2nn-hw")
     model.producer_version = __version__
-    helper.set_model_props(model, {"classes": json.dumps(list(network.classes)), "digest": network.digest})
+    helper.set_model_props(model, {"digest": network.digest, KEY: json.dumps(noted(network))})
     return model
 
 

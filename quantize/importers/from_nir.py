@@ -8,20 +8,20 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.quantize.exporters.notes import KEY
 from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
 from s2nn_hw.quantize.importers.inputs import decoded, encoded
-from s2nn_hw.quantize.importers.nir_file import NirGraph, flattened, read_nir
+from s2nn_hw.quantize.importers.nir_file import flattened, read_nir
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions
 from s2nn_hw.quantize.importers.nir_read import NirRead, read_graph
 from s2nn_hw.quantize.importers.nir_run import run_graph
+from s2nn_hw.quantize.importers.noted import classes_of, note_of, scaling_of
 from s2nn_hw.quantize.importers.operations import Entering, Foreign, IntegrateFire, Spike
 from s2nn_hw.quantize.importers.scaling import entering_of, pads
 from s2nn_hw.quantize.importers.translated import Translated
-from s2nn_hw.texts import parse_json
 
 DRAWN = 500  # inputs of the comparison where none are given
-KEY = "s2nn"  # of a graph's metadata: what our writer notes
-SAID = {"steps": int, "reset": str, "dt": float, "events": bool, "at": bool, "bits": int}
+SAID = {"steps": int, "reset": str, "dt": float, "events": bool, "at": bool, "bits": int, "signed": bool}
 
 
 def from_nir(
@@ -44,13 +44,15 @@ def from_nir(
     :class:`UserError` names the nodes that have no form here, and what is not said.
     """
     graph = read_nir(source) if isinstance(source, str | Path) else flattened(source)
-    note = _note(graph)
+    note = note_of(graph.metadata.get(KEY), KEY)
     options = completed(options or NirOptions(), note)
     read = read_graph(graph, options)
     real = None if inputs is None else _shaped(np.asarray(inputs), read.shape, options)
     entering = _entering(real, read, options)
+    entering = replace(entering, raw=scaling_of(note, entering))
     stem = source.stem if isinstance(source, Path) else Path(source).stem if isinstance(source, str) else "network"
-    wanted = _wanted(wanted or Wanted(), note)
+    wanted = wanted or Wanted()
+    wanted = replace(wanted, classes=wanted.classes or classes_of(note))
     foreign = Foreign(
         name or note.get("name") or stem, entering, read.operations, read.output, {"nir": _provenance(options)}
     )
@@ -70,27 +72,14 @@ def completed(options: NirOptions, note: dict[str, Any]) -> NirOptions:
         for key, kind in SAID.items()
         if getattr(options, key) in (None, False) and isinstance(note.get(key), kind)
     }
+    if options.between is not None or options.bits is not None:
+        changes.pop("signed", None)
     if options.between is None and "bits" in changes and not (options.events or changes.get("events")):
         changes["between"] = (0.0, 2.0 ** changes["bits"] - 1)
     options = replace(options, **changes)
     if options.steps is None:
         raise UserError("NIR does not say how many steps a sample has: say --steps")
     return options
-
-
-def _note(graph: NirGraph) -> dict[str, Any]:
-    text = graph.metadata.get(KEY)
-    if not isinstance(text, str):
-        return {}
-    found = parse_json(text, f"metadata {KEY!r}")
-    return found if isinstance(found, dict) else {}
-
-
-def _wanted(wanted: Wanted, note: dict[str, Any]) -> Wanted:
-    classes = note.get("classes")
-    if wanted.classes is None and isinstance(classes, list) and all(isinstance(name, str) for name in classes):
-        return replace(wanted, classes=tuple(classes))
-    return wanted
 
 
 def _provenance(options: NirOptions) -> dict[str, Any]:
@@ -117,6 +106,8 @@ def _entering(inputs: np.ndarray | None, read: NirRead, options: NirOptions) -> 
     one, none = np.ones(1), np.zeros(1)
     if options.events:
         return Entering(read.shape, options.count, one, none, events=options.count > 1)
+    if options.signed:
+        return Entering(read.shape, options.bits or 8, one, none, signed=True)
     if inputs is None and options.between is None:
         raise UserError(
             "inputs are wanted, to see between which numbers they lie: give --inputs, or say it with --input-range"

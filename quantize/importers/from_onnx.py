@@ -1,6 +1,7 @@
 """An ONNX file in, an integer network out, compared with qonnx's execution of the file on the same inputs."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ from rich.console import Console
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input
+from s2nn_hw.quantize.exporters.notes import KEY
 from s2nn_hw.quantize.importers import onnx_run
 from s2nn_hw.quantize.importers.assemble import Assembled, ours
 from s2nn_hw.quantize.importers.exact import Unfit
 from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
 from s2nn_hw.quantize.importers.inputs import decoded, encoded
+from s2nn_hw.quantize.importers.noted import classes_of, note_of, scaling_of
 from s2nn_hw.quantize.importers.onnx_file import read_model
 from s2nn_hw.quantize.importers.onnx_graph import read_graph
 from s2nn_hw.quantize.importers.onnx_operators import as_image
@@ -61,11 +64,13 @@ def from_onnx(
     if given is None and labels is not None:
         raise UserError("labels are those of inputs: give both")
     entering = found.entering or _entering(found, given, input_bits, input_range, image)
+    note = note_of(next((p.value for p in found.graph.owner.metadata_props if p.key == KEY), None), KEY)
+    entering = replace(entering, raw=scaling_of(note, entering))
     Input(ours(image), entering.bits)
     pixels = None if given is None else encoded(given, entering)
     source = {"onnx": path.name, "opset": found.graph.opset}
     foreign = Foreign(name or name_of(path), entering, found.operations, found.output, source)
-    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None, split_levels)
+    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else classes_of(note), split_levels)
     made = import_network(
         foreign, pixels, wanted, respond=lambda assembled: onnx_run.responses(found, assembled), console=console
     )

@@ -152,6 +152,8 @@ def import_network(
         notes.append(f"inputs beyond {low} .. {peak} steps are cut a step later than the owner cuts them: give none")
     if not foreign.entering.plain:
         network = replace(network, input=replace(network.input, scaling=scaling_of(foreign.entering)))
+    elif foreign.entering.raw is not None:
+        network = replace(network, input=replace(network.input, scaling=foreign.entering.raw))
     provenance = {"tool": f"s2nn-hw {__version__}", **graph.provenance, "notes": notes}
     return Imported(
         replace(network, provenance=provenance), assembled, foreign.entering, tuple(notes), graph, tuple(unfit), many

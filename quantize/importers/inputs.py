@@ -66,6 +66,9 @@ def as_images(pixels: np.ndarray, entering: Entering) -> np.ndarray:
 
 def raw(pixels: np.ndarray, entering: Entering) -> np.ndarray:
     """Return integers ``(count, pixels)`` as what an imported network takes: numbers in our order, or events."""
+    if entering.raw is not None:
+        channels = entering.shape[0] if len(entering.shape) == 3 else pixels.shape[1]
+        return entering.raw.raw(pixels.reshape(len(pixels), -1, channels)).reshape(pixels.shape)
     return as_images(pixels, entering) if entering.plain else in_our_order(decoded(pixels, entering))
 
 

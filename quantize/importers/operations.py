@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from s2nn_hw.network.scaling import Scaling
+
 Shape = tuple[int, ...]
 
 
@@ -158,7 +160,8 @@ class Entering:
     """What enters: ``shape`` in the order of torch; q of ``bits`` bits stands for ``step q + offset``.
 
     ``step``, ``offset``: one number or ``(channels,)``. ``signed``: q is ``-2^(bits-1) .. 2^(bits-1) - 1``.
-    ``events``: q is 0 or 1 in each of ``bits`` steps, as ``(count, steps, *shape)``.
+    ``events``: q is 0 or 1 in each of ``bits`` steps, as ``(count, steps, *shape)``. ``raw``: how raw values become q,
+    where a file of ours has noted it.
     """
 
     shape: Shape
@@ -168,6 +171,7 @@ class Entering:
     signed: bool = False
     limits: tuple[int, int] | None = None
     events: bool = False
+    raw: Scaling | None = None
 
     @property
     def plain(self) -> bool:

@@ -9,13 +9,16 @@ import pytest
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load
 from s2nn_hw.network.synapse import image_shape
 from s2nn_hw.network.synapses import Dense
+from s2nn_hw.quantize.exporters.to_nir import write_nir
 from s2nn_hw.quantize.exporters.to_onnx import model_of, write_onnx
+from s2nn_hw.quantize.importers.from_nir import from_nir
 from s2nn_hw.quantize.importers.from_onnx import from_onnx
 from s2nn_hw.quantize.importers.onnx_file import set_batch
 from tests.support.networks import random_images, random_network, residual
@@ -142,9 +145,63 @@ def test_levels_behind_several_tables_come_back(tmp_path, seed):
     assert not any(wrong for wrong, _ in found.agreement.different.values()), found.agreement
 
 
-def test_raw_values_stay_behind(tmp_path):
+@pytest.mark.parametrize("suffix", ["onnx", "nir"])
+@pytest.mark.parametrize(
+    ("shape", "entering"),
+    [
+        ((12,), {"scaling": Scaling(np.linspace(-1, 1, 12), np.linspace(0.1, 0.7, 12), np.arange(12.0))}),
+        ((12,), {"scaling": Scaling(np.array([-3.3]), np.array([1 / 3])), "signed": True}),
+        ((4, 3, 2), {"scaling": Scaling(np.array([0.5, -7.0]), np.array([0.1, 1e-9]))}),
+        ((4, 3), {"scaling": Scaling(np.ones(1), np.full(1, 2.5), np.full(1, 9.0)), "bits": 12}),
+        ((4, 3), {"signed": True}),
+    ],
+    ids=str,
+)
+def test_raw_values_and_class_names_come_back(tmp_path, suffix, shape, entering):
+    rng, size = np.random.default_rng(0), int(np.prod(shape))
+    layers = (
+        Layer("first", Dense(rng.integers(-7, 8, (6, size)).astype(np.int8), 4), Fire(np.arange(6, dtype=np.int32))),
+        Layer("readout", Dense(rng.integers(-7, 8, (3, 6)).astype(np.int8), 4), Readout(np.arange(3, dtype=np.int32))),
+    )
+    network = Network("x", Input(shape, **({"bits": 4} | entering)), layers, ("cat, or", "dög", "2"))
+    (write_onnx if suffix == "onnx" else write_nir)(network, tmp_path / f"x.{suffix}")
+    made = (from_onnx if suffix == "onnx" else from_nir)(tmp_path / f"x.{suffix}")
+    assert made.agreement.same_class == made.agreement.images
+    assert not any(wrong for wrong, _ in made.agreement.different.values()), made.agreement
+    found = made.network
+    assert (found.input, found.classes, found.digest) == (network.input, network.classes, network.digest)
+    raw = rng.normal(0, 2, (50, *shape)) if network.input.scaling else rng.integers(-8, 8, (50, *shape))
+    assert (np.asarray(found.forward(raw).scores) == np.asarray(network.forward(raw).scores)).all()
+    pixels = network.input.planes.numbers(network.encode(raw)).reshape(50, *shape).astype(np.float32)
+    owner = np.moveaxis(pixels.reshape(50, *image_shape(shape)), -1, 1) if len(shape) > 1 else pixels
+    again = np.asarray(found.forward(made.images(owner)).scores)
+    assert (again == np.asarray(network.forward(raw).scores)).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "metadata 's2nn' is not JSON"),
+        ('{"scaling": 3}', "a scaling must have offset, step and maybe missing, not 3"),
+        ('{"scaling": {"offset": [1], "step": ["a"]}}', "step of a scaling must be a list of numbers"),
+        ('{"scaling": {"offset": [1, 2], "step": [1, 2]}}', "offset and step of shape"),
+        ('{"scaling": {"offset": [0], "step": [0]}}', "step must be above 0"),
+        ('{"classes": ["a"]}', "3 class names wanted, 1 came"),
+    ],
+)
+def test_notes_that_can_not_be(tmp_path, text, words):
+    import onnx
+
+    write_onnx(random_network((4, 6, 3), input_bits=4), tmp_path / "a.onnx")
+    model = onnx.load(tmp_path / "a.onnx")
+    onnx.helper.set_model_props(model, {"s2nn": text})
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(UserError, match=words):
+        from_onnx(tmp_path / "a.onnx")
+
+
+def test_raw_values_are_told(tmp_path):
     network = random_network((4, 6, 3), input_bits=4)
     scaled = replace(network, input=replace(network.input, scaling=Scaling(np.ones(1), np.ones(1))))
     assert write_onnx(network, tmp_path / "a.onnx") == []
     assert "pixels, integers 0 .. 15" in write_onnx(scaled, tmp_path / "b.onnx")[0]
-    assert (tmp_path / "a.onnx").stat().st_size == (tmp_path / "b.onnx").stat().st_size

@@ -190,13 +190,6 @@ def test_a_note_that_is_none_is_not_trusted(tmp_path):
         from_nir(graph)
 
 
-def test_signed_pixels_have_no_form():
-    network = random_network([8, 6, 3], input_bits=2)
-    network = replace(network, input=replace(network.input, signed=True))
-    with pytest.raises(UserError, match="signed pixels have no form in NIR"):
-        to_nir(network)
-
-
 def test_a_threshold_at_the_reset_has_no_form(tmp_path):
     zero = integrating()
     layers = tuple(
@@ -217,7 +210,7 @@ def test_a_threshold_at_the_reset_has_no_form(tmp_path):
 @pytest.mark.parametrize("graph", [dense, images, signals, nested])
 def test_what_was_imported_with_rounded_weights_can_be_exported(tmp_path, graph, reset, at):
     """Threshold and reset are one number of the file's, so they are rounded to one, whatever channel they are of."""
-    given, options = with_floats(graph()), NirOptions(4, reset, 1.0, at=at, bits=2, between=(0.0, 3.0))
+    given, options = with_floats(graph()), NirOptions(4, reset, 1.0, at=at, bits=4, between=(-1.0, 3.0))
     shape = read_graph(flattened(given), options).shape
     made = from_nir(given, 3 * np.random.default_rng(0).random((100, *shape)), options, name="x").network
     assert again(made, tmp_path).network.digest == made.digest
