@@ -39,8 +39,8 @@ class NirOptions:
     at         whether neurons spike at their threshold, too, not only above it
     fraction   0 to 8 bits of integer tables below a weight; None: as many as are exact
     bits       of what enters, 8 if it is not said
-    signed     whether what enters are integers with a sign, as a file of ours may say
     between    the numbers that its smallest and largest integer stand for; None: those of the inputs
+    signed     whether what enters are integers with a sign, as a file of ours may say
     """
 
     steps: int | None = None
@@ -51,8 +51,8 @@ class NirOptions:
     at: bool = False
     fraction: int | None = None
     bits: int | None = None
-    signed: bool = False
     between: tuple[float, float] | None = None
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
