@@ -63,18 +63,12 @@ class Window(wiring.Component):
         address = Signal(p.address_bits, init=int(p.origins[0] + p.tap_offsets[0][0]) % modulus)
         # two stages, each with a place: the memory's output; a register, as block RAM is too late to do more than
         # reach one. Then a queue, so that whether a word is read depends on four registers alone
-        m.submodules.leaving = leaving = Queue(width=p.taps * p.width, depth=2)
         move, take, fetched, kept = Signal(), Signal(), Signal(), Signal()
         plane, last = _staged(m, walk.plane, (take, move), "plane"), _staged(m, walk.last, (take, move), "last")
         m.d.comb += [
             self.i.ready.eq(held[-1]),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            leaving.i.valid.eq(kept),
-            self.o.valid.eq(leaving.o.valid),
-            self.o.payload.eq(leaving.o.payload),
-            leaving.o.ready.eq(self.o.ready),
-            move.eq(~kept | leaving.i.ready),
             take.eq(~fetched | move),
             walk.step.eq(take & there),
         ]
@@ -86,15 +80,41 @@ class Window(wiring.Component):
             m.d.sync += kept.eq(fetched)
         with m.If(walk.step):
             m.d.sync += address.eq(address + _registered(m, "address_move", [move.address for move in moves], walk))
+        words: list[tuple[Value, Value, Value]] = []
         for port in range(p.taps):
             read = ring.read_port()
             offsets = [(row[port] - row[0]) % modulus for row in p.tap_offsets]
             m.d.comb += [read.addr.eq(address + choose(offsets, walk.tap)), read.en.eq(take)]
             inside = _staged(m, walk.inside(port), (take, move), f"inside{port}")
-            word = _staged(m, read.data, (move,), f"word{port}")
-            spikes = leaving.i.payload[port * p.width : (port + 1) * p.width]
-            m.d.comb += spikes.eq(self._spikes(word, plane, inside, inside & ~last))
+            words.append((_staged(m, read.data, (move,), f"word{port}"), inside, inside & ~last))
+        m.d.comb += move.eq(~kept | self._leave(m, words, plane, kept))
         return m
+
+    def _leave(self, m: Module, words: Sequence[tuple[Value, Value, Value]], plane: Value, kept: Value) -> Value:
+        """Add the queue in which ``(word, inside, whole)`` of each port wait, if they are ``kept``; return its room.
+
+        Of one plane it keeps words as they are: what is outside becomes zero where the head takes a word or the one
+        that waits, in the same table. Of several the table before the queue chooses the plane and does that, too.
+        """
+        p = self.params
+        spikes = Cat(self._spikes(word, plane, inside, whole) for word, inside, whole in words)
+        waiting = Cat(Cat(word, inside, whole) for word, inside, whole in words) if p.planes == 1 else spikes
+        m.submodules.leaving = leaving = Queue(width=len(waiting), depth=2)
+        m.d.comb += [
+            leaving.i.payload.eq(waiting),
+            leaving.i.valid.eq(kept),
+            self.o.valid.eq(leaving.o.valid),
+            leaving.o.ready.eq(self.o.ready),
+        ]
+        if p.planes > 1:
+            m.d.comb += self.o.payload.eq(leaving.o.payload)
+            return leaving.i.ready
+        fields = [leaving.coming[k * (p.width + 2) : (k + 1) * (p.width + 2)] for k in range(p.taps)]
+        head = Signal(p.taps * p.width, reset_less=True)
+        with m.If(leaving.free):
+            m.d.sync += head.eq(Cat(self._spikes(f[: p.width], C(0, 1), f[p.width], f[p.width + 1]) for f in fields))
+        m.d.comb += self.o.payload.eq(head)
+        return leaving.i.ready
 
     def _spikes(self, word: Value, plane: Value, inside: Value, whole: Value) -> Value:
         """Return bit ``plane``, counted from the highest, of each value of ``word``: zero unless ``inside``, those in
