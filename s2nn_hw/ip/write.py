@@ -5,8 +5,9 @@ from pathlib import Path
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
-from s2nn_hw.emit import TOOL, vectors
+from s2nn_hw.emit import TOOL, Vectors, vectors
 from s2nn_hw.family import GENERAL
 from s2nn_hw.files import atomic_folder
 from s2nn_hw.ip import constraints, fusesoc, ipxact, sheet
@@ -21,6 +22,7 @@ from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.testbench import LINT, lint_rules
 
 MARK = "ip.json"  # what a folder of ours has
+MOST_WORK = 100_000_000  # LUTs times cycles of all frames of the bench: minutes in Icarus
 GIVEN = Path(__file__).parent / "files"
 COPIED = {
     "package_ip.tcl": "packages the block for Vivado: vivado -mode batch -source package_ip.tcl",
@@ -46,7 +48,7 @@ def write(network: Network, folder: Path | str, options: Options, plan: Plan | N
         Shape(Design(network, plan), options)  # refuses what can't be before a circuit is made
         accelerator = Accelerator(network, plan)
         block = Block(accelerator, options)
-        cases = vectors(accelerator)
+        cases = _cases(accelerator)
         bench = Bench(block, cases)
         text = _head(block) + to_verilog(block, name)
         drawn = pictures(block.shape)
@@ -73,6 +75,15 @@ def write(network: Network, folder: Path | str, options: Options, plan: Plan | N
         for file, written in content.items():
             (place / file).write_text(written, encoding="utf-8")
     return block
+
+
+def _cases(accelerator: Accelerator) -> Vectors:
+    """Return the vectors, of large circuits and long frames fewer: each cycle costs an event-driven simulator the more,
+    the larger the circuit is."""
+    cases = vectors(accelerator)
+    work = estimate(accelerator.design, GENERAL).luts * int(cases.cycles.mean())
+    few = max(2, min(len(cases.pixels), MOST_WORK // max(work, 1)))
+    return cases if few == len(cases.pixels) else vectors(accelerator, few)
 
 
 def _files(name: str, drawn: dict[str, str]) -> dict[str, str]:

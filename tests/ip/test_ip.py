@@ -70,13 +70,18 @@ def test_bench_in_icarus(folder, case):
     assert not [line for line in built.stderr.splitlines() if "timescale" not in line]
     for manner in MANNERS:
         done = run("vvp", "-n", "bench", *manner, cwd=place)
-        assert done.stdout.startswith("PASS: 8 frames"), (manner, done.stdout)
+        *results, last = done.stdout.splitlines()
+        assert last.startswith("PASS: 8 frames"), (manner, done.stdout)
+        assert results[-8:] == [f"result {n} of 8" for n in range(1, 9)]  # behind those before a late reset
         assert done.returncode == 0
         assert ("cycles and latencies too" in done.stdout) == (block.shape.exact and len(manner) == 1)
         assert ("8 bad ones" in done.stdout) == ("+errors=1" in manner)
-    done = run("vvp", "-n", "bench", "+errors=2", cwd=place)
-    assert "FAIL: +errors must be 0 or 1" in done.stdout + done.stderr
-    assert done.returncode
+    done = run("vvp", "-n", "bench", "+frames=3", "+stall=20", cwd=place)
+    assert done.stdout.splitlines()[-2:] == ["result 3 of 3", "PASS: 3 frames equal the golden model's"]
+    for wrong, words in (("+errors=2", "+errors must be 0 or 1"), ("+frames=9", "+frames must be 1 to 8")):
+        done = run("vvp", "-n", "bench", wrong, cwd=place)
+        assert f"FAIL: {words}" in done.stdout + done.stderr
+        assert done.returncode
 
 
 @ICARUS
@@ -109,6 +114,7 @@ def test_makefile_in_verilator(folder, tmp_path, case):
     assert done.returncode == 0, done.stderr
     assert "%Warning" not in done.stdout + done.stderr
     assert done.stdout.count("PASS: 8 frames") == 3
+    assert "bench +reset=late +stall=30\n" in done.stdout
     assert lint.returncode == 0, lint.stderr
 
 

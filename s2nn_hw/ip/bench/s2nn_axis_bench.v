@@ -6,8 +6,10 @@
 // +stall=N       source and sink hold back in N of 100 cycles, 0 (default) to 90; frames then follow without a gap
 // +errors=1      between good frames there are some whose tlast comes too early or too late; frames without a gap
 //
+// +frames=N      the first N frames alone, 1 to FRAMES (default)
+//
 // Without +stall and +errors each frame is sent alone, and cycles and latency are compared, too, where the cycle model
-// says them (EXACT). Ends with "PASS: ..." and status 0, or with "FAIL: ..." and another status. You may use and change
+// says them (EXACT). Each result prints a line when it has come. Ends with "PASS: ..." and status 0, or with "FAIL: ..." and another status. You may use and change
 // this file under any terms.
 
 module s2nn_axis_bench #(
@@ -75,13 +77,13 @@ module s2nn_axis_bench #(
     reg go_in, go_out, ended, alone, streamed, offered;
     reg [31:0] noise_in, noise_out, read;
     reg [OUT_WIDTH-1:0] seen, care;
-    integer stall, errors, cycle, gap, waited, failed, k;
+    integer stall, errors, count, cycle, gap, waited, failed, k;
     integer frame, kind, place;                        // what is being sent
     integer answer, part, began, shorts, longs, pulses;  // what came
 
     wire [31:0] length = kind == SHORT ? CUT : kind == LONG ? TRANSFERS + 3 : TRANSFERS;
     wire [31:0] after = frame % 2 == 1 && TRANSFERS > 1 ? SHORT : LONG;
-    wire sending = frame < FRAMES && gap == 0 && (!alone || answer == frame);
+    wire sending = frame < count && gap == 0 && (!alone || answer == frame);
 
     assign s_axis_tdata = frames[frame * TRANSFERS + place % TRANSFERS];
     assign s_axis_tvalid = go_in && sending;
@@ -99,10 +101,12 @@ module s2nn_axis_bench #(
         if (!$value$plusargs("reset=%s", reset_kind)) reset_kind = "start";
         if (!$value$plusargs("stall=%d", stall)) stall = 0;
         if (!$value$plusargs("errors=%d", errors)) errors = 0;
+        if (!$value$plusargs("frames=%d", count)) count = FRAMES;
         if (reset_kind != "start" && reset_kind != "late" && reset_kind != "none")
             $fatal(1, "FAIL: +reset must be start, late or none");
         if ((stall >= 0 && stall <= 90) !== 1) $fatal(1, "FAIL: +stall must be 0 to 90");
         if ((errors >= 0 && errors <= 1) !== 1) $fatal(1, "FAIL: +errors must be 0 or 1");
+        if ((count >= 1 && count <= FRAMES) !== 1) $fatal(1, "FAIL: +frames must be 1 to %0d", FRAMES);
         alone = stall == 0 && errors == 0;
         aresetn = reset_kind != "start";
         {go_in, go_out} = 2'b11;
@@ -163,13 +167,15 @@ module s2nn_axis_bench #(
                 part <= 0;
                 offered <= 0;
                 answer <= answer + 1;
+                $display("result %0d of %0d", answer + 1, count);
+                $fflush;
                 gap <= alone ? DRAIN : 0;
             end else part <= part + 1;
-        end else if (answer == FRAMES && frame == FRAMES) begin
+        end else if (answer == count && frame == count) begin
             if (waited > PATIENCE) streamed <= 1;  // nothing more may come
         end else if (waited > (stall == 0 ? PATIENCE : 25 * PATIENCE)) begin
             $display("frame %0d: no result", answer);
-            failed <= failed + FRAMES - answer;
+            failed <= failed + count - answer;
             streamed <= 1;
         end
     end
@@ -188,9 +194,9 @@ module s2nn_axis_bench #(
 
     task check;
         begin
-            if (answer >= FRAMES) begin
+            if (answer >= count) begin
                 failed = failed + 1;
-                $display("there is a result more than %0d", FRAMES);
+                $display("there is a result more than %0d", count);
             end else begin
                 care = EXACT != 0 && alone ? {OUT_WIDTH{1'b1}} : mask[part];
                 seen = (m_axis_tdata ^ results[answer * RESULT_TRANSFERS + part]) & care;
@@ -265,8 +271,8 @@ module s2nn_axis_bench #(
                 read_register(32'h0c);
             end
             expect_register(32'h0c, (shorts != 0 ? 2 : 0) | (longs != 0 ? 4 : 0));
-            expect_register(32'h10, FRAMES);
-            expect_register(32'h14, FRAMES);
+            expect_register(32'h10, count);
+            expect_register(32'h14, count);
             expect_register(32'h18, shorts);
             expect_register(32'h1c, longs);
             write_register(32'h08, 2);
@@ -281,8 +287,8 @@ module s2nn_axis_bench #(
                 failed = failed + 1;
                 $display("frame_error was high for %0d cycles, expected %0d", pulses, shorts + longs);
             end
-            if (failed != 0) $fatal(1, "FAIL: %0d differences in %0d frames", failed, FRAMES);
-            $write("PASS: %0d frames equal the golden model's", FRAMES);
+            if (failed != 0) $fatal(1, "FAIL: %0d differences in %0d frames", failed, count);
+            $write("PASS: %0d frames equal the golden model's", count);
             if (EXACT != 0 && alone) $write(", cycles and latencies too");
             if (errors != 0) $write(", %0d bad ones between them gave no result", shorts + longs);
             $display("");
