@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from s2nn_hw.verilog.identifiers import check_name
+from s2nn_hw.verilog.joined import join_registers
 from s2nn_hw.verilog.naming import named
 from s2nn_hw.verilog.rtlil import Module, read, write
 from s2nn_hw.verilog.widths import explain_selections, fit_widths
@@ -45,6 +46,8 @@ def to_verilog(component: Any, name: str) -> str:
     modules = named(_used(modules, f"\\{name}"), f"\\{name}")
     members = ["_".join(map(str, path)) for path, _, _ in component.signature.flatten(component)]
     _order_ports(modules[f"\\{name}"], ["clk", "rst", *members])
+    for module in modules.values():
+        join_registers(module)
     text = write(modules)
     text = _yosys(text, "write_verilog -norename").partition("\n\n")[2]
     return re.sub(r"\b_(\d+)_\b", r"memory_output_\1_", text)  # what yosys calls the registers of synchronous reads

@@ -12,8 +12,12 @@ import pytest
 
 from s2nn_hw import emit
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import Input, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.integrate import Integrate
+from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.store import load
-from s2nn_hw.network.synapses import MaxPool
+from s2nn_hw.network.synapses import Dense, MaxPool
 from s2nn_hw.plan.defaults import unrolled_plan
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.sim.verilog.model import environment, simulator_environment
@@ -28,6 +32,8 @@ STARTS = ("start", "late", "none")
 
 
 def network(kind):
+    if kind == "steps":
+        return stepwise()
     if kind == "dense":
         return random_network((100, 30, 7), input_bits=2, bits=3)
     if kind == "pooled":
@@ -50,13 +56,24 @@ def network(kind):
     return load(MODELS / f"{kind}.s2nn")
 
 
+def stepwise():
+    """A network of steps with hard resets, whose accumulators are registers of bits here and there in one wide wire."""
+    rng = np.random.default_rng(0)
+    first, last = (Dense(rng.integers(-7, 8, shape).astype(np.int8), 4) for shape in ((24, 30), (4, 24)))
+    thresholds, none = rng.integers(20, 3000, 24).astype(np.int32), np.zeros(24, np.int32)
+    biases = rng.integers(-9, 9, 24).astype(np.int32)
+    neuron = Integrate(thresholds, none, biases, none, 3, fraction=4, reset="hard")
+    layers = (Layer("first", first, neuron), Layer("last", last, Readout(np.zeros(4, np.int32))))
+    return Network("steps", Input((30,), 4), layers, tuple("abcd"))
+
+
 def written(kind, folder, name="net"):
     made = network("dense" if kind == "unrolled" else kind)
     emit.write(made, folder, unrolled_plan(made, lut=6) if kind == "unrolled" else None, name=name)
     return folder
 
 
-KINDS = ("dense", "pooled", "residual", "unrolled", "mnist-tiny")
+KINDS = ("steps", "dense", "pooled", "residual", "unrolled", "mnist-tiny")
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +159,17 @@ def test_lint(folder, kind):
         done = verilator("--lint-only", *arguments, cwd=place)
         assert done.returncode == 0, done.stderr
         assert "%Warning" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_wire_is_driven_as_a_whole_by_registers(folder, kind):
+    """Icarus resolves wires of several drivers bit by bit, and warns of attributes that are long numbers."""
+    text = (folder(kind) / "net.v").read_text()
+    registers = set(re.findall(r"^ *reg (?:\[\d+:0\] )?(\w+)", text, re.MULTILINE))
+    drivers = re.findall(r"^ *assign \{?[^=]*\[[^=]* = (\w+);", text, re.MULTILINE)
+    assert registers
+    assert "init =" not in text
+    assert not registers & set(drivers)
 
 
 @pytest.mark.parametrize("kind", KINDS)
