@@ -201,9 +201,9 @@ def _simulate(about: Mapping[str, Any]) -> str:
     return SIMULATE.format(
         time=(
             f"The {counted(latency['frames'], 'frame')} take about {cycles:,.0f} cycles of the circuit in the first "
-            "run, the same or more in the others. Icarus Verilog simulates some thousand cycles a second of a circuit of two "
-            "thousand LUTs, and only some ten where many neurons of steps stand side by side, which takes up to an "
-            "hour; Verilator, once it has compiled for a minute, is far ahead. `make icarus FRAMES=1` takes one frame."
+            "run, the same or more in the others. Icarus Verilog simulates about a thousand cycles a second of a "
+            "circuit of some thousand LUTs; Verilator, once it has compiled for a minute, is far ahead. "
+            "`make icarus FRAMES=1` takes one frame."
         )
     )
 
