@@ -138,12 +138,17 @@ def split_by(whole: Part, words: npt.NDArray[Any], path: Path) -> dict[str, Part
     return divided(whole, said, f"{path}: array 'split'")
 
 
-def divided(whole: Part, words: Sequence[str], where: str) -> dict[str, Part]:
-    """Return the parts of ``whole`` by ``words``, one an image: train or 0, test or 1."""
+def held_out(words: Sequence[str], where: str) -> npt.NDArray[np.bool_]:
+    """Return which of ``words`` say that an image is for the test: test or 1, others train or 0."""
     strange = next((word for word in words if word not in (TRAIN, TEST, "0", "1")), None)
     if strange is not None:
         raise UserError(f"{where} must be train or test (or 0 or 1), not {quoted(strange)}")
-    held = np.array([word in (TEST, "1") for word in words])
+    return np.array([word in (TEST, "1") for word in words], bool)
+
+
+def divided(whole: Part, words: Sequence[str], where: str) -> dict[str, Part]:
+    """Return the parts of ``whole`` by ``words``, one an image: train or 0, test or 1."""
+    held = held_out(words, where)
     found = {}
     for name, mask in ((TRAIN, ~held), (TEST, held)):
         places = np.flatnonzero(mask)

@@ -170,7 +170,19 @@ def _table(path: Path, taker: Taker) -> tuple[npt.NDArray[Any], npt.NDArray[np.i
     labels = None
     if label in table.columns:
         labels = numbered(table.labels(label), taker.classes, f"{table.name}, column {quoted(label)}")
+    if reading is not None and reading.split in table.columns:
+        rows = _test_rows(table, reading.split)
+        values, labels = values[rows], None if labels is None else labels[rows]
     return values, labels
+
+
+def _test_rows(table: tables.Table, column: str) -> npt.NDArray[np.int64]:
+    """Return the places of the rows of ``table`` that its ``column`` has for the test, which are not trained on."""
+    where = f"{table.name}, column {quoted(column)}"
+    rows = np.flatnonzero(formats.held_out(table.labels(column), where))
+    if not len(rows):
+        raise UserError(f"{where}: no row is for the test; leave the column out where all rows are meant")
+    return rows
 
 
 def _whole(values: npt.NDArray[np.float64], table: tables.Table) -> npt.NDArray[Any]:

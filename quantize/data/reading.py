@@ -19,6 +19,7 @@ class Reading:
     kind                         of what it was trained on: "npz", "folder" or "table"
     title, sha256                name of the file, and digest of its content
     features, label, separator   of a table
+    split                        of a table: the column that says which rows are for training, and which for the test
     scaled, alpha                whether pictures of other sizes are scaled, and what is behind transparent ones
     """
 
@@ -30,6 +31,7 @@ class Reading:
     separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] | None = None
     scaled: bool | None = None
     alpha: str | None = None
+    split: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> Self:
@@ -44,6 +46,7 @@ class Reading:
             data.separator,
             True if data.size else None,
             data.alpha,
+            data.split,
         )
 
     def to_json(self) -> dict[str, Any]:

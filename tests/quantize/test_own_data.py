@@ -14,11 +14,14 @@ from rich.console import Console
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.explore.variants import make_variant
+from s2nn_hw.network.layer import Input
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load, save
 from s2nn_hw.quantize.check import read_check
 from s2nn_hw.quantize.checkpoint import read_checkpoint
 from s2nn_hw.quantize.data import own, source
 from s2nn_hw.quantize.data.images import Taker, read_frames
+from s2nn_hw.quantize.data.reading import Reading
 from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.recipe import as_dict, from_dict, load_recipe
 from s2nn_hw.quantize.summary import quantize
@@ -172,6 +175,18 @@ def test_given_parts(tmp_path):
     found = recipe(tmp_path, {"path": '"s.csv"', "label": '"kind"', "split": '"part"'})
     assert source.shape(found.data) == (4,)
     assert len(source.raw(found.data, "test")[0]) == 15
+    taker = Taker(
+        Input((4,), 4, scaling=Scaling(np.zeros(1), np.ones(1))), source.classes(found.data), Reading.of(found.data)
+    )
+    taken, theirs, _ = read_frames(tmp_path / "s.csv", taker)
+    wanted = zip(*(array.tolist() for array in source.raw(found.data, "test")), strict=True)
+    assert sorted(zip(taken.tolist(), theirs.tolist(), strict=True)) == sorted(wanted)
+    assert len(read_frames(tmp_path / "train.csv", taker)[0]) == 30  # without the column all rows are new
+    (tmp_path / "only.csv").write_text("\n".join((tmp_path / "s.csv").read_text().splitlines()[:2]))
+    (tmp_path / "new.csv").write_text((tmp_path / "s.csv").read_text().replace("train", "test"))
+    assert len(read_frames(tmp_path / "new.csv", taker)[0]) == 30
+    with pytest.raises(UserError, match="column 'part': no row is for the test"):
+        read_frames(tmp_path / "only.csv", taker)
     images, labels = bars()
     write_folder(tmp_path / "f" / "train", images[:50], labels[:50])
     write_folder(tmp_path / "f" / "test", images[50:], labels[50:])
