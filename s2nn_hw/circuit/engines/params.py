@@ -303,6 +303,13 @@ class EngineParams:
         """Cycles of actions in the passes of a group at a position."""
         return len(self.between) * (self.planes - 1) + len(self.after)
 
+    @property
+    def cell_cycles(self) -> int:
+        """Cycles that a cell takes at least: its passes with no spike, and the neurons' actions."""
+        return (
+            self.repeats * self.groups * (self.planes * self.words * self.recurrence.word_cycles + self.action_cycles)
+        )
+
     def planes_of(self, values: np.ndarray) -> np.ndarray:
         """Return the planes of integer ``values``, stacked as a new first axis, the first first."""
         return np.stack([(values >> plane) & 1 for plane in reversed(range(self.planes))])
