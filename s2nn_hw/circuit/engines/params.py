@@ -193,9 +193,7 @@ class EngineParams:
     def memory_cost(self, family: Family) -> Cost:
         """Return the cost of the memories of weights."""
         memories = [(rows, width, count) for count, rows, width in self.memories if rows > 1]
-        return sum(
-            (rom(family, rows, width, self.memory, bits=self.bits) * count for rows, width, count in memories), Cost()
-        )
+        return sum((rom(family, rows, width, self.memory) * count for rows, width, count in memories), Cost())
 
     def check(self, engine: str, limits: tuple[tuple[str, int, int], ...]) -> None:
         """Check the fields in ``limits``, ``(name, low, high)``; errors begin with the name of the ``engine``."""
