@@ -42,7 +42,8 @@ def accumulating_stage(engine: Any, job: Job) -> Stage:
     work = accumulation(job, (job.choice.taps, engine.further_taps(job.choice.taps)))
     made = engine.of(work)
     if job.neuron.fires:
-        made = replace(made, slots=slots_for(made, job.tensors[job.output].pixel_words))
+        alone = len(work.readers[0].positions) == made.repeats  # a cell a frame, and frames come no faster than before
+        made = replace(made, slots=slots_for(made, job.tensors[job.output].pixel_words, pace=alone * job.pace))
     return Stage(job.layer, job.output, work.readers, made, job.neuron.size, made.repeats)
 
 
@@ -117,11 +118,10 @@ def _weights(job: Job, readers: tuple[Reader, ...], splits: int, lanes: int) -> 
     return whole[np.arange(groups), :, which]
 
 
-def slots_for(engine: Any, words: int) -> int:
+def slots_for(engine: Any, words: int, *, pace: int = 0) -> int:
     """Return for how many cells the neurons need room, so that an engine at full speed never waits for them.
 
     From a cell's last slot until its last of ``words`` words has left and that is known: ``capture_cycles + words +
-    1`` cycles. Meanwhile others may end, one in so many cycles as it has words.
+    1`` cycles. Meanwhile others may end, one in so many cycles as it has words, or in ``pace`` cycles.
     """
-    least = engine.repeats * engine.groups * (engine.planes * engine.words + engine.action_cycles)
-    return min(MAX_SLOTS, -(-(engine.capture_cycles + words + 1) // least))
+    return min(MAX_SLOTS, -(-(engine.capture_cycles + words + 1) // max(engine.cell_cycles, pace)))

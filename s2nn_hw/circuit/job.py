@@ -15,7 +15,8 @@ class Job:
     """One layer to be lowered.
 
     ``choices``: the plan of each layer by name; ``pool``: the max pooling fused behind ``layer``; ``tensors``: how each
-    is streamed, by name; ``inner``: layers that are fused into the one behind them, by the name of that one.
+    is streamed, by name; ``inner``: layers that are fused into the one behind them, by the name of that one; ``pace``:
+    cycles that the layers in front take for a frame at least.
     """
 
     network: Network
@@ -24,6 +25,7 @@ class Job:
     pool: Layer | None
     tensors: Mapping[str, Tensor]
     inner: Mapping[str, Layer]
+    pace: int = 0
 
     @property
     def choice(self) -> LayerPlan:

@@ -39,27 +39,29 @@ def check_edges(network: Network) -> None:
             raise UserError(f"layer {layer.name}: circuits have no delayed sources yet")
 
 
-def lower(network: Network, plan: Plan, *, only: str | None = None) -> tuple[Stage, ...]:
-    """Return the :class:`Stage` tuple of ``network`` under ``plan``.
-
-    :class:`UserError` names a layer that can't be. ``only``: the name of the one layer whose stage is wanted.
-    """
+def lower(network: Network, plan: Plan) -> tuple[Stage, ...]:
+    """Return the :class:`Stage` tuple of ``network`` under ``plan``; :class:`UserError` names a layer that can't be."""
     check_edges(network)
     choices = {choice.name: choice for choice in plan.layers}
     pools = _pools(network, choices)
     swallowed = {pool.name for pool in pools.values()}
     inner = _inner(network, choices)
     tensors = _tensors(network, choices, swallowed, inner.values())
-    stages = []
+    stages, paces = list[Stage](), {INPUT: tensors[INPUT].words}
     for layer in network.layers:
-        if layer.name in swallowed or layer in inner.values() or only not in (None, layer.name):
+        if layer.name in swallowed or layer in inner.values():
             continue
-        job = Job(network, layer, choices, pools.get(layer.name), tensors, inner)
+        front = layer
+        while front.name in inner:
+            front = inner[front.name]
+        pace = max(paces[source] for source in front.sources)
+        job = Job(network, layer, choices, pools.get(layer.name), tensors, inner, pace)
         try:
             stages.append(ENGINES[job.choice.engine].stage(job) if layer.accumulates else _join_stage(job))
         except UserError as error:
             text = str(error)
             raise UserError(text if text.startswith("layer ") else f"layer {layer.name}: {text}") from None
+        paces[stages[-1].output] = max(pace, stages[-1].pace)
     return tuple(stages)
 
 
@@ -141,7 +143,8 @@ def lower_alone(network: Network, choice: LayerPlan, *, output_width: int = 1, p
     if not layer.is_readout:
         output = pool.name if pool else layer.name
         tensors[output] = streamed(network, output, output_width)
-    job = Job(network, layer, {layer.name: choice}, pool, tensors, {})
+    pace = max(tensors[source].words for source in layer.sources)
+    job = Job(network, layer, {layer.name: choice}, pool, tensors, {}, pace)
     return ENGINES[choice.engine].stage(job) if layer.accumulates else _join_stage(job)
 
 

@@ -143,6 +143,14 @@ class Stage:
         return self.readers[0].positions
 
     @property
+    def pace(self) -> int:
+        """Cycles that a frame takes here at least, whatever its values."""
+        words = max(r.frame_words for r in self.readers)
+        if self.engine is None or self.engine.constant:
+            return words
+        return max(words, len(self.positions) // self.repeats * self.engine.cell_cycles)
+
+    @property
     def pass_words(self) -> int:
         """Words of one pass, of all sources."""
         return sum(reader.pass_words for reader in self.readers)

@@ -14,13 +14,14 @@ word and bank. The recurrences are maxima of earlier times plus constants, one l
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from s2nn_hw.circuit.accumulation import MAX_SLOTS
 from s2nn_hw.circuit.geometry import WindowParams
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cycles import recurrences, state
@@ -155,6 +156,8 @@ def engine_alone(stage: Stage, ones: np.ndarray, *, length: int = 1) -> np.ndarr
     ``ones``: see :meth:`Timing.ones`, cut into sequences. A word is always offered and the neurons are always free, so
     what remains is the engine's own: from one frame's last slot to the next.
     """
+    if stage.engine:
+        stage = replace(stage, engine=replace(stage.engine, slots=MAX_SLOTS))
     graph = _Graph(length)
     output = graph.channel(len(stage.positions) // stage.repeats)
     sources = []

@@ -23,16 +23,14 @@ def _blocks(family: Family, rows: int, width: int) -> list[tuple[float, Cost]]:
     ]
 
 
-def rom(
-    family: Family, rows: int, width: int, memory: str = "auto", *, bits: int = 8, columns: int | None = None
-) -> Cost:
+def rom(family: Family, rows: int, width: int, memory: str = "auto", *, columns: int | None = None) -> Cost:
     """Return the :class:`Cost` of a read-only memory with a registered output.
 
-    ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say. In logic ``bits``
-    of a weight count, and how many different ``columns`` there are (default: as many as so few rows can have).
+    ``memory``: ``auto`` takes what is cheaper, ``block`` and ``distributed`` (logic) what they say. In logic it
+    counts how many different ``columns`` there are (default: as many as so few rows can have).
     """
     functions = min(width, 2 ** min(rows, 16) if columns is None else columns)
-    logic = Cost(luts=functions * column_luts(family, rows, bits), ffs=functions if columns is not None else width)
+    logic = Cost(luts=functions * column_luts(family, rows), ffs=functions if columns is not None else width)
     options: dict[str, list[tuple[float, Cost]]] = {
         "auto": [(rows * width * family.rom_bit, logic), *_blocks(family, rows, width)],
         "block": _blocks(family, rows, width),
@@ -42,12 +40,12 @@ def rom(
     return min(options[memory], key=lambda option: option[0])[1]
 
 
-def column_luts(family: Family, rows: int, bits: int) -> float:
+def column_luts(family: Family, rows: int) -> float:
     """Return the LUTs of one column of ``rows`` bits in logic."""
-    if not family.rom_curves:
+    if not family.rom_curve:
         parts = max(1, rows / family.rom_rows)  # joined by multiplexers
         return parts + family.rom_mux * (parts - 1)
-    curve = family.rom_curves[bits > 2]
+    curve = family.rom_curve
     (_, first), (last, most) = curve[0], curve[-1]
     if rows >= last:
         return most * rows / last

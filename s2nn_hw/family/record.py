@@ -14,8 +14,8 @@ class Family:
     ``blocks``: kinds of block RAM as ``(share of a unit, cost, shapes)``; ``block_bits``: of one unit; ``rom_bit``:
     cost of a read-only bit in logic; ``lutram``: ``(cost, LUTs, shapes)`` of a memory made of LUTs, None if there is
     none; ``lutram_ports``: shapes of the same cell when three ports read it; ``rom_rows``: rows of one bit that a LUT
-    holds, ``rom_mux`` LUTs join two, unless ``rom_curves`` have LUTs of a column by rows, ``(of weights of one or two
-    bits, of more)``, as measured. ``inputs``: of a LUT.
+    holds, ``rom_mux`` LUTs join two, unless ``rom_curve`` has LUTs of a column by rows, as measured. ``inputs``: of
+    a LUT.
 
     LUTs: ``carry`` bits come in steps of so many; ``double`` per accumulator bit for the doubling between bit planes,
     ``reload`` where there is only one plane, for going back to the start; ``start`` per accumulator bit that
@@ -58,7 +58,7 @@ class Family:
     window: tuple[float, float, float]
     gate: float
     link: tuple[float, float, float, float]
-    rom_curves: tuple[tuple[tuple[int, float], ...], ...] = ()
+    rom_curve: tuple[tuple[int, float], ...] = ()
     name: str = ""
     apart: float = 0.0
     shift: int = 0

@@ -36,6 +36,7 @@ XC7 = Family(
     name="xc7",
     shift=3,
     output_registers=True,
-    # yosys 0.70, trained and random tables: a column of few ones is cut into more LUTs than one of many
-    rom_curves=(((32, 1), (49, 1.9), (128, 4.5), (200, 7.8), (512, 13.8)), ((64, 1), (128, 2.9), (512, 9.3))),
+    # yosys 0.70, builds of random and trained tables, weights of 1 to 3 bits: multiplexers of the slice join tables up
+    # to 256 rows, further tables join those
+    rom_curve=((64, 1.0), (65, 2.1), (128, 2.1), (129, 3.1), (256, 4.0), (512, 9.2)),
 )

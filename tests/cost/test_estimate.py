@@ -138,12 +138,11 @@ def test_families_cover_the_boards():
         assert (board.budget.lut_kind, board.budget.bram_kind) == (kind.lut_kind, kind.bram_kind)
 
 
-def test_memories_in_logic_cost_by_rows_by_bits_and_by_different_columns():
-    assert [rom(XC7, rows, 100, "distributed").luts for rows in (16, 64, 128)] == pytest.approx([100, 100, 290])
-    assert rom(XC7, 128, 100, "distributed", bits=2).luts == pytest.approx(450)
-    assert rom(XC7, 1024, 100, "distributed", bits=2).luts == pytest.approx(2760)
+def test_memories_in_logic_cost_by_rows_and_by_different_columns():
+    found = [rom(XC7, rows, 100, "distributed").luts for rows in (16, 64, 72, 128, 256, 1024)]
+    assert found == pytest.approx([100, 100, 210, 210, 400, 1840])
     assert rom(XC7, 13, 1000, "distributed", columns=40).luts == 40
-    assert rom(ECP5, 64, 10, "distributed", bits=2).luts == 40
+    assert rom(ECP5, 64, 10, "distributed").luts == 40
 
 
 def test_equal_columns_of_a_parallel_engine_are_counted_once():

@@ -18,6 +18,7 @@ from tests.support.random_networks import random_graph
 
 # so small that a simulator made of Python objects is through in a second
 MOST_TERMS = 160  # that an engine adds in one cycle
+MOST_LOGIC = 600  # bits that the neurons of an unrolled layer add
 MOST_CYCLES = 1200  # of three white frames
 
 
@@ -63,6 +64,10 @@ def _random_layer(rng, network, layer, widths):
     engine = str(rng.choice(["event", "event", "parallel", "parallel", "unrolled"]))
     if engine == "unrolled" and layer.neuron.kind == "leaky_readout" and layer.neuron.steps > 1:
         engine = "event"
+    planes = network.read(layer).count
+    adders = planes * planes if network.stepwise(layer) else planes  # each step has sums of its own
+    if engine == "unrolled" and adders * sum(int((s.weights != 0).sum()) for s in layer.synapses) > MOST_LOGIC:
+        engine = "parallel"
     several = len(layer.sources) > 1
     if engine == "event" and several and width & (width - 1):
         engine = "parallel"

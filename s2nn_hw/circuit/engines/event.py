@@ -200,7 +200,7 @@ class EventParams(EngineParams):
         """Return the cost of the banks' memories, each in columns (:func:`memory_columns`)."""
         return sum(
             (
-                rom(family, rows, part, self.memory, bits=section.bits) * count
+                rom(family, rows, part, self.memory) * count
                 for (count, rows, width), section in zip(self.memories, self.sections, strict=True)
                 if rows > 1
                 for part in memory_columns(rows, width)
@@ -220,7 +220,7 @@ class EventParams(EngineParams):
                 luts=family.scan * section.share + 6, ffs=2 * section.share + index + row + 3 * pointer + 2 + sign
             )
             head = Cost(luts=(section.share + index) / 2, ffs=section.share + index + self.tag_bits + 4)
-            stored = rom(family, rows, width, self.memory, bits=section.bits)
+            stored = rom(family, rows, width, self.memory)
             gated = Cost(ffs=width * (2 - absorbs(family, stored)))
             cost += (queue + head + scanner + gated) * section.banks
         index = bits_for(self.groups * self.table_words)

@@ -133,7 +133,7 @@ class ParallelParams(EngineParams):
         if self.rows == 1:
             return Cost()
         columns = None if self.memory == "block" else self.columns  # block RAM keeps what is equal twice
-        return rom(family, self.rows, self.row_bits, self.memory, bits=self.bits, columns=columns)
+        return rom(family, self.rows, self.row_bits, self.memory, columns=columns)
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
         """Return the cost of gated registers of weights, trees, accumulators."""

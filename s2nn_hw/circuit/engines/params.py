@@ -193,9 +193,7 @@ class EngineParams:
     def memory_cost(self, family: Family) -> Cost:
         """Return the cost of the memories of weights."""
         memories = [(rows, width, count) for count, rows, width in self.memories if rows > 1]
-        return sum(
-            (rom(family, rows, width, self.memory, bits=self.bits) * count for rows, width, count in memories), Cost()
-        )
+        return sum((rom(family, rows, width, self.memory) * count for rows, width, count in memories), Cost())
 
     def check(self, engine: str, limits: tuple[tuple[str, int, int], ...]) -> None:
         """Check the fields in ``limits``, ``(name, low, high)``; errors begin with the name of the ``engine``."""
@@ -302,6 +300,13 @@ class EngineParams:
     def action_cycles(self) -> int:
         """Cycles of actions in the passes of a group at a position."""
         return len(self.between) * (self.planes - 1) + len(self.after)
+
+    @property
+    def cell_cycles(self) -> int:
+        """Cycles that a cell takes at least: its passes with no spike, and the neurons' actions."""
+        return (
+            self.repeats * self.groups * (self.planes * self.words * self.recurrence.word_cycles + self.action_cycles)
+        )
 
     def planes_of(self, values: np.ndarray) -> np.ndarray:
         """Return the planes of integer ``values``, stacked as a new first axis, the first first."""

@@ -25,8 +25,7 @@ from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.names import engine_of, ladder_of, neurons_of
 from s2nn_hw.circuit.readers import buffers_of, whole_reader
-from s2nn_hw.circuit.stage import Reader, Stage
-from s2nn_hw.circuit.tables import cells_of, stream_table
+from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.circuit.unroll.cells import CellWords
 from s2nn_hw.circuit.unroll.circuit import build, stages
 from s2nn_hw.circuit.unroll.collapse import collapse, compose
@@ -35,15 +34,13 @@ from s2nn_hw.circuit.unroll.ladder import Ladder, LadderParams
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS, Logic
 from s2nn_hw.circuit.unroll.mapping import Mapped, map_layer
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
+from s2nn_hw.circuit.unroll.sums import chain_of, program_of, weights_of
 from s2nn_hw.circuit.unroll.words import SpikeWords
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
-from s2nn_hw.network.layer import Layer
-from s2nn_hw.network.network import Network
-from s2nn_hw.network.neurons.program import Action
 
 CHAIN_LEVELS = {4: 1, 6: 2}  # of an adder, by inputs of a look-up table: where it is 2, tables stand before the carries
 PIPELINE = 1  # LUTs of a pipeline's level: its room and its clock enable
@@ -87,7 +84,7 @@ class UnrolledParams(EngineParams):
         pool = job.pool.synapses[0].kernel if job.pool else (1, 1)
         if choice.groups != 1 or choice.banks != 1:
             raise UserError(f"the unrolled engine has one group and one bank, not {choice.groups} and {choice.banks}")
-        chain = _chain(job)
+        chain = chain_of(job)
         front = chain[0]
         several = len(front.sources) > 1
         readers = tuple(
@@ -96,12 +93,12 @@ class UnrolledParams(EngineParams):
                 front.synapses, front.sources, buffers_of(job.choices[front.name], front), strict=True
             )
         )
-        engine, weights = None, _weights(job.network, front, readers)
+        engine, weights = None, weights_of(job.network, front, readers)
         for one in chain:
             neuron = one.own_neuron
             if engine:
                 weights = one.synapses[0].weights[:, None].astype(np.int32)
-            table, offsets, ladder = _program(job.network, one, weights)
+            table, offsets, ladder = program_of(job.network, one, weights)
             if not (neuron.plain if ladder is None else one is layer and neuron.fires):
                 raise UserError(f"the unrolled engine has no {neuron.kind} neurons here; take another engine")
             engine = cls(
@@ -281,63 +278,6 @@ class UnrolledParams(EngineParams):
         if self._mapped.constant:  # unsigned sums above it, a power of two
             return Cat(Cat(bits[:-1], ~bits[-1]) for bits in results)
         return Cat(Cat(bits, C(0, 1)) for bits in results)
-
-
-def _chain(job: Job) -> tuple[Layer, ...]:
-    """Return the layers that are one engine, the one that reads the sources first; all have the plan's levels."""
-    choice, behind, front = job.choice, [], job.layer
-    while front.name in job.inner:
-        behind.append(front)
-        front = job.inner[front.name]
-    for one in (front, *behind[1:]) if behind else ():
-        if (job.choices[one.name].levels, job.choices[one.name].lut) != (choice.levels, choice.lut):
-            raise UserError(
-                f"layer {one.name}: levels and lut must be those of {job.layer.name}, into which it is fused, "
-                f"{choice.levels} and {choice.lut}, not {job.choices[one.name].levels} and "
-                f"{job.choices[one.name].lut}"
-            )
-    return (front, *reversed(behind))
-
-
-def _weights(network: Network, front: Layer, readers: tuple[Reader, ...]) -> np.ndarray:
-    """Return the weights of the bits of a pass, int32 ``(neurons, words, bits of a word)``."""
-    planes, tables = network.read(front), []
-    counts = np.array(planes.weights[::-1], np.int32)  # of the bits of a value, the lowest first
-    for synapse, reader in zip(front.synapses, readers, strict=True):
-        table = stream_table(synapse, reader, 1)[:, 0].astype(np.int32)  # (neurons, words, values)
-        table = table[:, cells_of(network, synapse, reader).table_words()]
-        tables.append((table[..., None] * counts).reshape(*table.shape[:2], -1))
-    width = max(table.shape[2] for table in tables)
-    return np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, width - t.shape[2]))) for t in tables], axis=1)
-
-
-def _program(network: Network, layer: Layer, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, LadderParams | None]:
-    """Return the weights of all sums of ``layer``, what is added to them, and what its neurons do with them, or None.
-
-    ``weights``: of a pass, see :func:`_weights`. Of neurons that see each step's sum, planes have sums of their own.
-    """
-    program = layer.own_neuron.program(network.read(layer), *network.bounds(layer))
-    if not (program.between or program.after or program.shift):
-        return weights, program.start, None
-    count = network.read(layer).count if network.stepwise(layer) else 1
-    place = np.arange(weights.shape[-1]) % count
-    tables = [np.where(place == count - 1 - step, weights, 0) for step in range(count)]
-    offsets = np.concatenate([program.start >> program.shift, np.zeros((count - 1) * len(weights), np.int64)])
-    whole = np.concatenate(tables)
-    flat = whole.reshape(len(whole), -1).astype(np.int64)
-    low, high = (side.sum(axis=1) + offsets for side in (flat.clip(max=0), flat.clip(min=0)))
-    between: tuple[Action | None, ...] = (*program.between, None) * (count - 1)
-    return (
-        whole,
-        offsets,
-        LadderParams(
-            low.reshape(count, -1),
-            high.reshape(count, -1),
-            program.start & ((1 << program.shift) - 1),
-            program.shift,
-            (*between, *program.after),
-        ),
-    )
 
 
 def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cost:

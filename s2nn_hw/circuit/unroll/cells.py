@@ -13,7 +13,8 @@ from s2nn_hw.circuit.unroll.words import cut
 class CellWords(wiring.Component):
     """Spikes of one position at a time in, words of ``width`` of cells of ``repeats`` positions out.
 
-    ``spikes``: ``neurons`` of a position, where ``strobe`` is high; they are always taken.
+    ``spikes``: ``neurons`` of a position; they are always taken.
+    ``strobe``: there are ``spikes``.
     ``o``: ``ceil(neurons / width)`` words a cell, spike 0 in bit 0, unused bits of the last word 0; the first is
     offered a cycle after the last position of its cell came, or when those before have left.
     ``release``: the last word of a cell leaves: at most ``slots`` cells, 2 or more, may have begun to end.
