@@ -33,6 +33,7 @@ WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of th
 SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
 CLOSE = 1.002  # times the bound: no faster plan is looked for
 STEP = 1.03  # between intervals of the first search
+TRIES = 4  # of making room for what stands around the layers
 TURNS = 40  # of counting the cycles of what was chosen, at most
 
 
@@ -51,6 +52,7 @@ class Planner:
         self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
         self.ways = Ways(network, self.family, self.values)
         self.counted: dict[tuple[object, ...], list[Candidate]] = {}
+        self.limits = dict.fromkeys(RESOURCES, 1.0)  # shares of the budget for what stands in parts
 
     def plan(self, interval: float, *, least: bool = False, speed: float = 0.0) -> dict[str, Candidate] | None:
         """Return ``{layer name: Candidate}`` for at most ``interval`` cycles a frame, or None if it does not fit.
@@ -96,7 +98,7 @@ class Planner:
     ) -> tuple[dict[str, Candidate] | None, bool]:
         """Return the cheapest of ``options`` that fit, by layer, or None, and whether that is proven."""
         parts = [self._inputs(), *([self._option(c, speed / interval) for c in part] for part in options)]
-        found = choose(parts)
+        found = choose(parts, limits=tuple(self.limits.values()))
         if found.taken is None:
             return None, found.proven
         chosen = {part[n].choice.name: part[n] for part, n in zip(options, found.taken[1:], strict=True)}
@@ -173,35 +175,39 @@ def cheapest(planner: Planner, interval: float) -> dict[str, Candidate] | None:
 
 def make_plan(planner: Planner, interval: float) -> Planned | None:
     """Return :class:`Planned` for at most ``interval`` measured cycles a frame; None if none was found."""
-    asked, best = interval, None
+    planner.limits = dict.fromkeys(RESOURCES, 1.0)
+    asked = interval
     for _ in range(6):
         chosen = cheapest(planner, asked)
         if chosen is None:
             break
         planned = measure(planner, chosen)
-        if best is None or planned.interval < best.interval:
-            best = planned
-        if best.interval <= interval and _fits(planner, best):
-            return sized(planner, best)
+        if not _fits(planner, planned):
+            continue
+        if planned.interval <= interval:
+            return sized(planner, planned)
         asked = min(0.98 * asked, max(c.cycles for c in chosen.values()) * interval / planned.interval)
     return None
 
 
 def fit(planner: Planner) -> Planned:
-    """Return :class:`Planned` with the shortest interval that fits the budget, and the proven ``bound`` of it."""
-    high = _first(planner)
-    bound = 0.0
+    """Return :class:`Planned` with the shortest interval that fits; ``bound`` is None where nothing is proven."""
+    planner.limits = dict.fromkeys(RESOURCES, 1.0)
+    high, bound, proven = _first(planner), 0.0, True
     for _ in range(TURNS):
         options = planner.options(high)
         low = max(bound, _lowest(options))
         paces = sorted({c.cycles for part in options for c in part if c.cycles >= low})
-        at, chosen = _bisect(planner, options, paces)
-        bound = paces[at]
+        at, chosen, sure = _bisect(planner, options, paces)
+        bound, proven = paces[at], proven and sure
         if chosen is None:  # what was chosen before takes more than was thought
             high *= STEP
         elif not planner.count(chosen):
             break
-    return _fastest(planner, bound, max(span(planner)))
+    else:
+        proven = False
+    found = _fastest(planner, bound, max(span(planner)))
+    return replace(found, bound=bound if proven else None)
 
 
 def _lowest(options: Sequence[Sequence[Candidate]]) -> float:
@@ -231,18 +237,19 @@ def _first(planner: Planner) -> float:
 
 def _bisect(
     planner: Planner, options: Sequence[Sequence[Candidate]], paces: Sequence[float]
-) -> tuple[int, dict[str, Candidate] | None]:
-    """Return the index of the fewest cycles of ``paces`` for which ``options`` hold a choice that fits, and it."""
-    low, high, best = 0, len(paces) - 1, None
+) -> tuple[int, dict[str, Candidate] | None, bool]:
+    """Return the index of the fewest cycles of ``paces`` for which ``options`` hold a choice that fits, it, and whether
+    it is proven that there is none for fewer."""
+    low, high, best, proven = 0, len(paces) - 1, None, True
     while low <= high:
         middle = (low + high) // 2
         mine = [[c for c in part if c.cycles <= paces[middle]] for part in options]
-        chosen = planner._choice(mine, paces[middle], 0.0)[0] if all(mine) else None
+        chosen, sure = planner._choice(mine, paces[middle], 0.0) if all(mine) else (None, True)
         if chosen:
             best, high = chosen, middle - 1
         else:
-            low = middle + 1
-    return min(low, len(paces) - 1), best
+            low, proven = middle + 1, proven and sure
+    return min(low, len(paces) - 1), best, proven
 
 
 def unroll(planner: Planner, levels: int) -> Planned:
@@ -285,7 +292,11 @@ def _measured(planner: Planner, design: Design, rows: tuple[tuple[str, Candidate
 
 
 def _fits(planner: Planner, planned: Planned) -> bool:
-    return all(planned.used[r] <= planner.budget[r] for r in RESOURCES)
+    """Return whether the whole of ``planned`` fits; where it does not, its parts get less from now on."""
+    over = {r: planned.used[r] / planner.budget[r] - 1 if planner.budget[r] else planned.used[r] for r in RESOURCES}
+    for r, share in over.items():
+        planner.limits[r] -= max(0.0, share * (1 + 1e-9))
+    return all(share <= 0 for share in over.values())
 
 
 def sized(planner: Planner, planned: Planned) -> Planned:
@@ -303,19 +314,28 @@ def _fastest(planner: Planner, bound: float, most: float) -> Planned:
     asked = bound
     while best is None or best.interval > STEP * asked:
         for speed in SPEEDS:
-            chosen = planner.plan(asked, speed=speed)
-            if chosen is None:
-                break
-            planner.count(chosen)
-            planned = measure(planner, chosen)
-            if _fits(planner, planned) and (best is None or planned.interval < best.interval / CLOSE):
+            planned = _whole(planner, asked, speed)
+            if planned and (best is None or planned.interval < best.interval / CLOSE):
                 best = planned
             if best and best.interval <= CLOSE * bound:
-                return sized(planner, replace(best, bound=bound))
+                return sized(planner, best)
         asked *= STEP
-        if best is None and asked > most:
+        if best is None and asked > STEP * most:
             raise OutOfReach("no plan fits with all that stands around its layers; take a larger board")
-    return sized(planner, replace(best, bound=bound))
+    return sized(planner, best)
+
+
+def _whole(planner: Planner, interval: float, speed: float) -> Planned | None:
+    """Return a plan for ``interval`` that fits as a whole, None if there is none."""
+    for _ in range(TRIES):
+        chosen = planner.plan(interval, speed=speed)
+        if chosen is None:
+            return None
+        planner.count(chosen)
+        planned = measure(planner, chosen)
+        if _fits(planner, planned):
+            return planned
+    return None
 
 
 def span(planner: Planner) -> tuple[float, float]:

@@ -7,8 +7,9 @@ import pytest
 
 from s2nn_hw.network.synapses import MaxPool
 from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.plan import planner
 from s2nn_hw.plan.knapsack import MIP_GAP, Choice, Option, choose, undominated
-from s2nn_hw.plan.planner import OutOfReach, Planner, fit
+from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, measure
 from tests.support.graphs import build, convolution, dense, joined
 from tests.support.networks import random_images, random_network
 
@@ -70,22 +71,29 @@ def test_a_part_without_options_has_no_choice():
 
 
 def small(seed):
-    """Return a small random network, and a budget in which not all of it can be fast."""
+    """Return a small random network, a few of its values, and a budget between what its cheapest and its fastest plan
+    take, a little less than the cheapest at times."""
     rng = np.random.default_rng(seed)
-    sizes = [int(rng.integers(6, 200)), *(int(n) for n in rng.integers(2, 24, rng.integers(1, 3))), 3]
     if seed % 3:
-        network = random_network(tuple(sizes), bits=int(rng.integers(1, 4)), seed=seed)
+        sizes = (int(rng.integers(40, 300)), *(int(n) for n in rng.integers(8, 40, rng.integers(1, 3))), 3)
+        network = random_network(sizes, bits=int(rng.integers(1, 5)), seed=seed)
     else:
-        parts = [convolution(int(rng.integers(2, 5)), 3), joined(MaxPool(2)), dense(3)]
+        parts = [convolution(int(rng.integers(4, 9)), 3), joined(MaxPool(2)), dense(3)]
         network = build((6, 6, 1), int(rng.integers(1, 5)), parts)
-    share = float(rng.uniform(0.04, 0.12))
-    return network, {"luts": share * 20_800, "ffs": share * 41_600, "brams": float(rng.integers(1, 8))}
+    values = layer_inputs(network, random_images(network, 3))[1]
+    ample = Planner(network, "xc7", dict.fromkeys(RESOURCES, 1e6), values)
+    slow, fast = measure(ample, ample.plan(np.inf)).used, fit(ample).used
+    share = rng.uniform(-0.02, 0.7, 3)
+    budget = {
+        r: (slow[r] + x * abs(fast[r] - slow[r])) / 0.9 + 0.5 * (r == "brams")
+        for r, x in zip(RESOURCES, share, strict=True)
+    }
+    return network, values, budget
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_plan_is_that_of_exhaustive_search(seed):
-    network, budget = small(seed)
-    values = layer_inputs(network, random_images(network, 3))[1]
+    network, values, budget = small(seed)
     work = Planner(network, "xc7", budget, values)
     parts = [counted(work, layer) for layer in network.layers]
     best = fewest(work, parts)
@@ -97,6 +105,22 @@ def test_the_plan_is_that_of_exhaustive_search(seed):
     assert planned.bound == pytest.approx(best)
     assert planned.interval >= 0.999 * planned.bound
     assert max(c.cycles for _, c in planned.rows) >= planned.bound
+
+
+def test_no_bound_is_claimed_where_the_solver_had_no_time(monkeypatch):
+    network, values, budget = small(4)
+    assert fit(Planner(network, "xc7", budget, values)).bound is not None
+    calls = []
+
+    def hurried(parts, **limits):
+        found = choose(parts, **limits)
+        calls.append(found)
+        return found if found.taken is not None else Choice(None, False)
+
+    monkeypatch.setattr(planner, "choose", hurried)
+    planned = fit(Planner(network, "xc7", budget, values))
+    assert any(found.taken is None for found in calls)
+    assert planned.bound is None
 
 
 def counted(work, layer):
