@@ -221,10 +221,7 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
                 fills = [[bits[0], *bits] for bits in fills]
             doubled = Cat(choose([choose(bits, plane) for bits in fills], group), total[: int(width) - 1])
         flags = (onward, again)
-        # yosys takes one side of a sum apart: that whose name comes later. So that a table holds a bit of the sum and
-        # what it is added to, that must be it, not the weights, which stand in registers.
-        base = Signal(signed(int(width)), name=f"with_start{lane}")
-        m.d.comb += base.eq(_base(choose(constants, group), total, flags, doubled, complements=params.complements))
+        base = _base(choose(constants, group), total, flags, doubled, complements=params.complements).as_signed()
         m.d.sync += total.eq(added + base)
     return delayed(m, slot.close, late + 1, "close")
 
