@@ -21,7 +21,8 @@ def find_plan(
     unroll: int | None,
     values: Mapping[str, np.ndarray],
 ) -> planner.Planned:
-    """Return the :class:`~s2nn_hw.plan.planner.Planned` that is asked for, see :func:`plan_network`."""
+    """Return the :class:`~s2nn_hw.plan.planner.Planned` that is asked for, see
+    :class:`~s2nn_hw.plan.asked.Asked`; :class:`UserError` if it is out of reach."""
     budget = {name: record.budget[name].budget for name in planner.RESOURCES}
     work, reason = planner.Planner(network, record.family, budget, values), ""
     found: planner.Planned | None = None
@@ -37,7 +38,7 @@ def find_plan(
             raise planner.OutOfReach(f"network {network.name} on {record.title}: {limit}") from None
         reason = f": {limit}"
     if found is None:
-        # slow plans have many groups, whose memories pack differently: a faster one may fit where they do not
+        # what is best is told; it may even be enough where layers held each other up in all that was tried
         found = planner.fit(work)
     if target_fps and found.interval > clock * 1e6 / target_fps:
         best = clock * 1e6 / (found.bound or found.interval)

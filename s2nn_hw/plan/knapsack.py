@@ -56,9 +56,9 @@ def choose(parts: Sequence[Sequence[Option]], *, limits: Sequence[float] | None 
     for row in _streams([owner for owner, _ in columns], options):
         rows.append(row)
         bounds.append((0.0, 0.0))
-    values = _solve(np.array([option.price for option in options]), rows, bounds)
-    if values is None or isinstance(values, str):
-        return Choice(None, values is None)
+    values, known = _solve(np.array([option.price for option in options]), rows, bounds)
+    if values is None:
+        return Choice(None, known)
     taken = {owner: n for (owner, n), value in zip(columns, values, strict=True) if value > 0.5}
     return Choice(tuple(taken[part] for part in range(len(parts))), True)
 
@@ -102,8 +102,9 @@ def _streams(owners: Sequence[int], options: Sequence[Option]) -> Iterable[dict[
 
 def _solve(
     prices: np.ndarray, rows: Sequence[Mapping[int, float]], bounds: Sequence[tuple[float, float]]
-) -> np.ndarray | str | None:
-    """Return the values of the binaries, None if there are none, or why nothing is known."""
+) -> tuple[np.ndarray | None, bool]:
+    """Return the values of the binaries, the best that were found in time, and whether it is known that there are none
+    where there are none."""
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = len(prices), len(rows)
     model.col_cost_ = prices
@@ -121,9 +122,7 @@ def _solve(
     solver.setOptionValue("time_limit", SECONDS)
     solver.passModel(model)
     solver.run()
-    status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kOptimal:
-        return np.array(solver.getSolution().col_value)
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-        return None
-    return str(solver.modelStatusToString(status))
+    if solver.getInfo().primal_solution_status == highspy.kSolutionStatusFeasible:
+        return np.array(solver.getSolution().col_value), True
+    none = (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
+    return None, solver.getModelStatus() in none

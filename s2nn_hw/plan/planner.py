@@ -33,6 +33,7 @@ WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of th
 SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
 CLOSE = 1.002  # times the bound: no faster plan is looked for
 STEP = 1.03  # between intervals of the first search
+NOTHING = 1e-3  # of a resource that a device lacks: whatever takes of it does not fit
 TRIES = 4  # of making room for what stands around the layers
 TURNS = 40  # of counting the cycles of what was chosen, at most
 
@@ -123,7 +124,7 @@ class Planner:
 
     def _shares(self, cost: Cost) -> tuple[float, ...]:
         used = self.used_by(cost)
-        return tuple(used[r] / self.budget[r] if self.budget[r] else inf * used[r] for r in RESOURCES)
+        return tuple(used[r] / (self.budget[r] or NOTHING) for r in RESOURCES)
 
     def _price(self, shares: Sequence[float]) -> float:
         return sum(WEIGHTS[r] * share for r, share in zip(RESOURCES, shares, strict=True))
@@ -147,7 +148,7 @@ class Planner:
             low, high, best = (low, middle, found) if found else (middle, high, best)
         if best is None:
             raise OutOfReach("no plan of any size was found")
-        name = max(RESOURCES, key=lambda r: best[r] / self.budget[r] if self.budget[r] else best[r])
+        name = max(RESOURCES, key=lambda r: best[r] / (self.budget[r] or NOTHING))
         return name, best[name]
 
     def _least(self, options: Sequence[Sequence[Candidate]], limit: float) -> Used | None:
@@ -157,7 +158,7 @@ class Planner:
         if found.taken is None:
             return None
         shares = np.sum([part[n].shares for part, n in zip(parts, found.taken, strict=True)], axis=0)
-        return {r: float(share) * self.budget[r] for r, share in zip(RESOURCES, shares, strict=True)}
+        return {r: float(share) * (self.budget[r] or NOTHING) for r, share in zip(RESOURCES, shares, strict=True)}
 
 
 def _key(candidate: Candidate) -> tuple[object, ...]:
@@ -293,7 +294,7 @@ def _measured(planner: Planner, design: Design, rows: tuple[tuple[str, Candidate
 
 def _fits(planner: Planner, planned: Planned) -> bool:
     """Return whether the whole of ``planned`` fits; where it does not, its parts get less from now on."""
-    over = {r: planned.used[r] / planner.budget[r] - 1 if planner.budget[r] else planned.used[r] for r in RESOURCES}
+    over = {r: planned.used[r] / (planner.budget[r] or NOTHING) - 1 for r in RESOURCES}
     for r, share in over.items():
         planner.limits[r] -= max(0.0, share * (1 + 1e-9))
     return all(share <= 0 for share in over.values())
@@ -328,7 +329,7 @@ def _fastest(planner: Planner, bound: float, most: float) -> Planned:
 def _whole(planner: Planner, interval: float, speed: float) -> Planned | None:
     """Return a plan for ``interval`` that fits as a whole, None if there is none."""
     for _ in range(TRIES):
-        chosen = planner.plan(interval, speed=speed)
+        chosen, _ = planner._choice(planner.options(interval), interval, speed)
         if chosen is None:
             return None
         planner.count(chosen)

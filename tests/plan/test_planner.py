@@ -120,6 +120,11 @@ def test_limits_are_named(network, values):
     assert Planner(network, "xc7", BUDGET | {"luts": 100}, values).plan(1e6) is None
 
 
+def test_a_device_without_block_ram_has_plans_without(network, values):
+    planned = fit(Planner(network, "xc7", BUDGET | {"brams": 0}, values))
+    assert planned.used["brams"] == 0
+
+
 def call(monkeypatch, capsys, folder, *arguments):
     from s2nn_hw.cli import main
 

@@ -101,6 +101,11 @@ class UnrolledParams(EngineParams):
             table, offsets, ladder = program_of(job.network, one, weights)
             if not (neuron.plain if ladder is None else one is layer and neuron.fires):
                 raise UserError(f"the unrolled engine has no {neuron.kind} neurons here; take another engine")
+            if ladder and job.pool:
+                raise UserError(
+                    f"max pooling {job.pool.name} can't be fused behind unrolled neurons that act on their sums; take "
+                    "engine 'or' for it"
+                )
             engine = cls(
                 weights=table[None],
                 bits=max(s.bits for s in one.synapses),
