@@ -118,10 +118,12 @@ def _weights(job: Job, readers: tuple[Reader, ...], splits: int, lanes: int) -> 
     return whole[np.arange(groups), :, which]
 
 
-def slots_for(engine: Any, words: int, *, pace: int = 0) -> int:
+def slots_for(engine: Any, words: int, *, pace: int = 0, capture_cycles: int | None = None) -> int:
     """Return for how many cells the neurons need room, so that an engine at full speed never waits for them.
 
     From a cell's last slot until its last of ``words`` words has left and that is known: ``capture_cycles + words +
     1`` cycles. Meanwhile others may end, one in so many cycles as it has words, or in ``pace`` cycles.
+    ``capture_cycles``: the engine's unless they are given.
     """
-    return min(MAX_SLOTS, -(-(engine.capture_cycles + words + 1) // max(engine.cell_cycles, pace)))
+    captured = engine.capture_cycles if capture_cycles is None else capture_cycles
+    return min(MAX_SLOTS, -(-(captured + words + 1) // max(engine.cell_cycles, pace)))

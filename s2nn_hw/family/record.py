@@ -75,6 +75,10 @@ class Family:
         """How constant weights become logic: ``lut4`` or ``lut6``."""
         return f"lut{self.mapped_inputs}"
 
+    def title_of(self, resource: str) -> str:
+        """Return what users know ``resource``, ``luts``, ``ffs`` or ``brams``, as."""
+        return {"luts": self.lut_kind, "ffs": "FF", "brams": self.bram_kind}[resource]
+
     def cells(self, cost: Cost) -> float:
         """Return how much of the device's count of LUTs the :class:`Cost` takes once it is placed."""
         return cost.luts + self.apart * cost.ffs

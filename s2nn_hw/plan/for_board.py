@@ -57,7 +57,7 @@ def _unrolled(work: planner.Planner, levels: int, record: BoardFacts) -> planner
     for name in planner.RESOURCES:
         if found.used[name] > record.budget[name].budget:
             raise UserError(
-                f"unrolled, {work.network.name} does not fit {record.title}: {name} about "
+                f"unrolled, {work.network.name} does not fit {record.title}: {record.budget[name].kind} about "
                 f"{found.used[name]:,.0f} of {record.budget[name].budget:,}; plan it with --fit"
             )
     return found

@@ -4,10 +4,12 @@ Amaranth gives RTLIL, the Yosys beside it makes registers and continuous assignm
 process waits for an event that has passed at time 0. Between the two, widths and names are put right.
 """
 
+import gc
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from s2nn_hw.verilog.identifiers import check_name
@@ -25,6 +27,7 @@ TIDY = (
     "opt_clean -purge",
     "memory_collect",
 )
+FEW_COLLECTIONS = (100_000, 50, 100)  # thresholds of the collector of cycles
 
 
 def to_verilog(component: Any, name: str) -> str:
@@ -33,9 +36,26 @@ def to_verilog(component: Any, name: str) -> str:
     Ports are ``clk``, ``rst`` and the component's, joined by underscores (``i_payload``), in that order. Other modules
     are called ``NAME__...``. :class:`~s2nn_hw.errors.UserError`: ``name`` is not legal in Verilog and VHDL.
     """
+    check_name(name)
+    with _few_collections():
+        return _converted(component, name)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let Python look for cycles seldom: a circuit is millions of objects that all stay, and looking at them again and
+    again took more than half of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(*FEW_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _converted(component: Any, name: str) -> str:
     from amaranth.back import rtlil
 
-    check_name(name)
     text = rtlil.convert(component, name=name, emit_src=False)
     observed = "|".join(OBSERVED)
     text = re.sub(rf"^(  wire width \d+ \\(?:{observed}))$", r"  attribute \\keep 1\n\1", text, flags=re.MULTILINE)

@@ -12,8 +12,10 @@ from s2nn_hw.emit import pack_beats, place_pixels
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.fire import Fire
+from s2nn_hw.network.neurons.program import Program, idle
 from s2nn_hw.network.synapses import Conv2d, MaxPool, Or, PooledDense
-from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.defaults import default_plan, unrolled_plan
 from s2nn_hw.plan.plan import load_plan, parse_plan
 from tests.support.graphs import build, convolution, dense, identity, joined
 from tests.support.networks import random_images
@@ -42,6 +44,25 @@ def refused(call, text):
     with pytest.raises(UserError, match=text) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+class Acting(Fire):
+    """A threshold neuron whose accumulator has an action behind the last plane."""
+
+    def program(self, planes, low, high):
+        """Return the action, which adds nothing."""
+        return Program(self.offsets(low, high), after=(idle(self.size),))
+
+
+def test_pooling_behind_unrolled_neurons_that_act_is_refused():
+    plain = build((6, 6, 1), 1, [convolution(4, 3), joined(MaxPool(2)), dense(3)])
+    first = plain.layers[0]
+    acting = replace(first, neuron=Acting(first.neuron.thresholds))
+    network = replace(plain, layers=(acting, *plain.layers[1:]))
+    plan = unrolled_plan(network, lut=6)
+    lower(network, plan)
+    fused = Plan(tuple(replace(c, engine="fused") if c.name == "layer1" else c for c in plan.layers))
+    refused(lambda: lower(network, fused), "max pooling layer1 can't be fused behind unrolled neurons that act on .*'or'")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_limits_are_named(network, values):
     work = Planner(network, "xc7", BUDGET, values)
     with pytest.raises(OutOfReach, match="layer stem can't take 5 cycles"):
         work.plan(5)
-    with pytest.raises(OutOfReach, match="even the slowest plan does not fit: luts"):
+    with pytest.raises(OutOfReach, match="even the slowest plan does not fit: LUT6"):
         fit(Planner(network, "xc7", BUDGET | {"luts": 100}, values))
     assert Planner(network, "xc7", BUDGET | {"luts": 100}, values).plan(1e6) is None
 

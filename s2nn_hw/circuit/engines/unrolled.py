@@ -32,7 +32,7 @@ from s2nn_hw.circuit.unroll.collapse import collapse, compose
 from s2nn_hw.circuit.unroll.cost import cost, predict_luts
 from s2nn_hw.circuit.unroll.ladder import Ladder, LadderParams
 from s2nn_hw.circuit.unroll.logic import TABLE_INPUTS, Logic
-from s2nn_hw.circuit.unroll.mapping import Mapped, map_layer
+from s2nn_hw.circuit.unroll.mapping import Mapped, Searched
 from s2nn_hw.circuit.unroll.pipeline import FreePipeline, Pipeline, delayed
 from s2nn_hw.circuit.unroll.sums import chain_of, program_of, weights_of
 from s2nn_hw.circuit.unroll.words import SpikeWords
@@ -263,7 +263,7 @@ class UnrolledParams(EngineParams):
     def _cells_cost(self, family: Family, neurons: int, words: int) -> Cost:
         """Return the cost of what collects cells that leave in so many ``words``; the depth of the logic is guessed, as
         nobody may have searched for it yet."""
-        slots = max(LEAST_CELLS, -(-(GUESSED_REGISTERS + words + 1) // (self.repeats * self.words)))
+        slots = max(LEAST_CELLS, slots_for(self, words, capture_cycles=GUESSED_REGISTERS))
         kept = ram(family, slots - 1, neurons, registered=False)
         return kept + Cost(luts=2 * neurons + 8, ffs=2 * neurons + 10)
 
@@ -285,12 +285,13 @@ def winner_cost(family: Family, classes: int, width: int, registers: int) -> Cos
 def _mapped(weights: bytes, offsets: bytes, neurons: int, fire: bool, lut: int, levels: int) -> Mapped:
     """Return the cheapest logic, or one with a register less for few LUTs more."""
     table, added = np.frombuffer(weights, np.int64).reshape(neurons, -1), np.frombuffer(offsets, np.int64)
-    best = map_layer(table, added, fire=fire, family=f"lut{lut}")
+    layer = Searched(table, added, fire=fire, family=f"lut{lut}")
+    best = layer.mapped()
     family, chain = next(name for name, one in FAMILIES.items() if one.mapped_inputs == lut), CHAIN_LEVELS[lut]
     adders = max(1, levels // chain)  # of a stage
     shorter = best.logic.depth // adders * adders
     if 0 < shorter < best.logic.depth:
-        other = map_layer(table, added, fire=fire, family=f"lut{lut}", depth=shorter)
+        other = layer.mapped(shorter)
         fits = stages(other.logic, levels, chain) < stages(best.logic, levels, chain)
         if fits and cost(other.logic, family).luts <= REGISTER_WORTH * cost(best.logic, family).luts:
             return other

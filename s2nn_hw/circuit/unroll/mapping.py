@@ -60,42 +60,72 @@ def map_layer(
     by default so many that 100,000 synapses take some 20 s. The result depends on ``seed`` and ``moves``, unless
     ``seconds`` are over: then the neurons that are left get three moves. :class:`UserError` for unfit arguments.
     """
-    weights, offsets = np.asarray(weights), np.asarray(offsets)
-    if weights.ndim != 2 or offsets.shape != weights.shape[:1]:
-        raise UserError(
-            f"a layer wants weights (neurons, inputs) and offsets (neurons,), not {weights.shape} and {offsets.shape}"
-        )
-    if family not in MAPPINGS:
-        raise UserError(f"family must be one of {', '.join(MAPPINGS)}, not {family!r}")
-    weights, offsets = weights.astype(np.int64), offsets.astype(np.int64)
-    if np.abs(weights).sum(axis=1).max(initial=0) > LARGEST:
-        raise UserError(f"sums beyond {LARGEST:,} are not mapped")
-    constant, width = 0, 1
-    if not fire:
-        low = int((np.minimum(weights, 0).sum(axis=1) + offsets).min(initial=0))
-        high = int((np.maximum(weights, 0).sum(axis=1) + offsets).max(initial=0))
-        width = max(1, max(~low, high).bit_length())
-        constant = 1 << width if low < 0 else 0  # so that a signed value is the unsigned one, its top bit inverted
-        width += low < 0
-    if moves is None:
-        moves = int(np.clip(EFFORT // max(1, int(np.count_nonzero(weights))), *MOVES))
-    builder, end = Builder(weights.shape[1]), time.monotonic() + seconds
-    keys = [(row.tobytes(), offset) for row, offset in zip(weights, offsets.tolist(), strict=True)]
-    neurons = {
-        key: Neuron(builder, row, key[1] + constant, fire, width, family)
-        for key, row in zip(keys, weights, strict=True)
-    }
-    alike: dict[object, list[Neuron]] = {}  # neurons with the same weights, at whatever inputs, are one search
-    for neuron in neurons.values():
-        alike.setdefault(neuron.likeness(), []).append(neuron)
-    for number, members in enumerate(alike.values()):
-        members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 3, seed + number)
-        for neuron in members[1:]:
-            neuron.found = members[0].found
-    limit = choose_depth(list(neurons.values()), depth)
-    made = {key: neuron.make(limit) for key, neuron in neurons.items()}
-    outputs = tuple(made[key] for key in keys)
-    return Mapped(pack(Logic(builder.inputs, tuple(builder.nodes), outputs), family), constant)
+    return Searched(weights, offsets, fire=fire, family=family, seconds=seconds, seed=seed, moves=moves).mapped(depth)
+
+
+class Searched:
+    """A layer whose neurons were searched for, once; arguments as of :func:`map_layer`. Its logic may then be made for
+    several depths."""
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        offsets: np.ndarray,
+        *,
+        fire: bool,
+        family: str = "lut6",
+        seconds: float = 120.0,
+        seed: int = 0,
+        moves: int | None = None,
+    ) -> None:
+        weights, offsets = np.asarray(weights), np.asarray(offsets)
+        if weights.ndim != 2 or offsets.shape != weights.shape[:1]:
+            raise UserError(
+                f"a layer wants weights (neurons, inputs) and offsets (neurons,), not {weights.shape} and "
+                f"{offsets.shape}"
+            )
+        if family not in MAPPINGS:
+            raise UserError(f"family must be one of {', '.join(MAPPINGS)}, not {family!r}")
+        weights, offsets = weights.astype(np.int64), offsets.astype(np.int64)
+        if np.abs(weights).sum(axis=1).max(initial=0) > LARGEST:
+            raise UserError(f"sums beyond {LARGEST:,} are not mapped")
+        self.weights, self.offsets, self.fire, self.family = weights, offsets, fire, family
+        self.constant, self.width = 0, 1
+        if not fire:
+            low = int((np.minimum(weights, 0).sum(axis=1) + offsets).min(initial=0))
+            high = int((np.maximum(weights, 0).sum(axis=1) + offsets).max(initial=0))
+            self.width = max(1, max(~low, high).bit_length())
+            self.constant = 1 << self.width if low < 0 else 0  # a signed value is the unsigned one, top bit inverted
+            self.width += low < 0
+        if moves is None:
+            moves = int(np.clip(EFFORT // max(1, int(np.count_nonzero(weights))), *MOVES))
+        end = time.monotonic() + seconds
+        alike: dict[object, list[Neuron]] = {}  # neurons with the same weights, at whatever inputs, are one search
+        for neuron in self._neurons(Builder(weights.shape[1])).values():
+            alike.setdefault(neuron.likeness(), []).append(neuron)
+        self.found: dict[object, Found | None] = {}
+        for number, (likeness, members) in enumerate(alike.items()):
+            members[0].search(moves * min(len(members), 10) if time.monotonic() < end else 3, seed + number)
+            self.found[likeness] = members[0].found
+
+    def _neurons(self, builder: Builder) -> "dict[tuple[bytes, int], Neuron]":
+        """Return the neurons that differ, by weights and offset, to be made by ``builder``."""
+        return {
+            (row.tobytes(), offset): Neuron(builder, row, offset + self.constant, self.fire, self.width, self.family)
+            for row, offset in zip(self.weights, self.offsets.tolist(), strict=True)
+        }
+
+    def mapped(self, depth: int | None = None) -> Mapped:
+        """Return the logic, of at most ``depth`` levels where that can be."""
+        builder = Builder(self.weights.shape[1])
+        neurons = self._neurons(builder)
+        for neuron in neurons.values():
+            neuron.found = self.found[neuron.likeness()]
+        limit = choose_depth(list(neurons.values()), depth)
+        made = {key: neuron.make(limit) for key, neuron in neurons.items()}
+        rows = zip(self.weights, self.offsets.tolist(), strict=True)
+        outputs = tuple(made[row.tobytes(), offset] for row, offset in rows)
+        return Mapped(pack(Logic(builder.inputs, tuple(builder.nodes), outputs), self.family), self.constant)
 
 
 def choose_depth(neurons: Sequence["Neuron"], depth: int | None) -> int:
