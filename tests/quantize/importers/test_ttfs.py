@@ -10,8 +10,7 @@ from s2nn_hw.network.first_spikes import simulate
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.importers.from_torch import from_torch
 from tests.support.commands import command, refused  # noqa: F401
-
-pytest.importorskip("onnx")
+from tests.support.onnx_models import Model
 
 
 def relu_network():
@@ -39,13 +38,14 @@ def test_numbers_that_are_no_times(bits):
 
 
 def test_the_command(tmp_path, command):  # noqa: F811
-    module, x = relu_network()
+    m = Model((16,))
+    hidden = m.node("Relu", m.node("MatMul", "x", m.constant(m.normal(16, 9))))
     path, inputs = tmp_path / "relu.onnx", tmp_path / "x.npy"
-    torch.onnx.export(module, (x[:1],), path, dynamo=False, dynamic_axes={"input": {0: "n"}}, input_names=["input"])
-    np.save(inputs, x.numpy())
+    m.save(path, m.node("MatMul", hidden, m.constant(m.normal(9, 3))))
+    np.save(inputs, m.random.random((80, 16)).astype(np.float32))
     args = ("import", path, "-o", tmp_path / "n.s2nn", "--inputs", inputs, "--ttfs", "--activation-bits")
     code, said, err = command(*args, 3)
     assert code == 0, (said, err)
     network = load(tmp_path / "n.s2nn")
-    assert [layer.neuron.first_spike_slots for layer in network.layers if layer.neuron] == [7, 7, 0]
+    assert [layer.neuron.first_spike_slots for layer in network.layers] == [7, 0]
     refused(command(*args, 6), "have no time to the first spike")
