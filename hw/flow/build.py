@@ -201,7 +201,9 @@ class _Wanted:
 def _run(wanted: _Wanted, digest: str, folder: Path, narrator: Narrator) -> BuildRecord:
     """Build in ``folder``, write what belongs to a finished build there, and return its record."""
     options, board, flow = wanted.options, wanted.board, wanted.flow
-    lowering = Lowering(board, build_clock(board, options, wanted.plan), wanted.baud, strict=options.freq_mhz is not None)
+    lowering = Lowering(
+        board, build_clock(board, options, wanted.plan), wanted.baud, strict=options.freq_mhz is not None
+    )
 
     def attempt(clock_hz: int, early: bool) -> tuple[BoardTop, Outcome]:
         return wanted.attempt(clock_hz, early, folder, narrator)

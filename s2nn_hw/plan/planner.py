@@ -230,8 +230,8 @@ def _first(planner: Planner) -> float:
     if found is None and planner.plan(high) is None:
         name, used = planner.fullest(inf)
         raise OutOfReach(
-            f"even the slowest plan does not fit: {planner.family.title_of(name)} {used:,.0f} of {planner.budget[name]:,.0f}; "
-            "take a larger board or a smaller network"
+            f"even the slowest plan does not fit: {planner.family.title_of(name)} {used:,.0f} of "
+            f"{planner.budget[name]:,.0f}; take a larger board or a smaller network"
         )
     return high
 

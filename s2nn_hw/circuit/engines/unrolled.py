@@ -218,9 +218,7 @@ class UnrolledParams(EngineParams):
             ]
             return cells.o
         if stage.is_readout:
-            unit = Winner(
-                classes=stage.neurons, score_width=around.score_width, levels=self.levels, free=around.free
-            )
+            unit = Winner(classes=stage.neurons, score_width=around.score_width, levels=self.levels, free=around.free)
         else:
             planes = stage.neuron.planes.count
             unit = SpikeWords(neurons=stage.neurons * planes, width=around.width * planes)
