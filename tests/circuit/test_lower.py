@@ -62,7 +62,9 @@ def test_pooling_behind_unrolled_neurons_that_act_is_refused():
     plan = unrolled_plan(network, lut=6)
     lower(network, plan)
     fused = Plan(tuple(replace(c, engine="fused") if c.name == "layer1" else c for c in plan.layers))
-    refused(lambda: lower(network, fused), "max pooling layer1 can't be fused behind unrolled neurons that act on .*'or'")
+    refused(
+        lambda: lower(network, fused), "max pooling layer1 can't be fused behind unrolled neurons that act on .*'or'"
+    )
 
 
 @pytest.mark.parametrize(
