@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.engines.accumulate import credit
 from s2nn_hw.circuit.engines.wiring import Around, joined
-from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.circuit.fifo import MemoryQueue, Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
 from s2nn_hw.circuit.names import fork_of, merge_of, or_of, window_of
 from s2nn_hw.circuit.stage import Stage
@@ -60,20 +60,20 @@ class Accelerator(wiring.Component):
             entry.valid.eq(self.i.valid & gate),
             self.i.ready.eq(entry.ready & gate),
         ]
-        branches, since = self._fork(m, INPUT, entry), before  # rides along: when a frame began
+        branches = self._fork(m, INPUT, entry)
         for stage in self.stages:
             source = self._read(m, stage, branches)
             output = source
             if stage.engine:
                 width = 0 if stage.is_readout else self.design.tensors[stage.output].width
-                around = Around(width, self.score_width, TAG_BITS if self.design.streaming else 0)
-                output, since = stage.engine.add(m, stage, source, since, around)
+                around = Around(width, self.score_width, self.design.streaming)
+                output = stage.engine.add(m, stage, source, around)
             if stage.is_readout:
                 result = output
             else:
                 branches |= self._fork(m, stage.output, output)
         if self.design.streaming:
-            result = self._collect(m, now, gate, result, since)
+            result = self._collect(m, now, before, gate, result)
         else:
             self._count(m, now, before, gate, result)
         m.d.comb += [
@@ -84,26 +84,36 @@ class Accelerator(wiring.Component):
         ]
         return m
 
-    def _collect(self, m: Module, now: Signal, gate: Signal, result: Any, began: Value) -> Any:
+    def _collect(self, m: Module, now: Signal, before: Signal, gate: Signal, result: Any) -> Any:
         """Nothing waits on the way: a frame enters only when there is a place for its result. Returns the results."""
-        places, layout = self.design.frames_under_way, result.payload.shape()
-        m.submodules.results = queue = Queue(width=layout.size + TAG_BITS, depth=places)
-        room = credit(m, places, self.i.valid & self.i.ready, self.o.valid & self.o.ready)
+        places, bits = self.design.frames_under_way, self.score_width - self.stages[-1].engine.unsigned
+        scores, number = result.payload.scores, result.payload["class"]
+        kept = Cat(number, *(Value.cast(score)[:bits] for score in scores))
+        m.submodules.results = results = MemoryQueue(width=len(kept), depth=places)
+        m.submodules.starts = starts = MemoryQueue(width=TAG_BITS, depth=places)
+        out = stream.Signature(result.payload.shape()).create()
+        entering, leaving = self.i.valid & self.i.ready, out.valid & out.ready
+        offered = Signal(TAG_BITS)  # the cycle before the result was offered first
+        with m.If(~out.valid | out.ready):
+            m.d.sync += offered.eq(now)
+        head = results.o.payload[len(number) :]
         m.d.comb += [
-            gate.eq(room),
+            gate.eq(credit(m, places, entering, leaving)),
+            starts.i.valid.eq(entering),
+            starts.i.payload.eq(before),
+            starts.o.ready.eq(leaving),
             result.ready.eq(1),
-            queue.i.valid.eq(result.valid),
-            queue.i.payload.eq(Cat(result.payload.as_value(), began)),
-        ]
-        elapsed = Signal(TAG_BITS)
-        with m.If(queue.free):
-            m.d.sync += elapsed.eq(now - queue.coming[layout.size :])
-        m.d.comb += self.o.payload.cycles.eq(elapsed)
-        out = stream.Signature(layout).create()
-        m.d.comb += [
-            out.payload.eq(queue.o.payload[: layout.size]),
-            out.valid.eq(queue.o.valid),
-            queue.o.ready.eq(out.ready),
+            results.i.valid.eq(result.valid),
+            results.i.payload.eq(kept),
+            results.o.ready.eq(out.ready),
+            out.valid.eq(results.o.valid),
+            out.payload["class"].eq(results.o.payload[: len(number)]),
+            # what has no bit for a sign is not negative
+            *(
+                Value.cast(score).eq(Cat(head.word_select(k, bits), C(0, 1)))
+                for k, score in enumerate(out.payload.scores)
+            ),
+            self.o.payload.cycles.eq((offered - starts.o.payload)[:TAG_BITS]),
         ]
         return out
 

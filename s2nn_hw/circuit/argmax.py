@@ -17,18 +17,13 @@ class Winner(wiring.Component):
 
     ``i``: scores, signed.
     ``o``: ``class`` and the scores, ``registers`` cycles later.
-    ``tag``: with ``tag_bits`` > 0, what comes with the scores.
-    ``tag_out``: the ``tag`` that came with what is at ``o``.
 
     ``levels``: of logic between registers, which says how many contestants a round has (:func:`contestants`). With
     ``free`` it never waits, and ``o`` comes without the last register.
     """
 
-    def __init__(
-        self, *, classes: int, score_width: int, levels: int = 1, tag_bits: int = 0, free: bool = False
-    ) -> None:
-        self.classes, self.score_width, self.levels = classes, score_width, levels
-        self.tag_bits, self.free = tag_bits, free
+    def __init__(self, *, classes: int, score_width: int, levels: int = 1, free: bool = False) -> None:
+        self.classes, self.score_width, self.levels, self.free = classes, score_width, levels, free
         self.registers = winner_registers(classes, levels) - free
         scores = data.ArrayLayout(signed(score_width), classes)
         number = max(1, (classes - 1).bit_length())
@@ -36,8 +31,6 @@ class Winner(wiring.Component):
             "i": In(stream.Signature(scores)),
             "o": Out(stream.Signature(data.StructLayout({"class": number, "scores": scores}))),
         }
-        if tag_bits:
-            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -69,8 +62,6 @@ class Winner(wiring.Component):
             self.o.payload["class"].eq(best[0][1]),
             self.o.payload.scores.as_value().eq(delayed(m, self.i.payload.as_value(), enables, "scores")),
         ]
-        if self.tag_bits:
-            m.d.comb += self.tag_out.eq(delayed(m, self.tag, enables, "tag"))
         return m
 
 

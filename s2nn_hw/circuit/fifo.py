@@ -1,4 +1,5 @@
-"""A queue of words whose two ends are registers: nothing combinational from one side to the other."""
+"""Queues of words: one whose two ends are registers, nothing combinational from one side to the other, and a smaller
+one that is nothing but a memory."""
 
 from typing import Any
 
@@ -82,3 +83,37 @@ class Queue(wiring.Component):
             with m.If(step):
                 m.d.sync += pointer.eq(pointer + 1)
         return read_port.data
+
+
+class MemoryQueue(wiring.Component):
+    """First in, first out, ``depth`` words (2 or more) of ``width`` bits; who fills it sees to it that no more come.
+
+    ``i``: taken in every cycle.
+    ``o``: a word is offered one cycle after it was taken, or one after the word before it left. It is read from the
+    memory without a clock: no register, and no way around the memory, hence half the look-up tables of :class:`Queue`.
+    """
+
+    def __init__(self, *, width: int, depth: int) -> None:
+        self.width, self.depth = width, depth
+        super().__init__({"i": In(stream.Signature(width, always_ready=True)), "o": Out(stream.Signature(width))})
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the circuit."""
+        m = Module()
+        bits = self.depth.bit_length()  # rows are more than words, so that pointers are equal where there is none
+        m.submodules.memory = rows = memory.Memory(shape=self.width, depth=1 << bits, init=[])
+        write_port, read_port = rows.write_port(), rows.read_port(domain="comb")
+        produce, consume = Signal(bits), Signal(bits)
+        m.d.comb += [
+            write_port.en.eq(self.i.valid),
+            write_port.data.eq(self.i.payload),
+            write_port.addr.eq(produce),
+            read_port.addr.eq(consume),
+            self.o.payload.eq(read_port.data),
+            self.o.valid.eq(produce != consume),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += produce.eq(produce + 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += consume.eq(consume + 1)
+        return m

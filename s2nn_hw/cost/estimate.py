@@ -114,12 +114,12 @@ def design_link_cost(family: Family, design: Design) -> Cost:
 
 
 def streaming_cost(family: Family, design: Design) -> Cost:
-    """Return the :class:`Cost` of the results' queue where frames never wait, and of the cycle that rides along."""
-    width = len(design.network.classes) * design.score_width + TAG_BITS
-    queue = ram(family, design.frames_under_way - 1, width, registered=False)
-    counters, rides = Cost(luts=3 * TAG_BITS, ffs=3 * TAG_BITS), design.frames_under_way - 2
-    shifted = 0 < family.shift <= rides
-    return queue + counters + Cost(luts=width + TAG_BITS * shifted, ffs=width + TAG_BITS * (2 if shifted else rides))
+    """Return the :class:`Cost` of what keeps results, and when their frames began, where frames never wait."""
+    engine, classes, places = design.stages[-1].engine, len(design.network.classes), design.frames_under_way
+    width = classes * (design.score_width - engine.unsigned) + bits_for(classes)
+    kept = ram(family, places, width, registered=False) + ram(family, places, TAG_BITS, registered=False)
+    pointers = 3 * bits_for(places + 1)
+    return kept + Cost(luts=2 * TAG_BITS + pointers + 4, ffs=3 * TAG_BITS + pointers)
 
 
 def frame_cost(family: Family, design: Design) -> Cost:

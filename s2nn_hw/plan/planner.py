@@ -229,10 +229,9 @@ def _first(planner: Planner) -> float:
         low, high, found = (low, middle, middle) if chosen else (middle, high, found)
     if found is None and planner.plan(high) is None:
         name, used = planner.fullest(inf)
-        kind = planner.family.title_of(name)
         raise OutOfReach(
-            f"even the slowest plan does not fit: {kind} {used:,.0f} of {planner.budget[name]:,.0f}; "
-            "take a larger board or a smaller network"
+            f"even the slowest plan does not fit: {planner.family.title_of(name)} {used:,.0f} of "
+            f"{planner.budget[name]:,.0f}; take a larger board or a smaller network"
         )
     return high
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.circuit.fifo import MemoryQueue, Queue
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 5, 8, 9, 17])
@@ -35,6 +35,34 @@ def test_queue_is_a_queue_in_every_cycle(depth, offered, taken):
                 inside.append(payload)
             if free and inside:
                 assert coming == inside[0]
+            await ctx.tick()
+
+    simulator = Simulator(queue)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 7, 8])
+@pytest.mark.parametrize(("offered", "taken"), [(1.0, 1.0), (0.5, 0.5), (0.9, 0.2), (0.2, 0.9)])
+def test_queue_of_memory_alone_is_a_queue_in_every_cycle(depth, offered, taken):
+    rng = np.random.default_rng([depth, int(10 * offered), int(10 * taken)])
+    queue, inside = MemoryQueue(width=12, depth=depth), deque()
+
+    async def bench(ctx):
+        for _ in range(300):
+            payload, ready = int(rng.integers(1 << 12)), bool(rng.random() < taken)
+            valid = bool(rng.random() < offered) and len(inside) < depth
+            ctx.set(queue.i.payload, payload)
+            ctx.set(queue.i.valid, valid)
+            ctx.set(queue.o.ready, ready)
+            assert ctx.get(queue.o.valid) == bool(inside)
+            if inside:
+                assert ctx.get(queue.o.payload) == inside[0]
+            if inside and ready:
+                inside.popleft()
+            if valid:
+                inside.append(payload)
             await ctx.tick()
 
     simulator = Simulator(queue)

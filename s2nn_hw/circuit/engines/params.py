@@ -169,10 +169,10 @@ class EngineParams:
         """Return its Component, with the ports of :func:`~s2nn_hw.circuit.engines.accumulate.engine_ports`."""
         raise NotImplementedError
 
-    def add(self, m: Module, stage: Stage, source: Any, since: Any, around: Around) -> tuple[Any, Any]:
+    def add(self, m: Module, stage: Stage, source: Any, around: Around) -> Any:
         """Add engine and neurons of ``stage`` behind the stream ``source``; return the stream of words, or of results,
-        that leaves, and what rides along with the frames."""
-        return add_accumulating(m, stage, source, around), since
+        that leaves."""
+        return add_accumulating(m, stage, source, around)
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
         """Return its cost, an estimate; ``predicted``: that of logic without the search for it."""

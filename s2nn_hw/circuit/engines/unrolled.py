@@ -165,7 +165,12 @@ class UnrolledParams(EngineParams):
     @property
     def score_width(self) -> int:
         """Bits of each signed score that leaves."""
-        return len(self.logic.outputs[0]) + (self._mapped.constant == 0)
+        return len(self.logic.outputs[0]) + self.unsigned
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether no score is negative, so that the sign of all is a constant."""
+        return self._mapped.constant == 0
 
     @property
     def recurrence(self) -> Recurrence:
@@ -199,14 +204,10 @@ class UnrolledParams(EngineParams):
         held = self.held(stage.is_readout, classes)
         return held, held
 
-    def add(self, m: Module, stage: Stage, source: Any, since: Any, around: Around) -> tuple[Any, Any]:
+    def add(self, m: Module, stage: Stage, source: Any, around: Around) -> Any:
         """Add the engine and what cuts its spikes into words, or finds the highest of its scores."""
-        free = around.tag_bits > 0
-        m.submodules[engine_of(stage.name)] = engine = UnrolledEngine(self, tag_bits=around.tag_bits, free=free)
+        m.submodules[engine_of(stage.name)] = engine = UnrolledEngine(self, free=around.free)
         joined(m, source, engine.i)
-        if free:
-            m.d.comb += engine.tag.eq(since)
-            since = engine.tag_out
         if self.collects:
             cells = CellWords(neurons=stage.neurons, width=around.width, repeats=self.repeats, slots=self.cells_kept)
             m.submodules[neurons_of(stage.name)] = cells
@@ -215,33 +216,21 @@ class UnrolledParams(EngineParams):
                 cells.spikes.eq(engine.o.payload),
                 engine.release.eq(cells.release),
             ]
-            return cells.o, since
+            return cells.o
         if stage.is_readout:
-            unit = Winner(
-                classes=stage.neurons,
-                score_width=around.score_width,
-                levels=self.levels,
-                tag_bits=around.tag_bits,
-                free=free,
-            )
-            if free:
-                m.d.comb += unit.tag.eq(since)
-                since = unit.tag_out
+            unit = Winner(classes=stage.neurons, score_width=around.score_width, levels=self.levels, free=around.free)
         else:
             planes = stage.neuron.planes.count
             unit = SpikeWords(neurons=stage.neurons * planes, width=around.width * planes)
         m.submodules[neurons_of(stage.name)] = unit
         spikes = engine.o
         if self.ladder:
-            ladder = Ladder(self.ladder, score_width=self.score_width, tag_bits=around.tag_bits, free=free)
+            ladder = Ladder(self.ladder, score_width=self.score_width, free=around.free)
             m.submodules[ladder_of(stage.name)] = ladder
             joined(m, engine.o, ladder.i)
-            if free:
-                m.d.comb += ladder.tag.eq(since)
-                since = ladder.tag_out
             spikes = ladder.o
         joined(m, spikes, unit.i)
-        return unit.o, since
+        return unit.o
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
         """Return the cost of the logic, or as ``predicted`` without the search for it."""
@@ -312,21 +301,16 @@ class UnrolledEngine(wiring.Component):
 
     ``i``: words, ``params.words`` a pass, bit 0 first.
     ``o``: one beat a pass, the spikes, or the scores side by side.
-    ``tag``: with ``tag_bits`` > 0, what comes with a pass's last word.
-    ``tag_out``: that of the pass whose result is at ``o``.
-
     ``release``: where cells are collected, room for another one.
 
     ``free``: it never waits for ``o.ready`` (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`); so does one whose
     cells are collected, which lets the last word of a cell in when there is room.
     """
 
-    def __init__(self, params: UnrolledParams, *, tag_bits: int = 0, free: bool = False) -> None:
-        self.params, self.tag_bits, self.free = params, tag_bits, free or params.collects
+    def __init__(self, params: UnrolledParams, *, free: bool = False) -> None:
+        self.params, self.free = params, free or params.collects
         shape = params.lanes if params.fire else data.ArrayLayout(signed(params.score_width), params.lanes)
         ports = {"i": In(stream.Signature(params.width)), "o": Out(stream.Signature(shape))}
-        if tag_bits:
-            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         if params.collects:
             ports |= {"release": In(1)}
         super().__init__(ports)
@@ -362,8 +346,6 @@ class UnrolledEngine(wiring.Component):
             m, p.logic, Cat(*held, self.i.payload), enables=pipeline.enables[:count], levels=p.levels, chain=p.chain
         )
         m.d.comb += Value.cast(self.o.payload).eq(delayed(m, p.values(results), pipeline.enables[count:], "result"))
-        if self.tag_bits:
-            m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
         return m
 
     def _room(self, m: Module, last: Value) -> Value:

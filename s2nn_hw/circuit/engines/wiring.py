@@ -13,11 +13,11 @@ from s2nn_hw.network.neurons.neuron import UnitShape
 @dataclass(frozen=True)
 class Around:
     """What a stage must know of the circuit: ``width``: spikes a word of what leaves it, 0 of a readout;
-    ``score_width``: bits of a signed score; ``tag_bits``: of what rides along with the frames where they never wait."""
+    ``score_width``: bits of a signed score; ``free``: frames never wait on the way."""
 
     width: int
     score_width: int
-    tag_bits: int
+    free: bool
 
 
 def joined(m: Module, source: Any, sink: Any) -> None:

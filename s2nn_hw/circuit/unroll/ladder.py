@@ -79,18 +79,14 @@ class Ladder(wiring.Component):
 
     ``i``: all sums, signed, those of the first step first.
     ``o``: values of ``params.planes`` bits, neuron 0 in the low ones, the first spike in the highest bit of a value.
-    ``tag``: with ``tag_bits`` > 0, what comes with the sums.
-    ``tag_out``: the ``tag`` that came with what is at ``o``.
 
     ``free``: it never waits (:class:`~s2nn_hw.circuit.unroll.pipeline.FreePipeline`).
     """
 
-    def __init__(self, params: LadderParams, *, score_width: int, tag_bits: int = 0, free: bool = False) -> None:
-        self.params, self.tag_bits, self.free = params, tag_bits, free
+    def __init__(self, params: LadderParams, *, score_width: int, free: bool = False) -> None:
+        self.params, self.free = params, free
         sums = data.ArrayLayout(signed(score_width), params.sums * params.neurons)
         ports = {"i": In(stream.Signature(sums)), "o": Out(stream.Signature(params.neurons * params.planes))}
-        if tag_bits:
-            ports |= {"tag": In(tag_bits), "tag_out": Out(tag_bits)}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -103,8 +99,6 @@ class Ladder(wiring.Component):
         m.d.comb += [self.i.ready.eq(pipeline.ready), self.o.valid.eq(pipeline.valid)]
         values = [self._value(m, neuron, pipeline.enables) for neuron in range(p.neurons)]
         m.d.comb += self.o.payload.eq(Cat(values))
-        if self.tag_bits:
-            m.d.comb += self.tag_out.eq(delayed(m, self.tag, pipeline.enables, "tag"))
         return m
 
     def _value(self, m: Module, neuron: int, enables: Sequence[Value | None]) -> Value:
