@@ -10,6 +10,8 @@ from math import ceil
 from typing import Any
 
 from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.circuit.unroll.across import simplified
+from s2nn_hw.circuit.unroll.cost import cost as cost_of_logic
 from s2nn_hw.cost import parts
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.errors import UserError
@@ -130,6 +132,23 @@ def frame_cost(family: Family, design: Design) -> Cost:
     return readout + around_cost(family, frames_under_way=design.frames_under_way, forks=forks, beats=design.beats)
 
 
+def across_cost(family: Family, design: Design) -> list[Cost]:
+    """Return, of each stage, what synthesis takes away where all are logic, one behind the other, as a :class:`Cost` of
+    negative counts: neurons that are equal, constant or unread."""
+    stages, engines = design.stages, [stage.engine for stage in design.stages]
+    sources = [stage.readers[0].source for stage in stages]
+    chained = sources[1:] == [stage.output for stage in stages[:-1]]
+    if not (design.streaming and chained) or any(engine.ladder for engine in engines):
+        return [Cost()] * len(stages)
+    found = []
+    for engine, logic in zip(engines, simplified([engine.logic for engine in engines]), strict=True):
+        before, after = (
+            cost_of_logic(one, family.name, levels=engine.levels, chain=engine.chain) for one in (engine.logic, logic)
+        )
+        found.append(Cost(luts=after.luts - before.luts, ffs=after.ffs - before.ffs))
+    return found
+
+
 def around_cost(family: Family, *, frames_under_way: int, forks: int, beats: int) -> Cost:
     """Return the :class:`Cost` of cycle counters and input of a circuit that frames may wait in.
 
@@ -149,6 +168,7 @@ def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
     kind = FAMILIES[family]
     widths = {name: tensor.width for name, tensor in design.tensors.items()}
     costs = [stage_cost(kind, stage, widths.get(stage.output, 0)) for stage in design.stages]
+    costs = [cost + less for cost, less in zip(costs, across_cost(kind, design), strict=True)]
     total = sum(costs, frame_cost(kind, design))
     if link:
         total += design_link_cost(kind, design)
