@@ -13,6 +13,7 @@ from rich.table import Table
 
 import s2nn_hw
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.lower import all_logic
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.hw.board.board import Board, check_budget
@@ -91,7 +92,7 @@ def build_clock(board: Board, options: Options, plan: Plan | None) -> int:
     """
     wanted = None if options.freq_mhz is None else hertz(options.freq_mhz)
     logic_hz = FLOWS[board.family].logic_hz
-    if wanted is None and logic_hz and plan is not None and plan.all_logic:
+    if wanted is None and logic_hz and plan is not None and all_logic(plan):
         wanted = min(logic_hz, board.clock_hz)
     clock_hz, _ = system_clock(board, wanted)
     return clock_hz

@@ -181,3 +181,8 @@ def with_buffers(plan: Plan, buffers: Mapping[str, Sequence[int]]) -> Plan:
     return replace(
         plan, layers=tuple(replace(c, buffers=tuple(buffers[c.name])) if c.name in buffers else c for c in plan.layers)
     )
+
+
+def all_logic(plan: Plan) -> bool:
+    """Return whether all weights of ``plan`` become logic."""
+    return all(choice.fused or choice.joins or ENGINES[choice.engine].constant for choice in plan.layers)
