@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.files import read_bytes
 from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.quantize.audio.log_mel import Samples
-from s2nn_hw.quantize.audio.recordings import MAX_FILE_BYTES, frames_of, read_samples, samples_of
+from s2nn_hw.quantize.audio.recordings import frames_of, samples_of
 from s2nn_hw.quantize.data.archives import members
 
 FOLDER, PACKED, ARCHIVE = "fsdd", "fsdd-recordings.tar.xz", "v1.0.10.tar.gz"
@@ -28,6 +29,7 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 DIGITS, TAKES, TEST_TAKES = 10, 50, 5
 CLASSES = tuple("0123456789")
 DIGEST = "70212b17c4c01a8b5215abba38dc22992301b2defc345de8204ba6785e0b964c"
+LARGEST = 1 << 16  # bytes of a file
 NAME = rf"([0-9])_({'|'.join(SPEAKERS)})_([0-9]|[1-4][0-9])\.wav"
 Key = tuple[int, str, int]  # index, speaker, digit: in this order the first ones are of all speakers and digits
 
@@ -84,12 +86,13 @@ def digest(held: Mapping[Key, Samples]) -> str:
 
 def _recordings(path: Path) -> Iterator[tuple[Key, Samples]]:
     if path.is_dir():
-        found = ((re.fullmatch(NAME, file.name), file) for file in sorted(path.glob("*.wav")))
-        yield from ((_key(match.groups()), read_samples(file)) for match, file in found if match)
+        for file in sorted(path.glob("*.wav")):
+            if match := re.fullmatch(NAME, file.name):
+                content = read_bytes(file, what="recording", limit=LARGEST)
+                yield _key(match.groups()), samples_of(content, f"recording {file}")
         return
-    for words, content in members(path, re.compile(rf"(?:[^/]+/)*recordings/{NAME}"), MAX_FILE_BYTES):
-        key = _key(words)
-        yield key, samples_of(content, f"{path}: {'_'.join(words)}.wav")
+    for words, content in members(path, re.compile(rf"(?:[^/]+/)*recordings/{NAME}"), LARGEST):
+        yield _key(words), samples_of(content, f"{path}: {'_'.join(words)}.wav")
 
 
 def _key(words: Iterable[str]) -> Key:

@@ -51,6 +51,11 @@ def sequence_set(name: str) -> DataSet:
     return SEQUENCES[name]
 
 
+def title(name: str, left_out: str | None = None) -> str:
+    """Return what results on the set ``name`` are called."""
+    return sequence_set(name).title + (f" ({left_out} left out)" if left_out else "")
+
+
 def load(name: str, part: str, left_out: str | None = None) -> Sequences:
     """Return the recordings of ``part`` ("train" or "test"), values of 8 bits, labels, and where there are, groups.
 

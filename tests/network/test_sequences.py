@@ -119,3 +119,19 @@ def test_the_channels_of_a_network_are_asked_for():
     made().check_channels(3)
     with pytest.raises(UserError, match="sequences: frames of 12 channels are wanted, not of 3"):
         made().check_channels(12)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_damaged_files_are_right_or_refused(tmp_path, seed):
+    random, path = np.random.default_rng(seed), tmp_path / "a.npz"
+    np.savez(path, frames=full().frames, offsets=OFFSETS, labels=np.array([1, 0, 1]), groups=np.array(["a", "b", "c"]))
+    content = bytearray(path.read_bytes())
+    for place in random.integers(0, len(content), 4):
+        content[place] = random.integers(0, 256)
+    path.write_bytes(content[: random.integers(0, 4 * len(content))])
+    try:
+        found, told = read_sequences(path), ""
+    except UserError as error:
+        found, told = made(), str(error)
+    assert "\n" not in told
+    assert found.offsets[-1] == len(found.frames)

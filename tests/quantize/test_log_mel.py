@@ -1,5 +1,7 @@
 import hashlib
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from s2nn_hw.errors import UserError
 from s2nn_hw.quantize.audio import tables
 from s2nn_hw.quantize.audio.log_mel import LOUD, LogMel, frame_count, levels, log_mel
+from s2nn_hw.quantize.data import fsdd, sets
 
+ROOT = Path(__file__).parents[2]
 random = np.random.default_rng(3)
 
 
@@ -165,6 +169,28 @@ def test_whole_octaves_are_those_of_floating_point_or_one_beside():
     away = np.abs(found - wanted)
     assert away.max() <= 1
     assert (away == 1).mean() < 0.02
+
+
+@pytest.mark.skipif(not (sets.root() / fsdd.PACKED).is_file(), reason="no recordings in $S2NN_DATA")
+def test_so_it_is_on_real_recordings():
+    held = dict(fsdd._recordings(sets.root() / fsdd.PACKED))
+    chosen = [held[key] for key in sorted(held)[::30]]
+    assert len(chosen) == 100
+    found, wanted = (np.concatenate([front(one) for one in chosen]).astype(int) for front in (log_mel, floating))
+    away, fine = np.abs((found >> 4) - (wanted >> 4)), np.abs(found - wanted)
+    assert away.max() <= 1
+    assert (away == 1).mean() < 0.006
+    assert (fine > 1).mean() < 0.002
+
+
+def test_the_document_does_what_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "audio.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(compile(program, "audio.md", "exec"), names)
+    assert names["levels"].max() == 15
+    assert len(names["first"]) == 1
+    assert np.array_equal(np.concatenate([names["first"], names["rest"]]), names["frames"])
 
 
 @pytest.mark.parametrize("samples", [np.zeros(300), np.zeros((2, 300), np.int16), np.zeros(300, np.int32)])

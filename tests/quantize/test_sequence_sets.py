@@ -137,6 +137,18 @@ def test_other_recordings_are_refused(tmp_path, small):
         sequence_sets.load("fsdd", "test")
 
 
+def test_large_recordings_are_refused_before_they_are_read(tmp_path, small):
+    (tmp_path / "fsdd").mkdir()
+    with open(tmp_path / "fsdd" / "0_theo_0.wav", "wb") as file:
+        file.truncate(fsdd.LARGEST + 1)
+    with pytest.raises(UserError, match="more than the limit of 65,536"):
+        sequence_sets.load("fsdd", "test")
+    (tmp_path / "fsdd" / "0_theo_0.wav").unlink()
+    pack(tmp_path / "fsdd-recordings.tar.xz", {(0, "theo", 0): np.zeros(fsdd.LARGEST, np.int16)})
+    with pytest.raises(UserError, match=r"recordings/0_theo_0\.wav must be at most 65,536 bytes"):
+        sequence_sets.load("fsdd", "test")
+
+
 def test_damaged_archives_are_named(tmp_path, small):
     pack(tmp_path / "fsdd-recordings.tar.xz", small)
     path = tmp_path / "fsdd-recordings.tar.xz"
@@ -271,6 +283,8 @@ def test_a_recipe_says_who_is_left_out(tmp_path, small):
     train, held = source.sequences(data)
     assert (len(train), len(held)) == (40, 20)
     assert set(train.groups.tolist()) == set(held.groups.tolist()) == {"jackson"}
+    assert (source.shape(data), source.classes(data)) == ((32,), tuple("0123456789"))
+    assert source.title(data) == "Free Spoken Digits (george left out)"
 
 
 @pytest.mark.parametrize(
