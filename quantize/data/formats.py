@@ -49,7 +49,7 @@ def kind_of(path: Path) -> str:
     if path.suffix in tables.SUFFIXES:
         return TABLE
     if path.suffix.lower() in pictures.SOUNDS:
-        raise UserError(f"{path} is sound, for which there is no front end: give features of it, as .npz or a table")
+        raise UserError(f"{path} is sound, which is not taken as it is: give features of it, as .npz or a table")
     raise UserError(
         f"data {path} must be a folder of pictures by class, a .npz file or a table ({', '.join(tables.SUFFIXES)})"
         + ("" if path.exists() else "; there is nothing of this name")

@@ -107,7 +107,7 @@ def _files(path: Path) -> list[Path]:
 
 def _check_name(path: Path) -> None:
     if path.suffix.lower() in SOUNDS:
-        raise UserError(f"{path} is sound, for which there is no front end: give features of it, as .npz or a table")
+        raise UserError(f"{path} is sound, which is not taken as it is: give features of it, as .npz or a table")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path} is no picture; a class's folder holds {', '.join(SUFFIXES)} alone")
 

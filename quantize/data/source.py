@@ -12,28 +12,33 @@ import numpy.typing as npt
 
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
-from s2nn_hw.quantize.data import own, sets
+from s2nn_hw.network.sequences import Sequences
+from s2nn_hw.quantize.data import own, sequence_sets, sets
 from s2nn_hw.quantize.settings import Data
 
 BYTE = 8  # bits
 Pictures = tuple[npt.NDArray[Any], npt.NDArray[np.integer]]
 
 
+def _known(name: str) -> sets.DataSet:
+    return sequence_sets.SEQUENCES[name] if name in sequence_sets.SEQUENCES else sets.data_set(name)
+
+
 def shape(data: Data) -> tuple[int, ...]:
-    """Return the shape of an image, or (features,)."""
-    return (data.found.shape or ()) if data.set is None else sets.data_set(data.set).shape
+    """Return the shape of an image, or (features,), or of a frame of sequences (channels,)."""
+    return (data.found.shape or ()) if data.set is None else _known(data.set).shape
 
 
 def classes(data: Data) -> tuple[str, ...]:
     """Return the names of the classes."""
-    return (data.found.classes or ()) if data.set is None else sets.data_set(data.set).classes
+    return (data.found.classes or ()) if data.set is None else _known(data.set).classes
 
 
 def title(data: Data) -> str:
     """Return what results on it are called."""
-    if data.set is not None:
-        return sets.title(data.set)
-    return own.title(data)
+    if data.set in sequence_sets.SEQUENCES:
+        return sequence_sets.title(data.set, data.left_out)
+    return own.title(data) if data.set is None else sets.title(data.set)
 
 
 def scaling(data: Data) -> Scaling | None:
@@ -72,3 +77,9 @@ def load(data: Data, part: str) -> Pictures:
     """Return codes and classes of ``part``, "train" or "test"."""
     values, labels = raw(data, part)
     return codes(data, values), labels
+
+
+def sequences(data: Data) -> tuple[Sequences, Sequences | None]:
+    """Return what is trained on, and what is held out for validation, of a set of sequences; values are bytes."""
+    training = sequence_sets.load(str(data.set), "train", data.left_out)
+    return sequence_sets.held_out(training, data.validation, data.seed)

@@ -131,7 +131,7 @@ def test_a_table_of_integers_for_a_network_without_a_record(place, command):
         (("bars.s2nn", "other"), ("folder other: label 'dot' is of no class",)),
         (("bars.s2nn", "wide"), ("has 9 rows of 6 pixels, 7 of 6 are wanted",)),
         (("bars.s2nn", "broken"), ("picture broken/row/1.png can't be decoded",)),
-        (("bars.s2nn", "sound.wav"), ("sound.wav is sound, for which there is no front end",)),
+        (("bars.s2nn", "sound.wav"), ("sound.wav is sound, which is not taken as it is",)),
     ],
 )
 def test_files_that_are_refused(place, command, words, texts):

@@ -286,7 +286,7 @@ def test_arrays_that_are_refused(tmp_path, arrays, words):
         ({"set": '"mnist"'}, "'data.set' is missing, or 'data.path'"),
         ({"path": '"none.csv"'}, "none.csv does not exist|key 'data.label'"),
         ({"path": '"none.xyz"'}, "must be a folder of pictures by class, a .npz file or a table.*nothing of this name"),
-        ({"path": '"none.wav"'}, "is sound, for which there is no front end"),
+        ({"path": '"none.wav"'}, "is sound, which is not taken as it is"),
         ({"label": '"nothing"'}, "has no column 'nothing'"),
         ({"columns": '["length", "kind"]'}, "must not name the column of labels"),
         ({"columns": '["length", "length"]'}, "each once"),

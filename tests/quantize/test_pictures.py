@@ -159,7 +159,7 @@ def test_folders(tmp_path):
     ("names", "words"),
     [
         (["cat/1.png", "2.png"], "2.png must lie in the folder of a class"),
-        (["cat/1.wav"], "1.wav is sound, for which there is no front end"),
+        (["cat/1.wav"], "1.wav is sound, which is not taken as it is"),
         (["cat/notes.txt"], "notes.txt is no picture"),
         (["cat/.hidden"], "cat is empty"),
         (["cat/deep/1.png"], "deep is no picture"),
