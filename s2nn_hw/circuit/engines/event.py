@@ -263,6 +263,12 @@ class EventEngine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
+        scanners, slot, _ = self._scanned(m)
+        m.d.comb += self.capture.eq(accumulate(m, self.params, self._weights(m, scanners), self.accumulators, slot))
+        return m
+
+    def _scanned(self, m: Module) -> tuple[list[Scanner], Slot, Signal]:
+        """Add what finds the spikes; return the banks' scanners, their slot, and whether it ends its pass."""
         p = self.params
         tags, room = Tags(p.tag_bits), Signal()
         taken, index = self.i.valid & room, RowIndex(p)
@@ -285,8 +291,7 @@ class EventEngine(wiring.Component):
             m.d.sync += [tags.current.eq(tags.following), tags.following.eq(tags.after), tags.after.eq(tags.after + 1)]
 
         slot = Slot(first, count.plane, count.group, advance & count.frame_end, ROW_CYCLES, action)
-        m.d.comb += self.capture.eq(accumulate(m, p, self._weights(m, scanners), self.accumulators, slot))
-        return m
+        return scanners, slot, advance
 
     def _scanners(self, m: Module, taken: Value, index: RowIndex, tags: Tags) -> list[Scanner]:
         """Number the words, give each bank of every source its share; return the banks' scanners."""
