@@ -125,12 +125,16 @@ def golden(
     images: Images,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays `class` and `scores`.")],
     labels: Labels = None,
+    times: Annotated[
+        Path | None,
+        typer.Option("--first-spikes", metavar="TIMES.npz", help="Of ttfs neurons: the slot of each spike, by layer."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the exact integer model on images; accuracy where there are labels."""
     from s2nn_hw.cli.golden import classify
 
-    classify(network, images, output, labels=labels, as_json=as_json)
+    classify(network, images, output, labels=labels, times=times, as_json=as_json)
 
 
 @commands.command(epilog="Example: s2nn-hw collapse counts.s2nn -o numbers.s2nn")

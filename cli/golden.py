@@ -7,16 +7,28 @@ import numpy as np
 
 from s2nn_hw.errors import counted
 from s2nn_hw.files import checked_npz, write_npz
+from s2nn_hw.network.first_spikes import first_spikes, slots_of
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.terminal import next_step, terminal
 
 
-def classify(network_path: Path, images: Path, output: Path, *, labels: Path | None, as_json: bool) -> None:
-    """Run the network in a file on ``images``; write ``class`` and ``scores`` to ``output``, say how many of each."""
+def classify(
+    network_path: Path, images: Path, output: Path, *, labels: Path | None, times: Path | None, as_json: bool
+) -> None:
+    """Run the network in a file on ``images``; write ``class`` and ``scores`` to ``output``, say how many of each.
+
+    ``times``: also when each neuron spikes first, an array a layer (:func:`.first_spikes`).
+    """
     checked_npz(output)
+    if times is not None:
+        checked_npz(times)
     network = load(network_path)
+    if times is not None:
+        slots_of(network)
     values, wanted, _ = images_for(network_path, images, labels)
+    if times is not None:
+        write_npz(times, **first_spikes(network, values))
     result = network.forward(values)
     classes = np.asarray(result.classes)
     write_npz(output, **{"class": classes, "scores": np.asarray(result.scores)})
@@ -27,6 +39,8 @@ def classify(network_path: Path, images: Path, output: Path, *, labels: Path | N
         return
     console = terminal()
     console.print(f"{counted(len(classes), 'image')} classified; class and scores are in {output}")
+    if times is not None:
+        console.print(f"when each neuron spikes first is in {times}")
     console.print(", ".join(f"{name}: {count:,}" for name, count in counts.items() if count))
     if accuracy is not None:
         console.print(f"accuracy {100 * accuracy:.2f} %")

@@ -16,6 +16,7 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.errors import ProofError, UserError
 from s2nn_hw.extras import told
 from s2nn_hw.family import GENERAL
+from s2nn_hw.network import first_spikes as _first_spikes
 from s2nn_hw.network.network import Network, Output
 from s2nn_hw.network.store import load, save
 from s2nn_hw.plan.defaults import default_plan as _default
@@ -40,6 +41,7 @@ __all__ = [
     "Translated",
     "UserError",
     "default_plan",
+    "first_spikes",
     "forward",
     "from_nir",
     "from_onnx",
@@ -91,6 +93,15 @@ def trace(network: Network, images: np.ndarray) -> Output:
     """Run the golden model as :func:`forward` and keep, by layer name, ``spikes`` and ``accumulators``, see
     :class:`Output`."""
     return network.forward(images, trace=True)
+
+
+def first_spikes(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return when each pixel and neuron of a network of ``ttfs`` neurons spikes: uint8 ``(count, *shape)`` by layer.
+
+    Slots 0 to T - 1, and T where there is no spike; pixels of B bits under ``"input"`` with ``T = 2^B - 1``.
+    :class:`UserError` where no layer has such neurons.
+    """
+    return _first_spikes.first_spikes(network, images)
 
 
 @told()

@@ -121,6 +121,8 @@ def _layer(network: Network, layer: Layer, found: set[str], planes_of: Callable[
         how = "the sum of each step" if not many.radix else "the same number in every step"
         raise UserError(f"({neuron.kind}) sees {how}, not counts alone")
     if neuron is not None and layer.name in found:
+        if neuron.first_spike_slots:
+            raise UserError(f"({neuron.kind}) gives the slot of one spike, not counts")
         if not isinstance(neuron, Quantized):
             raise UserError(f"({neuron.kind}) gives spikes in steps of their own, not counts alone")
         planes = planes_of(neuron.steps)

@@ -226,6 +226,8 @@ class Network:
     @property
     def format_version(self) -> int:
         """The version of the file format that has all of it."""
+        if any(x.neuron and x.neuron.first_spike_slots for x in self.layers):
+            return 6
         entering, settings = self.input, [s.settings for layer in self.layers for s in layer.synapses]
         if entering.scaling or entering.signed or not (entering.events or entering.bits in (1, 2, 4, 8)):
             return 5

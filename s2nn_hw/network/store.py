@@ -44,7 +44,7 @@ SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "orpool": (OrPool, ("size", "stride", "padding")),
     "or": (Or, ()),
 }
-VERSIONS = (1, 2, 3, 4, 5)
+VERSIONS = (1, 2, 3, 4, 5, 6)
 PAIRS = ("size", "stride", "padding")  # one number, or those of rows and columns where they differ
 
 
@@ -91,7 +91,7 @@ def parse(data: bytes) -> Network:
     _only(header, FIELDS, "")
     version = _field(header, "version", int, "")
     if version not in VERSIONS:
-        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3, 4 and 5")
+        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3, 4, 5 and 6")
     reader = _Reader(tables)
     network = reader.network(header)
     _agrees(header, network, reader.lists)

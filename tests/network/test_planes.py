@@ -15,6 +15,7 @@ from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.planes import RADIX, STEPS, Planes
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool, Or, OrPool
 from tests.support.networks import random_images
@@ -150,6 +151,7 @@ def totals(layer, read):
 
 def value(neuron, n, sums):
     """Return what channel ``n`` of ``neuron`` gives for its ``sums``, one or one a step: a number, or a score."""
+    neuron = neuron.number if isinstance(neuron, Ttfs) else neuron
     if isinstance(neuron, Quantized):
         most, number = neuron.planes.peak, (sums[0] << neuron.fraction) + int(neuron.starts[n])
         level = clip_floor(number, int(neuron.thresholds[n]), most)

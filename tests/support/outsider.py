@@ -33,6 +33,7 @@ JOINS = ("maxpool", "orpool", "or")
 NEURONS = {  # kind: settings, tables
     "fire": ((), ("thresholds",)),
     "quantized": (("steps", "code", "fraction"), ("thresholds", "starts")),
+    "ttfs": (("slots", "fraction"), ("thresholds", "starts")),
     "integrate": (("steps", "leak", "fraction", "reset"), ("thresholds", "resets", "biases", "starts")),
     "readout": ((), ("bias",)),
     "leaky_readout": (("steps", "leak", "fraction"), ("bias",)),
@@ -65,22 +66,23 @@ def read(data):
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
     net["planes"] = {"input": planes(bits, "steps" if events else "radix")}
     net["five"] = bool(scaled) or signs or not (events or bits in (1, 2, 4, 8))
-    used, plain, four = set(), True, events
+    used, plain, four, six = set(), True, events, False
     scaling(net, header["input"], scaled, tensors, used)
     for index, entry in enumerate(header["layers"]):
         layer(net, entry, tensors, used, last=index == len(header["layers"]) - 1)
         plain &= len(entry["sources"]) == 1 and entry.get("synapse", {}).get("kind") == "dense"
         four |= entry.get("synapse", {}).get("kind") == "orpool"
         four |= entry.get("neuron", {"kind": "fire"})["kind"] not in ("fire", "readout")
+        six |= entry.get("neuron", {"kind": "fire"})["kind"] == "ttfs"
     need(used == set(tensors), "a tensor is left over")
     read_ones = {source for entry in header["layers"] for source in entry["sources"]}
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
-    wanted = 5 if net["five"] else 4 if four else 3 if net["listed"] else 1 if plain else 2
+    wanted = 6 if six else 5 if net["five"] else 4 if four else 3 if net["listed"] else 1 if plain else 2
     need(whole(header["version"], wanted, wanted), "version")
     classes(header["classes"], net["shapes"][header["layers"][-1]["name"]])
     need(isinstance(header["provenance"], dict), "provenance")
     printable(header["provenance"])
-    net["unlisted"] = 5 if net["five"] else 4 if four else 1 if plain else 2
+    net["unlisted"] = 6 if six else 5 if net["five"] else 4 if four else 1 if plain else 2
     need(header["digest"] == digest(header, net["tables"], net["unlisted"]), "digest")
     return net
 
@@ -162,6 +164,9 @@ def neuron(net, entry, name, size, tensors, used, *, last, came):
     need((kind in ("readout", "leaky_readout")) == last, "the last layer is the readout")
     steps = entry.get("steps", 1)
     most = 8 if entry.get("code") == "radix" else 31
+    if kind == "ttfs":
+        need(whole(entry["slots"], 3, 31) and entry["slots"] in (3, 7, 15, 31), "slots")
+        steps = {3: 2, 7: 3, 15: 4, 31: 5}[entry["slots"]]
     need(whole(steps, 1, most) and whole(entry.get("fraction", 0), 0, 8), "steps or fraction")
     need(whole(entry.get("leak", 1), 1 if kind == "leaky_readout" else 0, 8), "leak")
     need(entry.get("code", "steps") in ("radix", "steps") and entry.get("reset", "soft") in ("soft", "hard"), "text")
@@ -171,8 +176,8 @@ def neuron(net, entry, name, size, tensors, used, *, last, came):
         table = taken(net, tensors, used, f"{name}.{field}", np.int32)
         need(table.shape == (size,) and abs(table.astype(np.int64)).max() <= 2**30, field)
         found[field] = table.astype(np.int64)
-    if kind == "quantized":
-        shift = steps - 1 if entry["code"] == "radix" else 0
+    if kind in ("quantized", "ttfs"):
+        shift = steps - 1 if entry.get("code", "radix") == "radix" else 0
         need(found["thresholds"].min() >= 1 and found["thresholds"].max() << shift <= 2**30, "thresholds")
     if kind == "integrate":
         need(not (found["thresholds"] % 2 ** entry["leak"]).any(), "thresholds of a leak")
@@ -181,7 +186,7 @@ def neuron(net, entry, name, size, tensors, used, *, last, came):
     if kind == "leaky_readout":
         need(came == planes(steps, "steps"), "steps that come")
     if not last:
-        net["planes"][name] = planes(steps, entry.get("code", "steps"))
+        net["planes"][name] = planes(steps, "radix" if kind == "ttfs" else entry.get("code", "steps"))
 
 
 def taken(net, tensors, used, name, kind, *, room=True):

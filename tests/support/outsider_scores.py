@@ -71,6 +71,9 @@ def left(entry, tables, totals):
         return [(totals[0] >= tables["thresholds"]).astype(np.int64)]
     if kind == "readout":
         return totals[0] + tables["bias"]
+    if kind == "ttfs":
+        level = (((totals[0] << fraction) + tables["starts"]) // tables["thresholds"]).clip(0, entry["slots"])
+        return bits_of(level, {3: 2, 7: 3, 15: 4, 31: 5}[entry["slots"]])
     if kind == "quantized":
         most = 2**steps - 1 if entry["code"] == "radix" else steps
         level = (((totals[0] << fraction) + tables["starts"]) // tables["thresholds"]).clip(0, most)

@@ -8,6 +8,7 @@ from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.neurons.ttfs import SLOTS, Ttfs
 from s2nn_hw.network.planes import MAX_RADIX, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.synapses import MaxPool, OrPool
 
@@ -53,6 +54,8 @@ def random_quantized(rng, planes, low, high):
     thresholds = np.minimum(thresholds, (1 << 30) >> (planes.count - 1))
     starts = thresholds >> 1 if rng.random() < 0.5 else np.array([rng.integers(-r, r + 1) for r in reach])
     tables = (table.clip(-(2**30), 2**30).astype(np.int32) for table in (thresholds, starts))
+    if planes.radix and planes.peak in SLOTS and rng.random() < 0.4:
+        return Ttfs(*tables, slots=planes.peak, fraction=fraction)
     return Quantized(*tables, steps=planes.count, code=planes.code, fraction=fraction)
 
 

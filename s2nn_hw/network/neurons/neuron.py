@@ -85,6 +85,12 @@ class Neuron:
         return False
 
     @property
+    def first_spike_slots(self) -> int:
+        """Slots of a frame, of neurons that spike in one of them at most and whose value is when: ``slots - slot``; 0
+        of all others."""
+        return 0
+
+    @property
     def step_count(self) -> int:
         """Steps of a frame."""
         return 1

@@ -31,6 +31,19 @@ from s2nn_hw.network.planes import RADIX, Planes, given_planes
 MAX_LEVEL = 1 << 30
 
 
+def check_widths(thresholds: np.ndarray, doublings: int, kind: str, what: str) -> None:
+    """Raise :class:`UserError` where ``thresholds`` of ``kind`` neurons are below 1, or too large for so many
+    ``doublings``, as ``what`` is given wants them."""
+    if thresholds.min() < 1:
+        where = int(thresholds.argmin())
+        raise UserError(f"thresholds of {kind} neurons must be 1 or more, not {thresholds[where]} (channel {where})")
+    if int(thresholds.max()) << doublings > MAX_LEVEL:
+        where = int(thresholds.argmax())
+        raise UserError(
+            f"thresholds of {what} must be {MAX_LEVEL >> doublings} or less, not {thresholds[where]} (channel {where})"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Quantized(Neuron):
     """``steps`` planes of ``code``; tables int32 ``(neurons,)``, in units of ``2^-fraction`` weights.
@@ -51,17 +64,7 @@ class Quantized(Neuron):
         checked_tables(self)
         given_planes(self.steps, self.code)
         checked_scale(self.fraction)
-        if self.thresholds.min() < 1:
-            where = int(self.thresholds.argmin())
-            raise UserError(
-                f"thresholds of quantized neurons must be 1 or more, not {self.thresholds[where]} (channel {where})"
-            )
-        if self.levels()[0].max() > MAX_LEVEL:
-            where = int(self.thresholds.argmax())
-            raise UserError(
-                f"thresholds of {self.planes} must be {MAX_LEVEL >> (self.steps - 1)} or less, not "
-                f"{self.thresholds[where]} (channel {where})"
-            )
+        check_widths(self.thresholds, self.steps - 1 if self.code == RADIX else 0, self.kind, str(self.planes))
 
     @property
     def plain(self) -> bool:
