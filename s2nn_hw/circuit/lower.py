@@ -126,7 +126,7 @@ def _tensors(
 
 
 def _literal(choices: Mapping[str, LayerPlan], layer: Layer, readers: Sequence[Layer]) -> bool:
-    """Return whether spikes of ``layer`` leave in their slots: its engine gives them so, and all ``readers`` take them."""
+    """Return whether spikes of ``layer`` leave in their slots: its engine gives, and all ``readers`` take them so."""
 
     def literal(one: Layer) -> bool:
         return one.accumulates and not choices[one.name].fused and ENGINES[choices[one.name].engine].literal
@@ -144,17 +144,24 @@ def streamed(network: Network, name: str, width: int, *, literal: bool = False) 
     return Tensor(rows, columns, channels, width, planes, planes.peak if literal else 0)
 
 
-def lower_alone(network: Network, choice: LayerPlan, *, output_width: int = 1, pool: Layer | None = None) -> Stage:
+def lower_alone(
+    network: Network,
+    choice: LayerPlan,
+    *,
+    output_width: int = 1,
+    pool: Layer | None = None,
+    in_slots: Collection[str] = (),
+) -> Stage:
     """Return the :class:`Stage` of one layer of ``network`` under ``choice``, whatever the others' plans are.
 
-    ``output_width``: of the words that leave; ``pool``: the max pooling that is fused behind it. :class:`UserError` if
-    it can't be.
+    ``output_width``: of the words that leave; ``pool``: the max pooling that is fused behind it; ``in_slots``: the
+    tensors whose spikes come, or leave, in their slots. :class:`UserError` if it can't be.
     """
     layer = network.layer(choice.name)
-    tensors = {source: streamed(network, source, choice.width) for source in layer.sources}
+    tensors = {s: streamed(network, s, choice.width, literal=s in in_slots) for s in layer.sources}
     if not layer.is_readout:
         output = pool.name if pool else layer.name
-        tensors[output] = streamed(network, output, output_width)
+        tensors[output] = streamed(network, output, output_width, literal=output in in_slots)
     pace = max(tensors[source].words for source in layer.sources)
     job = Job(network, layer, {layer.name: choice}, pool, tensors, {}, pace)
     return ENGINES[choice.engine].stage(job) if layer.accumulates else _join_stage(job)

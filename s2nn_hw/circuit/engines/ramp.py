@@ -16,6 +16,7 @@ Interval: ``sum over slots of max over banks of ones, at least 1``, unless words
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from amaranth.hdl import C, Module, Mux, Signal, signed
 from s2nn_hw.circuit.delay import delayed
 from s2nn_hw.circuit.engines.accumulate import adder_tree, tree_levels
 from s2nn_hw.circuit.engines.event import ROW_CYCLES, EventEngine, EventParams
+from s2nn_hw.circuit.engines.price import adder_bits
 from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.job import Job
 from s2nn_hw.circuit.names import engine_of, neurons_of
@@ -81,8 +83,15 @@ class RampParams(EventParams):
 
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
-        """Yield none yet."""
-        return iter(())
+        """Yield 1, 2, ... banks: a slot takes as many cycles as the fullest bank has spikes, on the frames seen."""
+        stage = shape.probed
+        (reader,) = stage.readers if len(stage.readers) == 1 else (None,)
+        if shape.taps > 1 or reader is None or not has_slots(shape.layer, reader.tensor.planes):
+            return
+        slots = reader.tensor.planes.peak
+        values = stage.words([shape.values[reader.source]])
+        spikes = np.stack([values == slots - slot for slot in range(slots)])
+        yield from cls.banked(shape, spikes, slots * reader.pass_words)
 
     def planes_of(self, values: np.ndarray) -> np.ndarray:
         """Return the spikes of integer ``values`` in each slot, stacked as a new first axis, the first first."""
@@ -91,8 +100,8 @@ class RampParams(EventParams):
     @property
     def slope_widths(self) -> np.ndarray:
         """Bits of each signed slope, int64 ``(lanes,)``: an input is added once at most."""
-        (negative,), (positive,) = self.pass_reach
-        return np.array([max(int(~a).bit_length(), int(b).bit_length()) + 1 for a, b in zip(negative, positive)])
+        (low,), (high,) = self.pass_reach
+        return np.array([max(int(~a).bit_length(), int(b).bit_length()) + 1 for a, b in zip(low, high, strict=True)])
 
     @property
     def capture_cycles(self) -> int:
@@ -130,6 +139,14 @@ class RampParams(EventParams):
         ]
         return unit.o, since
 
+    def sums_cost(self, family: Family) -> Cost:
+        """Return the cost of trees, and of a slope and a potential a lane."""
+        widths, slopes = self.accumulator_widths().tolist(), self.slope_widths.tolist()
+        adders, registers = adder_bits(self.terms, max(self.bits, 2))
+        luts = self.lanes * adders + sum(family.carry * ceil(bits / family.carry) for bits in (*widths, *slopes))
+        luts += family.reload * (sum(widths) + sum(slopes))
+        return Cost(luts=luts, ffs=sum(widths) + sum(slopes) + self.lanes * registers)
+
     def neurons_cost(
         self, family: Family, stage: Stage, *, width: int = 0, score_width: int = 0, queued: bool = False
     ) -> Cost:
@@ -141,15 +158,26 @@ class RampParams(EventParams):
 
 def check_layer(layer: Layer, planes: Planes) -> None:
     """Raise :class:`UserError` unless the ramp engine has such a ``layer``, which reads values of ``planes``."""
-    synapse, neuron = layer.synapses[0], layer.own_neuron
-    if len(layer.sources) > 1 or not synapse.flattens or synapse.pools:
+    synapse, neuron = layer.synapses[0], layer.neuron
+    if neuron is None or len(layer.sources) > 1 or not synapse.flattens or synapse.pools:
         raise UserError("the ramp engine has dense layers of one source; take another engine")
     if neuron.ramp is None and not (neuron.plain and not neuron.fires):
-        raise UserError(f"the ramp engine has ttfs neurons and readouts, not {neuron.kind} neurons; take another engine")
+        raise UserError(
+            f"the ramp engine has ttfs neurons and readouts, not {neuron.kind} neurons; take another engine"
+        )
     if planes.signed or not planes.radix or planes.count > MOST_BITS:
         raise UserError(
             f"the ramp engine reads numbers of 1 to {MOST_BITS} bits without sign, not {planes}; take another engine"
         )
+
+
+def has_slots(layer: Layer, planes: Planes) -> bool:
+    """Return whether the ramp engine has ``layer``, which reads values of ``planes``."""
+    try:
+        check_layer(layer, planes)
+    except UserError:
+        return False
+    return True
 
 
 class RampEngine(EventEngine):
@@ -164,7 +192,8 @@ class RampEngine(EventEngine):
         begins = delayed(m, slot.first & (slot.plane == 0), late, "begins", init=1)
         adds = delayed(m, ends, late + 1, "adds")  # the slope is that of the slot that has ended
         anew = delayed(m, slot.plane == 0, late + 1, "anew") if p.planes > 1 else C(1, 1)
-        for lane, (slope_bits, bits) in enumerate(zip(p.slope_widths.tolist(), p.accumulator_widths().tolist())):
+        sizes = zip(p.slope_widths.tolist(), p.accumulator_widths().tolist(), strict=True)
+        for lane, (slope_bits, bits) in enumerate(sizes):
             added = adder_tree(m, terms[lane], lane, tree_levels(p.terms))
             slope = Signal(signed(slope_bits), name=f"slope{lane}", reset_less=True)
             potential = Signal(signed(bits), name=f"total{lane}", reset_less=True)

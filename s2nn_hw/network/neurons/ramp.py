@@ -65,8 +65,8 @@ class RampUnit(wiring.Component):
 
     ``sums``: what their potentials begin with.
     ``capture``: ``sums`` are taken in this cycle; no stream, see ``engine_ports``.
-    ``o``: ``ceil(neurons / width)`` words, neuron 0 in the low bits: ``literal`` of each slot, a bit a neuron, else once
-    of their values, the first bit in the highest.
+    ``o``: ``ceil(neurons / width)`` words, neuron 0 in the low bits: if ``literal`` of each slot, a bit a neuron, else
+    once, of values, the first bit in the highest.
     ``release``: high in the cycle in which the last word is taken.
 
     The first word is offered :meth:`Ramp.first_word` cycles after the capture. There is room for one frame.
