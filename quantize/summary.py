@@ -12,6 +12,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.reads import times_read
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
@@ -150,6 +151,8 @@ def _sum_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
     integrate, ``z`` the largest sum with its bias and ``n`` the steps, or ``2^k`` if they leak and those are fewer.
     """
     neuron = layer.own_neuron
+    if isinstance(neuron, Ttfs):
+        neuron = neuron.number
     if neuron.plain:
         offset = -neuron.table if neuron.fires else neuron.table
         return max(_signed_bits(n) for n in (low, high, low + offset, high + offset))

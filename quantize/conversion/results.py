@@ -9,11 +9,12 @@ from rich.console import Console
 from torch import Tensor
 
 from s2nn_hw import __version__
+from s2nn_hw.network.first_spikes import to_first_spikes
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.integers import integer_network, planes_of
-from s2nn_hw.quantize.conversion.methods import Stage, Work, prepared, resolved, run
+from s2nn_hw.quantize.conversion.methods import TTFS, Stage, Work, prepared, resolved, run
 from s2nn_hw.quantize.conversion.prepare import batches
 from s2nn_hw.quantize.conversion.tune import Trainer
 from s2nn_hw.quantize.conversion.units import Converted
@@ -56,6 +57,7 @@ def convert(job: Job, options: Conversion) -> tuple[Network, Figures, list[Stage
     net, stages = job.prepared(options), [Stage("ReLU", job.relu())]
     run(Work(net, options, job.trainer, job.test, stages))
     network = integer_network(net)
+    network = to_first_spikes(network) if options.form == TTFS else network
     figures = measure(job, net, network, stages[0].accuracy)
     recipe = dataclasses.replace(job.checkpoint.recipe, conversion=options)
     provenance = {

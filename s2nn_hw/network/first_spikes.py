@@ -5,6 +5,7 @@ are such a tensor, too, of ``T = 2^B - 1`` slots: bright ones come first.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.neurons.ttfs import Ttfs
+from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.ttfs import SLOTS, Ttfs
 from s2nn_hw.network.planes import Planes
 
 PIXEL_BITS = 8  # times of more bits don't fit a byte
@@ -50,6 +52,26 @@ def first_spikes(network: Network, images: Any) -> dict[str, np.ndarray]:
         for name, last in slots.items()
         if name in values
     }
+
+
+def to_first_spikes(network: Network) -> Network:
+    """Return ``network`` with all numbers of 2 to 5 bits of hidden layers as times: the same values and scores.
+
+    :class:`UserError` names the first layer that gives anything else.
+    """
+    layers = []
+    for layer in network.layers:
+        neuron = layer.neuron
+        if isinstance(neuron, Quantized) and neuron.planes.radix and neuron.planes.peak in SLOTS:
+            made = Ttfs(neuron.thresholds, neuron.starts, neuron.planes.peak, neuron.fraction)
+            layer = replace(layer, neuron=made)
+        elif neuron and neuron.fires and not neuron.first_spike_slots:
+            raise UserError(
+                f"layer {layer.name}: {neuron.kind} neurons that give {neuron.planes} have no time to the first spike; "
+                f"numbers of 2 to 5 bits have one, in {', '.join(map(str, SLOTS))} slots"
+            )
+        layers.append(layer)
+    return replace(network, layers=tuple(layers))
 
 
 def simulate(network: Network, images: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
