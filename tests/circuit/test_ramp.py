@@ -87,9 +87,9 @@ def test_neurons_fire_in_their_slot_once(neurons, width, slots, literal, stall):
     rng = np.random.default_rng(neurons)
     theta = rng.integers(1, 40, neurons)
     sums = rng.integers(-2 * slots * 40, 60, (12, neurons))
-    sums[0], sums[1] = -(1 << 11), (1 << 11) - 1
-    unit = RampUnit(Ramp(np.zeros(neurons), theta, slots), [12] * neurons, width=width, literal=literal)
-    wanted = (slots + np.floor_divide(sums, theta) + 1).clip(0, slots)  # a slot earlier for each theta it is above 0
+    sums[0], sums[1] = -(1 << 12), (1 << 12) - 1
+    unit = RampUnit(Ramp(np.zeros(neurons), theta, slots), [13] * neurons, width=width, literal=literal)
+    wanted = (slots + np.floor_divide(sums, theta)).clip(0, slots)  # a slot earlier for each theta
     words = -(-neurons // width)
     beats = [{f"n{k}": int(v) for k, v in enumerate(row)} for row in sums]
     got = run_stream(Played(unit), beats, results=len(sums) * words * (slots if literal else 1), stall=stall, read=int)
@@ -122,7 +122,7 @@ def test_windows_of_consecutive_layers_overlap():
     values = layer_inputs(network, np.zeros((1, 8), np.uint8))[1]
     silent = {name: np.zeros_like(x) for name, x in values.items()}
     schedule = design.timing.schedule(design.timing.ones(silent))
-    assert np.diff(schedule.closed[:, 0, 0]).tolist() == [15 + 10] * 3
+    assert np.diff(schedule.closed[:, 0, 0]).tolist() == [15 + 8] * 3
 
 
 def test_ramp_planes_and_golden_agree_on_every_spike():

@@ -186,7 +186,7 @@ class RampEngine(EventEngine):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
-        p: RampParams = self.params
+        p = self.params
         scanners, slot, ends = self._scanned(m)
         terms, late = self._weights(m, scanners), slot.late + tree_levels(p.terms)
         begins = delayed(m, slot.first & (slot.plane == 0), late, "begins", init=1)
@@ -197,10 +197,10 @@ class RampEngine(EventEngine):
             added = adder_tree(m, terms[lane], lane, tree_levels(p.terms))
             slope = Signal(signed(slope_bits), name=f"slope{lane}", reset_less=True)
             potential = Signal(signed(bits), name=f"total{lane}", reset_less=True)
-            m.d.sync += slope.eq(Mux(begins, 0, slope) + added)
+            m.d.sync += slope.eq(added + Mux(begins, 0, slope))
             start = C(int(p.offsets[0, lane]), signed(bits))
             with m.If(adds):
-                m.d.sync += potential.eq(Mux(anew, start, potential) + (slope << p.shift))
+                m.d.sync += potential.eq((slope << p.shift) + Mux(anew, start, potential))
             m.d.comb += self.accumulators[f"n{lane}"].eq(potential)
         m.d.comb += self.capture.eq(delayed(m, slot.close, late + 2, "close"))
         return m

@@ -108,7 +108,8 @@ class RampUnit(wiring.Component):
                 m.d.sync += more.eq(1)
             with m.Elif(last_word):
                 m.d.sync += more.eq(0)
-        seen, seen_count = Signal(len(values)), Signal(24)
+        seen = Signal(len(values))
+        seen_count = Signal(24)
         with m.If(whole):
             m.d.sync += [seen.eq(values), seen_count.eq(seen_count + 1)]
         return m
@@ -125,7 +126,7 @@ class RampUnit(wiring.Component):
             m.d.comb += now.eq(~potential[-1] & ~fired)
             with m.If(self.capture | step):
                 m.d.sync += [
-                    potential.eq(Mux(self.capture, self.sums[f"n{k}"], potential + theta)),
+                    potential.eq(Mux(self.capture, 0, theta) + Mux(self.capture, self.sums[f"n{k}"], potential)),
                     fired.eq(~self.capture & (fired | now)),
                     value.eq(Mux(self.capture, 0, Mux(now, left, value))),
                 ]
