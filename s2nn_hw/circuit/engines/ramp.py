@@ -197,10 +197,16 @@ class RampEngine(EventEngine):
             added = adder_tree(m, terms[lane], lane, tree_levels(p.terms))
             slope = Signal(signed(slope_bits), name=f"slope{lane}", reset_less=True)
             potential = Signal(signed(bits), name=f"total{lane}", reset_less=True)
-            m.d.sync += slope.eq(added + Mux(begins, 0, slope))
-            start = C(int(p.offsets[0, lane]), signed(bits))
+            # yosys takes that side of a sum apart whose name comes later: with it a table has a bit of the sum
+            base = Signal(signed(slope_bits), name=f"with_nothing{lane}")
+            from_start = Signal(signed(bits), name=f"with_start{lane}")
+            m.d.comb += [
+                base.eq(Mux(begins, 0, slope)),
+                from_start.eq(Mux(anew, C(int(p.offsets[0, lane]), signed(bits)), potential)),
+            ]
+            m.d.sync += slope.eq(added + base)
             with m.If(adds):
-                m.d.sync += potential.eq((slope << p.shift) + Mux(anew, start, potential))
+                m.d.sync += potential.eq((slope << p.shift) + from_start)
             m.d.comb += self.accumulators[f"n{lane}"].eq(potential)
         m.d.comb += self.capture.eq(delayed(m, slot.close, late + 2, "close"))
         return m
