@@ -11,11 +11,13 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.synapses import Dense
-from tests.support.random_networks import random_weights
+from tests.support import engines, random_networks
 
 
-def ttfs_network(sizes, *, input_bits=4, slots=(15,), bits=4, fraction=2, seed=0, sparse=False):
-    """Return a network with ``sizes`` (input, hidden ..., classes); ``slots``: of the hidden layers, over and over."""
+def ttfs_network(sizes, *, input_bits=4, slots=(15,), bits=4, fraction=2, seed=0, sparse=False, odd=False):
+    """Return a network with ``sizes`` (input, hidden ..., classes); ``slots``: of the hidden layers, over and over;
+    ``odd``: weights of any style, zeros and extremes alone among them."""
+    random_weights = random_networks.random_weights if odd else engines.random_weights
     rng, layers, peak = np.random.default_rng(seed), [], 2**input_bits - 1
     for number, (inputs, neurons) in enumerate(pairwise(sizes)):
         dense = Dense(random_weights(rng, (neurons, inputs), bits), bits)
@@ -53,6 +55,7 @@ def networks(draw):
         fraction=draw(st.integers(0, 4)),
         seed=draw(st.integers(0, 1000)),
         sparse=draw(st.booleans()),
+        odd=draw(st.booleans()),
     )
 
 
