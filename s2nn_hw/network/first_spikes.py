@@ -23,10 +23,10 @@ PIXEL_BITS = 8  # times of more bits don't fit a byte
 def slots_of(network: Network) -> dict[str, int]:
     """Return T by name of the tensors whose values are times: ``ttfs`` neurons', what is pooled of them, and pixels.
 
-    :class:`UserError` where no layer has such neurons.
+    Empty where no layer has such neurons.
     """
     if not any(layer.neuron and layer.neuron.first_spike_slots for layer in network.layers):
-        raise UserError(f"network {network.name}: no layer has ttfs neurons, so there is no time to the first spike")
+        return {}
     pixels = network.input.planes
     timed = pixels.radix and not pixels.signed and pixels.count <= PIXEL_BITS
     found = {INPUT: pixels.peak} if timed else {}
@@ -40,12 +40,26 @@ def slots_of(network: Network) -> dict[str, int]:
     return found
 
 
+def timed(network: Network) -> dict[str, int]:
+    """Return :func:`slots_of` ``network``; :class:`UserError` where no layer has such neurons."""
+    slots = slots_of(network)
+    if not slots:
+        raise UserError(f"network {network.name}: no layer has ttfs neurons, so there is no time to the first spike")
+    return slots
+
+
+def counted_slots(values: np.ndarray, slots: int) -> np.ndarray:
+    """Return how many ``values`` of a tensor of ``slots`` spike first in each, int64 ``(slots + 1,)``, the last one how
+    many never do."""
+    return np.bincount(values.ravel(), minlength=slots + 1)[::-1]
+
+
 def first_spikes(network: Network, images: Any) -> dict[str, np.ndarray]:
     """Return when each value of ``images`` and layers spikes, by name: uint8 ``(count, *shape)``, T: never.
 
     Names are those of :func:`slots_of`; T is ``slots`` of the neurons, of B-bit pixels ``2^B - 1``.
     """
-    slots = slots_of(network)
+    slots = timed(network)
     values = {INPUT: network.encode(images)} | network.forward(images, trace="spikes").spikes
     return {
         name: (last - values[name].astype(np.int64)).astype(np.uint8).reshape(-1, *network.shapes[name])
@@ -81,7 +95,7 @@ def simulate(network: Network, images: Any) -> tuple[np.ndarray, dict[str, np.nd
     are the OR of each slot, of which the first spike counts; :meth:`.Network.forward` has the same integers from closed
     forms. :class:`UserError` names what is no time.
     """
-    slots = slots_of(network)
+    slots = timed(network)
     lacking = [name for name in network.planes if name not in slots]
     if lacking:
         raise UserError(f"network {network.name} can't run slot by slot: {lacking[0]} gives no time to the first spike")
