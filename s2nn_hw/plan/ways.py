@@ -217,7 +217,8 @@ class Ways:
     def _built(
         self, layer: Layer, key: tuple[LayerPlan, Layer | None], in_slots: tuple[str, ...]
     ) -> Iterator[Candidate]:
-        (choice, pool), kinds = key, ("auto",)
+        choice, pool = key
+        kinds: tuple[str, ...] = ("auto",)
         stage = self._lowered(choice, pool, in_slots)
         if stage is None:
             return

@@ -267,7 +267,7 @@ class EventEngine(wiring.Component):
     """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
 
     def __init__(self, params: EventParams) -> None:
-        self.params = params
+        self.params: Any = params
         super().__init__(engine_ports(params))
 
     def elaborate(self, platform: Any) -> Module:
