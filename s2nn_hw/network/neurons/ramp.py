@@ -123,10 +123,16 @@ class RampUnit(wiring.Component):
             fired = Signal(name=f"fired{k}", reset_less=True)
             value = Signal(self.ramp.bits, name=f"value{k}", reset_less=True)
             now = Signal(name=f"fires{k}")
-            m.d.comb += now.eq(~potential[-1] & ~fired)
+            # the side of a sum whose name comes later is what yosys takes apart: then a bit of it is one table
+            rise, base = Signal(signed(width), name=f"rise{k}"), Signal(signed(width), name=f"with_sum{k}")
+            m.d.comb += [
+                now.eq(~potential[-1] & ~fired),
+                rise.eq(Mux(self.capture, 0, theta)),
+                base.eq(Mux(self.capture, self.sums[f"n{k}"], potential)),
+            ]
             with m.If(self.capture | step):
                 m.d.sync += [
-                    potential.eq(Mux(self.capture, 0, theta) + Mux(self.capture, self.sums[f"n{k}"], potential)),
+                    potential.eq(rise + base),
                     fired.eq(~self.capture & (fired | now)),
                     value.eq(Mux(self.capture, 0, Mux(now, left, value))),
                 ]
