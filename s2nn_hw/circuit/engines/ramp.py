@@ -89,6 +89,8 @@ class RampParams(EventParams):
         if shape.taps > 1 or reader is None or not has_slots(shape.layer, reader.tensor.planes):
             return
         slots = reader.tensor.planes.peak
+        if slots == 1:
+            return  # the event engine does the same with an accumulator less
         values = stage.words([shape.values[reader.source]])
         spikes = np.stack([values == slots - slot for slot in range(slots)])
         yield from cls.banked(shape, spikes, slots * reader.pass_words)
