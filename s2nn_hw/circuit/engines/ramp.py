@@ -146,7 +146,7 @@ class RampParams(EventParams):
         widths, slopes = self.accumulator_widths().tolist(), self.slope_widths.tolist()
         adders, registers = adder_bits(self.terms, max(self.bits, 2))
         luts = self.lanes * adders + sum(family.carry * ceil(bits / family.carry) for bits in (*widths, *slopes))
-        luts += family.reload * (sum(widths) + sum(slopes))
+        luts += family.reload * sum(widths) + sum(slopes)  # where a slope begins anew is a table of its own, as built
         return Cost(luts=luts, ffs=sum(widths) + sum(slopes) + self.lanes * registers)
 
     def neurons_cost(
@@ -199,7 +199,7 @@ class RampEngine(EventEngine):
             added = adder_tree(m, terms[lane], lane, tree_levels(p.terms))
             slope = Signal(signed(slope_bits), name=f"slope{lane}", reset_less=True)
             potential = Signal(signed(bits), name=f"total{lane}", reset_less=True)
-            # yosys takes that side of a sum apart whose name comes later: with it a table has a bit of the sum
+            # yosys takes one side of a sum apart, mostly that whose name comes later: a bit is one table then
             base = Signal(signed(slope_bits), name=f"with_nothing{lane}")
             from_start = Signal(signed(bits), name=f"with_start{lane}")
             m.d.comb += [

@@ -56,7 +56,8 @@ class Ramp:
         carry = sum(family.carry * ceil(size / family.carry) for size in self.widths(potentials))
         held = 0 if literal else neurons * self.bits
         leaving = width * each
-        luts = carry + neurons + held + leaving * multiplexer(family, words) + bits_for(self.slots) + 6
+        luts = carry + family.reload * bits + neurons + held + leaving * multiplexer(family, words)
+        luts += bits_for(self.slots) + 6
         return Cost(luts=luts, ffs=bits + neurons + held + leaving + bits_for(words) + self.bits + 4)
 
 
@@ -123,7 +124,7 @@ class RampUnit(wiring.Component):
             fired = Signal(name=f"fired{k}", reset_less=True)
             value = Signal(self.ramp.bits, name=f"value{k}", reset_less=True)
             now = Signal(name=f"fires{k}")
-            # the side of a sum whose name comes later is what yosys takes apart: then a bit of it is one table
+            # yosys takes one side of a sum apart, mostly that whose name comes later: a bit is one table then
             rise, base = Signal(signed(width), name=f"rise{k}"), Signal(signed(width), name=f"with_sum{k}")
             m.d.comb += [
                 now.eq(~potential[-1] & ~fired),
