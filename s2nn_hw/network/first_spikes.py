@@ -6,6 +6,7 @@ are such a tensor, too, of ``T = 2^B - 1`` slots: bright ones come first.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -117,10 +118,11 @@ def _arriving(
 ) -> Iterator[np.ndarray]:
     """Yield the sum of the weights of the spikes of each slot of what ``layer`` reads."""
     for slot in range(slots[layer.sources[0]]):
-        yield sum(  # type: ignore[misc]
+        parts = [
             synapse.accumulate((times[source] == slot).astype(np.uint8), network.shapes[source], 1)
             for synapse, source in zip(layer.synapses, layer.sources, strict=True)
-        )
+        ]
+        yield reduce(np.add, parts)
 
 
 def _pooled(network: Network, layer: Layer, times: dict[str, np.ndarray], slots: dict[str, int]) -> np.ndarray:
