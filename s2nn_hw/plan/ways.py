@@ -30,6 +30,7 @@ from s2nn_hw.plan.defaults import UNROLLED_LEVELS, UNROLLED_SYNAPSES, power_of_t
 from s2nn_hw.plan.planned import Candidate
 
 WIDTHS = (8, 16, 32, 64, 128)
+SLOT_WIDTHS = (256, 512)  # where words come once a slot, too
 DEPTHS, SHORT_QUEUE = (8, 32, 64), 2  # words in front of each bank; short where queues are of flip-flops
 LANES_LEAST = 2
 PROBE = "parallel"  # the engine on which words are counted
@@ -299,8 +300,9 @@ class Ways:
         return power_of_two_at_least(streamed(self.network, name, 1).channels)
 
     def _word_widths(self, name: str, channels: int) -> tuple[int, ...]:
-        found = {min(width, channels) for width in WIDTHS}
         readers, whole = self.network.readers(name), self.network.size(name)
+        slots = self.network.planes[name].count > 1 and all(has_slots(x, self.network.planes[name]) for x in readers)
+        found = {min(width, channels) for width in WIDTHS + SLOT_WIDTHS * slots}
         alone = all(r.accumulates and r.sources == (name,) and r.synapses[0].flattens for r in readers)
         if alone and streamed(self.network, name, 1).channels == whole <= MAX_WIDTH:
             found.add(whole)  # a frame a word, for layers in logic
