@@ -73,6 +73,7 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
             "cycle an action of the neurons, unless words or a neighbour hold the layer up",
             "parallel": "passes of a frame x words of a pass, and a cycle an action of the neurons, unless words or a "
             "neighbour hold the layer up",
+            "ramp": "as event, slots of a value for planes",
             "unrolled": "passes of a frame x words of a pass, unless words or a neighbour hold the layer up",
             "pass": "one position, group of neurons and plane",
         },
@@ -122,6 +123,7 @@ def _describe_reader(reader: Reader) -> dict[str, Any]:
         "word_width": tensor.width,
         "words_of_pixel": tensor.pixel_words,
         "words_per_pass": reader.pass_words,
+        "slots": tensor.slots,
     }
     if window is None:
         return entry | {"window": None}

@@ -147,7 +147,8 @@ class Part:
             return part
         return replace(
             part,
-            planes=weights.bit_planes if pixels else part.planes,  # bits of pixels are wires where weights are logic
+            # bits of pixels are wires where weights are logic, and passes may be slots
+            planes=min(weights.bit_planes, part.planes) if pixels else part.planes,
             bits=weights.bits,
             weights=weights.synapses,
             accumulator=weights.accumulator_bits[1],

@@ -48,7 +48,7 @@ class WindowOverview:
             padding=alike(window.padding),
             words=window.depth,
             least_words=window.least_depth,
-            word_bits=window.width * window.planes,
+            word_bits=window.width * window.value_bits,
             taps=window.taps,
             groups=window.groups,
         )

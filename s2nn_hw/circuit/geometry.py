@@ -15,7 +15,8 @@ BLOCK_ROWS = 256
 class WindowParams:
     """Geometry and order of one window.
 
-    ``rows``, ``columns``: of the image; ``words``: a pixel; ``width``: values a word; ``planes``: bits of a value;
+    ``rows``, ``columns``: of the image; ``words``: a pixel; ``width``: values a word; ``planes``: bits of a value, or,
+    with ``slot_bits``, slots in which values of so many bits are spikes, in slot t those of ``planes - t``;
     ``kernel``, ``stride``, ``padding``: (rows, columns); ``pool``: (rows, columns) of positions in a cell; ``groups``,
     ``splits``, ``taps``: see above; ``depth``: words that the ring holds (0: the least and what the next row of cells
     brings); ``spare``: values at the end of a pixel's last word that are to be ignored; ``pixel_words``: of each pixel,
@@ -37,6 +38,7 @@ class WindowParams:
     depth: int = 0
     spare: int = 0
     pixel_words: int = 0
+    slot_bits: int = 0
 
     def __post_init__(self) -> None:
         if not self.pixel_words:
@@ -191,6 +193,11 @@ class WindowParams:
         if self.rows * self.columns == 1:
             return max(2 * self.words, self.least_depth)
         return self.least_depth + self.pool[0] * self.stride[0] * self.columns * self.words
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a value in the ring."""
+        return self.slot_bits or self.planes
 
     @property
     def wants_block(self) -> bool:

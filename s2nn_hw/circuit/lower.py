@@ -115,7 +115,8 @@ def _tensors(
                 f"layer {readers[0].name}: all readers of {name} need one width, not "
                 f"{' and '.join(f'{choices[r.name].width} ({r.name})' for r in readers)}"
             )
-        tensors[name] = streamed(network, name, widths.pop())
+        literal = name != INPUT and _literal(choices, network.layer(name), readers)
+        tensors[name] = streamed(network, name, widths.pop(), literal=literal)
     for layer in network.layers:  # an OR hands its words on as they are
         if not layer.accumulates and layer.name not in swallowed:
             wanted, came = tensors[layer.name].width, choices[layer.name].width
@@ -124,25 +125,43 @@ def _tensors(
     return tensors
 
 
-def streamed(network: Network, name: str, width: int) -> Tensor:
-    """Return the :class:`Tensor` ``name`` of ``network`` in words of ``width``."""
+def _literal(choices: Mapping[str, LayerPlan], layer: Layer, readers: Sequence[Layer]) -> bool:
+    """Return whether spikes of ``layer`` leave in their slots: its engine gives, and all ``readers`` take them so."""
+
+    def literal(one: Layer) -> bool:
+        return one.accumulates and not choices[one.name].fused and ENGINES[choices[one.name].engine].literal
+
+    return literal(layer) and all(literal(reader) and len(reader.sources) == 1 for reader in readers)
+
+
+def streamed(network: Network, name: str, width: int, *, literal: bool = False) -> Tensor:
+    """Return the :class:`Tensor` ``name`` of ``network`` in words of ``width``; ``literal``: as spikes in their
+    slots."""
     shape = network.shapes[name]
     image = len(shape) > 1 and (name != INPUT or any(not r.synapses[0].flattens for r in network.readers(name)))
     rows, columns, channels = image_shape(shape) if image else (1, 1, prod(shape))
-    return Tensor(rows, columns, channels, width, network.planes[name])
+    planes = network.planes[name]
+    return Tensor(rows, columns, channels, width, planes, planes.peak if literal else 0)
 
 
-def lower_alone(network: Network, choice: LayerPlan, *, output_width: int = 1, pool: Layer | None = None) -> Stage:
+def lower_alone(
+    network: Network,
+    choice: LayerPlan,
+    *,
+    output_width: int = 1,
+    pool: Layer | None = None,
+    in_slots: Collection[str] = (),
+) -> Stage:
     """Return the :class:`Stage` of one layer of ``network`` under ``choice``, whatever the others' plans are.
 
-    ``output_width``: of the words that leave; ``pool``: the max pooling that is fused behind it. :class:`UserError` if
-    it can't be.
+    ``output_width``: of the words that leave; ``pool``: the max pooling that is fused behind it; ``in_slots``: the
+    tensors whose spikes come, or leave, in their slots. :class:`UserError` if it can't be.
     """
     layer = network.layer(choice.name)
-    tensors = {source: streamed(network, source, choice.width) for source in layer.sources}
+    tensors = {s: streamed(network, s, choice.width, literal=s in in_slots) for s in layer.sources}
     if not layer.is_readout:
         output = pool.name if pool else layer.name
-        tensors[output] = streamed(network, output, output_width)
+        tensors[output] = streamed(network, output, output_width, literal=output in in_slots)
     pace = max(tensors[source].words for source in layer.sources)
     job = Job(network, layer, {layer.name: choice}, pool, tensors, {}, pace)
     return ENGINES[choice.engine].stage(job) if layer.accumulates else _join_stage(job)

@@ -72,6 +72,25 @@ class Order:
     depth: int
 
 
+def slot_reader(source: str, tensor: Tensor, depth: int) -> Reader:
+    """Return the reader of an engine that takes spikes slot by slot: numbers wait in a window, which compares them."""
+    bits = tensor.planes.count
+    if tensor.slots or (bits == 1 and source != INPUT):
+        return Reader(source, tensor, None)
+    window = WindowParams(
+        rows=1,
+        columns=1,
+        words=tensor.words,
+        pixel_words=tensor.pixel_words,
+        width=tensor.width,
+        planes=(1 << bits) - 1,
+        slot_bits=bits if bits > 1 else 0,
+        spare=tensor.spare if source == INPUT else 0,
+        depth=depth,
+    )
+    return Reader(source, tensor, window)
+
+
 def ordered_reader(layer: Layer, synapse: Synapse, source: str, tensor: Tensor, order: Order) -> Reader:
     """Return the reader of an engine that takes a word at a time, in ``order``."""
     planes, several = tensor.planes.count, len(layer.sources) > 1

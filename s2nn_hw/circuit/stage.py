@@ -19,7 +19,8 @@ ONE = Planes()
 class Tensor:
     """How a tensor is streamed: ``rows`` x ``columns`` pixels of ``channels`` values in words of ``width``.
 
-    ``planes``: of a value, side by side in the word, the first in the value's highest bit.
+    ``planes``: of a value, side by side in the word, the first in the value's highest bit. With ``slots`` a value is a
+    spike in one of so many, and the words of all pixels come once a slot, a bit a value.
     """
 
     rows: int
@@ -27,6 +28,7 @@ class Tensor:
     channels: int
     width: int
     planes: Planes = ONE
+    slots: int = 0
 
     @property
     def pixel_words(self) -> int:
@@ -34,9 +36,14 @@ class Tensor:
         return -(-self.channels // self.width)
 
     @property
+    def plane_words(self) -> int:
+        """Words of all pixels."""
+        return self.rows * self.columns * self.pixel_words
+
+    @property
     def words(self) -> int:
         """Words of a frame."""
-        return self.rows * self.columns * self.pixel_words
+        return self.plane_words * (self.slots or 1)
 
     @property
     def spare(self) -> int:
@@ -44,10 +51,11 @@ class Tensor:
         return self.pixel_words * self.width - self.channels
 
     def stream(self, values: np.ndarray) -> np.ndarray:
-        """Return ``values`` ``(frames, size)`` as words, ``(frames, words, width)``, zeros in the spare places."""
+        """Return ``values`` ``(frames, size)`` as words, ``(frames, plane_words, width)``, zeros in the spare
+        places."""
         pixels = values.reshape(len(values), self.rows * self.columns, self.channels)
         padded = np.pad(pixels, ((0, 0), (0, 0), (0, self.spare)))
-        return padded.reshape(len(values), self.words, self.width)
+        return padded.reshape(len(values), self.plane_words, self.width)
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Reader:
         """Words that the source adds to one pass of the engine."""
         if self.window:
             return self.window.pass_words
-        return self.tensor.pixel_words if self.pixelwise else self.tensor.words
+        return self.tensor.pixel_words if self.pixelwise else self.tensor.plane_words
 
     @property
     def positions(self) -> np.ndarray:

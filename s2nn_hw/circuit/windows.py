@@ -31,7 +31,7 @@ from s2nn_hw.circuit.walk import Walk
 class Window(wiring.Component):
     """The window of ``params``.
 
-    ``i``: words of ``width`` values of ``planes`` bits, value 0 in the low bits, ``frame_words`` an image, no gap.
+    ``i``: words of ``width`` values of ``value_bits`` bits, value 0 in the low bits, ``frame_words`` an image, no gap.
     ``o``: words of ``taps * width`` spikes, port 0 in the low bits.
 
     A word that can be read is offered three cycles after the read, one more than its writing: four cycles after it
@@ -44,7 +44,8 @@ class Window(wiring.Component):
 
     def __init__(self, params: WindowParams) -> None:
         self.params = p = params
-        super().__init__({"i": In(stream.Signature(p.width * p.planes)), "o": Out(stream.Signature(p.taps * p.width))})
+        bits = p.width * p.value_bits
+        super().__init__({"i": In(stream.Signature(bits)), "o": Out(stream.Signature(p.taps * p.width))})
 
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
@@ -52,7 +53,7 @@ class Window(wiring.Component):
         p, modulus = self.params, 1 << self.params.address_bits
         m.submodules.walk = walk = Walk(p)
         attributes = {"ram_style": "block"} if p.wants_block else {}
-        m.submodules.ring = ring = memory.Memory(shape=p.width * p.planes, depth=modulus, init=[], attrs=attributes)
+        m.submodules.ring = ring = memory.Memory(shape=p.width * p.value_bits, depth=modulus, init=[], attrs=attributes)
         write, moves = ring.write_port(), walk.moves
         ahead = self._beyond(m, "ahead", p.reaches + 1, [move.reach for move in moves], walk, write.en)
         held = self._beyond(m, "held", p.written[1], [move.oldest for move in moves], walk, write.en)
@@ -117,12 +118,14 @@ class Window(wiring.Component):
         return leaving.i.ready
 
     def _spikes(self, word: Value, plane: Value, inside: Value, whole: Value) -> Value:
-        """Return bit ``plane``, counted from the highest, of each value of ``word``: zero unless ``inside``, those in
-        spare places unless ``whole``."""
+        """Return bit ``plane``, counted from the highest, of each value of ``word``, or whether it is a spike of that
+        slot: zero unless ``inside``, those in spare places unless ``whole``."""
         p, spikes = self.params, []
         for k in range(p.width):
-            value = word[k * p.planes : (k + 1) * p.planes]
-            spikes.append(choose(value[::-1], plane) & (inside if k < p.width - p.spare else whole))
+            value = word[k * p.value_bits : (k + 1) * p.value_bits]
+            # a slot and its value are each other's complements
+            spike = (value ^ plane).all() if p.slot_bits else choose(value[::-1], plane)
+            spikes.append(spike & (inside if k < p.width - p.spare else whole))
         return Cat(spikes)
 
     def _beyond(

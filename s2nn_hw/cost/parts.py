@@ -11,12 +11,13 @@ from s2nn_hw.family.record import Family
 
 def window(family: Family, w: WindowParams) -> Cost:
     """Return the cost of a window: the ring, read at ``taps`` addresses, counters, and a register for what leaves."""
-    store = ram(family, 1 << w.address_bits, w.width * w.planes, registered=True, ports=w.taps, block=w.wants_block)
+    store = ram(family, 1 << w.address_bits, w.width * w.value_bits, registered=True, ports=w.taps, block=w.wants_block)
     leaving = w.taps * w.width
     sliding = w.kernel[0] * w.kernel[1] > 1
     control = family.window[1 if sliding else 0] + (family.window[2] if max(w.pool) > 1 else 0)
     gate = family.gate if any(w.padding) or w.planes > 1 else 0
-    luts = control + leaving * (gate + multiplexer(family, w.planes))
+    chosen = ceil(2 * w.slot_bits / (family.inputs - 1)) if w.slot_bits else multiplexer(family, w.planes)
+    luts = control + leaving * (gate + chosen)
     return store + Cost(luts=luts, ffs=leaving + (62 if sliding else 40))
 
 

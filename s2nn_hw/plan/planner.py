@@ -162,7 +162,7 @@ class Planner:
 
 
 def _key(candidate: Candidate) -> tuple[object, ...]:
-    return candidate.choice, candidate.pool, tuple(candidate.gives.items())
+    return candidate.choice, candidate.pool, tuple(candidate.gives.items()), tuple(candidate.takes.items())
 
 
 def cheapest(planner: Planner, interval: float) -> dict[str, Candidate] | None:

@@ -8,12 +8,14 @@ candidate   a way with its groups, a memory for its weights and words that leave
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
 from s2nn_hw.circuit.accumulation import slots_for
 from s2nn_hw.circuit.choices import FUSED, JOINED, MAX_WIDTH, LayerPlan
 from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.circuit.engines.ramp import has_slots
 from s2nn_hw.circuit.lower import fusible, lower_alone, streamed
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cost.estimate import Packing, packing, sums_cost
@@ -28,6 +30,7 @@ from s2nn_hw.plan.defaults import UNROLLED_LEVELS, UNROLLED_SYNAPSES, power_of_t
 from s2nn_hw.plan.planned import Candidate
 
 WIDTHS = (8, 16, 32, 64, 128)
+SLOT_WIDTHS = (256, 512)  # where words come once a slot, too
 DEPTHS, SHORT_QUEUE = (8, 32, 64), 2  # words in front of each bank; short where queues are of flip-flops
 LANES_LEAST = 2
 PROBE = "parallel"  # the engine on which words are counted
@@ -93,7 +96,7 @@ class Ways:
         if longer and ENGINES[candidate.choice.engine].counts_spikes and cycles > 1.001 * candidate.cycles:
             way = Way(replace(candidate.choice, depth=longer[0]), candidate.pool, candidate.cycles, 0)
             built = self._candidates(layer, way, 1, memory=candidate.choice.memory)
-            found += [c for c in built if c.gives == candidate.gives]
+            found += [c for c in built if (c.gives, c.takes) == (candidate.gives, candidate.takes)]
         return found
 
     def _intervals(self, layer: Layer, candidate: Candidate) -> float:
@@ -112,7 +115,7 @@ class Ways:
 
     def _groups(self, layer: Layer, way: Way) -> list[int]:
         """Return by how many groups that of ``way`` may be multiplied, ascending."""
-        if not layer.accumulates or ENGINES[way.choice.engine].whole:
+        if not layer.accumulates or ENGINES[way.choice.engine].whole or ENGINES[way.choice.engine].literal:
             return [1]
         neurons = layer.own_neuron.size
         if layer.sources == (INPUT,) and not layer.synapses[0].slides:
@@ -193,16 +196,37 @@ class Ways:
         choice = replace(way.choice, groups=way.choice.groups * groups)
         key = (choice, way.pool)
         if key not in self._made:
-            stage = self._lowered(choice, way.pool)
-            self._made[key] = list(self._built(layer, choice, way.pool, stage)) if stage else []
+            self._made[key] = [c for slots in self._forms(layer, choice) for c in self._built(layer, key, slots)]
         cycles = way.bound(groups)
         return [replace(c, cycles=cycles) for c in self._made[key] if memory in ("", c.choice.memory)]
 
-    def _built(self, layer: Layer, choice: LayerPlan, pool: Layer | None, stage: Stage) -> Iterator[Candidate]:
+    def _forms(self, layer: Layer, choice: LayerPlan) -> list[tuple[str, ...]]:
+        """Return which of the tensors that ``layer`` reads and gives may come and leave as spikes in their slots."""
+        if not layer.accumulates or not ENGINES[choice.engine].literal:
+            return [()]
+        (source,) = layer.sources
+        may = [name for name in (source, layer.name) if self._has_slots(name)]
+        return [form for count in range(len(may) + 1) for form in combinations(may, count)]
+
+    def _has_slots(self, name: str) -> bool:
+        """Return whether spikes of tensor ``name`` may leave in their slots: it and all that reads it have such."""
+        if name == INPUT or name not in self.network.planes:
+            return False
+        readers = self.network.readers(name)
+        return all(has_slots(x, self.network.read(x)) for x in (self.network.layer(name), *readers))
+
+    def _built(
+        self, layer: Layer, key: tuple[LayerPlan, Layer | None], in_slots: tuple[str, ...]
+    ) -> Iterator[Candidate]:
+        choice, pool = key
         kinds: tuple[str, ...] = ("auto",)
+        stage = self._lowered(choice, pool, in_slots)
+        if stage is None:
+            return
         if stage.engine is not None and max((rows for _, rows, _ in stage.engine.memories), default=1) > 1:
             kinds = ("block", "distributed")
-        takes = dict.fromkeys(layer.sources, choice.width) | ({_pooling(layer): 0} if self._fusible(layer) else {})
+        takes = {s: _form(choice.width, s in in_slots) for s in layer.sources}
+        takes |= {_pooling(layer): 0} if self._fusible(layer) else {}
         # pooling that is fused has no stream in front of it; the one that could be says that it is not
         behind = {_pooling(p): int(p is pool) for p in self._pools_behind(layer) if p}
         outputs = self.widths(stage.output) if layer.accumulates and not layer.is_readout else (choice.width,)
@@ -212,7 +236,9 @@ class Ways:
             inside, weights = sums_cost(self.family, one, predicted=True), packing(self.family, one)
             made = replace(choice, memory=memory)
             for width in outputs:
-                cost, gives = inside, behind | ({} if layer.is_readout else {stage.output: width})
+                cost, gives = inside, dict(behind)
+                if not layer.is_readout:
+                    gives[stage.output] = _form(width, stage.output in in_slots)
                 if layer.accumulates:
                     cost += self._neurons(one, width)
                 yield Candidate(made, 0.0, cost, weights, gives=gives, takes=takes, pool=pool, exact=exact)
@@ -233,13 +259,13 @@ class Ways:
         low, high = self.network.bounds(layer)
         return 1 + int(max(abs(low).max(), abs(high).max())).bit_length()
 
-    def _lowered(self, choice: LayerPlan, pool: Layer | None) -> Stage | None:
+    def _lowered(self, choice: LayerPlan, pool: Layer | None, in_slots: tuple[str, ...] = ()) -> Stage | None:
         """Return the stage of the layer that ``choice`` is for, None if it can't be."""
         layer = self.network.layer(choice.name)
         output = pool.name if pool else layer.name
         width = choice.width if not layer.accumulates or layer.is_readout else self.widths(output)[0]
         try:
-            return lower_alone(self.network, choice, output_width=width, pool=pool)
+            return lower_alone(self.network, choice, output_width=width, pool=pool, in_slots=in_slots)
         except UserError:
             return None
 
@@ -274,12 +300,18 @@ class Ways:
         return power_of_two_at_least(streamed(self.network, name, 1).channels)
 
     def _word_widths(self, name: str, channels: int) -> tuple[int, ...]:
-        found = {min(width, channels) for width in WIDTHS}
         readers, whole = self.network.readers(name), self.network.size(name)
+        slots = self.network.planes[name].count > 1 and all(has_slots(x, self.network.planes[name]) for x in readers)
+        found = {min(width, channels) for width in WIDTHS + SLOT_WIDTHS * slots}
         alone = all(r.accumulates and r.sources == (name,) and r.synapses[0].flattens for r in readers)
         if alone and streamed(self.network, name, 1).channels == whole <= MAX_WIDTH:
             found.add(whole)  # a frame a word, for layers in logic
         return tuple(sorted(found))
+
+
+def _form(width: int, in_slots: bool) -> int:
+    """Return the form of a stream of words of ``width``: of spikes in their slots below zero."""
+    return -width if in_slots else width
 
 
 def _pooling(pool: Layer) -> str:

@@ -104,7 +104,7 @@ def test_fusing_wants_the_only_reader():
     [
         (
             lambda p: p["layers"][1].update(engine="or"),
-            "layer layer1 needs engine 'event' or 'parallel' or 'unrolled' or 'fused', not 'or'",
+            "layer layer1 needs engine 'event' or 'parallel' or 'ramp' or 'unrolled' or 'fused', not 'or'",
         ),
         (lambda p: p["layers"][3].update(engine="event"), "layer layer3 needs engine 'or' or 'fused', not 'event'"),
         (lambda p: p["layers"][1].update(taps=50), "layer layer1 needs taps from 1 to 49, not 50"),

@@ -53,17 +53,22 @@ def cycle_by_cycle(params, window):
 def check(params, *, stall=0.0, seed=0):
     """Send random images through the window of ``params``, ones in spare places; return the cycles of the words."""
     rng = np.random.default_rng(seed)
-    values = rng.integers(0, 1 << params.planes, (FRAMES, params.rows * params.columns, params.words * params.width))
+    values = rng.integers(
+        0, 1 << params.value_bits, (FRAMES, params.rows * params.columns, params.words * params.width)
+    )
     if FRAMES > 2:
-        values[1], values[2] = 0, (1 << params.planes) - 1
+        values[1], values[2] = 0, (1 << params.value_bits) - 1
     kept, sent = values.copy(), values
     if params.spare:
-        kept[:, :, -params.spare :], sent[:, :, -params.spare :] = 0, (1 << params.planes) - 1
+        kept[:, :, -params.spare :] = 0
+        sent[:, :, -params.spare :] = (1 << params.value_bits) - 1
     words = sent.reshape(-1, params.width).astype(np.uint8)
-    bits = np.unpackbits(words[:, :, None], axis=2, count=params.planes, bitorder="little")
+    bits = np.unpackbits(words[:, :, None], axis=2, count=params.value_bits, bitorder="little")
     gathered = params.gather(kept.reshape(FRAMES, -1).astype(np.uint8))
     order = gathered[:, :, np.arange(params.groups) * params.splits // params.groups]
     planes = [order >> plane & 1 for plane in reversed(range(params.planes))]
+    if params.slot_bits:
+        planes = [(order == params.planes - slot).astype(np.uint8) for slot in range(params.planes)]
     wanted = np.stack(planes, axis=3)  # (frames, positions, groups, planes, words, taps, width)
     wanted = word_numbers(wanted.reshape(-1, params.taps * params.width))
     window = Window(params)
@@ -78,6 +83,16 @@ def check(params, *, stall=0.0, seed=0):
     )
     assert [word for word, _ in got] == wanted
     return [cycle for _, cycle in got]
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize(("words", "width", "bits", "spare"), [(1, 1, 2, 0), (3, 4, 2, 1), (2, 3, 4, 2), (5, 2, 3, 0)])
+def test_numbers_are_spikes_in_their_slots(words, width, bits, spare, stall):
+    """A flat frame is read once a slot: in slot t what is ``2^bits - 1 - t``."""
+    cycles = check(
+        WindowParams(1, 1, words, width, planes=(1 << bits) - 1, slot_bits=bits, spare=spare), stall=stall, seed=words
+    )
+    assert stall or np.diff(cycles).min() == 1
 
 
 def sides(values):

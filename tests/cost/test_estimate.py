@@ -22,6 +22,7 @@ from s2nn_hw.plan.defaults import default_plan, event_plan
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.report.sections.layers import CELL_BAND
 from tests.support.networks import random_network
+from tests.support.ramps import ramp_plan, ttfs_network
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -83,6 +84,29 @@ def test_estimate_is_within_15_percent_of_synthesis(name, family):
     assert guess.brams == brams
     assert guess.source == "estimate"
     assert guess.dsps == 0
+
+
+# as above: networks of ttfs neurons on ramp engines, the second with an event engine behind
+RAMPS = {
+    ("slots", "xc7"): (4832, 4334, 0),
+    ("slots", "ecp5"): (6701, 4206, 4),
+    ("numbers", "xc7"): (5003, 5452, 0),
+    ("numbers", "ecp5"): (8671, 5452, 0),
+}
+
+
+@pytest.mark.parametrize(("name", "family"), list(RAMPS))
+def test_ramp_engines_are_within_10_percent_of_synthesis(name, family):
+    if name == "slots":
+        network = ttfs_network((96, 32, 24, 10), slots=(15,), seed=1)
+        plan = ramp_plan(network, width=32)
+    else:
+        network = ttfs_network((128, 40, 16, 6), input_bits=3, slots=(7,), seed=1)
+        plan = ramp_plan(network, width=32, banks=2, engines=("ramp", "ramp", "event"))
+    guess, (luts, ffs, brams) = estimate(Design(network, plan), family), RAMPS[name, family]
+    assert guess.luts == pytest.approx(luts, rel=0.1)
+    assert guess.ffs == pytest.approx(ffs, rel=0.1)
+    assert guess.brams == brams
 
 
 # UART and link alone, as above, behind accelerators by pixels, bits and banks of the first layer

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from s2nn_hw.accelerator import Accelerator
+from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.lower import lower_alone
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.cycles.timing import engine_alone, stage_ones
@@ -19,6 +20,7 @@ from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, make_plan
 from tests.support.event_networks import event_network, events_of
 from tests.support.graphs import build, convolution, dense
 from tests.support.networks import random_images, random_network, residual
+from tests.support.ramps import ttfs_network
 from tests.support.streams import check_accelerator, read_result, run_stream
 
 BUDGET = {"luts": 20_800, "ffs": 41_600, "brams": 50}
@@ -249,6 +251,35 @@ def test_bad_requests_are_one_line_and_status_2(folder, monkeypatch, capsys, arg
     assert err.startswith("error: ")
     assert text in err
     assert err.count("\n") == 1
+
+
+def test_candidates_of_the_ramp_engine_count_spikes_by_slots():
+    """In both forms of what they read and give; bounds are the engine's cycles alone, but for queues."""
+    network = ttfs_network((60, 24, 16, 4), slots=(15, 7), seed=3)
+    values = layer_inputs(network, random_images(network, 6))[1]
+    work, first, second, last = Planner(network, "xc7", BUDGET, values), *network.layers
+    for layer in network.layers:
+        ways = [way for way in work.ways.ways(layer) if ENGINES[way.choice.engine].literal]
+        assert ways
+        for way in ways:
+            stage = lower_alone(network, way.choice)
+            ones = stage_ones(stage, [work.values[reader.source] for reader in stage.readers])
+            twice = np.concatenate([ones, ones])
+            alone = engine_alone(stage, twice, length=len(twice))[:, len(ones) - 1 :].mean()
+            assert 0.999 * way.bound(1) <= max(alone, way.entering) <= 1.5 * way.bound(1) + 8
+    forms = {layer.name: set() for layer in network.layers}
+    for layer in network.layers:
+        for candidate in work.ways.of(layer, np.inf):
+            if ENGINES[candidate.choice.engine].literal:
+                streams = candidate.takes | candidate.gives
+                forms[layer.name].add(tuple(name for name, width in sorted(streams.items()) if width < 0))
+    a, b = first.name, second.name
+    assert forms == {a: {(), (a,)}, b: {(), (a,), (b,), (a, b)}, last.name: {(), (b,)}}
+    planned = fit(work)
+    design = Design(network, planned.plan)
+    ones = [np.concatenate([n, n]) for n in design.timing.ones(work.values)]
+    exact = design.timing.schedule(ones, length=6)
+    assert np.diff(exact.offered, axis=1)[:, 2:].mean() == pytest.approx(planned.interval)
 
 
 @pytest.mark.parametrize(("steps", "leak"), [(4, 0), (10, 2)])

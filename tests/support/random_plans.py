@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from s2nn_hw.circuit.choices import LayerPlan, Plan
+from s2nn_hw.circuit.engines.ramp import check_layer
 from s2nn_hw.circuit.lower import fusible, lower, with_buffers
 from s2nn_hw.cycles.buffers import safe_buffers, size_buffers
 from s2nn_hw.cycles.timing import Deadlock, Timing
@@ -61,6 +62,8 @@ def _random_layer(rng, network, layer, widths):
                 return replace(choice, engine="fused")
             return replace(choice, taps=int(rng.integers(1, int(np.prod(synapse.kernel)) + 1)))
         return choice
+    if ramped(network, layer) and rng.random() < 0.6:
+        return _random_ramp(rng, layer, choice)
     engine = str(rng.choice(["event", "event", "parallel", "parallel", "unrolled"]))
     if engine == "unrolled" and layer.neuron.kind == "leaky_readout" and layer.neuron.steps > 1:
         engine = "event"
@@ -93,6 +96,25 @@ def _random_layer(rng, network, layer, widths):
         groups=groups,
         memory=str(rng.choice(["auto", "block", "distributed"])),
     )
+
+
+def ramped(network, layer):
+    """Return whether the ramp engine can have ``layer``."""
+    try:
+        check_layer(layer, network.read(layer))
+    except UserError:
+        return False
+    return True
+
+
+def _random_ramp(rng, layer, choice):
+    """Return the plan ``choice`` of ``layer`` on the ramp engine."""
+    shares = [1 << k for k in range(7) if choice.width % (1 << k) == 0 and choice.width >> k <= 64]
+    banks = choice.width // int(rng.choice(shares)) if shares else 1
+    if banks * layer.neuron.size > MOST_TERMS and choice.width & (choice.width - 1) == 0:
+        banks = 1
+    memory = str(rng.choice(["auto", "block", "distributed"]))
+    return replace(choice, engine="ramp", banks=banks, depth=int(rng.choice([2, 2, 3, 8])), memory=memory)
 
 
 def _fused(rng, network, layers):

@@ -3,6 +3,12 @@
 from s2nn_hw.circuit.engines.event import EventParams
 from s2nn_hw.circuit.engines.parallel import ParallelParams
 from s2nn_hw.circuit.engines.params import EngineParams
+from s2nn_hw.circuit.engines.ramp import RampParams
 from s2nn_hw.circuit.engines.unrolled import UnrolledParams
 
-ENGINES: dict[str, type[EngineParams]] = {"event": EventParams, "parallel": ParallelParams, "unrolled": UnrolledParams}
+ENGINES: dict[str, type[EngineParams]] = {
+    "event": EventParams,
+    "parallel": ParallelParams,
+    "ramp": RampParams,
+    "unrolled": UnrolledParams,
+}

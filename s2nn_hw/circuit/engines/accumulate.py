@@ -210,7 +210,7 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
     onward = delayed(m, ~begins, late, "onward", init=1)
     plane = delayed(m, slot.plane, late, "at_plane") if doubles and params.planes > 2 else slot.plane
     for lane, width in enumerate(params.accumulator_widths()):
-        added = _shifted(_tree(m, terms[lane], lane, levels), params.shift)
+        added = _shifted(adder_tree(m, terms[lane], lane, levels), params.shift)
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
         m.d.comb += accumulators[f"n{lane}"].eq(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
@@ -233,7 +233,7 @@ def _acting(
     levels = tree_levels(len(terms[0]))
     at = At.of(m, params, slot, slot.late + levels, group)
     for lane, width in enumerate(params.accumulator_widths().tolist()):
-        added = _shifted(_tree(m, terms[lane], lane, levels), params.shift)
+        added = _shifted(adder_tree(m, terms[lane], lane, levels), params.shift)
         m.d.comb += accumulators[f"n{lane}"].eq(acting_accumulator(m, params, lane, width, added, at))
     return at.emits
 
@@ -243,7 +243,7 @@ def _shifted(added: Value, bits: int) -> Value:
     return Cat(C(0, bits), added).as_signed() if bits else added
 
 
-def _tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
+def adder_tree(m: Module, terms: Sequence[Value], lane: int, levels: int) -> Value:
     """Add the adder tree of ``lane``, a register after each of its ``levels``; return the sum of its ``terms``."""
     parts = [*terms]
     for level in range(levels):

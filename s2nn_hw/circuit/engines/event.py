@@ -70,7 +70,7 @@ class EventParams(EngineParams):
 
     def __post_init__(self) -> None:
         self.check(
-            "event",
+            self.kind,
             (
                 ("banks", 1, 64),
                 ("width", 1, 1024),
@@ -83,8 +83,8 @@ class EventParams(EngineParams):
             share = section.share
             if section.banks % section.taps or section.width % section.banks or share & (share - 1):
                 raise UserError(
-                    f"event engine: width must be a power of two times the banks, and banks a multiple of the taps, "
-                    f"not {section.width} inputs a word, {section.banks} banks and {section.taps} taps"
+                    f"{self.kind} engine: width must be a power of two times the banks, and banks a multiple of the "
+                    f"taps, not {section.width} inputs a word, {section.banks} banks and {section.taps} taps"
                 )
 
     @classmethod
@@ -111,7 +111,13 @@ class EventParams(EngineParams):
         """Yield 1, 2, ... banks a tap: a pass takes as many cycles as the fullest bank has ones, on the frames seen."""
         if shape.taps > prod(shape.layer.synapses[0].kernel):
             return  # further sources have one tap here
-        spikes, taps = shape.spikes, shape.taps
+        yield from cls.banked(shape, shape.spikes, shape.words, shape.acting)
+
+    @classmethod
+    def banked(cls, shape: Any, spikes: np.ndarray, words: int, acting: int = 0) -> Iterator[tuple[Any, float]]:
+        """Yield what :meth:`candidates` do for ``spikes`` ``(planes, ...)`` in so many ``words``, and cycles ``acting``
+        between them."""
+        taps = shape.taps
         segment = spikes.shape[-1] // taps
         split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
         for each in (1, 2, 4, 8):
@@ -121,7 +127,7 @@ class EventParams(EngineParams):
             slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
             mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
             choice = shape.choice(cls.kind, banks=taps * each, depth=shape.depth)
-            yield choice, max(mean + shape.acting, shape.words)
+            yield choice, max(mean + acting, words)
 
     @property
     def sections(self) -> list[Section]:
@@ -210,7 +216,7 @@ class EventParams(EngineParams):
 
     def cost(self, family: Family, *, predicted: bool = False) -> Cost:
         """Return the cost of queues, scanners, rows, trees, accumulators."""
-        cost = self.memory_cost(family) + accumulators(family, self, self.terms)
+        cost = self.memory_cost(family) + self.sums_cost(family)
         for section, (_, rows, width) in zip(self.sections, self.memories, strict=True):
             index = bits_for(self.groups * section.rows)
             queue = ram(family, self.depth, section.share + index + self.tag_bits, registered=False)
@@ -228,6 +234,10 @@ class EventParams(EngineParams):
         return cost + Cost(
             luts=family.layer + control, ffs=index + 9 + control + self.capture_cycles * (2 + self.planes // 2)
         )
+
+    def sums_cost(self, family: Family) -> Cost:
+        """Return the cost of trees and accumulators."""
+        return accumulators(family, self, self.terms)
 
     def row_contents(self) -> list[list[int]]:
         """Return, per bank of every source, its rows as integers: lane m's weight at bit ``m * bits``."""
@@ -257,12 +267,18 @@ class EventEngine(wiring.Component):
     """Words of spikes in, accumulators out (ports: :func:`engine_ports`). Cycles: see ``timing``."""
 
     def __init__(self, params: EventParams) -> None:
-        self.params = params
+        self.params: Any = params
         super().__init__(engine_ports(params))
 
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
+        scanners, slot, _ = self._scanned(m)
+        m.d.comb += self.capture.eq(accumulate(m, self.params, self._weights(m, scanners), self.accumulators, slot))
+        return m
+
+    def _scanned(self, m: Module) -> tuple[list[Scanner], Slot, Signal]:
+        """Add what finds the spikes; return the banks' scanners, their slot, and whether it ends its pass."""
         p = self.params
         tags, room = Tags(p.tag_bits), Signal()
         taken, index = self.i.valid & room, RowIndex(p)
@@ -285,8 +301,7 @@ class EventEngine(wiring.Component):
             m.d.sync += [tags.current.eq(tags.following), tags.following.eq(tags.after), tags.after.eq(tags.after + 1)]
 
         slot = Slot(first, count.plane, count.group, advance & count.frame_end, ROW_CYCLES, action)
-        m.d.comb += self.capture.eq(accumulate(m, p, self._weights(m, scanners), self.accumulators, slot))
-        return m
+        return scanners, slot, advance
 
     def _scanners(self, m: Module, taken: Value, index: RowIndex, tags: Tags) -> list[Scanner]:
         """Number the words, give each bank of every source its share; return the banks' scanners."""

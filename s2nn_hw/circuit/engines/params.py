@@ -74,7 +74,8 @@ class EngineParams:
     synthesis tool decides by size); ``slots``: cells for which the neurons have room.
 
     Of the class: ``kind``: its name in plans; ``constant``: weights are constants in logic, those that are 0 do not
-    exist; ``counts_spikes``: its cycles depend on the data; ``whole``: it takes all taps at once, and has no groups.
+    exist; ``counts_spikes``: its cycles depend on the data; ``whole``: it takes all taps at once, and has no groups;
+    ``literal``: it gives values as spikes in their slots to such engines, and takes them so.
     """
 
     weights: np.ndarray
@@ -95,6 +96,7 @@ class EngineParams:
     constant: ClassVar[bool] = False
     counts_spikes: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    literal: ClassVar[bool] = False
 
     @classmethod
     def stage(cls, job: Job) -> Stage:

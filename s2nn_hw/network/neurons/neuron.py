@@ -24,6 +24,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.program import Program
+from s2nn_hw.network.neurons.ramp import Ramp
 from s2nn_hw.network.planes import Planes
 
 
@@ -141,6 +142,11 @@ class Neuron:
     def program(self, planes: Planes, low: np.ndarray, high: np.ndarray) -> Program:
         """Return what the circuit does with accumulators, of sums in ``low .. high``, behind a source of ``planes``."""
         return Program(self.offsets(low, high))
+
+    @property
+    def ramp(self) -> Ramp | None:
+        """The falling threshold by which a spike's time is the value that leaves; None: there is none."""
+        return None
 
     def latency(self, classes: int) -> int:
         """Return the cycles from the capture of the last sums of a cell to the first offer of what leaves."""

@@ -29,6 +29,7 @@ from s2nn_hw.network.neurons.fire import FireUnit
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.program import Program
 from s2nn_hw.network.neurons.quantized import Quantized, check_widths
+from s2nn_hw.network.neurons.ramp import Ramp
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import RADIX, Planes
 
@@ -71,6 +72,12 @@ class Ttfs(Neuron):
     def first_spike_slots(self) -> int:
         """T."""
         return self.slots
+
+    @property
+    def ramp(self) -> Ramp:
+        """The threshold that falls from T theta to theta."""
+        theta = self.thresholds.astype(np.int64)
+        return Ramp(self.starts.astype(np.int64) - self.slots * theta, theta, self.slots, self.fraction)
 
     @property
     def step_count(self) -> int:
