@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import MAX_ARRAY_BYTES, read_bytes, write_bytes
+from s2nn_hw.files import MAX_ARRAY_BYTES, checked_place, read_bytes, write_bytes
 from s2nn_hw.network.first_spikes import PIXEL_BITS, slots_of
 from s2nn_hw.network.layer import BYTE, INPUT, Input
 from s2nn_hw.network.network import Network
@@ -144,6 +144,13 @@ def _ended(tables: Any) -> list[npt.NDArray[np.bool_]]:
     return [np.append(table, True) for table in tables]
 
 
+def checked_events(path: Path | str) -> Path:
+    """Return :func:`~s2nn_hw.files.checked_place` of ``path``, which must be that of an event file."""
+    if Path(path).suffix != SUFFIX:
+        raise UserError(f"output {path} must end in {SUFFIX}")
+    return checked_place(path)
+
+
 def output_source(network: Network) -> str:
     """Return the name of what the readout of ``network`` reads: of neurons, or of what is pooled of them."""
     sources = network.layers[-1].sources
@@ -154,6 +161,13 @@ def output_source(network: Network) -> str:
             f"as events, not {', '.join(sources)}"
         )
     return sources[0]
+
+
+def output_values(network: Network, images: Any) -> Bytes:
+    """Return the values that the readout of ``network`` reads of ``images``, uint8 ``(count, addresses)``."""
+    source = output_source(network)
+    values: Bytes = network.forward(images, trace="spikes").spikes[source]
+    return values.reshape(len(values), -1).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +186,11 @@ class Events:
         """Return the events of ``images`` ``(count, *shape)`` as a network with the input ``entering`` takes them."""
         return cls(EventFormat.of_input(entering), entering.encode(images).astype(np.uint8))
 
-    def images(self, entering: Input) -> npt.NDArray[Any]:
-        """Return images ``(count, *shape)`` of which ``entering`` makes these values."""
+    def images(self, entering: Input | None = None) -> npt.NDArray[Any]:
+        """Return images ``(count, *shape)`` of which ``entering`` makes these values; None: ``(count, addresses)`` of
+        bytes, whose top bits they are."""
+        if entering is None:
+            entering = Input((self.format.addresses,), self.format.slots.bit_length())
         wanted = EventFormat.of_input(entering)
         if wanted != self.format:
             raise UserError(

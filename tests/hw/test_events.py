@@ -1,7 +1,7 @@
 """Frames of events over the link: the circuit against its model in Python, whatever comes."""
 
 import random
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.event_packets import EventPackets
+from s2nn_hw.hw.link.event_packets import packets_of
 from s2nn_hw.hw.link.link import EventLink
 from s2nn_hw.hw.link.places import Places
 from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet, Reply, Request, Splitter
+from s2nn_hw.network.address_events import Unfit
 from s2nn_hw.network.layer import Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.synapses import Conv2d, Dense, MaxPool
+from s2nn_hw.network.trace import layer_inputs
 from tests.support.device_model import DeviceModel
 from tests.support.networks import random_images
 
@@ -73,10 +75,10 @@ class Rig:
 
     def __init__(self, network=None, *, window=4):
         self.network = network or network_of()
-        accelerator = Accelerator(self.network, spikes=True)
+        self.accelerator = accelerator = Accelerator(self.network, spikes=True)
         self.link = link = EventLink.of(accelerator, clock_hz=12_000_000, window=window)
         self.packets, self.identity = link.packets, link.identity
-        self.model = DeviceModel(self.packets, self.network, cycles=0)
+        self.model = DeviceModel(self.identity, self.network, cycles=0, events=True)
         self.reset = Signal()
         m = Module()
         m.submodules.link, m.submodules.accelerator = link, accelerator
@@ -86,20 +88,26 @@ class Rig:
         self.module = ResetInserter(self.reset)(m)
 
     def frame(self, number, source):
+        """Return an EVENTS request with random pixels."""
         pixels = [source.randrange(1 << self.identity.bits) * (source.random() < 0.7) for _ in range(self.identity.pixels)]
         return Packet(Request.EVENTS, number, self.packets.pack_frame(np.array(pixels)))
 
-    def exchange(self, wire, *, gap=1, tail=3000):
+    def exchange(self, wires, *, pause=0, tail=3000, resets=()):
+        """Send ``wires``, after each a ``pause`` in cycles; reset before the bytes of each in ``resets``."""
         link, out = self.link, bytearray()
 
         async def send(ctx):
-            for byte in wire:
-                ctx.set(link.i.payload, byte)
-                ctx.set(link.i.valid, 1)
-                await ctx.tick().until(link.i.ready)
-                ctx.set(link.i.valid, 0)
-                if gap > 1:
-                    await ctx.tick().repeat(gap - 1)
+            for wire in wires:
+                for position, byte in enumerate(wire):
+                    if position in resets:
+                        ctx.set(self.reset, 1)
+                        await ctx.tick()
+                        ctx.set(self.reset, 0)
+                    ctx.set(link.i.payload, byte)
+                    ctx.set(link.i.valid, 1)
+                    await ctx.tick().until(link.i.ready)
+                    ctx.set(link.i.valid, 0)
+                await ctx.tick().repeat(1 + pause)
             await ctx.tick().repeat(tail)
 
         async def receive(ctx):
@@ -120,13 +128,165 @@ class Rig:
         return packets
 
 
-def test_frames():
-    rig, source = Rig(), random.Random(1)
-    requests = [rig.frame(n, source) for n in range(3)]
-    got = rig.exchange(b"".join(map(protocol.encode, requests)))
-    for packet, request in zip(got, requests, strict=True):
-        print(packet, request)
-        assert packet.type == Reply.EVENTS
-        assert packet.answered == (request.sequence, request.check)
-        r = rig.packets.unpack_result(packet.payload)
-        print(r)
+
+def untimed(rig, packets):
+    """Return ``packets`` without the cycles of results: how long one waits for its turn is the line's."""
+    kept = []
+    for packet in packets:
+        if packet.type == Reply.EVENTS:
+            result = replace(rig.packets.unpack_result(packet.payload), cycles=0)
+            packet = replace(packet, payload=rig.packets.pack_result(result, packet.answered[1]))
+        kept.append(packet)
+    return by_kind(kept)
+
+
+def by_kind(packets):
+    """Return results in their order, and the other replies in theirs: only the order between both is free."""
+    return ([p for p in packets if p.type == Reply.EVENTS], [p for p in packets if p.type != Reply.EVENTS])
+
+
+def agree(rig, wires, *, pause):
+    """Send the packets ``wires`` (without delimiters), each with a ``pause`` in cycles behind it: all as the model."""
+    wanted = [rig.model.reply(wire) for wire in wires]
+    got = rig.exchange([wire + b"\0" for wire in wires], pause=pause)
+    assert untimed(rig, got) == untimed(rig, wanted), [wire.hex(" ") for wire in wires]
+    return wanted
+
+
+def wire(packet):
+    return protocol.encode(packet)[:-1]
+
+
+NETWORKS = {
+    "dense": lambda: network_of(),
+    "one": lambda: network_of(1, 1, bits=1, slots=3),
+    "wide": lambda: network_of(70, 33, bits=8, slots=31),
+    "odd": lambda: network_of(13, 3, bits=5, slots=15),
+    "image": lambda: image_network(),
+    "pooled": lambda: image_network(pooled=True),
+}
+
+
+def image_network(*, pooled=False):
+    """Return a convolution, maybe a pool, and a readout: positions of three channels, a last word that is not full."""
+    rng = np.random.default_rng(5)
+    neuron = Ttfs(rng.integers(1, 9, 3).astype(np.int32), rng.integers(-3, 9, 3).astype(np.int32), 7)
+    layers = [Layer("conv", Conv2d(rng.integers(-3, 4, (3, 3, 3, 3)).astype(np.int8), 3, 1, 1), neuron)]
+    layers += [Layer("pool", MaxPool(2, 2), None)] if pooled else []
+    weights = rng.integers(-3, 4, (3, 12 if pooled else 48)).astype(np.int8)
+    layers.append(Layer("readout", Dense(weights, 3), Readout(np.zeros(3, np.int32))))
+    return Network("image", Input((4, 4, 3), 3), tuple(layers), tuple("abc"))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_frames_and_identity(name):
+    rig, source = Rig(NETWORKS[name]()), random.Random(1)
+    empty, full = (np.full(rig.identity.pixels, value) for value in (0, (1 << rig.identity.bits) - 1))
+    requests = [Packet(Request.EVENTS, n, rig.packets.pack_frame(x)) for n, x in enumerate((empty, full))]
+    requests += [protocol.identity_request(9), rig.frame(3, source), Packet(Request.FRAME, 1, b"x")]
+    wanted = agree(rig, [*map(wire, requests)], pause=3000)
+    assert [p.error for p in wanted] == [None] * 4 + [ErrorCode.UNKNOWN]
+    assert packets_of(wanted[2].payload) == rig.packets
+
+
+def test_a_frame_alone_takes_the_circuit_s_cycles():
+    rig = Rig(network_of(20, 12, bits=4, slots=15, seed=3))
+    images = random_images(rig.network, 3, 1)
+    _, values = layer_inputs(rig.network, images)
+    timing = rig.accelerator.timing
+    cycles = timing.schedule(timing.ones(values)).cycles[:, 0]
+    for image, wanted in zip(images, cycles, strict=True):
+        request = Packet(Request.EVENTS, 1, rig.packets.pack_frame(rig.network.encode(image[None])[0]))
+        (got,) = rig.exchange([protocol.encode(request)])
+        assert rig.packets.unpack_result(got.payload).cycles == wanted
+
+
+GOOD = ((0, 4), (1, 2), (1, 7), (2, 0))
+WRONG = {
+    "order": ([(0, 4), (2, 2), (1, 7)], 3, ErrorCode.ORDER),
+    "slot": ([(0, 4), (3, 2)], 2, ErrorCode.RANGE),
+    "address": ([(0, 4), (1, 9)], 2, ErrorCode.RANGE),
+    "far address": ([(0, 4), (1, 0x0404)], 2, ErrorCode.RANGE),
+    "twice": ([(0, 4), (1, 4)], 2, ErrorCode.TWICE),
+    "twice in a slot": ([(1, 0), (1, 0)], 2, ErrorCode.TWICE),
+    "too many": ([(0, k % 9) for k in range(12)], 12, ErrorCode.TWICE),
+    "no end": (GOOD, None, ErrorCode.END),
+    "nothing": ((), None, None),
+    "count": (GOOD, 5, ErrorCode.END),
+    "far count": (GOOD, 0x0104, ErrorCode.END),
+    "first of two": ([(2, 4), (1, 9), (2, 4)], 3, ErrorCode.RANGE),
+    "then count": ([(2, 4), (1, 4)], 9, ErrorCode.ORDER),
+}
+
+
+def payload_of(events, count):
+    end = b"" if count is None else bytes((0xFF, count & 0xFF, count >> 8))
+    return b"".join(bytes((slot, address & 0xFF, address >> 8)) for slot, address in events) + end
+
+
+def test_what_is_wrong_is_told_and_the_next_frame_is_answered():
+    rig, source = Rig(), random.Random(2)
+    pieces, codes = [], []
+    for number, (events, count, code) in enumerate(WRONG.values()):
+        payload = payload_of(events, count)
+        if code is not None:
+            with pytest.raises(Unfit) as found:
+                rig.packets.entering.decode(payload)
+            assert found.value.fault == code
+        pieces += [wire(Packet(Request.EVENTS, number, payload)), wire(rig.frame(100 + number, source))]
+        codes += [ErrorCode.SHORT if code is None else code, None]
+    for more in (b"\0", b"\xff\4\0", b"1234567"):
+        pieces += [wire(Packet(Request.EVENTS, 50, payload_of(GOOD, 4) + more)), wire(rig.frame(150, source))]
+        codes += [ErrorCode.END, None]
+    assert [p.error for p in agree(rig, pieces, pause=1500)] == codes
+
+
+EVENT = st.tuples(st.one_of(st.integers(0, 3), st.integers(0, 255)), st.one_of(st.integers(0, 9), st.integers(0, 65535)))
+
+
+@st.composite
+def streams(draw):
+    """Draw packets: frames sorted or not, with whatever end, and whole packets with bits turned or bytes lost."""
+    events = draw(st.lists(EVENT, max_size=7))
+    if draw(st.booleans()):
+        events = sorted({address % 9: (slot % 3, address % 9) for slot, address in events}.values())
+    count = draw(st.one_of(st.none(), st.just(len(events)), st.just(len(events)), st.integers(0, 65535)))
+    payload = payload_of(events, count) + draw(st.one_of(st.just(b""), st.just(b""), st.binary(max_size=9)))
+    piece = bytearray(wire(Packet(Request.EVENTS, draw(st.integers(0, 255)), payload)))
+    for _ in range(draw(st.sampled_from((0, 0, 1, 3)))):
+        place = draw(st.integers(0, len(piece) - 1))
+        piece[place] = piece[place] ^ draw(st.integers(1, 255)) or 1
+    cut = draw(st.sampled_from((0, 0, 0, 1, 4)))
+    return bytes(piece[: len(piece) - cut] or b"\1")
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(st.lists(streams(), min_size=6, max_size=10), st.integers(0, 99))
+def test_any_stream_is_judged_as_in_python(pieces, seed):
+    rig, source = Rig(), random.Random(seed)
+    agree(rig, [each for piece in pieces for each in (piece, wire(rig.frame(200, source)))], pause=1500)
+
+
+def test_frames_without_a_pause():
+    rig, source = Rig(window=4), random.Random(5)
+    requests = [rig.frame(n, source) for n in range(4)]
+    got = rig.exchange(map(protocol.encode, requests), tail=6000)
+    assert untimed(rig, got) == untimed(rig, [rig.model.reply(wire(r)) for r in requests])
+
+
+def test_more_frames_than_the_window_are_busy_and_none_is_mixed_up():
+    rig, source = Rig(window=2), random.Random(4)
+    requests = [rig.frame(n, source) for n in range(6)]
+    results, others = untimed(rig, rig.exchange(map(protocol.encode, requests), tail=6000))
+    taken = [r for r in requests if r.sequence in {p.sequence for p in results}]
+    assert results == untimed(rig, [rig.model.reply(wire(r)) for r in taken])[0]
+    assert others == [protocol.error_reply(ErrorCode.BUSY, r.sequence) for r in requests if r not in taken]
+    assert 2 <= len(taken) < 6
+
+
+def test_reset_in_mid_frame_forgets_it():
+    rig, source = Rig(), random.Random(3)
+    first, second = protocol.encode(rig.frame(1, source)), protocol.encode(rig.frame(2, source))
+    for position in (3, len(first) // 2, len(first) - 2):
+        got = rig.exchange([first + second], resets=(position,))
+        assert untimed(rig, got[-1:]) == untimed(rig, [rig.model.reply(second[:-1])])
