@@ -150,7 +150,7 @@ def events(
     slots: Annotated[
         int | None, typer.Option("--slots", metavar="T", min=1, max=255, help="Else: values from 0 to T, 0 silent.")
     ] = None,
-    times: Annotated[bool, typer.Option("--times", help="Not values: the slot of each spike, T where none is.")] = False,
+    times: Annotated[bool, typer.Option("--times", help="Not values: slots of the spikes, T where none is.")] = False,
 ) -> None:
     """Turn arrays into first spikes, as address events, and back."""
     from s2nn_hw.cli.events import What, convert

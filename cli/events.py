@@ -18,8 +18,8 @@ class What:
     """What the numbers of an array are.
 
     ``network``: images as the network in this file takes them; else values 0 .. ``slots``, whose larger ones spike
-    earlier, or, with ``times``, the slots of the spikes, ``slots`` where there is none. Of an event file, which knows its
-    slots, ``slots`` must be None.
+    earlier, or, with ``times``, the slots of the spikes, ``slots`` where there is none. An event file knows its own, so
+    None is to be given.
     """
 
     network: Path | None = None
@@ -31,10 +31,8 @@ def convert(source: Path, output: Path, what: What) -> None:
     """Write the array in file ``source`` as events to file ``output``, or events as an array; say how many."""
     if what.network is not None and (what.times or what.slots is not None):
         raise UserError("--network says what images are: leave --slots and --times out")
-    if source.suffix == SUFFIX:
-        events = _to_array(source, output, what)
-    else:
-        events = _to_events(source, output, what)
+    way = _to_array if source.suffix == SUFFIX else _to_events
+    events = way(source, output, what)
     form, spikes = events.format, np.count_nonzero(events.values, axis=1)
     terminal().print(
         f"{counted(len(spikes), 'frame')} of {form.addresses:,} addresses in {counted(form.slots, 'slot')}: "

@@ -26,8 +26,8 @@ def classify(
 ) -> None:
     """Run the network in a file on ``images``; write ``class`` and ``scores`` to ``output``, say how many of each.
 
-    ``times``: also when each neuron spikes first, an array a layer (:func:`.first_spikes`); ``spikes``: the first spikes
-    of what the readout reads, as events.
+    ``times``: also when each neuron spikes first, an array a layer (:func:`.first_spikes`); ``spikes``: those of
+    what the readout reads, as events.
     """
     checked_npz(output)
     if spikes is not None:

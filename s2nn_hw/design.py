@@ -76,8 +76,8 @@ class Design:
         (source,) = {reader.source for reader in stage.readers} if len(stage.readers) == 1 else {""}
         if layer.sources != (source,):
             raise UserError(
-                f"layer {layer.name} must be one for itself that reads one other for the spikes in front of it to leave; "
-                f"it reads {', '.join(layer.sources)}{', fused with it' if stage.fused else ''}"
+                f"layer {layer.name} must read one other, and not be fused with it, for the spikes in front to leave; "
+                f"it reads {', '.join(layer.sources)}{', fused' if stage.fused else ''}"
             )
         return source
 

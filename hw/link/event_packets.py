@@ -102,7 +102,7 @@ class EventPackets:
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
-        """Return those of the identity in ``payload``; :class:`~s2nn_hw.errors.UserError` as :meth:`Identity.unpack`."""
+        """Return those of the identity in ``payload``; :class:`~s2nn_hw.errors.UserError` if they can't be."""
         identity = Identity.unpack(payload[: Identity.FORMAT.size])
         return cls(identity, EventFormat(*cls.MORE.unpack(payload[Identity.FORMAT.size :])))
 

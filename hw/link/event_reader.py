@@ -98,10 +98,9 @@ class SpikeFrames:
                 m.d.sync += self._slot.eq(token.byte)
         with m.If(complete):
             m.d.sync += self.opened.eq(1)
-            with m.If(marker):
-                with m.If((self.code == 0) & (number != count)):
-                    m.d.sync += self.code.eq(ErrorCode.END)
-            with m.Else():
+            with m.If(marker & (self.code == 0) & (number != count)):
+                m.d.sync += self.code.eq(ErrorCode.END)
+            with m.If(~marker):
                 m.d.sync += [count.eq(count + 1), latest.eq(self._slot)]
                 with m.If(self.code != 0):
                     pass
@@ -112,11 +111,5 @@ class SpikeFrames:
                 with m.Else():
                     m.d.comb += good.eq(1)
         with m.If(packet.judge):
-            m.d.sync += [
-                self._byte.eq(0),
-                latest.eq(0),
-                count.eq(0),
-                self.code.eq(0),
-                self.opened.eq(0),
-            ]
+            m.d.sync += [self._byte.eq(0), latest.eq(0), count.eq(0), self.code.eq(0), self.opened.eq(0)]
         return good

@@ -295,8 +295,9 @@ def run(
 ) -> None:
     """Classify ``images`` ``(count, ...)`` on the board; print a table; write class, scores, cycles to ``output``.
 
-    ``spikes``: file for the events that come with the results, of a board that gives them. ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
-    images, None as of :meth:`Device.classify`.
+    ``spikes``: file for the events that come with the results, of a board that gives them. ``network``: the ``.s2nn``
+    file that the board must hold; None takes what is there. ``limit``: seconds for all images, None as of
+    :meth:`Device.classify`.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -167,11 +167,7 @@ class Beats:
         gathered = Signal(8 * (of.beat_bytes - 1))
         byte_in, whole = Signal(range(of.beat_bytes)), Signal()  # the next byte makes a beat whole
         word = Cat(gathered, token.byte)
-        m.d.comb += [
-            write.addr.eq(Cat(beat_in, slots.writing)),
-            write.data.eq(word[:width]),
-            write.en.eq(byte & whole),
-        ]
+        m.d.comb += [write.addr.eq(Cat(beat_in, slots.writing)), write.data.eq(word[:width]), write.en.eq(byte & whole)]
         m.d.sync += whole.eq(byte_in == of.beat_bytes - 1)
         with m.If(byte):
             m.d.sync += [gathered.eq(word[8:]), byte_in.eq(byte_in + 1)]

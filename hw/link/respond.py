@@ -101,11 +101,7 @@ class Responder(wiring.Component):
         # where the checksum begins: of an error, the identity, a result without its tail
         own = identity.result_bytes - (tail or 0)
         self._ends = [protocol.HEADER_BYTES + n for n in (0, identity.FORMAT.size, own)]
-        more = {
-            "tail_length": In(range((tail or 0) + 1)),
-            "tail_number": Out(range(tail or 0)),
-            "tail_byte": In(8),
-        }
+        more = {"tail_length": In(range((tail or 0) + 1)), "tail_number": Out(range(tail or 0)), "tail_byte": In(8)}
         super().__init__(
             {
                 "answers": In(stream.Signature(answer)),

@@ -1,8 +1,8 @@
 """The images on which a network is judged: files given, else the test set of its data set.
 
 Files hold raw values, which the network's own record takes to pixels: arrays (``.npy``, ``.npz``), pictures (one file,
-a folder of them, or of one folder a class), tables; or first spikes (``.events``). Where they hold labels, too, accuracy
-is measured.
+a folder of them, or of one folder a class), tables; or first spikes (``.events``). Where they hold labels, too,
+accuracy is measured.
 """
 
 from collections.abc import Sequence

@@ -80,7 +80,8 @@ class EventFormat:
         """Return that of what ``entering`` takes; :class:`UserError` unless it is unsigned pixels of up to 8 bits."""
         planes = entering.planes
         if not planes.radix or planes.signed or planes.count > PIXEL_BITS:
-            raise UserError(f"events are spikes of unsigned pixels of 1 to {PIXEL_BITS} bits; the network takes {planes}")
+            wanted = f"unsigned pixels of 1 to {PIXEL_BITS} bits"
+            raise UserError(f"address events are spikes of {wanted}; the network takes {planes}")
         return cls(entering.size, planes.peak)
 
     @classmethod
@@ -224,12 +225,13 @@ class Events:
         except UserError as error:
             raise UserError(f"events {path}: {error}") from None
         body = np.frombuffer(data, np.uint8, offset=cls.HEADER.size)
-        ends = EVENT_BYTES * (np.flatnonzero(body[: len(body) // EVENT_BYTES * EVENT_BYTES : EVENT_BYTES] == MARKER) + 1)
+        starts = body[: len(body) // EVENT_BYTES * EVENT_BYTES : EVENT_BYTES]
+        ends = EVENT_BYTES * (np.flatnonzero(starts == MARKER) + 1)
         if not len(body) or not len(ends) or ends[-1] != len(body):
             whole = counted(len(ends), "whole frame")
-            raise UserError(f"events {path}: {whole}, then one without end; a frame ends with a marker, as docs/events.md")
+            raise UserError(f"events {path}: {whole}, then one without end; docs/events.md has the format")
         if len(ends) * addresses > MAX_ARRAY_BYTES:
-            raise UserError(f"events {path}: {len(ends):,} frames of {addresses:,} are more than {MAX_ARRAY_BYTES:,} bytes")
+            raise UserError(f"events {path}: {len(ends):,} frames of {addresses:,} are over {MAX_ARRAY_BYTES:,} bytes")
         values = np.empty((len(ends), addresses), np.uint8)
         for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
             try:
