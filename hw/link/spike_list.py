@@ -21,7 +21,7 @@ class SpikeList(wiring.Component):
     ``byte``: that byte, a cycle later.
     ``finish``: for one cycle: the list is done with.
 
-    Each slot looks at each value: a list takes ``slots * (words + values)`` cycles, three for each spike, and some.
+    Each slot looks at each value: a list takes ``slots * (2 * words + values)`` cycles, three for each spike, and some.
     """
 
     def __init__(self, tensor: Tensor, form: EventFormat, *, window: int) -> None:
