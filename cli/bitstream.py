@@ -70,6 +70,7 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
     if wanted.events:
         EventFormat.of_input(network.input)
         EventFormat.of_output(network)
+        _ = Design(network, plan).read_last  # refused before a circuit is made
         other = OtherDesign(accelerator_design(network, plan, events=True), "events", events=True)
     guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
     low, high = (round(guess.cells * end) for end in CELL_BAND)

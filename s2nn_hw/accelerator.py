@@ -29,8 +29,8 @@ class Accelerator(wiring.Component):
     ``o.payload.class``: the highest score's, ties to the lowest class.
     ``o.payload.scores``: signed, one a class.
     ``o.payload.cycles``: from the frame's first beat taken to this result first offered.
-    ``spikes``: where asked for: the words that the readout reads, as :attr:`leaving` lays them out; where they are
-    not taken at once everything waits.
+    ``spikes``: where asked for: the words that the readout reads, as :attr:`leaving` lays them out. Where
+    they are not taken at once everything waits; a streaming accelerator's must be.
 
     Pixels come in raster order; before a convolution each image position begins a new beat. Places without a pixel are
     ignored (``Design.beat_pixels`` has the map).
