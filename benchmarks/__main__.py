@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks import (
     adders,
     cycles,
+    first_spikes,
     generate,
     golden,
     imports,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "growth": Growth(),
     "paths": paths,
     "planes": planes,
+    "ttfs": first_spikes,
     "plan": plans,
 }
 

@@ -12,8 +12,10 @@ from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
 from s2nn_hw.hw.board.boards import BOARDS, Board
 from s2nn_hw.hw.facts import link_facts
+from s2nn_hw.network.first_spikes import slots_of
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.store import load
 from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import default_plan, sparse
@@ -25,8 +27,16 @@ from s2nn_hw.texts import parse_json
 # of these all test images take seconds; convolutions of colour images take minutes
 Compared = tuple[str, str, str | None]  # what, as it is written, as it is now: None if it can't be told here
 QUICK = {"mnist-mlp", "mnist-tiny", "mnist-nano", "mnist-pico", "magic-nano", "fashion-mlp"} | {
-    *("mnist-if4", "mnist-lif4", "mnist-dsr4", "mnist-t2", "fashion-k2", "fashion-k3", "fashion-k4")
+    *("mnist-if4", "mnist-lif4", "mnist-dsr4", "mnist-t2", "fashion-k2", "fashion-k3", "fashion-k4"),
+    *("mnist-ttfs", "fashion-ttfs"),
 }
+
+
+def _between(planes: Planes, slots: int) -> str:
+    """Return what goes between layers, as the table says it."""
+    if slots:
+        return f"first spike in {slots} slots"
+    return f"numbers of {planes.count} bits" if planes.radix else f"{planes.count} steps"
 
 
 def differences(readme: Path, builds: Sequence[RecordedBuild]) -> tuple[list[str], list[str]]:
@@ -136,8 +146,8 @@ class Known:
     def over_planes(self, name: str, cells: Sequence[str]) -> Iterator[Compared]:
         """Yield the figures of a row of networks over planes: what goes between layers, both accuracies."""
         network = self.network(name)
-        planes = {planes for key, planes in network.planes.items() if key != INPUT}
-        words = sorted(f"numbers of {p.count} bits" if p.radix else f"{p.count} steps" for p in planes)
+        planes, slots = {key: x for key, x in network.planes.items() if key != INPUT}, slots_of(network)
+        words = sorted({_between(p, slots.get(key, 0)) for key, p in planes.items()})
         yield "planes", cells[2].split(",")[0], " and ".join(words)
         yield "accuracy", cells[4], self.accuracy(name)
         figures = parse_json(Path(f"models/{name}.json").read_text(), name)

@@ -43,6 +43,9 @@ def import_(
     split: Annotated[
         bool, typer.Option("--split-levels", help="A spike a level where levels of one width are not the owner's.")
     ] = False,
+    ttfs: Annotated[
+        bool, typer.Option("--ttfs", help="Numbers of 2 to 5 bits become times to the first spike.")
+    ] = False,
     classes: Annotated[str | None, typer.Option("--classes", metavar="A,B..", help="Names; else numbers.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="NIR: T, steps of a sample.")] = None,
     reset: Annotated[
@@ -86,6 +89,7 @@ def import_(
         input_range=input_range,
         input_shape=input_shape,
         split=split,
+        ttfs=ttfs,
         classes=classes,
         over_steps=OverSteps(steps, reset, dt, leak, events, at_threshold, fraction),
         as_json=as_json,

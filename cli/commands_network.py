@@ -59,7 +59,7 @@ def convert(
     method: Annotated[
         str | None, typer.Option("--method", metavar="M", help="balance, clip-floor, t2 or tandem; else the recipe's.")
     ] = None,
-    form: Annotated[str | None, typer.Option("--form", metavar="F", help="two-phase or steps.")] = None,
+    form: Annotated[str | None, typer.Option("--form", metavar="F", help="two-phase, ttfs or steps.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="T, spikes of an activation.")] = None,
     shift: Annotated[bool | None, typer.Option("--shift/--no-shift", help="Round activations, or cut them.")] = None,
     leak: Annotated[bool | None, typer.Option("--leak/--no-leak", help="Of t2: leaks are trained, too.")] = None,

@@ -8,7 +8,7 @@ import numpy as np
 from s2nn_hw.errors import counted
 from s2nn_hw.files import checked_npz, write_npz
 from s2nn_hw.network.address_events import EventFormat, Events, checked_events, output_values
-from s2nn_hw.network.first_spikes import first_spikes, slots_of
+from s2nn_hw.network.first_spikes import first_spikes, timed
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.terminal import next_step, terminal
@@ -36,7 +36,7 @@ def classify(
         checked_npz(times)
     network = load(network_path)
     if times is not None:
-        slots_of(network)
+        timed(network)
     form = EventFormat.of_output(network) if spikes is not None else None
     values, wanted, _ = images_for(network_path, images, labels)
     if times is not None:

@@ -44,6 +44,7 @@ class Wanted:
     input_range: str | None = None
     input_shape: str | None = None
     split: bool = False
+    ttfs: bool = False
     classes: str | None = None
     over_steps: OverSteps | None = None
     as_json: bool = False
@@ -77,7 +78,7 @@ def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Translated":
         from s2nn_hw.quantize.importers.imported import Wanted as Made
 
         inputs, labels = given_inputs(wanted)
-        made = Made(wanted.bits, wanted.levels, wanted.percentile, names(wanted.classes))
+        made = Made(wanted.bits, wanted.levels, wanted.percentile, names(wanted.classes), ttfs=wanted.ttfs)
         return from_nir(source, inputs, nir_options(wanted), labels=labels, wanted=made, console=console)
     if source.suffix == ".onnx":
         from s2nn_hw.quantize.importers.from_onnx import from_onnx
@@ -95,6 +96,7 @@ def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Translated":
             input_range=ends(wanted.input_range),
             input_shape=shape(wanted.input_shape),
             split_levels=wanted.split,
+            ttfs=wanted.ttfs,
             console=console,
         )
     raise UserError(f"{source}: a file of a known format is wanted (.onnx, .nir), not {quoted(source.suffix)}")

@@ -32,6 +32,7 @@ from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.synapses import Conv2d, Dense, PooledDense, weight_limit
 from s2nn_hw.quantize.connection import Connection
 from s2nn_hw.quantize.float_graph import FloatGraph, FloatLayer, FloatSynapse
@@ -142,7 +143,7 @@ def _readout(graph: FloatGraph, layer: FloatLayer, own: FloatReadout, bits: int,
 
 def _fire(graph: FloatGraph, layer: FloatLayer, bits: int, values: Calibration | None) -> tuple[Layer, Step]:
     """Return the integer layer, and its function of the sources' values to what leaves it."""
-    neuron: Fire | Quantized | Integrate
+    neuron: Fire | Quantized | Ttfs | Integrate
     found, reads = quantised(layer, bits, values), graph.reads(layer)
     ends = (0, 1) if graph.stepwise(layer) else (reads.low, reads.peak)
     if isinstance(layer.neuron, FloatFire):

@@ -13,6 +13,7 @@ MEASURED = (
     "accuracy_integer",
     "spikes",
     "spike_rates",
+    "spikes_per_neuron",
     "input_ones",
     "synaptic_operations",
 )
@@ -74,6 +75,7 @@ class Figures:
     input_bits, input_ones       of a pixel, and ones in them an image
     spikes, spikes_float         an image, of each layer but the readout in the network's order
     spike_rates                  share of values x planes that are spikes
+    spikes_per_neuron            of ttfs neurons the share that spikes at all, of each such layer; None: of others
     synaptic_operations          weights read by ones of all planes, those of the pixels among them, an image
     memory_bits                  of all weights
     layers                       those with weights
@@ -92,6 +94,7 @@ class Figures:
     spikes: tuple[float, ...]
     spikes_float: tuple[float, ...]
     spike_rates: tuple[float, ...]
+    spikes_per_neuron: tuple[float | None, ...]
     synaptic_operations: float
     memory_bits: int
     layers: tuple[LayerFigures, ...]

@@ -140,6 +140,7 @@ class FloatQuantized(Normed):
     width      of a level, one for all channels (other ones go into the norm)
     start      a share of a level
     fraction   bits of the integer tables below a weight; None: as few as thresholds want, but at least ``finest``
+    timed      whether it is a time that leaves, that of the first spike: ``ttfs`` neurons
     """
 
     norm: Norm
@@ -148,6 +149,7 @@ class FloatQuantized(Normed):
     start: float = 0.5
     fraction: int | None = 3
     finest: int = 0
+    timed: bool = False
     two_phase: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

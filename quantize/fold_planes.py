@@ -3,7 +3,7 @@
 What the batch norm gives is ``u = g a + c`` of the integer sum ``a``, ``g >= 0`` (the quantizer turns rows round). Over
 ``g 2^-F`` a threshold ``th`` is ``theta = th 2^F / g`` and ``c`` is ``c 2^F / g``:
 
-    quantized   ``floor((v + 2^F a) / theta)``,   ``v = start theta + c 2^F / g``,   theta the width of a level
+    quantized, ttfs   ``floor((v + 2^F a) / theta)``,   ``v = start theta + c 2^F / g``,   theta the width of a level
     integrate   ``theta = level th 2^F / g``,  ``R = th 2^F / g``,  ``v = start R``,  ``b = c 2^F / g``; with leak
                 theta and R are multiples of ``2^k``
 
@@ -24,6 +24,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.quantize.float_graph import FloatLayer
 from s2nn_hw.quantize.float_neurons import FloatIntegrate, FloatQuantized
 
@@ -45,7 +46,7 @@ def reached(layer: FloatLayer, levels: list[Tensor], ends: tuple[int, int]) -> t
 
 def fold_planes(
     layer: FloatLayer, levels: list[Tensor], slope: Tensor, offset: Tensor, ends: tuple[int, int]
-) -> tuple[list[Tensor], Quantized | Integrate]:
+) -> tuple[list[Tensor], Quantized | Ttfs | Integrate]:
     """Return ``levels``, and the integer neurons of ``layer`` behind their sums.
 
     ``levels``: integers ``(neurons, weights of a neuron)`` of each table; ``slope``, ``offset``: g and c, float64
@@ -75,10 +76,12 @@ def _fraction(sizes: np.ndarray) -> int:
 
 def _quantized(
     neuron: FloatQuantized, fraction: int, whole: np.ndarray, bias: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> Quantized:
+) -> Quantized | Ttfs:
     """Return the neurons; ``whole``: the width of a level, ``bias``: c, ``low``, ``high``: of sums, in fractions."""
     thetas = np.maximum(np.rint(whole), 1)
     starts = np.clip(np.rint(bias + neuron.start * whole), -high - 1, neuron.planes.peak * thetas - low)
+    if neuron.timed:
+        return Ttfs(_table(thetas), _table(starts), neuron.planes.peak, fraction)
     return Quantized(_table(thetas), _table(starts), neuron.planes.count, neuron.planes.code, fraction)
 
 

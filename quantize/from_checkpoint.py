@@ -23,6 +23,7 @@ from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron
 from s2nn_hw.quantize.recipe import source_of
 from s2nn_hw.quantize.shapes import joint
+from s2nn_hw.quantize.spec import TTFS
 from s2nn_hw.quantize.steps import Steps
 
 
@@ -71,7 +72,7 @@ def _neuron(module: Hidden | Readout, node: Node) -> Firing | FloatRelu | FloatR
     if isinstance(neuron, nn.ReLU):
         return FloatRelu(found)
     if isinstance(neuron, Levels):
-        return FloatQuantized(found, spec.width, spec.planes, fraction=spec.fraction)
+        return FloatQuantized(found, spec.width, spec.planes, fraction=spec.fraction, timed=spec.kind == TTFS)
     if isinstance(neuron, Steps):
         threshold = float(neuron.least())
         return FloatIntegrate(

@@ -14,7 +14,7 @@ from s2nn_hw.quantize.levels import Levels
 from s2nn_hw.quantize.neuron import Neuron, Surrogate
 from s2nn_hw.quantize.products import raster
 from s2nn_hw.quantize.settings import Recipe
-from s2nn_hw.quantize.spec import FIRE, QUANTIZED
+from s2nn_hw.quantize.spec import FIRE
 from s2nn_hw.quantize.steps import Steps
 
 EVALUATE_BATCH = 2000
@@ -29,7 +29,7 @@ def build(recipe: Recipe) -> SpikingNetwork:
     fire = Neuron(surrogate, neuron.threshold)
 
     def made(node: Node) -> nn.Module:
-        if node.spec.kind == QUANTIZED:
+        if node.spec.levels:
             return Levels(node.spec)
         return fire if node.spec.kind == FIRE else Steps(node.spec, surrogate, stepwise=node.stepwise)
 

@@ -7,11 +7,12 @@ from typing import Any
 from s2nn_hw.network.layer import INPUT_BITS
 from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
+from s2nn_hw.network.neurons.ttfs import SLOTS
 from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.quantize.data.sets import SETS
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
-NEURONS = ("fire", "quantized", "integrate")
+NEURONS = ("fire", "quantized", "ttfs", "integrate")
 LIMITS = "limits"  # key of a field's metadata
 LARGEST = sys.float_info.max
 
@@ -132,7 +133,8 @@ class Layer:
     in ``from``. ``shortcut`` on a ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1
     convolution of ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless
     ``shortcut_kind`` is "conv"), else all to all with the stride that fits. ``neuron`` is the kind of this layer's
-    neurons, and ``planes``, ``code``, ``steps``, ``leak``, ``reset`` are theirs, instead of :class:`Neuron`'s.
+    neurons, and ``planes``, ``code``, ``slots``, ``steps``, ``leak``, ``reset`` are theirs, instead of
+    :class:`Neuron`'s.
     """
 
     name: str | None = _within(None)
@@ -154,6 +156,7 @@ class Layer:
     neuron: str | None = _within(None, choices=NEURONS)
     planes: int | None = _within(None, 1, MAX_STEPS)
     code: str | None = _within(None, choices=(RADIX, STEPS))
+    slots: int | None = _within(None, choices=SLOTS)
     steps: int | None = _within(None, 1, MAX_STEPS)
     leak: int | None = _within(None, 0, MAX_LEAK)
     reset: str | None = _within(None, choices=RESETS)
@@ -182,9 +185,9 @@ class Neuron:
     own.
 
     ``kind`` and the keys behind it: see :mod:`s2nn_hw.quantize.spec`, which has the defaults. ``quantized``:
-    ``planes`` of ``code``. ``integrate``: ``steps``, ``leak`` (k of 2^-k), ``reset``, ``start`` and ``level`` (shares
-    of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight. ``round_from``: the
-    share of the epochs from which on training sees thresholds and biases as those tables have them.
+    ``planes`` of ``code``. ``ttfs``: ``slots``. ``integrate``: ``steps``, ``leak`` (k of 2^-k), ``reset``, ``start``
+    and ``level`` (shares of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight.
+    ``round_from``: the share of the epochs from which on training sees thresholds and biases as those tables have them.
     """
 
     surrogate: str = _within("s2nn", choices=SURROGATES)
@@ -194,6 +197,7 @@ class Neuron:
     kind: str = _within("fire", choices=NEURONS)
     planes: int | None = _within(None, 1, MAX_STEPS)
     code: str | None = _within(None, choices=(RADIX, STEPS))
+    slots: int | None = _within(None, choices=SLOTS)
     steps: int | None = _within(None, 1, MAX_STEPS)
     leak: int | None = _within(None, 0, MAX_LEAK)
     reset: str | None = _within(None, choices=RESETS)
@@ -312,7 +316,7 @@ class Conversion:
     """
 
     method: str = _within("balance", choices=("balance", "clip-floor", "t2", "tandem"))
-    form: str | None = _within(None, choices=("two-phase", "steps"))
+    form: str | None = _within(None, choices=("two-phase", "ttfs", "steps"))
     steps: int | None = _within(None, 1, MAX_STEPS)
     shift: bool | None = _within(None)
     leak: bool = _within(False)

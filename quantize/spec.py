@@ -2,6 +2,7 @@
 
     fire        one threshold, one spike
     quantized   ``q = clip(floor(u / theta + 1/2), 0, peak)``, ``theta = 2 threshold / peak``, the planes of a number
+    ttfs        the same number as when it spikes: ``slots`` = 2^K - 1, in slot ``slots - q``, or not where q = 0
     integrate   spikes of several steps, see :mod:`s2nn_hw.quantize.steps`
 
 With one plane ``theta / 2`` is the threshold, so a quantized neuron of one plane is one that fires.
@@ -16,14 +17,16 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.fire import Fire
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.ttfs import Ttfs, slot_planes
 from s2nn_hw.network.planes import RADIX, STEPS, Planes, given_planes
 from s2nn_hw.quantize.settings import Layer, Neuron, Recipe
 
-FIRE, QUANTIZED, INTEGRATE = "fire", "quantized", "integrate"
+FIRE, QUANTIZED, TTFS, INTEGRATE = "fire", "quantized", "ttfs", "integrate"
 FRACTION, ONE = 3, Planes()
 DEFAULTS: dict[str, dict[str, Any]] = {
     FIRE: {},
     QUANTIZED: {"planes": 2, "code": RADIX, "fraction": FRACTION, "round_from": 1.0},
+    TTFS: {"slots": 15, "fraction": FRACTION, "round_from": 1.0},
     INTEGRATE: {
         "steps": 4,
         "leak": 0,
@@ -35,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "gradient": "surrogate",
     },
 }
-OWN = ("planes", "code", "steps", "leak", "reset")  # what a layer may say of its own neurons
+OWN = ("planes", "code", "slots", "steps", "leak", "reset")  # what a layer may say of its own neurons
 EVERY = tuple(dict.fromkeys(key for keys in DEFAULTS.values() for key in keys))
 
 
@@ -67,6 +70,11 @@ class NeuronSpec:
     round_from: float = 1.0
 
     @property
+    def levels(self) -> bool:
+        """Whether a number leaves, of one sum."""
+        return self.kind in (QUANTIZED, TTFS)
+
+    @property
     def steps(self) -> int:
         """Steps, of neurons that integrate."""
         return self.planes.count
@@ -78,14 +86,16 @@ class NeuronSpec:
 
     @property
     def width(self) -> float:
-        """The width of a level of quantized neurons."""
+        """The width of a level of quantized and ttfs neurons."""
         return 2 * self.threshold / self.planes.peak
 
-    def integer(self, size: int) -> Fire | Quantized | Integrate:
+    def integer(self, size: int) -> Fire | Quantized | Ttfs | Integrate:
         """Return ``size`` integer neurons, whose tables mean nothing yet."""
         zeros, ones = np.zeros(size, np.int32), np.ones(size, np.int32)
         if self.kind == QUANTIZED:
             return Quantized(ones, zeros, self.planes.count, self.planes.code, self.fraction)
+        if self.kind == TTFS:
+            return Ttfs(ones, zeros, self.planes.peak, self.fraction)
         if self.kind == INTEGRATE:
             return Integrate(zeros, zeros, zeros, zeros, self.steps, self.leak, self.fraction, self.reset)
         return Fire(zeros)
@@ -107,8 +117,8 @@ def resolve(table: Neuron, layer: Layer) -> NeuronSpec:
         return NeuronSpec(threshold=table.threshold)
     if table.threshold <= 0:
         raise UserError(f"key 'neuron.threshold' must be positive for {kind} neurons, not {table.threshold}")
-    if kind == QUANTIZED:
-        planes = given_planes(values["planes"], values["code"])
+    if kind in (QUANTIZED, TTFS):
+        planes = slot_planes(values["slots"]) if kind == TTFS else given_planes(values["planes"], values["code"])
         return NeuronSpec(kind, table.threshold, planes, fraction=values["fraction"], round_from=values["round_from"])
     return _integrate(table.threshold, **values)
 

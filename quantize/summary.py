@@ -9,9 +9,11 @@ from rich.console import Console
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.first_spikes import slots_of
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.reads import times_read
 from s2nn_hw.quantize.check import compare, warnings
 from s2nn_hw.quantize.checkpoint import Checkpoint
@@ -71,14 +73,7 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
     """Return per-layer figures and accuracies, measured on uint8 ``images`` and ``labels``."""
     bits, count = network.input.bits, len(images)
     float_accuracy, float_ones = evaluate(checkpoint.model, torch.tensor(images), torch.tensor(labels).long(), bits)
-    right = 0
-    ones: dict[str, np.ndarray] = {}
-    for start in range(0, count, 500):
-        part, wanted = images[start : start + 500], labels[start : start + 500]
-        out = network.forward(part, trace="spikes")
-        right += int((out.classes == wanted).sum())
-        for name, values in ({INPUT: network.encode(part)} | out.spikes).items():
-            ones[name] = ones.get(name, 0) + np.bitwise_count(values).sum(axis=0, dtype=np.int64) / count
+    right, ones, fired = integer_run(network, images, labels)
     rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
     spikes = {name: float(values.sum()) for name, values in ones.items()}
     input_ones = spikes.pop(INPUT)
@@ -88,16 +83,37 @@ def measure(checkpoint: Checkpoint, network: Network, images: np.ndarray, labels
         data_set=source.title(checkpoint.recipe.data),
         images=count,
         accuracy_float=round(float_accuracy, 6),
-        accuracy_integer=round(right / count, 6),
+        accuracy_integer=round(right, 6),
         input_bits=bits,
         input_ones=round(input_ones, 3),
         spikes=tuple(round(n, 3) for n in spikes.values()),
         spikes_float=tuple(round(float(float_ones[name].sum()), 3) for name in spikes),
         spike_rates=spike_rates(network, spikes),
+        spikes_per_neuron=fired,
         synaptic_operations=round(sum(row.synaptic_operations for row in rows), 1),
         memory_bits=sum(row.memory_bits for row in rows),
         layers=tuple(rows),
     )
+
+
+def integer_run(
+    network: Network, images: np.ndarray, labels: np.ndarray
+) -> tuple[float, dict[str, np.ndarray], tuple[float | None, ...]]:
+    """Return the share that ``network`` classifies right; by name the mean ones of all planes of each value; of each
+    layer but the readout the share of its values that spike at all, None of those that may spike more than once."""
+    right, count, slots = 0, len(images), slots_of(network)
+    ones: dict[str, np.ndarray] = {}
+    fired: dict[str, int] = {}
+    for start in range(0, count, 500):
+        part, wanted = images[start : start + 500], labels[start : start + 500]
+        out = network.forward(part, trace="spikes")
+        right += int((out.classes == wanted).sum())
+        for name, values in ({INPUT: network.encode(part)} | out.spikes).items():
+            ones[name] = ones.get(name, 0) + np.bitwise_count(values).sum(axis=0, dtype=np.int64) / count
+        for name, values in out.spikes.items():
+            fired[name] = fired.get(name, 0) + int(np.count_nonzero(values))
+    shares = [round(n / (count * network.size(name)), 5) if name in slots else None for name, n in fired.items()]
+    return right / count, ones, tuple(shares)
 
 
 def spike_rates(network: Network, spikes: Mapping[str, float]) -> tuple[float, ...]:
@@ -150,6 +166,8 @@ def _sum_bits(layer: Layer, low: np.ndarray, high: np.ndarray) -> int:
     integrate, ``z`` the largest sum with its bias and ``n`` the steps, or ``2^k`` if they leak and those are fewer.
     """
     neuron = layer.own_neuron
+    if isinstance(neuron, Ttfs):
+        neuron = neuron.number
     if neuron.plain:
         offset = -neuron.table if neuron.fires else neuron.table
         return max(_signed_bits(n) for n in (low, high, low + offset, high + offset))
@@ -208,6 +226,9 @@ def show(report: Figures, console: Console) -> None:
         f"integer {100 * report.accuracy_integer:.2f} % (loss {loss:.2f} points); "
         f"{report.synaptic_operations:,.0f} synaptic operations per image"
     )
+    once = [f"{100 * share:.1f} %" for share in report.spikes_per_neuron if share is not None]
+    if once:
+        console.print(f"neurons that spike at all, each once: {', '.join(once)} of each layer's")
     if report.check:
         console.print(
             f"the owner's class on {report.check.images:,} images: float "

@@ -16,10 +16,11 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.quantize.conversion.integers import integer_network
 from s2nn_hw.quantize.conversion.methods import Stage, Work, resolved, run
-from s2nn_hw.quantize.conversion.results import Job, integer_run
+from s2nn_hw.quantize.conversion.results import Job
 from s2nn_hw.quantize.conversion.units import Converted
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.settings import Conversion
+from s2nn_hw.quantize.summary import integer_run
 
 COUNTS = (1, 2, 3, 4, 7, 15, 31)
 VARIANTS = {
@@ -120,6 +121,6 @@ def _point(job: Job, net: Converted, name: str, options: Conversion) -> Point:
     options, stages = resolved(options), list[Stage]()
     assert options.steps is not None  # resolved
     run(Work(net, options, dataclasses.replace(job.trainer, said=False), job.test, stages))
-    right, ones = integer_run(integer_network(net), *job.test)
+    right, ones, _ = integer_run(integer_network(net), *(part.numpy() for part in job.test))
     spikes = sum(float(values.sum()) for key, values in ones.items() if key != INPUT)
     return Point(name, options.steps, round(right, 6), round(stages[-1].accuracy, 6), round(spikes, 2))

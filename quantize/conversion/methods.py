@@ -8,6 +8,7 @@ tandem      one layer after the other becomes spikes and is then frozen, the res
             (arXiv 2007.01204); counts are cut, not rounded, and gradients are those of ReLU
 
 form        two-phase: neurons wait for all spikes of a frame, then fire; as bits where T = 2^K - 1
+            ttfs: the same numbers as times to the first spike, in T slots
             steps: neurons fire in the step in which they get there
 """
 
@@ -19,6 +20,7 @@ from rich.console import Console
 from torch import Tensor
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.neurons.ttfs import SLOTS
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.firing import LEVELS, SPIKES, Rule
 from s2nn_hw.quantize.conversion.prepare import MAX_IMAGES, prepare
@@ -30,9 +32,10 @@ from s2nn_hw.quantize.from_checkpoint import float_graph
 from s2nn_hw.quantize.model import encode
 from s2nn_hw.quantize.settings import Conversion, Recipe
 
+TTFS = "ttfs"
 SEARCHED = 1000  # images of the search
 FITTED = 1000  # images of the first thresholds of clip-floor
-FORMS = {"two-phase": LEVELS, "steps": SPIKES}
+FORMS = {"two-phase": LEVELS, TTFS: LEVELS, "steps": SPIKES}
 OWN = {  # form, shift, steps
     "balance": ("two-phase", True, 15),
     "clip-floor": ("two-phase", True, 15),
@@ -107,17 +110,20 @@ def resolved(options: Conversion) -> Conversion:
     """
     form, shift, steps = OWN[options.method]
     form, shift = options.form or form, shift if options.shift is None else options.shift
-    if options.method == "tandem" and (form != "two-phase" or shift):
+    chosen = options.steps or steps
+    if options.method == "tandem" and (form == "steps" or shift):
         raise UserError("method tandem counts spikes of two phases: it has no --form steps and no --shift")
-    if options.method == "clip-floor" and form != "two-phase":
-        raise UserError("method clip-floor trains levels, which are those of --form two-phase")
+    if options.method == "clip-floor" and form == "steps":
+        raise UserError("method clip-floor trains levels, which are those of --form two-phase or ttfs")
     if options.method == "t2" and form != "steps":
         raise UserError("method t2 trains spikes through time: it wants --form steps")
     if options.leak and options.method != "t2":
         raise UserError(
             f"method {options.method} has no --leak: neurons leak where they are trained through time, by t2"
         )
-    return dataclasses.replace(options, form=form, shift=shift, steps=options.steps or steps)
+    if form == TTFS and chosen not in SLOTS:
+        raise UserError(f"--form ttfs has {', '.join(map(str, SLOTS))} slots, not {chosen}: give --steps one of them")
+    return dataclasses.replace(options, form=form, shift=shift, steps=chosen)
 
 
 def check_recipe(recipe: Recipe, options: Conversion | None) -> None:

@@ -9,11 +9,12 @@ from rich.console import Console
 from torch import Tensor
 
 from s2nn_hw import __version__
+from s2nn_hw.network.first_spikes import to_first_spikes
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.quantize.checkpoint import Checkpoint
 from s2nn_hw.quantize.conversion.integers import integer_network, planes_of
-from s2nn_hw.quantize.conversion.methods import Stage, Work, prepared, resolved, run
+from s2nn_hw.quantize.conversion.methods import TTFS, Stage, Work, prepared, resolved, run
 from s2nn_hw.quantize.conversion.prepare import batches
 from s2nn_hw.quantize.conversion.tune import Trainer
 from s2nn_hw.quantize.conversion.units import Converted
@@ -22,7 +23,7 @@ from s2nn_hw.quantize.figures import Figures
 from s2nn_hw.quantize.model import encode, evaluate
 from s2nn_hw.quantize.recipe import source_of
 from s2nn_hw.quantize.settings import Conversion
-from s2nn_hw.quantize.summary import layer_figures, spike_rates
+from s2nn_hw.quantize.summary import integer_run, layer_figures, spike_rates
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def convert(job: Job, options: Conversion) -> tuple[Network, Figures, list[Stage
     net, stages = job.prepared(options), [Stage("ReLU", job.relu())]
     run(Work(net, options, job.trainer, job.test, stages))
     network = integer_network(net)
+    network = to_first_spikes(network) if options.form == TTFS else network
     figures = measure(job, net, network, stages[0].accuracy)
     recipe = dataclasses.replace(job.checkpoint.recipe, conversion=options)
     provenance = {
@@ -71,7 +73,7 @@ def convert(job: Job, options: Conversion) -> tuple[Network, Figures, list[Stage
 def measure(job: Job, net: Converted, network: Network, relu: float) -> Figures:
     """Return the figures of ``network`` on the test images; spikes are the ones of all planes, of the float model,
     ``net``, too. ``relu``: the ReLU network's accuracy."""
-    right, ones = integer_run(network, *job.test)
+    right, ones, fired = integer_run(network, *(part.numpy() for part in job.test))
     rows = [layer_figures(network, layer, ones) for layer in network.layers if layer.accumulates]
     spikes = {name: float(values.sum()) for name, values in ones.items()}
     entered, before = spikes.pop(INPUT), _float_spikes(net, job.test[0], job.pixel_bits)
@@ -91,22 +93,12 @@ def measure(job: Job, net: Converted, network: Network, relu: float) -> Figures:
         spikes=tuple(round(n, 3) for n in spikes.values()),
         spikes_float=tuple(round(before[name], 3) for name in spikes),
         spike_rates=spike_rates(network, spikes),
+        spikes_per_neuron=fired,
         synaptic_operations=round(sum(row.synaptic_operations for row in rows), 1),
         memory_bits=sum(row.memory_bits for row in rows),
         layers=tuple(rows),
         warnings=(f"the conversion loses {100 * lost:.2f} points: {why}",) if lost > 0.05 else (),
     )
-
-
-def integer_run(network: Network, images: Tensor, labels: Tensor) -> tuple[float, dict[str, np.ndarray]]:
-    """Return the share that ``network`` classifies right, and the mean ones of all planes of each value, by name."""
-    right, ones = 0, dict[str, np.ndarray]()
-    for part, wanted in zip(images.split(500), labels.split(500), strict=True):
-        out = network.forward(part.numpy(), trace="spikes")
-        right += int((out.classes == wanted.numpy()).sum())
-        for name, values in ({INPUT: network.encode(part.numpy())} | out.spikes).items():
-            ones[name] = ones.get(name, 0) + np.bitwise_count(values).sum(axis=0) / len(images)
-    return right / len(images), ones
 
 
 def _float_spikes(net: Converted, images: Tensor, pixel_bits: int) -> dict[str, float]:

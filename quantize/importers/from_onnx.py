@@ -41,6 +41,7 @@ def from_onnx(
     input_range: tuple[float, float] | None = None,
     input_shape: tuple[int, ...] | None = None,
     split_levels: bool = False,
+    ttfs: bool = False,
     console: Console | None = None,
 ) -> Translated:
     """Return the network in ONNX file ``path`` (also QONNX) as integers, with what it agrees in with its execution.
@@ -53,6 +54,7 @@ def from_onnx(
                      neither where a Quant of the file says so
     input_shape      of one input, where the file leaves it open
     split_levels     spikes in place of levels that can't be of one width
+    ttfs             numbers of 2 to 5 bits become times to the first spike
     bits, activation_bits, percentile    as of :func:`.from_torch.from_torch`
 
     :class:`UserError` says what in the file can't be read, or lists the nodes that have no form here.
@@ -70,7 +72,8 @@ def from_onnx(
     pixels = None if given is None else encoded(given, entering)
     source = {"onnx": path.name, "opset": found.graph.opset}
     foreign = Foreign(name or name_of(path), entering, found.operations, found.output, source)
-    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else classes_of(note), split_levels)
+    names = tuple(classes) if classes else classes_of(note)
+    wanted = Wanted(bits, activation_bits, percentile, names, split_levels, ttfs)
     made = import_network(
         foreign, pixels, wanted, respond=lambda assembled: onnx_run.responses(found, assembled), console=console
     )

@@ -30,6 +30,7 @@ def from_torch(
     bits: int = 8,
     activation_bits: int = 4,
     percentile: float = 99.9,
+    ttfs: bool = False,
     console: Console | None = None,
 ) -> Translated:
     """Return ``module`` as an integer network, with what it agrees in on ``inputs``.
@@ -42,6 +43,7 @@ def from_torch(
     input_bits       of what enters, see ``input_range``: the numbers that its ends stand for (default: of ``inputs``)
     bits             of weights that are floats
     activation_bits  of what a ReLU becomes; ``percentile`` of activations: what the largest number stands for
+    ttfs             numbers of 2 to 5 bits become times to the first spike
 
     :class:`UserError` lists every operation that has no form here with its path and what to do.
     """
@@ -58,7 +60,7 @@ def from_torch(
         entering = entering_of(shaped, input_bits, padded=pads(operations), between=input_range)
     foreign = Foreign(name or name_of(module), entering, operations, traced.output, {"module": type(module).__name__})
     pixels = encoded(shaped, entering)
-    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None)
+    wanted = Wanted(bits, activation_bits, percentile, tuple(classes) if classes else None, ttfs=ttfs)
     found = import_network(foreign, pixels, wanted, console=console)
     seen = decoded(pixels, entering).reshape(real.shape)
     names = {operation.name for operation in traced.operations}

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.first_spikes import to_first_spikes
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.planes import MAX_RADIX
@@ -44,6 +45,7 @@ class Wanted:
     levels       bits K of an activation that ReLU is converted to
     percentile   of activations, that the largest level stands for; 100: the largest
     classes      names; default: numbers
+    ttfs         whether numbers are times to the first spike
     split        spikes in place of levels where levels of one width are not the owner's, see :mod:`.split`
     """
 
@@ -52,6 +54,7 @@ class Wanted:
     percentile: float = 99.9
     classes: tuple[str, ...] | None = None
     split: bool = False
+    ttfs: bool = False
 
     def __post_init__(self) -> None:
         check_integer("bits", self.bits, 1, 8)
@@ -147,6 +150,7 @@ def import_network(
         notes += [f"layer {off.layer}: {len(off.sums)} spikes in place of as many levels" for off in unfit]
         unfit = []
     notes += map(str, unfit)
+    network = to_first_spikes(network) if wanted.ttfs else network
     if foreign.entering.narrow:
         low, peak = foreign.entering.ends
         notes.append(f"inputs beyond {low} .. {peak} steps are cut a step later than the owner cuts them: give none")

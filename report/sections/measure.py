@@ -17,6 +17,7 @@ import numpy.typing as npt
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cycles.timing import engine_alone
 from s2nn_hw.design import Design
+from s2nn_hw.network.first_spikes import counted_slots, slots_of
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
 
@@ -30,7 +31,8 @@ TIMELINE = 4  # frames
 
 @dataclass(frozen=True)
 class Measured:
-    """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all.
+    """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all;
+    ``first_spikes``: of tensors of ttfs neurons :func:`.counted_slots` of all.
 
     Of the first ``frames`` images, in sequences of ``length``: their ``timed_ones``; cycles ``alone`` ``(frames,)``,
     ``intervals`` ``(sequences, length - 1)``; ``bounds`` ``(frames, stages)``; ``own``: by stage the intervals of its
@@ -50,6 +52,7 @@ class Measured:
     closed: np.ndarray
     offered: np.ndarray
     own: Sequence[np.ndarray | None]
+    first_spikes: Mapping[str, np.ndarray]
 
     @property
     def interval_bounds(self) -> np.ndarray:
@@ -99,7 +102,7 @@ def measure(
     length = min(sequence, timed, max(LEAST_TIMED, room // LANES))
     timed = timed // length * length if timed < len(images) else timed
     part = max(1, room // length) * length
-    seen, cycles = _Seen(), _Cycles(design, length)
+    seen, cycles = _Seen(slots_of(network)), _Cycles(design, length)
     for start in range(0, len(images), part):
         output, values = layer_inputs(network, images[start : start + part])
         seen.add(output.classes, values, max(0, timed - start))
@@ -121,17 +124,21 @@ def measure(
         opened=opened,
         closed=closed,
         offered=offered,
+        first_spikes=seen.first_spikes,
         own=[np.concatenate(parts) if parts else None for parts in cycles.own],
     )
 
 
 @dataclass
 class _Seen:
-    """Of the parts so far: ``classes``, and by tensor the ones of each value, of all images and of the timed ones."""
+    """Of the parts so far: ``classes``, by tensor the ones of each value, of all images and of the timed ones, and of
+    those of ``slots`` when values spike first."""
 
+    slots: Mapping[str, int]
     classes: list[np.ndarray] = field(default_factory=list)
     ones: dict[str, np.ndarray] = field(default_factory=dict)
     timed_ones: dict[str, np.ndarray] = field(default_factory=dict)
+    first_spikes: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, classes: np.ndarray, values: Mapping[str, np.ndarray], timed: int) -> None:
         """Take in a part: ``values`` by tensor, the first ``timed`` images of which have cycles."""
@@ -140,6 +147,8 @@ class _Seen:
             early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [timed]))
             self.ones[name] = self.ones.get(name, 0) + early + late
             self.timed_ones[name] = self.timed_ones.get(name, 0) + early
+            if name in self.slots:
+                self.first_spikes[name] = self.first_spikes.get(name, 0) + counted_slots(x, self.slots[name])
 
 
 class _Cycles:

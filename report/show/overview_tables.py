@@ -111,4 +111,8 @@ def _provenance(made: Json) -> list[str]:
     if isinstance(measured, dict) and isinstance(measured.get("accuracy_integer"), float):
         said.append(f"accuracy {100 * measured['accuracy_integer']:.2f} % on {measured.get('images')} images")
         more.discard("measured")
+    once = measured.get("spikes_per_neuron") if isinstance(measured, dict) else None
+    shares = [share for share in once if isinstance(share, float)] if isinstance(once, list) else []
+    if shares:
+        said.append(f"neurons that spike, each once: {', '.join(f'{100 * share:.1f} %' for share in shares[:8])}")
     return said + ([f"more about {listed(sorted(more))} in --json"] if more else [])

@@ -52,6 +52,7 @@ def render_page(report: Json, *, literature: Sequence[System] = ()) -> str:
         tiles=tiles(report),
         network=network_table(report),
         times=summary.times(report),
+        first_spikes=summary.first_spikes(report),
         literature=literature_table(report, literature),
         sections={key: [drawn[name] for name in names if name in drawn] for key, names in SECTIONS.items()},
         download=data_url(report),

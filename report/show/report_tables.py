@@ -9,6 +9,8 @@ from s2nn_hw.report.show import summary, words
 from s2nn_hw.report.show.energy_tables import print_energy
 from s2nn_hw.report.show.tables import cells, make_table, number, percent
 
+RANGES = 8  # of slots, in a table
+
 
 def print_report(data: Json, console: Console) -> None:
     """Print a report (:func:`s2nn_hw.report.full.build_report`)."""
@@ -27,6 +29,7 @@ def print_report(data: Json, console: Console) -> None:
     planes = _planes_table(data["layers"]["rows"])
     if planes is not None:
         console.print(planes)
+    print_first_spikes(data.get("first_spikes"), console)
     print_forms(data.get("forms"), console)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
@@ -171,6 +174,25 @@ def _planes_table(rows: list[Json]) -> Table | None:
     return make_table(
         "planes, per image", heads, [(*cells(row, *columns), percent(row.get("spike_rate"))) for row in rows]
     )
+
+
+def print_first_spikes(found: Json | None, console: Console) -> None:
+    """Print how many neurons spike at all, and the shares of them that do first in each slot, or range of slots."""
+    if found is None:
+        return
+    last = sum(name.startswith("slot_") for name in found["columns"])
+    wide = -(-last // RANGES)
+    starts = range(0, last, wide)
+    heads = [f"{k}-{min(k + wide, last) - 1}" if min(k + wide, last) - k > 1 else str(k) for k in starts]
+    rows = []
+    for row in found["rows"]:
+        shares = [[row[f"slot_{slot}"] for slot in range(k, min(k + wide, last))] for k in starts]
+        known = [[share for share in part if share is not None] for part in shares]
+        cut = [percent(sum(part) if part else None) for part in known]
+        figures = (row["name"], row["slots"], row["spikes"], percent(row["spikes_per_neuron"]), row["mean_slot"])
+        rows.append((*figures, *cut))
+    title = "first spikes, per image (a neuron spikes once at most; then the share that does in each slot)"
+    console.print(make_table(title, ("layer", "slots", "spikes", "of neurons", "mean slot", *heads), rows))
 
 
 def print_forms(forms: Json | None, console: Console) -> None:

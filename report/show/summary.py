@@ -63,6 +63,16 @@ def percent(q: Json) -> str:
     return f"{100 * q['value']:.2f}"
 
 
+def first_spikes(report: Json) -> list[tuple[Json, list[float]]]:
+    """Return each row of the section ``first_spikes`` with the heights of its slots, shares of the highest."""
+    found = []
+    for row in (report.get("first_spikes") or {"rows": []})["rows"]:
+        known = [value for name, value in row.items() if name.startswith("slot_") and value is not None]
+        highest = max(known, default=0)
+        found.append((row, [share / highest for share in known] if highest else []))
+    return found
+
+
 Said = tuple[bool | str, str]  # whether it is strong (``bad``: and red), and the text
 
 

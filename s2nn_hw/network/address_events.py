@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.files import MAX_ARRAY_BYTES, checked_place, read_bytes, write_bytes
-from s2nn_hw.network.first_spikes import PIXEL_BITS, slots_of
+from s2nn_hw.network.first_spikes import PIXEL_BITS, timed
 from s2nn_hw.network.layer import BYTE, INPUT, Input
 from s2nn_hw.network.network import Network
 
@@ -88,7 +88,7 @@ class EventFormat:
     def of_output(cls, network: Network) -> Self:
         """Return that of what the readout of ``network`` reads; :class:`UserError` unless these are first spikes."""
         source = output_source(network)
-        return cls(int(np.prod(network.shapes[source])), slots_of(network)[source])
+        return cls(int(np.prod(network.shapes[source])), timed(network)[source])
 
     @property
     def most_bytes(self) -> int:
@@ -155,7 +155,7 @@ def checked_events(path: Path | str) -> Path:
 def output_source(network: Network) -> str:
     """Return the name of what the readout of ``network`` reads: of neurons, or of what is pooled of them."""
     sources = network.layers[-1].sources
-    slots = slots_of(network)
+    slots = timed(network)
     if len(sources) > 1 or sources[0] == INPUT or sources[0] not in slots:
         raise UserError(
             f"network {network.name}: its readout must read one layer of ttfs neurons for their first spikes to leave "

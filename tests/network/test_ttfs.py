@@ -178,7 +178,7 @@ def test_file_and_digest(tmp_path):
         ({"slots": True}, "header field 'layers\\[0\\].neuron.slots' must be an integer, not True"),
         ({"slots": "15"}, "header field 'layers\\[0\\].neuron.slots' must be an integer, not '15'"),
         ({"fraction": 9}, "fraction must be an integer from 0 to 8, not 9"),
-        ({"code": "radix"}, "'code'"),
+        ({"code": "radix"}, "header field 'layers\\[0\\].neuron.code' is unknown"),
     ],
 )
 def test_bad_files(change, text):

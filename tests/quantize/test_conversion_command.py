@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from s2nn_hw.cli.conversion import Wanted, convert_network
+from s2nn_hw.network.first_spikes import first_spikes
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.conversion.curve import VARIANTS
 from s2nn_hw.quantize.conversion.firing import Rule
@@ -135,6 +136,26 @@ def test_weights_of_another_program(tmp_path):
     assert (network.forward(images().numpy()).classes == theirs).mean() > 0.93
 
 
+@pytest.mark.parametrize("method", ["balance", "tandem"])
+def test_times_are_the_numbers(trained, tmp_path, monkeypatch, method):
+    """The form ``ttfs`` is the two-phase one with other neurons: the same scores, at most one spike each."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for form in ("two-phase", "ttfs"):
+        changes = {"method": method, "epochs": 0, "steps": 7, "form": form}
+        convert_network(trained / "tiny.safetensors", Wanted(changes=changes, output=tmp_path / "tiny.s2nn"))
+        found[form] = load(tmp_path / "tiny.s2nn")
+    pictures = sets.samples("mnist")[0]
+    scores = [network.forward(pictures).scores for network in found.values()]
+    assert (scores[0] == scores[1]).all()
+    timed = found["ttfs"]
+    assert [x.neuron.first_spike_slots for x in timed.layers if x.neuron and x.neuron.fires] == [7, 7]
+    assert timed.provenance["recipe"]["conversion"]["form"] == "ttfs"
+    fired = json.loads((tmp_path / "tiny.json").read_text())["spikes_per_neuron"]
+    times = first_spikes(timed, pictures)
+    assert fired == pytest.approx([float((times[x.name] < 7).mean()) for x in timed.layers[:-1]], abs=1e-5)
+
+
 def test_words_that_the_command_refuses(trained, tmp_path, command):
     source = trained / "tiny.safetensors"
     refused(command("convert", source), "nothing is to be written")
@@ -143,6 +164,11 @@ def test_words_that_the_command_refuses(trained, tmp_path, command):
     refused(command("convert", source, "-o", tmp_path / "a.s2nn", "--counts", "3"), "--counts is for --curve")
     refused(command("convert", source, "--curve", tmp_path / "a.json", "--counts", "0,x"), "numbers from 1 to 31")
     refused(command("convert", source, "-o", tmp_path / "a.s2nn", "--method", "t2", "--form", "two-phase"), "method t2")
+    refused(command("convert", source, "-o", tmp_path / "a.s2nn", "--method", "t2", "--form", "ttfs"), "method t2")
+    refused(
+        command("convert", source, "-o", tmp_path / "a.s2nn", "--form", "ttfs", "--steps", "4"),
+        "--form ttfs has 3, 7, 15, 31 slots, not 4",
+    )
     refused(command("convert", tmp_path / "no.safetensors", "-o", tmp_path / "a.s2nn"), "does not exist")
     refused(command("convert", source, "--curve", tmp_path / "a.json", "--counts", "1" * 5000), "numbers from 1 to 31")
     refused(command("convert", source, "-o", tmp_path / "a.s2nn", "--bits", "1" * 5000), "--bits must be one number")

@@ -35,10 +35,15 @@ def test_a_layer_may_have_neurons_of_its_own():
 @pytest.mark.parametrize(
     ("neuron", "layers", "readout", "words"),
     [
-        ({"kind": "lif"}, DENSE, {}, "'neuron.kind' must be one of fire, quantized, integrate"),
+        ({"kind": "lif"}, DENSE, {}, "'neuron.kind' must be one of fire, quantized, ttfs, integrate"),
         ({"planes": 2}, DENSE, {}, "'neuron.planes' is for neurons of kind quantized, which no layer has"),
         ({"kind": "quantized", "leak": 1}, DENSE, {}, "'neuron.leak' is for neurons of kind integrate"),
         ({"kind": "quantized", "planes": 9}, DENSE, {}, "layer hidden1: neurons give 1 to 8 planes of code radix"),
+        ({"kind": "ttfs", "slots": 16}, DENSE, {}, "'neuron.slots' must be one of 3, 7, 15, 31, not 16"),
+        ({"kind": "ttfs", "slots": 1}, DENSE, {}, "'neuron.slots' must be one of 3, 7, 15, 31, not 1"),
+        ({"kind": "ttfs", "planes": 3}, DENSE, {}, "'neuron.planes' is for neurons of kind quantized, which no layer"),
+        ({"slots": 7}, DENSE, {}, "'neuron.slots' is for neurons of kind ttfs, which no layer has"),
+        ({}, [{"neurons": 9, "bits": 4, "slots": 7}], {}, "hidden1: key 'slots' has no meaning for fire neurons"),
         ({"kind": "integrate", "steps": 32}, DENSE, {}, r"'neuron.steps' must lie in 1 .. 31"),
         ({"kind": "integrate", "threshold": 0}, DENSE, {}, "hidden1: key 'neuron.threshold' must be positive"),
         ({"kind": "integrate", "gradient": "dsr", "reset": "hard"}, DENSE, {}, "'dsr' wants 'reset' of 'soft'"),

@@ -9,6 +9,7 @@ import torch
 from s2nn_hw.network.neurons.integrate import Integrate
 from s2nn_hw.network.neurons.leaky_readout import LeakyReadout
 from s2nn_hw.network.neurons.quantized import Quantized
+from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import OrPool
@@ -275,6 +276,9 @@ def test_tables_are_those_of_the_neuron():
     neuron = network.layers[0].neuron
     assert isinstance(neuron, Quantized)
     assert (neuron.steps, neuron.code, neuron.fraction) == (3, "steps", 3)
+    neuron = convert(float_graph(random_checkpoint(recipe(*KINDS["ttfs"])))).layers[0].neuron
+    assert isinstance(neuron, Ttfs)
+    assert (neuron.slots, neuron.fraction) == (7, 3)
 
 
 # training
@@ -285,7 +289,7 @@ def sample_data(monkeypatch):
     monkeypatch.setattr(sets, "load", lambda name, split: sets.samples(name))
 
 
-@pytest.mark.parametrize("kind", ["k2", "counts", "if", "dsr leaky"])
+@pytest.mark.parametrize("kind", ["k2", "counts", "ttfs", "if", "dsr leaky"])
 @pytest.mark.parametrize("layers", [DENSE, CONV], ids=["dense", "conv"])
 def test_training_ends_in_an_integer_network(kind, layers, sample_data, tmp_path):
     options = recipe(*KINDS[kind], layers, epochs=2, learning_rate=1e-2)
@@ -307,6 +311,11 @@ def test_training_ends_in_an_integer_network(kind, layers, sample_data, tmp_path
         shares = [n / most for n, most in zip(figure["spikes"], places, strict=True)]
         assert figure["spike_rates"] == pytest.approx(shares, abs=1e-4)  # both are rounded
         assert all(0 <= rate <= 1 for rate in figure["spike_rates"])
+    timed = [share for share in figures.spikes_per_neuron if share is not None]
+    assert len(timed) == (len(figures.spikes) if kind == "ttfs" else 0)
+    if timed:
+        out = network.forward(images, trace="spikes").spikes
+        assert timed == pytest.approx([float((values > 0).mean()) for values in out.values()], abs=1e-5)
     assert log["synaptic_operations"] == pytest.approx(figures.synaptic_operations, rel=0.05)
 
 

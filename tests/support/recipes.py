@@ -12,6 +12,7 @@ KINDS = {
     "k2": ({"kind": "quantized", "planes": 2}, {}),
     "k3 whole": ({"kind": "quantized", "planes": 3, "fraction": 0}, {}),
     "counts": ({"kind": "quantized", "planes": 3, "code": "steps"}, {}),
+    "ttfs": ({"kind": "ttfs", "slots": 7}, {}),
     "if": ({"kind": "integrate", "steps": 4}, {}),
     "if hard": ({"kind": "integrate", "steps": 3, "reset": "hard", "surrogate": "triangular"}, {}),
     "lif": ({"kind": "integrate", "steps": 4, "leak": 2, "fraction": 4}, {}),
