@@ -24,7 +24,6 @@ CASES = {
     "event": (DENSE, [{"width": 4}, {"width": 2}]),
     "parallel": (DENSE, [{"engine": "parallel", "width": 5}, {"engine": "parallel", "width": 2}]),
     "unrolled": (DENSE, [{"engine": "unrolled", "width": 11}, {"engine": "unrolled", "width": 7}]),
-    "pooled": (POOLED, [{"width": 4}, {"engine": "fused", "width": 2}, {"width": 2}]),
     "joined": (POOLED, [{"width": 4}, {"engine": "or", "width": 3}, {"engine": "parallel", "width": 3}]),
 }
 
