@@ -16,9 +16,10 @@ from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
 from s2nn_hw.hw.flow.build import Built, Options, build, table
 from s2nn_hw.hw.flow.build_record import NETWORK, SelfTestFacts
-from s2nn_hw.hw.flow.designs import OtherDesign, self_test_design
+from s2nn_hw.hw.flow.designs import OtherDesign, accelerator_design, self_test_design
 from s2nn_hw.hw.flow.lowering import lowered_text
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, Vectors
+from s2nn_hw.network.address_events import EventFormat
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
@@ -33,7 +34,7 @@ class Wanted:
 
     ``output``: where build folders go; ``plan``: a file, None takes the default plan. ``self_test``: the accelerator
     is fed on the chip, not over the link, with the first ``vectors`` (None takes the default) of ``images`` (None
-    takes the test set)."""
+    takes the test set). ``events``: the link takes frames as events and gives first spikes."""
 
     board: str = "ulx3s"
     output: Path = Path("build")
@@ -41,6 +42,7 @@ class Wanted:
     self_test: bool = False
     vectors: int | None = None
     images: Path | None = None
+    events: bool = False
 
 
 def bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
@@ -62,7 +64,14 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
     plan = load_plan(wanted.plan, network, board=board.name) if wanted.plan else default_plan(network, board.family)
     if wanted.vectors is not None and not wanted.self_test:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
+    if wanted.events and wanted.self_test:
+        raise UserError("a self-test has no frames on its link: leave --events or --self-test out")
     other = _self_test(path, network, plan, wanted) if wanted.self_test else None
+    if wanted.events:
+        EventFormat.of_input(network.input)
+        EventFormat.of_output(network)
+        _ = Design(network, plan).read_last  # refused before a circuit is made
+        other = OtherDesign(accelerator_design(network, plan, events=True), "events", events=True)
     guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
     low, high = (round(guess.cells * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess.cells:

@@ -97,6 +97,9 @@ def bitstream(
     self_test: Annotated[bool, typer.Option("--self-test", help="Fed from the chip itself; see `selftest`.")] = False,
     vectors: Vectors = None,
     images: TestImages = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Of ttfs neurons: the link takes events and gives first spikes.")
+    ] = False,
 ) -> None:
     """Build a board's bitstream; status 3 if the tools here can only synthesise for it."""
     from s2nn_hw.cli.bitstream import Wanted, last_word
@@ -112,7 +115,7 @@ def bitstream(
         chipdb=chipdb,
         prjxray_db=prjxray_db,
     )
-    wanted = Wanted(board, output, plan, self_test, vectors, images)
+    wanted = Wanted(board, output, plan, self_test, vectors, images, events)
     built = build_and_report(network, wanted, options)
     if built.status:
         typer.echo(last_word(built), err=True)

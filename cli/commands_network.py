@@ -129,12 +129,33 @@ def golden(
         Path | None,
         typer.Option("--first-spikes", metavar="TIMES.npz", help="Of ttfs neurons: the slot of each spike, by layer."),
     ] = None,
+    spikes: Annotated[
+        Path | None, typer.Option("--spikes", metavar="F.events", help="Of what the readout reads, as a board's.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the exact integer model on images; accuracy where there are labels."""
     from s2nn_hw.cli.golden import classify
 
-    classify(network, images, output, labels=labels, times=times, as_json=as_json)
+    classify(network, images, output, labels=labels, times=times, spikes=spikes, as_json=as_json)
+
+
+@commands.command(epilog="Example: s2nn-hw events images.npy -o images.events --network my.s2nn")
+def events(
+    source: Annotated[Path, typer.Argument(metavar="X.npy|X.events", help="Frames, or their events.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="Y.events|Y.npy", help="File to write.")],
+    network: Annotated[
+        Path | None, typer.Option("--network", metavar="NAME.s2nn", help="Frames are images as it takes them.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option("--slots", metavar="T", min=1, max=255, help="Else: values from 0 to T, 0 silent.")
+    ] = None,
+    times: Annotated[bool, typer.Option("--times", help="Not values: slots of the spikes, T where none is.")] = False,
+) -> None:
+    """Turn arrays into first spikes, as address events, and back."""
+    from s2nn_hw.cli.events import What, convert
+
+    convert(source, output, What(network, slots, times))
 
 
 @commands.command(epilog="Example: s2nn-hw collapse counts.s2nn -o numbers.s2nn")

@@ -48,6 +48,10 @@ def run(
     port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
     network: Held = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
+    spikes: Annotated[
+        Path | None,
+        typer.Option("--spikes", metavar="F.events", help="First spikes, from a board built with --events."),
+    ] = None,
     baud: Baud = 1_000_000,
     time_limit: Annotated[
         float | None,
@@ -63,7 +67,8 @@ def run(
     from s2nn_hw.cli.frames import values_for
     from s2nn_hw.hw.link.host import run as run_on_board
 
-    run_on_board(values_for(images, network), port, output, baud=baud, network=network, limit=time_limit)
+    values = values_for(images, network)
+    run_on_board(values, port, output, baud=baud, network=network, limit=time_limit, spikes=spikes)
 
 
 @commands.command(epilog="Example: s2nn-hw compare a.report.json b.report.json --html compare.html")

@@ -6,6 +6,7 @@ import numpy as np
 
 from s2nn_hw.emit import random_frames
 from s2nn_hw.files import read_images
+from s2nn_hw.network.address_events import SUFFIX, Events
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import Taker, images_for, read_frames
 
@@ -31,4 +32,6 @@ def frames_for(
 
 def values_for(images: Path, network: Path | None) -> np.ndarray:
     """Return the raw values ``(count, *shape)`` in file ``images`` for the ``network`` in a file; None: of arrays."""
-    return read_images(images)[0] if network is None else read_frames(images, Taker.at(network))[0]
+    if network is not None:
+        return read_frames(images, Taker.at(network))[0]
+    return Events.read(images).images() if images.suffix == SUFFIX else read_images(images)[0]

@@ -96,8 +96,9 @@ class Setting:
 
     @property
     def link(self) -> LinkFacts | None:
-        """What the host link allows, at the clock and the rate of the build or else of the board."""
-        if self.board is None:
+        """What the host link allows, at the clock and the rate of the build or else of the board; None where frames are
+        events, whose number is each frame's own."""
+        if self.board is None or (self.build and self.build.link and self.build.link.events):
             return None
         clock = running_mhz(self.build) if self.build else self.board.clock_mhz
         baud = (self.build.baud if self.build else None) or self.board.baud

@@ -43,7 +43,8 @@ def commands(given: Given, *, build: BuildRecord | None = None, activity: Activi
     judged = pictures + _option("--labels", given.labels)
     lines: list[list[Any]] = []
     if build:
-        lines.append(["bitstream", *common, *(_asked(build.options) if build.options else []), *pictures])
+        events = ["--events"] if build.link and build.link.events else []
+        lines.append(["bitstream", *common, *(_asked(build.options) if build.options else []), *events, *pictures])
     if activity:
         lines.append(["activity", *common, *_option("--frames", activity.frames), *pictures])
     lines.append(["verify", *common, *judged])

@@ -12,7 +12,7 @@ from s2nn_hw.circuit.engines.wiring import Around, joined
 from s2nn_hw.circuit.fifo import MemoryQueue, Queue
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
 from s2nn_hw.circuit.names import fork_of, merge_of, or_of, window_of
-from s2nn_hw.circuit.stage import Stage
+from s2nn_hw.circuit.stage import Stage, Tensor
 from s2nn_hw.circuit.windows import Window
 from s2nn_hw.design import CYCLE_BITS, TAG_BITS, Design
 from s2nn_hw.family import GENERAL
@@ -29,6 +29,8 @@ class Accelerator(wiring.Component):
     ``o.payload.class``: the highest score's, ties to the lowest class.
     ``o.payload.scores``: signed, one a class.
     ``o.payload.cycles``: from the frame's first beat taken to this result first offered.
+    ``spikes``: where asked for: the words that the readout reads, as :attr:`leaving` lays them out. Where
+    they are not taken at once everything waits; a streaming accelerator's must be.
 
     Pixels come in raster order; before a convolution each image position begins a new beat. Places without a pixel are
     ignored (``Design.beat_pixels`` has the map).
@@ -38,14 +40,23 @@ class Accelerator(wiring.Component):
     (``Design.streaming``) counts modulo 2^16: no frame is longer under way unless its result is refused.
     """
 
-    def __init__(self, network: Network, plan: Plan | None = None) -> None:
+    def __init__(self, network: Network, plan: Plan | None = None, *, spikes: bool = False) -> None:
         self.design = design = Design(network, plan or default_plan(network, GENERAL))
         self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
         self.pixels_per_group, self.beat_pixels = design.pixels_per_group, design.beat_pixels
         self.score_width, self.result_layout = design.score_width, design.result_layout
         beat = data.ArrayLayout(unsigned(network.input.bits), self.pixels_per_beat)
-        super().__init__({"i": In(stream.Signature(beat)), "o": Out(stream.Signature(self.result_layout))})
+        ports = {"i": In(stream.Signature(beat)), "o": Out(stream.Signature(self.result_layout))}
+        self._told = design.read_last if spikes else None
+        if spikes:
+            ports["spikes"] = Out(stream.Signature(self.leaving.width * self.leaving.planes.count))
+        super().__init__(ports)
+
+    @property
+    def leaving(self) -> Tensor:
+        """How what the readout reads is streamed."""
+        return self.design.tensors[self.design.read_last]
 
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
@@ -142,11 +153,14 @@ class Accelerator(wiring.Component):
         readers = [
             (stage.name, k) for stage in self.stages for k, reader in enumerate(stage.readers) if reader.source == name
         ]
-        if len(readers) == 1:
+        told = name == self._told
+        if len(readers) + told == 1:
             return {readers[0]: source}
-        fork = Fork(width=len(source.payload), branches=len(readers))
+        fork = Fork(width=len(source.payload), branches=len(readers) + told)
         m.submodules[fork_of(name)] = fork
         joined(m, source, fork.i)
+        if told:
+            joined(m, getattr(fork, f"o{len(readers)}"), self.spikes)
         return {reader: getattr(fork, f"o{k}") for k, reader in enumerate(readers)}
 
     def _read(self, m: Module, stage: Stage, branches: dict[tuple[str, int], Any]) -> Any:

@@ -9,6 +9,7 @@ from amaranth.lib import data
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import lower
 from s2nn_hw.cycles.timing import Timing
+from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 
@@ -66,6 +67,19 @@ class Design:
     def result_fields(self) -> ResultFields:
         """The places in ``result_layout``."""
         return ResultFields(*(field for _, field in self.result_layout))
+
+    @property
+    def read_last(self) -> str:
+        """The name of the tensor that the readout reads; :class:`UserError` if it reads several, or its stage another:
+        a plan may fuse the layer in front into it."""
+        layer, stage = self.network.layers[-1], self.stages[-1]
+        (source,) = {reader.source for reader in stage.readers} if len(stage.readers) == 1 else {""}
+        if layer.sources != (source,):
+            raise UserError(
+                f"layer {layer.name} must read one other, and not be fused with it, for the spikes in front to leave; "
+                f"it reads {', '.join(layer.sources)}{', fused' if stage.fused else ''}"
+            )
+        return source
 
     @property
     def pixels_per_group(self) -> int:

@@ -147,6 +147,12 @@ def write_npz(path: Path | str, **arrays: Any) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
+def write_npy(path: Path | str, array: np.ndarray) -> None:
+    """Write ``array`` to the ``.npy`` file ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+
+
 def read_bytes(path: Path | str, *, what: str, limit: int = 1 << 30) -> bytes:
     """Return the bytes of file ``path``; :class:`UserError` if it is missing, unreadable or over ``limit`` bytes."""
     path = Path(path)

@@ -222,7 +222,7 @@ def _run(wanted: _Wanted, digest: str, folder: Path, narrator: Narrator) -> Buil
         flow=flow.kind,
         clock=lowering.record(round(worst[1], 3) if worst else None),
         timing=outcome.timing,
-        link=BuiltLink(wanted.baud),
+        link=BuiltLink(wanted.baud, wanted.other is not None and wanted.other.events),
         resources=outcome.usage.against(board.budget),
         resources_source=outcome.usage.source,
         synthesis=outcome.synthesis.counts() if outcome.synthesis else None,

@@ -42,9 +42,10 @@ class BuiltNetwork:
 
 @dataclass(frozen=True)
 class BuiltLink:
-    """The link of a build; ``baud``: None if it is not known."""
+    """The link of a build; ``baud``: None if it is not known; ``events``: frames are events."""
 
     baud: Baud | None = None
+    events: bool = False
 
 
 @dataclass(frozen=True)

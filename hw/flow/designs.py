@@ -20,23 +20,28 @@ Design = Callable[[int, int], Component]  # (clock_hz, baud) -> component with r
 class OtherDesign:
     """A design in the accelerator's place: ``make`` makes it, ``key`` is what the build's digest knows it as.
 
-    ``self_test``: what to tell of it in ``build.json`` if it is one; its LEDs are added.
+    ``self_test``: what to tell of it in ``build.json`` if it is one; its LEDs are added. ``events``: whether its link
+    takes and gives them.
     """
 
     make: Design
     key: str = ""
     self_test: SelfTestFacts | None = None
+    events: bool = False
 
 
-def accelerator_design(network: Network, plan: Plan | None) -> Design:
-    """Return a function ``(clock_hz, baud) -> component`` with ``rx`` and ``tx``: the accelerator behind its link."""
+def accelerator_design(network: Network, plan: Plan | None, *, events: bool = False) -> Design:
+    """Return a function ``(clock_hz, baud) -> component`` with ``rx`` and ``tx``: the accelerator behind its link.
+
+    ``events``: frames come as events, and first spikes leave.
+    """
 
     def design(clock_hz: int, baud: int) -> Component:
         from s2nn_hw.accelerator import Accelerator
         from s2nn_hw.hw.link.top import LinkTop
 
         clocks_per_bit(clock_hz, baud)  # refuses before a circuit is made that nobody would use
-        return LinkTop(Accelerator(network, plan), clock_hz=clock_hz, baud=baud)
+        return LinkTop(Accelerator(network, plan, spikes=events), clock_hz=clock_hz, baud=baud, events=events)
 
     return design
 

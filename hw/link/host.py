@@ -11,6 +11,7 @@ from rich.table import Table
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import older_protocols
+from s2nn_hw.hw.link.event_packets import EventPackets, packets_of
 from s2nn_hw.hw.link.line import Line, SerialLine
 from s2nn_hw.hw.link.protocol import (
     DELIMITER,
@@ -21,6 +22,7 @@ from s2nn_hw.hw.link.protocol import (
     Identity,
     Packet,
     Reply,
+    Result,
     Splitter,
     digest_of,
     encode,
@@ -28,20 +30,23 @@ from s2nn_hw.hw.link.protocol import (
 )
 from s2nn_hw.hw.link.transfer import RETRIES, Transfer
 from s2nn_hw.hw.link.verdict import SelfTestPackets, Verdict, self_test_request
+from s2nn_hw.network.address_events import EventFormat, Events, checked_events
 from s2nn_hw.network.layer import BYTE, INPUT_BITS, Input
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.planes import STEPS
 
 QUIET_POLLS = 4
 ASKS, ASK_OLDER_FROM = 20, 2
-IDENTITY_PIECE = len(encode(identity_request(1))) - 2 + Identity.FORMAT.size  # bytes between the delimiters of a reply
+# bytes between the delimiters of a reply
+IDENTITY_PIECES = [len(encode(identity_request(1))) - 2 + of.FORMAT.size for of in (Identity, EventPackets)]
 
 
 @dataclass(frozen=True)
 class Answers:
     """Per image: ``classes`` int64 ``(count,)``, ``scores`` int64 ``(count, classes)``, ``cycles`` int64 ``(count,)``.
 
-    ``seconds``: wall time for all of them; ``repeats``: frames that were sent again.
+    ``seconds``: wall time for all of them; ``repeats``: frames that were sent again. ``spikes``: of a device that
+    gives events: those of what the readout reads, else None.
     """
 
     classes: npt.NDArray[np.int64]
@@ -49,6 +54,7 @@ class Answers:
     cycles: npt.NDArray[np.int64]
     seconds: float
     repeats: int
+    spikes: Events | None = None
 
 
 def open_device(
@@ -75,7 +81,7 @@ class Device:
         self._sequence = 0
         self._splitter, self._nearly = Splitter(), False
         try:
-            self.identity = self._ask_identity()
+            self.packets = self._ask_identity()
             self._check_identity()
             self._drain()
         except BaseException:
@@ -92,6 +98,16 @@ class Device:
     def name(self) -> str:
         """The port's."""
         return self.line.name
+
+    @property
+    def identity(self) -> Identity:
+        """What the device says of itself, events aside."""
+        return self.packets.identity if isinstance(self.packets, EventPackets) else self.packets
+
+    @property
+    def leaving(self) -> EventFormat | None:
+        """The format of the events that come with a result; None: frames and results are none."""
+        return self.packets.leaving if isinstance(self.packets, EventPackets) else None
 
     def close(self) -> None:
         """Release the port."""
@@ -127,14 +143,14 @@ class Device:
                 self._refuse_older()
         return None
 
-    def _ask_identity(self) -> Identity:
+    def _ask_identity(self) -> Identity | EventPackets:
         packet = self._ask(
             identity_request,
             lambda packet, sent: packet.type == Reply.IDENTITY,
             lambda ask: older_protocols.identity_request() if ask >= ASK_OLDER_FROM else b"",
         )
         if packet is not None and packet.error is None:
-            return Identity.unpack(packet.payload)
+            return packets_of(packet.payload)
         seen = self._splitter
         if not seen.bytes:
             raise UserError(f"{self.name} answers nothing: is the board configured, and is this its UART port?")
@@ -158,7 +174,7 @@ class Device:
                     f"{self.name}: the device speaks protocol version {version}, this tool version "
                     f"{VERSION}; build the bitstream anew"
                 )
-            self._nearly |= len(piece) == IDENTITY_PIECE and piece[1] == Reply.IDENTITY
+            self._nearly |= len(piece) in IDENTITY_PIECES and piece[1] == Reply.IDENTITY
 
     def _check_identity(self) -> None:
         found, network = self.identity, self.network
@@ -239,7 +255,7 @@ class Device:
         """
         pixels, start = self.encode(images), self.line.now()
         transfer = Transfer(
-            self.line, self._read, self.identity, pixels, timeout=self.timeout, retries=self.retries, limit=limit
+            self.line, self._read, self.packets, pixels, timeout=self.timeout, retries=self.retries, limit=limit
         )
         results = transfer.run(progress)
         return Answers(
@@ -248,7 +264,17 @@ class Device:
             np.array([r.cycles for r in results], np.int64),
             self.line.now() - start,
             transfer.repeats,
+            self._spikes(results),
         )
+
+    def _spikes(self, results: list[Result]) -> Events | None:
+        """Return the events that came with ``results``."""
+        if self.leaving is None:
+            return None
+        values = np.zeros((len(results), self.leaving.addresses), np.uint8)
+        for number, result in enumerate(results):
+            values[number] = self.leaving.decode(result.spikes)
+        return Events(self.leaving, values)
 
 
 def _is_verdict_of(packet: Packet, sent: dict[int, Packet]) -> bool:
@@ -265,11 +291,13 @@ def run(
     baud: int,
     network: Path | str | None = None,
     limit: float | None = None,
+    spikes: Path | None = None,
 ) -> None:
     """Classify ``images`` ``(count, ...)`` on the board; print a table; write class, scores, cycles to ``output``.
 
-    ``network``: the ``.s2nn`` file that the board must hold; None takes what is there. ``limit``: seconds for all
-    images, None as of :meth:`Device.classify`.
+    ``spikes``: file for the events that come with the results, of a board that gives them. ``network``: the ``.s2nn``
+    file that the board must hold; None takes what is there. ``limit``: seconds for all images, None as of
+    :meth:`Device.classify`.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -282,10 +310,14 @@ def run(
         wanted.encode(images)  # shape and type are judged before the board is asked
     if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
         raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
+    if spikes is not None:
+        checked_events(spikes)
     console = Terminal()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with open_device(port, baud, wanted) as device:
         device.encode(images)
+        if spikes is not None and device.leaving is None:
+            raise UserError(f"{device.name} gives no events; build one that does with `s2nn-hw bitstream --events`")
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
             task = bar.add_task("images", total=len(images))
 
@@ -297,6 +329,8 @@ def run(
         classes, identity = device.classes, device.identity
     if output is not None:
         write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})
+    if spikes is not None and answers.spikes is not None:
+        answers.spikes.write(spikes)
     for table in tables(classes, answers, identity.clock_hz):
         console.print(table)
     if network is None:
@@ -304,6 +338,8 @@ def run(
         console.print(f"the board's network has digest {digest}; --network NAME.s2nn checks it", soft_wrap=True)
     if output is not None:
         console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
+    if spikes is not None:
+        console.print(f"the first spikes of what the readout reads are in {spikes}", soft_wrap=True)
     if network is not None:
         next_step("report", network, "--html")
 

@@ -8,10 +8,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from s2nn_hw.circuit.fifo import Queue
+from s2nn_hw.circuit.stage import Tensor
+from s2nn_hw.hw.link.event_packets import EventPackets
+from s2nn_hw.hw.link.event_reader import SpikeFrames, token_depth
 from s2nn_hw.hw.link.protocol import Computes, Identity
 from s2nn_hw.hw.link.receive import PacketReader, Token, Unstuffer
 from s2nn_hw.hw.link.respond import Responder, score_bytes
 from s2nn_hw.hw.link.selftest import state_layout
+from s2nn_hw.hw.link.spike_list import SpikeList
 from s2nn_hw.hw.link.verdict import Command, SelfTestPackets
 
 WINDOW = 4
@@ -68,6 +72,59 @@ class Link(wiring.Component):
         _packets(m, self)
         connect(m, self.reader.o, flipped(self.frames))
         connect(m, flipped(self.results), self.responder.results)
+        return m
+
+
+class EventLink(wiring.Component):
+    """As :class:`Link`, of frames that come as events; a reply also has the first spikes of what the readout reads.
+
+    ``i``: bytes from the line.
+    ``o``: bytes to the line.
+    ``frames``: to the accelerator's ``i``.
+    ``results``: from the accelerator's ``o``.
+    ``spikes``: from the accelerator's ``spikes``, always taken.
+    """
+
+    def __init__(self, packets: EventPackets, result_layout: data.Layout, leaving: Tensor) -> None:
+        self.packets, self.identity = packets, packets.identity
+        content = SpikeFrames(packets)
+        self.reader = PacketReader(packets, content)
+        self.responder = Responder(packets, result_layout, answer=content.answer, tail=packets.tail_bytes)
+        self.list = SpikeList(leaving, packets.leaving, window=packets.window)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "frames": Out(self.reader.o.signature),
+                "results": In(stream.Signature(result_layout)),
+                "spikes": In(stream.Signature(self.list.width)),
+            }
+        )
+
+    @classmethod
+    def of(cls, accelerator: Any, *, clock_hz: int, window: int = WINDOW) -> Self:
+        """Return the link that fits ``accelerator``, one with the stream ``spikes``, laid out as its ``leaving``."""
+        identity_of(accelerator, clock_hz=clock_hz, window=window)
+        packets = EventPackets.of(accelerator, window=window, clock_hz=clock_hz)
+        return cls(packets, accelerator.o.payload.shape(), accelerator.leaving)
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
+        m = Module()
+        _packets(m, self, token_depth(self.packets.beats))
+        m.submodules.spikes = spikes = self.list
+        responder = self.responder
+        connect(m, self.reader.o, flipped(self.frames))
+        connect(m, flipped(self.spikes), spikes.i)
+        m.d.comb += [
+            responder.results.payload.eq(self.results.payload),
+            responder.results.valid.eq(self.results.valid & spikes.whole),
+            self.results.ready.eq(responder.results.ready),
+            spikes.number.eq(responder.tail_number),
+            responder.tail_byte.eq(spikes.byte),
+            responder.tail_length.eq(spikes.length),
+            spikes.finish.eq(responder.finish),
+        ]
         return m
 
 
@@ -155,13 +212,13 @@ class SelfTestLink(wiring.Component):
         return Cat(head, answer(state.wanted), answer(state.came))
 
 
-def _packets(m: Module, link: "Link | SelfTestLink") -> None:
-    """Add what both links have: packets in, answers out, all but what the reader hands on and the responder sends."""
+def _packets(m: Module, link: "Link | EventLink | SelfTestLink", tokens_depth: int = 2) -> None:
+    """Add what all links have: packets in, answers out, all but what the reader hands on and the responder sends."""
     m.submodules.unstuffer = unstuffer = Unstuffer()
     m.submodules.reader = reader = link.reader
     m.submodules.responder = responder = link.responder
     # registers between what is read off the line and what judges it
-    m.submodules.tokens = tokens = Queue(width=Token.size, depth=2)
+    m.submodules.tokens = tokens = Queue(width=Token.size, depth=tokens_depth)
     connect(m, flipped(link.i), unstuffer.i)
     m.d.comb += [
         tokens.i.payload.eq(unstuffer.o.payload.as_value()),

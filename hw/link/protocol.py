@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.address_events import Fault
 from s2nn_hw.network.network import Network
 
 VERSION = 3
@@ -41,25 +42,34 @@ class Request(IntEnum):
     FRAME = 0x01
     IDENTITY = 0x02
     SELF_TEST = 0x03
+    EVENTS = 0x05
 
 
 class Reply(IntEnum):
-    """Types from device to host; the low bits of ``ERROR`` carry the :class:`ErrorCode`, it has no payload."""
+    """Types from device to host; the low bits of ``ERROR`` carry the :class:`ErrorCode`, it has no payload.
+
+    Replies that name their request are odd.
+    """
 
     RESULT = 0x81
     IDENTITY = 0x82
     SELF_TEST = 0x83
+    EVENTS = 0x85
     ERROR = 0xE0
 
 
 class ErrorCode(IntEnum):
-    """Why a request was refused."""
+    """Why a request was refused; the last four: what is wrong with a frame of events."""
 
     CHECKSUM = 1
     SHORT = 2
     LONG = 3
     UNKNOWN = 4
     BUSY = 5
+    END = Fault.END
+    ORDER = Fault.ORDER
+    RANGE = Fault.RANGE
+    TWICE = Fault.TWICE
 
 
 class Damaged(ValueError):
@@ -198,11 +208,13 @@ class Computes(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """One frame's answer: class index, integer scores in class order, clock cycles."""
+    """One frame's answer: class index, integer scores in class order, clock cycles; ``spikes``: of a device that gives
+    events, the first spikes of what the readout reads, as bytes (:mod:`~s2nn_hw.network.address_events`)."""
 
     index: int
     scores: tuple[int, ...]
     cycles: int
+    spikes: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From received bytes to frames for the accelerator: unstuffing, checksum, judgement, frame buffer."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from amaranth.build import Platform
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
@@ -80,9 +81,10 @@ class Unstuffer(wiring.Component):
 
 
 @dataclass(frozen=True)
-class _Packet:
+class TakenPacket:
     """The packet that is read.
 
+    ``take``         a byte of it is taken
     ``sequence``     its number
     ``is_frame``     its type
     ``is_identity``
@@ -94,6 +96,7 @@ class _Packet:
     ``extra``        there are bytes behind the checksum
     """
 
+    take: Signal
     sequence: Signal
     is_frame: Signal
     is_identity: Signal
@@ -103,6 +106,76 @@ class _Packet:
     judge: Signal
     whole: Signal
     extra: Signal
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where frames are kept: ``writing`` is the number of the slot that is filled next, ``vacant`` if none waits in it
+    to be handed over."""
+
+    writing: Value
+    vacant: Value
+
+
+class Content(Protocol):
+    """What the payload of a frame's request is made into: circuits that :class:`PacketReader` adds to its own.
+
+    ``answer``: the layout of what is to be told to the host besides results, as :data:`Answer`.
+    ``bytes_ahead``: bytes of payload behind the first, where all requests have as many; else 0.
+    ``hold``: no byte is taken now; None: they always are.
+    ``code``: the :class:`ErrorCode` of a payload that is no frame, else 0; None: any payload is one.
+    ``opened``: there is enough of a payload that says itself where it ends; None: it does not.
+    """
+
+    answer: data.StructLayout
+    bytes_ahead: int
+    hold: Value | None
+    code: Value | None
+    opened: Value | None
+
+    def last(self, packet: TakenPacket) -> Value:
+        """Return whether the payload byte at hand is the last."""
+        ...
+
+    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal) -> Any:
+        """Add what makes a frame of payload bytes, ``token`` where ``byte`` is high; return a read port of its
+        memory, whose address is slot above beat."""
+        ...
+
+
+class Beats:
+    """Payloads that are the frame's beats, each in ``beat_bytes`` bytes."""
+
+    answer = Answer
+    hold = code = opened = None
+
+    def __init__(self, identity: Layout) -> None:
+        self.identity, self.bytes_ahead = identity, identity.frame_bytes - 1
+
+    def last(self, packet: TakenPacket) -> Value:
+        """Return whether as many bytes came as a frame has."""
+        return packet.left == 0
+
+    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal) -> Any:
+        """Add the frame memory: bytes gathered into beats and written."""
+        of = self.identity
+        width = of.pixels_per_beat * of.bits
+        beat_bits = (of.beats - 1).bit_length()
+        m.submodules.memory = memory = Memory(shape=width, depth=1 << len(slots.writing) + beat_bits, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        beat_in = Signal(beat_bits)
+        gathered = Signal(8 * (of.beat_bytes - 1))
+        byte_in, whole = Signal(range(of.beat_bytes)), Signal()  # the next byte makes a beat whole
+        word = Cat(gathered, token.byte)
+        m.d.comb += [write.addr.eq(Cat(beat_in, slots.writing)), write.data.eq(word[:width]), write.en.eq(byte & whole)]
+        m.d.sync += whole.eq(byte_in == of.beat_bytes - 1)
+        with m.If(byte):
+            m.d.sync += [gathered.eq(word[8:]), byte_in.eq(byte_in + 1)]
+            with m.If(whole):
+                m.d.sync += [byte_in.eq(0), beat_in.eq(beat_in + 1)]
+        with m.If(packet.judge):
+            m.d.sync += [byte_in.eq(0), beat_in.eq(0)]
+        return read
 
 
 class PacketReader(wiring.Component):
@@ -116,7 +189,7 @@ class PacketReader(wiring.Component):
     ``finish``: for one cycle: that frame has its answer now.
 
     ``identity``: an :class:`~s2nn_hw.hw.link.protocol.Identity`, or what has its attributes for requests of another
-    type.
+    type. ``content``: what frames are made of, else :class:`Beats`.
 
     A frame is refused as BUSY when ``identity.window`` frames wait for their answers as its header comes. An
     answer waits in a queue deep enough that a request with a right checksum and the length it needs is never
@@ -125,14 +198,15 @@ class PacketReader(wiring.Component):
     it only when it is empty. The identity, too, is refused as BUSY unless it is empty.
     """
 
-    def __init__(self, identity: Layout) -> None:
+    def __init__(self, identity: Layout, content: Content | None = None) -> None:
         self.identity, self._slot_bits = identity, slot_bits(identity.window)
+        self.content = content or Beats(identity)
         pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
         super().__init__(
             {
                 "i": In(stream.Signature(Token)),
                 "o": Out(stream.Signature(pixels)),
-                "answers": Out(stream.Signature(Answer)),
+                "answers": Out(stream.Signature(self.content.answer)),
                 "number": In(range(ORIGIN_BYTES)),
                 "origin": Out(8),
                 "finish": In(1),
@@ -152,7 +226,7 @@ class PacketReader(wiring.Component):
         of, token = self.identity, self.i.payload
         slot_bits = self._slot_bits
         m.submodules.check = check = Algorithm(**protocol.CHECK)(data_width=1).create()
-        m.submodules.queue = queue = Queue(width=Answer.size, depth=self.queue_depth)
+        m.submodules.queue = queue = Queue(width=self.content.answer.size, depth=self.queue_depth)
 
         # slots: [finished, handed) are in the accelerator, [handed, filled) wait for it, `filled` is being written
         filled, handed, finished = (Signal(slot_bits + 1, name=n) for n in ("filled", "handed", "finished"))
@@ -160,16 +234,18 @@ class PacketReader(wiring.Component):
         # a slot is, as of the cycle before; ``room``: one was as the header came
         vacant, free = (filled ^ finished) != of.window, Signal()
         # bytes of payload or checksum due behind this one
-        left = Signal(range(max(protocol.CHECK_BYTES, of.frame_bytes)))
+        left = Signal(range(max(protocol.CHECK_BYTES, self.content.bytes_ahead + 1)))
         stage, judge, whole, extra = Signal(Stage), Signal(), Signal(), Signal()
         take, payload_byte = Signal(), Signal()
         # the checksum takes a bit a cycle: a byte is on the line for longer, and taken whole it would cost more LUTs
         bit, eighth, summing = Signal(3), Signal(), Signal()
         # what the next byte is for: settled long before it is taken, so it is looked at a cycle late, in registers
         to_buffer, to_origins = Signal(), Signal()
+        hold = self.content.hold
+        open_ = ~judge if hold is None else ~judge & ~hold
         m.d.comb += [
-            self.i.ready.eq(~judge & (token.end | eighth)),
-            summing.eq(self.i.valid & ~judge & ~token.end),
+            self.i.ready.eq(open_ & (token.end | eighth)),
+            summing.eq(self.i.valid & open_ & ~token.end),
             take.eq(summing & eighth),
             check.data.eq(token.byte.bit_select(bit, 1)),
             check.valid.eq(summing),
@@ -179,14 +255,14 @@ class PacketReader(wiring.Component):
         m.d.sync += [
             bit.eq(bit + summing),
             eighth.eq(Mux(summing, bit == 6, eighth)),
-            judge.eq(self.i.valid & ~judge & token.end),
+            judge.eq(self.i.valid & open_ & token.end),
             whole.eq(token.whole),
             free.eq(vacant),
             to_buffer.eq((stage == Stage.PAYLOAD) & is_frame & room),
             to_origins.eq(((stage == Stage.SEQUENCE) & vacant) | ((stage == Stage.CHECK) & room)),
         ]
-        packet = _Packet(sequence, is_frame, is_identity, room, left, stage, judge, whole, extra)
-        self._take(m, packet, take, free)
+        packet = TakenPacket(take, sequence, is_frame, is_identity, room, left, stage, judge, whole, extra)
+        self._take(m, packet, free)
         accept = self._judge(m, packet, queue, check.match_detected)
 
         # where the frames in the slots are from
@@ -203,13 +279,14 @@ class PacketReader(wiring.Component):
         with m.If(accept):
             m.d.sync += filled.eq(filled + 1)
         m.d.sync += finished.eq(finished + self.finish)
-        self._buffer(m, filled[:slot_bits], handed, filled != handed, payload_byte, judge)
+        slots = Slots(filled[:slot_bits], (filled ^ handed) != of.window)
+        self._hand_over(m, self.content.keep(m, packet, slots, token, payload_byte), handed, filled != handed)
         return m
 
-    def _take(self, m: Module, packet: _Packet, take: Signal, free: Signal) -> None:
+    def _take(self, m: Module, packet: TakenPacket, free: Signal) -> None:
         """Take the byte that is at hand: what it is for, and what the next one is; ``free``: there is a slot."""
         of, token = self.identity, self.i.payload
-        with m.If(take), m.Switch(packet.stage):
+        with m.If(packet.take), m.Switch(packet.stage):
             with m.Case(Stage.TYPE):
                 m.d.sync += [
                     packet.is_frame.eq(token.byte == of.request),
@@ -220,12 +297,12 @@ class PacketReader(wiring.Component):
                 m.d.sync += [
                     packet.sequence.eq(token.byte),
                     packet.room.eq(free),
-                    packet.left.eq(Mux(packet.is_frame, of.frame_bytes - 1, 0)),
+                    packet.left.eq(Mux(packet.is_frame, self.content.bytes_ahead, 0)),
                     packet.stage.eq(Stage.PAYLOAD),
                 ]
             with m.Case(Stage.PAYLOAD):
                 m.d.sync += packet.left.eq(packet.left - 1)
-                with m.If(packet.left == 0):
+                with m.If(self.content.last(packet)):
                     m.d.sync += [packet.left.eq(protocol.CHECK_BYTES - 1), packet.stage.eq(Stage.CHECK)]
             with m.Case(Stage.CHECK):
                 m.d.sync += packet.left.eq(packet.left - 1)
@@ -234,12 +311,13 @@ class PacketReader(wiring.Component):
             with m.Case(Stage.DONE):
                 m.d.sync += packet.extra.eq(1)
 
-    def _judge(self, m: Module, packet: _Packet, queue: Queue, matches: Signal) -> Signal:
+    def _judge(self, m: Module, packet: TakenPacket, queue: Queue, matches: Signal) -> Signal:
         """Add the judgement, one cycle after the end; return whether a frame is accepted.
 
         ``matches``: the checksum is right.
         """
-        code, sound, accept = Signal(3), Signal(), Signal()
+        wrong, opened = self.content.code, self.content.opened
+        code, sound, accept = Signal(self.content.answer["code"].width), Signal(), Signal()
         empty, matched = Signal(), Signal()  # the checksum, as of the end
         m.d.sync += matched.eq(matches)
         m.d.comb += [
@@ -247,6 +325,7 @@ class PacketReader(wiring.Component):
             sound.eq((packet.stage == Stage.DONE) & packet.whole & matched),
             accept.eq(packet.judge & sound & ~packet.extra & packet.is_frame & packet.room),
         ]
+        answered: Value = sound
         with m.If(packet.stage != Stage.DONE):
             m.d.comb += code.eq(ErrorCode.SHORT)
         with m.Elif(packet.extra & (packet.is_frame | packet.is_identity)):
@@ -257,9 +336,19 @@ class PacketReader(wiring.Component):
             m.d.comb += code.eq(ErrorCode.BUSY)
         with m.Elif(~packet.is_identity):
             m.d.comb += code.eq(ErrorCode.UNKNOWN)
+        if wrong is not None and opened is not None:
+            no_end = Signal()
+            m.d.comb += no_end.eq(
+                packet.is_frame & packet.whole & matched & opened & ((packet.stage != Stage.DONE) | packet.extra)
+            )
+            answered = sound | no_end
+            with m.If(no_end):
+                m.d.comb += code.eq(ErrorCode.END)
+            with m.Elif(sound & ~packet.extra & packet.is_frame & packet.room):
+                m.d.comb += [code.eq(wrong), accept.eq(packet.judge & (wrong == 0))]
         m.d.comb += [
             queue.i.payload.eq(Cat(code, packet.sequence)),
-            queue.i.valid.eq(packet.judge & ~accept & (sound | empty)),
+            queue.i.valid.eq(packet.judge & ~accept & (answered | empty)),
             self.answers.payload.as_value().eq(queue.o.payload),
             self.answers.valid.eq(queue.o.valid),
             queue.o.ready.eq(self.answers.ready),
@@ -268,34 +357,15 @@ class PacketReader(wiring.Component):
             m.d.sync += [packet.stage.eq(Stage.TYPE), packet.sequence.eq(0), packet.extra.eq(0)]
         return accept
 
-    def _buffer(
-        self, m: Module, writing: Value, handed: Signal, waiting: Value, payload_byte: Signal, restart: Signal
-    ) -> None:
-        """Add the frame memory: bytes gathered into beats and written, whole frames read a beat per cycle."""
+    def _hand_over(self, m: Module, read: Any, handed: Signal, waiting: Value) -> None:
+        """Read whole frames by port ``read``, a beat per cycle."""
         of, slot = self.identity, handed[:-1]
-        width = of.pixels_per_beat * of.bits
-        beat_bits = (of.beats - 1).bit_length()
-        m.submodules.memory = memory = Memory(shape=width, depth=1 << len(slot) + beat_bits, init=[])
-        write, read = memory.write_port(), memory.read_port()
-        beat_in, beat_out = Signal(beat_bits), Signal(beat_bits)
-        gathered = Signal(8 * (of.beat_bytes - 1))
-        byte_in, whole = Signal(range(of.beat_bytes)), Signal()  # the next byte makes a beat whole
-        word = Cat(gathered, self.i.payload.byte)
+        beat_out = Signal((of.beats - 1).bit_length())
         m.d.comb += [
-            write.addr.eq(Cat(beat_in, writing)),
-            write.data.eq(word[:width]),
-            write.en.eq(payload_byte & whole),
             read.addr.eq(Cat(beat_out, slot)),
             read.en.eq(~self.o.valid | self.o.ready),
             self.o.payload.as_value().eq(read.data),
         ]
-        m.d.sync += whole.eq(byte_in == of.beat_bytes - 1)
-        with m.If(payload_byte):
-            m.d.sync += [gathered.eq(word[8:]), byte_in.eq(byte_in + 1)]
-            with m.If(whole):
-                m.d.sync += [byte_in.eq(0), beat_in.eq(beat_in + 1)]
-        with m.If(restart):
-            m.d.sync += [byte_in.eq(0), beat_in.eq(0)]
         with m.If(read.en):
             m.d.sync += self.o.valid.eq(waiting)
             with m.If(waiting):

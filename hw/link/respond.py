@@ -78,26 +78,40 @@ class Responder(wiring.Component):
 
     ``payload``: a function ``(identity, result) -> value`` whose bytes, low ones first, follow the request's checksum
     in the payload of the reply of type ``identity.reply``; ``identity`` may be another record with these attributes.
+    ``tail``: so many bytes may follow them, or None; then there are
+
+    ``tail_length``: how many do.
+    ``tail_number``: which of them is wanted.
+    ``tail_byte``: that byte, a cycle later.
 
     The bytes of a reply are read by index from where they already are. A block is passed twice: once in
     search of the zero that ends it (twelve cycles a byte; the checksum takes a bit in each of eight), once to send it.
     """
 
     def __init__(
-        self, identity: Layout, result_layout: data.Layout, payload: Callable[[Any, data.View], Value] = result_payload
+        self,
+        identity: Layout,
+        result_layout: data.Layout,
+        payload: Callable[[Any, data.View], Value] = result_payload,
+        *,
+        answer: data.StructLayout = Answer,
+        tail: int | None = None,
     ) -> None:
-        self.identity, self._payload = identity, payload
-        # where the checksum begins: of an error, the identity, a result
-        self._ends = [protocol.HEADER_BYTES + n for n in (0, identity.FORMAT.size, identity.result_bytes)]
+        self.identity, self._payload, self._tail = identity, payload, tail
+        # where the checksum begins: of an error, the identity, a result without its tail
+        own = identity.result_bytes - (tail or 0)
+        self._ends = [protocol.HEADER_BYTES + n for n in (0, identity.FORMAT.size, own)]
+        more = {"tail_length": In(range((tail or 0) + 1)), "tail_number": Out(range(tail or 0)), "tail_byte": In(8)}
         super().__init__(
             {
-                "answers": In(stream.Signature(Answer)),
+                "answers": In(stream.Signature(answer)),
                 "results": In(stream.Signature(result_layout)),
                 "number": Out(range(ORIGIN_BYTES)),
                 "origin": In(8),
                 "finish": Out(1),
                 "o": Out(stream.Signature(8)),
             }
+            | (more if tail else {})
         )
 
     def elaborate(self, platform: Platform | None) -> Module:
@@ -107,7 +121,7 @@ class Responder(wiring.Component):
         kind, sequence = Signal(8), Signal(8)
         is_error = kind[6]
         is_result = kind[0] & ~is_error
-        index = Signal(range(max(self._ends) + protocol.CHECK_BYTES + 1))
+        index = Signal(range(max(self._ends[1], self._ends[2] + (self._tail or 0)) + protocol.CHECK_BYTES + 1))
         base = Signal.like(index)
         code = Signal(8, init=1)  # COBS code of the block: its bytes + 1
         zero = Signal()  # the block ends with a zero, not with the packet or at its full length
@@ -227,7 +241,7 @@ class Responder(wiring.Component):
         results = unused + [result[k : k + 8] for k in range(0, len(result), 8)]
         identity = unused[: protocol.HEADER_BYTES] + list(of.pack())
         size = (
-            Mux(reply.is_error, self._ends[0], Mux(reply.is_result, self._ends[2], self._ends[1]))
+            Mux(reply.is_error, self._ends[0], Mux(reply.is_result, self._result_end(), self._ends[1]))
             + protocol.CHECK_BYTES
         )
         m.d.sync += [
@@ -239,6 +253,12 @@ class Responder(wiring.Component):
             found.eq(choose(results, reply.index)),
             known.eq(choose(identity, reply.index)),
         ]
+        chosen: Value = found
+        if self._tail:
+            in_tail = Signal()
+            m.d.comb += self.tail_number.eq(reply.index - self._ends[2])
+            m.d.sync += in_tail.eq(reply.index >= self._ends[2])
+            chosen = Mux(in_tail, self.tail_byte, found)
         crc = [check.crc.word_select(n, 8) for n in range(protocol.CHECK_BYTES)]
         m.d.sync += [
             closing.eq(ahead <= protocol.CHECK_BYTES),
@@ -248,10 +268,14 @@ class Responder(wiring.Component):
                 Mux(
                     at_kind,
                     reply.kind,
-                    Mux(at_origin, self.origin, Mux(at_sequence, reply.sequence, Mux(reply.is_result, found, known))),
+                    Mux(at_origin, self.origin, Mux(at_sequence, reply.sequence, Mux(reply.is_result, chosen, known))),
                 )
             ),
             reply.byte.eq(Mux(closing, checksum, sent)),
             reply.end.eq(at_end),
             reply.body.eq(~closing),
         ]
+
+    def _result_end(self) -> Value | int:
+        """Return the number of bytes in front of a result's checksum."""
+        return self._ends[2] + self.tail_length if self._tail else self._ends[2]

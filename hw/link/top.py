@@ -8,13 +8,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from s2nn_hw.circuit.fifo import Queue
-from s2nn_hw.hw.link.link import WINDOW, Link, SelfTestLink, identity_of
+from s2nn_hw.hw.link.link import WINDOW, EventLink, Link, SelfTestLink, identity_of
 from s2nn_hw.hw.link.protocol import Identity
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, SelfTest, Vectors
 from s2nn_hw.hw.link.uart import UartReceiver, UartTransmitter, clocks_per_bit
 
 BAUD = 1_000_000
-Ends = TypeVar("Ends", Link, SelfTestLink)
+Ends = TypeVar("Ends", Link, EventLink, SelfTestLink)
 
 
 class LinkTop(wiring.Component):
@@ -24,14 +24,18 @@ class LinkTop(wiring.Component):
     ``tx``: the pin to the host.
 
     ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
-    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``.
+    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``. ``events``: frames come as
+    events, and the accelerator has the stream ``spikes`` and the attribute ``leaving``.
     :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
-    def __init__(self, accelerator: Any, *, clock_hz: int, baud: int = BAUD, window: int = WINDOW) -> None:
+    def __init__(
+        self, accelerator: Any, *, clock_hz: int, baud: int = BAUD, window: int = WINDOW, events: bool = False
+    ) -> None:
         self.clocks = clocks_per_bit(clock_hz, baud)
-        self.accelerator = accelerator
-        self.link = Link.of(accelerator, clock_hz=clock_hz, window=window)
+        self.accelerator, self.events = accelerator, events
+        make = EventLink if events else Link
+        self.link = make.of(accelerator, clock_hz=clock_hz, window=window)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     @property
@@ -46,6 +50,8 @@ class LinkTop(wiring.Component):
         m.submodules.accelerator = accelerator = self.accelerator
         connect(m, link.frames, accelerator.i)
         connect(m, accelerator.o, link.results)
+        if self.events:
+            connect(m, accelerator.spikes, link.spikes)
         return m
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.line import BITS_PER_BYTE, POLL_SECONDS, Line
-from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, Identity, Packet, Result, encode, frame_request
+from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, Identity, Packet, Result, encode
 
 RETRIES = 50
 STALL_PATIENCES = 10
@@ -53,7 +54,7 @@ class Transfer:
         self,
         line: Line,
         read: Callable[[], list[Packet]],
-        identity: Identity,
+        identity: Identity | EventPackets,
         pixels: npt.NDArray[Any],
         *,
         timeout: float,
@@ -94,7 +95,7 @@ class Transfer:
                 self._launch(flight)
         while len(self._flying) < self.window and self._begun < len(self.pixels):
             number = self._free_number()
-            request = frame_request(number, self.of.pack_frame(self.pixels[self._begun]))
+            request = Packet(self.of.request, number, self.of.pack_frame(self.pixels[self._begun]))
             flight = self._flying[number] = Flight(self._begun, request.check, encode(request), self._sendings)
             self._begun += 1
             self._launch(flight)

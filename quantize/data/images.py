@@ -1,7 +1,8 @@
 """The images on which a network is judged: files given, else the test set of its data set.
 
 Files hold raw values, which the network's own record takes to pixels: arrays (``.npy``, ``.npz``), pictures (one file,
-a folder of them, or of one folder a class), tables. Where they hold labels, too, accuracy is measured.
+a folder of them, or of one folder a class), tables; or first spikes (``.events``). Where they hold labels, too,
+accuracy is measured.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import npz_names, read_images, read_npy, read_npz
+from s2nn_hw.network.address_events import SUFFIX, Events
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.network import Network
@@ -115,6 +117,8 @@ def read_frames(path: Path, taker: Taker) -> Frames:
         values, labels = _table(path, taker)
     elif suffix == ".npz" and path.is_file():
         values, labels = _arrays(path, taker)
+    elif suffix == SUFFIX:
+        values, labels = Events.read(path).images(taker.entering), None
     else:
         values, labels = read_images(path)[0], None
     if not values.ndim or not len(values):

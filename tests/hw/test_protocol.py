@@ -1,6 +1,7 @@
 """Packets in plain Python: round trips, damage, layouts, and the example in the documentation."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,9 @@ from s2nn_hw.design import Design
 from s2nn_hw.emit import pack_beats
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Identity, Packet, Reply, Result, Splitter
+from s2nn_hw.hw.link.event_packets import EventPackets
+from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Identity, Packet, Reply, Request, Result, Splitter
+from s2nn_hw.network.address_events import EventFormat
 from s2nn_hw.plan.defaults import default_plan
 from tests.support.networks import random_network
 from tests.support.random_plans import random_case
@@ -190,9 +193,11 @@ def test_error_reply_is_shorter_than_any_request():
     assert Packet(Reply.ERROR | 15, 0).error == 15
 
 
-def test_worked_example_of_the_documentation():
+def test_worked_examples_of_the_documentation():
     text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
-    request, reply = (bytes.fromhex(h) for h in re.findall(r"^    wire: ((?:[0-9a-f]{2} ?)+)$", text, re.MULTILINE))
+    *events, request, reply = (
+        bytes.fromhex(h) for h in re.findall(r"^    wire: ((?:[0-9a-f]{2} ?)+)$", text, re.MULTILINE)
+    )
     network = tiny_network(pixels=4, bits=4, classes=2, seed=3)
     design = SimpleNamespace(network=network, pixels_per_group=4, pixels_per_beat=2, score_width=10)
     identity = Identity.of(design, window=4, clock_hz=12_000_000)
@@ -201,6 +206,11 @@ def test_worked_example_of_the_documentation():
     assert protocol.encode(asked) == request
     result = Result(1, (-5, 300), 42)
     assert protocol.encode(Packet(Reply.RESULT, 7, identity.pack_result(result, asked.check))) == reply
+    of = EventPackets(identity, EventFormat(3, 7))
+    asked = Packet(Request.EVENTS, 7, of.pack_frame(np.array([0, 9, 15, 2])))
+    spikes = of.leaving.encode(np.array([7, 0, 2]))
+    answer = Packet(Reply.EVENTS, 7, of.pack_result(replace(result, spikes=spikes), asked.check))
+    assert [protocol.encode(asked), protocol.encode(answer)] == events
 
 
 @given(packets, st.integers(1, 8))

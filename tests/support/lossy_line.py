@@ -8,7 +8,7 @@ import random
 from itertools import count
 
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply
+from s2nn_hw.hw.link.protocol import ErrorCode, Packet
 
 KINDS = ("loss", "duplication", "delay", "reordering", "damage")
 POLL_SECONDS = 0.02
@@ -129,7 +129,7 @@ class LossyLine:
         *pieces, self._rest = (self._rest + data).split(b"\0")
         for piece in filter(None, pieces):
             reply = self.model.reply(piece)
-            if reply.type != Reply.RESULT:
+            if reply.type != self.model.packets.reply:
                 self._refusals.append(reply)
             elif self._open >= self.model.identity.window:
                 self._refusals.append(protocol.error_reply(ErrorCode.BUSY, reply.sequence))
@@ -148,7 +148,7 @@ class LossyLine:
         packet: Packet = (self._refusals or self._results).pop(0)
         wire = protocol.encode(packet)
         self._sending = True
-        self._at(self.time + self._seconds(wire), self._sent, packet.type == Reply.RESULT)
+        self._at(self.time + self._seconds(wire), self._sent, packet.type == self.model.packets.reply)
         for late, data in self.back(wire):
             self._at(self.time + self._seconds(wire) + late, self._came.extend, data)
 
