@@ -50,6 +50,7 @@ class FamilyFlow:
     ``board_synthesis``  a function ``(board, top) -> (files, yosys's arguments)`` of a whole design that is not placed,
                          None if its paths can't be read
     ``example``          a board for messages about that
+    ``logic_hz``         the clock of networks whose weights are all logic where none is asked for, if not the board's
     """
 
     devices_title: str
@@ -61,6 +62,7 @@ class FamilyFlow:
     parts: PartSynthesis
     board_synthesis: Callable[[Board, Elaboratable], tuple[Files, list[str]]] | None = None
     example: str = ""
+    logic_hz: int | None = None
 
     @property
     def library(self) -> CellLibrary:

@@ -148,4 +148,5 @@ XC7 = FamilyFlow(
     ),
     board_synthesis=xilinx.board_synthesis,
     example="arty_a7",
+    logic_hz=50_000_000,  # placed, mnist-nano was estimated at 58.7 MHz (docs/boards.md)
 )

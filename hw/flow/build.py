@@ -84,9 +84,16 @@ class Built:
         return SYNTHESIS_ONLY_STATUS if self.missing else 0
 
 
-def build_clock(board: Board, options: Options) -> int:
-    """Return the system clock in Hz: the one asked for, else the board's; :class:`UserError` if it can't be made."""
-    clock_hz, _ = system_clock(board, None if options.freq_mhz is None else hertz(options.freq_mhz))
+def build_clock(board: Board, options: Options, plan: Plan | None) -> int:
+    """Return the system clock in Hz: the one asked for, else the board's; :class:`UserError` if it can't be made.
+
+    Not the board's where all weights of ``plan`` are logic and the family has a lower clock for that.
+    """
+    wanted = None if options.freq_mhz is None else hertz(options.freq_mhz)
+    logic_hz = FLOWS[board.family].logic_hz
+    if wanted is None and logic_hz and plan is not None and plan.all_logic:
+        wanted = min(logic_hz, board.clock_hz)
+    clock_hz, _ = system_clock(board, wanted)
     return clock_hz
 
 
@@ -120,7 +127,7 @@ def build(
         from s2nn_hw.plan.defaults import default_plan
 
         plan = default_plan(network, board.family)
-    clocks_per_bit(build_clock(board, options), options.baud or board.baud)
+    clocks_per_bit(build_clock(board, options, plan), options.baud or board.baud)
     if estimate is not None:
         check_budget(estimate, board)
     family = FLOWS[board.family]
@@ -194,7 +201,7 @@ class _Wanted:
 def _run(wanted: _Wanted, digest: str, folder: Path, narrator: Narrator) -> BuildRecord:
     """Build in ``folder``, write what belongs to a finished build there, and return its record."""
     options, board, flow = wanted.options, wanted.board, wanted.flow
-    lowering = Lowering(board, build_clock(board, options), wanted.baud, strict=options.freq_mhz is not None)
+    lowering = Lowering(board, build_clock(board, options, wanted.plan), wanted.baud, strict=options.freq_mhz is not None)
 
     def attempt(clock_hz: int, early: bool) -> tuple[BoardTop, Outcome]:
         return wanted.attempt(clock_hz, early, folder, narrator)

@@ -54,6 +54,11 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     note: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    @property
+    def all_logic(self) -> bool:
+        """Whether all weights become logic."""
+        return all(layer.engine in ("unrolled", FUSED, JOINED) for layer in self.layers)
+
     def to_json(self) -> dict[str, Any]:
         """Return the plan, JSON-able."""
         layers = [asdict(layer) | {"buffers": list(layer.buffers)} for layer in self.layers]

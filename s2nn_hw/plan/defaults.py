@@ -22,6 +22,9 @@ UNROLLED_SHARE = 1 / 4  # of its weights that are not zero, at most
 UNROLLED_LEVELS = {6: 5, 4: 2}  # of logic between registers, by inputs of a look-up table
 
 
+HIDDEN_SHARE = 2 / 3  # of the first layer's cycles at worst, that lanes shared by a hidden layer's neurons may take
+
+
 WINDOW_DEPTH = 32  # words queued in front of a convolution: background is read while strokes are added
 
 
@@ -147,7 +150,8 @@ def event_plan(network: Network, *, input_banks: int = 2) -> Plan:
     """Return a plan with no more than one row of weights a cycle, but for a dense first layer.
 
     A dense first layer sees the most spikes, so it sets the frame rate; a second bank there halves its cycles for
-    the same weight bits. Words of 16 inputs a bank keep the priority encoder short. A convolution of pixels takes
+    the same weight bits, and neurons of a hidden layer that would wait for it share their lanes (:func:`_sharing`).
+    Words of 16 inputs a bank keep the priority encoder short. A convolution of pixels takes
     the parallel engine with all taps at once: pixels are dense. Max pooling is fused where it can be. Buffers before
     joins are the bound of :func:`~s2nn_hw.cycles.buffers.safe_buffers`.
     """
@@ -173,6 +177,22 @@ def event_plan(network: Network, *, input_banks: int = 2) -> Plan:
             inputs = network.size(layer.sources[0])
             banks = input_banks if alone and inputs >= 16 * input_banks else 1
             depth = WINDOW_DEPTH if synapse.slides else 8
-            layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, depth))
+            groups = _sharing(network, layer, input_banks)
+            layers.append(LayerPlan(layer.name, banks, width * banks if banks > 1 else width, depth, groups=groups))
     plan = Plan(tuple(layers))
     return with_buffers(plan, safe_buffers(network, plan))
+
+
+def _sharing(network: Network, layer: Layer, input_banks: int) -> int:
+    """Return how many neurons of the dense hidden ``layer`` share a lane, a power of two: as many as leave it at most
+    :data:`HIDDEN_SHARE` of the cycles of a dense first layer, were all inputs of both active."""
+    first = network.layers[0]
+    dense = all(s.flattens for one in (first, layer) if one.accumulates for s in one.synapses)
+    if not dense or not first.accumulates or layer is first or layer.is_readout or not layer.own_neuron.plain:
+        return 1
+    room = HIDDEN_SHARE * network.size(INPUT) * network.read(first).count / input_banks
+    mine = sum(network.size(source) for source in layer.sources) * network.read(layer).count
+    groups = power_of_two_at_most(int(room / mine))
+    while layer.own_neuron.size % groups:
+        groups //= 2
+    return groups

@@ -60,7 +60,14 @@ def test_real_tools_build_once(board, product, others, tmp_path):
 
 @pytest.mark.parametrize(("asked", "mhz"), [(None, 100), (75, 75)])
 def test_the_clock_is_the_boards_unless_one_is_asked_for(asked, mhz):
-    assert build_clock(find_board("ulx3s"), Options(freq_mhz=asked)) == mhz * 1_000_000
+    assert build_clock(find_board("ulx3s"), Options(freq_mhz=asked), None) == mhz * 1_000_000
+
+
+@pytest.mark.parametrize(("board", "asked", "mhz"), [("arty_a7", None, 50), ("arty_a7", 80, 80), ("ulx3s", None, 100)])
+def test_networks_of_logic_have_a_clock_of_their_own_where_the_family_says_so(board, asked, mhz):
+    logic, mixed = [Plan((LayerPlan("readout", engine=engine),)) for engine in ("unrolled", "event")]
+    assert build_clock(find_board(board), Options(freq_mhz=asked), logic) == mhz * 1_000_000
+    assert build_clock(find_board(board), Options(freq_mhz=asked), mixed) == (asked or 100) * 1_000_000
 
 
 def test_missed_clock_names_the_critical_path(tmp_path):
