@@ -151,7 +151,7 @@ def test_every_truncation_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda h: h.update(version=7), "format version 7 is unknown; this tool reads version 1, 2, 3, 4, 5 and 6"),
+        (lambda h: h.update(version=8), "format version 8 is unknown; this tool reads version 1, 2, 3, 4, 5, 6 and 7"),
         (lambda h: h.update(format="onnx"), "'format' must be 's2nn'"),
         (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
         (lambda h: h.pop("layers"), "'layers' must be a list"),

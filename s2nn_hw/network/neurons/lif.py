@@ -18,7 +18,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.integrate import RESETS
-from s2nn_hw.network.neurons.leaks import MOST_LEAK, exact, gathered, hull, leaked, scaled
+from s2nn_hw.network.neurons.leaks import MOST_LEAK, exact, gathered, leaked, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import check_multiples, checked_scale, checked_tables, per_channel
 from s2nn_hw.network.synapse import check_integer
@@ -74,17 +74,15 @@ class Lif(Neuron):
     def state_bounds(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Bounds]:
         """Return the range of m, before the reset and behind it.
 
-        Behind it, m lies between ``base + T z`` of both ends of z, T ticks or the 2^k that a leak forgets in; base is
-        what a reset leaves at least, ``theta - R`` or R. Below theta from above, where no tick adds more than a reset
-        takes.
+        m lies between ``base + T z`` of both ends of z, T ticks or the 2^k that a leak forgets in; base is what a reset
+        leaves, ``theta - R`` at least or R. Where no tick adds more than a reset takes, m rests below theta.
         """
         theta, resets = exact(self.thresholds), exact(self.resets)
         added = scaled(low, high, self.fraction, self.biases)
         least, most = gathered(*added, ticks, self.leak)
         left = theta - resets if self.soft else resets
-        kept_low = np.minimum(left, 0) + least
-        kept_high = most if self.soft else most + np.maximum(resets, 0)
+        most = most if self.soft else most + np.maximum(resets, 0)
         settles = added[1] <= resets if self.soft else resets < theta
-        kept_high = np.where(settles, np.minimum(kept_high, np.maximum(theta - 1, 0)), kept_high)
-        adding = leaked(kept_low, self.leak) + added[0], leaked(kept_high, self.leak) + added[1]
-        return {"m": hull((kept_low, kept_high), adding)}
+        rests = np.where(settles, np.minimum(most, np.maximum(theta - 1, 0)), most)
+        adding = np.minimum(most, leaked(rests, self.leak) + added[1])
+        return {"m": (np.minimum(left, 0) + least, np.maximum(rests, adding))}
