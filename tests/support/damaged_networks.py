@@ -55,7 +55,7 @@ class Networks:
             ),
         ]
         made += [scaled(random_network((3, 6, 3), input_bits=5), 3), scaled(made[2], 1)]
-        made += [random_sequence_network(np.random.default_rng(seed)) for seed in (1, 3, 12, 18)]
+        made += [random_sequence_network(np.random.default_rng(seed)) for seed in (1, 4, 12, 18, 19)]
         self.files = []
         for number, network in enumerate(made):
             path = folder / f"{number}.s2nn"

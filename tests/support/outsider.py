@@ -12,8 +12,8 @@ import unicodedata
 
 import numpy as np
 
-from tests.support import outsider_states
 from tests.support.outsider_container import SCALING, container, need, strict_json, whole
+from tests.support.outsider_states import check as check_states
 
 HEADER = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
 
@@ -104,7 +104,7 @@ def read(data):
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
     for read in net["reads"]:
         late(net, tensors, used, *read)
-    outsider_states.check(net)
+    check_states(net)
     need(used == set(tensors), "a tensor is left over")
     net["unlisted"] = 7 if lasting else 6 if six else 5 if net["five"] else 4 if four else 1 if plain else 2
     wanted = max(3 if net["listed"] else 1, net["unlisted"])
