@@ -13,7 +13,7 @@ from s2nn_hw.files import checked_npz, read_npy, write_npz
 from s2nn_hw.network.first_spikes import first_spikes, slots_of
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.sequences import forward_sequences, read_sequences
+from s2nn_hw.network.over_time import forward_sequences, read_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
 from s2nn_hw.terminal import next_step, terminal

@@ -184,7 +184,7 @@ class Network:
         size of the largest layer. Exact integer arithmetic (:mod:`s2nn_hw.network.products`); ties go to the lowest
         class. Where frames depend on those before (:attr:`sequential`), the images are one sequence from reset on.
         :class:`UserError` where the network's file says that frames come as sequences
-        (:func:`~s2nn_hw.network.sequences.forward_sequences`).
+        (:func:`~s2nn_hw.network.over_time.forward_sequences`).
         """
         if self.input.sequences:
             raise UserError(

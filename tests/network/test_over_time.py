@@ -20,7 +20,7 @@ from s2nn_hw.network.neurons.max_readout import MaxReadout
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
 from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
-from s2nn_hw.network.sequences import forward_sequences
+from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.states import widths
 from s2nn_hw.network.store import load, parse, save
 from s2nn_hw.network.synapses import Dense

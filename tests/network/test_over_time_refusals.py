@@ -15,7 +15,7 @@ from s2nn_hw.network.neurons.max_readout import MaxReadout
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
 from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
-from s2nn_hw.network.sequences import checked_offsets, forward_sequences, read_sequences
+from s2nn_hw.network.over_time import checked_offsets, forward_sequences, read_sequences
 from s2nn_hw.network.store import parse, save
 from s2nn_hw.network.synapses import Conv2d, Dense
 from tests.support import outsider, outsider_container
