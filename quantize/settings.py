@@ -8,6 +8,7 @@ from s2nn_hw.network.layer import INPUT_BITS
 from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
+from s2nn_hw.quantize.data.sequence_sets import SEQUENCES
 from s2nn_hw.quantize.data.sets import SETS
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
@@ -73,10 +74,11 @@ class Data:
     """What is trained on: a known ``set``, or a file or folder of the user's, ``path`` (docs/data.md has the keys).
 
     ``pixel_bits``: bits of each pixel that the network sees, of bytes the top ones; ``signed``: whether pixels are in
-    two's complement; ``validation``: training images held out.
+    two's complement; ``validation``: training images held out; ``left_out``: of a set of sequences with speakers, the
+    one who is the test.
     """
 
-    set: str | None = _within(None, choices=tuple(SETS))
+    set: str | None = _within(None, choices=(*SETS, *SEQUENCES))
     pixel_bits: int = _within(choices=INPUT_BITS)
     signed: bool = _within(False)
     validation: int = _within(0, 0, 30_000)
@@ -94,6 +96,7 @@ class Data:
     size: tuple[int, ...] | None = _within(None, 1, 1 << 16)
     channels: int | None = _within(None, choices=(1, 3))
     alpha: str | None = _within(None, choices=("black", "white"))
+    left_out: str | None = _within(None)
     found: Found = Found()
 
     @property
@@ -107,6 +110,7 @@ class Augment:
     """Random changes of each training image, uniform in ``-value .. value``; ``scale`` and ``shear`` are fractions.
 
     ``crop_pixels`` shifts by whole pixels, up to so many each way; ``cutout_pixels`` blackens a square of that side.
+    Of sequences ``shift_frames`` moves in time, and ``mask_channels`` blanks up to so many neighbouring channels.
     """
 
     shift_pixels: float = _within(0.0, 0, 8)
@@ -117,6 +121,8 @@ class Augment:
     flip: bool = _within(False)
     crop_pixels: int = _within(0, 0, 16)
     cutout_pixels: int = _within(0, 0, 32)
+    shift_frames: int = _within(0, 0, 64)
+    mask_channels: int = _within(0, 0, 64)
     clean: float = _within(0.0, 0, 1)
 
 

@@ -236,16 +236,22 @@ def read_images(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def read_npz(
-    path: Path | str, names: Iterable[str], *, needed: Iterable[str] = (), texts: Iterable[str] = ()
+    path: Path | str,
+    names: Iterable[str],
+    *,
+    needed: Iterable[str] = (),
+    texts: Iterable[str] = (),
+    what: str = "images",
 ) -> dict[str, np.ndarray]:
     """Return those arrays of the ``.npz`` file ``path`` that are in ``names``; the rest is not read.
 
     Shapes are known from each array's header before it is unpacked, and all arrays together have at most
-    :data:`MAX_ARRAY_BYTES`. ``needed`` must be there; ``texts`` may be of texts, the others are numbers.
+    :data:`MAX_ARRAY_BYTES`. ``needed`` must be there; ``texts`` may be of texts, the others are numbers; ``what``:
+    what messages call the file.
     """
     path, room, found = Path(path), MAX_ARRAY_BYTES, dict[str, np.ndarray]()
     needed = list(needed)
-    _plain(path)
+    _plain(path, what)
     try:
         with zipfile.ZipFile(path) as archive:
             held_names = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -258,11 +264,11 @@ def read_npz(
                     found[name] = _zipped(archive, f"{name}.npy", room, texts=name in texts)
                     room -= found[name].nbytes
     except PermissionError:
-        raise UserError(f"images {path} can't be read: permission denied") from None
+        raise UserError(f"{what} {path} can't be read: permission denied") from None
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         wanted = needed[0] if needed else "images"
         raise UserError(
-            f"images {path} is not a .npz file with an array '{wanted}' ({one_line(error)}); write it with "
+            f"{what} {path} is not a .npz file with an array '{wanted}' ({one_line(error)}); write it with "
             f"numpy.savez(..., {wanted}=x)"
         ) from None
     return found
@@ -278,11 +284,11 @@ def npz_names(path: Path | str) -> list[str]:
         raise UserError(f"images {path} is not a .npz file ({one_line(error)})") from None
 
 
-def _plain(path: Path) -> None:
+def _plain(path: Path, what: str = "images") -> None:
     """Raise :class:`UserError` unless ``path`` is a file; a pipe would be waited for."""
     if not path.is_file():
         why = "is no plain file" if path.exists() else f"does not exist{_beside(path)}"
-        raise UserError(f"images {path} {why}")
+        raise UserError(f"{what} {path} {why}")
 
 
 def _zipped(archive: zipfile.ZipFile, name: str, room: int, *, texts: bool) -> np.ndarray:

@@ -11,14 +11,10 @@ JPEG changes the pixels, so results on such files carry the name in the last col
 the user's cache folder.
 """
 
-import gzip
 import hashlib
 import io
-import lzma
 import re
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +23,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import atomic_path
+from s2nn_hw.quantize.data.archives import members
 from s2nn_hw.quantize.data.stored import stored
 
 if TYPE_CHECKING:
@@ -38,7 +35,6 @@ ARCHIVE, BATCHES, FOLDER, JPEG = "cifar-10-binary.tar.gz", "cifar-10-batches-bin
 FILES = {"train": tuple(f"data_batch_{n}.bin" for n in range(1, 6)), "test": ("test_batch.bin",)}
 RECORDS, RECORD = 10_000, 1 + 3 * 32 * 32  # images in a binary file, bytes of each: label, then three planes
 LARGEST_PICTURE = 1 << 20
-BROKEN = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
 def source(root: Path) -> tuple[Path, str] | None:
@@ -63,11 +59,11 @@ def load(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     if path.name == BATCHES:
         return records([(path / name, _bytes(path / name)) for name in FILES[split]])
     if path.name == ARCHIVE:
-        members = dict(_members(path, re.compile(rf"(?:\./)?{BATCHES}/([a-z0-9_]+\.bin)"), RECORDS * RECORD))
-        missing = [name for name in FILES[split] if (name,) not in members]
+        found = dict(members(path, re.compile(rf"(?:\./)?{BATCHES}/([a-z0-9_]+\.bin)"), RECORDS * RECORD))
+        missing = [name for name in FILES[split] if (name,) not in found]
         if missing:
             raise UserError(f"{path} must hold {BATCHES}/{missing[0]}; delete it to download it again")
-        return records([(f"{path}: {name}", members[name,]) for name in FILES[split]])
+        return records([(f"{path}: {name}", found[name,]) for name in FILES[split]])
     if path.name == FOLDER:
         return pictures(_files(path, split), path / split)
     return _decoded(path, split, cache)
@@ -139,7 +135,7 @@ def _decoded(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarra
     pattern = re.compile(r"(?:\./)?(train|test)/([a-z]+)/([^/]+\.(?:jpe?g|png))")
     entries = [
         (label, name, content)
-        for (part, label, name), content in _members(path, pattern, LARGEST_PICTURE)
+        for (part, label, name), content in members(path, pattern, LARGEST_PICTURE)
         if part == split
     ]
     images, labels = pictures(entries, f"{path}: {split}")
@@ -150,23 +146,6 @@ def _decoded(path: Path, split: str, cache: Path) -> tuple[np.ndarray, np.ndarra
     except (OSError, UserError):
         pass  # no room for a cache: decoded anew next time
     return images, labels
-
-
-def _members(path: Path, pattern: re.Pattern[str], largest: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    """Yield ``(groups, content)`` of the archive's regular files whose whole name matches ``pattern``."""
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                found = pattern.fullmatch(member.name)
-                if not found or not member.isreg():
-                    continue
-                if member.size > largest:
-                    raise UserError(f"{path}: {member.name} must be at most {largest:,} bytes, not {member.size:,}")
-                content = archive.extractfile(member)
-                assert content is not None  # a regular file
-                yield found.groups(), content.read()
-    except BROKEN as error:
-        raise UserError(f"{path} is not a whole archive ({error}); delete it to download it again") from None
 
 
 def _files(path: Path, split: str) -> Iterator[tuple[str, str, bytes]]:

@@ -124,11 +124,11 @@ def load(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     info, (prefix, count) = data_set(name), SPLITS[split]
     if name == "cifar10":
         found = cifar10.source(root())
-        return cifar10.load(found[0] if found else _file(info, cifar10.ARCHIVE), split, cache())
+        return cifar10.load(found[0] if found else file_of(info, cifar10.ARCHIVE), split, cache())
     if name == "magic":
-        return magic.load(magic.source(root()) or _file(info, magic.ARCHIVE), split)
-    images = read_idx(_file(info, f"{prefix}-images-idx3-ubyte.gz"), 3)
-    labels = read_idx(_file(info, f"{prefix}-labels-idx1-ubyte.gz"), 1)
+        return magic.load(magic.source(root()) or file_of(info, magic.ARCHIVE), split)
+    images = read_idx(file_of(info, f"{prefix}-images-idx3-ubyte.gz"), 3)
+    labels = read_idx(file_of(info, f"{prefix}-labels-idx1-ubyte.gz"), 1)
     if images.shape != (count, *info.shape) or labels.shape != (count,):
         raise UserError(
             f"{name} {split} files must hold {count} images of {info.shape} and as many labels, "
@@ -169,7 +169,8 @@ def read_idx(path: Path | str, axes: int) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def _file(info: DataSet, name: str) -> Path:
+def file_of(info: DataSet, name: str) -> Path:
+    """Return the path of the file ``name`` of a set, downloaded if it is not there."""
     path = root() / info.folder / name
     if not path.exists():
         _download(info, path)

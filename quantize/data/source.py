@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
-from s2nn_hw.quantize.data import own, sets
+from s2nn_hw.network.sequences import Sequences
+from s2nn_hw.quantize.data import own, sequence_sets, sets
 from s2nn_hw.quantize.settings import Data
 
 BYTE = 8  # bits
@@ -72,3 +73,9 @@ def load(data: Data, part: str) -> Pictures:
     """Return codes and classes of ``part``, "train" or "test"."""
     values, labels = raw(data, part)
     return codes(data, values), labels
+
+
+def sequences(data: Data) -> tuple[Sequences, Sequences | None]:
+    """Return what is trained on, and what is held out for validation, of a set of sequences; values are bytes."""
+    training = sequence_sets.load(str(data.set), "train", data.left_out)
+    return sequence_sets.held_out(training, data.validation, data.seed)

@@ -104,10 +104,10 @@ def test_missing_files_are_downloaded_checked_and_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
     monkeypatch.setenv(sets.FOLDER_VARIABLE, str(tmp_path / "new"))
-    path = sets._file(sets.SETS["mnist"], FILES[0])
+    path = sets.file_of(sets.SETS["mnist"], FILES[0])
     assert path.read_bytes() == b"whole"
     assert asked == [mirror + FILES[0] for mirror in sets.SETS["mnist"].mirrors]
-    sets._file(sets.SETS["mnist"], FILES[0])
+    sets.file_of(sets.SETS["mnist"], FILES[0])
     assert len(asked) == 2
 
 

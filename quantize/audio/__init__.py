@@ -1,0 +1,1 @@
+"""From recordings to frames: reading, log-mel energies in integers, level crossings."""
