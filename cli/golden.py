@@ -13,9 +13,11 @@ from s2nn_hw.files import checked_npz, read_npy, write_npz
 from s2nn_hw.network.first_spikes import first_spikes, slots_of
 from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.over_time import forward_sequences, read_sequences
+from s2nn_hw.network.over_time import forward_file
+from s2nn_hw.network.sequences import read_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
+from s2nn_hw.quantize.data.labels import numbered
 from s2nn_hw.terminal import next_step, terminal
 
 
@@ -52,11 +54,16 @@ def classify(
 
 def _sequences(network: Network, path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return classes and scores of the sequences in file ``path``, and the classes that they should have."""
-    frames, offsets, wanted = read_sequences(path, network)
+    given = read_sequences(path)
+    count, known, wanted = len(given), len(network.classes), given.labels
     if labels is not None:
-        given = read_npy(labels, what="labels")
-        wanted = checked_labels(given, len(offsets) - 1, len(network.classes), f"labels {labels}")
-    result = forward_sequences(network, frames, offsets)
+        wanted = checked_labels(read_npy(labels, what="labels"), count, known, f"labels {labels}")
+    elif wanted is not None and given.classes is not None:
+        names = [given.classes[label] for label in wanted]
+        wanted = numbered(names, network.classes, f"labels {path}")
+    elif wanted is not None:
+        wanted = checked_labels(wanted, count, known, f"labels {path}")
+    result = forward_file(network, given)
     return result.classes, result.scores, wanted
 
 

@@ -11,6 +11,7 @@ from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.planes import MAX_BITS, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.scaling import Scaling
+from s2nn_hw.network.sequences import MAX_FRAMES
 from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
@@ -18,7 +19,7 @@ INPUT = "input"
 INPUT_BITS = tuple(range(1, MAX_BITS + 1))
 BYTE = 8  # bits of an image's value as files have it
 MAX_NEURONS = 1 << 16
-MAX_FRAMES, MAX_TICKS = 1 << 16, 1 << 8  # of a sequence, of a frame
+MAX_TICKS = 1 << 8  # of a frame
 MAX_LENGTH = 1 << 20  # ticks of a sequence
 
 

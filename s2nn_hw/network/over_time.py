@@ -10,17 +10,15 @@ Sequences are computed side by side, as each alone would be.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, counted, quoted
-from s2nn_hw.files import read_npz
-from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.layer import BYTE
 from s2nn_hw.network.network import BATCH_VALUES, Network
+from s2nn_hw.network.sequences import Sequences
 
 MOST_AT_ONCE = 2048  # sequences
 Numbers = npt.NDArray[np.int64]
@@ -67,24 +65,16 @@ def checked_offsets(offsets: Any, total: int, most: int) -> Numbers:
     return found
 
 
-def read_sequences(path: Path | str, network: Network) -> tuple[np.ndarray, Numbers, Numbers | None]:
-    """Return ``(frames, offsets, labels or None)`` of the ``.npz`` file ``path`` for ``network``, checked.
+def forward_file(network: Network, sequences: Sequences) -> SequenceOutput:
+    """Run the golden model on ``sequences`` of a file; errors name it.
 
-    It has arrays ``frames``, ``offsets`` and maybe ``labels``, integers ``(count,)``. Errors name the file.
+    Values of fewer bits than 8 are the top ones of an image's.
     """
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise UserError(f"sequences {path} must be a .npz file of frames and offsets")
-    arrays = read_npz(path, ("frames", "offsets", "labels"), needed=("frames", "offsets"), what="sequences")
-    frames, labels = arrays["frames"], arrays.get("labels")
+    spare = BYTE - sequences.bits if network.input.of_bytes else 0
     try:
-        network.encode(frames[:1] if frames.ndim else frames)
-        offsets = checked_offsets(arrays["offsets"], len(frames), network.input.frames)
+        return forward_sequences(network, sequences.frames << np.uint8(spare), sequences.offsets)
     except UserError as error:
-        raise UserError(f"sequences {path}: {error}") from None
-    if labels is not None:
-        labels = checked_labels(labels, len(offsets) - 1, len(network.classes), f"labels {path}")
-    return frames, offsets, labels
+        raise UserError(f"{sequences.name}: {error}") from None
 
 
 def forward_sequences(

@@ -20,7 +20,8 @@ from s2nn_hw.network.neurons.max_readout import MaxReadout
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
 from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
-from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.network.over_time import forward_file, forward_sequences
+from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.network.states import widths
 from s2nn_hw.network.store import load, parse, save
 from s2nn_hw.network.synapses import Dense
@@ -227,7 +228,7 @@ def test_golden_takes_sequences(tmp_path, command):  # noqa: F811
     network, frames, offsets = drawn(6, 5)
     save(network, tmp_path / "n.s2nn")
     wanted = forward_sequences(network, frames, offsets)
-    np.savez(tmp_path / "x.npz", frames=frames, offsets=offsets, labels=wanted.classes)
+    np.savez(tmp_path / "x.npz", frames=frames.reshape(len(frames), -1), offsets=offsets, labels=wanted.classes)
     args = ("golden", tmp_path / "n.s2nn", "--images", tmp_path / "x.npz", "-o", tmp_path / "out.npz")
     code, said, _ = command(*args)
     assert code == 0
@@ -241,3 +242,11 @@ def test_golden_takes_sequences(tmp_path, command):  # noqa: F811
         code, said, _ = command(*args, "--labels", tmp_path / "y.npy", "--json")
         assert json.loads(said)["accuracy"] == 0.0
         assert json.loads(said)["sequences"] == 5
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_values_of_a_file_are_the_top_bits(bits):
+    network, frames, offsets = drawn(6, 3)
+    values = frames >> (8 - bits)
+    found = forward_file(network, Sequences(values, offsets, bits=bits))
+    assert found.scores.tolist() == forward_sequences(network, values << (8 - bits), offsets).scores.tolist()

@@ -9,8 +9,8 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
-from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
 from tests.support import outsider, outsider_container, outsider_scores, outsider_sequences

@@ -85,7 +85,7 @@ def read(data):
     need(math.prod(shape) <= 65536, "input.shape")
     need(whole(bits, 2, 31) if events else whole(bits, 1, 16), "input.bits")
     ticks, frames = (header["input"].get(name, 1) for name in ("ticks", "frames"))
-    need(whole(ticks, 1, 256) and whole(frames, 1, 65536) and ticks * frames <= 2**20, "sequences")
+    need(whole(ticks, 1, 256) and whole(frames, 1, 16384) and ticks * frames <= 2**20, "sequences")
     need(isinstance(header["layers"], list) and 1 <= len(header["layers"]) <= 1024, "layers")
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
     net["ticks"] = ticks * frames if lasting else 0
