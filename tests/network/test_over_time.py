@@ -1,8 +1,10 @@
 """Sequences: the golden model against a plain simulation, one by one against side by side, bounds, files, refusals."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,3 +252,19 @@ def test_values_of_a_file_are_the_top_bits(bits):
     values = frames >> (8 - bits)
     found = forward_file(network, Sequences(values, offsets, bits=bits))
     assert found.scores.tolist() == forward_sequences(network, values << (8 - bits), offsets).scores.tolist()
+
+
+def test_the_document_runs(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "sequences.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    layer = one_neuron(SigmaDelta(ints(0), 5, 8, 6), 7, own=3, frames=48, ticks=7)
+    copy, neuron, count = layer.layers
+    neuron = replace(neuron, name="layer1", sources=("copy", "layer1"))
+    named = replace(layer, layers=(copy, neuron, replace(count, sources=("layer1",))))
+    monkeypatch.chdir(tmp_path)
+    save(named, tmp_path / "digits.s2nn")
+    first, second = (np.full((n, 1), 255, np.uint8) for n in (3, 5))
+    found = {"first": first, "second": second}
+    exec(code, found)
+    assert found["output"].spikes["layer1"][found["ticks"]].shape == (35, 1)
+    assert f"{(31 / 32) ** 7:.4f}" in text
