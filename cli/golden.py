@@ -1,16 +1,24 @@
-"""What ``s2nn-hw golden`` does and says: classes and scores of the exact integer model, and how many are right."""
+"""What ``s2nn-hw golden`` does and says: classes and scores of the exact integer model, and how many are right.
+
+Of images, or of sequences where the network's file says that frames come as such.
+"""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from s2nn_hw.errors import counted
-from s2nn_hw.files import checked_npz, write_npz
+from s2nn_hw.errors import UserError, counted
+from s2nn_hw.files import checked_npz, read_npy, write_npz
 from s2nn_hw.network.address_events import EventFormat, Events, checked_events, output_values
 from s2nn_hw.network.first_spikes import first_spikes, timed
+from s2nn_hw.network.labels import checked_labels
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.over_time import forward_file
+from s2nn_hw.network.sequences import read_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
+from s2nn_hw.quantize.data.labels import numbered
 from s2nn_hw.terminal import next_step, terminal
 
 
@@ -24,7 +32,9 @@ def classify(
     as_json: bool,
     spikes: Path | None = None,
 ) -> None:
-    """Run the network in a file on ``images``; write ``class`` and ``scores`` to ``output``, say how many of each.
+    """Run the network in a file on ``images``, or sequences; write ``class`` and ``scores`` to ``output``.
+
+    How many of each class, and how many are right, is said.
 
     ``times``: also when each neuron spikes first, an array a layer (:func:`.first_spikes`); ``spikes``: those of
     what the readout reads, as events.
@@ -35,6 +45,11 @@ def classify(
     if times is not None:
         checked_npz(times)
     network = load(network_path)
+    if network.input.sequences:
+        if times is not None or spikes is not None:
+            raise UserError(f"network {network.name} reads sequences: there are first spikes of single frames alone")
+        _say(network, *_sequences(network, images, labels), "sequence", output, as_json=as_json)
+        return
     if times is not None:
         timed(network)
     form = EventFormat.of_output(network) if spikes is not None else None
@@ -43,21 +58,54 @@ def classify(
         write_npz(times, **first_spikes(network, values))
     if spikes is not None and form is not None:
         Events(form, output_values(network, values)).write(spikes)
+    if not as_json:
+        for what, path in (
+            ("when each neuron spikes first is", times),
+            ("the first spikes of what the readout reads are", spikes),
+        ):
+            if path is not None:
+                terminal().print(f"{what} in {path}")
     result = network.forward(values)
-    classes = np.asarray(result.classes)
-    write_npz(output, **{"class": classes, "scores": np.asarray(result.scores)})
+    _say(network, result.classes, result.scores, wanted, "image", output, as_json=as_json)
+    if not as_json:
+        next_step("simulate", network_path, "--images", images, "-o", "simulated.npz")
+
+
+def _sequences(network: Network, path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return classes and scores of the sequences in file ``path``, and the classes that they should have."""
+    given = read_sequences(path)
+    count, known, wanted = len(given), len(network.classes), given.labels
+    if labels is not None:
+        wanted = checked_labels(read_npy(labels, what="labels"), count, known, f"labels {labels}")
+    elif wanted is not None and given.classes is not None:
+        names = [given.classes[label] for label in wanted]
+        wanted = numbered(names, network.classes, f"labels {path}")
+    elif wanted is not None:
+        wanted = checked_labels(wanted, count, known, f"labels {path}")
+    result = forward_file(network, given)
+    return result.classes, result.scores, wanted
+
+
+def _say(
+    network: Network,
+    classes: np.ndarray,
+    scores: np.ndarray,
+    wanted: np.ndarray | None,
+    noun: str,
+    output: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Write ``classes`` and ``scores`` to ``output``; say how many of each class, and how many are as ``wanted``."""
+    write_npz(output, **{"class": classes, "scores": scores})
     counts = dict(zip(network.classes, np.bincount(classes, minlength=len(network.classes)).tolist(), strict=True))
     accuracy = None if wanted is None else float((classes == wanted).mean())
     if as_json:
-        print(json.dumps({"images": len(classes), "classes": counts, "accuracy": accuracy}, ensure_ascii=False))
+        said = {f"{noun}s": len(classes), "classes": counts, "accuracy": accuracy}
+        print(json.dumps(said, ensure_ascii=False))
         return
     console = terminal()
-    console.print(f"{counted(len(classes), 'image')} classified; class and scores are in {output}")
-    if times is not None:
-        console.print(f"when each neuron spikes first is in {times}")
-    if spikes is not None:
-        console.print(f"the first spikes of what the readout reads are in {spikes}")
+    console.print(f"{counted(len(classes), noun)} classified; class and scores are in {output}")
     console.print(", ".join(f"{name}: {count:,}" for name, count in counts.items() if count))
     if accuracy is not None:
         console.print(f"accuracy {100 * accuracy:.2f} %")
-    next_step("simulate", network_path, "--images", images, "-o", "simulated.npz")

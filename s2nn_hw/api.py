@@ -18,6 +18,7 @@ from s2nn_hw.extras import told
 from s2nn_hw.family import GENERAL
 from s2nn_hw.network import first_spikes as _first_spikes
 from s2nn_hw.network.network import Network, Output
+from s2nn_hw.network.over_time import SequenceOutput, forward_sequences
 from s2nn_hw.network.store import load, save
 from s2nn_hw.plan.defaults import default_plan as _default
 from s2nn_hw.plan.plan import load_plan
@@ -37,12 +38,14 @@ __all__ = [
     "Output",
     "Plan",
     "ProofError",
+    "SequenceOutput",
     "Summary",
     "Translated",
     "UserError",
     "default_plan",
     "first_spikes",
     "forward",
+    "forward_sequences",
     "from_nir",
     "from_onnx",
     "from_torch",

@@ -105,8 +105,8 @@ def _layer(work: _Work, layer: Layer) -> tuple[set[str], str | None]:
     neuron: Any = layer.neuron
     if neuron is None:
         raise UserError(f"{layer.synapses[0].kind} has no form in NIR; train with averages or strides")
-    if any(layer.delays):
-        raise UserError("connections with a delay have no form in NIR here")
+    if any(layer.delays) or work.network.input.sequences:
+        raise UserError("sequences and connections with a delay have no form in NIR here")
     if neuron.kind not in ("fire", "integrate", "readout"):
         raise UserError(f"{neuron.kind} neurons have no form in NIR")
     stepwise = not work.network.read(layer).radix

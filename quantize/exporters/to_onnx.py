@@ -117,8 +117,8 @@ class _Made:
 
 
 def _layer(made: _Made, network: Network, layer: Layer, sources: list[str]) -> str:
-    if any(layer.delays):
-        raise UserError("sources with a delay have no form in QONNX")
+    if any(layer.delays) or network.input.sequences:
+        raise UserError("sequences and sources with a delay have no form in QONNX")
     if not layer.accumulates:
         return _joined(made, network, layer, sources)
     low, high = network.bounds(layer)

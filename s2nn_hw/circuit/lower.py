@@ -33,7 +33,9 @@ def fusible(network: Network, pool: Layer) -> Layer | None:
 
 
 def check_edges(network: Network) -> None:
-    """Raise :class:`UserError` where a source is delayed: circuits have no such edges yet."""
+    """Raise :class:`UserError` where a source is delayed or frames are sequences: circuits have no such edges yet."""
+    if network.input.sequences:
+        raise UserError(f"network {network.name}: circuits take no sequences yet; `s2nn-hw golden` runs them")
     for layer in network.layers:
         if any(layer.delays):
             raise UserError(f"layer {layer.name}: circuits have no delayed sources yet")

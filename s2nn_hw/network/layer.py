@@ -11,6 +11,7 @@ from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.neuron import Neuron
 from s2nn_hw.network.planes import MAX_BITS, MAX_STEPS, RADIX, STEPS, Planes
 from s2nn_hw.network.scaling import Scaling
+from s2nn_hw.network.sequences import MAX_FRAMES
 from s2nn_hw.network.synapse import Synapse
 
 INPUT = "input"
@@ -18,13 +19,16 @@ INPUT = "input"
 INPUT_BITS = tuple(range(1, MAX_BITS + 1))
 BYTE = 8  # bits of an image's value as files have it
 MAX_NEURONS = 1 << 16
+MAX_TICKS = 1 << 8  # of a frame
+MAX_LENGTH = 1 << 20  # ticks of a sequence
 
 
 @dataclass(frozen=True)
 class Input:
     """What enters: ``shape`` (1 to 3 axes: row, column, channel) of ``bits``-bit pixels (1 to 16), ``signed`` or not,
     or, with ``code`` steps, of events in ``bits`` steps (2 to 31). ``scaling``: how raw values become pixels, where it
-    is recorded.
+    is recorded. ``ticks``, ``frames``: where frames come as sequences, for how many ticks each is held, and how many
+    frames a sequence has at most; else both are 0.
 
     Signed pixels are in two's complement: -2^(bits-1) .. 2^(bits-1) - 1.
     """
@@ -34,6 +38,8 @@ class Input:
     code: str = RADIX
     signed: bool = False
     scaling: Scaling | None = None
+    ticks: int = 0
+    frames: int = 0
 
     def __post_init__(self) -> None:
         shape = tuple(self.shape)
@@ -53,6 +59,15 @@ class Input:
             if self.code == STEPS:
                 raise UserError("input: events have no offset and step")
             self.scaling.check(shape)
+        if self.ticks != 0 or self.frames != 0:
+            for name, value, most in (("ticks", self.ticks, MAX_TICKS), ("frames", self.frames, MAX_FRAMES)):
+                if type(value) is not int or not 1 <= value <= most:
+                    raise UserError(f"input: {name} of sequences must be 1 to {most:,}, not {quoted(value)}")
+            if self.most_ticks > MAX_LENGTH:
+                raise UserError(
+                    f"input: {self.frames:,} frames of {self.ticks} ticks are {self.most_ticks:,} ticks, more than "
+                    f"{MAX_LENGTH:,}"
+                )
         object.__setattr__(self, "shape", shape)
 
     @property
@@ -93,6 +108,16 @@ class Input:
         return np.dtype(np.int8 if self.bits <= BYTE else np.int16)
 
     @property
+    def sequences(self) -> bool:
+        """Whether frames come as sequences."""
+        return self.ticks > 0
+
+    @property
+    def most_ticks(self) -> int:
+        """Ticks of the longest sequence."""
+        return self.ticks * self.frames
+
+    @property
     def events(self) -> bool:
         """Whether events of several steps enter, not images."""
         return self.code == STEPS
@@ -101,6 +126,11 @@ class Input:
     def data_shape(self) -> tuple[int, ...]:
         """The shape of an image as users have it, or, of events, the steps and that shape."""
         return (self.bits, *self.shape) if self.events else self.shape
+
+    @property
+    def _word(self) -> str:
+        """What is given, in messages."""
+        return "frames" if self.sequences else "images"
 
     def coarser(self, bits: int) -> "Input":
         """Return the input whose pixels are the top ``bits`` bits of these."""
@@ -122,7 +152,7 @@ class Input:
         taken = (self.data_shape, (*steps, self.size), *([(*steps, *self.shape, 1)] if len(self.shape) == 2 else []))
         if images.ndim < 1 or images.shape[1:] not in taken:
             or_flat = f" or (count, {self.size})" if not self.events and len(self.shape) > 1 else ""
-            what = f"events in {self.bits} steps" if self.events else "images"
+            what = f"events in {self.bits} steps" if self.events else self._word
             wanted = ", ".join([*(["steps"] if steps else []), *map(str, self.shape)])
             raise UserError(f"{what} must have shape (count, {wanted}){or_flat}, not {images.shape}")
         if self.scaling is not None:
@@ -134,7 +164,7 @@ class Input:
         if images.dtype != np.uint8:
             values = "0 and 1" if self.events else "0 .. 255"
             raise UserError(
-                f"{'events' if self.events else 'images'} must be uint8 with values {values}, not {images.dtype}"
+                f"{'events' if self.events else self._word} must be uint8 with values {values}, not {images.dtype}"
             )
         if not self.events:
             return (images.reshape(len(images), self.size) >> (BYTE - self.bits)).astype(np.uint8)
@@ -146,7 +176,7 @@ class Input:
 
     def _patterns(self, images: np.ndarray) -> np.ndarray:
         """Return the bits, int32, of integer ``images`` ``(count, pixels)``; :class:`UserError` if one is too large."""
-        wanted = f"images of {self.bits}-bit {'signed ' if self.signed else ''}pixels must be"
+        wanted = f"{self._word} of {self.bits}-bit {'signed ' if self.signed else ''}pixels must be"
         if not np.issubdtype(images.dtype, np.integer):
             raise UserError(f"{wanted} integers from {self.low} to {self.peak}, not {images.dtype}")
         low, high = (int(images.min()), int(images.max())) if images.size else (0, 0)
@@ -179,7 +209,9 @@ class Layer:
         object.__setattr__(self, "delays", tuple(self.delays))
         many = self.delays and len(self.delays) != max(1, len(self.sources))
         if many or any(type(delay) is not int or delay not in (0, 1) for delay in self.delays):
-            raise UserError(f"layer {quoted(self.name)}: delays must be 0 or 1 for each source, not {self.delays}")
+            raise UserError(
+                f"layer {quoted(self.name)}: delays must be 0 or 1 for each source, not {quoted(self.delays)}"
+            )
         if not isinstance(self.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name):
             raise UserError(
                 f"layer name must be at most 32 lower-case letters, digits and '_' that begin with a "

@@ -10,22 +10,30 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.layer import INPUT, Input, Layer
+from s2nn_hw.network.neurons.neuron import Bounds
 from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.shapes import check_delayed, checked_planes, checked_shape
+from s2nn_hw.network.states import check_states
 
 MAX_LAYERS = 1 << 10
 MAX_CLASS_NAME = 64
 BATCH_VALUES = 1 << 24  # values of one layer in one batch of the golden model
 
 
-Memory = tuple[dict[str, Any], dict[str, Any]]  # states of the neurons and values, by layer, of the frame before
+@dataclass
+class Memory:
+    """What a frame, or a tick, leaves to the next: ``states`` of the neurons, ``values`` and ``sums``, by layer."""
+
+    states: dict[str, Any]
+    values: dict[str, np.ndarray]
+    sums: dict[str, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,9 @@ class Network:
         object.__setattr__(self, "planes", planes)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "shapes", shapes)
+        for layer in layers:
+            if layer.neuron and layer.neuron.states:
+                check_states(layer, self.input, shapes[layer.name], partial(self.state_bounds, layer))
         unused = [name for name in [INPUT, *names[:-1]] if name not in used]
         if unused:
             raise UserError(f"layer {unused[0]}: nothing reads it; every layer but the readout must be a source")
@@ -140,11 +151,21 @@ class Network:
         """Return the least value that counts in one sum of ``layer``."""
         return 0 if self.stepwise(layer) else self.read(layer).low
 
-    def bounds(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
+    def sum_range(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable sums of a frame, tick or step, all sources
+        together."""
         ranges = [synapse.bounds(self.peak(layer), self.low(layer)) for synapse in layer.synapses]
         low, high = (np.sum(sides, axis=0) for sides in zip(*ranges, strict=True))
-        return layer.own_neuron.bounds(low, high)
+        return low, high
+
+    def bounds(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(low, high)``, int64 ``(neurons,)``: the reachable accumulator range, all sources together."""
+        return layer.own_neuron.bounds(*self.sum_range(layer))
+
+    def state_bounds(self, layer: Layer) -> dict[str, Bounds]:
+        """Return what the states of neurons that last for a sequence can reach in the longest one, see
+        :meth:`.Neuron.state_bounds`; none of all others."""
+        return layer.own_neuron.state_bounds(*self.sum_range(layer), self.input.most_ticks)
 
     @property
     def synapse_count(self) -> int:
@@ -162,13 +183,20 @@ class Network:
         ``"spikes"`` the spikes alone (accumulators of images are large). ``batch``: images at a time, default by the
         size of the largest layer. Exact integer arithmetic (:mod:`s2nn_hw.network.products`); ties go to the lowest
         class. Where frames depend on those before (:attr:`sequential`), the images are one sequence from reset on.
+        :class:`UserError` where the network's file says that frames come as sequences
+        (:func:`~s2nn_hw.network.over_time.forward_sequences`).
         """
+        if self.input.sequences:
+            raise UserError(
+                f"network {self.name} reads sequences of up to {self.input.frames:,} frames, not single images: give "
+                "frames and offsets to forward_sequences, or a .npz file of them to `s2nn-hw golden`"
+            )
         pixels = self.encode(images)
         steps = max(layer.neuron.step_count if layer.neuron else 1 for layer in self.layers)
         most = max(1, min(2048, BATCH_VALUES // (steps * max(self.size(name) for name in self.shapes))))
         share = 1 if self.sequential else batch or most
-        memory = self._start() if self.sequential else None
-        parts = [self._step(pixels[k : k + share], trace, memory) for k in range(0, len(pixels), share)]
+        memory = self.start() if self.sequential else None
+        parts = [self.step(pixels[k : k + share], trace, memory) for k in range(0, len(pixels), share)]
         if not parts:
             return Output(np.zeros(0, np.int64), np.zeros((0, len(self.classes)), np.int64))
         return Output(
@@ -180,34 +208,49 @@ class Network:
 
     @property
     def sequential(self) -> bool:
-        """Whether frames depend on those before: a neuron has state, or a source a delay."""
-        return any(any(layer.delays) or (layer.neuron and layer.neuron.stateful) for layer in self.layers)
+        """Whether frames depend on those before: they come as sequences, a neuron has state, or a source a delay."""
+        return self.input.sequences or any(
+            any(layer.delays) or (layer.neuron and layer.neuron.stateful) for layer in self.layers
+        )
 
-    def _start(self) -> Memory:
-        """Return ``(states, values)`` by layer before the first frame of a sequence: neurons at rest, no spikes."""
-        states = {x.name: x.neuron.start((1, self.size(x.name))) for x in self.layers if x.neuron}
-        return states, {x.name: np.zeros((1, self.size(x.name)), np.uint8) for x in self.layers}
+    def start(self, count: int = 1) -> Memory:
+        """Return the memory before the first frame of ``count`` sequences: neurons at rest, no spikes."""
+        shapes = {layer.name: (count, self.size(layer.name)) for layer in self.layers}
+        states = {x.name: x.neuron.start(shapes[x.name]) for x in self.layers if x.neuron}
+        return Memory(states, {name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, {})
 
-    def _step(self, pixels: np.ndarray, trace: bool | str, memory: Memory | None) -> Output:
+    def kept(self, memory: Memory, count: int) -> Memory:
+        """Return the ``memory`` of the first ``count`` sequences, the others being over."""
+        states = {x.name: x.neuron.kept(memory.states[x.name], count) for x in self.layers if x.neuron}
+        return Memory(states, {name: values[:count] for name, values in memory.values.items()}, {})
+
+    def step(self, pixels: np.ndarray, trace: bool | str, memory: Memory | None, *, again: bool = False) -> Output:
         """Return the :class:`Output` of a batch of ``pixels``; ``memory`` of the frame before, or None, is brought up
-        to date."""
-        states, before = memory or ({}, {})
+        to date. ``again``: the frame is the one before, held on."""
+        memory = memory or Memory({}, {}, {})
         values, spikes, accumulators = {INPUT: pixels}, dict[str, np.ndarray](), dict[str, np.ndarray]()
+        same = {INPUT} if again else set()
         for layer in self.layers:
-            shapes = [self.shapes[source] for source in layer.sources]
+            name, shapes = layer.name, [self.shapes[source] for source in layer.sources]
             sources: list[np.ndarray] = [
-                (before if delay else values)[source] for source, delay in zip(layer.sources, layer.lags, strict=True)
+                (memory.values if delay else values)[source]
+                for source, delay in zip(layer.sources, layer.lags, strict=True)
             ]
+            unchanged = same.issuperset(layer.sources) and not any(layer.delays)
             if layer.neuron:
-                totals = self._sums(layer, sources)
-                states[layer.name], values[layer.name] = layer.neuron.frame(states.get(layer.name), totals)
+                if not unchanged:
+                    memory.sums[name] = self._sums(layer, sources)
+                totals = memory.sums[name]
+                memory.states[name], values[name] = layer.neuron.frame(memory.states.get(name), totals)
                 if trace is True:
-                    accumulators[layer.name] = np.stack(totals, axis=1) if self.stepwise(layer) else totals[0]
+                    accumulators[name] = np.stack(totals, axis=1) if self.stepwise(layer) else totals[0]
             else:
-                values[layer.name] = layer.synapses[0].join(sources, shapes[0], self.read(layer))
+                values[name] = layer.synapses[0].join(sources, shapes[0], self.read(layer))
+            if unchanged and not (layer.neuron and layer.neuron.stateful):
+                same.add(name)
             if trace and not layer.is_readout:
-                spikes[layer.name] = values[layer.name]
-        before.update(values)
+                spikes[name] = values[name]
+        memory.values.update(values)
         scores = values[self.layers[-1].name]
         return Output(scores.argmax(axis=1).astype(np.int64), scores, spikes, accumulators)  # the lowest of equals
 
@@ -226,6 +269,8 @@ class Network:
     @property
     def format_version(self) -> int:
         """The version of the file format that has all of it."""
+        if self.input.sequences:
+            return 7
         if any(x.neuron and x.neuron.first_spike_slots for x in self.layers):
             return 6
         entering, settings = self.input, [s.settings for layer in self.layers for s in layer.synapses]
@@ -245,6 +290,7 @@ class Network:
         entering = {"shape": list(self.input.shape), "bits": self.input.bits}
         entering |= {"code": self.input.code} if self.input.events else {}
         entering |= {"signed": True} if self.input.signed else {}
+        entering |= {"ticks": self.input.ticks, "frames": self.input.frames} if self.input.sequences else {}
         scaling = self.input.scaling.tables if self.input.scaling else {}
         return {
             "format": "s2nn",

@@ -23,7 +23,7 @@ def checked_shape(layer: Layer, shapes: Mapping[str, tuple[int, ...]], names: Se
         if delay and source in names[:-1]:
             continue  # looked at when all shapes are known
         if source not in shapes:
-            where = "comes later, and a network has no cycles" if source in names else "does not exist"
+            where = "comes later, and a network has no cycles without a delay" if source in names else "does not exist"
             raise UserError(f"layer {layer.name}: source {quoted(source)} {where}; known here: {listed(shapes)}")
     if INPUT in layer.sources and (len(layer.sources) > 1 or not layer.accumulates):
         raise UserError(

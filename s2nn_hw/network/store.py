@@ -44,7 +44,8 @@ SYNAPSES: dict[str, tuple[type[Synapse], tuple[str, ...]]] = {
     "orpool": (OrPool, ("size", "stride", "padding")),
     "or": (Or, ()),
 }
-VERSIONS = (1, 2, 3, 4, 5, 6)
+VERSIONS = (1, 2, 3, 4, 5, 6, 7)
+LENGTHS = ("ticks", "frames")  # of an input of sequences
 PAIRS = ("size", "stride", "padding")  # one number, or those of rows and columns where they differ
 
 
@@ -91,7 +92,7 @@ def parse(data: bytes) -> Network:
     _only(header, FIELDS, "")
     version = _field(header, "version", int, "")
     if version not in VERSIONS:
-        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3, 4, 5 and 6")
+        raise UserError(f"format version {quoted(version)} is unknown; this tool reads version 1, 2, 3, 4, 5, 6 and 7")
     reader = _Reader(tables)
     network = reader.network(header)
     _agrees(header, network, reader.lists)
@@ -184,6 +185,16 @@ def _field(mapping: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
+def _lengths(entry: Mapping[str, Any]) -> tuple[int, int]:
+    """Return ticks of a frame and frames of a sequence as the input's ``entry`` says, 0 of both where it doesn't."""
+    if not any(name in entry for name in LENGTHS):
+        return 0, 0
+    ticks, frames = (_field(entry, name, int, "input.") for name in LENGTHS)
+    if not ticks and not frames:
+        raise UserError("header fields 'input.ticks' and 'input.frames' must be left out where there are no sequences")
+    return ticks, frames
+
+
 def _setting(entry: Mapping[str, Any], name: str, where: str) -> Any:
     """Return the number, or the numbers of rows and columns, that field ``name`` of a synapse's ``entry`` has."""
     if name not in PAIRS or not isinstance(entry.get(name), list):
@@ -195,24 +206,27 @@ def _setting(entry: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 class _Reader:
-    """Networks from headers: ``tables`` by name, those ``used``, the ``lists`` among them, and ``room`` for more."""
+    """Networks from headers: ``tables`` by name, those ``used``, the ``lists`` among them, and ``room`` for more;
+    whether frames come as ``sequences``."""
 
     def __init__(self, tables: Mapping[str, np.ndarray]) -> None:
         self.tables, self.room = tables, MAX_TABLE_BYTES
         self.used: set[str] = set()
         self.lists: set[str] = set()
+        self.sequences = False
 
     def network(self, header: dict[str, Any]) -> Network:
         """Return the network that ``header`` describes."""
         source = _field(header, "input", dict, "")
-        _only(source, ("shape", "bits", "code", "signed", *TABLES), "input.")
+        _only(source, ("shape", "bits", "code", "signed", *LENGTHS, *TABLES), "input.")
         code = _field(source, "code", str, "input.") if "code" in source else RADIX
         if "code" in source and code == RADIX:
             raise UserError(f"header field 'input.code' must be {STEPS!r}, or be left out, not {quoted(code)}")
         if source.get("signed", True) is not True:
             raise UserError(f"header field 'input.signed' must be true, or be left out, not {quoted(source['signed'])}")
         shape, bits = tuple(_field(source, "shape", list, "input.")), _field(source, "bits", int, "input.")
-        inputs = Input(shape, bits, code, "signed" in source, self.scaling(source))
+        inputs = Input(shape, bits, code, "signed" in source, self.scaling(source), *_lengths(source))
+        self.sequences = inputs.sequences
         layers = [self.layer(entry, f"layers[{k}].") for k, entry in enumerate(_field(header, "layers", list, ""))]
         spare = sorted(set(self.tables) - self.used)
         if spare:
@@ -236,7 +250,8 @@ class _Reader:
     def layer(self, entry: Any, where: str) -> Layer:
         """Return the layer of ``entry``, found at ``where`` in the header."""
         name = _field(entry, "name", str, where)
-        _only(entry, ("name", "sources", "synapses" if "synapses" in entry else "synapse", "neuron"), where)
+        synapse, delays = ("synapses" if "synapses" in entry else "synapse"), ("delays",) if self.sequences else ()
+        _only(entry, ("name", "sources", synapse, *delays, "neuron"), where)
         sources = _field(entry, "sources", list, where)
         if not sources or not all(isinstance(s, str) for s in sources):
             raise UserError(f"layer {quoted(name)}: 'sources' must be a list of names, not {quoted(sources)}")
@@ -257,7 +272,8 @@ class _Reader:
             )
         except UserError as error:
             raise UserError(f"layer {quoted(name)[1:-1]}: {error}") from None
-        return Layer(name, made, cells, tuple(sources))
+        lags = tuple(_field(entry, "delays", list, where)) if "delays" in entry else ()
+        return Layer(name, made, cells, tuple(sources), lags)
 
     def synapse(self, entry: dict[str, Any], weights: str, where: str) -> Synapse:
         """Return the synapse of ``entry``, whose table is called ``weights``."""

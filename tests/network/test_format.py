@@ -13,12 +13,13 @@ from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load, parse, save
 from s2nn_hw.network.synapses import Dense
-from tests.support import outsider, outsider_container, outsider_scores
+from tests.support import outsider, outsider_container, outsider_scores, outsider_sequences, outsider_states
 from tests.support.commands import refused
 from tests.support.networks import random_images, random_network
 from tests.support.random_networks import random_graph
 
 ROOT = Path(__file__).parents[2]
+OUTSIDERS = (outsider, outsider_container, outsider_scores, outsider_sequences, outsider_states)
 NAMES = "aZ09 .,[]/()<>&'\"\\éß猫😀-"
 
 
@@ -64,7 +65,7 @@ def compare(network, path, count=4):
 
 
 def test_the_outsider_imports_nothing_of_ours():
-    files = [Path(module.__file__) for module in (outsider, outsider_container, outsider_scores)]
+    files = [Path(module.__file__) for module in OUTSIDERS]
     own = {f"tests.support.{path.stem}" for path in files}
     for path in files:
         names = {line.split()[1] for line in path.read_text().splitlines() if re.match(r"(import|from) ", line)}

@@ -151,7 +151,7 @@ def test_every_truncation_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda h: h.update(version=7), "format version 7 is unknown; this tool reads version 1, 2, 3, 4, 5 and 6"),
+        (lambda h: h.update(version=8), "format version 8 is unknown; this tool reads version 1, 2, 3, 4, 5, 6 and 7"),
         (lambda h: h.update(format="onnx"), "'format' must be 's2nn'"),
         (lambda h: h.update(digest="0"), "'digest' does not match the contents"),
         (lambda h: h.pop("layers"), "'layers' must be a list"),
@@ -163,7 +163,7 @@ def test_every_truncation_is_refused(path):
         (lambda h: h["input"].update(code="steps", bits=2, signed=True), "false of events, not True"),
         (lambda h: h["input"].update(shape=[21]), "the weights take 20 inputs, but input gives 21"),
         (lambda h: h["layers"][0]["synapse"].update(kind="conv9"), "synapse kind 'conv9' is unknown"),
-        (lambda h: h["layers"][0]["neuron"].update(kind="lif"), "neuron kind 'lif' is unknown"),
+        (lambda h: h["layers"][0]["neuron"].update(kind="spike"), "neuron kind 'spike' is unknown"),
         (lambda h: h["layers"][0]["synapse"].update(weights="gone"), "must name tensor 'layer0.weights', not 'gone'"),
         (lambda h: h["layers"][0]["synapse"].update(bits=2), "2-bit weights must lie in -1 .. 1"),
         (lambda h: h["layers"][0].update(sources=[]), "'sources' must be a list of names"),

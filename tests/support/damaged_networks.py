@@ -9,13 +9,15 @@ import numpy as np
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.store import load, save
 from s2nn_hw.network.synapses import Dense, MaxPool, Or
-from tests.support import outsider, outsider_container, outsider_scores
+from tests.support import outsider, outsider_container, outsider_scores, outsider_sequences
 from tests.support.damage import Wrong, bent, changed, pick, twice
 from tests.support.graphs import build, convolution, dense, identity, joined, pooled
-from tests.support.networks import random_network
+from tests.support.networks import random_images, random_network
+from tests.support.random_sequences import random_sequence_network
 
 
 def scaled(network, count):
@@ -53,6 +55,7 @@ class Networks:
             ),
         ]
         made += [scaled(random_network((3, 6, 3), input_bits=5), 3), scaled(made[2], 1)]
+        made += [random_sequence_network(np.random.default_rng(seed)) for seed in (1, 4, 12, 18, 19)]
         self.files = []
         for number, network in enumerate(made):
             path = folder / f"{number}.s2nn"
@@ -141,7 +144,18 @@ class Networks:
             raise
         if isinstance(other, outsider_container.Refused):
             raise Wrong(f"a network was accepted against the document: {other}")
+        if network.input.sequences:
+            return self.compare_sequences(network, other)
         images = np.random.default_rng(1).integers(0, 256, (2, *network.input.shape))
         images = images / 16 if network.input.scaling else images.astype(np.uint8)
         if (outsider_scores.scores(other, images)[0] != network.forward(images).scores).any():
             raise Wrong("a network has two meanings")
+        return None
+
+    def compare_sequences(self, network, other):
+        offsets = np.array([0, 1, 1 + min(2, network.input.frames)])
+        frames = random_images(network, 4)[: offsets[-1]]
+        if network.input.ticks <= 8:
+            scores = outsider_sequences.run(other, frames, offsets)[0]
+            if (scores != forward_sequences(network, frames, offsets).scores).any():
+                raise Wrong("a network of sequences has two meanings")

@@ -13,6 +13,7 @@ import unicodedata
 import numpy as np
 
 from tests.support.outsider_container import SCALING, container, need, strict_json, whole
+from tests.support.outsider_states import check as check_states
 
 HEADER = ("format", "version", "name", "input", "layers", "classes", "provenance", "digest")
 
@@ -37,6 +38,25 @@ NEURONS = {  # kind: settings, tables
     "integrate": (("steps", "leak", "fraction", "reset"), ("thresholds", "resets", "biases", "starts")),
     "readout": ((), ("bias",)),
     "leaky_readout": (("steps", "leak", "fraction"), ("bias",)),
+    "sigma_delta_encoder": (("fraction",), ("thresholds", "biases")),
+    "sigma_delta": (("leak", "gain", "fraction"), ("biases",)),
+    "adaptive": (("leak", "gain", "fraction"), ("biases",)),
+    "lif": (("leak", "fraction", "reset"), ("thresholds", "resets", "biases")),
+    "low_pass": (("bits", "leak", "shift", "fraction"), ("biases",)),
+    "integrator_readout": (("leak", "fraction"), ("bias",)),
+    "max_readout": (("leak", "fraction"), ("bias",)),
+    "last_half_readout": (("fraction",), ("bias",)),
+}
+READOUTS = ("readout", "leaky_readout", "integrator_readout", "max_readout", "last_half_readout")
+LASTING = {  # kind: least and largest leak
+    "sigma_delta_encoder": (1, 8),
+    "sigma_delta": (1, 8),
+    "adaptive": (1, 8),
+    "lif": (0, 8),
+    "low_pass": (0, 6),
+    "integrator_readout": (0, 8),
+    "max_readout": (0, 8),
+    "last_half_readout": (1, 8),
 }
 
 
@@ -55,6 +75,8 @@ def read(data):
     scaled = [name for name in SCALING if name[6:] in header["input"]]
     need(not (events and scaled), "events are not scaled")
     known = [name for name, there in (("code", events), ("signed", signs)) if there]
+    lasting = "ticks" in header["input"]
+    known += ["ticks", "frames"] if lasting else []
     fields(header["input"], ("shape", "bits", *known, *(name[6:] for name in scaled)))
     need(not signs or (header["input"]["signed"] is True and not events), "input.signed")
     shape, bits = header["input"]["shape"], header["input"]["bits"]
@@ -62,8 +84,12 @@ def read(data):
     need(isinstance(shape, list) and 1 <= len(shape) <= 3 and all(whole(n, 1, 65536) for n in shape), "input.shape")
     need(math.prod(shape) <= 65536, "input.shape")
     need(whole(bits, 2, 31) if events else whole(bits, 1, 16), "input.bits")
+    ticks, frames = (header["input"].get(name, 1) for name in ("ticks", "frames"))
+    need(whole(ticks, 1, 256) and whole(frames, 1, 16384) and ticks * frames <= 2**20, "sequences")
     need(isinstance(header["layers"], list) and 1 <= len(header["layers"]) <= 1024, "layers")
     net = {"header": header, "shapes": {"input": tuple(shape)}, "tables": {}, "listed": False, "room": 2**26}
+    net["ticks"] = ticks * frames if lasting else 0
+    net["reads"] = []
     net["planes"] = {"input": planes(bits, "steps" if events else "radix")}
     net["five"] = bool(scaled) or signs or not (events or bits in (1, 2, 4, 8))
     used, plain, four, six = set(), True, events, False
@@ -74,15 +100,18 @@ def read(data):
         four |= entry.get("synapse", {}).get("kind") == "orpool"
         four |= entry.get("neuron", {"kind": "fire"})["kind"] not in ("fire", "readout")
         six |= entry.get("neuron", {"kind": "fire"})["kind"] == "ttfs"
-    need(used == set(tensors), "a tensor is left over")
     read_ones = {source for entry in header["layers"] for source in entry["sources"]}
     need(read_ones == set(net["shapes"]) - {header["layers"][-1]["name"]}, "a layer that nothing reads")
-    wanted = 6 if six else 5 if net["five"] else 4 if four else 3 if net["listed"] else 1 if plain else 2
+    for read in net["reads"]:
+        late(net, tensors, used, *read)
+    check_states(net)
+    need(used == set(tensors), "a tensor is left over")
+    net["unlisted"] = 7 if lasting else 6 if six else 5 if net["five"] else 4 if four else 1 if plain else 2
+    wanted = max(3 if net["listed"] else 1, net["unlisted"])
     need(whole(header["version"], wanted, wanted), "version")
     classes(header["classes"], net["shapes"][header["layers"][-1]["name"]])
     need(isinstance(header["provenance"], dict), "provenance")
     printable(header["provenance"])
-    net["unlisted"] = 6 if six else 5 if net["five"] else 4 if four else 1 if plain else 2
     need(header["digest"] == digest(header, net["tables"], net["unlisted"]), "digest")
     return net
 
@@ -127,14 +156,21 @@ def layer(net, entry, tensors, used, *, last):
     need(all(isinstance(s, dict) and isinstance(s.get("kind"), str) and s["kind"] in FURTHER for s in synapses), "kind")
     weighted = synapses[0]["kind"] not in JOINS
     need(all((s["kind"] not in JOINS) == weighted for s in synapses) and (weighted or not many), "mixture")
-    fields(entry, ("name", "sources", "synapses" if many else "synapse", *(("neuron",) if weighted else ())))
+    late_ones = ("delays",) if net["ticks"] and "delays" in entry else ()
+    fields(
+        entry, ("name", "sources", "synapses" if many else "synapse", *late_ones, *(("neuron",) if weighted else ()))
+    )
     name, sources, shapes = entry["name"], entry["sources"], net["shapes"]
     need(isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]{0,31}", name) and name not in shapes, "layer name")
     need(isinstance(sources, list) and 1 <= len(sources) <= 64, "sources")
-    need(all(isinstance(s, str) and s in shapes for s in sources), "source")
+    delays = entry.get("delays", [0] * len(sources))
+    need(isinstance(delays, list) and len(delays) == len(sources), "delays")
+    need(all(whole(delay, 0, 1) for delay in delays) and (not late_ones or (weighted and 1 in delays)), "delays")
+    now = [source for source, delay in zip(sources, delays, strict=True) if not delay]
+    need(now and all(isinstance(s, str) for s in sources) and all(s in shapes for s in now), "source")
     need("input" not in sources or (len(sources) == 1 and weighted), "readers of the input")
-    came = net["planes"][sources[0]]
-    need(all(net["planes"][s] == came for s in sources), "one kind of planes")
+    came = net["planes"][now[0]]
+    need(all(net["planes"][s] == came for s in now), "one kind of planes")
     if not weighted:
         need(came[1] == "radix" if synapses[0]["kind"] == "maxpool" else came[0] == 1 or came[1] == "steps", "planes")
         result = joined(net, synapses[0], [shapes[s] for s in sources])
@@ -144,13 +180,23 @@ def layer(net, entry, tensors, used, *, last):
         results = {
             weights(net, synapse, shapes[source], f"{name}.weights{k or ''}", tensors, used)
             for k, (synapse, source) in enumerate(zip(synapses, sources, strict=True))
+            if not delays[k]
         }
         need(len(results) == 1, "one shape")
         result = results.pop()
+        found = [(synapses[k], f"{name}.weights{k or ''}", sources[k]) for k in range(len(sources)) if delays[k]]
+        net["reads"] += [(name, came, *one) for one in found]
         neuron(net, entry["neuron"], name, result[-1], tensors, used, last=last, came=came)
     need(math.prod(result) <= 2**22, "values of a layer")
     need(not last or (weighted and len(result) == 1), "readout")
     shapes[name] = result
+
+
+def late(net, tensors, used, name, came, synapse, table, source):
+    """A source that is delayed, when all layers are known."""
+    need(source in net["planes"] and net["planes"][source] == came, "delayed source")
+    result = weights(net, synapse, net["shapes"][source], table, tensors, used)
+    need(result == net["shapes"][name], "one shape")
 
 
 def planes(count, code):
@@ -161,14 +207,19 @@ def neuron(net, entry, name, size, tensors, used, *, last, came):
     need(isinstance(entry, dict) and isinstance(entry.get("kind"), str) and entry["kind"] in NEURONS, "kind of neuron")
     kind, (settings, names) = entry["kind"], NEURONS[entry["kind"]]
     fields(entry, ("kind", *settings, *names))
-    need((kind in ("readout", "leaky_readout")) == last, "the last layer is the readout")
+    need((kind in READOUTS) == last, "the last layer is the readout")
+    if kind in LASTING:
+        low, high = LASTING[kind]
+        need(net["ticks"] and whole(entry.get("leak", low), low, high), "leak")
+        need(whole(entry.get("gain", 1), 1, 2**16) and whole(entry.get("shift", 0), 0, 16), "gain or shift")
+        need(whole(entry.get("bits", 1), 1, 8), "bits")
     steps = entry.get("steps", 1)
     most = 8 if entry.get("code") == "radix" else 31
     if kind == "ttfs":
         need(whole(entry["slots"], 3, 31) and entry["slots"] in (3, 7, 15, 31), "slots")
         steps = {3: 2, 7: 3, 15: 4, 31: 5}[entry["slots"]]
     need(whole(steps, 1, most) and whole(entry.get("fraction", 0), 0, 8), "steps or fraction")
-    need(whole(entry.get("leak", 1), 1 if kind == "leaky_readout" else 0, 8), "leak")
+    need(kind in LASTING or whole(entry.get("leak", 1), 1 if kind == "leaky_readout" else 0, 8), "leak")
     need(entry.get("code", "steps") in ("radix", "steps") and entry.get("reset", "soft") in ("soft", "hard"), "text")
     found = {}
     for field in names:
@@ -179,14 +230,20 @@ def neuron(net, entry, name, size, tensors, used, *, last, came):
     if kind in ("quantized", "ttfs"):
         shift = steps - 1 if entry.get("code", "radix") == "radix" else 0
         need(found["thresholds"].min() >= 1 and found["thresholds"].max() << shift <= 2**30, "thresholds")
-    if kind == "integrate":
+    if kind in ("integrate", "lif"):
         need(not (found["thresholds"] % 2 ** entry["leak"]).any(), "thresholds of a leak")
         need(entry["reset"] == "hard" or not (found["resets"] % 2 ** entry["leak"]).any(), "resets of a leak")
+    if kind == "lif":
+        need(entry["reset"] == "hard" or found["resets"].min() >= 0, "resets that are subtracted")
+    if kind == "sigma_delta_encoder":
+        need(found["thresholds"].min() >= 1, "thresholds")
+    if kind == "integrate":
         need(came[1] == "radix" or came[0] == steps, "steps that come")
     if kind == "leaky_readout":
         need(came == planes(steps, "steps"), "steps that come")
     if not last:
-        net["planes"][name] = planes(steps, "radix" if kind == "ttfs" else entry.get("code", "steps"))
+        code = "radix" if kind in ("ttfs", "low_pass") else entry.get("code", "steps")
+        net["planes"][name] = planes(entry["bits"] if kind == "low_pass" else steps, code)
 
 
 def taken(net, tensors, used, name, kind, *, room=True):

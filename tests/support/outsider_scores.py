@@ -10,46 +10,59 @@ def scores(net, images):
 
     A tensor is a list of its planes, the first first. Events are ``(count, steps, *shape)``.
     """
-    shapes, tables = net["shapes"], net["tables"]
-    count, code = net["planes"]["input"]
-    signs = "signed" in net["header"]["input"]
+    values = {"input": entered(net, images)}
+    for entry in net["header"]["layers"]:
+        sources = [values[name] for name in entry["sources"]]
+        if "neuron" not in entry:
+            values[entry["name"]] = joined(net, entry, sources)
+            continue
+        result = values[entry["name"]] = left(entry["neuron"], own(net, entry), sums(net, entry, sources))
+    return result, np.array([row.index(max(row)) for row in result.tolist()])
+
+
+def entered(net, images):
+    """The planes of the input."""
+    count, tables, signs = net["planes"]["input"][0], net["tables"], "signed" in net["header"]["input"]
     if "code" in net["header"]["input"]:
-        values = {"input": [images[:, t].astype(np.int64) for t in range(count)]}
-    elif "input.step" in tables:
+        return [images[:, t].astype(np.int64) for t in range(count)]
+    if "input.step" in tables:
         raw, most = images.astype(np.float64), 2**count - 1
         raw = np.where(np.isnan(raw), tables.get("input.missing", 0), raw)
         places = np.rint((raw - tables["input.offset"]) / tables["input.step"])
         low = -(most + 1) // 2 if signs else 0
-        values = {"input": bits_of(np.clip(places, low, low + most).astype(np.int64), count)}
-    else:
-        whole_ones = signs or count > 8
-        values = {"input": bits_of(images.astype(np.int64) >> (0 if whole_ones else 8 - count), count)}
-    for entry in net["header"]["layers"]:
-        sources = [values[name] for name in entry["sources"]]
-        many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
-        if "neuron" not in entry:
-            code = net["planes"][entry["sources"][0]][1]
-            if many[0]["kind"] == "maxpool":
-                number = pool(many[0], [numbers(x, code) for x in sources], shapes[entry["name"]])
-                values[entry["name"]] = bits_of(number, len(sources[0]))
-            else:
-                steps = zip(*sources, strict=True)
-                values[entry["name"]] = [pool(many[0], list(now), shapes[entry["name"]]) for now in steps]
-            continue
-        code = net["planes"][entry["sources"][0]][1]
-        stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
-        minus = signs and entry["sources"] == ["input"]
-        seen = [x if stepwise else [numbers(x, code) - (x[0] << len(x) if minus else 0)] for x in sources]
-        totals = [
-            sum(
-                accumulated(s, tables[s["weights"]].astype(np.int64), x, shapes[entry["name"]])
-                for s, x in zip(many, now, strict=True)
-            )
-            for now in zip(*seen, strict=True)
-        ]
-        mine = {key: tables[f"{entry['name']}.{key}"].astype(np.int64) for key in NEURONS[entry["neuron"]["kind"]][1]}
-        result = values[entry["name"]] = left(entry["neuron"], mine, totals)
-    return result, np.array([row.index(max(row)) for row in result.tolist()])
+        return bits_of(np.clip(places, low, low + most).astype(np.int64), count)
+    whole_ones = signs or count > 8
+    return bits_of(images.astype(np.int64) >> (0 if whole_ones else 8 - count), count)
+
+
+def joined(net, entry, sources):
+    """The planes of a pooling or OR."""
+    synapse, shape, code = entry["synapse"], net["shapes"][entry["name"]], net["planes"][entry["sources"][0]][1]
+    if synapse["kind"] == "maxpool":
+        return bits_of(pool(synapse, [numbers(x, code) for x in sources], shape), len(sources[0]))
+    return [pool(synapse, list(now), shape) for now in zip(*sources, strict=True)]
+
+
+def sums(net, entry, sources):
+    """The accumulators of a layer with weights: of all planes, or a list of each step's."""
+    many = [entry["synapse"]] if "synapse" in entry else entry["synapses"]
+    code = net["planes"][entry["sources"][0]][1]
+    stepwise = entry["neuron"]["kind"] in ("integrate", "leaky_readout") and code == "steps"
+    minus = "signed" in net["header"]["input"] and entry["sources"] == ["input"]
+    seen = [x if stepwise else [numbers(x, code) - (x[0] << len(x) if minus else 0)] for x in sources]
+    return [
+        sum(
+            accumulated(s, net["tables"][s["weights"]].astype(np.int64), x, net["shapes"][entry["name"]])
+            for s, x in zip(many, now, strict=True)
+        )
+        for now in zip(*seen, strict=True)
+    ]
+
+
+def own(net, entry):
+    """The tables of a layer's neurons."""
+    tables = NEURONS[entry["neuron"]["kind"]][1]
+    return {key: net["tables"][f"{entry['name']}.{key}"].astype(np.int64) for key in tables}
 
 
 def twice(value):

@@ -23,7 +23,7 @@ from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.fire import FireUnit, fire_cost, fire_unit, give_signs, reached
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.program import Action, Program, idle
-from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
+from s2nn_hw.network.neurons.tables import check_multiples, checked_scale, checked_tables, per_channel
 from s2nn_hw.network.planes import MAX_STEPS, STEPS, Planes
 from s2nn_hw.network.synapse import check_integer
 
@@ -59,14 +59,7 @@ class Integrate(Neuron):
         checked_scale(self.fraction)
         if self.reset not in RESETS:
             raise UserError(f"reset must be {' or '.join(RESETS)}, not {quoted(self.reset)}")
-        for name in ("thresholds", "resets") if self.reset == "soft" else ("thresholds",):
-            spare = getattr(self, name) % (1 << self.leak)
-            if spare.any():
-                where = int(spare.nonzero()[0][0])
-                raise UserError(
-                    f"{name} of a neuron that leaks by 2^-{self.leak} must be multiples of {1 << self.leak}, not "
-                    f"{int(getattr(self, name)[where])} (channel {where})"
-                )
+        check_multiples(self, ("thresholds", "resets") if self.reset == "soft" else ("thresholds",), self.leak)
 
     @property
     def plain(self) -> bool:

@@ -6,8 +6,8 @@ gives spikes (or scores, if it does not fire):
 
     ``state[0] = start(shape)``      ``state[t + 1], spikes[t] = step(state[t], sums[t])``
 
-A frame is ``step_count`` of them, and the state is a frame's own, unless ``stateful``: then the frames of a sequence
-follow each other from reset on. ``sums[t]`` is
+A frame is ``step_count`` of them, and the state is a frame's own, unless ``stateful``: then the frames of a sequence,
+or the ticks for which its frames are held, follow each other from its start on. ``sums[t]`` is
 
     of a ``two_phase`` neuron   the sum over all planes in step 0, nothing then
     else, from ``steps``        the sum of plane t
@@ -26,6 +26,8 @@ from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.program import Program
 from s2nn_hw.network.neurons.ramp import Ramp
 from s2nn_hw.network.planes import Planes
+
+Bounds = tuple[np.ndarray, np.ndarray]  # low and high
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Neuron:
 
     ``kind``: its name in files; ``settings``: the names of further fields, with their types. ``fires``: spikes leave,
     and other layers may read them; else scores, and it is the last layer's. ``stateful``: frames depend on those
-    before. ``two_phase``: all sums come before the first step.
+    before. ``two_phase``: all sums come before the first step. ``states``: the names of what is kept from tick to tick,
+    of neurons that need to know where a sequence starts and how long it can be; their state is a tuple that begins with
+    these, int64 ``(batch, neurons)`` each.
     """
 
     kind: ClassVar[str]
@@ -63,6 +67,7 @@ class Neuron:
     fires: ClassVar[bool] = True
     stateful: ClassVar[bool] = False
     two_phase: ClassVar[bool] = True
+    states: ClassVar[tuple[str, ...]] = ()
 
     @property
     def size(self) -> int:
@@ -112,7 +117,8 @@ class Neuron:
     def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return the next state and spikes uint8, or scores int64, of int64 ``sums`` ``(batch, positions * neurons)``.
 
-        The batch is 1 of ``stateful`` neurons.
+        The batch of ``stateful`` neurons is one of sequences, at the same tick each; a readout's scores are those of a
+        sequence that ends here. A state that was given is not used again.
         """
         raise NotImplementedError
 
@@ -129,6 +135,21 @@ class Neuron:
             state, given = self.step(state, now * 0 if self.two_phase and t else now)
             left.append(given)
         return state, self.planes.packed(left) if self.fires else left[-1]
+
+    def kept(self, state: Any, count: int) -> Any:
+        """Return the ``state`` of the first ``count`` sequences, the others being over."""
+        if isinstance(state, tuple):
+            return tuple(self.kept(part, count) for part in state)
+        return state[:count] if isinstance(state, np.ndarray) else state
+
+    def state_bounds(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Bounds]:
+        """Return what each of :attr:`states` can reach in a sequence of so many ``ticks``, where the sums of one tick
+        lie in ``low .. high``, 0 among them; of ``a`` the same, an accumulator that is no state.
+
+        Arrays ``(neurons,)`` of Python's integers. All that an adder has between two steps is within these, in whatever
+        order spikes come.
+        """
+        return {}
 
     def bounds(self, low: np.ndarray, high: np.ndarray, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return the range, int64 ``(neurons,)`` each, of what stands in the accumulators in ``steps`` steps, if the

@@ -38,6 +38,18 @@ def checked_scale(fraction: Any) -> None:
     check_integer("fraction", fraction, 0, MAX_FRACTION)
 
 
+def check_multiples(neuron: Any, names: tuple[str, ...], leak: int) -> None:
+    """Raise :class:`UserError` unless all values of these tables of ``neuron`` are multiples of ``2^leak``."""
+    for name in names:
+        spare = getattr(neuron, name) % (1 << leak)
+        if spare.any():
+            where = int(spare.nonzero()[0][0])
+            raise UserError(
+                f"{name} of a neuron that leaks by 2^-{leak} must be multiples of {1 << leak}, not "
+                f"{int(getattr(neuron, name)[where])} (channel {where})"
+            )
+
+
 def per_channel(table: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return ``table``, int64, read-only, of ``shape`` ``(batch, positions * neurons)``, channels innermost."""
     batch, size = shape

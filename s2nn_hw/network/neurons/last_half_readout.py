@@ -1,0 +1,58 @@
+"""The readout of a sequence's last half: ``y = sum over t = floor(T / 2) + 1 .. T of z(t)``, ``z = (a << F) + B``.
+
+a   accumulator, of one tick      B   bias of a tick      F   fraction bits      T   ticks of the sequence
+t   tick, from 1      y   score: ``ceil(T / 2)`` ticks are in it, of an odd T the middle one too
+
+T is known at the end alone, so the sum of the last half of the ticks so far is kept: in every tick z is added, in every
+second one the oldest z goes. A circuit keeps them in a queue of ``ceil(T / 2)`` words at most, all classes a word, and
+has one more addition in every second tick. Every tick's bias is in the scores: so sequences of all lengths have the
+classes of the mean.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from s2nn_hw.network.neurons.leaks import gathered, scaled
+from s2nn_hw.network.neurons.neuron import Bounds, Neuron
+from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
+
+
+@dataclass(frozen=True, eq=False)
+class LastHalfReadout(Neuron):
+    """Sums over the last half of the ticks; ``bias``: int32 ``(classes,)``, of each tick, in units of ``2^-fraction``
+    of the one scale that all classes share."""
+
+    bias: np.ndarray
+    fraction: int = 0
+    kind: ClassVar[str] = "last_half_readout"
+    tables: ClassVar[tuple[str, ...]] = ("bias",)
+    settings: ClassVar[dict[str, type]] = {"fraction": int}
+    fires: ClassVar[bool] = False
+    stateful: ClassVar[bool] = True
+    states: ClassVar[tuple[str, ...]] = ("y",)
+
+    def __post_init__(self) -> None:
+        checked_tables(self)
+        checked_scale(self.fraction)
+
+    def start(self, shape: tuple[int, ...]) -> Any:
+        """Return the sums, 0, int64 ``(batch, classes)``, the number of ticks, and the z of those summed, oldest
+        first."""
+        return np.zeros(shape, np.int64), 0, deque[np.ndarray]()
+
+    def step(self, state: Any, sums: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Return the state, and the sums as scores, int64 ``(batch, classes)``, behind one tick more."""
+        total, ticks, queue = state
+        now = (sums << self.fraction) + per_channel(self.bias, sums.shape)
+        queue.append(now)
+        total = total + now
+        if ticks % 2:  # of the sequences that are over the queue still has rows, behind these
+            total = total - queue.popleft()[: len(sums)]
+        return (total, ticks + 1, queue), total
+
+    def state_bounds(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Bounds]:
+        """Return the range of the sum, before the oldest is taken off."""
+        return {"y": gathered(*scaled(low, high, self.fraction, self.bias), ticks // 2 + 1, 0)}
