@@ -25,7 +25,7 @@ from s2nn_hw.report.known import Known
 from s2nn_hw.report.quantities import Json, quantity, significant
 from s2nn_hw.report.schema import FORMAT, VERSION
 from s2nn_hw.report.sections.bounds import bounds
-from s2nn_hw.report.sections.first_spikes import first_spikes_section
+from s2nn_hw.report.sections.first_spikes import early_decision, first_spikes_section
 from s2nn_hw.report.sections.forms import forms_section
 from s2nn_hw.report.sections.latency import limiting, rate, timeline, times
 from s2nn_hw.report.sections.layers import LayerRow, board_estimate, layer_rows, layers_table
@@ -82,6 +82,7 @@ def build_report(
                 design, known.board, interval=interval, latency=float(measured.alone.mean()), clock_mhz=mhz
             ),
             "first_spikes": first_spikes_section(network, measured),
+            "early_decision": early_decision(network, measured),
             "forms": forms_section(network, design.plan, images, known.board.family if known.board else GENERAL),
             "link": _link(known.link),
             "energy": energy_section([Part.of(row) for row in rows], known, clock_mhz=mhz, interval_cycles=interval),

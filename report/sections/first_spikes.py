@@ -1,7 +1,8 @@
-"""When neurons spike first: of ttfs neurons, how many spike at all, and in which slots."""
+"""When neurons spike first: of ttfs neurons, how many spike and in which slots, and when the class is certain."""
 
 import numpy as np
 
+from s2nn_hw.network.early_decision import readout_slots
 from s2nn_hw.network.first_spikes import slots_of
 from s2nn_hw.network.network import Network
 from s2nn_hw.report.quantities import Json, column, significant, table
@@ -30,6 +31,24 @@ def first_spikes_section(network: Network, measured: Measured) -> Json | None:
         "mean_slot": column("slots", "golden model", "of those that spike, 0 first"),
     } | {f"slot_{slot}": column("share", "golden model", "of the values") for slot in range(last)}
     return table(columns, [{name: row[name] for name in ("name", *columns)} for row in rows])
+
+
+def early_decision(network: Network, measured: Measured) -> Json | None:
+    """Return a row: T of what the readout reads, after how many slots the class is certain, mean and 99 % of the
+    images, and the slots that are left; None where the readout reads no times."""
+    if measured.decided is None:
+        return None
+    slots, after = readout_slots(network), measured.decided
+    mean = float(after.mean())
+    bound = "exact: no spike that may still come changes the class"
+    columns = {
+        "slots": column("slots", "setting"),
+        "mean": column("slots", "golden model", bound),
+        "p99": column("slots", "golden model", bound),
+        "saved": column("slots", "golden model", "mean of those that are left"),
+    }
+    row = {"slots": slots, "mean": significant(mean), "p99": significant(float(np.percentile(after, 99)))}
+    return table(columns, [{"name": network.layers[-1].name, **row, "saved": significant(slots - mean)}])
 
 
 def _row(name: str, slots: int, counts: np.ndarray, last: int) -> Json:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.cycles.timing import engine_alone
 from s2nn_hw.design import Design
+from s2nn_hw.network.early_decision import decided_after, readout_slots
 from s2nn_hw.network.first_spikes import counted_slots, slots_of
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
@@ -32,7 +33,8 @@ TIMELINE = 4  # frames
 @dataclass(frozen=True)
 class Measured:
     """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all;
-    ``first_spikes``: of tensors of ttfs neurons :func:`.counted_slots` of all.
+    ``first_spikes``: of tensors of ttfs neurons :func:`.counted_slots` of all; ``decided``: :func:`.decided_after` of
+    all, None where the readout reads no times.
 
     Of the first ``frames`` images, in sequences of ``length``: their ``timed_ones``; cycles ``alone`` ``(frames,)``,
     ``intervals`` ``(sequences, length - 1)``; ``bounds`` ``(frames, stages)``; ``own``: by stage the intervals of its
@@ -53,6 +55,7 @@ class Measured:
     offered: np.ndarray
     own: Sequence[np.ndarray | None]
     first_spikes: Mapping[str, np.ndarray]
+    decided: np.ndarray | None
 
     @property
     def interval_bounds(self) -> np.ndarray:
@@ -102,7 +105,7 @@ def measure(
     length = min(sequence, timed, max(LEAST_TIMED, room // LANES))
     timed = timed // length * length if timed < len(images) else timed
     part = max(1, room // length) * length
-    seen, cycles = _Seen(slots_of(network)), _Cycles(design, length)
+    seen, cycles = _Seen(network, slots_of(network)), _Cycles(design, length)
     for start in range(0, len(images), part):
         output, values = layer_inputs(network, images[start : start + part])
         seen.add(output.classes, values, max(0, timed - start))
@@ -125,6 +128,7 @@ def measure(
         closed=closed,
         offered=offered,
         first_spikes=seen.first_spikes,
+        decided=np.concatenate(seen.decided) if seen.decided else None,
         own=[np.concatenate(parts) if parts else None for parts in cycles.own],
     )
 
@@ -134,15 +138,19 @@ class _Seen:
     """Of the parts so far: ``classes``, by tensor the ones of each value, of all images and of the timed ones, and of
     those of ``slots`` when values spike first."""
 
+    network: Network
     slots: Mapping[str, int]
     classes: list[np.ndarray] = field(default_factory=list)
     ones: dict[str, np.ndarray] = field(default_factory=dict)
     timed_ones: dict[str, np.ndarray] = field(default_factory=dict)
     first_spikes: dict[str, np.ndarray] = field(default_factory=dict)
+    decided: list[np.ndarray] = field(default_factory=list)
 
     def add(self, classes: np.ndarray, values: Mapping[str, np.ndarray], timed: int) -> None:
         """Take in a part: ``values`` by tensor, the first ``timed`` images of which have cycles."""
         self.classes.append(classes)
+        if readout_slots(self.network):
+            self.decided.append(decided_after(self.network, values[self.network.layers[-1].sources[0]]))
         for name, x in values.items():
             early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [timed]))
             self.ones[name] = self.ones.get(name, 0) + early + late

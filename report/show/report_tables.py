@@ -30,6 +30,7 @@ def print_report(data: Json, console: Console) -> None:
     if planes is not None:
         console.print(planes)
     print_first_spikes(data.get("first_spikes"), console)
+    print_early_decision(data.get("early_decision"), console)
     print_forms(data.get("forms"), console)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
@@ -193,6 +194,15 @@ def print_first_spikes(found: Json | None, console: Console) -> None:
         rows.append((*figures, *cut))
     title = "first spikes, per image (a neuron spikes once at most; then the share that does in each slot)"
     console.print(make_table(title, ("layer", "slots", "spikes", "of neurons", "mean slot", *heads), rows))
+
+
+def print_early_decision(found: Json | None, console: Console) -> None:
+    """Print after how many slots the class is certain."""
+    for row in found["rows"] if found else ():
+        console.print(
+            f"class certain after {row['mean']:.1f} of {row['slots']} slots in the mean, {row['p99']:g} of 99 % of the "
+            "images: no spike that may still come changes it"
+        )
 
 
 def print_forms(forms: Json | None, console: Console) -> None:

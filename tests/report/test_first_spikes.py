@@ -4,6 +4,7 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw import api
+from s2nn_hw.network.early_decision import decided_after
 from s2nn_hw.network.first_spikes import first_spikes, slots_of
 from s2nn_hw.network.neurons.ttfs import Ttfs
 from s2nn_hw.report.schema import check_report
@@ -11,6 +12,12 @@ from s2nn_hw.report.show.page import render_page
 from s2nn_hw.report.show.report_tables import print_report
 from tests.network.test_ttfs import ttfs_network
 from tests.support.networks import random_images, random_network
+
+
+def printed(data):
+    console = Console(width=200, record=True)
+    print_report(data, console)
+    return console.export_text()
 
 
 def test_the_section_is_what_the_golden_model_gives():
@@ -41,19 +48,29 @@ def test_pixels_of_many_slots_have_no_histogram():
     assert all(sum(row[f"slot_{k}"] for k in range(7)) <= 1.001 for row in others)
 
 
+def test_early_decision_is_that_of_the_network():
+    network = ttfs_network(2, conv=False, bits=3, slots=7)
+    images = random_images(network, 20)
+    data = api.make_report(network, images)
+    (row,) = data["early_decision"]["rows"]
+    after = decided_after(network, network.forward(images, trace="spikes").spikes["second"])
+    assert (row["slots"], row["mean"], row["saved"]) == (7, after.mean(), 7 - after.mean())
+    assert "class certain after" in printed(data)
+    assert "The class is certain after" in render_page(data)
+
+
 def test_none_where_no_neuron_has_a_time():
     network = random_network((5, 4, 2))
     data = api.make_report(network, random_images(network, 3))
     assert data["first_spikes"] is None
+    assert data["early_decision"] is None
     assert "<h3>First spikes" not in render_page(data)
 
 
 def test_terminal_and_page():
     network = ttfs_network(4, conv=True, bits=5)
     data = api.make_report(network, random_images(network, 10))
-    console = Console(width=200, record=True)
-    print_report(data, console)
-    text = console.export_text()
+    text = printed(data)
     assert "first spikes, per image" in text
     assert "mean slot" in text
     page = render_page(data)
