@@ -123,6 +123,7 @@ def with_numbers(rng, network):
             wanted = Planes(common if several else random_count(rng, RADIX))
             ends = zip(*(s.bounds(read.peak, read.low) for s in layer.synapses), strict=True)
             neuron = random_quantized(rng, wanted, *(np.sum(sides, axis=0) for sides in ends))
+            neuron = neuron.number if isinstance(neuron, Ttfs) else neuron
         elif layer.is_readout:
             neuron = Readout(np.clip(neuron.bias, -(2**20), 2**20))
         planes[layer.name] = neuron.planes if layer.accumulates else read
