@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from s2nn_hw.circuit.lower import check_edges
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
@@ -79,6 +80,7 @@ def simulate(network_path: Path, images_path: Path, output: Path, options: Simul
     """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
     console, waves = Terminal(stderr=True), options.waves
     network = load(network_path)
+    check_edges(network)
     plan = load_plan(options.plan, network) if options.plan else None
     images = read_frames(images_path, Taker.of(network))[0]
     network.encode(images)
