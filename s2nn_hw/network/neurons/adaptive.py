@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import C, Module, Signal, Value, signed
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated, leak
 from s2nn_hw.network.neurons.leaks import MOST_LEAK, exact, gathered, hull, leaked, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.sigma_delta import MAX_GAIN
@@ -42,6 +44,7 @@ class Adaptive(Neuron):
     settings: ClassVar[dict[str, type]] = {"leak": int, "gain": int, "fraction": int}
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "p", "v", "f")
+    actions: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -74,3 +77,32 @@ class Adaptive(Neuron):
         said = gathered(none, none + (int(self.gain) << self.fraction), ticks, self.leak)
         error = gathered(-said[1], none, ticks, self.leak)
         return {"u": current, "p": passed, "v": hull(error, (none, passed[1])), "f": said}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return u, p, v and f, as they are."""
+        bounds, none = self.state_bounds(low, high, ticks), 0 * exact(self.biases)
+        return {name: Register.holding(*ends, none) for name, ends in bounds.items()}
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the spikes; u, p and v leak at once, f when v has taken it."""
+        current, bias, error, said, reset = lanes.acts
+        gain = int(self.gain) << self.fraction
+        spikes = []
+        for lane, (u, p, v, f) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            leak(m, u, self.leak, lanes.begin, lanes.terms[lane])
+            passed = gated(p, ~p[-1])
+            held = gated(p, ~(error & p[-1]))
+            addend = chosen(
+                (lanes.begin, ~(p >> self.leak)), (current, u >> self.leak), (bias, lanes.constants(self.biases, lane))
+            )
+            m.d.sync += p.eq(added(m, held, addend, lanes.begin))
+            spike = Signal(name=f"spike{lane}")
+            now = ~v[-1] & v.any()
+            addend = chosen((lanes.begin, ~(v >> self.leak)), (error, passed), (said, ~f))
+            m.d.sync += v.eq(added(m, gated(v, ~(reset & now)), addend, lanes.begin | said))
+            spoken = gated(C(gain, signed(gain.bit_length() + 1)), now)
+            m.d.sync += f.eq(added(m, f, chosen((said, ~(f >> self.leak)), (reset, spoken)), said))
+            with m.If(reset):
+                m.d.sync += spike.eq(now)
+            spikes.append(spike)
+        return spikes

@@ -16,6 +16,7 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, multiplexer, ram
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.tables import checked_table, per_channel
 
@@ -27,6 +28,7 @@ class Fire(Neuron):
     thresholds: np.ndarray
     kind: ClassVar[str] = "fire"
     tables: ClassVar[tuple[str, ...]] = ("thresholds",)
+    actions: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "thresholds", checked_table(self.thresholds, "thresholds"))
@@ -59,6 +61,19 @@ class Fire(Neuron):
     def cost(self, family: Family, shape: UnitShape) -> Cost:
         """Return the cost of a :class:`FireUnit`."""
         return fire_cost(family, shape)
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return the accumulator."""
+        least, most = self.offsets(low, high) + low, self.offsets(low, high) + high
+        return {"a": Register.holding(least, most, 0 * low)}
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the spikes of a tick."""
+        offsets = self.offsets(*lanes.sums)
+        for lane, total in enumerate(lanes.registers["a"]):
+            cases = (lanes.begin, lanes.constants(offsets, lane)), (~lanes.begin, lanes.terms[lane])
+            m.d.sync += total.eq(added(m, gated(total, ~lanes.begin), chosen(*cases)))
+        return [~total[-1] for total in lanes.registers["a"]]
 
 
 def reached(thresholds: np.ndarray, fraction: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:

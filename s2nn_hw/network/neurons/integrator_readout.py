@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import Module, Value
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen
 from s2nn_hw.network.neurons.leaks import MOST_LEAK, gathered, leaked, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
@@ -31,6 +33,7 @@ class IntegratorReadout(Neuron):
     fires: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("m",)
+    actions: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -49,3 +52,17 @@ class IntegratorReadout(Neuron):
     def state_bounds(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Bounds]:
         """Return the range of m."""
         return {"m": gathered(*scaled(low, high, self.fraction, self.bias), ticks, self.leak)}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return m."""
+        return {"m": Register.holding(*self.state_bounds(low, high, ticks)["m"], 0 * self.bias)}
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the membranes: a leak before the spikes, the bias behind them."""
+        (bias,) = lanes.acts
+        for lane, membrane in enumerate(lanes.registers["m"]):
+            cases = [(bias, lanes.constants(self.bias, lane)), (~(lanes.begin | bias), lanes.terms[lane])]
+            if self.leak:
+                cases.append((lanes.begin, ~(membrane >> self.leak)))
+            m.d.sync += membrane.eq(added(m, membrane, chosen(*cases), lanes.begin if self.leak else 0))
+        return [*lanes.registers["m"]]

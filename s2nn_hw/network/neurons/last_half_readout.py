@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.leaks import gathered, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
@@ -33,6 +36,7 @@ class LastHalfReadout(Neuron):
     fires: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("y",)
+    actions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -56,3 +60,35 @@ class LastHalfReadout(Neuron):
     def state_bounds(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Bounds]:
         """Return the range of the sum, before the oldest is taken off."""
         return {"y": gathered(*scaled(low, high, self.fraction, self.bias), ticks // 2 + 1, 0)}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return the sum, and the z of a tick."""
+        sums, one = self.state_bounds(low, high, ticks)["y"], self.state_bounds(low, high, 0)["y"]
+        return {"y": Register.holding(*sums, 0 * self.bias), "z": Register.holding(*one, 0 * self.bias)}
+
+    def memories(self, registers: dict[str, Register], lanes: int, ticks: int) -> tuple[tuple[int, int], ...]:
+        """Return (words, bits) of the queue of all that is in the sum of the longest sequence."""
+        return ((ticks // 2 + 1, lanes * registers["z"].width),)
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the sums. In a tick's first action z is added and queued, in its second the oldest goes."""
+        add, drop = lanes.acts
+        count = lanes.memories[0][0]
+        m.submodules.queue = queue = memory.Memory(shape=lanes.memories[0][1], depth=count, init=[])
+        write, read = queue.write_port(), queue.read_port()
+        newest, oldest, odd = Signal(range(count)), Signal(range(count)), Signal()
+        drops = drop & odd
+        m.d.comb += [write.addr.eq(newest), write.en.eq(add), read.addr.eq(oldest)]
+        m.d.comb += write.data.eq(Cat(lanes.registers["z"]))
+        with m.If(add):
+            m.d.sync += [newest.eq(Mux(newest == count - 1, 0, newest + 1)), odd.eq(~lanes.first & ~odd)]
+        with m.If(drops):
+            m.d.sync += oldest.eq(Mux(oldest == count - 1, 0, oldest + 1))
+        with m.If(lanes.begin & lanes.first):
+            m.d.sync += oldest.eq(newest)
+        for lane, (y, z) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            old = read.data[lane * len(z) : (lane + 1) * len(z)].as_signed()
+            m.d.sync += y.eq(added(m, y, chosen((add, z), (drops, ~old)), drops))
+            cases = (lanes.begin, lanes.constants(self.bias, lane)), (~lanes.begin, lanes.terms[lane])
+            m.d.sync += z.eq(added(m, gated(z, ~lanes.begin), chosen(*cases)))
+        return [*lanes.registers["y"]]

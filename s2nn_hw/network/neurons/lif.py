@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import C, Module, Signal, Value
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.neurons.integrate import RESETS
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.leaks import MOST_LEAK, exact, gathered, leaked, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import check_multiples, checked_scale, checked_tables, per_channel
@@ -43,6 +45,7 @@ class Lif(Neuron):
     settings: ClassVar[dict[str, type]] = {"leak": int, "fraction": int, "reset": str}
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("m",)
+    actions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -86,3 +89,28 @@ class Lif(Neuron):
         rests = np.where(settles, np.minimum(most, np.maximum(theta - 1, 0)), most)
         adding = np.minimum(most, leaked(rests, self.leak) + added[1])
         return {"m": (np.minimum(left, 0) + least, np.maximum(rests, adding))}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return m less theta."""
+        theta, (least, most) = exact(self.thresholds), self.state_bounds(low, high, ticks)["m"]
+        if not self.soft:
+            least, most = np.minimum(least, exact(self.resets)), np.maximum(most, exact(self.resets))
+        return {"m": Register.holding(least - theta, most - theta, -theta)}
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the spikes. A leak takes ``m - theta >> k``, and then the rest: b, and theta's own part."""
+        constant, reset = lanes.acts
+        wide = {name: getattr(self, name).astype(np.int64) for name in self.tables}
+        rest = wide["biases"] - (wide["thresholds"] >> self.leak if self.leak else 0)
+        leaves = -wide["resets"] if self.soft else wide["resets"] - wide["thresholds"]
+        begin: Value = lanes.begin if self.leak else C(0, 1)
+        spikes = []
+        for lane, (membrane,) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            spike, now = Signal(name=f"spike{lane}"), reset & ~membrane[-1]
+            cases = (constant, lanes.constants(rest, lane)), (now, lanes.constants(leaves, lane))
+            addend = chosen(*cases, (begin, ~(membrane >> self.leak)), (~(begin | constant | now), lanes.terms[lane]))
+            m.d.sync += membrane.eq(added(m, membrane if self.soft else gated(membrane, ~now), addend, begin))
+            with m.If(reset):
+                m.d.sync += spike.eq(~membrane[-1])
+            spikes.append(spike)
+        return spikes

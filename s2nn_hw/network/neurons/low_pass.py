@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import C, Cat, Module, Mux, Value
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.leaks import exact, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
@@ -44,6 +46,7 @@ class LowPass(Neuron):
     settings: ClassVar[dict[str, type]] = {"bits": int, "leak": int, "shift": int, "fraction": int}
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("h",)
+    actions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -75,3 +78,30 @@ class LowPass(Neuron):
         """Return the range of h, and of the accumulator."""
         none = 0 * exact(self.biases)
         return {"h": (none, none + FULL), "a": scaled(low, high, self.fraction, self.biases)}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return h, and the accumulator, in which y - h stands in the end."""
+        bounds, none = self.state_bounds(low, high, ticks), 0 * exact(self.biases)
+        least, most = bounds["a"]
+        return {
+            "h": Register.holding(none, none + FULL, none),
+            "a": Register.holding(np.minimum(least, -FULL), np.maximum(most, FULL), none),
+        }
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the upper bits of h."""
+        clip, follow = lanes.acts
+        left = []
+        for lane, (h, a) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            shifted = a >> self.shift
+            over = shifted[STATE_BITS:-1].any() if len(shifted) > STATE_BITS + 1 else C(0, 1)
+            byte = Cat(shifted[min(k, len(shifted) - 1)] for k in range(STATE_BITS))
+            wanted = Cat((Cat(bit | over for bit in byte) & ~a[-1].replicate(STATE_BITS)), C(0, 1)).as_signed()
+            bias = lanes.constants(self.biases, lane)
+            kept = Mux(clip, wanted, gated(a, ~lanes.begin)).as_signed()
+            addend = chosen((lanes.begin, bias), (clip, ~h), (~(lanes.begin | clip), lanes.terms[lane]))
+            m.d.sync += a.eq(added(m, kept, addend, clip))
+            with m.If(follow):
+                m.d.sync += h.eq(added(m, h, a >> self.leak))
+            left.append(h[STATE_BITS - self.bits : STATE_BITS])
+        return left

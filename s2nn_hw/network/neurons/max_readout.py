@@ -8,12 +8,14 @@ m   membrane, 0 at a sequence's start, in units of 2^-F       y   score; the 0 b
 A circuit has a register more a class, and compares once a tick.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import Module, Value
 
 from s2nn_hw.network.neurons.integrator_readout import IntegratorReadout
+from s2nn_hw.network.neurons.lanes import Lanes, Register
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 
 
@@ -31,6 +33,7 @@ class MaxReadout(Neuron):
     fires: ClassVar[bool] = False
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("m", "most")
+    actions: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bias", self._membrane.bias)
@@ -54,3 +57,16 @@ class MaxReadout(Neuron):
         """Return the range of m, which is that of the largest."""
         bounds = self._membrane.state_bounds(low, high, ticks)
         return {"m": bounds["m"], "most": bounds["m"]}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return m and the largest."""
+        return dict.fromkeys(self.states, self._membrane.registers(low, high, ticks)["m"])
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the largest membranes, of the first tick those themselves."""
+        *acts, compare = lanes.acts
+        self._membrane.circuit(m, replace(lanes, acts=acts))
+        for membrane, most in zip(*lanes.registers.values(), strict=True):
+            with m.If(compare & (lanes.first | (membrane > most))):
+                m.d.sync += most.eq(membrane)
+        return [*lanes.registers["most"]]

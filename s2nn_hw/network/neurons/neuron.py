@@ -23,6 +23,7 @@ from amaranth.hdl import Module, Value
 from s2nn_hw.errors import UserError
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.neurons.lanes import Lanes, Register
 from s2nn_hw.network.neurons.program import Program
 from s2nn_hw.network.neurons.ramp import Ramp
 from s2nn_hw.network.planes import Planes
@@ -58,7 +59,8 @@ class Neuron:
     and other layers may read them; else scores, and it is the last layer's. ``stateful``: frames depend on those
     before. ``two_phase``: all sums come before the first step. ``states``: the names of what is kept from tick to tick,
     of neurons that need to know where a sequence starts and how long it can be; their state is a tuple that begins with
-    these, int64 ``(batch, neurons)`` each.
+    these, int64 ``(batch, neurons)`` each. ``actions``: cycles of a circuit's tick behind the last spike, 0 where no
+    circuit of sequences has these neurons; ``holds_sums``: a state keeps the sums of a frame that is held.
     """
 
     kind: ClassVar[str]
@@ -68,6 +70,8 @@ class Neuron:
     stateful: ClassVar[bool] = False
     two_phase: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ()
+    actions: ClassVar[int] = 0
+    holds_sums: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -168,6 +172,21 @@ class Neuron:
     def ramp(self) -> Ramp | None:
         """The falling threshold by which a spike's time is the value that leaves; None: there is none."""
         return None
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return by name the registers of a lane of a circuit of sequences, where the sums of a tick lie in ``low ..
+        high``, int64 ``(neurons,)``, and a sequence has up to ``ticks``. A state is in the register of its name, which
+        is it and a constant."""
+        raise NotImplementedError
+
+    def memories(self, registers: dict[str, Register], lanes: int, ticks: int) -> tuple[tuple[int, int], ...]:
+        """Return (words, bits) of each memory beside those ``registers`` of all ``lanes``."""
+        return ()
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Add what ``lanes`` do in a tick to ``m``; return what leaves, a lane: the bits of a value or a signed
+        score, from the cycle behind the last action to the next ``begin``."""
+        raise NotImplementedError
 
     def latency(self, classes: int) -> int:
         """Return the cycles from the capture of the last sums of a cell to the first offer of what leaves."""

@@ -15,6 +15,8 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.record import Family
 from s2nn_hw.network.neurons.collect import collected
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
+from s2nn_hw.network.neurons.leaks import scaled
 from s2nn_hw.network.neurons.neuron import Neuron, UnitShape
 from s2nn_hw.network.neurons.tables import checked_table
 
@@ -27,6 +29,7 @@ class Readout(Neuron):
     kind: ClassVar[str] = "readout"
     tables: ClassVar[tuple[str, ...]] = ("bias",)
     fires: ClassVar[bool] = False
+    actions: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bias", checked_table(self.bias, "bias"))
@@ -68,6 +71,17 @@ class Readout(Neuron):
         if shape.groups > 1:
             cost += Cost(luts=shape.groups, ffs=shape.groups * shape.lanes * width)
         return cost
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return the accumulator."""
+        return {"a": Register.holding(*scaled(low, high, 0, self.bias), 0 * self.bias)}
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the scores of a tick."""
+        for lane, total in enumerate(lanes.registers["a"]):
+            cases = (lanes.begin, lanes.constants(self.bias, lane)), (~lanes.begin, lanes.terms[lane])
+            m.d.sync += total.eq(added(m, gated(total, ~lanes.begin), chosen(*cases)))
+        return [*lanes.registers["a"]]
 
 
 class ReadoutUnit(wiring.Component):

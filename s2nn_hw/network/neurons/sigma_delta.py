@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import C, Module, Mux, Signal, Value, signed
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated, leak
 from s2nn_hw.network.neurons.leaks import MOST_LEAK, exact, gathered, hull, leaked, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
@@ -43,6 +45,7 @@ class SigmaDelta(Neuron):
     settings: ClassVar[dict[str, type]] = {"leak": int, "gain": int, "fraction": int}
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("u", "v")
+    actions: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -74,3 +77,37 @@ class SigmaDelta(Neuron):
         added = hull((least >> self.leak, most >> self.leak), ((least >> self.leak) + bias, (most >> self.leak) + bias))
         kept = 0 * bias, 0 * bias + self.threshold - 1
         return {"u": current, "v": hull(kept, (kept[0] + added[0], kept[1] + added[1]))}
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return u, and v less theta."""
+        bounds, theta, none = self.state_bounds(low, high, ticks), self.threshold, 0 * exact(self.biases)
+        (least, most), integral = bounds["u"], bounds["v"]
+        return {
+            "u": Register.holding(least, most, none),
+            "v": Register.holding(integral[0] - theta, integral[1], none - theta),
+        }
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the spikes; b is added to v while spikes are added to u."""
+        theta = C(self.threshold, signed(self.threshold.bit_length() + 1))
+        less = C(-self.threshold, signed(self.threshold.bit_length() + 1))
+        current, reset, clip = lanes.acts
+        spikes = []
+        for lane, (u, v) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            leak(m, u, self.leak, lanes.begin, lanes.terms[lane])
+            spike = Signal(name=f"spike{lane}")
+            # less theta or, to see whether v is below 0, without the one that is taken off in this register
+            turned = Mux(v[-1], theta, less).as_signed()
+            kept = gated(v, ~(clip & (spike ^ v[-1])))
+            last = Mux(spike, gated(C(-1, signed(2)), ~v[-1]), less).as_signed()
+            addend = chosen(
+                (lanes.begin, lanes.constants(self.biases, lane)),
+                (current, u >> self.leak),
+                (reset, turned),
+                (clip, last),
+            )
+            m.d.sync += v.eq(added(m, kept, addend))
+            with m.If(reset):
+                m.d.sync += spike.eq(~v[-1])
+            spikes.append(spike)
+        return spikes

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from amaranth.hdl import C, Module, Mux, Signal, Value
 
+from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.leaks import exact, hull, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.quantized import check_widths
@@ -35,6 +37,8 @@ class SigmaDeltaEncoder(Neuron):
     settings: ClassVar[dict[str, type]] = {"fraction": int}
     stateful: ClassVar[bool] = True
     states: ClassVar[tuple[str, ...]] = ("d", "v")
+    actions: ClassVar[int] = 3
+    holds_sums: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         checked_tables(self)
@@ -60,3 +64,32 @@ class SigmaDeltaEncoder(Neuron):
             "d": hull(scaled(low, high, self.fraction, self.biases), (0 * theta, theta)),
             "v": (0 * theta, 2 * theta - 1),
         }
+
+    def registers(self, low: np.ndarray, high: np.ndarray, ticks: int) -> dict[str, Register]:
+        """Return d, less theta as long as it is summed, and v less theta."""
+        theta = exact(self.thresholds)
+        least, most = self.state_bounds(low, high, ticks)["d"]
+        none = 0 * theta
+        return {
+            "d": Register.holding(least - theta, np.maximum(most - theta, theta), none),
+            "v": Register.holding(-theta, theta - 1, -theta),
+        }
+
+    def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
+        """Return the spikes; d is summed in a frame's first tick alone."""
+        clip, integrate, reset = lanes.acts
+        spikes = []
+        for lane, (d, v) in enumerate(zip(*lanes.registers.values(), strict=True)):
+            theta = lanes.constants(self.thresholds, lane)
+            begin = lanes.constants(self.biases.astype(np.int64) - self.thresholds, lane)
+            fresh = lanes.fresh & lanes.begin
+            full = lanes.fresh & clip  # d is less theta: above 0 it is too much
+            kept = gated(d, ~(fresh | (full & ~d[-1]) | (integrate & d[-1])))
+            m.d.sync += d.eq(added(m, kept, chosen((fresh, begin), (full, theta), (~lanes.begin, lanes.terms[lane]))))
+            spike = Signal(name=f"spike{lane}")
+            taken = gated(Mux(v[-1], C(0, 1), -theta).as_signed(), reset)
+            m.d.sync += v.eq(added(m, v, chosen((integrate & ~d[-1], d), (~integrate, taken))))
+            with m.If(reset):
+                m.d.sync += spike.eq(~v[-1])
+            spikes.append(spike)
+        return spikes

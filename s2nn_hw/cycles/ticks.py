@@ -1,0 +1,136 @@
+"""The cycles of a circuit of sequences: when each tick of each layer begins, and when results are offered.
+
+    start[l, t] = max(free[l, t - 1], 1 + taken of each source's vector of the tick)
+    done[l, t]  = start[l, t] + groups (n + actions + 2) - actions             all sources are scanned
+    taken[l, t] = max(done[l, t] + actions + 2, done[r, t or t - 1] + 1 of all its readers r)
+    free[l, t]  = taken[l, t] + 1
+
+n are the ones of all that a layer reads in a tick. A reader takes a vector when it has scanned the one before: that of
+a loop belongs to the tick after. A readout is free at ``done + actions + 2``, in a sequence's last tick in
+the cycle behind its result, which is offered ``1 + ceil(log2 classes)`` cycles behind ``done + actions + 1``. A frame
+enters in so many cycles as it has beats, and is offered in the next one; the next enters when its last tick is taken.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from s2nn_hw.compiled import njit
+from s2nn_hw.network.layer import INPUT
+
+
+@dataclass(frozen=True)
+class TickSchedule:
+    """Cycles, int64, the first beat of all being taken in cycle 0.
+
+    ``begun``, ``offered`` ``(sequences,)``: when a sequence's first beat is taken and its result is offered first;
+    ``starts`` ``(layers, ticks)``; ``busy`` ``(layers,)``: cycles in which a layer has a tick.
+    """
+
+    begun: np.ndarray
+    offered: np.ndarray
+    starts: np.ndarray
+    busy: np.ndarray
+
+    @property
+    def cycles(self) -> np.ndarray:
+        """What the circuit counts of each sequence, int64 ``(sequences,)``."""
+        return self.offered - self.begun
+
+
+@dataclass(frozen=True)
+class TickTiming:
+    """The cycle model of ``stages`` (:class:`~s2nn_hw.circuit.recurrent.params.RecurrentParams`), whose frames have
+    ``beats`` beats and are held for ``ticks`` ticks."""
+
+    stages: Sequence[Any]
+    ticks: int
+    beats: int
+
+    def schedule(self, ones: Sequence[np.ndarray], ends: np.ndarray) -> TickSchedule:
+        """Return when it happens if sequences follow each other without a gap and no result is refused.
+
+        ``ones``: of each layer in each tick, int64 ``(ticks,)``; ``ends``: int64 ``(sequences + 1,)``, the tick with
+        which each begins, and the end.
+        """
+        numbers = {stage.name: k for k, stage in enumerate(self.stages)} | {INPUT: -1}
+        edges = [
+            (numbers[source.name], k, source.loops) for k, stage in enumerate(self.stages) for source in stage.sources
+        ]
+        fixed = [(s.groups, s.neuron.actions) for s in self.stages]
+        classes = self.stages[-1].neuron.size
+        return TickSchedule(
+            *_schedule(
+                np.array(ones, np.int64).reshape(len(self.stages), -1),
+                np.asarray(ends, np.int64),
+                np.array(edges, np.int64),
+                np.array(fixed, np.int64),
+                np.array([self.ticks, self.beats, 1 + (classes - 1).bit_length()], np.int64),
+            )
+        )
+
+    def alone(self, ones: Sequence[np.ndarray], ends: np.ndarray) -> np.ndarray:
+        """Return the cycles of each sequence that is sent when the circuit is idle, int64 ``(sequences,)``."""
+        return np.array(
+            [
+                self.schedule([one[a:b] for one in ones], np.array([0, b - a])).cycles[0]
+                for a, b in pairwise(ends.tolist())
+            ],
+            np.int64,
+        )
+
+
+@njit(nogil=True)
+def _schedule(
+    ones: np.ndarray, ends: np.ndarray, edges: np.ndarray, fixed: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    layers, total = ones.shape
+    ticks, beats, answer = times
+    begun, offered = np.zeros(len(ends) - 1, np.int64), np.zeros(len(ends) - 1, np.int64)
+    starts, busy = np.zeros((layers, total), np.int64), np.zeros(layers, np.int64)
+    done = np.full(layers, -1, np.int64)  # of each layer's latest tick
+    free = np.zeros(layers, np.int64)
+    taken = np.full(layers + 1, -1, np.int64)  # of the vector of each tensor's latest tick; the last is the input's
+    before = np.full(layers + 1, -1, np.int64)  # and of the one before
+    sequence, entered = 0, 0
+    for tick in range(total):
+        if tick == ends[sequence]:
+            begun[sequence] = entered
+        last = tick + 1 == ends[sequence + 1]
+        if tick % ticks == 0:
+            entered += beats
+        for layer in range(-1, layers):
+            if layer == -1:
+                leaves = entered
+            else:
+                start = free[layer]
+                for k in range(len(edges)):
+                    if edges[k, 1] == layer:
+                        came = before[edges[k, 0]] if edges[k, 2] else taken[edges[k, 0]]
+                        start = max(start, came + 1)
+                groups, actions = fixed[layer]
+                starts[layer, tick] = start
+                done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
+                leaves = done[layer] + actions + 2
+            if layer == layers - 1:
+                if last:
+                    offered[sequence] = leaves - 1 + answer
+                    leaves = offered[sequence] + 1
+                free[layer] = leaves
+                busy[layer] += leaves - start
+                continue
+            for k in range(len(edges)):
+                if edges[k, 0] == layer:
+                    leaves = max(leaves, done[edges[k, 1]] + 1)
+            before[layer], taken[layer] = taken[layer], leaves
+            if layer == -1:
+                entered = leaves + 1
+            else:
+                free[layer] = leaves + 1
+                busy[layer] += leaves + 1 - start
+        if last:
+            sequence += 1
+    return begun, offered, starts, busy
