@@ -10,6 +10,7 @@ import numpy as np
 from s2nn_hw import __version__
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
@@ -221,7 +222,7 @@ def vectors(accelerator: Accelerator, count: int = VECTOR_COUNT, seed: int = 0) 
     return Vectors(images, inputs[INPUT], output.classes, output.scores, schedule.cycles[:, 0], schedule.drain)
 
 
-def place_pixels(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> np.ndarray:
+def place_pixels(design: Design | Accelerator | SequenceDesign, pixels: np.ndarray, *, ignored: int = 0) -> np.ndarray:
     """Return ``pixels`` ``(frames, n)`` in the places of their beats, like them ``(frames, beats, pixels_per_beat)``.
 
     ``ignored``: the value in places that carry no pixel.

@@ -102,10 +102,11 @@ async def send(dut: Any, frames: list[int], results: Results) -> None:
     """Send ``frames`` in sequences, until all results are there or the circuit stops answering."""
     job, progress, reported = results.job, Path("progress"), 0
     await Timer(job.drain_ns, unit="ns")  # what can be done ahead of the first frame is done
-    for begin in range(0, len(frames), job.length):
+    begin = 0
+    for end, wanted in job.sends:
         await FallingEdge(dut.clk)  # time has passed since an edge: not in the same instant as the next one
-        cocotb.start_soon(feed(dut, frames[begin : begin + job.length]))
-        wanted = begin + len(frames[begin : begin + job.length])
+        cocotb.start_soon(feed(dut, frames[begin:end]))
+        begin = end
         quiet = 0
         while len(results.payloads) < wanted:
             before = len(results.payloads)

@@ -13,7 +13,8 @@ JOB, LINK_JOB = "job.json", "link.json"
 class Job:
     """What ``bench.py`` does with its frames.
 
-    length:       frames that follow each other without a gap; then the circuit runs empty
+    sends:        pairs: frames up to the first number follow each other without a gap, then the circuit runs empty, and
+                  the second number of results has come
     stall_in:     in so many of 256 cycles a beat is withheld
     stall_out:    in so many a result is refused
     resets:       cycles after which a disturbing reset comes, before the frames proper
@@ -26,7 +27,7 @@ class Job:
     report_every: results between two reports of progress
     """
 
-    length: int
+    sends: tuple[tuple[int, int], ...]
     stall_in: int
     stall_out: int
     resets: tuple[int, ...]

@@ -11,6 +11,7 @@ from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.names import neurons_of
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
@@ -86,7 +87,7 @@ def image_axes(shape: Sequence[int]) -> tuple[int, ...]:
     return image_shape(shape) if len(shape) > 1 else (1, 1, *shape)
 
 
-def unpack_results(design: Design, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def unpack_results(design: Design | SequenceDesign, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ``(classes, scores, cycles)`` from results as bytes ``(frames, n)``."""
     bits = np.unpackbits(packed, axis=1, bitorder="little").astype(np.int64)
 
@@ -188,7 +189,7 @@ class Simulation:
         patience = manner.patience or worst_cycles(self.design)
         slice_cycles = max(64, patience // 64)
         return Job(
-            length=manner.length,
+            sends=tuple((min(frames, k + manner.length),) * 2 for k in range(0, frames, manner.length)),
             stall_in=stall_in,
             stall_out=stall_out,
             resets=tuple(manner.resets),

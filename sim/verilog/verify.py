@@ -86,12 +86,12 @@ def compare(outcome: Outcome, expected: Expected, *, first_frame: int = 0, cycle
             what = "spike at (row, column, channel)" if image else "spike of neuron"
             planes = expected.planes.get(name, ONE)
             frames[f"layer {name}: spikes"] = outcome.seen.get(name, len(outcome.spikes[name]))
-            _same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame, planes)
+            same(outcome.spikes[name], wanted, f"layer {name}: {what}", first_frame, planes)
     frames["readout"] = len(outcome.scores)
-    _same(outcome.scores, expected.scores, "readout: score of class", first_frame)
-    _same(outcome.classes, expected.classes, "class", first_frame)
+    same(outcome.scores, expected.scores, "readout: score of class", first_frame)
+    same(outcome.classes, expected.classes, "class", first_frame)
     if cycles:
-        _same(outcome.cycles, expected.cycles, "cycle count", first_frame)
+        same(outcome.cycles, expected.cycles, "cycle count", first_frame)
     where = min(frames, key=frames.__getitem__)
     if set(frames.values()) != {len(expected.scores)}:
         if frames[where] == len(expected.scores):
@@ -99,8 +99,11 @@ def compare(outcome: Outcome, expected: Expected, *, first_frame: int = 0, cycle
         raise Mismatch(f"{where}: {len(expected.scores)} frames were sent, {int(frames[where])} came back")
 
 
-def _same(came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int, planes: Planes = ONE) -> None:
-    """Compare arrays whose first axis are the frames; ``what`` is followed by the place in the others.
+def same(
+    came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int = 0, planes: Planes = ONE, unit: str = "frame"
+) -> None:
+    """Compare arrays whose first axis are the frames, or of what ``unit`` says; ``what`` is followed by the place in
+    the others.
 
     Of values of several ``planes`` the first that differs is named, and all of both in order.
     """
@@ -117,8 +120,8 @@ def _same(came: np.ndarray, wanted: np.ndarray, what: str, first_frame: int, pla
             where += f", {planes.word} {first} of {planes.count},"
             shown = f"golden model {digits[0][first]}, circuit {digits[1][first]} ({digits[0]} and {digits[1]} in all)"
         raise Mismatch(
-            f"{what}{where} in frame {first_frame + frame}: {shown} ({len(differ):,} such differences in "
-            f"{len(np.unique(differ[:, 0]))} of {len(wanted)} frames)"
+            f"{what}{where} in {unit} {first_frame + frame}: {shown} ({len(differ):,} such differences in "
+            f"{len(np.unique(differ[:, 0]))} of {len(wanted)} {unit}s)"
         )
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.fifo import Queue
-from s2nn_hw.circuit.names import engine_of
+from s2nn_hw.circuit.names import neurons_of
 from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.engine import RecurrentEngine, vector_layout
 from s2nn_hw.design import CYCLE_BITS
@@ -47,7 +47,7 @@ class SequenceAccelerator(wiring.Component):
         """Build the circuit."""
         m = Module()
         for name, engine in self.engines.items():
-            m.submodules[engine_of(name)] = engine
+            m.submodules[neurons_of(name)] = engine
         began = Signal()
         self._fork(m, INPUT, self._frames(m, began))
         *hidden, last = self.stages

@@ -146,7 +146,7 @@ class RecurrentParams:
     @property
     def memories(self) -> tuple[tuple[int, int], ...]:
         """(words, bits) of the neurons' own memories."""
-        return self.neuron.memories(self.registers, self.lanes, self.network.input.most_ticks)
+        return self.neuron.memories(self.registers, self.lanes, self.groups, self.network.input.most_ticks)
 
     @cached_property
     def bits(self) -> int:

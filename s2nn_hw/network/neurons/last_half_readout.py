@@ -66,9 +66,11 @@ class LastHalfReadout(Neuron):
         sums, one = self.state_bounds(low, high, ticks)["y"], self.state_bounds(low, high, 0)["y"]
         return {"y": Register.holding(*sums, 0 * self.bias), "z": Register.holding(*one, 0 * self.bias)}
 
-    def memories(self, registers: dict[str, Register], lanes: int, ticks: int) -> tuple[tuple[int, int], ...]:
+    def memories(
+        self, registers: dict[str, Register], lanes: int, groups: int, ticks: int
+    ) -> tuple[tuple[int, int], ...]:
         """Return (words, bits) of the queue of all that is in the sum of the longest sequence."""
-        return ((ticks // 2 + 1, lanes * registers["z"].width),)
+        return ((groups * (ticks // 2 + 1), lanes * registers["z"].width),)
 
     def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
         """Return the sums. In a tick's first action z is added and queued, in its second the oldest goes."""
@@ -77,15 +79,15 @@ class LastHalfReadout(Neuron):
         m.submodules.queue = queue = memory.Memory(shape=lanes.memories[0][1], depth=count, init=[])
         write, read = queue.write_port(), queue.read_port()
         newest, oldest, odd = Signal(range(count)), Signal(range(count)), Signal()
-        drops = drop & odd
+        drops, begins = drop & odd, lanes.begin & (lanes.group == 0)
         m.d.comb += [write.addr.eq(newest), write.en.eq(add), read.addr.eq(oldest)]
         m.d.comb += write.data.eq(Cat(lanes.registers["z"]))
         with m.If(add):
-            m.d.sync += [newest.eq(Mux(newest == count - 1, 0, newest + 1)), odd.eq(~lanes.first & ~odd)]
+            m.d.sync += newest.eq(Mux(newest == count - 1, 0, newest + 1))
         with m.If(drops):
             m.d.sync += oldest.eq(Mux(oldest == count - 1, 0, oldest + 1))
-        with m.If(lanes.begin & lanes.first):
-            m.d.sync += oldest.eq(newest)
+        with m.If(begins):
+            m.d.sync += [odd.eq(~lanes.first & ~odd), oldest.eq(Mux(lanes.first, newest, oldest))]
         for lane, (y, z) in enumerate(zip(*lanes.registers.values(), strict=True)):
             old = read.data[lane * len(z) : (lane + 1) * len(z)].as_signed()
             m.d.sync += y.eq(added(m, y, chosen((add, z), (drops, ~old)), drops))

@@ -179,8 +179,10 @@ class Neuron:
         is it and a constant."""
         raise NotImplementedError
 
-    def memories(self, registers: dict[str, Register], lanes: int, ticks: int) -> tuple[tuple[int, int], ...]:
-        """Return (words, bits) of each memory beside those ``registers`` of all ``lanes``."""
+    def memories(
+        self, registers: dict[str, Register], lanes: int, groups: int, ticks: int
+    ) -> tuple[tuple[int, int], ...]:
+        """Return (words, bits) of each memory beside those ``registers`` of all ``lanes``, that ``groups`` share."""
         return ()
 
     def circuit(self, m: Module, lanes: Lanes) -> list[Value]:
