@@ -1,0 +1,75 @@
+"""The neurons of sequences tick by tick in float32, equal to the integers of :mod:`s2nn_hw.network.neurons`.
+
+Sums, states and biases are integers, exact below 2^24 (:func:`.convert.check_exact` proves it). Time is first:
+``sums`` ``(ticks, batch, neurons)``, what the synapses from the layer before give; ``recurrent`` ``(neurons, neurons)``
+integer weights or None. Gradients run through time; what rounds passes them on.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from s2nn_hw.network.neurons.low_pass import FULL, STATE_BITS
+from s2nn_hw.quantize.neuron import Surrogate, spike
+from s2nn_hw.quantize.rounding import filled, leaked, shifted
+from s2nn_hw.quantize.sequences.spec import ADAPTIVE, ENCODER, LIF, LOW_PASS, SIGMA_DELTA, LayerSpec
+
+State = tuple[Tensor, ...]
+Step = Callable[[State, Tensor], tuple[State, Tensor]]
+
+
+def run(spec: LayerSpec, sums: Tensor, recurrent: Tensor | None, bias: Tensor, surrogate: Surrogate) -> Tensor:
+    """Return what leaves the layer, ``(ticks, batch, neurons)``: spikes, or numbers."""
+    step = _step(spec, bias, surrogate)
+    nothing = torch.zeros_like(sums[0])
+    state: State = (nothing,) * {ENCODER: 1, SIGMA_DELTA: 2, ADAPTIVE: 4, LIF: 1, LOW_PASS: 1}[spec.kind]
+    given, left = nothing, []
+    for now in sums.unbind(0):
+        total = now if recurrent is None else now + functional.linear(given, recurrent)
+        state, given = step(state, total)
+        left.append(given)
+    return torch.stack(left)
+
+
+def _step(spec: LayerSpec, bias: Tensor, surrogate: Surrogate) -> Step:
+    """Return the function of state and sums of a tick to the next state and what leaves."""
+    unit, full, leak = float(1 << spec.fraction), float(spec.full), spec.leak
+
+    def encoder(state: State, sums: Tensor) -> tuple[State, Tensor]:
+        drive = sums * unit + bias
+        level = state[0] + drive.detach().clamp(0, full)
+        spikes = filled(drive, level, full)
+        return (level - full * spikes.detach(),), spikes
+
+    def sigma_delta(state: State, sums: Tensor) -> tuple[State, Tensor]:
+        current = leaked(state[0], leak) + sums * unit
+        drive = shifted(current, leak) + bias
+        level = (state[1] + drive.detach()).clamp(0, 2 * full - 1)
+        spikes = filled(drive, level, full)
+        return (current, level - full * spikes.detach()), spikes
+
+    def adaptive(state: State, sums: Tensor) -> tuple[State, Tensor]:
+        current, passed = leaked(state[0], leak) + sums * unit, leaked(state[1], leak)
+        passed = (passed + shifted(current, leak) + bias).clamp(min=0)
+        error, said = leaked(state[2], leak), leaked(state[3], leak)
+        error = error + passed.detach() - state[3]
+        # what is passed on stands for 2^leak drives
+        spikes = filled(passed * 2.0**-leak, (error > 0) * full, full)
+        still = spikes.detach()
+        return (current, passed, error * (1 - still), said + full * still), spikes
+
+    def lif(state: State, sums: Tensor) -> tuple[State, Tensor]:
+        membrane = leaked(state[0], leak) + sums * unit + bias
+        spikes = spike(membrane, full, full, surrogate)
+        still = spikes.detach()  # the reset has no gradient
+        return (membrane - full * still if spec.reset == "soft" else membrane * (1 - still),), spikes
+
+    def low_pass(state: State, sums: Tensor) -> tuple[State, Tensor]:
+        wanted = shifted(sums * unit + bias, spec.shift).clamp(0, FULL)
+        held = state[0] + shifted(wanted - state[0], leak)
+        return (held,), shifted(held, STATE_BITS - spec.planes)
+
+    steps = {ENCODER: encoder, SIGMA_DELTA: sigma_delta, ADAPTIVE: adaptive, LIF: lif, LOW_PASS: low_pass}
+    return steps[spec.kind]
