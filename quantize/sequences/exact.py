@@ -14,6 +14,7 @@ from torch.nn import functional
 from s2nn_hw.network.neurons.low_pass import FULL, STATE_BITS
 from s2nn_hw.quantize.neuron import Surrogate, spike
 from s2nn_hw.quantize.rounding import filled, leaked, shifted
+from s2nn_hw.quantize.sequences.modulator import modulated
 from s2nn_hw.quantize.sequences.spec import ADAPTIVE, ENCODER, LIF, LOW_PASS, SIGMA_DELTA, LayerSpec
 
 State = tuple[Tensor, ...]
@@ -22,9 +23,13 @@ Step = Callable[[State, Tensor], tuple[State, Tensor]]
 
 def run(spec: LayerSpec, sums: Tensor, recurrent: Tensor | None, bias: Tensor, surrogate: Surrogate) -> Tensor:
     """Return what leaves the layer, ``(ticks, batch, neurons)``: spikes, or numbers."""
+    if spec.kind == ENCODER:
+        return _encoded(sums * float(1 << spec.fraction) + bias, float(spec.full))
+    if spec.kind == SIGMA_DELTA:
+        return modulated(spec, sums, recurrent, bias)
     step = _step(spec, bias, surrogate)
     nothing = torch.zeros_like(sums[0])
-    state: State = (nothing,) * {ENCODER: 1, SIGMA_DELTA: 2, ADAPTIVE: 4, LIF: 1, LOW_PASS: 1}[spec.kind]
+    state: State = (nothing,) * {ADAPTIVE: 4, LIF: 1, LOW_PASS: 1}[spec.kind]
     given, left = nothing, []
     for now in sums.unbind(0):
         total = now if recurrent is None else now + functional.linear(given, recurrent)
@@ -33,22 +38,19 @@ def run(spec: LayerSpec, sums: Tensor, recurrent: Tensor | None, bias: Tensor, s
     return torch.stack(left)
 
 
+def _encoded(drive: Tensor, full: float) -> Tensor:
+    """Return the spikes of encoders with ``drive`` ``(ticks, batch, neurons)``."""
+    added = drive.detach().clamp(0, full)
+    levels, level = torch.empty_like(added), torch.zeros_like(added[0])
+    for reached, now in zip(levels.unbind(0), added.unbind(0), strict=True):
+        torch.add(level, now, out=reached)
+        level = reached - full * (reached >= full)
+    return filled(drive, levels, full)
+
+
 def _step(spec: LayerSpec, bias: Tensor, surrogate: Surrogate) -> Step:
     """Return the function of state and sums of a tick to the next state and what leaves."""
     unit, full, leak = float(1 << spec.fraction), float(spec.full), spec.leak
-
-    def encoder(state: State, sums: Tensor) -> tuple[State, Tensor]:
-        drive = sums * unit + bias
-        level = state[0] + drive.detach().clamp(0, full)
-        spikes = filled(drive, level, full)
-        return (level - full * spikes.detach(),), spikes
-
-    def sigma_delta(state: State, sums: Tensor) -> tuple[State, Tensor]:
-        current = leaked(state[0], leak) + sums * unit
-        drive = shifted(current, leak) + bias
-        level = (state[1] + drive.detach()).clamp(0, 2 * full - 1)
-        spikes = filled(drive, level, full)
-        return (current, level - full * spikes.detach()), spikes
 
     def adaptive(state: State, sums: Tensor) -> tuple[State, Tensor]:
         current, passed = leaked(state[0], leak) + sums * unit, leaked(state[1], leak)
@@ -71,5 +73,4 @@ def _step(spec: LayerSpec, bias: Tensor, surrogate: Surrogate) -> Step:
         held = state[0] + shifted(wanted - state[0], leak)
         return (held,), shifted(held, STATE_BITS - spec.planes)
 
-    steps = {ENCODER: encoder, SIGMA_DELTA: sigma_delta, ADAPTIVE: adaptive, LIF: lif, LOW_PASS: low_pass}
-    return steps[spec.kind]
+    return {ADAPTIVE: adaptive, LIF: lif, LOW_PASS: low_pass}[spec.kind]

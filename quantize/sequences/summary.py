@@ -194,13 +194,11 @@ def show(report: SequenceFigures, console: Console) -> None:
         fires = number < len(report.spikes)
         table.add_row(
             row.name,
-            row.kind,
             f"{row.inputs}x{row.neurons}",
             str(row.bits),
             _range(row.weight_range),
             f"{100 * row.sparsity:.1f}%",
             _range(row.bias_range),
-            f"{row.memory_bits / 1024:.1f}",
             " ".join(f"{name} {bits}" for name, bits in row.state_bits.items()),
             f"{report.spikes[number]:,.0f}" if fires else "",
             f"{100 * report.spike_rates[number]:.1f}%" if fires else "",
