@@ -14,8 +14,9 @@ from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize import rounding
 from s2nn_hw.quantize.checkpoint import read_checkpoint
-from s2nn_hw.quantize.data import sequence_sets
-from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.data import sequence_sets, source
+from s2nn_hw.quantize.graph import nodes
+from s2nn_hw.quantize.recipe import as_dict, from_dict
 from s2nn_hw.quantize.sequences import training as sequence_training
 from s2nn_hw.quantize.sequences.checkpoint import read_over_time
 from s2nn_hw.quantize.sequences.held import Held, pixels
@@ -236,9 +237,16 @@ def test_encoders_come_first():
 
 def test_recipes_survive_a_round_trip():
     for kind in LAYERS:
-        table = json.loads(json.dumps(as_dict(sequence_recipe(kind))))
-        assert as_dict(sequence_recipe(kind)) == as_dict(type(sequence_recipe(kind))(**vars(sequence_recipe(kind))))
-        assert table["sequence"]["frames"] == 29
+        recipe = sequence_recipe(kind)
+        assert from_dict(json.loads(json.dumps(as_dict(recipe)))) == recipe
+
+
+def test_sequences_are_no_images():
+    recipe = sequence_recipe()
+    with pytest.raises(UserError, match="recipe tiny is for sequences, and one for images is wanted here"):
+        nodes(recipe)
+    with pytest.raises(UserError, match="data set japanese-vowels is of sequences, and images are wanted here"):
+        source.raw(recipe.data, "test")
 
 
 def test_checkpoints_of_sequences_are_told_apart_and_checked(vowels, tmp_path):
