@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from s2nn_hw.network.neurons.low_pass import FULL, STATE_BITS
 from s2nn_hw.quantize.neuron import Surrogate, spike
@@ -30,10 +29,9 @@ def run(spec: LayerSpec, sums: Tensor, recurrent: Tensor | None, bias: Tensor, s
     step = _step(spec, bias, surrogate)
     nothing = torch.zeros_like(sums[0])
     state: State = (nothing,) * {ADAPTIVE: 4, LIF: 1, LOW_PASS: 1}[spec.kind]
-    given, left = nothing, []
+    given, left, back = nothing, [], None if recurrent is None else recurrent.t()
     for now in sums.unbind(0):
-        total = now if recurrent is None else now + functional.linear(given, recurrent)
-        state, given = step(state, total)
+        state, given = step(state, now if back is None else torch.addmm(now, given, back))
         left.append(given)
     return torch.stack(left)
 

@@ -40,11 +40,11 @@ class Frame:
 
     def after(self, state: Tensor, value: Tensor) -> Tensor:
         """Return the low-passed value at the frame's end."""
-        return self.left * state + (1 - self.left) * value
+        return torch.lerp(value, state, self.left)
 
     def within(self, state: Tensor, value: Tensor) -> Tensor:
         """Return its mean over the frame; ``state``: at the end of the one before."""
-        return self.held * state + (1 - self.held) * value
+        return torch.lerp(value, state, self.held)
 
     def seen(self, values: Tensor) -> Tensor:
         """Return the means of ``values`` ``(frames, ..)``, low-passed, frame by frame."""
@@ -64,22 +64,22 @@ def run(spec: LayerSpec, values: Tensor, weight: Tensor, recurrent: Tensor | Non
         return _low_pass(frame, functional.linear(values, weight, bias), recurrent)
     sums = functional.linear(frame.seen(values), weight, bias)
     state = rates = nothing = torch.zeros_like(sums[0])
-    passed, left = nothing, []
+    passed, left, back = nothing, [], None if recurrent is None else recurrent.t()
     for now in sums.unbind(0):
-        total = now if recurrent is None else now + functional.linear(frame.within(state, rates), recurrent)
+        total = now if back is None else torch.addmm(now, frame.within(state, rates), back)
         rates = total.clamp(0, 1)
         if spec.kind == ADAPTIVE:
             rates, passed = frame.within(passed, rates), frame.after(passed, rates)
-        if recurrent is not None:
+        if back is not None:
             state = frame.after(state, rates)
         left.append(rates)
     return torch.stack(left)
 
 
 def _low_pass(frame: Frame, sums: Tensor, recurrent: Tensor | None) -> Tensor:
-    held, left = torch.zeros_like(sums[0]), []
+    held, left, back = torch.zeros_like(sums[0]), [], None if recurrent is None else recurrent.t()
     for now in sums.unbind(0):
-        total = now if recurrent is None else now + functional.linear(held, recurrent)
+        total = now if back is None else torch.addmm(now, held, back)
         held = frame.after(held, total.clamp(0, 1))
         left.append(held)
     return torch.stack(left)
