@@ -176,20 +176,8 @@ def show(report: SequenceFigures, console: Console) -> None:
         show_edge=False,
         caption="states: bits of the widest neuron; spikes: of all neurons in a sequence, and their share",
     )
-    for name in (
-        "layer",
-        "neuron",
-        "synapses",
-        "bits",
-        "weights",
-        "zeros",
-        "bias",
-        "Kibit",
-        "states",
-        "spikes",
-        "rate",
-    ):
-        table.add_column(name, justify="left" if name in ("layer", "neuron", "states") else "right", no_wrap=True)
+    for name in ("layer", "synapses", "bits", "weights", "zeros", "bias", "states", "spikes", "rate"):
+        table.add_column(name, justify="left" if name in ("layer", "states") else "right", no_wrap=True)
     for number, row in enumerate(report.layers):
         fires = number < len(report.spikes)
         table.add_row(
