@@ -138,11 +138,11 @@ def spec_of(recipe: Recipe) -> SequenceSpec:
 
 
 def empty(spec: SequenceSpec, recipe: Recipe) -> Network:
-    """Return the integer network of ``recipe`` with zeros for weights, for sequences of a frame."""
+    """Return the integer network of ``recipe`` with ones for weights, for sequences of a frame."""
     tables = [
         (
-            np.zeros((one.neurons, one.inputs), np.int8),
-            np.zeros((one.neurons, one.neurons), np.int8),
+            np.ones((one.neurons, one.inputs), np.int8),
+            np.ones((one.neurons, one.neurons), np.int8),
             np.zeros(one.neurons, np.int32),
         )
         for one in spec.rows

@@ -66,4 +66,4 @@ def random_sequences(count=36, seed=0, channels=12, classes=9):
         part = rng.integers(0, 100, (rng.integers(1, 30), channels))
         part[:, label % channels] += 150
         parts.append(part.astype(np.uint8))
-    return Sequences.of(parts, labels=labels, classes=tuple("123456789"))
+    return Sequences.of(parts, labels=labels, classes=tuple("0123456789")[:classes])
