@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from s2nn_hw import __version__
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
@@ -169,8 +169,9 @@ def show(report: SequenceFigures, console: Console) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    ticks = counted(report.ticks, "tick")
     table = Table(
-        title=f"{report.name}: integer network, {report.input_bits}-bit pixels, {report.ticks} ticks a frame",
+        title=f"{report.name}: integer network, {report.input_bits}-bit pixels, {ticks} a frame",
         box=SIMPLE_HEAD,
         padding=0,
         show_edge=False,
