@@ -37,6 +37,8 @@ class References:
         rows: list[Row] = []
         for path in sorted(MODELS.glob("*.s2nn")):
             network = load(path)
+            if network.input.sequences:
+                continue
             images, _ = find_images(network, TIMED)
             design = Design(network, default_plan(network, "xc7"))
             layers = [row for row in layer_rows(design, measure(design, images)) if row.cycles.alone_interval]

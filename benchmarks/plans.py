@@ -31,6 +31,8 @@ def run(setting: Setting) -> list[Row]:
     rows, seconds = list[Row](), list[float]()
     for path in sorted(setting.path.parent.glob("*.s2nn")):
         network = load(path)
+        if network.input.sequences:
+            continue
         images, _ = find_images(network, SAMPLE)
         for board in BOARDS:
             start = time.monotonic()

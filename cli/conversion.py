@@ -9,8 +9,9 @@ from s2nn_hw.cli.training import images_words, parse_bits
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.extras import require
 from s2nn_hw.files import checked_place, write_bytes, write_json, write_text
+from s2nn_hw.quantize.limits import limits
 from s2nn_hw.quantize.recipe import load_recipe
-from s2nn_hw.quantize.settings import Conversion, limits
+from s2nn_hw.quantize.settings import Conversion
 from s2nn_hw.terminal import Terminal, next_step, terminal
 
 if TYPE_CHECKING:

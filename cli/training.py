@@ -3,13 +3,17 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.extras import require
 from s2nn_hw.files import checked_place, write_json
 from s2nn_hw.network.store import save
 from s2nn_hw.quantize.recipe import load_recipe
-from s2nn_hw.terminal import next_step, terminal
+from s2nn_hw.terminal import Terminal, next_step, terminal
+
+if TYPE_CHECKING:
+    from s2nn_hw.quantize.sequences.checkpoint import SequenceCheckpoint
 
 
 def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None = None, fresh: bool = False) -> None:
@@ -24,11 +28,12 @@ def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None =
     checkpoint = train(recipe, folder or Path("runs") / recipe.name, fresh=fresh, console=console)
     log = checkpoint.with_suffix(".log.json")
     result = read_tested(log)
+    what = "sequence" if recipe.over_time else "image"
     activity, luts, budget = result.activity, result.activity.luts, recipe.area.lut_budget
     for name, spikes, rate in zip(activity.names, activity.spikes, activity.spike_rates, strict=True):
-        console.print(f"{name}: {spikes:,.1f} spikes per image, rate {100 * rate:.1f} %")
+        console.print(f"{name}: {spikes:,.1f} spikes per {what}, rate {100 * rate:.1f} %")
     console.print(
-        f"accuracy {100 * result.accuracy:.2f} % on {result.images:,} test images of "
+        f"accuracy {100 * result.accuracy:.2f} % on {result.images:,} test {what}s of "
         f"{result.data_set}; checkpoint {checkpoint}, log {log}"
     )
     if luts is not None:
@@ -58,14 +63,22 @@ def quantize_checkpoint(
     require("train")
     from s2nn_hw.quantize.check import read_check
     from s2nn_hw.quantize.checkpoint import meaning, read_checkpoint
+    from s2nn_hw.quantize.sequences.checkpoint import read_over_time
     from s2nn_hw.quantize.summary import quantize, show
 
-    output = Path(output)
+    output, own = Path(output), load_recipe(recipe) if recipe else None
     if output.suffix != ".s2nn":
         raise UserError(f"output {output} must end in .s2nn")
     checked_place(output)
-    checkpoint = read_checkpoint(path, load_recipe(recipe) if recipe else None)
     console = terminal(stderr=as_json)
+    if own is not None and own.over_time:
+        raise UserError(f"--recipe: {recipe} is for sequences, and weights of another program can't be read for those")
+    if own is None and (over_time := read_over_time(path)):
+        if bits or check:
+            raise UserError("--bits and --check are for networks of images: those over time have the bits of training")
+        _quantize_sequences(over_time, output, console, as_json=as_json)
+        return
+    checkpoint = read_checkpoint(path, own)
     if checkpoint.foreign:
         console.print(meaning(checkpoint))
     pair = read_check(*check, checkpoint.recipe) if check else None
@@ -80,6 +93,21 @@ def quantize_checkpoint(
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
         next_step("verify", output, *images_words(path))
+    for text in report.warnings:
+        console.print(f"WARNING: {text}", style="bold red")
+
+
+def _quantize_sequences(checkpoint: "SequenceCheckpoint", output: Path, console: Terminal, *, as_json: bool) -> None:
+    from s2nn_hw.quantize.sequences.summary import quantize, show
+
+    network, report = quantize(checkpoint, console)
+    save(network, output)
+    write_json(output.with_suffix(".json"), report.to_json())
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        show(report, console)
+        console.print(f"network {output}, figures {output.with_suffix('.json')}")
     for text in report.warnings:
         console.print(f"WARNING: {text}", style="bold red")
 

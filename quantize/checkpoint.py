@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError, listed, quoted
@@ -62,7 +62,7 @@ def read_checkpoint(path: Path | str, recipe: Recipe | None = None) -> Checkpoin
         raise UserError(f"{path}: {error}") from None
 
 
-def save_checkpoint(path: Path, model: SpikingNetwork, recipe: Recipe, result: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, model: nn.Module, recipe: Recipe, result: Mapping[str, Any]) -> None:
     """Write ``model``'s tensors to ``path``, atomically; the metadata holds the recipe and test ``result``."""
     from safetensors.torch import save
 
@@ -85,13 +85,15 @@ def meaning(checkpoint: Checkpoint) -> str:
 
 
 def _parse(state: State, recipe: Recipe | None) -> Checkpoint:
-    note = _note(state)
+    note = note_of(state)
     foreign = not isinstance(note, dict) or "recipe" not in note
     if recipe is None:
         if foreign:
             kind = "tensors of torch.save" if state.metadata is None else "safetensors"
             raise UserError(f"{kind}, but without the '{KEY}' metadata of `s2nn-hw train`; give --recipe")
         recipe = from_dict(note["recipe"])
+    if recipe.over_time:
+        raise UserError("it is of a network over sequences, and images are wanted here")
     model = build(recipe)
     names = without_prefix(state.tensors, _known(model))
     tensors = {name: state.tensors[key] for name, key in names.items()}
@@ -108,7 +110,7 @@ def _parse(state: State, recipe: Recipe | None) -> Checkpoint:
     return Checkpoint(model.eval(), recipe, test if isinstance(test, dict) else {}, foreign, tuple(plain))
 
 
-def _note(state: State) -> Any:
+def note_of(state: State) -> Any:
     """Return the note of `s2nn-hw train`, or None."""
     note = (state.metadata or {}).get(KEY)
     return parse_json(note, f"metadata '{KEY}'") if isinstance(note, str) else None

@@ -19,7 +19,8 @@ MEASURED = (
 )
 
 
-def _entries(record: Any) -> dict[str, Any]:
+def entries(record: Any) -> dict[str, Any]:
+    """Return the fields of ``record``, tuples as lists."""
     values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
@@ -62,7 +63,7 @@ class LayerFigures:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-able row."""
-        return _entries(self)
+        return entries(self)
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ class Figures:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-able report."""
         layers = [row.to_json() for row in self.layers]
-        return _entries(self) | {"layers": layers, "check": self.check.to_json() if self.check else None}
+        return entries(self) | {"layers": layers, "check": self.check.to_json() if self.check else None}
 
     def measured(self) -> dict[str, Any]:
         """Return the entries that a network's provenance keeps."""
-        entries = self.to_json()
-        return {key: entries[key] for key in MEASURED}
+        found = self.to_json()
+        return {key: found[key] for key in MEASURED}

@@ -137,6 +137,8 @@ class Node:
 
 def nodes(recipe: Recipe) -> list[Node]:
     """Return the :class:`Node` list of ``recipe`` in order, the readout last; an error names the layer."""
+    if recipe.over_time:
+        raise UserError(f"recipe {recipe.name} is for sequences, and one for images is wanted here")
     shape = source.shape(recipe.data)
     shape = shape if len(shape) != 2 else (*shape, 1)
     shapes: dict[str, Shape] = {INPUT: shape}

@@ -31,6 +31,7 @@ from s2nn_hw.quantize.fan_in import windows
 from s2nn_hw.quantize.graph import INPUT, Node, Tap
 from s2nn_hw.quantize.grid import Grid
 from s2nn_hw.quantize.products import image, max_pool, product, raster, union
+from s2nn_hw.quantize.rounding import rounded
 from s2nn_hw.quantize.spec import FIRE
 from s2nn_hw.quantize.steps import step_weights
 
@@ -39,16 +40,6 @@ from s2nn_hw.quantize.steps import step_weights
 CLIP = {1: 1.0, 2: 2.6, 3: 3.0, 4: 3.3, 5: 3.7, 6: 4.3, 7: 4.8, 8: 5.3}
 
 GATHERED = 16  # live inputs of a neuron up to which its product runs over them alone
-
-
-class _Round(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient
 
 
 class _Sign(torch.autograd.Function):
@@ -77,7 +68,7 @@ def weight_levels(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
     limit = weight_limit(bits)
     if bits == 1:
         return _Sign.apply((weight / scale).clamp(-3, 3))
-    return _Round.apply((weight / scale).clamp(-limit, limit))
+    return rounded((weight / scale).clamp(-limit, limit))
 
 
 class _Live(torch.autograd.Function):
@@ -296,7 +287,7 @@ class Readout(nn.Module):
         if not self.quantised:
             return self.linear.product(x, self.weights()[0]) + self.bias
         (levels,), scale = self.levels()
-        return (self.linear.product(x, levels) + _Round.apply(self.bias / scale[0])) * scale[0]
+        return (self.linear.product(x, levels) + rounded(self.bias / scale[0])) * scale[0]
 
 
 class SpikingNetwork(nn.Module):
@@ -321,6 +312,11 @@ class SpikingNetwork(nn.Module):
         alone = [n for n in nodes if n.kind == "maxpool" and readers.count(n.sources[0]) == 1]
         stepwise = {n.name for n in fire if not n.spec.two_phase}
         self.pools = {n.sources[0]: n for n in alone if n.sources[0] not in stepwise}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes, in order."""
+        return tuple(node.name for node in self.nodes)
 
     @property
     def fires(self) -> list[Hidden]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw.quantize.layers import SpikingNetwork
+from s2nn_hw.quantize.sequences.model import SequenceNetwork
 from s2nn_hw.quantize.settings import Recipe, Training
 from s2nn_hw.quantize.sparse import soft_luts, sparse_synapses
 
@@ -52,7 +53,7 @@ def rate(training: Training, progress: float) -> float:
     return training.learning_rate * float(max(factor, 0.0))
 
 
-def make_optimiser(model: SpikingNetwork, training: Training) -> torch.optim.Optimizer:
+def make_optimiser(model: SpikingNetwork | SequenceNetwork, training: Training) -> torch.optim.Optimizer:
     """Return the optimiser; weight decay applies to weight matrices only."""
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -61,6 +62,7 @@ def make_optimiser(model: SpikingNetwork, training: Training) -> torch.optim.Opt
     ]
     if training.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
+    sparse = isinstance(model, SpikingNetwork) and sparse_synapses(model)
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
     # most weights of a sparse model are not live, and passing over them would take longer than the rest of a step
-    return kind(groups, lr=training.learning_rate, fused=True if sparse_synapses(model) else None)
+    return kind(groups, lr=training.learning_rate, fused=True if sparse else None)

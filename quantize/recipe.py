@@ -13,9 +13,11 @@ from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.synapse import alike
 from s2nn_hw.quantize.data import own
 from s2nn_hw.quantize.data.reading import Reading
-from s2nn_hw.quantize.data.sequence_sets import SEQUENCES, check_left_out
+from s2nn_hw.quantize.data.sequence_sets import check_left_out
 from s2nn_hw.quantize.graph import nodes
-from s2nn_hw.quantize.settings import Conversion, Data, Layer, Recipe, limits
+from s2nn_hw.quantize.limits import limits
+from s2nn_hw.quantize.sequences.layers import check_network, check_no_sequences
+from s2nn_hw.quantize.settings import Conversion, Data, Layer, Recipe, Sequence
 from s2nn_hw.quantize.shapes import check_shapes
 from s2nn_hw.quantize.spec import EVERY
 from s2nn_hw.texts import read_toml
@@ -28,8 +30,8 @@ LATER: dict[str, dict[str, Any]] = {
         entry.name: entry.default for entry in dataclasses.fields(Data) if entry.name not in ("validation", "found")
     },
     "augment": {"shift_frames": 0, "mask_channels": 0},
-    "neuron": {"kind": "fire"} | dict.fromkeys(EVERY),
-    "readout": {"leak": None},
+    "neuron": {"kind": "fire", "gain": None} | dict.fromkeys(EVERY),
+    "readout": dict.fromkeys(("leak", "kind", "gain", "fraction")),
 }
 
 
@@ -58,7 +60,7 @@ def from_dict(table: dict[str, Any], *, folder: Path | None = None) -> Recipe:
         )
     recipe: Recipe = _build(Recipe, table, "")
     recipe = dataclasses.replace(recipe, data=own.resolved(recipe.data, folder))
-    _check_sequences(recipe)
+    check_left_out(recipe.data.set, recipe.data.left_out)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
         raise UserError(
             f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "
@@ -72,21 +74,12 @@ def from_dict(table: dict[str, Any], *, folder: Path | None = None) -> Recipe:
         )
     if recipe.area.weight and not recipe.area.lut_budget:
         raise UserError("key 'area.weight' wants 'area.lut_budget'")
+    if recipe.over_time:
+        check_network(recipe)
+        return recipe
+    check_no_sequences(recipe)
     check_shapes(recipe, nodes(recipe))
     return recipe
-
-
-def _check_sequences(recipe: Recipe) -> None:
-    """Raise :class:`UserError` for keys of sequences where there are none, and for a set of sequences."""
-    check_left_out(recipe.data.set, recipe.data.left_out)
-    if recipe.data.set in SEQUENCES:
-        raise UserError(
-            f"key 'data.set': {recipe.data.set} is of sequences, and recipes have no layers for those; "
-            "s2nn_hw.quantize.data.sequence_sets reads them"
-        )
-    for name in ("shift_frames", "mask_channels"):
-        if getattr(recipe.augment, name):
-            raise UserError(f"key 'augment.{name}' is for sequences: {listed(SEQUENCES)}")
 
 
 def as_dict(recipe: Recipe) -> dict[str, Any]:
@@ -99,6 +92,7 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
     # as before there were such tables
     left_out = [] if recipe.as_trained_elsewhere else ["weights"]
     left_out += [] if recipe.conversion != Conversion() else ["conversion"]
+    left_out += [] if recipe.sequence != Sequence() else ["sequence"]
     conversion = {key: value for key, value in dataclasses.asdict(recipe.conversion).items() if value is not None}
     table = dataclasses.asdict(recipe) | {"layers": layers, "conversion": conversion}
     for part, later in LATER.items():  # as before there were such keys

@@ -1,49 +1,25 @@
 """The settings of a training run: frozen dataclasses, one a table of the recipe, with the limits of every key."""
 
-import sys
-from dataclasses import MISSING, Field, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from s2nn_hw.network.layer import INPUT_BITS
+from s2nn_hw.network.layer import INPUT_BITS, MAX_TICKS
 from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
+from s2nn_hw.network.neurons.sigma_delta import MAX_GAIN
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.neurons.ttfs import SLOTS
 from s2nn_hw.network.planes import MAX_STEPS, RADIX, STEPS, Planes
+from s2nn_hw.network.sequences import MAX_FRAMES
 from s2nn_hw.quantize.data.sequence_sets import SEQUENCES
 from s2nn_hw.quantize.data.sets import SETS
+from s2nn_hw.quantize.limits import LARGEST, within
 
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 NEURONS = ("fire", "quantized", "ttfs", "integrate")
-LIMITS = "limits"  # key of a field's metadata
-LARGEST = sys.float_info.max
+OVER_TIME = ("sigma_delta_encoder", "sigma_delta", "adaptive", "lif", "low_pass")  # of sequences
+SCORES = ("last", "last_half", "integrator", "max")
 
 # the surrogate gradients of quantize/neuron.py, which reads torch; recipes are read without
 SURROGATES = ("s2nn", "sigmoid", "atan", "rectangular", "triangular", "straight_through")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a key takes, in the metadata of its field.
-
-    low, high   range of a number, or of each of a list
-    choices     the values that are taken, empty: any
-    key         its name in the file where that is no name in Python
-    """
-
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str | int, ...] = ()
-    key: str | None = None
-
-
-def _within(
-    default: Any = MISSING,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str | int, ...] = (),
-    key: str | None = None,
-) -> Any:
-    return field(default=default, metadata={LIMITS: Limits(low, high, choices, key)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +36,14 @@ class Found:
     missing     what stands for missing values, as many
     """
 
-    kind: str | None = _within(None, choices=("npz", "folder", "table"))
-    sha256: str | None = _within(None)
-    shape: tuple[int, ...] | None = _within(None, 1, 1 << 16)
-    classes: tuple[str, ...] | None = _within(None)
-    features: tuple[str, ...] | None = _within(None)
-    low: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
-    high: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
-    missing: tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
+    kind: str | None = within(None, choices=("npz", "folder", "table"))
+    sha256: str | None = within(None)
+    shape: tuple[int, ...] | None = within(None, 1, 1 << 16)
+    classes: tuple[str, ...] | None = within(None)
+    features: tuple[str, ...] | None = within(None)
+    low: tuple[float, ...] | None = within(None, -LARGEST, LARGEST)
+    high: tuple[float, ...] | None = within(None, -LARGEST, LARGEST)
+    missing: tuple[float, ...] | None = within(None, -LARGEST, LARGEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,25 +55,25 @@ class Data:
     one who is the test.
     """
 
-    set: str | None = _within(None, choices=(*SETS, *SEQUENCES))
-    pixel_bits: int = _within(choices=INPUT_BITS)
-    signed: bool = _within(False)
-    validation: int = _within(0, 0, 30_000)
-    path: str | None = _within(None)
-    test: str | None = _within(None)
-    test_share: float | None = _within(None, 0.001, 0.999)
-    seed: int = _within(0, 0, 2**31)
-    label: str | None = _within(None)
-    columns: tuple[str, ...] | None = _within(None)
-    split: str | None = _within(None)
-    separator: str | None = _within(None)
-    classes: tuple[str, ...] | None = _within(None)
-    range: str | tuple[float, ...] | None = _within(None, -LARGEST, LARGEST)
-    missing: str | float | None = _within(None, -LARGEST, LARGEST)
-    size: tuple[int, ...] | None = _within(None, 1, 1 << 16)
-    channels: int | None = _within(None, choices=(1, 3))
-    alpha: str | None = _within(None, choices=("black", "white"))
-    left_out: str | None = _within(None)
+    set: str | None = within(None, choices=(*SETS, *SEQUENCES))
+    pixel_bits: int = within(choices=INPUT_BITS)
+    signed: bool = within(False)
+    validation: int = within(0, 0, 30_000)
+    path: str | None = within(None)
+    test: str | None = within(None)
+    test_share: float | None = within(None, 0.001, 0.999)
+    seed: int = within(0, 0, 2**31)
+    label: str | None = within(None)
+    columns: tuple[str, ...] | None = within(None)
+    split: str | None = within(None)
+    separator: str | None = within(None)
+    classes: tuple[str, ...] | None = within(None)
+    range: str | tuple[float, ...] | None = within(None, -LARGEST, LARGEST)
+    missing: str | float | None = within(None, -LARGEST, LARGEST)
+    size: tuple[int, ...] | None = within(None, 1, 1 << 16)
+    channels: int | None = within(None, choices=(1, 3))
+    alpha: str | None = within(None, choices=("black", "white"))
+    left_out: str | None = within(None)
     found: Found = Found()
 
     @property
@@ -114,17 +90,17 @@ class Augment:
     Of sequences ``shift_frames`` moves in time, and ``mask_channels`` blanks up to so many neighbouring channels.
     """
 
-    shift_pixels: float = _within(0.0, 0, 8)
-    rotate_degrees: float = _within(0.0, 0, 90)
-    scale: float = _within(0.0, 0, 0.5)
-    shear: float = _within(0.0, 0, 0.5)
-    elastic_pixels: float = _within(0.0, 0, 8)
-    flip: bool = _within(False)
-    crop_pixels: int = _within(0, 0, 16)
-    cutout_pixels: int = _within(0, 0, 32)
-    shift_frames: int = _within(0, 0, 64)
-    mask_channels: int = _within(0, 0, 64)
-    clean: float = _within(0.0, 0, 1)
+    shift_pixels: float = within(0.0, 0, 8)
+    rotate_degrees: float = within(0.0, 0, 90)
+    scale: float = within(0.0, 0, 0.5)
+    shear: float = within(0.0, 0, 0.5)
+    elastic_pixels: float = within(0.0, 0, 8)
+    flip: bool = within(False)
+    crop_pixels: int = within(0, 0, 16)
+    cutout_pixels: int = within(0, 0, 32)
+    shift_frames: int = within(0, 0, 64)
+    mask_channels: int = within(0, 0, 64)
+    clean: float = within(0.0, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,33 +115,37 @@ class Layer:
     in ``from``. ``shortcut`` on a ``conv`` names a layer whose spikes are added into the same accumulators by a 1 x 1
     convolution of ``shortcut_bits`` (default ``bits``): one weight per channel where the shapes agree (unless
     ``shortcut_kind`` is "conv"), else all to all with the stride that fits. ``neuron`` is the kind of this layer's
-    neurons, and ``planes``, ``code``, ``slots``, ``steps``, ``leak``, ``reset`` are theirs, instead of
-    :class:`Neuron`'s.
+    neurons, and ``planes``, ``code``, ``slots``, ``steps``, ``leak``, ``reset``, and of sequences ``gain``,
+    ``fraction``, are theirs, instead of :class:`Neuron`'s. ``recurrent``: the layer reads its own spikes of the tick
+    before, too.
     """
 
-    name: str | None = _within(None)
-    kind: str = _within("dense", choices=("dense", "conv", "maxpool", "or"))
-    source: str | tuple[str, ...] | None = _within(None, key="from")
-    neurons: int | None = _within(None, 1, 1 << 16)
-    channels: int | None = _within(None, 1, 1 << 16)
-    kernel: int | tuple[int, int] | None = _within(None, choices=KERNELS)
-    stride: int | tuple[int, int] | None = _within(None, choices=KERNELS)
-    padding: int | tuple[int, int] | None = _within(None, 0, 6)
-    groups: int | str | None = _within(None, 1, 1 << 16)
-    pool: int | tuple[int, int] | None = _within(None, 1, 7)
-    bits: int | None = _within(None, 1, 8)
-    fan_in: int | None = _within(None, 1, 1 << 16)
-    window: int | None = _within(None, 1, 1 << 8)
-    shortcut: str | None = _within(None)
-    shortcut_kind: str | None = _within(None, choices=("identity", "conv"))
-    shortcut_bits: int | None = _within(None, 1, 8)
-    neuron: str | None = _within(None, choices=NEURONS)
-    planes: int | None = _within(None, 1, MAX_STEPS)
-    code: str | None = _within(None, choices=(RADIX, STEPS))
-    slots: int | None = _within(None, choices=SLOTS)
-    steps: int | None = _within(None, 1, MAX_STEPS)
-    leak: int | None = _within(None, 0, MAX_LEAK)
-    reset: str | None = _within(None, choices=RESETS)
+    name: str | None = within(None)
+    kind: str = within("dense", choices=("dense", "conv", "maxpool", "or"))
+    source: str | tuple[str, ...] | None = within(None, key="from")
+    neurons: int | None = within(None, 1, 1 << 16)
+    channels: int | None = within(None, 1, 1 << 16)
+    kernel: int | tuple[int, int] | None = within(None, choices=KERNELS)
+    stride: int | tuple[int, int] | None = within(None, choices=KERNELS)
+    padding: int | tuple[int, int] | None = within(None, 0, 6)
+    groups: int | str | None = within(None, 1, 1 << 16)
+    pool: int | tuple[int, int] | None = within(None, 1, 7)
+    bits: int | None = within(None, 1, 8)
+    fan_in: int | None = within(None, 1, 1 << 16)
+    window: int | None = within(None, 1, 1 << 8)
+    shortcut: str | None = within(None)
+    shortcut_kind: str | None = within(None, choices=("identity", "conv"))
+    shortcut_bits: int | None = within(None, 1, 8)
+    neuron: str | None = within(None, choices=(*NEURONS, *OVER_TIME))
+    planes: int | None = within(None, 1, MAX_STEPS)
+    code: str | None = within(None, choices=(RADIX, STEPS))
+    slots: int | None = within(None, choices=SLOTS)
+    steps: int | None = within(None, 1, MAX_STEPS)
+    leak: int | None = within(None, 0, MAX_LEAK)
+    reset: str | None = within(None, choices=RESETS)
+    gain: int | None = within(None, 1, MAX_GAIN)
+    fraction: int | None = within(None, 0, MAX_FRACTION)
+    recurrent: bool | None = within(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,14 +155,18 @@ class Readout:
 
     ``groups``: nothing is trained, each class counts the spikes of its own equal share of the last layer's neurons.
     ``fan_in``: live inputs of each class, as in :class:`Layer`. ``leak``: k of scores that leak by 2^-k in each step of
-    neurons that integrate, so that late spikes count more.
+    neurons that integrate, so that late spikes count more. Of sequences ``kind`` (default last_half), ``gain`` and
+    ``fraction``; ``leak`` of integrator and max.
     """
 
-    bits: int = _within(low=1, high=8)
-    average: int | tuple[int, int] | str = _within(1, 1, 1 << 8)
-    groups: bool = _within(False)
-    fan_in: int | None = _within(None, 1, 1 << 16)
-    leak: int | None = _within(None, 1, MAX_LEAK)
+    bits: int = within(low=1, high=8)
+    average: int | tuple[int, int] | str = within(1, 1, 1 << 8)
+    groups: bool = within(False)
+    fan_in: int | None = within(None, 1, 1 << 16)
+    leak: int | None = within(None, 1, MAX_LEAK)
+    kind: str | None = within(None, choices=SCORES)
+    gain: int | None = within(None, 1, MAX_GAIN)
+    fraction: int | None = within(None, 0, MAX_FRACTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,24 +178,26 @@ class Neuron:
     ``planes`` of ``code``. ``ttfs``: ``slots``. ``integrate``: ``steps``, ``leak`` (k of 2^-k), ``reset``, ``start``
     and ``level`` (shares of the threshold), ``gradient``. ``fraction``: bits of their integer tables below a weight.
     ``round_from``: the share of the epochs from which on training sees thresholds and biases as those tables have them.
+    Kinds over time: see :mod:`s2nn_hw.quantize.sequences.layers`; ``gain``: the sum, in weights, that fills one.
     """
 
-    surrogate: str = _within("s2nn", choices=SURROGATES)
-    alpha: float | None = _within(None, 1e-3, 1e3)
-    beta: float = _within(1.0, 1e-3, 1e3)
-    threshold: float = _within(1.0, -1e3, 1e3)
-    kind: str = _within("fire", choices=NEURONS)
-    planes: int | None = _within(None, 1, MAX_STEPS)
-    code: str | None = _within(None, choices=(RADIX, STEPS))
-    slots: int | None = _within(None, choices=SLOTS)
-    steps: int | None = _within(None, 1, MAX_STEPS)
-    leak: int | None = _within(None, 0, MAX_LEAK)
-    reset: str | None = _within(None, choices=RESETS)
-    fraction: int | None = _within(None, 0, MAX_FRACTION)
-    start: float | None = _within(None, 0, 1)
-    level: float | None = _within(None, 0.05, 1)
-    gradient: str | None = _within(None, choices=("surrogate", "dsr"))
-    round_from: float | None = _within(None, 0, 1)
+    surrogate: str = within("s2nn", choices=SURROGATES)
+    alpha: float | None = within(None, 1e-3, 1e3)
+    beta: float = within(1.0, 1e-3, 1e3)
+    threshold: float = within(1.0, -1e3, 1e3)
+    kind: str = within("fire", choices=(*NEURONS, *OVER_TIME))
+    planes: int | None = within(None, 1, MAX_STEPS)
+    code: str | None = within(None, choices=(RADIX, STEPS))
+    slots: int | None = within(None, choices=SLOTS)
+    steps: int | None = within(None, 1, MAX_STEPS)
+    leak: int | None = within(None, 0, MAX_LEAK)
+    reset: str | None = within(None, choices=RESETS)
+    fraction: int | None = within(None, 0, MAX_FRACTION)
+    start: float | None = within(None, 0, 1)
+    level: float | None = within(None, 0.05, 1)
+    gradient: str | None = within(None, choices=("surrogate", "dsr"))
+    round_from: float | None = within(None, 0, 1)
+    gain: int | None = within(None, 1, MAX_GAIN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,18 +208,18 @@ class Training:
     ``check_images``: on how many images accuracy is measured after each epoch; the final figure is on all.
     """
 
-    epochs: int = _within(low=1, high=100_000)
-    batch: int = _within(256, 2, 1 << 16)
-    optimiser: str = _within("adamw", choices=("adam", "adamw", "sgd"))
-    learning_rate: float = _within(1e-3, 1e-8, 1e3)
-    schedule: str = _within("cosine", choices=("cosine", "linear", "constant"))
-    warmup_epochs: float = _within(0.0, 0, 1e5)
-    weight_decay: float = _within(0.0, 0, 1e3)
-    label_smoothing: float = _within(0.0, 0, 0.9)
-    fake_quantise: bool = _within(True)
-    precision: str = _within("auto", choices=("auto", "float32", "bfloat16"))
-    check_images: int = _within(60_000, 1, 60_000)
-    seed: int = _within(0, 0, 2**31)
+    epochs: int = within(low=1, high=100_000)
+    batch: int = within(256, 2, 1 << 16)
+    optimiser: str = within("adamw", choices=("adam", "adamw", "sgd"))
+    learning_rate: float = within(1e-3, 1e-8, 1e3)
+    schedule: str = within("cosine", choices=("cosine", "linear", "constant"))
+    warmup_epochs: float = within(0.0, 0, 1e5)
+    weight_decay: float = within(0.0, 0, 1e3)
+    label_smoothing: float = within(0.0, 0, 0.9)
+    fake_quantise: bool = within(True)
+    precision: str = within("auto", choices=("auto", "float32", "bfloat16"))
+    check_images: int = within(60_000, 1, 60_000)
+    seed: int = within(0, 0, 2**31)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,8 +230,8 @@ class Penalty:
     cycles do.
     """
 
-    measure: str = _within("synaptic_operations", choices=("synaptic_operations", "spikes"))
-    weight: float = _within(0.0, 0, 1e6)
+    measure: str = within("synaptic_operations", choices=("synaptic_operations", "spikes"))
+    weight: float = within(0.0, 0, 1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,13 +242,13 @@ class Teacher:
     as many channels.
     """
 
-    neurons: int = _within(1024, 1, 1 << 16)
-    layers: int = _within(2, 1, 8)
-    epochs: int = _within(20, 1, 100_000)
-    learning_rate: float = _within(1e-3, 1e-8, 1e3)
-    weight: float = _within(0.0, 0, 1)
-    temperature: float = _within(2.0, 0.1, 100)
-    width: int = _within(1, 1, 16)
+    neurons: int = within(1024, 1, 1 << 16)
+    layers: int = within(2, 1, 8)
+    epochs: int = within(20, 1, 100_000)
+    learning_rate: float = within(1e-3, 1e-8, 1e3)
+    weight: float = within(0.0, 0, 1)
+    temperature: float = within(2.0, 0.1, 100)
+    width: int = within(1, 1, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +259,9 @@ class Sparse:
     ``fix`` the choice is made anew every ``every`` steps, then it stays.
     """
 
-    reach: float = _within(0.35, 0, 1)
-    fix: float = _within(0.5, 0, 1)
-    every: int = _within(20, 1, 10_000)
+    reach: float = within(0.35, 0, 1)
+    fix: float = within(0.5, 0, 1)
+    every: int = within(20, 1, 10_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,8 +271,8 @@ class Area:
     It acts from the share ``reach`` of :class:`Sparse` on, when the neurons have no more inputs than they may keep.
     """
 
-    lut_budget: int = _within(0, 0, 1 << 24)
-    weight: float = _within(0.0, 0, 1e6)
+    lut_budget: int = within(0, 0, 1 << 24)
+    weight: float = within(0.0, 0, 1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,10 +285,10 @@ class Weights:
     mean and std: one number, or one a channel.
     """
 
-    flatten: str | None = _within(None, choices=("row-column-channel", "channel-row-column"))
-    input_scale: float | None = _within(None, 1e-6, 1e6)
-    input_mean: float | tuple[float, ...] = _within(0.0, -1e6, 1e6)
-    input_std: float | tuple[float, ...] = _within(1.0, 1e-6, 1e6)
+    flatten: str | None = within(None, choices=("row-column-channel", "channel-row-column"))
+    input_scale: float | None = within(None, 1e-6, 1e6)
+    input_mean: float | tuple[float, ...] = within(0.0, -1e6, 1e6)
+    input_std: float | tuple[float, ...] = within(1.0, 1e-6, 1e6)
 
     @property
     def changes_input(self) -> bool:
@@ -321,14 +307,26 @@ class Conversion:
     that the method has; 0 epochs: without.
     """
 
-    method: str = _within("balance", choices=("balance", "clip-floor", "t2", "tandem"))
-    form: str | None = _within(None, choices=("two-phase", "ttfs", "steps"))
-    steps: int | None = _within(None, 1, MAX_STEPS)
-    shift: bool | None = _within(None)
-    leak: bool = _within(False)
-    percentile: float = _within(99.9, 50, 100)
-    epochs: int = _within(5, 0, 1000)
-    learning_rate: float = _within(3e-4, 1e-8, 1e3)
+    method: str = within("balance", choices=("balance", "clip-floor", "t2", "tandem"))
+    form: str | None = within(None, choices=("two-phase", "ttfs", "steps"))
+    steps: int | None = within(None, 1, MAX_STEPS)
+    shift: bool | None = within(None)
+    leak: bool = within(False)
+    percentile: float = within(99.9, 50, 100)
+    epochs: int = within(5, 0, 1000)
+    learning_rate: float = within(3e-4, 1e-8, 1e3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """Of recipes for sequences: ``ticks`` for which a frame is held, ``frames`` of the longest sequence that the
+    network takes, longer ones being cut (None: the longest for training), and the share of the epochs from which on
+    training runs the integer network tick by tick (``exact_from``; before, it runs rates frame by frame).
+    """
+
+    ticks: int = within(1, 1, MAX_TICKS)
+    frames: int | None = within(None, 1, MAX_FRAMES)
+    exact_from: float = within(1.0, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,6 +346,12 @@ class Recipe:
     area: Area = Area()
     weights: Weights = Weights()
     conversion: Conversion = Conversion()
+    sequence: Sequence = Sequence()
+
+    @property
+    def over_time(self) -> bool:
+        """Whether it is for sequences."""
+        return self.data.set in SEQUENCES
 
     @property
     def as_trained_elsewhere(self) -> bool:
@@ -358,9 +362,3 @@ class Recipe:
     def bits(self) -> list[int]:
         """Weight bits of each layer with weights, the readout last."""
         return [layer.bits for layer in self.layers if layer.bits is not None] + [self.readout.bits]
-
-
-def limits(entry: Field[Any]) -> Limits:
-    """Return the limits of the key that ``entry``, a field, stands for."""
-    found = entry.metadata.get(LIMITS)
-    return found if isinstance(found, Limits) else Limits()

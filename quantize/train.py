@@ -13,27 +13,29 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw import __version__
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json
+from s2nn_hw.quantize import epochs
 from s2nn_hw.quantize.checkpoint import save_checkpoint
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.augment import augment
 from s2nn_hw.quantize.data.balance import balance, introduce
+from s2nn_hw.quantize.epochs import Advance, checked_loss, made_folder, stoppable
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import activity, excess, make_optimiser, rate
 from s2nn_hw.quantize.model import batch_size, build, encode, evaluate
 from s2nn_hw.quantize.precision import mixed
 from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.sequences.training import train_sequences
 from s2nn_hw.quantize.settings import Conversion, Recipe
 from s2nn_hw.quantize.sparse import choose, measure_inputs, sparse_synapses
 from s2nn_hw.quantize.spec import fires
 from s2nn_hw.quantize.teacher import distil, make_teacher
-from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume, save_state
+from s2nn_hw.quantize.training_state import Activity, Epoch, Tested, resume
 from s2nn_hw.terminal import terminal
 
 Pictures = tuple[Tensor, Tensor]  # uint8 images and int64 labels
@@ -49,22 +51,12 @@ class Parts:
     test: Pictures
 
 
-@dataclass
-class Run:
-    """A training under way.
+@dataclass(frozen=True)
+class Run(epochs.Training):
+    """A training under way of ``parts``, the images."""
 
-    recipe, model, optimiser   what is trained, and how
-    parts                      the images
-    log                        the epochs that are over
-    state                      the file from which it goes on
-    """
-
-    recipe: Recipe
     model: SpikingNetwork
-    optimiser: torch.optim.Optimizer
     parts: Parts
-    log: list[Epoch]
-    state: Path
 
 
 def train_epoch(
@@ -76,7 +68,7 @@ def train_epoch(
     epoch: int,
     *,
     teacher: Teacher | None = None,
-    advance: Callable[[float], object] | None = None,
+    advance: Advance | None = None,
 ) -> float:
     """Run one epoch in place; return the mean loss. ``images`` uint8 ``(count, rows, columns[, channels])``.
 
@@ -140,6 +132,8 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
     same call goes on unless ``fresh``. Ctrl-C is a :class:`UserError` that says so.
     """
     console, folder = console or terminal(), Path(folder)
+    if recipe.over_time:
+        return train_sequences(recipe, folder, fresh=fresh, console=console)
     checkpoint, state = folder / f"{recipe.name}.safetensors", folder / "state.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build(recipe).to(device)
@@ -149,24 +143,16 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
         console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
         return checkpoint
-    run = Run(recipe, model, optimiser, _split(recipe, device), log, state)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    run = Run(recipe, model, optimiser, log, state, _split(recipe, device))
+    made_folder(folder)
     introduce(recipe.data, folder / recipe.name, console)
     if sparse_synapses(model):
         measure_inputs(model, encode(run.parts.train[0], recipe.data.pixel_bits))
         choose(model, recipe.sparse, len(log) / recipe.training.epochs)
     if fresh:
         state.unlink(missing_ok=True)
-    try:
+    with stoppable(run):
         _epochs(run, console)
-    except KeyboardInterrupt:
-        raise UserError(
-            f"interrupted after epoch {len(log)} of {recipe.training.epochs}; the same command "
-            "goes on from there, --fresh starts over"
-        ) from None
     choose(model, recipe.sparse, 1.0)
     settle(model, run.parts.train[0], recipe)
     result = _tested(run)
@@ -223,46 +209,19 @@ def _split(recipe: Recipe, device: torch.device) -> Parts:
 
 def _epochs(run: Run, console: Console) -> None:
     """Run the epochs that the log lacks, the teacher's before them; write the state after each."""
-    recipe, last, teacher = run.recipe, run.recipe.training.epochs, None
+    recipe, teacher = run.recipe, None
     if recipe.teacher.weight:
         path = run.state.with_name("teacher.safetensors")
         teacher = make_teacher(recipe, *run.parts.train, path, fresh=not run.log, console=console)
-    with _bar(console) as bar:
-        task = bar.add_task("", total=last, completed=len(run.log))
-        for number in range(len(run.log), last):
-            epoch = _epoch(run, number, teacher, lambda share: bar.advance(task, share))
-            run.log.append(epoch)
-            save_state(run.state, recipe, run.model, run.optimiser, run.log)
-            line = _line(epoch, last)
-            bar.update(task, completed=number + 1, description=line)
-            if not bar.console.is_terminal:
-                bar.console.print(f"{line}  loss {epoch.loss:.4f}  {epoch.seconds:.1f} s")
+    epochs.run(run, lambda number, advance: _epoch(run, number, teacher, advance), console)
 
 
-def _epoch(run: Run, number: int, teacher: Teacher | None, advance: Callable[[float], object]) -> Epoch:
+def _epoch(run: Run, number: int, teacher: Teacher | None, advance: Advance) -> Epoch:
     """Train epoch ``number``, counted from 0, and measure it."""
     recipe, model, start = run.recipe, run.model, time.perf_counter()
     loss = train_epoch(model, run.optimiser, *run.parts.train, recipe, number, teacher=teacher, advance=advance)
-    if not np.isfinite(loss):
-        raise UserError(f"the loss of epoch {number + 1} is {loss}; lower key 'training.learning_rate'")
+    loss = checked_loss(loss, number)
     images, labels = (part[: recipe.training.check_images] for part in run.parts.check)
     accuracy, spikes = evaluate(model, images, labels, recipe.data.pixel_bits)
     found = Activity.of(model, recipe, spikes)
-    return Epoch(number + 1, round(loss, 5), accuracy, found, round(time.perf_counter() - start, 2))
-
-
-def _line(epoch: Epoch, last: int) -> str:
-    rates = " ".join(f"{100 * r:.0f}%" for r in epoch.activity.spike_rates)
-    line = f"epoch {epoch.epoch}/{last}  accuracy {100 * epoch.accuracy:.2f}%  spike rates {rates}"
-    return line if epoch.activity.luts is None else f"{line}  LUTs {epoch.activity.luts:,}"
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        BarColumn(24),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    )
+    return Epoch(number + 1, loss, accuracy, found, round(time.perf_counter() - start, 2))

@@ -18,6 +18,7 @@ from s2nn_hw.files import write_bytes
 from s2nn_hw.quantize.graph import INPUT
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.recipe import as_dict
+from s2nn_hw.quantize.sequences.model import SequenceNetwork
 from s2nn_hw.quantize.settings import Recipe
 from s2nn_hw.quantize.sparse import predict_luts, sparse_synapses
 from s2nn_hw.quantize.spec import fires
@@ -25,6 +26,7 @@ from s2nn_hw.records import Amount, Count, convert
 from s2nn_hw.texts import parse_json, read_json
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Model = SpikingNetwork | SequenceNetwork
 Kind = TypeVar("Kind")
 LIMIT = 1 << 26  # bytes of a log
 
@@ -147,7 +149,7 @@ class SavedState:
 
 
 def save_state(
-    path: Path, recipe: Recipe, model: SpikingNetwork, optimiser: torch.optim.Optimizer, log: Sequence[Epoch]
+    path: Path, recipe: Recipe, model: Model, optimiser: torch.optim.Optimizer, log: Sequence[Epoch]
 ) -> None:
     """Write to ``path`` all from which :func:`resume` goes on."""
     state = io.BytesIO()
@@ -156,7 +158,7 @@ def save_state(
     write_bytes(path, state.getvalue())  # torch's own writer hides why it fails
 
 
-def resume(path: Path, recipe: Recipe, model: SpikingNetwork, optimiser: torch.optim.Optimizer) -> list[Epoch]:
+def resume(path: Path, recipe: Recipe, model: Model, optimiser: torch.optim.Optimizer) -> list[Epoch]:
     """Load the state in ``path``, if any, into ``model`` and ``optimiser``; return its log of epochs."""
     if not path.is_file():
         return []
@@ -186,7 +188,7 @@ def resume(path: Path, recipe: Recipe, model: SpikingNetwork, optimiser: torch.o
     )
 
 
-def _epochs(text: str, model: SpikingNetwork, recipe: Recipe) -> list[Epoch]:
+def _epochs(text: str, model: Model, recipe: Recipe) -> list[Epoch]:
     """Return the epochs in the JSON ``text``: as many as there may be, in order, each of the model's layers."""
     tables = parse_json(text, "log")
     if not isinstance(tables, list) or not 1 <= len(tables) <= recipe.training.epochs:
@@ -198,7 +200,7 @@ def _epochs(text: str, model: SpikingNetwork, recipe: Recipe) -> list[Epoch]:
             raise UserError(f"log[{number}]: field epoch must be {number + 1}, not {epoch.epoch}")
         if not len(done.names) == len(done.spikes) == len(done.spike_rates) or done.names != log[0].activity.names:
             raise UserError(f"log[{number}]: names, spikes and spike_rates must be of the same layers")
-        if not set(done.names) <= {node.name for node in model.nodes}:
+        if not set(done.names) <= set(model.names):
             raise UserError(f"log[{number}]: field names must be layers of the model")
     return log
 

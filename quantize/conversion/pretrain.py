@@ -21,6 +21,7 @@ from s2nn_hw.files import write_json
 from s2nn_hw.quantize.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.balance import introduce
+from s2nn_hw.quantize.epochs import made_folder
 from s2nn_hw.quantize.layers import SpikingNetwork
 from s2nn_hw.quantize.loss import make_optimiser
 from s2nn_hw.quantize.model import build, evaluate
@@ -86,10 +87,7 @@ def train_relu(recipe: Recipe, folder: Path, *, fresh: bool = False, console: Co
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
         console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
         return checkpoint
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"output {folder} must be a folder, but a file is in the way") from None
+    made_folder(folder)
     introduce(recipe.data, folder / recipe.name, console)
     train, test = (pictures(recipe, split, device) for split in ("train", "test"))
     held, check = recipe.data.validation, test

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.sequences import Sequences
@@ -70,6 +71,8 @@ def codes(data: Data, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def raw(data: Data, part: str) -> Pictures:
     """Return raw values and classes of ``part``, "train" or "test"."""
+    if data.set in sequence_sets.SEQUENCES:
+        raise UserError(f"data set {data.set} is of sequences, and images are wanted here")
     return own.split(data, part) if data.set is None else sets.load(data.set, part)
 
 

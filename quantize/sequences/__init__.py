@@ -1,0 +1,1 @@
+"""Networks over sequences: their recipes' layers, training by rates and tick by tick, and the way to integers."""
