@@ -57,9 +57,7 @@ class TickTiming:
         which each begins, and the end.
         """
         numbers = {stage.name: k for k, stage in enumerate(self.stages)} | {INPUT: -1}
-        edges = [
-            (numbers[source.name], k, source.loops) for k, stage in enumerate(self.stages) for source in stage.sources
-        ]
+        edges = [(numbers[source.name], k) for k, stage in enumerate(self.stages) for source in stage.sources]
         fixed = [(s.groups, s.neuron.actions) for s in self.stages]
         classes = self.stages[-1].neuron.size
         return TickSchedule(
@@ -94,7 +92,6 @@ def _schedule(
     done = np.full(layers, -1, np.int64)  # of each layer's latest tick
     free = np.zeros(layers, np.int64)
     taken = np.full(layers + 1, -1, np.int64)  # of the vector of each tensor's latest tick; the last is the input's
-    before = np.full(layers + 1, -1, np.int64)  # and of the one before
     sequence, entered = 0, 0
     for tick in range(total):
         if tick == ends[sequence]:
@@ -109,8 +106,7 @@ def _schedule(
                 start = free[layer]
                 for k in range(len(edges)):
                     if edges[k, 1] == layer:
-                        came = before[edges[k, 0]] if edges[k, 2] else taken[edges[k, 0]]
-                        start = max(start, came + 1)
+                        start = max(start, taken[edges[k, 0]] + 1)  # of a loop still the tick before
                 groups, actions = fixed[layer]
                 starts[layer, tick] = start
                 done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
@@ -125,7 +121,7 @@ def _schedule(
             for k in range(len(edges)):
                 if edges[k, 0] == layer:
                     leaves = max(leaves, done[edges[k, 1]] + 1)
-            before[layer], taken[layer] = taken[layer], leaves
+            taken[layer] = leaves
             if layer == -1:
                 entered = leaves + 1
             else:
