@@ -123,8 +123,8 @@ def _say(built: Built, console: Terminal, *, self_test: bool, sequences: bool) -
         if not self_test:
             what, file = ("recordings", "X.npz") if sequences else ("images", "X.npy")
             say(
-                f"then {what} go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images {file} --network "
-                + shlex.quote(str(built.folder / NETWORK))
+                f"then {what} go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images {file} "
+                "--network " + shlex.quote(str(built.folder / NETWORK))
             )
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")
