@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from s2nn_hw.errors import UserError, counted
 from s2nn_hw.cli.recordings import refuse_sequences, sequences_of, wanted_of
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.files import checked_npz, write_npz
 from s2nn_hw.network.address_events import EventFormat, Events, checked_events, output_values
 from s2nn_hw.network.first_spikes import first_spikes, timed

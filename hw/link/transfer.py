@@ -47,9 +47,10 @@ class Transfer:
 
     ``pixels``: what each request is made of: ``(pixels,)`` of an image, ``(frames, pixels)`` of a sequence. ``read``: a
     function that returns the packets that have come, after a short wait at most. ``timeout``: seconds to wait for an
-    answer beyond its time on the line, less once it is known how soon answers come; ``retries``: how often one of them is sent again; ``limit``: seconds for all, None takes :data:`LIMIT_FACTOR` times what the line needs and a
-    minute. :class:`UserError` names the port and what went wrong last if a frame failed too often, no result came for
-    ten times ``timeout``, or the time is over.
+    answer beyond its time on the line, less once it is known how soon answers come; ``retries``: how often one request
+    is sent again; ``limit``: seconds for all, None takes :data:`LIMIT_FACTOR` times what the line needs and a minute.
+    :class:`UserError` names the port and what went wrong last if a request failed too often, no result came for ten
+    times ``timeout``, or the time is over.
     """
 
     def __init__(
