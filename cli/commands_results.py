@@ -47,6 +47,7 @@ def run(
     images: Images,
     port: Annotated[str, typer.Option("--port", metavar="DEV", help="The board's serial port.")],
     network: Held = None,
+    labels: Labels = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT.npz", help="Arrays to write.")] = None,
     spikes: Annotated[
         Path | None,
@@ -62,13 +63,17 @@ def run(
             help="Seconds for all images; default: a minute and 50 times what the line needs.",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Classify images on the board, over its serial port; the arrays are `class`, `scores` and `cycles`."""
-    from s2nn_hw.cli.frames import values_for
-    from s2nn_hw.hw.link.host import run as run_on_board
+    """Classify images or sequences on the board, over its serial port; arrays are `class`, `scores` and `cycles`.
 
-    values = values_for(images, network)
-    run_on_board(values, port, output, baud=baud, network=network, limit=time_limit, spikes=spikes)
+    With --network the accuracy is told, too, where there are labels.
+    """
+    from s2nn_hw.cli.running import Options
+    from s2nn_hw.cli.running import run as run_on_board
+
+    options = Options(baud, network, labels, output, spikes, time_limit, as_json)
+    run_on_board(images, port, options)
 
 
 @commands.command(epilog="Example: s2nn-hw compare a.report.json b.report.json --html compare.html")

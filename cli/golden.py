@@ -8,17 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from s2nn_hw.cli.recordings import refuse_sequences, sequences_of, wanted_of
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import checked_npz, read_npy, write_npz
+from s2nn_hw.files import checked_npz, write_npz
 from s2nn_hw.network.address_events import EventFormat, Events, checked_events, output_values
 from s2nn_hw.network.first_spikes import first_spikes, timed
-from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_file
-from s2nn_hw.network.sequences import read_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import images_for
-from s2nn_hw.quantize.data.labels import numbered
 from s2nn_hw.terminal import next_step, terminal
 
 
@@ -50,6 +48,7 @@ def classify(
             raise UserError(f"network {network.name} reads sequences: there are first spikes of single frames alone")
         _say(network, *_sequences(network, images, labels), "sequence", output, as_json=as_json)
         return
+    refuse_sequences(images, network)
     if times is not None:
         timed(network)
     form = EventFormat.of_output(network) if spikes is not None else None
@@ -73,15 +72,8 @@ def classify(
 
 def _sequences(network: Network, path: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return classes and scores of the sequences in file ``path``, and the classes that they should have."""
-    given = read_sequences(path)
-    count, known, wanted = len(given), len(network.classes), given.labels
-    if labels is not None:
-        wanted = checked_labels(read_npy(labels, what="labels"), count, known, f"labels {labels}")
-    elif wanted is not None and given.classes is not None:
-        names = [given.classes[label] for label in wanted]
-        wanted = numbered(names, network.classes, f"labels {path}")
-    elif wanted is not None:
-        wanted = checked_labels(wanted, count, known, f"labels {path}")
+    given = sequences_of(path, network)
+    wanted = wanted_of(given, network, labels)
     result = forward_file(network, given)
     return result.classes, result.scores, wanted
 

@@ -14,7 +14,7 @@ Images = Annotated[
         help="uint8 images (count, *input shape), 0..255 (integers where pixels are signed or wider), or events "
         "(count, steps, *input shape), 0 and 1, or raw values where the network records how they become pixels: .npy, "
         ".npz with them as `images`, a folder of pictures, .csv or .parquet; or first spikes, .events. Of a network of "
-        "sequences: .npz with `frames` and `offsets`.",
+        "sequences: .npz with `frames` and `offsets`, or a .wav.",
     ),
 ]
 PlanFile = Annotated[

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from amaranth.lib.wiring import Component
 
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.errors import UserError
 from s2nn_hw.hw.board.board import Board
 from s2nn_hw.hw.board.clocking import BoardTop, system_clock
 from s2nn_hw.hw.flow.build_record import SelfTestFacts
@@ -33,14 +34,19 @@ class OtherDesign:
 def accelerator_design(network: Network, plan: Plan | None, *, events: bool = False) -> Design:
     """Return a function ``(clock_hz, baud) -> component`` with ``rx`` and ``tx``: the accelerator behind its link.
 
-    ``events``: frames come as events, and first spikes leave.
+    ``events``: frames come as events, and first spikes leave. A network of sequences needs its ``plan``.
     """
 
     def design(clock_hz: int, baud: int) -> Component:
         from s2nn_hw.accelerator import Accelerator
+        from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
         from s2nn_hw.hw.link.top import LinkTop
 
         clocks_per_bit(clock_hz, baud)  # refuses before a circuit is made that nobody would use
+        if network.input.sequences:
+            if plan is None:
+                raise UserError(f"network {network.name} reads sequences: give --plan PLAN.json")
+            return LinkTop(SequenceAccelerator(network, plan), clock_hz=clock_hz, baud=baud)
         return LinkTop(Accelerator(network, plan, spikes=events), clock_hz=clock_hz, baud=baud, events=events)
 
     return design

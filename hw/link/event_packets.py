@@ -28,6 +28,7 @@ class EventPackets:
     FORMAT: ClassVar[struct.Struct] = struct.Struct(Identity.FORMAT.format + MORE.format[1:])
     request: ClassVar[Request] = Request.EVENTS
     reply: ClassVar[Reply] = Reply.EVENTS
+    noun: ClassVar[str] = "image"
 
     @classmethod
     def of(cls, design: Computes, *, window: int, clock_hz: int) -> Self:
@@ -125,10 +126,3 @@ class EventPackets:
         except Unfit as error:
             raise Damaged(ErrorCode(error.fault)) from None
         return replace(result, spikes=spikes)
-
-
-def packets_of(payload: bytes) -> Identity | EventPackets:
-    """Return what the device whose IDENTITY reply has ``payload`` says that its packets are."""
-    if len(payload) == EventPackets.FORMAT.size:
-        return EventPackets.unpack(payload)
-    return Identity.unpack(payload)

@@ -6,14 +6,14 @@ zeros before, so a value that is not zero has spiked already: the memory itself 
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
 from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.places import Places
 from s2nn_hw.hw.link.protocol import ErrorCode
-from s2nn_hw.hw.link.receive import Slots, Stage, TakenPacket
+from s2nn_hw.hw.link.receive import Slots, Stage, TakenPacket, hand_over
 from s2nn_hw.hw.link.uart import MIN_CLOCKS_PER_BIT
 from s2nn_hw.network.address_events import MARKER
 
@@ -34,18 +34,24 @@ class SpikeFrames:
 
     answer = data.StructLayout({"code": 4, "sequence": 8})
     bytes_ahead = 0
+    misfit_code = ErrorCode.END
 
     def __init__(self, packets: EventPackets) -> None:
         self.packets = packets
-        self.hold, self.code, self.opened = Signal(name="hold"), Signal(4, name="fault"), Signal(name="opened")
+        self.beat = data.ArrayLayout(unsigned(packets.bits), packets.pixels_per_beat)
+        self.hold, self.code, self._opened = Signal(name="hold"), Signal(4, name="fault"), Signal(name="opened")
         self._byte, self._slot, self._low = Signal(range(3)), Signal(8), Signal(8)  # of an event: which, those before
 
     def last(self, packet: TakenPacket) -> Any:
         """Return whether the byte at hand is the last of an end marker."""
         return ~packet.is_frame | ((self._byte == 2) & (self._slot == MARKER))
 
-    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal) -> Any:
-        """Add memory and what writes it; return the port for whole frames."""
+    def misfit(self, packet: TakenPacket) -> Any:
+        """Return whether there was an event, and no end marker in front of the checksum."""
+        return self._opened & ((packet.stage != Stage.DONE) | packet.extra)
+
+    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal, o: Any) -> None:
+        """Add memory, what writes it and what reads whole frames."""
         of = self.packets
         width, beat_bits = of.pixels_per_beat * of.bits, (of.beats - 1).bit_length()
         m.submodules.memory = memory = Memory(shape=width, depth=1 << len(slots.writing) + beat_bits, init=[])
@@ -81,7 +87,7 @@ class SpikeFrames:
             m.d.sync += [cleared.eq(cleared + 1), clean.eq(cleared == of.beats - 1)]
         with m.If(packet.judge & packet.is_frame & packet.room):
             m.d.sync += [cleared.eq(0), clean.eq(0)]
-        return memory.read_port()
+        hand_over(m, of, slots, memory.read_port(), o)
 
     def _event(self, m: Module, packet: TakenPacket, token: data.View) -> Any:
         """Add what takes events apart; return whether a whole one is at hand, its address in range and order."""
@@ -97,7 +103,7 @@ class SpikeFrames:
             with m.If(self._byte == 0):
                 m.d.sync += self._slot.eq(token.byte)
         with m.If(complete):
-            m.d.sync += self.opened.eq(1)
+            m.d.sync += self._opened.eq(1)
             with m.If(marker & (self.code == 0) & (number != count)):
                 m.d.sync += self.code.eq(ErrorCode.END)
             with m.If(~marker):
@@ -111,5 +117,5 @@ class SpikeFrames:
                 with m.Else():
                     m.d.comb += good.eq(1)
         with m.If(packet.judge):
-            m.d.sync += [self._byte.eq(0), latest.eq(0), count.eq(0), self.code.eq(0), self.opened.eq(0)]
+            m.d.sync += [self._byte.eq(0), latest.eq(0), count.eq(0), self.code.eq(0), self._opened.eq(0)]
         return good

@@ -1,18 +1,19 @@
-"""The host's end of the link: identity check, images in and results out, and the ``run`` command."""
+"""The host's end of the link: identity check, images or sequences in and results out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import older_protocols
-from s2nn_hw.hw.link.event_packets import EventPackets, packets_of
+from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.line import Line, SerialLine
+from s2nn_hw.hw.link.packets import KINDS, Packets, packets_of
 from s2nn_hw.hw.link.protocol import (
     DELIMITER,
     SEQUENCES,
@@ -28,24 +29,28 @@ from s2nn_hw.hw.link.protocol import (
     encode,
     identity_request,
 )
-from s2nn_hw.hw.link.transfer import RETRIES, Transfer
+from s2nn_hw.hw.link.sequence_packets import SequencePackets
+from s2nn_hw.hw.link.transfer import RETRIES, Requests, Transfer
 from s2nn_hw.hw.link.verdict import SelfTestPackets, Verdict, self_test_request
-from s2nn_hw.network.address_events import EventFormat, Events, checked_events
+from s2nn_hw.network.address_events import EventFormat, Events
 from s2nn_hw.network.layer import BYTE, INPUT_BITS, Input
 from s2nn_hw.network.network import Network
+from s2nn_hw.network.over_time import checked_offsets
 from s2nn_hw.network.planes import STEPS
+from s2nn_hw.network.sequences import Sequences
 
 QUIET_POLLS = 4
 ASKS, ASK_OLDER_FROM = 20, 2
 # bytes between the delimiters of a reply
-IDENTITY_PIECES = [len(encode(identity_request(1))) - 2 + of.FORMAT.size for of in (Identity, EventPackets)]
+IDENTITY_PIECES = [len(encode(identity_request(1))) - 2 + of.FORMAT.size for of in KINDS]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Per image: ``classes`` int64 ``(count,)``, ``scores`` int64 ``(count, classes)``, ``cycles`` int64 ``(count,)``.
+    """Per image or sequence: ``classes`` int64 ``(count,)``, ``scores`` int64 ``(count, classes)``, ``cycles`` int64
+    ``(count,)``.
 
-    ``seconds``: wall time for all of them; ``repeats``: frames that were sent again. ``spikes``: of a device that
+    ``seconds``: wall time for all of them; ``repeats``: requests that were sent again. ``spikes``: of a device that
     gives events: those of what the readout reads, else None.
     """
 
@@ -101,8 +106,8 @@ class Device:
 
     @property
     def identity(self) -> Identity:
-        """What the device says of itself, events aside."""
-        return self.packets.identity if isinstance(self.packets, EventPackets) else self.packets
+        """What the device says of itself, events and sequences aside."""
+        return self.packets if isinstance(self.packets, Identity) else self.packets.identity
 
     @property
     def leaving(self) -> EventFormat | None:
@@ -143,7 +148,7 @@ class Device:
                 self._refuse_older()
         return None
 
-    def _ask_identity(self) -> Identity | EventPackets:
+    def _ask_identity(self) -> Packets:
         packet = self._ask(
             identity_request,
             lambda packet, sent: packet.type == Reply.IDENTITY,
@@ -216,6 +221,8 @@ class Device:
 
         A board alone does not say whether its pixels are signed: what the network's do not decide the images do.
         """
+        if isinstance(self.packets, SequencePackets):
+            raise UserError(f"{self.name} takes sequences of up to {self.packets.frames:,} frames, no single images")
         if self.network is not None:
             return self.network.encode(images)
         images = np.asarray(images)
@@ -231,6 +238,22 @@ class Device:
             )
         negative = images.dtype.kind == "i" and (bits <= BYTE or bool((images < 0).any()))
         return Input((pixels,), bits, signed=negative).encode(flat)
+
+    def encode_sequences(self, given: Sequences) -> list[npt.NDArray[Any]]:
+        """Return what goes to the board, of each sequence ``(frames, pixels)``, as of :meth:`encode`.
+
+        A board alone is taken to want bytes where it has 8 bits or fewer.
+        """
+        if not isinstance(self.packets, SequencePackets):
+            raise UserError(f"{self.name} takes single images, no sequences")
+        pixels, bits = self.identity.pixels, self.identity.bits
+        entering = Input((pixels,), bits) if self.network is None else self.network.input
+        try:
+            values = entering.encode(given.as_bytes if entering.of_bytes else given.frames)
+            offsets = checked_offsets(given.offsets, len(values), self.packets.frames)
+        except UserError as error:
+            raise UserError(f"{given.name}: {error}") from None
+        return [values[start:end] for start, end in pairwise(offsets.tolist())]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -253,14 +276,26 @@ class Device:
         ``limit``: seconds for all of them, None as of :class:`~s2nn_hw.hw.link.transfer.Transfer`, which see for the
         rest.
         """
-        pixels, start = self.encode(images), self.line.now()
+        return self._transfer(self.encode(images), progress, limit)
+
+    def classify_sequences(
+        self, given: Sequences, *, progress: Callable[[int, int], None] | None = None, limit: float | None = None
+    ) -> Answers:
+        """Return the :class:`Answers` of the sequences ``given``; the rest as of :meth:`classify`."""
+        return self._transfer(self.encode_sequences(given), progress, limit)
+
+    def _transfer(
+        self, requests: Requests, progress: Callable[[int, int], None] | None, limit: float | None
+    ) -> Answers:
+        """Send what each of ``requests`` is made of; return the answers."""
+        start = self.line.now()
         transfer = Transfer(
-            self.line, self._read, self.packets, pixels, timeout=self.timeout, retries=self.retries, limit=limit
+            self.line, self._read, self.packets, requests, timeout=self.timeout, retries=self.retries, limit=limit
         )
         results = transfer.run(progress)
         return Answers(
             np.array([r.index for r in results], np.int64),
-            np.array([r.scores for r in results], np.int64).reshape(len(pixels), self.identity.classes),
+            np.array([r.scores for r in results], np.int64).reshape(len(requests), self.identity.classes),
             np.array([r.cycles for r in results], np.int64),
             self.line.now() - start,
             transfer.repeats,
@@ -281,83 +316,3 @@ def _is_verdict_of(packet: Packet, sent: dict[int, Packet]) -> bool:
     """Return whether ``packet`` answers one of the SELF_TEST requests in ``sent``."""
     number, check = packet.answered
     return packet.type == Reply.SELF_TEST and check == sent[number].check
-
-
-def run(
-    images: np.ndarray,
-    port: str,
-    output: Path | None = None,
-    *,
-    baud: int,
-    network: Path | str | None = None,
-    limit: float | None = None,
-    spikes: Path | None = None,
-) -> None:
-    """Classify ``images`` ``(count, ...)`` on the board; print a table; write class, scores, cycles to ``output``.
-
-    ``spikes``: file for the events that come with the results, of a board that gives them. ``network``: the ``.s2nn``
-    file that the board must hold; None takes what is there. ``limit``: seconds for all images, None as of
-    :meth:`Device.classify`.
-    """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from s2nn_hw.files import write_npz
-    from s2nn_hw.network.store import load
-    from s2nn_hw.terminal import Terminal, next_step
-
-    wanted = None if network is None else load(network)
-    if wanted is not None:
-        wanted.encode(images)  # shape and type are judged before the board is asked
-    if output is not None and (output.suffix != ".npz" or not output.parent.is_dir()):
-        raise UserError(f"output {output} must end in .npz and lie in a folder that exists")
-    if spikes is not None:
-        checked_events(spikes)
-    console = Terminal()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with open_device(port, baud, wanted) as device:
-        device.encode(images)
-        if spikes is not None and device.leaving is None:
-            raise UserError(f"{device.name} gives no events; build one that does with `s2nn-hw bitstream --events`")
-        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task("images", total=len(images))
-
-            def progress(done: int, repeats: int) -> None:
-                again = f" ({repeats:,} sent again)" if repeats else ""
-                bar.update(task, completed=done, description=f"images{again}")
-
-            answers = device.classify(images, progress=progress, limit=limit)
-        classes, identity = device.classes, device.identity
-    if output is not None:
-        write_npz(output, **{"class": answers.classes, "scores": answers.scores, "cycles": answers.cycles})
-    if spikes is not None and answers.spikes is not None:
-        answers.spikes.write(spikes)
-    for table in tables(classes, answers, identity.clock_hz):
-        console.print(table)
-    if network is None:
-        digest = identity.digest.hex()
-        console.print(f"the board's network has digest {digest}; --network NAME.s2nn checks it", soft_wrap=True)
-    if output is not None:
-        console.print(f"class, scores and cycles are in {output}", soft_wrap=True)
-    if spikes is not None:
-        console.print(f"the first spikes of what the readout reads are in {spikes}", soft_wrap=True)
-    if network is not None:
-        next_step("report", network, "--html")
-
-
-def tables(classes: tuple[str, ...], answers: Answers, clock_hz: int) -> tuple[Table, Table]:
-    """Return what `run` prints: images by class; cycles, time and rate."""
-    counts = Table(title="Images by class")
-    counts.add_column("class")
-    counts.add_column("images", justify="right")
-    for index, name in enumerate(classes):
-        counts.add_row(name, str(int((answers.classes == index).sum())))
-    figures = Table(title=f"On the board, {clock_hz / 1e6:g} MHz")
-    for column in ("", "min", "mean", "max"):
-        figures.add_column(column, justify="right" if column else "left")
-    if len(answers.cycles):
-        cycles = (answers.cycles.min(), answers.cycles.mean(), answers.cycles.max())
-        figures.add_row("cycles", *(f"{c:,.6g}" for c in cycles))
-        figures.add_row("microseconds", *(f"{c * 1e6 / clock_hz:,.1f}" for c in cycles))
-        figures.add_row("frames/s over the link", "", f"{len(answers.cycles) / max(answers.seconds, 1e-9):,.1f}", "")
-        figures.add_row("frames sent again", "", str(answers.repeats), "")
-    return counts, figures

@@ -15,6 +15,8 @@ from s2nn_hw.hw.link.protocol import Computes, Identity
 from s2nn_hw.hw.link.receive import PacketReader, Token, Unstuffer
 from s2nn_hw.hw.link.respond import Responder, score_bytes
 from s2nn_hw.hw.link.selftest import state_layout
+from s2nn_hw.hw.link.sequence_packets import SequencePackets
+from s2nn_hw.hw.link.sequence_reader import SequenceFrames
 from s2nn_hw.hw.link.spike_list import SpikeList
 from s2nn_hw.hw.link.verdict import Command, SelfTestPackets
 
@@ -128,6 +130,45 @@ class EventLink(wiring.Component):
         return m
 
 
+class SequenceLink(wiring.Component):
+    """As :class:`Link`, of sequences: a request has all frames of one, and each a result.
+
+    ``i``: bytes from the line.
+    ``o``: bytes to the line.
+    ``frames``: to the accelerator's ``i``: a beat per cycle, whole sequences with a right checksum only.
+    ``results``: from the accelerator's ``o``, in the order of the sequences.
+    """
+
+    def __init__(self, packets: SequencePackets, result_layout: data.Layout) -> None:
+        self.packets, self.identity = packets, packets.identity
+        content = SequenceFrames(packets)
+        self.reader = PacketReader(packets, content)
+        self.responder = Responder(packets, result_layout, answer=content.answer)
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "frames": Out(self.reader.o.signature),
+                "results": In(stream.Signature(result_layout)),
+            }
+        )
+
+    @classmethod
+    def of(cls, accelerator: Accelerates, *, clock_hz: int, window: int) -> Self:
+        """Return the link that fits ``accelerator``, whose network reads sequences, for ``window`` of them."""
+        identity_of(accelerator, clock_hz=clock_hz, window=window)
+        packets = SequencePackets.of(accelerator, window=window, clock_hz=clock_hz)
+        return cls(packets, accelerator.o.payload.shape())
+
+    def elaborate(self, platform: Platform | None) -> Module:
+        """Return the circuit."""
+        m = Module()
+        _packets(m, self)
+        connect(m, self.reader.o, flipped(self.frames))
+        connect(m, flipped(self.results), self.responder.results)
+        return m
+
+
 class SelfTestLink(wiring.Component):
     """Answers for a self-test: identity and verdict, frames are an unknown request.
 
@@ -212,7 +253,7 @@ class SelfTestLink(wiring.Component):
         return Cat(head, answer(state.wanted), answer(state.came))
 
 
-def _packets(m: Module, link: "Link | EventLink | SelfTestLink", tokens_depth: int = 2) -> None:
+def _packets(m: Module, link: "Link | EventLink | SequenceLink | SelfTestLink", tokens_depth: int = 2) -> None:
     """Add what all links have: packets in, answers out, all but what the reader hands on and the responder sends."""
     m.submodules.unstuffer = unstuffer = Unstuffer()
     m.submodules.reader = reader = link.reader

@@ -43,6 +43,7 @@ class Request(IntEnum):
     IDENTITY = 0x02
     SELF_TEST = 0x03
     EVENTS = 0x05
+    SEQUENCE = 0x07
 
 
 class Reply(IntEnum):
@@ -55,11 +56,12 @@ class Reply(IntEnum):
     IDENTITY = 0x82
     SELF_TEST = 0x83
     EVENTS = 0x85
+    SEQUENCE = 0x87
     ERROR = 0xE0
 
 
 class ErrorCode(IntEnum):
-    """Why a request was refused; the last four: what is wrong with a frame of events."""
+    """Why a request was refused; the last four: what is wrong with a frame of events, RANGE of a sequence, too."""
 
     CHECKSUM = 1
     SHORT = 2
@@ -78,7 +80,7 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Packet:
-    """``type`` and ``sequence`` 0 .. 255, ``payload`` bytes."""
+    """``type`` and ``sequence``, its number, 0 .. 255, ``payload`` bytes."""
 
     type: int
     sequence: int
@@ -225,7 +227,8 @@ class Identity:
     ``group``, and each group into beats of ``pixels_per_beat``, the last of a group filled up (a group is all of
     the frame, or the channels of one position of the image); ``score_width``: bits of a signed score; ``window``:
     frames that may wait for their answers without a BUSY; ``clock_hz``: what one cycle means. :meth:`pack` is the
-    payload of the IDENTITY reply. ``request``, ``reply``: the types whose packets are laid out here.
+    payload of the IDENTITY reply. ``request``, ``reply``: the types whose packets are laid out here; ``noun``: what
+    messages call what is in a request.
     """
 
     digest: bytes
@@ -242,6 +245,7 @@ class Identity:
     FORMAT: ClassVar[struct.Struct] = struct.Struct(f"<B{DIGEST_BYTES}sIIHBHBBI")
     request: ClassVar[Request] = Request.FRAME
     reply: ClassVar[Reply] = Reply.RESULT
+    noun: ClassVar[str] = "image"
 
     def __post_init__(self) -> None:
         limits = {

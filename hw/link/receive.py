@@ -37,9 +37,9 @@ SHORTEST_REQUEST = len(protocol.encode(protocol.identity_request(0)))
 
 
 def slot_bits(window: int) -> int:
-    """Return the bits that number the frames of ``window``, a power of two from 2 to 16."""
-    if window not in (2, 4, 8, 16):
-        raise UserError(f"link: window must be 2, 4, 8 or 16 frames, not {window!r}")
+    """Return the bits that number the frames of ``window``, a power of two from 1 to 16."""
+    if window not in (1, 2, 4, 8, 16):
+        raise UserError(f"link: window must be 1, 2, 4, 8 or 16 frames, not {window!r}")
     return window.bit_length() - 1
 
 
@@ -110,53 +110,89 @@ class TakenPacket:
 
 @dataclass(frozen=True)
 class Slots:
-    """Where frames are kept: ``writing`` is the number of the slot that is filled next, ``vacant`` if none waits in it
-    to be handed over."""
+    """Where frames are kept.
+
+    ``writing``   the number of the slot that is filled next
+    ``vacant``    no frame waits in it to be handed over
+    ``handed``    counts what was handed over; its lower bits are the number of the slot that is next
+    ``waiting``   a frame waits in that
+    """
 
     writing: Value
     vacant: Value
+    handed: Signal
+    waiting: Value
 
 
 class Content(Protocol):
     """What the payload of a frame's request is made into: circuits that :class:`PacketReader` adds to its own.
 
     ``answer``: the layout of what is to be told to the host besides results, as :data:`Answer`.
+    ``beat``: the layout of a beat for the accelerator.
     ``bytes_ahead``: bytes of payload behind the first, where all requests have as many; else 0.
     ``hold``: no byte is taken now; None: they always are.
     ``code``: the :class:`ErrorCode` of a payload that is no frame, else 0; None: any payload is one.
-    ``opened``: there is enough of a payload that says itself where it ends; None: it does not.
+    ``misfit_code``: what a packet with a right checksum is refused with that :meth:`misfit` finds.
     """
 
     answer: data.StructLayout
+    beat: data.Layout
     bytes_ahead: int
     hold: Value | None
     code: Value | None
-    opened: Value | None
+    misfit_code: ErrorCode
 
     def last(self, packet: TakenPacket) -> Value:
         """Return whether the payload byte at hand is the last."""
         ...
 
-    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal) -> Any:
-        """Add what makes a frame of payload bytes, ``token`` where ``byte`` is high; return a read port of its
-        memory, whose address is slot above beat."""
+    def misfit(self, packet: TakenPacket) -> Value | None:
+        """Return whether ``packet``, which has ended, says itself where it ends, and can't end there; None: it does
+        not say that."""
         ...
+
+    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal, o: Any) -> None:
+        """Add what makes a frame of payload bytes, ``token`` where ``byte`` is high, and gives whole ones to the stream
+        ``o``."""
+        ...
+
+
+def hand_over(m: Module, of: Layout, slots: Slots, read: Any, o: Any) -> None:
+    """Give the frames in the slots to the stream ``o``, a beat a cycle, by the port ``read`` of a memory whose address
+    is slot above beat."""
+    beat_out = Signal((of.beats - 1).bit_length())
+    m.d.comb += [
+        read.addr.eq(Cat(beat_out, slots.handed[:-1])),
+        read.en.eq(~o.valid | o.ready),
+        o.payload.as_value().eq(read.data),
+    ]
+    with m.If(read.en):
+        m.d.sync += o.valid.eq(slots.waiting)
+        with m.If(slots.waiting):
+            m.d.sync += beat_out.eq(beat_out + 1)
+            with m.If(beat_out == of.beats - 1):
+                m.d.sync += [beat_out.eq(0), slots.handed.eq(slots.handed + 1)]
 
 
 class Beats:
     """Payloads that are the frame's beats, each in ``beat_bytes`` bytes."""
 
     answer = Answer
-    hold = code = opened = None
+    hold = code = None
+    misfit_code = ErrorCode.END
 
     def __init__(self, identity: Layout) -> None:
         self.identity, self.bytes_ahead = identity, identity.frame_bytes - 1
+        self.beat = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
 
     def last(self, packet: TakenPacket) -> Value:
         """Return whether as many bytes came as a frame has."""
         return packet.left == 0
 
-    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal) -> Any:
+    def misfit(self, packet: TakenPacket) -> None:
+        """All have one length."""
+
+    def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal, o: Any) -> None:
         """Add the frame memory: bytes gathered into beats and written."""
         of = self.identity
         width = of.pixels_per_beat * of.bits
@@ -175,7 +211,7 @@ class Beats:
                 m.d.sync += [byte_in.eq(0), beat_in.eq(beat_in + 1)]
         with m.If(packet.judge):
             m.d.sync += [byte_in.eq(0), beat_in.eq(0)]
-        return read
+        hand_over(m, of, slots, read, o)
 
 
 class PacketReader(wiring.Component):
@@ -201,11 +237,10 @@ class PacketReader(wiring.Component):
     def __init__(self, identity: Layout, content: Content | None = None) -> None:
         self.identity, self._slot_bits = identity, slot_bits(identity.window)
         self.content = content or Beats(identity)
-        pixels = data.ArrayLayout(unsigned(identity.bits), identity.pixels_per_beat)
         super().__init__(
             {
                 "i": In(stream.Signature(Token)),
-                "o": Out(stream.Signature(pixels)),
+                "o": Out(stream.Signature(self.content.beat)),
                 "answers": Out(stream.Signature(self.content.answer)),
                 "number": In(range(ORIGIN_BYTES)),
                 "origin": Out(8),
@@ -279,8 +314,8 @@ class PacketReader(wiring.Component):
         with m.If(accept):
             m.d.sync += filled.eq(filled + 1)
         m.d.sync += finished.eq(finished + self.finish)
-        slots = Slots(filled[:slot_bits], (filled ^ handed) != of.window)
-        self._hand_over(m, self.content.keep(m, packet, slots, token, payload_byte), handed, filled != handed)
+        slots = Slots(filled[:slot_bits], (filled ^ handed) != of.window, handed, filled != handed)
+        self.content.keep(m, packet, slots, token, payload_byte, self.o)
         return m
 
     def _take(self, m: Module, packet: TakenPacket, free: Signal) -> None:
@@ -316,7 +351,7 @@ class PacketReader(wiring.Component):
 
         ``matches``: the checksum is right.
         """
-        wrong, opened = self.content.code, self.content.opened
+        wrong, misfit = self.content.code, self.content.misfit(packet)
         code, sound, accept = Signal(self.content.answer["code"].width), Signal(), Signal()
         empty, matched = Signal(), Signal()  # the checksum, as of the end
         m.d.sync += matched.eq(matches)
@@ -336,16 +371,15 @@ class PacketReader(wiring.Component):
             m.d.comb += code.eq(ErrorCode.BUSY)
         with m.Elif(~packet.is_identity):
             m.d.comb += code.eq(ErrorCode.UNKNOWN)
-        if wrong is not None and opened is not None:
-            no_end = Signal()
-            m.d.comb += no_end.eq(
-                packet.is_frame & packet.whole & matched & opened & ((packet.stage != Stage.DONE) | packet.extra)
-            )
-            answered = sound | no_end
-            with m.If(no_end):
-                m.d.comb += code.eq(ErrorCode.END)
-            with m.Elif(sound & ~packet.extra & packet.is_frame & packet.room):
-                m.d.comb += [code.eq(wrong), accept.eq(packet.judge & (wrong == 0))]
+        if misfit is not None:
+            refused = Signal()
+            m.d.comb += refused.eq(packet.is_frame & packet.whole & matched & misfit)
+            answered = sound | refused
+            with m.If(refused):
+                m.d.comb += [code.eq(self.content.misfit_code), accept.eq(0)]
+            if wrong is not None:
+                with m.Elif(sound & ~packet.extra & packet.is_frame & packet.room):
+                    m.d.comb += [code.eq(wrong), accept.eq(packet.judge & (wrong == 0))]
         m.d.comb += [
             queue.i.payload.eq(Cat(code, packet.sequence)),
             queue.i.valid.eq(packet.judge & ~accept & (answered | empty)),
@@ -356,19 +390,3 @@ class PacketReader(wiring.Component):
         with m.If(packet.judge):
             m.d.sync += [packet.stage.eq(Stage.TYPE), packet.sequence.eq(0), packet.extra.eq(0)]
         return accept
-
-    def _hand_over(self, m: Module, read: Any, handed: Signal, waiting: Value) -> None:
-        """Read whole frames by port ``read``, a beat per cycle."""
-        of, slot = self.identity, handed[:-1]
-        beat_out = Signal((of.beats - 1).bit_length())
-        m.d.comb += [
-            read.addr.eq(Cat(beat_out, slot)),
-            read.en.eq(~self.o.valid | self.o.ready),
-            self.o.payload.as_value().eq(read.data),
-        ]
-        with m.If(read.en):
-            m.d.sync += self.o.valid.eq(waiting)
-            with m.If(waiting):
-                m.d.sync += beat_out.eq(beat_out + 1)
-                with m.If(beat_out == of.beats - 1):
-                    m.d.sync += [beat_out.eq(0), handed.eq(handed + 1)]

@@ -8,13 +8,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from s2nn_hw.circuit.fifo import Queue
-from s2nn_hw.hw.link.link import WINDOW, EventLink, Link, SelfTestLink, identity_of
+from s2nn_hw.hw.link.link import WINDOW, EventLink, Link, SelfTestLink, SequenceLink, identity_of
 from s2nn_hw.hw.link.protocol import Identity
 from s2nn_hw.hw.link.selftest import ROUNDS_LOG2, SelfTest, Vectors
+from s2nn_hw.hw.link.sequence_packets import window_of
 from s2nn_hw.hw.link.uart import UartReceiver, UartTransmitter, clocks_per_bit
 
 BAUD = 1_000_000
-Ends = TypeVar("Ends", Link, EventLink, SelfTestLink)
+Ends = TypeVar("Ends", Link, EventLink, SequenceLink, SelfTestLink)
 
 
 class LinkTop(wiring.Component):
@@ -24,18 +25,25 @@ class LinkTop(wiring.Component):
     ``tx``: the pin to the host.
 
     ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
-    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``. ``events``: frames come as
-    events, and the accelerator has the stream ``spikes`` and the attribute ``leaving``.
+    ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``; of a network of
+    sequences :class:`~s2nn_hw.circuit.recurrent.accelerator.SequenceAccelerator`. ``events``: frames come as events,
+    and the accelerator has the stream ``spikes`` and the attribute ``leaving``. ``window``: None takes
+    :data:`~s2nn_hw.hw.link.link.WINDOW` frames, of sequences :func:`~s2nn_hw.hw.link.sequence_packets.window_of` it.
     :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.
     """
 
     def __init__(
-        self, accelerator: Any, *, clock_hz: int, baud: int = BAUD, window: int = WINDOW, events: bool = False
+        self, accelerator: Any, *, clock_hz: int, baud: int = BAUD, window: int | None = None, events: bool = False
     ) -> None:
         self.clocks = clocks_per_bit(clock_hz, baud)
         self.accelerator, self.events = accelerator, events
-        make = EventLink if events else Link
-        self.link = make.of(accelerator, clock_hz=clock_hz, window=window)
+        self.link: Link | EventLink | SequenceLink
+        if accelerator.network.input.sequences:
+            window = window_of(accelerator) if window is None else window
+            self.link = SequenceLink.of(accelerator, clock_hz=clock_hz, window=window)
+        else:
+            make = EventLink if events else Link
+            self.link = make.of(accelerator, clock_hz=clock_hz, window=WINDOW if window is None else window)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     @property

@@ -1,4 +1,4 @@
-"""Many frames through a line that may lose, damage, repeat and delay what it carries: every result once, or an end.
+"""Many requests through a line that may lose, damage, repeat and delay what it carries: every result once, or an end.
 
 A result names its request by number and checksum, and the checksum is about number and image: whenever it comes, it
 can't be taken for another image's. So a frame is sent again as it was, and whichever answer comes first counts.
@@ -11,9 +11,9 @@ from typing import Any
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
-from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.line import BITS_PER_BYTE, POLL_SECONDS, Line
-from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, Identity, Packet, Result, encode
+from s2nn_hw.hw.link.packets import Packets
+from s2nn_hw.hw.link.protocol import SEQUENCES, Damaged, ErrorCode, Packet, Result, encode
 
 RETRIES = 50
 STALL_PATIENCES = 10
@@ -21,10 +21,12 @@ SOONEST_SECONDS, SOONEST_FACTOR = 0.1, 8  # a wait for an answer is that many ti
 LIMIT_SECONDS, LIMIT_FACTOR = 60, 50
 MOST_UNDER_WAY = SEQUENCES // 2  # a window smaller than the space of numbers
 
+Requests = npt.NDArray[Any] | list[npt.NDArray[Any]]
+
 
 @dataclass
 class Flight:
-    """A frame without an answer: number of the ``image``, ``check`` that its answer must name, bytes on the ``wire``.
+    """A request without an answer: number of the ``image``, ``check`` that its answer must name, bytes on the ``wire``.
 
     ``first``, ``latest``: places of its first and latest sending in the order of all; ``sent``: when the latest was;
     ``failures``: sendings that had no result; ``again``: why it must be sent again, or None.
@@ -41,21 +43,22 @@ class Flight:
 
 
 class Transfer:
-    """Sends ``pixels`` ``(count, pixels)`` over ``line`` to the device of ``identity`` and collects its results.
+    """Sends ``pixels`` over ``line`` to the device of ``identity`` and collects its results.
 
-    ``read``: a function that returns the packets that have come, after a short wait at most. ``timeout``: seconds to
-    wait for an answer beyond its time on the line, less once it is known how soon answers come; ``retries``: how often
-    one frame is sent again; ``limit``: seconds for all, None takes :data:`LIMIT_FACTOR` times what the line needs and a
-    minute. :class:`UserError` names the port and what went wrong last if a frame failed too often, no result came for
-    ten times ``timeout``, or the time is over.
+    ``pixels``: what each request is made of: ``(pixels,)`` of an image, ``(frames, pixels)`` of a sequence. ``read``: a
+    function that returns the packets that have come, after a short wait at most. ``timeout``: seconds to wait for an
+    answer beyond its time on the line, less once it is known how soon answers come; ``retries``: how often one request
+    is sent again; ``limit``: seconds for all, None takes :data:`LIMIT_FACTOR` times what the line needs and a minute.
+    :class:`UserError` names the port and what went wrong last if a request failed too often, no result came for ten
+    times ``timeout``, or the time is over.
     """
 
     def __init__(
         self,
         line: Line,
         read: Callable[[], list[Packet]],
-        identity: Identity | EventPackets,
-        pixels: npt.NDArray[Any],
+        identity: Packets,
+        pixels: Requests,
         *,
         timeout: float,
         retries: int = RETRIES,
@@ -118,7 +121,9 @@ class Transfer:
         if flight is None:
             return
         if packet.error == ErrorCode.UNKNOWN:
-            raise UserError(f"{self.line.name} takes no images: it holds a self-test, which `s2nn-hw selftest` asks")
+            raise UserError(
+                f"{self.line.name} takes no {self.of.noun}s: it holds a self-test, which `s2nn-hw selftest` asks"
+            )
         if packet.error == ErrorCode.BUSY:  # nobody's failure: the device is behind
             self._pause = self.line.now() + max(self.frame_seconds, POLL_SECONDS)
             self._trouble = flight.again = "the answer BUSY"
@@ -149,7 +154,7 @@ class Transfer:
         flight.failures += 1
         if flight.failures > self.retries:
             raise UserError(
-                f"{self.line.name}: image {flight.image} failed {flight.failures} times, last because of "
+                f"{self.line.name}: {self.of.noun} {flight.image} failed {flight.failures} times, last because of "
                 f"{why}; check cable and baud rate"
             )
 
@@ -163,7 +168,7 @@ class Transfer:
                 self._fail(flight, f"no answer within {wait:.1f} s")
         if self.done == len(self.pixels):
             return
-        done = f"{self.done:,} of {len(self.pixels):,} images have their results"
+        done = f"{self.done:,} of {len(self.pixels):,} {self.of.noun}s have their results"
         stall = STALL_PATIENCES * self.patience
         if now - self._moved > stall:
             raise UserError(
@@ -173,5 +178,5 @@ class Transfer:
         if now - self._start > self.limit:
             raise UserError(
                 f"{self.line.name}: the time of {self.limit:.0f} s is over; {done}, {self.repeats:,} "
-                "frames were sent again; check cable and baud rate, or give more with --time-limit"
+                "requests were sent again; check cable and baud rate, or give more with --time-limit"
             )

@@ -70,9 +70,9 @@ def forward_file(network: Network, sequences: Sequences) -> SequenceOutput:
 
     Values of fewer bits than 8 are the top ones of an image's.
     """
-    spare = BYTE - sequences.bits if network.input.of_bytes else 0
+    frames = sequences.as_bytes if network.input.of_bytes else sequences.frames
     try:
-        return forward_sequences(network, sequences.frames << np.uint8(spare), sequences.offsets)
+        return forward_sequences(network, frames, sequences.offsets)
     except UserError as error:
         raise UserError(f"{sequences.name}: {error}") from None
 

@@ -128,6 +128,11 @@ class Sequences:
             frames[row, : lengths[row]] = self[int(place)]
         return frames, lengths
 
+    @property
+    def as_bytes(self) -> Frames:
+        """The frames, values of fewer bits than 8 as the top ones of an image's."""
+        return self.frames << np.uint8(MAX_BITS - self.bits)
+
     def check_channels(self, channels: int) -> None:
         """Raise :class:`UserError` unless frames have so many ``channels``."""
         if self.channels != channels:

@@ -8,7 +8,7 @@ import pytest
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.event_packets import EventPackets
-from s2nn_hw.hw.link.host import Device, open_device, run
+from s2nn_hw.hw.link.host import Device, open_device
 from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Identity, Result
 from s2nn_hw.network.address_events import EventFormat, Events, output_values
 from s2nn_hw.network.store import save
@@ -102,5 +102,5 @@ def test_command(tmp_path, command, monkeypatch):  # noqa: F811
         code, _, err = command("run", "--port", port.name, *words)
         assert code == 0, err
         refused(command("run", "--port", port.name, *words, "--spikes", "no.events"), "gives no events; build one")
-    with pytest.raises(UserError, match="folder no does not exist"):
-        run(images, "port", baud=BAUD, spikes=tmp_path.__class__("no/x.events"))
+    words = ("--port", "port", "--images", "x.npy", "--spikes", "no/x.events")
+    refused(command("run", *words), "folder no does not exist")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.hw.link import protocol
-from s2nn_hw.hw.link.event_packets import packets_of
 from s2nn_hw.hw.link.link import EventLink
+from s2nn_hw.hw.link.packets import packets_of
 from s2nn_hw.hw.link.places import Places
 from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet, Reply, Request, Splitter
 from s2nn_hw.network.address_events import Unfit

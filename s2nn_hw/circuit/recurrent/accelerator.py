@@ -33,7 +33,8 @@ class SequenceAccelerator(wiring.Component):
     def __init__(self, network: Network, plan: Plan) -> None:
         self.design = design = SequenceDesign(network, plan)
         self.network, self.plan, self.stages, self.timing = network, plan, design.stages, design.timing
-        self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
+        self.pixels_per_beat, self.pixels_per_group = design.pixels_per_beat, design.pixels_per_group
+        self.beats = design.beats
         self.score_width, self.result_layout = design.score_width, design.result_layout
         self.engines = {
             stage.name: RecurrentEngine(stage, self.score_width if stage.is_readout else 0) for stage in self.stages

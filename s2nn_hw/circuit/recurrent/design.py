@@ -51,6 +51,11 @@ class SequenceDesign:
         return min(width, self.network.input.size)
 
     @property
+    def pixels_per_group(self) -> int:
+        """Values that share beats with no others: those of a frame."""
+        return self.network.input.size
+
+    @property
     def beats(self) -> int:
         """Beats of a frame."""
         return -(-self.network.input.size // self.pixels_per_beat)

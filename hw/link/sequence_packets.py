@@ -1,0 +1,145 @@
+"""How sequences of frames are laid out on the link, and what a device that takes them says of itself.
+
+``docs/protocol.md`` describes the same for other languages. Nothing here needs Amaranth or a serial port.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link.protocol import Computes, Damaged, ErrorCode, Identity, Reply, Request, Result
+
+COUNT_BYTES = 2  # of the number of frames
+WINDOW, MEMORY_BITS = 2, 1 << 15  # so many sequences are kept, one where they would take more bits
+
+
+def window_of(design: Computes) -> int:
+    """Return how many sequences a device of ``design`` keeps, of as many frames as may be: 2 or 1."""
+    identity = Identity.of(design, window=1, clock_hz=1)
+    rows = identity.beats * design.network.input.frames
+    return WINDOW if WINDOW * rows * identity.pixels_per_beat * identity.bits <= MEMORY_BITS else 1
+
+
+@dataclass(frozen=True)
+class SequencePackets:
+    """The packets of the device that ``identity`` describes where a request is a sequence of 1 to ``frames`` frames,
+    each held for ``ticks`` ticks.
+
+    ``identity`` is about one frame, but for its ``window``, which counts sequences. It has the attributes of
+    :class:`~s2nn_hw.hw.link.protocol.Identity` that reader and responder of packets, and the host, need.
+    """
+
+    identity: Identity
+    frames: int
+    ticks: int
+
+    MORE: ClassVar[struct.Struct] = struct.Struct("<HB")  # frames and ticks
+    FORMAT: ClassVar[struct.Struct] = struct.Struct(Identity.FORMAT.format + MORE.format[1:])
+    request: ClassVar[Request] = Request.SEQUENCE
+    reply: ClassVar[Reply] = Reply.SEQUENCE
+    noun: ClassVar[str] = "sequence"
+
+    def __post_init__(self) -> None:
+        for name, width in (("frames", 16), ("ticks", 8)):
+            value = getattr(self, name)
+            if not 1 <= value < 1 << width:
+                raise UserError(f"link: {name} must lie in 1 .. {(1 << width) - 1}, not {value!r}")
+
+    @classmethod
+    def of(cls, design: Computes, *, window: int, clock_hz: int) -> Self:
+        """Return those of ``design``, whose network reads sequences."""
+        entering = design.network.input
+        return cls(Identity.of(design, window=window, clock_hz=clock_hz), entering.frames, entering.ticks)
+
+    @property
+    def window(self) -> int:
+        """Requests that may wait for their answers."""
+        return self.identity.window
+
+    @property
+    def bits(self) -> int:
+        """Bits of a value."""
+        return self.identity.bits
+
+    @property
+    def pixels_per_beat(self) -> int:
+        """Values of a beat."""
+        return self.identity.pixels_per_beat
+
+    @property
+    def beats(self) -> int:
+        """Beats of a frame."""
+        return self.identity.beats
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes of a beat."""
+        return self.identity.beat_bytes
+
+    @property
+    def frame_bytes(self) -> int:
+        """Most payload bytes of a request."""
+        return COUNT_BYTES + self.frames * self.identity.frame_bytes
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return self.identity.classes
+
+    @property
+    def score_width(self) -> int:
+        """Bits of a signed score."""
+        return self.identity.score_width
+
+    @property
+    def score_bytes(self) -> int:
+        """Bytes of one on the line."""
+        return self.identity.score_bytes
+
+    @property
+    def result_bytes(self) -> int:
+        """Payload bytes of a reply."""
+        return self.identity.result_bytes
+
+    def pack(self) -> bytes:
+        """Return the payload of the IDENTITY reply."""
+        return self.identity.pack() + self.MORE.pack(self.frames, self.ticks)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        """Return those of the identity in ``payload``; :class:`~s2nn_hw.errors.UserError` if they can't be."""
+        identity = Identity.unpack(payload[: Identity.FORMAT.size])
+        return cls(identity, *cls.MORE.unpack(payload[Identity.FORMAT.size :]))
+
+    def pack_frame(self, pixels: npt.NDArray[Any]) -> bytes:
+        """Return the payload of the request with the frames ``pixels`` ``(frames, pixels)``."""
+        count = len(pixels).to_bytes(COUNT_BYTES, "little")
+        return count + b"".join(self.identity.pack_frame(frame) for frame in pixels)
+
+    def unpack_frame(self, payload: bytes) -> npt.NDArray[Any]:
+        """Return the frames ``(frames, pixels)``: the inverse of :meth:`pack_frame`.
+
+        :class:`~s2nn_hw.hw.link.protocol.Damaged` where their number can't be, or ``payload`` has not as many bytes.
+        """
+        if len(payload) < COUNT_BYTES:
+            raise Damaged(ErrorCode.SHORT)
+        count, size = int.from_bytes(payload[:COUNT_BYTES], "little"), self.identity.frame_bytes
+        if not 1 <= count <= self.frames:
+            raise Damaged(ErrorCode.RANGE)
+        due = COUNT_BYTES + count * size
+        if len(payload) != due:
+            raise Damaged(ErrorCode.SHORT if len(payload) < due else ErrorCode.LONG)
+        starts = range(COUNT_BYTES, due, size)
+        return np.stack([self.identity.unpack_frame(payload[start : start + size]) for start in starts])
+
+    def pack_result(self, result: Result, check: bytes) -> bytes:
+        """Return the reply's payload: that of a RESULT."""
+        return self.identity.pack_result(result, check)
+
+    def unpack_result(self, payload: bytes) -> Result:
+        """Return the :class:`Result` in ``payload``; :class:`Damaged` if it can't be."""
+        return self.identity.unpack_result(payload)
