@@ -65,8 +65,8 @@ def print_sequence_report(report: Json, console: Console) -> None:
             + (
                 ""
                 if channels is None
-                else f"; {value(report['clock']):g} MHz are enough for {value(channels):,.0f} streams, a recording behind "
-                "the other"
+                else f"; {value(report['clock']):g} MHz are enough for {value(channels):,.0f} streams, a recording "
+                "behind the other"
             )
         )
     low, high = energy["sequence"]["band"]

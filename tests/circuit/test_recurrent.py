@@ -14,16 +14,12 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.fire import Fire
-from s2nn_hw.network.neurons.last_half_readout import LastHalfReadout
 from s2nn_hw.network.neurons.lif import Lif
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
-from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
-from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
-from s2nn_hw.network.synapses import Dense
 from s2nn_hw.plan.sequences import sequence_plan
 from tests.support.random_sequences import ints
-from tests.support.recurrent import check_recurrent, drawn_circuit, recurrent_plan
+from tests.support.recurrent import check_recurrent, dense, drawn_circuit, recordings, recurrent_plan, spoken
 
 
 @settings(max_examples=8, deadline=None)
@@ -32,38 +28,6 @@ def test_random_networks_back_to_back_and_with_stalls(seed):
     network, plan, frames, offsets = drawn_circuit(seed, 3)
     check_recurrent(network, plan, frames, offsets)
     check_recurrent(network, plan, frames, offsets, stall=0.4, seed=seed % 1000, looked=False)
-
-
-def dense(rng, neurons, inputs, bits=4):
-    most = (1 << (bits - 1)) - 1
-    return Dense(rng.integers(-most, most + 1, (neurons, inputs)).astype(np.int8), bits)
-
-
-def spoken(sizes=(5, 6, 6, 3), *, ticks=3, frames=6, seed=0):
-    """Return a network as of spoken digits: encoder, recurrent sigma-delta neurons, mean of the last half."""
-    rng = np.random.default_rng(seed)
-    inputs, first, second, classes = sizes
-    encoder = SigmaDeltaEncoder(rng.integers(20, 200, first).astype(np.int32), np.zeros(first, np.int32))
-    recurrent = SigmaDelta(rng.integers(-3, 4, second).astype(np.int32), 3, 4, 1)
-    layers = (
-        Layer("encoder", dense(rng, first, inputs), encoder, (INPUT,)),
-        Layer(
-            "recurrent",
-            (dense(rng, second, first), dense(rng, second, second)),
-            recurrent,
-            ("encoder", "recurrent"),
-            (0, 1),
-        ),
-        Layer("readout", dense(rng, classes, second), LastHalfReadout(ints(*range(classes))), ("recurrent",)),
-    )
-    names = tuple(f"c{k}" for k in range(classes))
-    return Network("spoken", Input((inputs,), 4, ticks=ticks, frames=frames), layers, names)
-
-
-def recordings(network, lengths, seed=0):
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    frames = np.random.default_rng(seed).integers(0, 256, (int(offsets[-1]), network.input.size)).astype(np.uint8)
-    return frames, offsets
 
 
 @pytest.mark.parametrize(
