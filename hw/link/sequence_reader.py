@@ -43,8 +43,8 @@ class SequenceFrames:
         return ~packet.is_frame | self._final | ((self._number == COUNT_BYTES - 1) & self._strange)
 
     def misfit(self, packet: TakenPacket) -> Value:
-        """Return whether the number of frames can't be."""
-        return self._none
+        """Return whether the number of frames can't be, and a checksum's bytes follow it."""
+        return self._none & (packet.stage == Stage.DONE)
 
     def keep(self, m: Module, packet: TakenPacket, slots: Slots, token: data.View, byte: Signal, o: Any) -> None:
         """Add the memory, what writes it and what reads whole sequences."""

@@ -1,12 +1,9 @@
 """Frames of events over the link: the circuit against its model in Python, whatever comes."""
 
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, ResetInserter, Signal
-from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,10 +13,11 @@ from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.link import EventLink
 from s2nn_hw.hw.link.packets import packets_of
 from s2nn_hw.hw.link.places import Places
-from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet, Reply, Request, Splitter
+from s2nn_hw.hw.link.protocol import ErrorCode, Identity, Packet, Request
 from s2nn_hw.network.address_events import Unfit
 from s2nn_hw.network.trace import layer_inputs
 from tests.support.device_model import DeviceModel
+from tests.support.link_rig import LinkRig, wire
 from tests.support.networks import random_images
 from tests.support.ttfs_networks import NETWORKS, network_of
 
@@ -49,22 +47,14 @@ def test_places(positions, channels, lanes):
     assert [identity.beat_pixels[place] for place in found] == list(range(identity.pixels))
 
 
-class Rig:
-    """A link of events and its accelerator; :meth:`exchange` sends bytes and returns the packets that come back."""
+class Rig(LinkRig):
+    """A link of events and its accelerator."""
 
     def __init__(self, network=None, *, window=4):
         self.network = network or network_of()
-        self.accelerator = accelerator = Accelerator(self.network, spikes=True)
-        self.link = link = EventLink.of(accelerator, clock_hz=12_000_000, window=window)
-        self.packets, self.identity = link.packets, link.identity
-        self.model = DeviceModel(self.identity, self.network, cycles=0, events=True)
-        self.reset = Signal()
-        m = Module()
-        m.submodules.link, m.submodules.accelerator = link, accelerator
-        connect(m, link.frames, accelerator.i)
-        connect(m, accelerator.o, link.results)
-        connect(m, accelerator.spikes, link.spikes)
-        self.module = ResetInserter(self.reset)(m)
+        accelerator = Accelerator(self.network, spikes=True)
+        link = EventLink.of(accelerator, clock_hz=12_000_000, window=window)
+        super().__init__(link, accelerator, DeviceModel(link.identity, self.network, cycles=0, events=True))
 
     def frame(self, number, source):
         """Return an EVENTS request with random pixels."""
@@ -73,80 +63,6 @@ class Rig:
         ]
         return Packet(Request.EVENTS, number, self.packets.pack_frame(np.array(pixels)))
 
-    async def wait(self, ctx, out, replies, limit):
-        """Wait until so many replies are in ``out``, or ``limit`` cycles."""
-        for _ in range(limit):
-            if out.count(0) >= replies:
-                break
-            await ctx.tick()
-
-    def exchange(self, wires, *, replies=None, resets=(), limit=20_000):
-        """Send ``wires``, each when that before has its reply, or all at once if so many ``replies`` are due in all.
-
-        Reset before the bytes in ``resets``. A reply too many would come in the cycles after the last.
-        """
-        link, out = self.link, bytearray()
-
-        async def send(ctx):
-            for number, wire in enumerate(wires):
-                for position, byte in enumerate(wire):
-                    if position in resets:
-                        ctx.set(self.reset, 1)
-                        await ctx.tick()
-                        ctx.set(self.reset, 0)
-                    ctx.set(link.i.payload, byte)
-                    ctx.set(link.i.valid, 1)
-                    await ctx.tick().until(link.i.ready)
-                    ctx.set(link.i.valid, 0)
-                await self.wait(ctx, out, 0 if replies else number + 1, limit)
-            await self.wait(ctx, out, replies or 0, limit)
-            await ctx.tick().repeat(200)
-
-        async def receive(ctx):
-            while True:
-                ctx.set(link.o.ready, 1)
-                _, _, valid, byte = await ctx.tick().sample(link.o.valid, link.o.payload)
-                if valid:
-                    out.append(byte)
-
-        simulator = Simulator(self.module)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(send)
-        simulator.add_testbench(receive, background=True)
-        simulator.run()
-        splitter = Splitter()
-        packets = splitter.feed(bytes(out))
-        assert not splitter.damaged
-        return packets
-
-
-def untimed(rig, packets):
-    """Return ``packets`` without the cycles of results: how long one waits for its turn is the line's."""
-    kept = []
-    for packet in packets:
-        if packet.type == Reply.EVENTS:
-            result = replace(rig.packets.unpack_result(packet.payload), cycles=0)
-            packet = replace(packet, payload=rig.packets.pack_result(result, packet.answered[1]))
-        kept.append(packet)
-    return by_kind(kept)
-
-
-def by_kind(packets):
-    """Return results in their order, and the other replies in theirs: only the order between both is free."""
-    return ([p for p in packets if p.type == Reply.EVENTS], [p for p in packets if p.type != Reply.EVENTS])
-
-
-def agree(rig, wires):
-    """Send the packets ``wires`` (without delimiters), one after the other: all as the model."""
-    wanted = [rig.model.reply(wire) for wire in wires]
-    got = rig.exchange([wire + b"\0" for wire in wires])
-    assert untimed(rig, got) == untimed(rig, wanted), [wire.hex(" ") for wire in wires]
-    return wanted
-
-
-def wire(packet):
-    return protocol.encode(packet)[:-1]
-
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_frames_and_identity(name):
@@ -154,7 +70,7 @@ def test_frames_and_identity(name):
     empty, full = (np.full(rig.identity.pixels, value) for value in (0, (1 << rig.identity.bits) - 1))
     requests = [Packet(Request.EVENTS, n, rig.packets.pack_frame(x)) for n, x in enumerate((empty, full))]
     requests += [protocol.identity_request(9), rig.frame(3, source), Packet(Request.FRAME, 1, b"x")]
-    wanted = agree(rig, [*map(wire, requests)])
+    wanted = rig.agree([*map(wire, requests)])
     assert [p.error for p in wanted] == [None] * 4 + [ErrorCode.UNKNOWN]
     assert packets_of(wanted[2].payload) == rig.packets
 
@@ -207,7 +123,7 @@ def test_what_is_wrong_is_told_and_the_next_frame_is_answered():
     for more in (b"\0", b"\xff\4\0", b"1234567"):
         pieces += [wire(Packet(Request.EVENTS, 50, payload_of(GOOD, 4) + more)), wire(rig.frame(150, source))]
         codes += [ErrorCode.END, None]
-    assert [p.error for p in agree(rig, pieces)] == codes
+    assert [p.error for p in rig.agree(pieces)] == codes
 
 
 EVENT = st.tuples(
@@ -235,22 +151,22 @@ def streams(draw):
 @given(st.lists(streams(), min_size=6, max_size=10), st.integers(0, 99))
 def test_any_stream_is_judged_as_in_python(pieces, seed):
     rig, source = Rig(), random.Random(seed)
-    agree(rig, [each for piece in pieces for each in (piece, wire(rig.frame(200, source)))])
+    rig.agree([each for piece in pieces for each in (piece, wire(rig.frame(200, source)))])
 
 
 def test_frames_without_a_pause():
     rig, source = Rig(window=4), random.Random(5)
     requests = [rig.frame(n, source) for n in range(4)]
     got = rig.exchange(map(protocol.encode, requests), replies=4)
-    assert untimed(rig, got) == untimed(rig, [rig.model.reply(wire(r)) for r in requests])
+    assert rig.untimed(got) == rig.untimed([rig.model.reply(wire(r)) for r in requests])
 
 
 def test_more_frames_than_the_window_are_busy_and_none_is_mixed_up():
     rig, source = Rig(window=2), random.Random(4)
     requests = [rig.frame(n, source) for n in range(6)]
-    results, others = untimed(rig, rig.exchange(map(protocol.encode, requests), replies=6))
+    results, others = rig.untimed(rig.exchange(map(protocol.encode, requests), replies=6))
     taken = [r for r in requests if r.sequence in {p.sequence for p in results}]
-    assert results == untimed(rig, [rig.model.reply(wire(r)) for r in taken])[0]
+    assert results == rig.untimed([rig.model.reply(wire(r)) for r in taken])[0]
     assert others == [protocol.error_reply(ErrorCode.BUSY, r.sequence) for r in requests if r not in taken]
     assert 2 <= len(taken) < 6
 
@@ -260,4 +176,4 @@ def test_reset_in_mid_frame_forgets_it():
     first, second = protocol.encode(rig.frame(1, source)), protocol.encode(rig.frame(2, source))
     for position in (3, len(first) // 2, len(first) - 2):
         got = rig.exchange([first + second], replies=2, resets=(position,))
-        assert untimed(rig, got[-1:]) == untimed(rig, [rig.model.reply(second[:-1])])
+        assert rig.untimed(got[-1:]) == rig.untimed([rig.model.reply(second[:-1])])

@@ -7,14 +7,17 @@ import numpy as np
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.protocol import ErrorCode, Packet, Reply, Request, Result
+from s2nn_hw.hw.link.sequence_packets import COUNT_BYTES, SequencePackets
 from s2nn_hw.hw.link.verdict import SelfTestPackets
 from s2nn_hw.network.address_events import MARKER, EventFormat, Events, Unfit, output_values
+from s2nn_hw.network.over_time import forward_sequences
 
 
 class DeviceModel:
     """Answers one packet after the other, none of them BUSY; ``network`` computes the results.
 
-    ``self_test``: a function ``command -> Verdict`` that answers in their place; ``events``: frames are events.
+    ``self_test``: a function ``command -> Verdict`` that answers in their place; ``events``: frames are events. Of a
+    network of sequences requests are these.
     """
 
     def __init__(self, identity, network, cycles=3, self_test=None, events=False):
@@ -23,6 +26,8 @@ class DeviceModel:
         self.packets = SelfTestPackets(identity) if self_test else identity
         if events:
             self.packets = EventPackets(identity, EventFormat.of_output(network))
+        if network.input.sequences:
+            self.packets = SequencePackets(identity, network.input.frames, network.input.ticks)
 
     def reply(self, data):
         """Return the reply to the piece ``data`` between two delimiters."""
@@ -34,12 +39,19 @@ class DeviceModel:
         around = protocol.HEADER_BYTES + protocol.CHECK_BYTES
         if kind == self.packets.request == Request.EVENTS:
             return self._events(body, whole and protocol.checksum(body) == protocol.RESIDUE, number)
+        sound = whole and protocol.checksum(body) == protocol.RESIDUE
         due = {self.packets.request: self.packets.frame_bytes}.get(kind, 1) + around
+        if kind == self.packets.request == Request.SEQUENCE:
+            count = int.from_bytes(body[2:4], "little")
+            strange = len(body) >= 4 and not 1 <= count <= self.packets.frames
+            due = COUNT_BYTES + (0 if strange else count * self.identity.frame_bytes) + around
+            if strange and sound and len(body) >= due:
+                return protocol.error_reply(ErrorCode.RANGE, number)
         if len(body) < due:
             return protocol.error_reply(ErrorCode.SHORT, number)
         if len(body) > due and kind in (self.packets.request, Request.IDENTITY):
             return protocol.error_reply(ErrorCode.LONG, number)
-        if not whole or protocol.checksum(body) != protocol.RESIDUE:
+        if not sound:
             return protocol.error_reply(ErrorCode.CHECKSUM, number)
         if kind == Request.IDENTITY:
             return Packet(Reply.IDENTITY, number, self.packets.pack())
@@ -48,7 +60,7 @@ class DeviceModel:
         payload, check = body[protocol.HEADER_BYTES : -protocol.CHECK_BYTES], body[-protocol.CHECK_BYTES :]
         if self.self_test:
             return Packet(Reply.SELF_TEST, number, self.packets.pack_verdict(self.self_test(payload[0]), check))
-        return Packet(Reply.RESULT, number, self.identity.pack_result(self.classify(payload), check))
+        return Packet(self.packets.reply, number, self.identity.pack_result(self.classify(payload), check))
 
     def _events(self, body, sound, number):
         """Return the reply to an EVENTS packet ``body``, ``sound`` if its checksum is right.
@@ -74,15 +86,24 @@ class DeviceModel:
         return Packet(Reply.EVENTS, number, self.packets.pack_result(result, check))
 
     def classify(self, payload):
-        """Return the golden result of a FRAME payload."""
-        entering, pixels = self.network.input, self.identity.unpack_frame(payload)
+        """Return the golden result of the payload of a FRAME or SEQUENCE."""
+        entering = self.network.input
+        if entering.sequences:
+            frames = self.images(self.packets.unpack_frame(payload))
+            out = forward_sequences(self.network, frames, [0, len(frames)])
+            return Result(int(out.classes[0]), tuple(out.scores[0].tolist()), self.cycles)
+        pixels = self.identity.unpack_frame(payload)
         if entering.events:
             image = np.stack(entering.planes.split(pixels)).astype(np.uint8).reshape(1, *entering.data_shape)
-        elif entering.of_bytes:
-            image = (pixels << (8 - entering.bits)).reshape(1, *entering.shape)
-        else:
-            image = entering.planes.numbers(pixels.astype(np.int32)).reshape(1, *entering.shape)
-        return self.result(image)
+            return self.result(image)
+        return self.result(self.images(pixels[None]))
+
+    def images(self, pixels):
+        """Return the images ``(count, *shape)`` of ``pixels`` ``(count, pixels)``."""
+        entering = self.network.input
+        if entering.of_bytes:
+            return (pixels << (8 - entering.bits)).reshape(-1, *entering.shape)
+        return entering.planes.numbers(pixels.astype(np.int32)).reshape(-1, *entering.shape)
 
     def result(self, image):
         """Return the golden result of an ``image`` ``(1, *shape)``."""
