@@ -7,8 +7,10 @@
 
 n are the ones of all that a layer reads in a tick. A reader takes a vector when it has scanned the one before: that of
 a loop belongs to the tick after. A readout is free at ``done + actions + 2``, in a sequence's last tick in
-the cycle behind its result, which is offered ``1 + ceil(log2 classes)`` cycles behind ``done + actions + 1``. A frame
-enters in so many cycles as it has beats, and is offered in the next one; the next enters when its last tick is taken.
+the cycle behind its result, which is offered ``classes + 1`` cycles behind ``done + actions + 1``. A frame enters in so
+many cycles as it has beats, and is offered in the next one; the next enters when its last tick is taken. A layer that
+alone reads the input takes a frame in the cycle in which it is scanned. A sequence enters when the one
+:data:`UNDER_WAY` before has its result.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ import numpy as np
 
 from s2nn_hw.compiled import njit
 from s2nn_hw.network.layer import INPUT
+
+UNDER_WAY = 2  # sequences
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class TickTiming:
         which each begins, and the end.
         """
         numbers = {stage.name: k for k, stage in enumerate(self.stages)} | {INPUT: -1}
-        edges = [(numbers[source.name], k) for k, stage in enumerate(self.stages) for source in stage.sources]
+        edges = [
+            (numbers[source.name], k, source.direct) for k, stage in enumerate(self.stages) for source in stage.sources
+        ]
         fixed = [(s.groups, s.neuron.actions) for s in self.stages]
         classes = self.stages[-1].neuron.size
         return TickSchedule(
@@ -66,7 +72,7 @@ class TickTiming:
                 np.asarray(ends, np.int64),
                 np.array(edges, np.int64),
                 np.array(fixed, np.int64),
-                np.array([self.ticks, self.beats, 1 + (classes - 1).bit_length()], np.int64),
+                np.array([self.ticks, self.beats, 1 + classes], np.int64),
             )
         )
 
@@ -92,9 +98,11 @@ def _schedule(
     done = np.full(layers, -1, np.int64)  # of each layer's latest tick
     free = np.zeros(layers, np.int64)
     taken = np.full(layers + 1, -1, np.int64)  # of the vector of each tensor's latest tick; the last is the input's
-    sequence, entered = 0, 0
+    sequence, entered, direct = 0, 0, edges[:, 2].any()
     for tick in range(total):
         if tick == ends[sequence]:
+            if sequence >= UNDER_WAY:
+                entered = max(entered, offered[sequence - UNDER_WAY] + 1)
             begun[sequence] = entered
         last = tick + 1 == ends[sequence + 1]
         if tick % ticks == 0:
@@ -106,11 +114,15 @@ def _schedule(
                 start = free[layer]
                 for k in range(len(edges)):
                     if edges[k, 1] == layer:
-                        start = max(start, taken[edges[k, 0]] + 1)  # of a loop still the tick before
+                        # of a loop still the tick before
+                        start = max(start, entered if edges[k, 2] else taken[edges[k, 0]] + 1)
                 groups, actions = fixed[layer]
                 starts[layer, tick] = start
                 done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
                 leaves = done[layer] + actions + 2
+                for k in range(len(edges)):
+                    if edges[k, 1] == layer and edges[k, 2]:
+                        entered = done[layer] + 1
             if layer == layers - 1:
                 if last:
                     offered[sequence] = leaves - 1 + answer
@@ -119,11 +131,12 @@ def _schedule(
                 busy[layer] += leaves - start
                 continue
             for k in range(len(edges)):
-                if edges[k, 0] == layer:
+                if edges[k, 0] == layer and not edges[k, 2]:
                     leaves = max(leaves, done[edges[k, 1]] + 1)
             taken[layer] = leaves
             if layer == -1:
-                entered = leaves + 1
+                if not direct:
+                    entered = leaves + 1
             else:
                 free[layer] = leaves + 1
                 busy[layer] += leaves + 1 - start

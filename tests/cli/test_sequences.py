@@ -93,7 +93,6 @@ def test_refusals(files, command, tmp_path):  # noqa: F811
     refused(command("simulate", path, "--images", narrow, "-o", tmp_path / "o.npz"), "narrow.npz", "(count, 4)")
     refused(command("verify", path), "names no data set of sequences")
     refused(command("bitstream", path, "--self-test"), "leave --events and --self-test out")
-    refused(command("plan", path, "--board", "arty_a7", "--images", recorded), "networks of single frames")
     (tmp_path / "plan.json").write_text(
         json.dumps(recurrent_plan(network).to_json()).replace('"recurrent", "taps"', '"event", "taps"')
     )
