@@ -1,5 +1,5 @@
-"""Spoken digits of a speaker whom training has not heard: the recipe of ``digits-lprnn``, by rates alone, trained once for
-each of the six, all of that one's recordings the test.
+"""Spoken digits of a speaker whom training has not heard: the recipe of ``digits-lprnn``, by rates alone, trained once
+for each of the six, all of that one's recordings the test.
 
 Trainings are kept in the output folder: an interrupted run goes on, and one that is done is not done again.
 """
