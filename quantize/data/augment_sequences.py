@@ -31,8 +31,8 @@ def augment_sequences(frames: Tensor, lengths: Tensor, options: Augment, generat
         moved = result.gather(1, times.clamp(0, longest - 1)[..., None].expand(-1, -1, channels))
         result = moved * inside[..., None]
     if options.shift_channels:
-        furthest = min(options.shift_channels, channels - 1)
-        shift = (_drawn(torch.full((count,), 2 * furthest + 1), generator) - furthest).to(device)
+        far = min(options.shift_channels, channels - 1)
+        shift = (_drawn(torch.full((count,), 2 * far + 1), generator) - far).to(device)
         places = (torch.arange(channels, device=device) - shift[:, None]).clamp(0, channels - 1)
         result = result.gather(2, places[:, None, :].expand(-1, longest, -1))
     if options.mask_channels:
