@@ -104,42 +104,51 @@ def _schedule(
             if sequence >= UNDER_WAY:
                 entered = max(entered, offered[sequence - UNDER_WAY] + 1)
             begun[sequence] = entered
-        last = tick + 1 == ends[sequence + 1]
         if tick % ticks == 0:
             entered += beats
-        for layer in range(-1, layers):
-            if layer == -1:
-                leaves = entered
-            else:
-                start = free[layer]
-                for k in range(len(edges)):
-                    if edges[k, 1] == layer:
-                        # of a loop still the tick before
-                        start = max(start, entered if edges[k, 2] else taken[edges[k, 0]] + 1)
-                groups, actions = fixed[layer]
-                starts[layer, tick] = start
-                done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
-                leaves = done[layer] + actions + 2
-                for k in range(len(edges)):
-                    if edges[k, 1] == layer and edges[k, 2]:
-                        entered = done[layer] + 1
-            if layer == layers - 1:
-                if last:
-                    offered[sequence] = leaves - 1 + answer
-                    leaves = offered[sequence] + 1
-                free[layer] = leaves
-                busy[layer] += leaves - start
-                continue
-            for k in range(len(edges)):
-                if edges[k, 0] == layer and not edges[k, 2]:
-                    leaves = max(leaves, done[edges[k, 1]] + 1)
-            taken[layer] = leaves
-            if layer == -1:
-                if not direct:
-                    entered = leaves + 1
-            else:
-                free[layer] = leaves + 1
-                busy[layer] += leaves + 1 - start
-        if last:
-            sequence += 1
+        offer = entered
+        if not direct:
+            taken[-1] = _taken(edges, done, -1, offer)
+            entered = taken[-1] + 1
+        for layer in range(layers):
+            groups, actions = fixed[layer]
+            start = _start(edges, taken, layer, free[layer], offer)
+            starts[layer, tick] = start
+            done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
+            if direct and _reads_input(edges, layer):
+                entered = done[layer] + 1
+            free[layer] = done[layer] + actions + 2
+            if layer < layers - 1:
+                taken[layer] = _taken(edges, done, layer, free[layer])
+                free[layer] = taken[layer] + 1
+            elif tick + 1 == ends[sequence + 1]:
+                offered[sequence] = free[layer] - 1 + answer
+                free[layer] = offered[sequence] + 1
+                sequence += 1
+            busy[layer] += free[layer] - start
     return begun, offered, starts, busy
+
+
+@njit(nogil=True)
+def _start(edges: np.ndarray, taken: np.ndarray, layer: int, free: int, offer: int) -> int:
+    """Return when the tick of ``layer`` begins; of a loop still the vector of the tick before has been taken."""
+    start = free
+    for k in range(len(edges)):
+        if edges[k, 1] == layer:
+            start = max(start, offer if edges[k, 2] else taken[edges[k, 0]] + 1)
+    return start
+
+
+@njit(nogil=True)
+def _taken(edges: np.ndarray, done: np.ndarray, tensor: int, offer: int) -> int:
+    """Return when the vector of ``tensor`` is taken by all its readers."""
+    passed = offer
+    for k in range(len(edges)):
+        if edges[k, 0] == tensor:
+            passed = max(passed, done[edges[k, 1]] + 1)
+    return passed
+
+
+@njit(nogil=True)
+def _reads_input(edges: np.ndarray, layer: int) -> bool:
+    return bool(((edges[:, 1] == layer) & (edges[:, 2] == 1)).any())

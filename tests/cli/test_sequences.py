@@ -84,7 +84,7 @@ def test_real_time():
 
 
 def test_refusals(files, command, tmp_path):  # noqa: F811
-    path, recorded, network, frames, offsets = files
+    path, _, network, frames, offsets = files
     long = tmp_path / "long.npz"
     write_sequences(long, Sequences(np.repeat(frames, 2, axis=0), offsets * 2))
     refused(command("verify", path, "--images", long), "sequence 1 has 12 frames; 1 to 6 are wanted")

@@ -30,7 +30,7 @@ class SerialWinner(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Build the circuit: scores go round, and each is compared with the best so far as it passes the first place."""
+        """Build the circuit: scores go round, and each is compared with the best so far in the first place."""
         m = Module()
         scores = [Signal(signed(self.score_width), name=f"score{k}", reset_less=True) for k in range(self.classes)]
         best, number = Signal(signed(self.score_width), reset_less=True), Signal(range(self.classes + 1))
