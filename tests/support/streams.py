@@ -1,6 +1,7 @@
 """Driving streams in Amaranth's simulator, with random stalls on both sides."""
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
 from amaranth.hdl import Elaboratable, Module, Mux, Shape, Signal
@@ -27,6 +28,48 @@ class Clocked(Elaboratable):
         return m
 
 
+class Bench:
+    """``component`` in a simulator that is built once: most of a short run's time goes into that.
+
+    :meth:`run` starts from reset and plays :attr:`send` and :attr:`receive`, functions of the testbench's context.
+    """
+
+    def __init__(self, component, sides=()):
+        self.cycle = 0
+        self.send = self.receive = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self._simulator = Simulator(Clocked(component))
+            self._simulator.add_clock(1e-8)
+            self._simulator.add_testbench(self._count, background=True)
+            self._simulator.add_testbench(self._send, background=True)
+            for side in sides:
+                self._simulator.add_testbench(side, background=True)
+            self._simulator.add_testbench(self._receive)
+
+    async def _count(self, ctx):
+        while True:
+            await ctx.tick()
+            self.cycle += 1
+
+    async def _send(self, ctx):
+        await self.send(ctx)
+
+    async def _receive(self, ctx):
+        await self.receive(ctx)
+
+    def run(self, send, receive):
+        """Play ``send`` beside ``receive`` until that returns."""
+        self.send, self.receive, self.cycle = send, receive, 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self._simulator.reset()
+            self._simulator.run()
+
+
+bench_of = lru_cache(maxsize=1)(Bench)  # of the component that ran last
+
+
 def run_stream(
     component, beats, *, results, stall=0.0, seed=0, read=lambda payload: payload, sides=(), limit=200_000, idle=0
 ):
@@ -36,12 +79,7 @@ def run_stream(
     ``sides``: more testbenches.
     """
     source, sink = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
-    cycle, got = [0], []
-
-    async def clock(ctx):
-        while True:
-            await ctx.tick()
-            cycle[0] += 1
+    got = []
 
     async def send(ctx):
         for _ in range(idle):
@@ -64,22 +102,14 @@ def run_stream(
             valid = False
             while not valid:
                 _, _, valid, payload = await ctx.tick().sample(component.o.valid, component.o.payload)
-                if cycle[0] > limit:
+                if bench.cycle > limit:
                     raise TimeoutError(f"{len(got)} of {results} beats after {limit} cycles")
-            got.append((read(payload), cycle[0]))
+            got.append((read(payload), bench.cycle))
             if stall:
                 ctx.set(component.o.ready, 0)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        simulator = Simulator(Clocked(component))
-        simulator.add_clock(1e-8)
-        simulator.add_testbench(clock, background=True)
-        simulator.add_testbench(send, background=True)
-        for side in sides:
-            simulator.add_testbench(side, background=True)
-        simulator.add_testbench(receive)
-        simulator.run()
+    bench = Bench(component, sides) if sides else bench_of(component)
+    bench.run(send, receive)
     return got
 
 
