@@ -21,6 +21,7 @@ from s2nn_hw.network.address_events import Unfit
 from s2nn_hw.network.trace import layer_inputs
 from tests.support.device_model import DeviceModel
 from tests.support.networks import random_images
+from tests.support.replay import Replay
 from tests.support.ttfs_networks import NETWORKS, network_of
 
 
@@ -64,7 +65,7 @@ class Rig:
         connect(m, link.frames, accelerator.i)
         connect(m, accelerator.o, link.results)
         connect(m, accelerator.spikes, link.spikes)
-        self.module = ResetInserter(self.reset)(m)
+        self.bench = Replay(ResetInserter(self.reset)(m), testbenches=2)
 
     def frame(self, number, source):
         """Return an EVENTS request with random pixels."""
@@ -109,11 +110,7 @@ class Rig:
                 if valid:
                     out.append(byte)
 
-        simulator = Simulator(self.module)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(send)
-        simulator.add_testbench(receive, background=True)
-        simulator.run()
+        self.bench.run(receive, send)
         splitter = Splitter()
         packets = splitter.feed(bytes(out))
         assert not splitter.damaged

@@ -1,17 +1,16 @@
 """Driving streams in Amaranth's simulator, with random stalls on both sides."""
 
-import warnings
 from functools import lru_cache
 
 import numpy as np
 from amaranth.hdl import Elaboratable, Module, Mux, Shape, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.sim import Simulator
 
 from s2nn_hw.emit import place_pixels
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.trace import layer_inputs
+from tests.support.replay import Replay
 
 
 class Clocked(Elaboratable):
@@ -28,46 +27,9 @@ class Clocked(Elaboratable):
         return m
 
 
-class Bench:
-    """``component`` in a simulator that is built once: most of a short run's time goes into that.
-
-    :meth:`run` starts from reset and plays :attr:`send` and :attr:`receive`, functions of the testbench's context.
-    """
-
-    def __init__(self, component, sides=()):
-        self.cycle = 0
-        self.send = self.receive = None
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            self._simulator = Simulator(Clocked(component))
-            self._simulator.add_clock(1e-8)
-            self._simulator.add_testbench(self._count, background=True)
-            self._simulator.add_testbench(self._send, background=True)
-            for side in sides:
-                self._simulator.add_testbench(side, background=True)
-            self._simulator.add_testbench(self._receive)
-
-    async def _count(self, ctx):
-        while True:
-            await ctx.tick()
-            self.cycle += 1
-
-    async def _send(self, ctx):
-        await self.send(ctx)
-
-    async def _receive(self, ctx):
-        await self.receive(ctx)
-
-    def run(self, send, receive):
-        """Play ``send`` beside ``receive`` until that returns."""
-        self.send, self.receive, self.cycle = send, receive, 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            self._simulator.reset()
-            self._simulator.run()
-
-
-bench_of = lru_cache(maxsize=1)(Bench)  # of the component that ran last
+@lru_cache(maxsize=1)  # of the component that ran last
+def bench_of(component, testbenches):
+    return Replay(Clocked(component), testbenches=testbenches)
 
 
 def run_stream(
@@ -79,7 +41,13 @@ def run_stream(
     ``sides``: more testbenches.
     """
     source, sink = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
-    got = []
+    cycle, got = 0, []
+
+    async def clock(ctx):
+        nonlocal cycle
+        while True:
+            await ctx.tick()
+            cycle += 1
 
     async def send(ctx):
         for _ in range(idle):
@@ -102,14 +70,14 @@ def run_stream(
             valid = False
             while not valid:
                 _, _, valid, payload = await ctx.tick().sample(component.o.valid, component.o.payload)
-                if bench.cycle > limit:
+                if cycle > limit:
                     raise TimeoutError(f"{len(got)} of {results} beats after {limit} cycles")
-            got.append((read(payload), bench.cycle))
+            got.append((read(payload), cycle))
             if stall:
                 ctx.set(component.o.ready, 0)
 
-    bench = Bench(component, sides) if sides else bench_of(component)
-    bench.run(send, receive)
+    parts = (clock, send, *sides, receive)
+    bench_of(component, len(parts)).run(*parts)
     return got
 
 
