@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cli.sequence_reporting import Asked, refuse_page, sequence_report
 from s2nn_hw.errors import UserError
@@ -36,6 +37,7 @@ from s2nn_hw.report.literature import load_literature
 from s2nn_hw.report.reproduce import Given, commands
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
+from s2nn_hw.report.sequence_overview import print_sequence_overview, sequence_overview
 from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.report.show.sequence_tables import print_sequence_report
@@ -47,9 +49,14 @@ BUILDS, ACTIVITY = "build", "activity.json"
 def inspect_network(path: Path, *, plan: Path | None = None, as_json: bool = False) -> None:
     """Print what the network in file ``path`` is."""
     network = load(path)
-    with working(f"inspecting {network.name}"):
-        data = overview(network, load_plan(plan, network) if plan else None)
-    _show(data, as_json, print_overview)
+    chosen = load_plan(plan, network) if plan else None
+    if network.input.sequences:
+        design = SequenceDesign(network, chosen or default_plan(network, GENERAL))
+        _show(sequence_overview(design), as_json, print_sequence_overview)
+    else:
+        with working(f"inspecting {network.name}"):
+            data = overview(network, chosen)
+        _show(data, as_json, print_overview)
     if not as_json:
         next_step("verify", path, *(["--plan", plan] if plan else []))
 

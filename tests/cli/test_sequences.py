@@ -55,6 +55,16 @@ def test_simulate_and_verify(files, command, tmp_path):  # noqa: F811
     assert json.loads(record.read_text())["differences"] == 0
 
 
+def test_inspect(files, command):  # noqa: F811
+    path, _, network, *_ = files
+    status, out, _ = command("inspect", path)
+    assert status == 0
+    assert "sigma_delta_encoder" in out
+    found = json.loads(command("inspect", path, "--json")[1])
+    assert [row["neurons"] for row in found["layers"]] == [5, 5, 3]
+    assert found["digest"] == network.digest
+
+
 def test_report(files, command):  # noqa: F811
     path, recorded, network, frames, offsets = files
     status, out, _ = command("report", path, "--images", recorded, "--board", "arty_a7", "--json")
@@ -92,6 +102,12 @@ def test_refusals(files, command, tmp_path):  # noqa: F811
     write_sequences(narrow, Sequences(frames[:, :3].copy(), offsets))
     refused(command("simulate", path, "--images", narrow, "-o", tmp_path / "o.npz"), "narrow.npz", "(count, 4)")
     refused(command("verify", path), "names no data set of sequences")
+    for words in (
+        ("plan", path, "--board", "arty_a7"),
+        ("activity", path, "--board", "arty_a7"),
+        ("ip", path, "-o", "x"),
+    ):
+        refused(command(*words), "this is for networks of single frames")
     refused(command("bitstream", path, "--self-test"), "leave --events and --self-test out")
     (tmp_path / "plan.json").write_text(
         json.dumps(recurrent_plan(network).to_json()).replace('"recurrent", "taps"', '"event", "taps"')
