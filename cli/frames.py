@@ -26,8 +26,8 @@ def frames_for(
     network = None if source.suffix == ".toml" else load(source)
     if network is not None:
         check_edges(network)
-    if network is not None and images is None and labels is None:
-        if not (network.input.of_bytes or network.input.scaling) and "data_set" not in network.provenance:
+        unknown = images is None and labels is None
+        if unknown and not (network.input.of_bytes or network.input.scaling) and "data_set" not in network.provenance:
             what = "events" if network.input.events else "pixels"
             return random_frames(network, RANDOM_FRAMES), None, f"random {what}, as no data set is named"
     return images_for(source, images, labels, download=download)
