@@ -78,8 +78,8 @@ class SequencePlanner:
             limit *= 0.9
         best = self._planned(self._choices(0))
         raise UserError(
-            f"{frames_per_second:,.0f} frames/s are out of reach on {self.board.title} at {self.clock_hz / 1e6:g} MHz: with "
-            f"a lane a neuron it is {best.frames_per_second:,.0f}"
+            f"{frames_per_second:,.0f} frames/s are out of reach on {self.board.title} at {self.clock_hz / 1e6:g} MHz: "
+            f"with a lane a neuron it is {best.frames_per_second:,.0f}"
         )
 
     def fastest(self) -> PlannedSequences:
