@@ -83,7 +83,7 @@ class Given:
         if network is None:
             return cls(found, None)
         try:
-            network.encode(found.frames[:1])
+            network.encode(found.frames)
             checked_offsets(found.offsets, len(found.frames), network.input.frames)
         except UserError as error:
             raise UserError(f"{found.name}: {error}") from None
