@@ -203,6 +203,8 @@ def test_images_and_sequences_are_not_mixed_up(place, command):  # noqa: F811
         np.save("y.npy", np.zeros((2, *tiny_network().input.shape), np.uint8))
         refused(command(*words, "y.npy"), "another network")
         refused(command("run", "--port", port.name, "--images", "x.npz", "--labels", "y.npy"), "need --network")
+        words = ("run", "--port", port.name, "--spikes", "y.events", "--images")
+        refused(command(*words, "x.npz"), "there are first spikes of single frames alone")
 
 
 def design_of(network):
