@@ -1,6 +1,7 @@
 """Sequences over the link: the circuit against its model in Python, whatever comes."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,7 +179,9 @@ def test_designs():
     assert (reply.type, reply.answered) == (Reply.SEQUENCE, (3, request.check))
     with pytest.raises(UserError, match="reads sequences"):
         accelerator_design(network, None)(CLOCK_HZ, CLOCK_HZ // CLOCKS)
-    assert SequencePackets.unpack(packets.pack()) == packets
+    for ticks in (1, 255, 256):
+        told = replace(packets, ticks=ticks)
+        assert packets_of(told.pack()) == told
     with pytest.raises(UserError, match="frames must lie in 1"):
         SequencePackets.unpack(packets.pack()[:-3] + bytes(3))
 
