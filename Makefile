@@ -130,7 +130,7 @@ bench: $(READY) ## run the benchmarks; tables here, JSON in build/bench
 	$(VENV)/bin/python -m benchmarks
 
 test: $(READY) ## run the whole test suite
-	$(VENV)/bin/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist worksteal
 	@echo "all tests passed: training, quantizer, golden model, circuits, Verilog under cocotb, link, build flows"
 
 site: $(READY) ## build the documentation as a site in build/site; tutorials are run, a warning is an error

@@ -2,6 +2,7 @@
 
 import hashlib
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.board.boards import Board, find_board
 from s2nn_hw.hw.flow.build import Built, Options, build, table
 from s2nn_hw.hw.flow.build_record import NETWORK, SelfTestFacts
 from s2nn_hw.hw.flow.designs import OtherDesign, accelerator_design, self_test_design
@@ -66,12 +67,26 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
         raise UserError("--vectors is for a self-test: give --self-test beside it, or leave it out")
     if wanted.events and wanted.self_test:
         raise UserError("a self-test has no frames on its link: leave --events or --self-test out")
+    if network.input.sequences and (wanted.events or wanted.self_test):
+        raise UserError(f"network {network.name} reads sequences: leave --events and --self-test out")
     other = _self_test(path, network, plan, wanted) if wanted.self_test else None
     if wanted.events:
         EventFormat.of_input(network.input)
         EventFormat.of_output(network)
         _ = Design(network, plan).read_last  # refused before a circuit is made
         other = OtherDesign(accelerator_design(network, plan, events=True), "events", events=True)
+    counts = None if network.input.sequences else _estimated(path, network, plan, board, wanted, console)
+    built = build(
+        network, board, plan=plan, options=options, output=wanted.output, console=console, estimate=counts, other=other
+    )
+    _say(built, console, self_test=wanted.self_test, sequences=network.input.sequences)
+    return built
+
+
+def _estimated(
+    path: Path, network: Network, plan: Plan, board: Board, wanted: Wanted, console: Terminal
+) -> Mapping[str, float | None]:
+    """Return what it takes of the board at least, by an estimate; say where that may be too much."""
     guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
     low, high = (round(guess.cells * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess.cells:
@@ -81,18 +96,7 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
             f"{board.name} -o plan.json, then --plan plan.json",
             soft_wrap=True,
         )
-    built = build(
-        network,
-        board,
-        plan=plan,
-        options=options,
-        output=wanted.output,
-        console=console,
-        estimate=guess.counts() | ({"luts": low} if board.family == "ice40" else {}),
-        other=other,
-    )
-    _say(built, wanted.self_test, console)
-    return built
+    return guess.counts() | ({"luts": low} if board.family == "ice40" else {})
 
 
 def _self_test(path: Path, network: Network, plan: Plan, wanted: Wanted) -> OtherDesign:
@@ -104,7 +108,7 @@ def _self_test(path: Path, network: Network, plan: Plan, wanted: Wanted) -> Othe
     return OtherDesign(self_test_design(network, plan, vectors), f"self-test {facts.asked()}", facts)
 
 
-def _say(built: Built, self_test: bool, console: Terminal) -> None:
+def _say(built: Built, console: Terminal, *, self_test: bool, sequences: bool) -> None:
     """Print where the bitstream of ``built`` is, or what is missing for it, and what can be done with it."""
 
     def say(text: str) -> None:
@@ -117,9 +121,10 @@ def _say(built: Built, self_test: bool, console: Terminal) -> None:
         say(f"bitstream: {built.bitstream}")
         say(f"program it, in that folder, with: {built.record.program}")
         if not self_test:
+            what, file = ("recordings", "X.npz") if sequences else ("images", "X.npy")
             say(
-                "then images go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images X.npy --network "
-                + shlex.quote(str(built.folder / NETWORK))
+                f"then {what} go to it and classes come back: s2nn-hw run --port /dev/ttyUSB0 --images {file} "
+                "--network " + shlex.quote(str(built.folder / NETWORK))
             )
     else:
         say("no bitstream: this machine can only synthesise for this board. Missing:")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2nn_hw.circuit.lower import check_edges
 from s2nn_hw.emit import random_frames
 from s2nn_hw.files import read_images
 from s2nn_hw.network.address_events import SUFFIX, Events
@@ -22,9 +23,11 @@ def frames_for(
     A network that names no data set and reads other than 8-bit images, such as events or signed pixels, gets
     :data:`RANDOM_FRAMES` random frames, the same each time.
     """
-    if images is None and labels is None and source.suffix != ".toml":
-        network = load(source)
-        if not (network.input.of_bytes or network.input.scaling) and "data_set" not in network.provenance:
+    network = None if source.suffix == ".toml" else load(source)
+    if network is not None:
+        check_edges(network)
+        unknown = images is None and labels is None
+        if unknown and not (network.input.of_bytes or network.input.scaling) and "data_set" not in network.provenance:
             what = "events" if network.input.events else "pixels"
             return random_frames(network, RANDOM_FRAMES), None, f"random {what}, as no data set is named"
     return images_for(source, images, labels, download=download)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from s2nn_hw.cli import sequence_planning
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
@@ -52,6 +53,9 @@ def plan_network(path: Path, options: Options) -> None:
     network, board = load(path), board_facts(find_board(options.board))
     clock = None if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
     asked = Asked(options.target_fps, clock, options.unroll)
+    if network.input.sequences:
+        _plan_sequences(path, network, board, options)
+        return
     images, _, source = frames_for(path, options.images)
     with working(f"planning {network.name} for {board.title}"):
         plan, made = planned(network, board, images, replace(asked, source=source))
@@ -67,6 +71,23 @@ def plan_network(path: Path, options: Options) -> None:
         next_step("bitstream", path, "--board", options.board, "--plan", output)
     else:
         next_step("plan", path, "--board", options.board, "-o", "plan.json")
+
+
+def _plan_sequences(path: Path, network: Network, board: BoardFacts, options: Options) -> None:
+    """Plan a network of sequences, print the table, write the plan."""
+    if options.unroll is not None:
+        raise UserError(f"network {network.name} reads sequences, whose weights are no logic: leave --unroll out")
+    clock = board.clock_mhz if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
+    plan, found = sequence_planning.plan_sequences(network, board, clock, options.target_fps, options.images)
+    if options.output is not None:
+        plan.save(options.output)
+    if options.as_json:
+        sequence_planning.shown(plan)
+        return
+    sequence_planning.print_plan(network, board, plan, found)
+    if options.output is not None:
+        terminal().print(f"plan: {options.output}")
+        next_step("bitstream", path, "--board", options.board, "--plan", options.output)
 
 
 def print_plan(network: Network, board: BoardFacts, found: PlanFigures, console: Terminal) -> None:

@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cli.frames import frames_for
+from s2nn_hw.cli.sequence_reporting import Asked, refuse_page, sequence_report
 from s2nn_hw.errors import UserError
 from s2nn_hw.extras import require
 from s2nn_hw.family import GENERAL
@@ -35,8 +37,10 @@ from s2nn_hw.report.literature import load_literature
 from s2nn_hw.report.reproduce import Given, commands
 from s2nn_hw.report.schema import check_report
 from s2nn_hw.report.sections.overview import overview
+from s2nn_hw.report.sequence_overview import print_sequence_overview, sequence_overview
 from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.report_tables import print_report
+from s2nn_hw.report.show.sequence_tables import print_sequence_report
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
 BUILDS, ACTIVITY = "build", "activity.json"
@@ -45,9 +49,14 @@ BUILDS, ACTIVITY = "build", "activity.json"
 def inspect_network(path: Path, *, plan: Path | None = None, as_json: bool = False) -> None:
     """Print what the network in file ``path`` is."""
     network = load(path)
-    with working(f"inspecting {network.name}"):
-        data = overview(network, load_plan(plan, network) if plan else None)
-    _show(data, as_json, print_overview)
+    chosen = load_plan(plan, network) if plan else None
+    if network.input.sequences:
+        design = SequenceDesign(network, chosen or default_plan(network, GENERAL))
+        _show(sequence_overview(design), as_json, print_sequence_overview)
+    else:
+        with working(f"inspecting {network.name}"):
+            data = overview(network, chosen)
+        _show(data, as_json, print_overview)
     if not as_json:
         next_step("verify", path, *(["--plan", plan] if plan else []))
 
@@ -121,6 +130,9 @@ def report_network(source: Path, options: Options) -> None:
         require("report")
     path, build = _source(source, options.build)
     setting = _setting(path, options.board, build, options.plan)
+    if setting.network.input.sequences:
+        _report_sequences(setting, options)
+        return
     target = _target(setting, options)
     data, words = _report(setting, options)
     check_report(data)
@@ -140,6 +152,22 @@ def report_network(source: Path, options: Options) -> None:
     if not options.as_json:
         terminal().print("\n".join(written))
         _next(setting, data, words, target)
+
+
+def _report_sequences(setting: Setting, options: Options) -> None:
+    """Print the report of a network of sequences, and write it."""
+    network, board = setting.network, setting.board
+    if options.html:
+        refuse_page(network)
+    clock = None if board is None else running_mhz(setting.build) if setting.build else board.clock_mhz
+    asked = Asked(options.images, options.labels, board.title if board else None, clock, _checked(network), _now())
+    data = sequence_report(network, setting.plan, asked)
+    target = _target(setting, options)
+    if target is not None:
+        write_json(target, data)
+    _show(data, options.as_json, print_sequence_report)
+    if target is not None and not options.as_json:
+        terminal().print(f"report: {target}")
 
 
 def _source(source: Path, build: Path | None) -> tuple[Path, Path | None]:

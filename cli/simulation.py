@@ -8,18 +8,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from s2nn_hw.circuit.lower import check_edges
+from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.cli import sequences
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
 from s2nn_hw.files import checked_npz, checked_place, write_npz
 from s2nn_hw.hw.board.boards import Board, find_board
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.quantize.data.images import Taker, read_frames
 from s2nn_hw.sim.verilog.both_ways import COMPILING, Sent, affordable, both_ways
-from s2nn_hw.sim.verilog.runner import Simulation
+from s2nn_hw.sim.verilog.runner import Manner, Simulation
+from s2nn_hw.sim.verilog.sequence_summary import verify_sequences
+from s2nn_hw.sim.verilog.sequences import SequenceSimulation
 from s2nn_hw.sim.verilog.summary import Summary
 from s2nn_hw.sim.verilog.verify import Progressed, run_checked
 from s2nn_hw.terminal import Terminal, next_step, terminal
@@ -80,16 +84,16 @@ def simulate(network_path: Path, images_path: Path, output: Path, options: Simul
     """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
     console, waves = Terminal(stderr=True), options.waves
     network = load(network_path)
-    check_edges(network)
     plan = load_plan(options.plan, network) if options.plan else None
+    if network.input.sequences:
+        _simulate_sequences(network, plan or default_plan(network, GENERAL), images_path, output, options)
+        return
     images = read_frames(images_path, Taker.of(network))[0]
     network.encode(images)
     if not len(images):
         raise UserError(f"images {images_path}: at least one image is needed")
     checked_npz(output)
-    wave_format = ".fst" if options.simulator == "icarus" else ".vcd"
-    if waves is not None and checked_place(waves).suffix != wave_format:
-        raise UserError(f"waves {waves} must end in {wave_format} with {options.simulator}")
+    _check_waves(options)
     with console.status(COMPILING):
         simulation = Simulation(
             network, plan, simulator=options.simulator, waves=waves is not None, folder=options.build / "sim"
@@ -106,12 +110,44 @@ def simulate(network_path: Path, images_path: Path, output: Path, options: Simul
     next_step("verify", network_path, *(["--plan", options.plan] if options.plan else []))
 
 
+def _check_waves(options: SimulateOptions) -> None:
+    wave_format = ".fst" if options.simulator == "icarus" else ".vcd"
+    if options.waves is not None and checked_place(options.waves).suffix != wave_format:
+        raise UserError(f"waves {options.waves} must end in {wave_format} with {options.simulator}")
+
+
+def _simulate_sequences(network: Network, plan: Plan, path: Path, output: Path, options: SimulateOptions) -> None:
+    """Simulate a circuit of sequences on those in file ``path``."""
+    sent = sequences.sequences_for(network, path)
+    checked_npz(output)
+    _check_waves(options)
+    console, waves = Terminal(stderr=True), options.waves
+    with console.status(COMPILING):
+        simulation = SequenceSimulation(
+            network, plan, simulator=options.simulator, waves=waves is not None, folder=options.build / "sim"
+        )
+    manner = Manner(len(sent) if options.back_to_back else 1)
+    sequences.simulate(simulation, sent, output, manner, _watched, waves)
+
+
 def verify(network_path: Path, options: VerifyOptions) -> None:
     """Send a test set through the Verilog, back to back and alone; write and print what was compared."""
     board = find_board(options.board) if options.board else None
-    images, labels, source = frames_for(network_path, options.images, options.labels, download=options.download)
     network = load(network_path)
     plan = load_plan(options.plan, network) if options.plan else default_plan(network, _family(board))
+    if network.input.sequences:
+        recordings = sequences.sequences_for(network, options.images, options.labels, download=options.download)
+        made = verify_sequences(
+            network,
+            plan,
+            recordings.first(options.limit or len(recordings)),
+            simulator=options.simulator,
+            folder=options.build / "sim",
+            watched=_watched,
+        )
+        sequences.say(made, made.write(options.build / "verify"))
+        return
+    images, labels, source = frames_for(network_path, options.images, options.labels, download=options.download)
     sent = Sent.of(network, images, labels, source)
     sent = sent.first(options.limit or affordable(network, plan, images))
     folder = options.build / "sim"

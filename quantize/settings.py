@@ -87,7 +87,8 @@ class Augment:
     """Random changes of each training image, uniform in ``-value .. value``; ``scale`` and ``shear`` are fractions.
 
     ``crop_pixels`` shifts by whole pixels, up to so many each way; ``cutout_pixels`` blackens a square of that side.
-    Of sequences ``shift_frames`` moves in time, and ``mask_channels`` blanks up to so many neighbouring channels.
+    Of sequences ``shift_frames`` moves in time, ``shift_channels`` over the channels, and ``mask_channels`` blanks up
+    to so many neighbouring ones.
     """
 
     shift_pixels: float = within(0.0, 0, 8)
@@ -99,6 +100,7 @@ class Augment:
     crop_pixels: int = within(0, 0, 16)
     cutout_pixels: int = within(0, 0, 32)
     shift_frames: int = within(0, 0, 64)
+    shift_channels: int = within(0, 0, 64)
     mask_channels: int = within(0, 0, 64)
     clean: float = within(0.0, 0, 1)
 

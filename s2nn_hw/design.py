@@ -64,6 +64,11 @@ class Design:
         )
 
     @property
+    def beat_bits(self) -> int:
+        """Bits of a beat."""
+        return self.pixels_per_beat * self.network.input.bits
+
+    @property
     def result_fields(self) -> ResultFields:
         """The places in ``result_layout``."""
         return ResultFields(*(field for _, field in self.result_layout))

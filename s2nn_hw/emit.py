@@ -237,7 +237,7 @@ def spread_bits(values: np.ndarray, bits: int) -> np.ndarray:
     return spread.astype(np.uint8).reshape(*values.shape[:-1], -1)
 
 
-def pack_beats(design: Design | Accelerator, pixels: np.ndarray, *, ignored: int = 0) -> list[int]:
+def pack_beats(design: Design | Accelerator | SequenceDesign, pixels: np.ndarray, *, ignored: int = 0) -> list[int]:
     """Return the beats of one frame as integers: ``pixels`` ``(n,)`` of ``bits`` bits, pixel 0 in the low bits."""
     placed = place_pixels(design, np.asarray(pixels)[None], ignored=ignored)[0]
     spread = spread_bits(placed[..., None], design.network.input.bits)

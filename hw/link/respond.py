@@ -236,7 +236,9 @@ class Responder(wiring.Component):
         ahead, found, known = (Signal.like(reply.index), Signal(8), Signal(8))  # `ahead`: bytes up to the packet's end
         at_kind, at_origin, at_sequence = Signal(), Signal(), Signal()
         sent, closing, checksum, at_end = Signal(8), Signal(), Signal(8), Signal()
-        result = self._payload(of, self.results.payload)
+        payload = self._payload(of, self.results.payload)
+        result = Signal(len(payload))  # sliced as an expression, all of it would stand in each of its bytes
+        m.d.comb += result.eq(payload)
         unused = [0] * (protocol.HEADER_BYTES + protocol.CHECK_BYTES)
         results = unused + [result[k : k + 8] for k in range(0, len(result), 8)]
         identity = unused[: protocol.HEADER_BYTES] + list(of.pack())

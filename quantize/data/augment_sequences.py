@@ -1,4 +1,4 @@
-"""Random shifts in time and masked channels of training sequences, vectorised over a batch, repeatable from a seed."""
+"""Random shifts of training sequences, in time and over channels, and masked channels, repeatable from a seed."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,11 @@ def augment_sequences(frames: Tensor, lengths: Tensor, options: Augment, generat
     lengths     int64 ``(batch,)``; they stay what they are
 
     A sequence moves by a whole number of frames, up to ``options.shift_frames`` either way and less than half of its
-    length; what moves in is 0. In each 0 to ``options.mask_channels`` channels that lie side by side are 0. A share
-    ``options.clean`` of the sequences stays as it is.
+    length; what moves in is 0. Its channels move by up to ``options.shift_channels`` either way, as from one voice to
+    another; what moves in is the channel at the edge. In each 0 to ``options.mask_channels`` channels that lie side by
+    side are 0. A share ``options.clean`` of the sequences stays as it is.
     """
-    if not options.shift_frames and not options.mask_channels:
+    if not (options.shift_frames or options.shift_channels or options.mask_channels):
         return frames
     count, longest, channels = frames.shape
     device = frames.device
@@ -29,6 +30,11 @@ def augment_sequences(frames: Tensor, lengths: Tensor, options: Augment, generat
         inside &= torch.arange(longest, device=device) < lengths.to(device)[:, None]
         moved = result.gather(1, times.clamp(0, longest - 1)[..., None].expand(-1, -1, channels))
         result = moved * inside[..., None]
+    if options.shift_channels:
+        far = min(options.shift_channels, channels - 1)
+        shift = (_drawn(torch.full((count,), 2 * far + 1), generator) - far).to(device)
+        places = (torch.arange(channels, device=device) - shift[:, None]).clamp(0, channels - 1)
+        result = result.gather(2, places[:, None, :].expand(-1, longest, -1))
     if options.mask_channels:
         width = _drawn(torch.full((count,), min(options.mask_channels, channels) + 1), generator)
         first = _drawn(channels - width + 1, generator)

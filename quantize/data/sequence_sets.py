@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.sequences import Sequences, read_sequences
-from s2nn_hw.quantize.audio.tables import MELS
+from s2nn_hw.quantize.audio.tables import HOP, MELS, RATE
 from s2nn_hw.quantize.data import fsdd, sets, vowels
 from s2nn_hw.quantize.data.sets import DataSet, file_of, root
 
@@ -41,6 +41,7 @@ SEQUENCES = {
         (ROWS,),
     ),
 }
+FRAMES_PER_SECOND = {"fsdd": RATE / HOP}  # of those whose frames are moments of sound
 SPEAKERS = {"fsdd": fsdd.SPEAKERS}  # who may be left out
 
 

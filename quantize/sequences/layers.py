@@ -70,7 +70,7 @@ ALWAYS = ("name", "kind", "neurons", "bits", "neuron", "gain")
 TABLES = {"teacher": Teacher(), "sparse": Sparse(), "area": Area(), "weights": Weights(), "conversion": Conversion()}
 READOUT = "readout"
 Tables = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int32]]
-IN_TIME = ("shift_frames", "mask_channels")  # of [augment]
+IN_TIME = ("shift_frames", "shift_channels", "mask_channels")  # of [augment]
 
 
 def check_no_sequences(recipe: Recipe) -> None:

@@ -19,10 +19,11 @@ class LayerPlan:
     values a word of what the layer reads (a pixel's channels are cut into such words). ``taps``: kernel taps at once,
     each with its own port. ``banks``: rows a cycle of the event engine, a multiple of ``taps``; ``depth``: words that
     wait in each bank's queue. ``groups``: passes over each window, each for its share of the neurons. ``memory``:
-    where weights lie. ``buffers``: words that each source's window keeps, 0 for the default. Unrolled layers alone:
-    ``levels`` of logic between registers (:data:`~s2nn_hw.circuit.engines.unrolled.CHAIN_LEVELS` of an adder),
-    ``lut``: inputs of the device's look-up tables, 4 or 6; they take all taps at once, and have neither banks, groups
-    nor memory.
+    where weights lie. Of a network of sequences all layers have the engine ``recurrent``, and ``width``, a power of
+    two, ``groups`` and ``memory`` count. ``buffers``: words that each source's window keeps, 0 for the default.
+    Unrolled layers alone: ``levels`` of logic between registers
+    (:data:`~s2nn_hw.circuit.engines.unrolled.CHAIN_LEVELS` of an adder), ``lut``: inputs of the device's look-up
+    tables, 4 or 6; they take all taps at once, and have neither banks, groups nor memory.
     """
 
     name: str

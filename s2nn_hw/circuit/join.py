@@ -92,7 +92,7 @@ class OrWords(wiring.Component):
         last = word == self.words - 1
         joined: Value = held
         for tap in range(self.taps):
-            joined = self._joined(joined, self.i.payload[tap * self.width : (tap + 1) * self.width])
+            joined = self._joined(m, tap, joined, self.i.payload[tap * self.width : (tap + 1) * self.width])
         m.d.comb += self.i.ready.eq(~last | ~self.o.valid | self.o.ready)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -102,10 +102,14 @@ class OrWords(wiring.Component):
                 m.d.sync += [self.o.payload.eq(joined), self.o.valid.eq(1)]
         return m
 
-    def _joined(self, one: Value, other: Value) -> Value:
-        """Return the OR of two words, or the larger of each of their numbers."""
+    def _joined(self, m: Module, tap: int, one: Value, other: Value) -> Value:
+        """Return the OR of two words, or the larger of each of their numbers, with the signals of ``tap``."""
         bits = self.planes.count
         if bits == 1 or not self.planes.radix:
             return one | other
-        pairs = [(one[k : k + bits], other[k : k + bits]) for k in range(0, self.width, bits)]
-        return Cat(Mux(a > b, a, b) for a, b in pairs)
+        # a signal: as an expression every tap would stand in the next one thrice for each of its numbers
+        larger = Signal(self.width, name=f"larger{tap}")
+        for k in range(0, self.width, bits):
+            a, b = one[k : k + bits], other[k : k + bits]
+            m.d.comb += larger[k : k + bits].eq(Mux(a > b, a, b))
+        return larger

@@ -33,12 +33,15 @@ def fusible(network: Network, pool: Layer) -> Layer | None:
 
 
 def check_edges(network: Network) -> None:
-    """Raise :class:`UserError` where a source is delayed or frames are sequences: circuits have no such edges yet."""
+    """Raise :class:`UserError` where a source is delayed or frames are sequences: those have circuits of their own."""
     if network.input.sequences:
-        raise UserError(f"network {network.name}: circuits take no sequences yet; `s2nn-hw golden` runs them")
+        raise UserError(
+            f"network {network.name} reads sequences, and this is for networks of single frames; golden, inspect, "
+            "verilog, simulate, verify, bitstream, report and run take both"
+        )
     for layer in network.layers:
         if any(layer.delays):
-            raise UserError(f"layer {layer.name}: circuits have no delayed sources yet")
+            raise UserError(f"layer {layer.name}: circuits have delayed sources only in networks of sequences")
 
 
 def lower(network: Network, plan: Plan) -> tuple[Stage, ...]:

@@ -7,8 +7,10 @@
 
 n are the ones of all that a layer reads in a tick. A reader takes a vector when it has scanned the one before: that of
 a loop belongs to the tick after. A readout is free at ``done + actions + 2``, in a sequence's last tick in
-the cycle behind its result, which is offered ``1 + ceil(log2 classes)`` cycles behind ``done + actions + 1``. A frame
-enters in so many cycles as it has beats, and is offered in the next one; the next enters when its last tick is taken.
+the cycle behind its result, which is offered ``classes + 1`` cycles behind ``done + actions + 1``. A frame enters in so
+many cycles as it has beats, and is offered in the next one; the next enters when its last tick is taken. A layer that
+alone reads the input takes a frame in the cycle in which it is scanned. A sequence enters when the one
+:data:`UNDER_WAY` before has its result.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ import numpy as np
 
 from s2nn_hw.compiled import njit
 from s2nn_hw.network.layer import INPUT
+
+UNDER_WAY = 2  # sequences
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class TickTiming:
         which each begins, and the end.
         """
         numbers = {stage.name: k for k, stage in enumerate(self.stages)} | {INPUT: -1}
-        edges = [(numbers[source.name], k) for k, stage in enumerate(self.stages) for source in stage.sources]
+        edges = [
+            (numbers[source.name], k, source.direct) for k, stage in enumerate(self.stages) for source in stage.sources
+        ]
         fixed = [(s.groups, s.neuron.actions) for s in self.stages]
         classes = self.stages[-1].neuron.size
         return TickSchedule(
@@ -66,7 +72,7 @@ class TickTiming:
                 np.asarray(ends, np.int64),
                 np.array(edges, np.int64),
                 np.array(fixed, np.int64),
-                np.array([self.ticks, self.beats, 1 + (classes - 1).bit_length()], np.int64),
+                np.array([self.ticks, self.beats, 1 + classes], np.int64),
             )
         )
 
@@ -92,41 +98,57 @@ def _schedule(
     done = np.full(layers, -1, np.int64)  # of each layer's latest tick
     free = np.zeros(layers, np.int64)
     taken = np.full(layers + 1, -1, np.int64)  # of the vector of each tensor's latest tick; the last is the input's
-    sequence, entered = 0, 0
+    sequence, entered, direct = 0, 0, edges[:, 2].any()
     for tick in range(total):
         if tick == ends[sequence]:
+            if sequence >= UNDER_WAY:
+                entered = max(entered, offered[sequence - UNDER_WAY] + 1)
             begun[sequence] = entered
-        last = tick + 1 == ends[sequence + 1]
         if tick % ticks == 0:
             entered += beats
-        for layer in range(-1, layers):
-            if layer == -1:
-                leaves = entered
-            else:
-                start = free[layer]
-                for k in range(len(edges)):
-                    if edges[k, 1] == layer:
-                        start = max(start, taken[edges[k, 0]] + 1)  # of a loop still the tick before
-                groups, actions = fixed[layer]
-                starts[layer, tick] = start
-                done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
-                leaves = done[layer] + actions + 2
-            if layer == layers - 1:
-                if last:
-                    offered[sequence] = leaves - 1 + answer
-                    leaves = offered[sequence] + 1
-                free[layer] = leaves
-                busy[layer] += leaves - start
-                continue
-            for k in range(len(edges)):
-                if edges[k, 0] == layer:
-                    leaves = max(leaves, done[edges[k, 1]] + 1)
-            taken[layer] = leaves
-            if layer == -1:
-                entered = leaves + 1
-            else:
-                free[layer] = leaves + 1
-                busy[layer] += leaves + 1 - start
-        if last:
-            sequence += 1
+        offer = entered
+        if not direct:
+            taken[-1] = _taken(edges, done, -1, offer)
+            entered = taken[-1] + 1
+        for layer in range(layers):
+            groups, actions = fixed[layer]
+            start = _start(edges, taken, layer, free[layer], offer)
+            starts[layer, tick] = start
+            done[layer] = start + groups * (ones[layer, tick] + actions + 2) - actions
+            if direct and _reads_input(edges, layer):
+                entered = done[layer] + 1
+            free[layer] = done[layer] + actions + 2
+            if layer < layers - 1:
+                taken[layer] = _taken(edges, done, layer, free[layer])
+                free[layer] = taken[layer] + 1
+            elif tick + 1 == ends[sequence + 1]:
+                offered[sequence] = free[layer] - 1 + answer
+                free[layer] = offered[sequence] + 1
+                sequence += 1
+            busy[layer] += free[layer] - start
     return begun, offered, starts, busy
+
+
+@njit(nogil=True)
+def _start(edges: np.ndarray, taken: np.ndarray, layer: int, free: int, offer: int) -> int:
+    """Return when the tick of ``layer`` begins; of a loop still the vector of the tick before has been taken."""
+    start = free
+    for k in range(len(edges)):
+        if edges[k, 1] == layer:
+            start = max(start, offer if edges[k, 2] else taken[edges[k, 0]] + 1)
+    return start
+
+
+@njit(nogil=True)
+def _taken(edges: np.ndarray, done: np.ndarray, tensor: int, offer: int) -> int:
+    """Return when the vector of ``tensor`` is taken by all its readers."""
+    passed = offer
+    for k in range(len(edges)):
+        if edges[k, 0] == tensor:
+            passed = max(passed, done[edges[k, 1]] + 1)
+    return passed
+
+
+@njit(nogil=True)
+def _reads_input(edges: np.ndarray, layer: int) -> bool:
+    return bool(((edges[:, 1] == layer) & (edges[:, 2] == 1)).any())

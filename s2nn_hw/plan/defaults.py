@@ -12,6 +12,7 @@ from s2nn_hw.family import FAMILIES
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import image_shape
+from s2nn_hw.plan.sequences import sequence_plan
 
 UNROLLED_SYNAPSES = 1 << 15  # at most, in a network whose weights become logic unless a plan says otherwise
 
@@ -141,8 +142,10 @@ def default_plan(network: Network, family: str) -> Plan:
     """Return the plan used on devices of ``family`` (xc7, ecp5, ...) when none is given.
 
     :func:`unrolled_plan` for their look-up tables if the network is :func:`sparse`, else :func:`event_plan`. Commands
-    without a board take that of :data:`~s2nn_hw.family.GENERAL`.
+    without a board take that of :data:`~s2nn_hw.family.GENERAL`. Networks of sequences have :func:`.sequence_plan`.
     """
+    if network.input.sequences:
+        return sequence_plan(network, family)
     return unrolled_plan(network, lut=FAMILIES[family].mapped_inputs) if sparse(network) else event_plan(network)
 
 

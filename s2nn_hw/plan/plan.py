@@ -8,6 +8,8 @@ from s2nn_hw.circuit.choices import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.engines.params import MEMORIES
 from s2nn_hw.circuit.lower import lower
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
+from s2nn_hw.circuit.recurrent.params import KIND
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
@@ -40,23 +42,29 @@ def parse_plan(content: Any, network: Network, what: str, *, board: str | None =
     entries = content.get("layers")
     if not isinstance(entries, list) or [e.get("name") if isinstance(e, dict) else None for e in entries] != names:
         raise UserError(f"{what}: 'layers' must list the network's layers {listed(names)} in order")
-    layers = tuple(_layer_plan(entry, layer, what) for entry, layer in zip(entries, network.layers, strict=True))
+    layers = tuple(
+        _layer_plan(entry, layer, what, sequences=network.input.sequences)
+        for entry, layer in zip(entries, network.layers, strict=True)
+    )
     plan = Plan(layers, {k: v for k, v in content.items() if k not in ("format", "version", "layers")})
     try:
-        lower(network, plan)
+        if network.input.sequences:
+            SequenceDesign(network, plan)
+        else:
+            lower(network, plan)
     except UserError as error:
         raise UserError(f"{what}: {error}") from None
     return plan
 
 
-def _layer_plan(entry: dict[str, Any], layer: Layer, what: str) -> LayerPlan:
+def _layer_plan(entry: dict[str, Any], layer: Layer, what: str, *, sequences: bool) -> LayerPlan:
     known = {f.name: f for f in fields(LayerPlan)}
     spare = sorted(set(entry) - set(known))
     if spare:
         raise UserError(f"{what}: layer {layer.name} has the unknown key {quoted(spare[0])}; known: {', '.join(known)}")
     allowed: tuple[str, ...] = (JOINED, FUSED) if layer.synapses[0].slides else (JOINED,)
     if layer.accumulates:
-        allowed = (*ENGINES, FUSED)
+        allowed = (KIND,) if sequences else (*ENGINES, FUSED)
     choice = dict(entry)
     if choice.setdefault("engine", allowed[0]) not in allowed:
         raise UserError(

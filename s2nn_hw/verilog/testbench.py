@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.hdl import Instance, Module, Signal
 from amaranth.lib import wiring
 
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.design import Design
 from s2nn_hw.errors import counted
 
@@ -28,7 +29,7 @@ class Bench(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the circuit."""
         m = Module()
-        fields, width = self.design.result_fields, self.design.pixels_per_beat * self.design.network.input.bits
+        fields, width = self.design.result_fields, self.design.beat_bits
         ports = {"i_payload": width, "o_payload": self.design.result_layout.size}
         names = ("clk", "rst", "i_payload", "i_valid", "i_ready", "o_payload", "o_valid", "o_ready")
         clk, rst, i_payload, i_valid, i_ready, o_payload, o_valid, o_ready = (
@@ -76,7 +77,7 @@ def beat_lines(beats: Iterable[int], width: int) -> str:
     return "".join(f"{beat:0{-(-width // 4)}x}\n" for beat in beats)
 
 
-def pack_result(design: Design, number: int, scores: Iterable[int], cycles: int) -> int:
+def pack_result(design: Design | SequenceDesign, number: int, scores: Iterable[int], cycles: int) -> int:
     """Return ``o_payload`` as an integer: class ``number``, ``scores`` (signed) and ``cycles``."""
     fields, width = design.result_fields, design.score_width
     packed = number | cycles << fields.cycles.offset
@@ -85,10 +86,11 @@ def pack_result(design: Design, number: int, scores: Iterable[int], cycles: int)
     return packed
 
 
-def header(design: Design, name: str, tool: str) -> str:
+def header(design: Design | SequenceDesign, name: str, tool: str) -> str:
     """Return the comment at the head of the Verilog: what it is, its ports, and that anybody may use it."""
     network, fields = design.network, design.result_fields
-    width = design.pixels_per_beat * network.input.bits
+    width = design.beat_bits
+    sequences = network.input.sequences
     lines = (
         f"{name}: network {network.name}, SHA-256 {network.digest}",
         f"written by {tool}; use and change this file, which is the tool's output, under any terms",
@@ -98,13 +100,19 @@ def header(design: Design, name: str, tool: str) -> str:
         f"i_payload  {counted(width, 'bit')}: {counted(design.pixels_per_beat, 'pixel')} of "
         f"{counted(network.input.bits, 'bit')}{', signed' * network.input.signed}, the first lowest; "
         f"{counted(design.beats, 'beat')} a frame",
+        *(
+            [f"           bit {width - 1}, in a frame's last beat: the frame is the last of its sequence"]
+            if sequences
+            else []
+        ),
         "i_valid    a beat is offered; it passes in a cycle in which i_ready is high, too",
         "i_ready",
         f"o_payload  {design.result_layout.size} bits: class from bit 0 on, "
         f"{counted(len(network.classes), 'signed score')} of "
         f"{counted(design.score_width, 'bit')} from bit {fields.scores.offset} on,",
         f"           cycles from bit {fields.cycles.offset} on",
-        "o_valid    a result is offered, one a frame, in order; it passes in a cycle in which o_ready is high, too",
+        f"o_valid    a result is offered, one a {'sequence' if sequences else 'frame'}, in order; it passes in a cycle "
+        "in which o_ready is high, too",
         "o_ready",
         "",
         "interface.json says the rest.",
@@ -112,9 +120,9 @@ def header(design: Design, name: str, tool: str) -> str:
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def vhdl_package(design: Design, name: str) -> str:
+def vhdl_package(design: Design | SequenceDesign, name: str) -> str:
     """Return a VHDL package ``NAME_component`` that declares the Verilog module for use in VHDL."""
-    width = design.pixels_per_beat * design.network.input.bits
+    width = design.beat_bits
     ports = (
         ("clk", "in", 0),
         ("rst", "in", 0),

@@ -21,12 +21,11 @@ def test_each_speaker_is_left_out_once(tmp_path, monkeypatch):
 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
-        'data = {set = "fsdd", pixel_bits = 4}\nsequence = {ticks = 2}\ntraining = {epochs = 9, batch = 30}\n'
+        'data = {set = "fsdd", pixel_bits = 4}\nsequence = {ticks = 2}\ntraining = {epochs = 1, batch = 30}\n'
         'readout = {bits = 3}\nlayers = [{neurons = 5, bits = 3, neuron = "sigma_delta_encoder"}]\n'
     )
     monkeypatch.setattr(sequence_sets, "load", load)
     monkeypatch.setattr(speakers, "RECIPE", recipe)
-    monkeypatch.setattr(speakers, "EPOCHS", 1)
     rows = speakers.run(Setting(None, recipe, None, "", tmp_path))
     shares = [row.measured for row in rows if row.unit == "%"]
     assert len(rows) == 2 * len(SPEAKERS) + 1

@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from s2nn_hw.circuit.join import Fork, Merge, OrWords
+from s2nn_hw.network.planes import Planes
 from tests.support.streams import run_stream
 
 
@@ -81,3 +82,17 @@ def test_or_of_words(words, taps, width, stall):
     assert [word for word, _ in got] == wanted
     if not stall:
         assert np.diff([cycle for _, cycle in got]).tolist() == [words] * 11
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize(("words", "taps", "width", "bits"), [(1, 1, 1, 2), (2, 4, 3, 4), (1, 9, 8, 3)])
+def test_the_largest_of_numbers(words, taps, width, bits, stall):
+    """The last has so many that an expression which repeats what it compares would never be built."""
+    values = np.random.default_rng(taps).integers(0, 1 << bits, (12, words, taps, width))
+    shifts = bits * np.arange(taps * width)
+    numbers = [
+        sum(int(v) << int(s) for v, s in zip(row, shifts, strict=True)) for row in values.reshape(-1, taps * width)
+    ]
+    component = OrWords(width=width, words=words, taps=taps, planes=Planes(bits))
+    got = run_stream(component, numbers, results=12, stall=stall)
+    assert [word for word, _ in got] == (values.max(axis=(1, 2)) @ (1 << shifts[:width])).tolist()

@@ -47,8 +47,17 @@ def with_one_step(network, kind):
     return Network(network.name, network.input, tuple(layers), network.classes)
 
 
-@pytest.mark.parametrize("kind", ["integrate", "leaky", "quantized"])
-@pytest.mark.parametrize("name", ["mnist-tiny", "mnist-cnn", "magic-nano"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mnist-tiny", "integrate"),
+        ("mnist-tiny", "leaky"),
+        ("mnist-cnn", "leaky"),
+        ("mnist-cnn", "quantized"),
+        ("magic-nano", "integrate"),
+        ("magic-nano", "quantized"),
+    ],
+)
 def test_one_step_is_the_circuit_that_there_was(name, kind):
     network = load(MODELS / f"{name}.s2nn")
     other = with_one_step(network, kind)
@@ -90,7 +99,7 @@ def test_one_step_has_the_engines_that_there_were(name):
             assert here.engine is None or not here.engine.acting
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_random_circuits(seed):
     rng = np.random.default_rng([seed, 14])
     network, plan = random_case(rng, planes=1.0)

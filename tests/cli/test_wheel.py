@@ -68,18 +68,25 @@ def needed(wheel, extra):
     return found
 
 
-def environment(folder, wheel, extra):
-    """Make an environment of ``wheel`` and links to the files of what ``extra`` brings; return its Python."""
+def environment(folder, wheel):
+    """Make an environment of ``wheel`` without what it needs; return the folder of its packages."""
     venv.create(folder, symlinks=True)
     site = next((folder / "lib").glob("python*")) / "site-packages"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
+    return site
+
+
+def provide(site, wheel, extra):
+    """Put links into ``site`` to the files of what ``extra`` brings, and no others."""
+    for path in site.iterdir():
+        if path.is_symlink():
+            path.unlink()
     for name in needed(wheel, extra):
         files = importlib.metadata.distribution(name).files or []
         for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
             if not (site / top).exists():
                 (site / top).symlink_to(Path(sysconfig.get_path("purelib")) / top)
-    return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +106,16 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(wheel, tmp_path_factory):
-    """The function from the name of an extra, or none, to the Python of an environment that has no other."""
-    made = {}
+    """The function from the name of an extra, or none, to the Python of an environment that has no other.
+
+    It is one environment in turn: what its code compiles stays.
+    """
+    folder, made = tmp_path_factory.mktemp("environment") / "venv", []
 
     def place(extra):
-        if extra not in made:
-            made[extra] = environment(tmp_path_factory.mktemp(extra or "base") / "venv", wheel, extra)
-        return made[extra]
+        made[:] = made or [environment(folder, wheel)]
+        provide(made[0], wheel, extra)
+        return folder / "bin" / "python"
 
     return place
 

@@ -29,10 +29,11 @@ def test_frames_alone_and_in_sequence_have_the_stated_cycles():
     timing = Design(network, default_plan(network, "xc7")).timing
     ones = ones_of(Design(network, default_plan(network, "xc7")), images)
     alone, pairs = timing.schedule(ones).cycles[:, 0], timing.schedule(ones, length=2).cycles
+    accelerator = Accelerator(network)
     for index in range(6):
-        assert check_accelerator(Accelerator(network), images[index : index + 1])[0] == alone[index]
+        assert check_accelerator(accelerator, images[index : index + 1])[0] == alone[index]
     for index in range(0, 6, 2):
-        assert check_accelerator(Accelerator(network), images[index : index + 2]).tolist() == pairs[index // 2].tolist()
+        assert check_accelerator(accelerator, images[index : index + 2]).tolist() == pairs[index // 2].tolist()
     with pytest.raises(ValueError, match="6 frames can't be cut into sequences of 4"):
         timing.schedule(ones, length=4)
 

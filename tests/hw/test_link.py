@@ -21,6 +21,7 @@ from s2nn_hw.hw.link.receive import Unstuffer, slot_bits
 from s2nn_hw.hw.link.respond import Responder
 from s2nn_hw.network.address_events import Fault
 from tests.support.device_model import DeviceModel
+from tests.support.replay import Replay
 from tests.support.standin import StandIn, tiny_network
 
 
@@ -38,7 +39,7 @@ class Rig:
         m.submodules.link, m.submodules.accelerator = link, accelerator
         connect(m, link.frames, accelerator.i)
         connect(m, accelerator.o, link.results)
-        self.module = ResetInserter(self.reset)(m)
+        self.bench = Replay(ResetInserter(self.reset)(m), testbenches=2)
 
     def frame(self, number, source):
         """Return a FRAME request with random pixels."""
@@ -74,11 +75,7 @@ class Rig:
                     ctx.set(link.o.ready, 0)
                     await ctx.tick().repeat(gap - 1)
 
-        simulator = Simulator(self.module)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(send)
-        simulator.add_testbench(receive, background=True)
-        simulator.run()
+        self.bench.run(receive, send)
         splitter = Splitter()
         packets = splitter.feed(bytes(out))
         assert not splitter.damaged

@@ -54,6 +54,21 @@ def test_neighbouring_channels_are_masked():
     assert widths == {0, 1, 2, 3}
 
 
+def test_channels_move_and_the_edge_stays():
+    frames = (batch() > 0) * torch.arange(10, 18, dtype=torch.uint8)
+    found = augment_sequences(frames, LENGTHS, Augment(shift_channels=2), torch.Generator().manual_seed(0))
+    seen = set()
+    for after, length in zip(found, LENGTHS.tolist(), strict=True):
+        move = 13 - int(after[0, 3])
+        places = (torch.arange(8) - move).clamp(0, 7)
+        assert torch.equal(after[:length], (10 + places).expand(length, -1).to(torch.uint8))
+        assert not after[length:].any()
+        seen.add(move)
+    assert seen == {-2, -1, 0, 1, 2}
+    more = Augment(shift_channels=64)
+    assert augment_sequences(frames, LENGTHS, more, torch.Generator().manual_seed(0)).shape == frames.shape
+
+
 def test_more_channels_than_there_are_may_be_said():
     assert changed(mask_channels=64).shape == batch().shape
 

@@ -35,7 +35,7 @@ def test_a_layer_may_have_neurons_of_its_own():
 @pytest.mark.parametrize(
     ("neuron", "layers", "readout", "words"),
     [
-        ({"kind": "lif"}, DENSE, {}, "'neuron.kind' must be one of fire, quantized, ttfs, integrate"),
+        ({"kind": "lif"}, DENSE, {}, "key 'neuron.kind' = 'lif' is for sequences"),
         ({"planes": 2}, DENSE, {}, "'neuron.planes' is for neurons of kind quantized, which no layer has"),
         ({"kind": "quantized", "leak": 1}, DENSE, {}, "'neuron.leak' is for neurons of kind integrate"),
         ({"kind": "quantized", "planes": 9}, DENSE, {}, "layer hidden1: neurons give 1 to 8 planes of code radix"),

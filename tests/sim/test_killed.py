@@ -44,7 +44,7 @@ def place(tmp_path):
 
 def test_a_build_killed_at_any_moment_is_no_obstacle(place):
     folder, rng = place("killed"), random.Random(5)
-    for number in range(3):
+    for number in range(2):
         child = subprocess.Popen(
             COMMAND, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib.wiring import connect
-from amaranth.sim import Simulator
 
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.protocol import Splitter
+from tests.support.replay import Replay
 
 
 class LinkRig:
@@ -24,7 +24,7 @@ class LinkRig:
         connect(m, accelerator.o, link.results)
         if hasattr(link, "spikes"):
             connect(m, accelerator.spikes, link.spikes)
-        self.module = ResetInserter(self.reset)(m)
+        self.bench = Replay(ResetInserter(self.reset)(m), testbenches=2)
 
     async def wait(self, ctx, out, replies, limit):
         """Wait until so many replies are in ``out``, or ``limit`` cycles."""
@@ -62,11 +62,7 @@ class LinkRig:
                 if valid:
                     out.append(byte)
 
-        simulator = Simulator(self.module)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(send)
-        simulator.add_testbench(receive, background=True)
-        simulator.run()
+        self.bench.run(receive, send)
         splitter = Splitter()
         packets = splitter.feed(bytes(out))
         assert not splitter.damaged

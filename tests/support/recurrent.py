@@ -6,8 +6,14 @@ from s2nn_hw.circuit.choices import LayerPlan, Plan
 from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
 from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.errors import UserError
+from s2nn_hw.network.layer import INPUT, Input, Layer
+from s2nn_hw.network.network import Network
+from s2nn_hw.network.neurons.last_half_readout import LastHalfReadout
+from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
+from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
 from s2nn_hw.network.over_time import forward_sequences
-from tests.support.random_sequences import random_sequence_network, random_sequences
+from s2nn_hw.network.synapses import Dense
+from tests.support.random_sequences import ints, random_sequence_network, random_sequences
 from tests.support.streams import read_result, run_stream
 
 
@@ -109,3 +115,35 @@ def check_recurrent(network, plan, frames, offsets, *, stall=0.0, seed=0, looked
             planes = params.neuron.planes.count
             values = [[v >> (n * planes) & ((1 << planes) - 1) for n in range(params.neuron.size)] for v in seen[name]]
             assert (np.array(values) == output.spikes[name]).all(), name
+
+
+def dense(rng, neurons, inputs, bits=4):
+    most = (1 << (bits - 1)) - 1
+    return Dense(rng.integers(-most, most + 1, (neurons, inputs)).astype(np.int8), bits)
+
+
+def spoken(sizes=(5, 6, 6, 3), *, ticks=3, frames=6, seed=0):
+    """Return a network as of spoken digits: encoder, recurrent sigma-delta neurons, mean of the last half."""
+    rng = np.random.default_rng(seed)
+    inputs, first, second, classes = sizes
+    encoder = SigmaDeltaEncoder(rng.integers(20, 200, first).astype(np.int32), np.zeros(first, np.int32))
+    recurrent = SigmaDelta(rng.integers(-3, 4, second).astype(np.int32), 3, 4, 1)
+    layers = (
+        Layer("encoder", dense(rng, first, inputs), encoder, (INPUT,)),
+        Layer(
+            "recurrent",
+            (dense(rng, second, first), dense(rng, second, second)),
+            recurrent,
+            ("encoder", "recurrent"),
+            (0, 1),
+        ),
+        Layer("readout", dense(rng, classes, second), LastHalfReadout(ints(*range(classes))), ("recurrent",)),
+    )
+    names = tuple(f"c{k}" for k in range(classes))
+    return Network("spoken", Input((inputs,), 4, ticks=ticks, frames=frames), layers, names)
+
+
+def recordings(network, lengths, seed=0):
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    frames = np.random.default_rng(seed).integers(0, 256, (int(offsets[-1]), network.input.size)).astype(np.uint8)
+    return frames, offsets

@@ -152,7 +152,7 @@ def test_bench_in_verilator(folder, kind):
     assert "and cycles equal" in run("obj_dir/Vnet_tb", cwd=place).stdout
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "mnist-mlp", "mnist-cnn", "fashion-cnn", "cifar10-cnn"])
+@pytest.mark.parametrize("kind", [*KINDS, "mnist-mlp", "mnist-cnn"])
 def test_lint(folder, kind):
     place = folder(kind)
     for arguments in (("net.v",), ("-Wall", "net.vlt", "net.v")):

@@ -11,6 +11,7 @@ from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.names import neurons_of
 from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.engine import RecurrentEngine, vector_layout
+from s2nn_hw.cycles.ticks import UNDER_WAY
 from s2nn_hw.design import CYCLE_BITS
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
@@ -49,23 +50,24 @@ class SequenceAccelerator(wiring.Component):
         m = Module()
         for name, engine in self.engines.items():
             m.submodules[neurons_of(name)] = engine
-        began = Signal()
-        self._fork(m, INPUT, self._frames(m, began))
+        began, room = Signal(), Signal()
+        self._fork(m, INPUT, self._frames(m, began, room))
         *hidden, last = self.stages
         for stage in hidden:
             self._fork(m, stage.name, self.engines[stage.name].o)
-        self._answer(m, self.engines[last.name].o, began)
+        self._answer(m, self.engines[last.name].o, began, room)
         return m
 
-    def _frames(self, m: Module, began: Signal) -> Any:
-        """Return the stream of frames, one vector a tick; ``began`` is high when a sequence's first beat is taken."""
+    def _frames(self, m: Module, began: Signal, room: Signal) -> Any:
+        """Return the stream of frames, one vector a tick; ``began`` is high when a sequence's first beat is taken,
+        which wants ``room`` for one more."""
         entering, ticks = self.network.input, self.network.input.ticks
         frame = Signal(entering.size * entering.bits)
         full, last, first, again = Signal(), Signal(), Signal(init=1), Signal()
         tick, final = Signal(range(max(2, ticks))), Signal(init=ticks == 1)
         index = Signal(range(max(2, self.beats)))
         taken = self.i.valid & self.i.ready
-        m.d.comb += [self.i.ready.eq(~full), began.eq(taken & first)]
+        m.d.comb += [self.i.ready.eq(~full & (~first | room)), began.eq(taken & first)]
         width = self.pixels_per_beat * entering.bits
         with m.If(taken):
             for k in range(self.beats):
@@ -103,15 +105,17 @@ class SequenceAccelerator(wiring.Component):
         ready: Value = Cat(port.ready for port in ports).all()
         m.d.comb += source.ready.eq(ready)
         for port in ports:
-            m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid & ready)]
+            others = Cat(other.ready for other in ports if other is not port).all()
+            m.d.comb += [port.payload.eq(source.payload), port.valid.eq(source.valid & others)]
 
-    def _answer(self, m: Module, result: Any, began: Signal) -> None:
-        """Give the ``result`` of a sequence, and the cycles since it ``began``."""
+    def _answer(self, m: Module, result: Any, began: Signal, room: Signal) -> None:
+        """Give the ``result`` of a sequence, and the cycles since it ``began``; say whether there is ``room`` for one
+        more."""
         now, elapsed = Signal(CYCLE_BITS), Signal(CYCLE_BITS)
-        # a layer has a tick and its sources the next: no more sequences than that are under way
-        m.submodules.starts = starts = Queue(width=CYCLE_BITS, depth=2 * len(self.stages) + 3)
+        m.submodules.starts = starts = Queue(width=CYCLE_BITS, depth=UNDER_WAY)
         m.d.sync += now.eq(now + 1)
         m.d.comb += [
+            room.eq(starts.i.ready),
             starts.i.payload.eq(now),
             starts.i.valid.eq(began),
             starts.o.ready.eq(result.valid & result.ready),

@@ -22,8 +22,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from s2nn_hw.circuit.mux import choose
 from s2nn_hw.circuit.recurrent.params import RecurrentParams, Source
 from s2nn_hw.circuit.recurrent.scan import Scanner
+from s2nn_hw.circuit.recurrent.winner import SerialWinner
 from s2nn_hw.network.neurons.lanes import Lanes, by_group
-from s2nn_hw.network.neurons.readout import ReadoutUnit
 
 
 def vector_layout(bits: int) -> data.StructLayout:
@@ -53,7 +53,7 @@ class RecurrentEngine(wiring.Component):
         self.keep, self.kept = Signal(), Signal(range(max(2, p.groups)))
         ports: dict[str, Any] = {f"i{k}": In(stream.Signature(vector_layout(s.bits))) for k, s in enumerate(p.sources)}
         if p.is_readout:
-            self.unit = ReadoutUnit(classes=p.neuron.size, score_width=score_width, lanes=p.lanes, groups=p.groups)
+            self.unit = SerialWinner(classes=p.neuron.size, score_width=score_width, lanes=p.lanes, groups=p.groups)
             ports["o"] = Out(stream.Signature(self.unit.o.payload.shape()))
         else:
             self.value_bits = p.neuron.planes.count
@@ -115,13 +115,18 @@ class RecurrentEngine(wiring.Component):
                 m.d.sync += [self.o.valid.eq(0), busy.eq(0)]
         return m
 
-    def _buffer(self, m: Module, number: int, source: Source, release: Value) -> tuple[Signal, Signal, Signal, Signal]:
+    def _buffer(self, m: Module, number: int, source: Source, release: Value) -> tuple[Value, Value, Value, Value]:
         """Return bits, last, again and full of source ``number``: one vector waits there until its scans are done.
 
         Of a loop zeros wait there at first, and again behind the last tick of a sequence. Of a delayed source in front
-        that of the tick waits too, as the one before is scanned.
+        that of the tick waits too, as the one before is scanned. Where a source is direct it is not taken before.
         """
         port = getattr(self, f"i{number}")
+        if source.direct:
+            m.d.comb += port.ready.eq(release)
+            kept = Signal(source.bits, name=f"bits{number}")
+            m.d.comb += kept.eq(port.payload.bits)
+            return self._chunked(kept, source), port.payload.last, port.payload.again, port.valid
         bits, full = Signal(source.bits, name=f"bits{number}"), Signal(name=f"full{number}", init=source.loops)
         last, again = Signal(name=f"last{number}"), Signal(name=f"again{number}")
         m.d.comb += port.ready.eq(~full)

@@ -28,7 +28,7 @@ KIND = "recurrent"  # of the engine, in plans
 class Source:
     """One source of a layer: the tensor ``name`` of ``size`` values of ``planes``, a ``delay`` of 0 or 1 ticks before,
     in chunks of ``width`` values; ``first_row``: of its weights, in chunks; ``loops``: it is the layer itself, or
-    one behind."""
+    one behind; ``direct``: it stays as it is until it is scanned, so that nothing has to keep it."""
 
     name: str
     delay: int
@@ -37,6 +37,7 @@ class Source:
     width: int
     first_row: int
     loops: bool = False
+    direct: bool = False
 
     @property
     def chunks(self) -> int:
@@ -109,7 +110,8 @@ class RecurrentParams:
         for name, delay in zip(self.layer.sources, self.layer.lags, strict=True):
             loops = names.index(name) >= names.index(self.name)
             size, planes = self.network.size(name), self.network.planes[name]
-            found.append(Source(name, delay, size, planes, self.choice.width, row, loops))
+            direct = name == INPUT and not delay and len(self.network.readers(INPUT)) == 1
+            found.append(Source(name, delay, size, planes, self.choice.width, row, loops, direct))
             row += found[-1].chunks
         return tuple(found)
 

@@ -1,0 +1,59 @@
+"""What a circuit of sequences takes, an estimate: registers and what stands in front of them, vectors, memories.
+
+Prices a bit are fitted to builds by yosys (``python -m benchmarks recurrent``); memories follow the rules of
+:mod:`s2nn_hw.family.memory`.
+"""
+
+from math import ceil
+
+from s2nn_hw.circuit.recurrent.design import SequenceDesign
+from s2nn_hw.circuit.recurrent.params import RecurrentParams
+from s2nn_hw.cost.estimate import LINK_FRAMES
+from s2nn_hw.cycles.ticks import UNDER_WAY
+from s2nn_hw.design import CYCLE_BITS
+from s2nn_hw.family.cost import Cost
+from s2nn_hw.family.memory import bits_for, ram, rom
+from s2nn_hw.family.record import Family
+
+# look-up tables of 6 and of 4 inputs: a bit of a lane's registers, one of a state that is loaded from a memory, one of
+# a vector that is scanned, one of a score, a layer
+PRICES = {6: (2.4, 1.2, 0.9, 1.6, 40), 4: (3.2, 1.2, 1.3, 2.2, 60)}
+BAND = (0.75, 1.3)
+
+
+def layer_cost(family: Family, p: RecurrentParams) -> Cost:
+    """Return the :class:`Cost` of one layer."""
+    register, loaded, scanned, _, layer = PRICES[family.inputs]
+    wide = sum(r.width for r in p.registers.values())
+    vectors = sum(source.bits for source in p.sources)
+    kept = sum(source.bits for source in p.sources if not source.direct)
+    given = 0 if p.is_readout else p.neuron.size * p.neuron.planes.count
+    luts = p.lanes * wide * register + vectors * scanned + layer
+    ffs = p.lanes * (wide + 1) + kept + given + len(p.chunk_rows) + 2 * p.choice.width + 20
+    cost = Cost(luts=luts, ffs=ffs) + rom(family, len(p.rows), p.lanes * p.bits, p.choice.memory)
+    if p.groups > 1:
+        cost += Cost(luts=p.lanes * p.state_bits * loaded, ffs=3 * bits_for(p.groups))
+        cost += ram(family, p.groups, p.lanes * p.state_bits, registered=True)
+    return sum((ram(family, words, bits, registered=True) for words, bits in p.memories), cost)
+
+
+def circuit_cost(family: Family, design: SequenceDesign, *, link: bool) -> Cost:
+    """Return the :class:`Cost` of ``design``; ``link``: behind the host link, with its memory of recordings."""
+    score, entering = PRICES[family.inputs][3], design.network.input
+    scores = design.score_width * len(design.network.classes)
+    around = Cost(luts=score * scores + 3 * CYCLE_BITS, ffs=scores + design.score_width + 2 * CYCLE_BITS + 20)
+    around += Cost(luts=10, ffs=entering.size * entering.bits) + ram(family, UNDER_WAY, CYCLE_BITS, registered=False)
+    total = sum((layer_cost(family, stage) for stage in design.stages), around)
+    if link:
+        luts, ffs, luts_bit, ffs_bit = family.link
+        bits = design.pixels_per_beat * entering.bits
+        rows = min(LINK_FRAMES, 2) * entering.frames * design.beats
+        total += Cost(luts + luts_bit * bits, ffs + ffs_bit * bits) + ram(
+            family, rows, bits, registered=True, block=True
+        )
+    return total
+
+
+def counts(family: Family, cost: Cost) -> dict[str, float]:
+    """Return ``luts``, ``ffs`` and ``brams`` of ``cost``, as a board counts them once they are placed."""
+    return {"luts": ceil(family.cells(cost)), "ffs": ceil(cost.ffs), "brams": ceil(2 * cost.brams) / 2}
