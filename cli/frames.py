@@ -9,7 +9,7 @@ from s2nn_hw.emit import random_frames
 from s2nn_hw.files import read_images
 from s2nn_hw.network.address_events import SUFFIX, Events
 from s2nn_hw.network.store import load
-from s2nn_hw.quantize.data.images import Taker, images_for, read_frames
+from s2nn_hw.quantize.data.images import images_for
 
 RANDOM_FRAMES = 100
 
@@ -33,8 +33,6 @@ def frames_for(
     return images_for(source, images, labels, download=download)
 
 
-def values_for(images: Path, network: Path | None) -> np.ndarray:
-    """Return the raw values ``(count, *shape)`` in file ``images`` for the ``network`` in a file; None: of arrays."""
-    if network is not None:
-        return read_frames(images, Taker.at(network))[0]
+def values_for(images: Path) -> np.ndarray:
+    """Return the raw values ``(count, *shape)`` in file ``images``, of arrays or events, where no network is known."""
     return Events.read(images).images() if images.suffix == SUFFIX else read_images(images)[0]

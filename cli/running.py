@@ -71,7 +71,7 @@ class Given:
         if holds_sequences(images) if network is None else network.input.sequences:
             return cls._sequences(images, network, options)
         if network is None or options.network is None:
-            return cls(values_for(images, None), None)
+            return cls(values_for(images), None)
         refuse_sequences(images, network)
         values, wanted, _ = images_for(options.network, images, options.labels)
         network.encode(values)
@@ -79,11 +79,13 @@ class Given:
 
     @classmethod
     def _sequences(cls, images: Path, network: Network | None, options: Options) -> "Given":
+        if options.spikes is not None:
+            raise UserError(f"images {images} are sequences: there are first spikes of single frames alone")
         found = sequences_of(images, network)
         if network is None:
             return cls(found, None)
         try:
-            network.encode(found.frames[:1])
+            network.encode(found.frames)
             checked_offsets(found.offsets, len(found.frames), network.input.frames)
         except UserError as error:
             raise UserError(f"{found.name}: {error}") from None

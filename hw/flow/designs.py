@@ -44,8 +44,8 @@ def accelerator_design(network: Network, plan: Plan | None, *, events: bool = Fa
 
         clocks_per_bit(clock_hz, baud)  # refuses before a circuit is made that nobody would use
         if network.input.sequences:
-            if plan is None:
-                raise UserError(f"network {network.name} reads sequences: give --plan PLAN.json")
+            if plan is None or events:
+                raise UserError(f"network {network.name} reads sequences: it needs a plan, and gives no events")
             return LinkTop(SequenceAccelerator(network, plan), clock_hz=clock_hz, baud=baud)
         return LinkTop(Accelerator(network, plan, spikes=events), clock_hz=clock_hz, baud=baud, events=events)
 

@@ -246,11 +246,12 @@ class Device:
         """
         if not isinstance(self.packets, SequencePackets):
             raise UserError(f"{self.name} takes single images, no sequences")
-        pixels, bits = self.identity.pixels, self.identity.bits
-        entering = Input((pixels,), bits) if self.network is None else self.network.input
+        of, own = self.packets, self.identity
+        alone = Input((own.pixels,), own.bits, ticks=of.ticks, frames=of.frames)
+        entering = alone if self.network is None else self.network.input
         try:
             values = entering.encode(given.as_bytes if entering.of_bytes else given.frames)
-            offsets = checked_offsets(given.offsets, len(values), self.packets.frames)
+            offsets = checked_offsets(given.offsets, len(values), of.frames)
         except UserError as error:
             raise UserError(f"{given.name}: {error}") from None
         return [values[start:end] for start, end in pairwise(offsets.tolist())]

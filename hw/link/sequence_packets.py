@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link.protocol import Computes, Damaged, ErrorCode, Identity, Reply, Request, Result
+from s2nn_hw.network.layer import MAX_TICKS
 
 COUNT_BYTES = 2  # of the number of frames
 WINDOW, MEMORY_BITS = 2, 1 << 15  # so many sequences are kept, one where they would take more bits
@@ -37,17 +38,17 @@ class SequencePackets:
     frames: int
     ticks: int
 
-    MORE: ClassVar[struct.Struct] = struct.Struct("<HB")  # frames and ticks
+    MORE: ClassVar[struct.Struct] = struct.Struct("<HB")  # frames and ticks, the most as 0
     FORMAT: ClassVar[struct.Struct] = struct.Struct(Identity.FORMAT.format + MORE.format[1:])
     request: ClassVar[Request] = Request.SEQUENCE
     reply: ClassVar[Reply] = Reply.SEQUENCE
     noun: ClassVar[str] = "sequence"
 
     def __post_init__(self) -> None:
-        for name, width in (("frames", 16), ("ticks", 8)):
+        for name, most in (("frames", (1 << 16) - 1), ("ticks", MAX_TICKS)):
             value = getattr(self, name)
-            if not 1 <= value < 1 << width:
-                raise UserError(f"link: {name} must lie in 1 .. {(1 << width) - 1}, not {value!r}")
+            if not 1 <= value <= most:
+                raise UserError(f"link: {name} must lie in 1 .. {most}, not {value!r}")
 
     @classmethod
     def of(cls, design: Computes, *, window: int, clock_hz: int) -> Self:
@@ -107,13 +108,14 @@ class SequencePackets:
 
     def pack(self) -> bytes:
         """Return the payload of the IDENTITY reply."""
-        return self.identity.pack() + self.MORE.pack(self.frames, self.ticks)
+        return self.identity.pack() + self.MORE.pack(self.frames, self.ticks % MAX_TICKS)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Self:
         """Return those of the identity in ``payload``; :class:`~s2nn_hw.errors.UserError` if they can't be."""
         identity = Identity.unpack(payload[: Identity.FORMAT.size])
-        return cls(identity, *cls.MORE.unpack(payload[Identity.FORMAT.size :]))
+        frames, ticks = cls.MORE.unpack(payload[Identity.FORMAT.size :])
+        return cls(identity, frames, ticks or MAX_TICKS)
 
     def pack_frame(self, pixels: npt.NDArray[Any]) -> bytes:
         """Return the payload of the request with the frames ``pixels`` ``(frames, pixels)``."""

@@ -16,6 +16,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.event_packets import EventPackets
 from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Identity, Packet, Reply, Request, Result, Splitter
+from s2nn_hw.hw.link.sequence_packets import SequencePackets
 from s2nn_hw.network.address_events import EventFormat
 from s2nn_hw.plan.defaults import default_plan
 from tests.support.networks import random_network
@@ -195,7 +196,7 @@ def test_error_reply_is_shorter_than_any_request():
 
 def test_worked_examples_of_the_documentation():
     text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
-    *events, request, reply = (
+    *others, request, reply = (
         bytes.fromhex(h) for h in re.findall(r"^    wire: ((?:[0-9a-f]{2} ?)+)$", text, re.MULTILINE)
     )
     network = tiny_network(pixels=4, bits=4, classes=2, seed=3)
@@ -210,7 +211,11 @@ def test_worked_examples_of_the_documentation():
     asked = Packet(Request.EVENTS, 7, of.pack_frame(np.array([0, 9, 15, 2])))
     spikes = of.leaving.encode(np.array([7, 0, 2]))
     answer = Packet(Reply.EVENTS, 7, of.pack_result(replace(result, spikes=spikes), asked.check))
-    assert [protocol.encode(asked), protocol.encode(answer)] == events
+    assert [protocol.encode(asked), protocol.encode(answer)] == others[:2]
+    over_time = SequencePackets(identity, frames=2, ticks=3)
+    asked = Packet(Request.SEQUENCE, 7, over_time.pack_frame(np.array([[0, 9, 15, 2], [1, 2, 3, 4]])))
+    answer = Packet(Reply.SEQUENCE, 7, over_time.pack_result(result, asked.check))
+    assert [protocol.encode(asked), protocol.encode(answer)] == others[2:]
 
 
 @given(packets, st.integers(1, 8))

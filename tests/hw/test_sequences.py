@@ -1,10 +1,12 @@
 """Sequences over the link: the circuit against its model in Python, whatever comes."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
+from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,38 +17,14 @@ from s2nn_hw.hw.flow.designs import accelerator_design
 from s2nn_hw.hw.link import protocol
 from s2nn_hw.hw.link.link import SequenceLink
 from s2nn_hw.hw.link.packets import packets_of
-from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Packet, Request
+from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Packet, Reply, Request, Splitter
 from s2nn_hw.hw.link.sequence_packets import SequencePackets, window_of
 from s2nn_hw.hw.link.top import LinkTop
-from s2nn_hw.network.layer import Input, Layer
-from s2nn_hw.network.network import Network
-from s2nn_hw.network.neurons.integrator_readout import IntegratorReadout
-from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
-from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
 from s2nn_hw.network.over_time import forward_sequences
-from s2nn_hw.network.synapses import Dense
 from tests.support.device_model import DeviceModel
 from tests.support.link_rig import LinkRig, wire
 from tests.support.recurrent import drawn_circuit, recurrent_plan
-
-
-def small_network(*, channels=5, bits=4, ticks=2, frames=6, classes=3, seed=0):
-    """Return an encoder, a layer that reads itself, and a readout."""
-    rng = np.random.default_rng(seed)
-
-    def dense(neurons, inputs):
-        return Dense(rng.integers(-3, 4, (neurons, inputs)).astype(np.int8), 3)
-
-    def zeros(count):
-        return np.zeros(count, np.int32)
-
-    layers = (
-        Layer("encoder", [dense(4, channels)], SigmaDeltaEncoder(np.full(4, 40, np.int32), zeros(4), 0)),
-        Layer("loop", [dense(4, 4), dense(4, 4)], SigmaDelta(zeros(4), 2, 3, 1), ("encoder", "loop"), (0, 1)),
-        Layer("readout", [dense(classes, 4)], IntegratorReadout(zeros(classes), 3, 1), ("loop",)),
-    )
-    entering = Input((channels,), bits, ticks=ticks, frames=frames)
-    return Network("small", entering, layers, tuple(f"class {n}" for n in range(classes)))
+from tests.support.small_sequences import small_network
 
 
 class Rig(LinkRig):
@@ -188,14 +166,60 @@ def test_the_memory_is_that_of_the_longest_sequences():
 
 def test_designs():
     network = small_network()
-    top = accelerator_design(network, recurrent_plan(network))(12_000_000, 1_000_000)
+    top = accelerator_design(network, recurrent_plan(network))(CLOCK_HZ, CLOCK_HZ // CLOCKS)
     assert isinstance(top, LinkTop)
     assert isinstance(top.link, SequenceLink)
-    assert top.link.packets.window == 2
-    Fragment.get(top, None)
-    with pytest.raises(UserError, match="reads sequences"):
-        accelerator_design(network, None)(12_000_000, 1_000_000)
     packets = top.link.packets
-    assert SequencePackets.unpack(packets.pack()) == packets
+    assert packets.window == 2
+    frames = np.random.default_rng(7).integers(0, 16, (6, 5)).astype(np.uint8)
+    request = Packet(Request.SEQUENCE, 3, packets.pack_frame(frames))
+    (reply,) = over_pins(top, protocol.encode(request))
+    golden = forward_sequences(network, frames << 4, [0, 6])
+    assert packets.unpack_result(reply.payload).scores == tuple(golden.scores[0].tolist())
+    assert (reply.type, reply.answered) == (Reply.SEQUENCE, (3, request.check))
+    with pytest.raises(UserError, match="reads sequences"):
+        accelerator_design(network, None)(CLOCK_HZ, CLOCK_HZ // CLOCKS)
+    for ticks in (1, 255, 256):
+        told = replace(packets, ticks=ticks)
+        assert packets_of(told.pack()) == told
     with pytest.raises(UserError, match="frames must lie in 1"):
         SequencePackets.unpack(packets.pack()[:-3] + bytes(3))
+
+
+CLOCK_HZ, CLOCKS = 12_000_000, 12  # of a bit
+
+
+def over_pins(top, wire):
+    """Return the packets that ``top`` answers to the bytes ``wire``, all bit by bit at its pins."""
+    out = bytearray()
+
+    async def send(ctx):
+        ctx.set(top.rx, 1)
+        await ctx.tick().repeat(5)
+        for byte in wire:
+            for level in (0, *((byte >> n) & 1 for n in range(8)), 1):
+                ctx.set(top.rx, level)
+                await ctx.tick().repeat(CLOCKS)
+        for _ in range(20_000):
+            if 0 in out:
+                break
+            await ctx.tick()
+        await ctx.tick().repeat(CLOCKS)
+
+    async def receive(ctx):
+        while True:
+            await ctx.negedge(top.tx)
+            await ctx.tick().repeat(CLOCKS // 2)
+            byte = 0
+            for n in range(8):
+                await ctx.tick().repeat(CLOCKS)
+                byte |= ctx.get(top.tx) << n
+            out.append(byte)
+            await ctx.tick().repeat(CLOCKS // 2)
+
+    simulator = Simulator(top)
+    simulator.add_clock(1 / CLOCK_HZ)
+    simulator.add_testbench(send)
+    simulator.add_testbench(receive, background=True)
+    simulator.run()
+    return Splitter().feed(bytes(out))
