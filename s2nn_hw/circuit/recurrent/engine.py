@@ -23,7 +23,7 @@ from s2nn_hw.circuit.mux import choose
 from s2nn_hw.circuit.recurrent.params import RecurrentParams, Source
 from s2nn_hw.circuit.recurrent.scan import Scanner
 from s2nn_hw.circuit.recurrent.winner import SerialWinner
-from s2nn_hw.network.neurons.lanes import Lanes, by_group
+from s2nn_hw.network.neurons.lanes import APART, Lanes, by_group
 
 
 def vector_layout(bits: int) -> data.StructLayout:
@@ -220,7 +220,9 @@ class RecurrentEngine(wiring.Component):
         flat = [(name, lane, signal) for name in p.neuron.states for lane, signal in enumerate(self.registers[name])]
         before: Value | None = None
         if p.groups > 1 and flat:
-            m.submodules.states = states = memory.Memory(shape=p.state_bits * p.lanes, depth=p.groups, init=[])
+            m.submodules.states = states = memory.Memory(
+                shape=p.state_bits * p.lanes, depth=p.groups, init=[], attrs=APART
+            )
             write, read = states.write_port(), states.read_port()
             m.d.comb += [
                 write.addr.eq(groups.kept),

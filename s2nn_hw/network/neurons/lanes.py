@@ -19,6 +19,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 
 from s2nn_hw.circuit.mux import choose
 
+# of memories in which no row that counts is read as it is written: synthesis need not see to what would be read then
+APART = {"no_rw_check": 1}
+
 
 @dataclass(frozen=True)
 class Register:

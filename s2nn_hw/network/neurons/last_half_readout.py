@@ -17,7 +17,7 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory
 
-from s2nn_hw.network.neurons.lanes import Lanes, Register, added, chosen, gated
+from s2nn_hw.network.neurons.lanes import APART, Lanes, Register, added, chosen, gated
 from s2nn_hw.network.neurons.leaks import gathered, scaled
 from s2nn_hw.network.neurons.neuron import Bounds, Neuron
 from s2nn_hw.network.neurons.tables import checked_scale, checked_tables, per_channel
@@ -76,7 +76,7 @@ class LastHalfReadout(Neuron):
         """Return the sums. In a tick's first action z is added and queued, in its second the oldest goes."""
         add, drop = lanes.acts
         count = lanes.memories[0][0]
-        m.submodules.queue = queue = memory.Memory(shape=lanes.memories[0][1], depth=count, init=[])
+        m.submodules.queue = queue = memory.Memory(shape=lanes.memories[0][1], depth=count, init=[], attrs=APART)
         write, read = queue.write_port(), queue.read_port()
         newest, oldest, odd = Signal(range(count)), Signal(range(count)), Signal()
         drops, begins = drop & odd, lanes.begin & (lanes.group == 0)
