@@ -16,9 +16,11 @@ from rich.table import Table
 
 from s2nn_hw.activity_record import ActivityRecord, BoardName, Images, NetworkName, Toggles, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.lower import all_logic
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.hw.board.boards import find_board
+from s2nn_hw.hw.facts import clock_hz
 from s2nn_hw.hw.flow.accelerator_netlist import NetlistFlow, find_build
 from s2nn_hw.hw.flow.build_record import BuildRecord, running_mhz
 from s2nn_hw.hw.flow.power import vivado_power
@@ -81,8 +83,8 @@ class Subject:
 
     @property
     def clock_mhz(self) -> float:
-        """The clock of the build, else the board's."""
-        return running_mhz(self.build) if self.build else self.flow.board.clock_hz / 1e6
+        """The clock of the build, else that of one on the board."""
+        return running_mhz(self.build) if self.build else clock_hz(self.flow.board, logic=all_logic(self.plan)) / 1e6
 
 
 @dataclass(frozen=True)

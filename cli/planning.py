@@ -50,7 +50,7 @@ def plan_network(path: Path, options: Options) -> None:
     output = options.output
     if output is not None and output.suffix != ".json":
         raise UserError(f"output {output} must end in .json")
-    network, board = load(path), board_facts(find_board(options.board))
+    network, board = load(path), board_facts(find_board(options.board), logic=options.unroll is not None)
     clock = None if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
     asked = Asked(options.target_fps, clock, options.unroll)
     if network.input.sequences:

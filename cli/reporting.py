@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.circuit.lower import all_logic
 from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cli.sequence_reporting import Asked, refuse_page, sequence_report
@@ -201,6 +202,7 @@ def _setting(path: Path, board: str | None, folder: Path | None, plan: Path | No
     else:
         chosen = default_plan(network, facts.family if facts else GENERAL)
     if facts and build is None:
+        facts = board_facts(find_board(facts.name), logic=all_logic(chosen))
         folder, build = find_build(BUILDS, network, facts.name, chosen) or (None, None)
     return Setting(path, network, chosen, facts, folder, build)
 

@@ -8,6 +8,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts, Budget
 from s2nn_hw.hw.board.board import Board
 from s2nn_hw.hw.board.device import RESOURCES
+from s2nn_hw.hw.family import FLOWS
 from s2nn_hw.hw.link.link import WINDOW
 from s2nn_hw.hw.link.protocol import Identity, Packet, Reply, encode, frame_request
 from s2nn_hw.network.network import Network
@@ -15,10 +16,19 @@ from s2nn_hw.network.network import Network
 BITS_PER_BYTE = 10  # start, eight data, stop
 
 
-def board_facts(board: Board) -> BoardFacts:
-    """Return what planning and reports need of ``board``."""
+def clock_hz(board: Board, *, logic: bool = False) -> int:
+    """Return the clock of ``board`` in Hz where none is asked for; ``logic``: of a network whose weights are all logic,
+    for which a family may have its own."""
+    own = FLOWS[board.family].logic_hz if logic else None
+    return min(own, board.clock_hz) if own else board.clock_hz
+
+
+def board_facts(board: Board, *, logic: bool = False) -> BoardFacts:
+    """Return what planning and reports need of ``board``; ``logic``: its clock is that of weights in logic."""
     budget = {name: Budget(board.budget.title(name), board.budget.count(name)) for name in RESOURCES}
-    return BoardFacts(board.name, board.title, board.device, board.family, board.clock_hz / 1e6, board.baud, budget)
+    return BoardFacts(
+        board.name, board.title, board.device, board.family, clock_hz(board, logic=logic) / 1e6, board.baud, budget
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.files import clear, held, write_json
 from s2nn_hw.hw.board.board import Board, check_budget
 from s2nn_hw.hw.board.clocking import BoardTop, hertz, system_clock
+from s2nn_hw.hw.facts import clock_hz
 from s2nn_hw.hw.family import FLOWS
 from s2nn_hw.hw.flow.build_record import NETWORK, PLAN, RECORD, Asked, BuildRecord, BuiltBoard, BuiltLink, BuiltNetwork
 from s2nn_hw.hw.flow.designs import OtherDesign, board_design
@@ -90,12 +91,12 @@ def build_clock(board: Board, options: Options, plan: Plan | None) -> int:
 
     Not the board's where all weights of ``plan`` are logic and the family has a lower clock for that.
     """
-    wanted = None if options.freq_mhz is None else hertz(options.freq_mhz)
-    logic_hz = FLOWS[board.family].logic_hz
-    if wanted is None and logic_hz and plan is not None and all_logic(plan):
-        wanted = min(logic_hz, board.clock_hz)
-    clock_hz, _ = system_clock(board, wanted)
-    return clock_hz
+    wanted = (
+        clock_hz(board, logic=plan is not None and all_logic(plan))
+        if options.freq_mhz is None
+        else hertz(options.freq_mhz)
+    )
+    return system_clock(board, wanted)[0]
 
 
 def build(

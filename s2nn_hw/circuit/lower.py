@@ -209,4 +209,5 @@ def with_buffers(plan: Plan, buffers: Mapping[str, Sequence[int]]) -> Plan:
 
 def all_logic(plan: Plan) -> bool:
     """Return whether all weights of ``plan`` become logic."""
-    return all(choice.fused or choice.joins or ENGINES[choice.engine].constant for choice in plan.layers)
+    constant = {name for name, engine in ENGINES.items() if engine.constant}
+    return all(choice.fused or choice.joins or choice.engine in constant for choice in plan.layers)

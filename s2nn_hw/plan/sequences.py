@@ -133,7 +133,7 @@ class SequencePlanner:
     def _fullest(self, found: PlannedSequences) -> tuple[str, float]:
         """Return the resource of which ``found`` takes most, and its share of what a plan may take."""
         room = dict(zip(RESOURCES, self.family.room, strict=True))
-        shares = {name: found.used[name] / (room[name] * self.board.budget[name].budget) for name in RESOURCES}
+        shares = {name: found.used[name] / (room[name] * max(1, self.board.budget[name].budget)) for name in RESOURCES}
         name = max(shares, key=lambda name: shares[name])
         return name, shares[name]
 
