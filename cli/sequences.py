@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from s2nn_hw.cli.recordings import sequences_of, wanted_of
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import read_npy, write_npz
-from s2nn_hw.network.labels import checked_labels
-from s2nn_hw.network.layer import BYTE
+from s2nn_hw.files import write_npz
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import checked_offsets
-from s2nn_hw.network.sequences import Sequences, read_sequences
+from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.quantize.data import sequence_sets
-from s2nn_hw.quantize.data.labels import numbered
 from s2nn_hw.sim.verilog.runner import Manner
 from s2nn_hw.sim.verilog.sequence_summary import SentSequences, SequenceSummary
 from s2nn_hw.sim.verilog.sequences import SequenceSimulation, run_checked
@@ -33,20 +31,10 @@ def sequences_for(
     test set where it is not here.
     """
     given, source = _given(network, images, download=download)
-    if labels is not None:
-        if images is None:
-            raise UserError("--labels wants --images beside it")
-        wanted = read_npy(labels, what="labels")
-        right = checked_labels(wanted, len(given), len(network.classes), f"labels {labels}")
-    elif given.labels is None:
-        right = None
-    elif given.classes is not None:
-        names = [given.classes[label] for label in given.labels]
-        right = numbered(names, network.classes, f"labels of {given.name}")
-    else:
-        right = checked_labels(given.labels, len(given), len(network.classes), f"labels of {given.name}")
-    spare = BYTE - given.bits if network.input.of_bytes else 0
-    frames, offsets = given.frames << np.uint8(spare), given.offsets
+    if labels is not None and images is None:
+        raise UserError("--labels wants --images beside it")
+    right = wanted_of(given, network, labels)
+    frames, offsets = given.as_bytes if network.input.of_bytes else given.frames, given.offsets
     try:
         network.encode(frames)
         if images is None:
@@ -59,7 +47,7 @@ def sequences_for(
 
 def _given(network: Network, images: Path | None, *, download: bool) -> tuple[Sequences, str]:
     if images is not None:
-        return read_sequences(images), str(images)
+        return sequences_of(images, network), str(images)
     name = network.provenance.get("data_set")
     if name not in sequence_sets.SEQUENCES:
         raise UserError(f"network {network.name} names no data set of sequences: give --images RECORDINGS.npz")
