@@ -41,6 +41,7 @@ class Accelerator(wiring.Component):
     """
 
     def __init__(self, network: Network, plan: Plan | None = None, *, spikes: bool = False) -> None:
+        self._MustUse__used = True  # what is refused below is no circuit that Amaranth need miss
         self.design = design = Design(network, plan or default_plan(network, GENERAL))
         self.network, self.plan, self.stages, self.timing = network, design.plan, design.stages, design.timing
         self.pixels_per_beat, self.beats = design.pixels_per_beat, design.beats
@@ -52,6 +53,7 @@ class Accelerator(wiring.Component):
         if spikes:
             ports["spikes"] = Out(stream.Signature(self.leaving.width * self.leaving.planes.count))
         super().__init__(ports)
+        self._MustUse__used = False
 
     @property
     def leaving(self) -> Tensor:
