@@ -17,7 +17,7 @@ from s2nn_hw.family.record import Family
 
 # look-up tables of 6 and of 4 inputs: a bit of a lane's registers, one of a state that is loaded from a memory, one of
 # a vector that is scanned, one of a score, a layer
-PRICES = {6: (1.9, 1.2, 0.9, 1.6, 40), 4: (3.0, 1.2, 1.3, 2.2, 60)}
+PRICES = {6: (1.9, 3.2, 0.9, 1.6, 40), 4: (3.0, 1.2, 2.0, 2.2, 60)}
 BAND = (0.75, 1.3)
 
 
