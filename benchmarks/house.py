@@ -19,6 +19,7 @@ PACKAGE = ROOT / "s2nn_hw"
 LINKED = tuple(sorted(path.name for path in PACKAGE.iterdir() if path.is_symlink()))
 BASE = "base"  # the files that every room may read
 ABOVE = ("design", "accelerator", "emit", "nn", "api")  # files beside the rooms that are read by some of them alone
+BESIDE = {"sequence_design": "design", "sequence_accelerator": "accelerator", "emit_sequences": "emit"}  # and theirs
 # every room may read those before it; what stands in one line does not read each other
 ORDER = (
     (BASE,),
@@ -69,6 +70,8 @@ def room_of(module: str) -> str:
         return parts[0]
     if len(parts) == 1 or parts[1] == "__main__":
         return BASE if len(parts) == 1 else "cli"
+    if parts[1] in BESIDE:
+        return BESIDE[parts[1]]
     if parts[1] in ABOVE or (PACKAGE / parts[1]).is_dir():
         return parts[1]
     return BASE

@@ -6,8 +6,6 @@ import numpy as np
 
 from benchmarks.frame import Row, Setting
 from s2nn_hw.circuit.choices import LayerPlan, Plan
-from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import KIND
 from s2nn_hw.cost.recurrent import circuit_cost
 from s2nn_hw.family import FAMILIES
@@ -19,6 +17,8 @@ from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.sequences import sequence_plan
 from s2nn_hw.quantize.data import sequence_sets
+from s2nn_hw.sequence_accelerator import SequenceAccelerator
+from s2nn_hw.sequence_design import SequenceDesign
 
 TITLE = "circuits of sequences: cycles, synthesis, estimate"
 NETWORKS = ("digits-lprnn", "digits-small")

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import all_logic
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cli.sequence_reporting import Asked, refuse_page, sequence_report
 from s2nn_hw.errors import UserError
@@ -42,6 +41,7 @@ from s2nn_hw.report.sequence_overview import print_sequence_overview, sequence_o
 from s2nn_hw.report.show.overview_tables import print_overview
 from s2nn_hw.report.show.report_tables import print_report
 from s2nn_hw.report.show.sequence_tables import print_sequence_report
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.terminal import Terminal, next_step, terminal, working
 
 BUILDS, ACTIVITY = "build", "activity.json"

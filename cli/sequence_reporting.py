@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cli.sequences import sequences_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Network
 from s2nn_hw.quantize.data import sequence_sets
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sequences import KnownOfSequences, build_sequence_report
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.terminal import working
 
 

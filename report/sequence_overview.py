@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.show.tables import make_table
+from s2nn_hw.sequence_design import SequenceDesign
 
 FORMAT, VERSION = "s2nn-sequence-overview", 1
 

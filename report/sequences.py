@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from s2nn_hw import __version__
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
 from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.report.energy.arithmetic import LEFT_OUT, PJ, SOURCE, WORD, access_band, add_pj
 from s2nn_hw.report.quantities import Json, column, quantity, significant, table, widest
+from s2nn_hw.sequence_design import SequenceDesign
 
 FORMAT, VERSION = "s2nn-sequence-report", 1
 

@@ -10,7 +10,6 @@ import numpy as np
 from s2nn_hw import __version__
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.stage import Reader, Stage
 from s2nn_hw.design import Design
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
@@ -18,6 +17,7 @@ from s2nn_hw.network.layer import BYTE, INPUT, Input
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapse import alike
 from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.identifiers import check_name

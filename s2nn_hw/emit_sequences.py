@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
 from s2nn_hw.emit import TOOL, pack_beats, random_frames
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.sequence_accelerator import SequenceAccelerator
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.verilog import testbench
 from s2nn_hw.verilog.convert import to_verilog
 from s2nn_hw.verilog.identifiers import check_name

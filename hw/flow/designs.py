@@ -39,8 +39,8 @@ def accelerator_design(network: Network, plan: Plan | None, *, events: bool = Fa
 
     def design(clock_hz: int, baud: int) -> Component:
         from s2nn_hw.accelerator import Accelerator
-        from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
         from s2nn_hw.hw.link.top import LinkTop
+        from s2nn_hw.sequence_accelerator import SequenceAccelerator
 
         clocks_per_bit(clock_hz, baud)  # refuses before a circuit is made that nobody would use
         if network.input.sequences:

@@ -26,7 +26,7 @@ class LinkTop(wiring.Component):
 
     ``accelerator``: a component with streams ``i`` (pixels) and ``o`` (class, scores, cycles) and the attributes
     ``network``, ``beats``, ``pixels_per_group``, ``pixels_per_beat`` and ``score_width``; of a network of
-    sequences :class:`~s2nn_hw.circuit.recurrent.accelerator.SequenceAccelerator`. ``events``: frames come as events,
+    sequences :class:`~s2nn_hw.sequence_accelerator.SequenceAccelerator`. ``events``: frames come as events,
     and the accelerator has the stream ``spikes`` and the attribute ``leaving``. ``window``: None takes
     :data:`~s2nn_hw.hw.link.link.WINDOW` frames, of sequences :func:`~s2nn_hw.hw.link.sequence_packets.window_of` it.
     :class:`~s2nn_hw.errors.UserError` if the clock can't make the baud rate.

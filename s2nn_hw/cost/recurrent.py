@@ -6,7 +6,6 @@ Prices a bit are fitted to builds by yosys (``python -m benchmarks recurrent``);
 
 from math import ceil
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
 from s2nn_hw.cost.estimate import LINK_FRAMES
 from s2nn_hw.cycles.ticks import UNDER_WAY
@@ -14,6 +13,7 @@ from s2nn_hw.design import CYCLE_BITS
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, ram, rom
 from s2nn_hw.family.record import Family
+from s2nn_hw.sequence_design import SequenceDesign
 
 # look-up tables of 6 and of 4 inputs: a bit of a lane's registers, one of a state that is loaded from a memory, one of
 # a vector that is scanned, one of a score, a layer

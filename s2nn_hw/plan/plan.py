@@ -8,11 +8,11 @@ from s2nn_hw.circuit.choices import FUSED, JOINED, MAX_WIDTH, LayerPlan, Plan
 from s2nn_hw.circuit.engines import ENGINES
 from s2nn_hw.circuit.engines.params import MEMORIES
 from s2nn_hw.circuit.lower import lower
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import KIND
 from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.network.layer import Layer
 from s2nn_hw.network.network import Network
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.texts import read_json
 
 NOTES = {"network": "a text", "board": "a text", "clock_mhz": "a number", "estimate": "an object"}

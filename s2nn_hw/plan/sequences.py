@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from s2nn_hw.circuit.choices import LayerPlan, Plan
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.params import KIND, RecurrentParams
 from s2nn_hw.cost.recurrent import circuit_cost, counts, layer_cost
 from s2nn_hw.errors import UserError
@@ -18,6 +17,7 @@ from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.sequence_design import SequenceDesign
 
 CHUNK = 8  # values that are looked at at once for the next one
 FEW_LANES = {"ice40": 2, "gowin": 4}  # of devices with few look-up tables: neurons at once

@@ -7,9 +7,9 @@ from typing import Any
 from amaranth.hdl import Instance, Module, Signal
 from amaranth.lib import wiring
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.design import Design
 from s2nn_hw.errors import counted
+from s2nn_hw.sequence_design import SequenceDesign
 
 BENCH = Path(__file__).parent / "bench" / "s2nn_bench.v"
 BEATS_FILE, RESULTS_FILE = "vectors_beats.hex", "vectors_results.hex"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.sim.verilog.runner import Manner
 from s2nn_hw.sim.verilog.sequences import SequenceAnswer, SequenceSimulation, compare, expect, run_checked
 from s2nn_hw.sim.verilog.verify import Mismatch

@@ -11,13 +11,13 @@ from s2nn_hw import emit
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.names import neurons_of
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.design import Design
 from s2nn_hw.family import GENERAL
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.synapses import image_shape
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.sim.verilog.harness import Harness
 from s2nn_hw.sim.verilog.job import Job
 from s2nn_hw.sim.verilog.model import build_model, run_module

@@ -12,10 +12,10 @@ import numpy as np
 from s2nn_hw import emit
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.names import neurons_of
-from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.sequence_accelerator import SequenceAccelerator
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.sim.verilog.harness import Harness
 from s2nn_hw.sim.verilog.job import Job
 from s2nn_hw.sim.verilog.model import build_model, run_module

@@ -8,7 +8,6 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.scan import Scanner
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input, Layer
@@ -18,6 +17,7 @@ from s2nn_hw.network.neurons.lif import Lif
 from s2nn_hw.network.neurons.quantized import Quantized
 from s2nn_hw.network.neurons.readout import Readout
 from s2nn_hw.plan.sequences import sequence_plan
+from s2nn_hw.sequence_design import SequenceDesign
 from tests.support.random_sequences import ints
 from tests.support.recurrent import check_recurrent, dense, drawn_circuit, recordings, recurrent_plan, spoken
 

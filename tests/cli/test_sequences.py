@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.sequences import Sequences, write_sequences
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.sequences import sequence_plan
 from s2nn_hw.report.sequences import KnownOfSequences, build_sequence_report
+from s2nn_hw.sequence_design import SequenceDesign
 from tests.support.commands import command, refused  # noqa: F401
 from tests.support.recurrent import recordings, recurrent_plan, spoken
 

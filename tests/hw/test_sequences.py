@@ -10,8 +10,6 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.flow.designs import accelerator_design
 from s2nn_hw.hw.link import protocol
@@ -21,6 +19,8 @@ from s2nn_hw.hw.link.protocol import Damaged, ErrorCode, Packet, Reply, Request,
 from s2nn_hw.hw.link.sequence_packets import SequencePackets, window_of
 from s2nn_hw.hw.link.top import LinkTop
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.sequence_accelerator import SequenceAccelerator
+from s2nn_hw.sequence_design import SequenceDesign
 from tests.support.device_model import DeviceModel
 from tests.support.link_rig import LinkRig, wire
 from tests.support.recurrent import drawn_circuit, recurrent_plan

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.cost.recurrent import circuit_cost, counts
 from s2nn_hw.errors import UserError
 from s2nn_hw.family import FAMILIES
@@ -16,6 +15,7 @@ from s2nn_hw.network.sequences import Sequences, write_sequences
 from s2nn_hw.network.store import save
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.plan.sequences import SequencePlanner, sequence_plan
+from s2nn_hw.sequence_design import SequenceDesign
 from tests.support.commands import command, refused  # noqa: F401
 from tests.support.recurrent import recordings, spoken
 

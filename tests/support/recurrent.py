@@ -3,8 +3,6 @@
 import numpy as np
 
 from s2nn_hw.circuit.choices import LayerPlan, Plan
-from s2nn_hw.circuit.recurrent.accelerator import SequenceAccelerator
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import INPUT, Input, Layer
 from s2nn_hw.network.network import Network
@@ -13,6 +11,8 @@ from s2nn_hw.network.neurons.sigma_delta import SigmaDelta
 from s2nn_hw.network.neurons.sigma_delta_encoder import SigmaDeltaEncoder
 from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.network.synapses import Dense
+from s2nn_hw.sequence_accelerator import SequenceAccelerator
+from s2nn_hw.sequence_design import SequenceDesign
 from tests.support.random_sequences import ints, random_sequence_network, random_sequences
 from tests.support.streams import read_result, run_stream
 

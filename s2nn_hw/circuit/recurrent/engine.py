@@ -12,6 +12,7 @@ A tick of a group, in cycles from its ``launch`` on:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,21 @@ from s2nn_hw.circuit.mux import choose
 from s2nn_hw.circuit.recurrent.params import RecurrentParams, Source
 from s2nn_hw.circuit.recurrent.scan import Scanner
 from s2nn_hw.circuit.recurrent.winner import SerialWinner
-from s2nn_hw.network.neurons.lanes import APART, Lanes, by_group
+from s2nn_hw.network.neurons.lanes import APART, Lanes, bits_of
 
 
 def vector_layout(bits: int) -> data.StructLayout:
     """Return the payload of a tick: ``bits``, value 0 in the low ones; ``last``: it is its sequence's last tick;
     ``again``: it is the frame of the tick before."""
     return data.StructLayout({"bits": bits, "last": 1, "again": 1})
+
+
+def by_group(table: np.ndarray, lane: int, *, lanes: int, group: Value) -> Value:
+    """Return the value of ``table`` ``(neurons,)`` of the neuron of ``group`` in ``lane``, signed, 0 past the last."""
+    values = [int(value) for value in table[lane::lanes]]
+    width = bits_of(min([*values, 0]), max([*values, 0]))
+    spare = -(-len(table) // lanes) - len(values)
+    return choose([C(value, signed(width)) for value in [*values, *[0] * spare]], group).as_signed()
 
 
 class RecurrentEngine(wiring.Component):
@@ -93,7 +102,8 @@ class RecurrentEngine(wiring.Component):
         with m.If(start):
             m.d.sync += [tick_last.eq(last), fresh.eq(scans)]
         terms = self._terms(m, scanner, launch, start)
-        lanes = Lanes(self.registers, terms, begin, list(acts), first, fresh, groups.now, p.sums, p.memories)
+        constants = partial(by_group, lanes=p.lanes, group=groups.now)
+        lanes = Lanes(self.registers, terms, begin, list(acts), first, fresh, groups.now, constants, p.sums, p.memories)
         left = p.neuron.circuit(m, lanes)
         self._load(m, groups, load, first)  # behind it, so that a load overrides what neurons do
         over = keep & groups.kept_last
@@ -233,7 +243,7 @@ class RecurrentEngine(wiring.Component):
             before = read.data
         at = 0
         for name, lane, signal in flat:
-            start = by_group(p.registers[name].start, lane, p.lanes, groups.now)
+            start = by_group(p.registers[name].start, lane, lanes=p.lanes, group=groups.now)
             with m.If(load & first):
                 m.d.sync += signal.eq(start)
             if before is not None:

@@ -10,14 +10,12 @@ A register holds a state and a constant of its neuron, its ``start``: what a reg
 states are 0 there. With ``-theta`` for that constant a spike is a sign.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
-
-from s2nn_hw.circuit.mux import choose
 
 # of memories in which no row that counts is read as it is written: synthesis need not see to what would be read then
 APART = {"no_rw_check": 1}
@@ -54,6 +52,7 @@ class Lanes:
     first       whether the tick is a sequence's first, in ``begin`` and ``acts``
     fresh       whether terms come in this tick: they don't where sums of the tick before are held
     group       the number of the group
+    constants   a function (table ``(neurons,)``, lane) -> the signed value of the lane's neuron in this group
     sums        the range of a tick's sums, two arrays int64 ``(neurons,)``
     memories    (words, bits) of each of :meth:`.Neuron.memories`
     """
@@ -65,6 +64,7 @@ class Lanes:
     first: Value
     fresh: Value
     group: Value
+    constants: Callable[[np.ndarray, int], Value]
     sums: tuple[np.ndarray, np.ndarray]
     memories: tuple[tuple[int, int], ...]
 
@@ -72,18 +72,6 @@ class Lanes:
     def count(self) -> int:
         """Lanes."""
         return len(self.terms)
-
-    def constants(self, table: np.ndarray, lane: int) -> Value:
-        """Return the value of ``table`` ``(neurons,)`` of the neuron in ``lane``, signed."""
-        return by_group(table, lane, self.count, self.group)
-
-
-def by_group(table: np.ndarray, lane: int, lanes: int, group: Value) -> Value:
-    """Return the value of ``table`` ``(neurons,)`` of the neuron of ``group`` in ``lane``, signed, 0 past the last."""
-    values = [int(value) for value in table[lane::lanes]]
-    width = bits_of(min([*values, 0]), max([*values, 0]))
-    spare = -(-len(table) // lanes) - len(values)
-    return choose([C(value, signed(width)) for value in [*values, *[0] * spare]], group).as_signed()
 
 
 def added(m: Module, base: Value, addend: Value, carry: Value | int = 0) -> Value:

@@ -9,12 +9,12 @@ from amaranth.lib.wiring import In, Out
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.fifo import Queue
 from s2nn_hw.circuit.names import neurons_of
-from s2nn_hw.circuit.recurrent.design import SequenceDesign
 from s2nn_hw.circuit.recurrent.engine import RecurrentEngine, vector_layout
 from s2nn_hw.cycles.ticks import UNDER_WAY
 from s2nn_hw.design import CYCLE_BITS
 from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
+from s2nn_hw.sequence_design import SequenceDesign
 
 
 class SequenceAccelerator(wiring.Component):
