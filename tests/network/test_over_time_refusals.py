@@ -223,13 +223,11 @@ def test_sequence_files_that_are_refused(tmp_path, command, change, text):  # no
     "words",
     [
         ("plan", "n.s2nn", "-b", "ulx3s"),
-        ("inspect", "n.s2nn"),
-        ("verilog", "n.s2nn", "-o", "out"),
-        ("simulate", "n.s2nn", "--images", "x.npz", "-o", "out.npz"),
         ("verify", "n.s2nn"),
-        ("verify", "n.s2nn", "--images", "x.npz"),
         ("report", "n.s2nn", "-o", "r.json"),
         ("ip", "n.s2nn", "-o", "out"),
+        ("activity", "n.s2nn", "-b", "arty_a7"),
+        ("simulate", "n.s2nn", "--images", "x.npy", "-o", "out.npz"),
         ("collapse", "n.s2nn", "-o", "m.s2nn"),
         ("export", "n.s2nn", "-o", "n.nir"),
         ("export", "n.s2nn", "-o", "n.onnx"),
@@ -239,7 +237,7 @@ def test_sequence_files_that_are_refused(tmp_path, command, change, text):  # no
     ],
     ids=" ".join,
 )
-def test_commands_that_take_no_sequences_yet(tmp_path, command, monkeypatch, words):  # noqa: F811
+def test_commands_that_refuse_sequences_or_want_some(tmp_path, command, monkeypatch, words):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     save(network_of(FIRST, looped(SigmaDelta(ints(0, 0), 5, 8))), tmp_path / "n.s2nn")
     write(tmp_path / "x.npz", frames=np.zeros((10, 3), np.uint8), offsets=np.array([0, 5, 10]))
