@@ -183,7 +183,7 @@ def spoken(monkeypatch, tmp_path):
 def test_vowels_that_are_nowhere(tmp_path, monkeypatch):
     monkeypatch.setattr(sequence_sets, "root", lambda: tmp_path)
     monkeypatch.setattr(vowels, "_installed", lambda: None)
-    with pytest.raises(UserError, match="JapaneseVowels is not here: pip download --no-deps aeon==1.6.0 -d"):
+    with pytest.raises(UserError, match=r"JapaneseVowels is not here: pip download --no-deps aeon==1\.6\.0 -d"):
         sequence_sets.load("japanese-vowels", "test")
 
 
