@@ -57,6 +57,8 @@ def from_nir(
     if graph.late or options.frames is not None or isinstance(inputs, Sequences):
         if inputs is not None and not isinstance(inputs, Sequences):
             raise UserError("inputs must be sequences: frames and offsets, and not single inputs")
+        if isinstance(note.get("steps"), int):
+            raise UserError(f"the file says that a sample has {note['steps']} steps, so that it takes no sequences")
         return from_graph(graph, inputs, options, labels=labels, name=name or note.get("name") or stem, wanted=wanted)
     options = completed(options, note)
     read = read_graph(graph, options)

@@ -37,12 +37,14 @@ def from_graph(
     """Return ``graph`` as an integer network over sequences of up to ``options.frames`` frames, by default the longest
     of ``recordings``, with what it agrees in on these, or on random ones.
 
-    Frames are integers of ``options.bits`` bits, by default those of ``recordings``; the least and the largest stand for
-    the numbers ``options.between``, of events 0 and 1. ``labels``: ``(count,)``, else those of ``recordings``.
+    Frames are integers of ``options.bits`` bits, by default those of ``recordings``; the least and the largest stand
+    for the numbers ``options.between``, of events 0 and 1. ``labels``: ``(count,)``, else those of ``recordings``.
     :class:`UserError` names what has no form here, and what is not said.
     """
     options = _resolved(graph, recordings, options)
     assert options.frames is not None
+    if wanted.ttfs:
+        raise UserError("--ttfs is of numbers in single frames, not of sequences")
     channels = entering_shape(graph)
     if recordings is not None:
         recordings.check_channels(channels)
@@ -83,7 +85,9 @@ def _resolved(graph: NirGraph, recordings: Sequences | None, options: NirOptions
     if recordings is not None:
         longest = int(recordings.lengths.max())
         if options.frames is not None and longest > options.frames:
-            raise UserError(f"{recordings.name} has sequences of up to {longest:,} frames, more than {options.frames:,}")
+            raise UserError(
+                f"{recordings.name} has sequences of up to {longest:,} frames, more than {options.frames:,}"
+            )
         return replace(options, frames=options.frames or longest)
     return options
 
@@ -145,6 +149,7 @@ def _compared(
     different = {
         read.spiking[node]: (int((out.spikes[read.spiking[node]] != values).sum()), values.size)
         for node, values in spikes.items()
+        if read.spiking[node] in out.spikes
     }
     theirs, places = scores.argmax(axis=1), np.arange(len(given))
     ties = (out.classes != theirs) & (out.scores[places, out.classes] == out.scores[places, theirs])

@@ -15,7 +15,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, listed, one_line, quoted
 from s2nn_hw.files import read_bytes
-from s2nn_hw.quantize.importers.nir_loops import late_edges
+from s2nn_hw.quantize.importers.nir_loops import late_edges, origin
 
 MAX_BYTES = 1 << 28  # of all arrays of a file, as they are unpacked
 MAX_ENTRIES = 20_000
@@ -38,6 +38,13 @@ class NirGraph:
     def before(self, name: str) -> list[str]:
         """Return the names of the nodes with an edge to ``name``, in the order of the file."""
         return [source for source, target in self.edges if target == name]
+
+    def spikes_of(self, name: str) -> str:
+        """Return the node whose spikes ``name``, from which a late edge leads, gives."""
+        kinds = {name: type(node).__name__ for name, node in self.nodes.items()}
+        found = origin(name, {name: self.before(name) for name in self.nodes}, kinds)
+        assert found is not None
+        return found
 
 
 def library() -> Any:

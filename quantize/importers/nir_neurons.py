@@ -102,6 +102,7 @@ def operations(node: Any, shape: Shape, options: NirOptions, notes: list[str]) -
     :class:`UserError` says what has no exact form; ``notes`` gets what was changed.
     """
     leak, share, driven, low, rest, threshold = _equation(node, shape, options, notes, keeps=options.count > 1)
+    assert options.reset is not None
     shift, height, begin = share * (low - rest), threshold - rest, -rest
     strict = not options.at
     if options.count == 1:  # of which only the first sum is seen: any leak and threshold will do

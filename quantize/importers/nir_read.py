@@ -34,7 +34,7 @@ from s2nn_hw.quantize.importers.operations import (
 
 SUPPORTED = (
     "Input, Output, Linear, Affine, Conv1d, Conv2d, Flatten, SumPool2d, AvgPool2d, Scale, Threshold, IF, LIF, CubaLIF "
-    "with tau_syn equal to dt, and graphs of them"
+    "with tau_syn equal to dt, and graphs of them; I and LI in front of the output of sequences, --frames"
 )
 
 

@@ -52,6 +52,7 @@ def run_sequences(
     lengths = np.diff(offsets)
     spikes = {name: np.zeros((len(frames), size), np.uint8) for name, size in sizes.items()}
     scores: dict[int, np.ndarray] = {}
+    late = {source: sizes[graph.spikes_of(source)] for source, _ in graph.late}
     order = np.argsort(-lengths, kind="stable")
     widest = sum(sizes.values()) + frames.shape[1]
     last = [name for name, node in graph.nodes.items() if type(node).__name__ == "Output"][-1]
@@ -59,7 +60,7 @@ def run_sequences(
         most = int(lengths[order[0]])
         now, order = np.split(order, [max(1, AT_ONCE // (most * widest))])
         states: dict[str, Any] = {}
-        before = {source: torch.zeros(len(now), sizes[source], dtype=torch.float64) for source in sizes}
+        before = {source: torch.zeros(len(now), many, dtype=torch.float64) for source, many in late.items()}
         total = torch.zeros(())
         for step in range(most):
             going = int((lengths[now] > step).sum())

@@ -14,7 +14,7 @@ from s2nn_hw.network.layer import INPUT
 from s2nn_hw.quantize.importers import nir_neurons
 from s2nn_hw.quantize.importers.assemble import READOUT, layer_name, unsupported
 from s2nn_hw.quantize.importers.nir_file import NirGraph
-from s2nn_hw.quantize.importers.nir_loops import PASSING, SPIKING, origin
+from s2nn_hw.quantize.importers.nir_loops import PASSING, SPIKING
 from s2nn_hw.quantize.importers.nir_neurons import Membrane, NirOptions, per_channel
 from s2nn_hw.quantize.importers.nir_read import READERS
 from s2nn_hw.quantize.importers.operations import Affine, Entering, Shape, Weighted
@@ -44,18 +44,13 @@ class RealLayer:
 @dataclass(frozen=True, eq=False)
 class SequenceRead:
     """``layers`` in order, the last gives scores, which are ``summed`` over the steps or the last step's; ``spiking``:
-    the layer's name of each node that spikes; ``notes``: what was assumed or changed."""
+    the layer's name of each node that spikes, ``sizes``: its neurons; ``notes``: what was assumed or changed."""
 
     layers: tuple[RealLayer, ...]
     summed: bool
     spiking: dict[str, str]
+    sizes: dict[str, int]
     notes: tuple[str, ...]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Neurons of each node that spikes and is read."""
-        sizes = {layer.name: layer.total.shape[0] for layer in self.layers}
-        return {node: sizes[name] for node, name in self.spiking.items() if name in sizes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +114,8 @@ def read_sequences(graph: NirGraph, options: NirOptions, entering: Entering) -> 
         raise UserError(f"the graph must have one Output node, not {len(ends)} ({listed(ends)})")
     summed = _finish(work, ends[0])
     notes = [_late_note(work, name) for name in kinds if any((s, name) in graph.late for s in graph.before(name))]
-    return SequenceRead(_wanted(work.layers), summed, spiking, (*notes, *dict.fromkeys(work.notes)))
+    sizes = {node: work.values[node].shape[0] for node in spiking}
+    return SequenceRead(_wanted(work.layers), summed, spiking, sizes, (*notes, *dict.fromkeys(work.notes)))
 
 
 def _value(work: _Work, name: str, node: Any, entering: Entering) -> Value:
@@ -128,8 +124,6 @@ def _value(work: _Work, name: str, node: Any, entering: Entering) -> Value:
         if kind != "Input":
             raise UserError("no edge leads to it")
         return Given(INPUT, entering.shape, entering.step, entering.offset)
-    if all((source, name) in work.graph.late for source in before) and kind in SPIKING:
-        raise UserError("nothing enters its loop")
     value = _entering(work, name, before)
     if kind in PASSING:
         return value
@@ -154,6 +148,8 @@ def _value(work: _Work, name: str, node: Any, entering: Entering) -> Value:
         made = Membrane(None, np.ones(1), none, per_channel("threshold", node.threshold, value.shape), none, True, True)
     else:
         made = nir_neurons.membrane(node, value.shape, work.options, work.notes)
+    if all(term.source.endswith(LATE) for term in total.terms):
+        raise UserError("nothing enters its loop")
     own = work.spiking[name]
     work.layers.append(RealLayer(own, f"{name} ({kind})", total.scaled(made.driven, made.shift), made))
     return Given(own, value.shape, np.ones(1), np.zeros(1))
@@ -176,8 +172,7 @@ def _entering(work: _Work, name: str, before: list[str]) -> Value:
 
 def _late(work: _Work, source: str, target: str) -> Given:
     """Return what ``source`` gave a step before, of as many neurons as the weights ``target`` want."""
-    neurons = origin(source, {n: work.graph.before(n) for n in work.kinds}, work.kinds)
-    assert neurons is not None
+    neurons = work.graph.spikes_of(source)
     node, own = work.graph.nodes[target], work.graph.nodes[neurons]
     given = own.threshold if work.kinds[neurons] == "Threshold" else own.v_threshold
     many = np.shape(node.weight)[-1] if hasattr(node, "weight") else np.size(given)

@@ -72,7 +72,9 @@ def made_network(
     mixed = [layer.name for layer in made if RELAY in layer.sources]
     if mixed:
         made.insert(0, _relay(entering))
-        many = "a neuron for each of its bits" if entering.bits == 1 else f"{entering.peak} neurons for each of its values"
+        many = (
+            "a neuron for each of its bits" if entering.bits == 1 else f"{entering.peak} neurons for each of its values"
+        )
         notes.append(f"layer {RELAY} gives the input as spikes, {many}, to {', '.join(mixed)}, which read spikes, too")
     scores = layers[-1].total.shape[0]
     if classes and len(classes) != scores:
@@ -91,8 +93,6 @@ def _relay(entering: Input) -> Layer:
 def _layer(layer: RealLayer, entering: Input, rounding: Rounding, notes: list[str]) -> Layer:
     try:
         weights = _weights(layer, rounding)
-        if weights.rounded:
-            notes.append(f"{layer.where}: weights are rounded to {rounding.bits} bits")
         sources = [term.source for term in layer.total.terms]
         levels = list(weights.levels)
         if INPUT in sources and len(sources) > 1:
@@ -112,7 +112,7 @@ def _layer(layer: RealLayer, entering: Input, rounding: Rounding, notes: list[st
         for source, table in zip(sources, tables, strict=True):
             ends = table.bounds(entering.peak if source == INPUT else 1)
             low, high = low + ends[0], high + ends[1]
-        neuron = _neuron(layer, weights, (low, high), entering.most_ticks, rounding.fraction, notes)
+        neuron = _neuron(layer, weights, (low, high), entering.most_ticks, rounding, notes)
     except UserError as error:
         raise UserError(f"{layer.where}: {error}") from None
     delays = tuple(int(source.endswith(LATE)) for source in sources)
@@ -167,10 +167,14 @@ def _neuron(
     weights: _Weights,
     ends: tuple[np.ndarray, np.ndarray],
     ticks: int,
-    said: int | None,
+    rounding: Rounding,
     notes: list[str],
 ) -> Neuron:
-    what, slope, score = layer.membrane, weights.slope, layer.name == READOUT
+    what, slope, score, said = layer.membrane, weights.slope, layer.name == READOUT, rounding.fraction
+    tables = "biases" if score else "thresholds and biases"
+    whole = f"{layer.where}: weights are rounded to {rounding.bits} bits"
+    if what.leak is None:
+        notes += [whole] if weights.rounded else []
     if what.leak is None and not score:
         height = (what.threshold - weights.shift) / slope
         return Fire(_table(_above(height) if what.strict else _least(height)))
@@ -187,10 +191,10 @@ def _neuron(
         if said is not None or not fraction or max(int(n.max()) for n in widths(reached).values()) <= MOST_BITS:
             break
         fraction -= 1
-    if base is None or weights.rounded:
-        notes.append(f"{layer.where}: thresholds and biases are rounded to 2^-{fraction} of a weight's step")
-    elif fraction < base:
-        notes.append(f"{layer.where}: thresholds and biases want {base} bits below a weight, and have {fraction}")
+    if weights.rounded:
+        notes.append(f"{whole}, {tables} to 2^-{fraction} of a weight's step")
+    elif base is None or fraction < base:
+        notes.append(f"{layer.where}: {tables} are rounded to 2^-{fraction} of a weight's step")
     if what.leak and (base is None or fraction < base + leaks):
         notes.append(
             f"{layer.where}: what leaks, 2^-{what.leak} of a membrane, is rounded to 2^-{fraction} of a weight's step, "

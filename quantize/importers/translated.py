@@ -16,8 +16,8 @@ from s2nn_hw.quantize.importers.inputs import encoded, in_our_order, raw
 
 @dataclass(frozen=True)
 class Translated:
-    """The integer ``network`` of a foreign one, how far the two agree, and ``notes`` of what changed; ``imported``: what
-    it was made of, None of a network of sequences."""
+    """The integer ``network`` of a foreign one, how far the two agree, and ``notes`` of what changed; ``imported``:
+    what it was made of, None of a network of sequences."""
 
     network: Network
     agreement: Agreement
