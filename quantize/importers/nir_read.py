@@ -162,7 +162,8 @@ def weighted(node: Any, weights: np.ndarray, bias: Any, **settings: Any) -> Weig
     said = _said(node, "s2nn_bits")
     limit = weight_limit(said) if said is not None and 1 <= said <= 8 else 0
     if (
-        (weights == np.rint(weights)).all()
+        limit
+        and (weights == np.rint(weights)).all()
         and np.abs(weights).max() <= limit
         and (limit > 1 or said != 1 or weights.all())
     ):

@@ -152,6 +152,12 @@ def test_currents_thresholds_and_rests_that_map():
         hidden(slow)
 
 
+def test_weights_of_zeros_are_weights():
+    none_differs(from_nir(listed(nir.Linear(full((6, 9), 0)), fires(6, 3), nir.Linear(ints(3, 6))), None, options()))
+    steps = NirOptions(4, "soft", 1.0, events=True)
+    none_differs(from_nir(listed(nir.Linear(full((6, 9), 0)), fires(6, 3), nir.Linear(ints(3, 6))), None, steps))
+
+
 def test_what_is_rounded_is_said():
     made = from_nir(recurrent(tau=2), None, options(frames=60))
     wrong, total = made.agreement.different["nirgraph_lif"]
@@ -259,6 +265,8 @@ def test_what_has_no_form_is_named():
     refused(recurrent(), "say --frames, the most of a sequence, or give recordings", NirOptions(None, "soft", 1.0))
     refused(recurrent(), "inputs must be sequences: frames and offsets", inputs=np.zeros((3, 8)))
     refused(recurrent(), "frames of 8 channels are wanted, not of 5", options(frames=None), recordings(channels=5))
+    refused(recurrent(), "input bits of sequences must be 1 to 8, not 9", options(events=False, bits=9, between=(0, 1)))
+    refused(recurrent(), "inputs must lie between two different numbers", options(between=(1.0, 1.0)))
     refused(recurrent(), "events are of 1 bit, not of 4", options(bits=4))
     with pytest.raises(UserError, match="frames must be 1 to 16,384, not 0"):
         options(frames=0)
