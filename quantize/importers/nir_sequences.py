@@ -175,7 +175,7 @@ def _late(work: _Work, source: str, target: str) -> Given:
     neurons = work.graph.spikes_of(source)
     node, own = work.graph.nodes[target], work.graph.nodes[neurons]
     given = own.threshold if work.kinds[neurons] == "Threshold" else own.v_threshold
-    many = np.shape(node.weight)[-1] if hasattr(node, "weight") else np.size(given)
+    many = np.atleast_1d(node.weight).shape[-1] if hasattr(node, "weight") else np.size(given)
     return Given(work.spiking[neurons] + LATE, (int(many),), np.ones(1), np.zeros(1))
 
 

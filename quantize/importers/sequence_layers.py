@@ -38,6 +38,7 @@ from s2nn_hw.quantize.importers.values import united
 CLOSE = 1e-9  # of two numbers that are one
 ROUNDED_BITS = 4  # below 2^-k of a weight, where nothing is exact anyway
 RELAYED_BITS = 4  # of an input that neurons pass on as spikes, one for each of its levels
+MAX_RELAY = 1 << 24  # weights of theirs
 CALIBRATION_TICKS = 4000
 Neuron = Lif | Fire | IntegratorReadout | Readout
 
@@ -85,6 +86,11 @@ def made_network(
 def _relay(entering: Input) -> Layer:
     """Return the layer that gives a number 0 .. L as the first of L spikes."""
     peak = entering.peak
+    if entering.size**2 * peak > MAX_RELAY:
+        raise UserError(
+            f"layer {RELAY}, which gives {entering.size:,} inputs as spikes beside those of neurons, would have more "
+            f"than {MAX_RELAY:,} weights: put neurons between"
+        )
     weights = np.repeat(np.eye(entering.size, dtype=np.int8), peak, axis=0)
     thresholds = np.tile(np.arange(1, peak + 1, dtype=np.int32), entering.size)
     return Layer(RELAY, (Dense(weights, 2),), Fire(thresholds), (INPUT,))

@@ -265,6 +265,11 @@ def test_what_has_no_form_is_named():
     refused(recurrent(), "say --frames, the most of a sequence, or give recordings", NirOptions(None, "soft", 1.0))
     refused(recurrent(), "inputs must be sequences: frames and offsets", inputs=np.zeros((3, 8)))
     refused(recurrent(), "frames of 8 channels are wanted, not of 5", options(frames=None), recordings(channels=5))
+    refused(
+        recurrent(1500, 2),
+        "layer relay, which gives 1,500 inputs as spikes",
+        options(bits=4, events=False, between=(0, 15)),
+    )
     refused(recurrent(), "input bits of sequences must be 1 to 8, not 9", options(events=False, bits=9, between=(0, 1)))
     refused(recurrent(), "inputs must lie between two different numbers", options(between=(1.0, 1.0)))
     refused(recurrent(), "events are of 1 bit, not of 4", options(bits=4))
