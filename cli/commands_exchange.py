@@ -21,8 +21,8 @@ def import_(
         typer.Option(
             "--inputs",
             metavar="X.npy",
-            help="Inputs (count, *shape) as the network takes them, or .npz with them as `images`: scales and "
-            "thresholds are chosen on them, and the comparison is on them.",
+            help="Inputs (count, *shape) as the network takes them, or .npz with them as `images`, or with "
+            "sequences: scales and thresholds are chosen on them, and the comparison is on them.",
         ),
     ] = None,
     labels: Labels = None,
@@ -48,6 +48,12 @@ def import_(
     ] = False,
     classes: Annotated[str | None, typer.Option("--classes", metavar="A,B..", help="Names; else numbers.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, max=31, help="NIR: T, steps of a sample.")] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            "--frames", min=1, help="NIR: sequences of up to N frames, a step each; default: the longest of --inputs."
+        ),
+    ] = None,
     reset: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +97,7 @@ def import_(
         split=split,
         ttfs=ttfs,
         classes=classes,
-        over_steps=OverSteps(steps, reset, dt, leak, events, at_threshold, fraction),
+        over_steps=OverSteps(steps, reset, dt, leak, events, at_threshold, fraction, frames),
         as_json=as_json,
     )
     import_file(source, wanted)

@@ -1,6 +1,7 @@
 """What ``s2nn-hw import`` and ``s2nn-hw export`` do: which format by the file's suffix, what is said and written."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from s2nn_hw.files import checked_place, read_images, read_npy, write_json
 from s2nn_hw.terminal import Terminal, next_step, terminal
 
 if TYPE_CHECKING:
+    from s2nn_hw.network.sequences import Sequences
     from s2nn_hw.quantize.importers.nir_neurons import NirOptions
     from s2nn_hw.quantize.importers.translated import Translated
 
@@ -28,6 +30,7 @@ class OverSteps:
     events: bool = False
     at_threshold: bool = False
     fraction: int | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ def _imported(source: Path, wanted: Wanted, console: Terminal) -> "Translated":
         from s2nn_hw.quantize.importers.from_nir import from_nir
         from s2nn_hw.quantize.importers.imported import Wanted as Made
 
-        inputs, labels = given_inputs(wanted)
+        options = nir_options(wanted)
+        inputs, labels = given_sequences(wanted, options.frames is not None)
         made = Made(wanted.bits, wanted.levels, wanted.percentile, names(wanted.classes), ttfs=wanted.ttfs)
-        return from_nir(source, inputs, nir_options(wanted), labels=labels, wanted=made, console=console)
+        return from_nir(source, inputs, options, labels=labels, wanted=made, console=console)
     if source.suffix == ".onnx":
         from s2nn_hw.quantize.importers.from_onnx import from_onnx
 
@@ -142,6 +146,25 @@ def given_inputs(wanted: Wanted) -> tuple[np.ndarray | None, np.ndarray | None]:
     return inputs, labels
 
 
+def given_sequences(wanted: Wanted, wants: bool) -> "tuple[np.ndarray | Sequences | None, np.ndarray | None]":
+    """Return what :func:`given_inputs` does, or the sequences in the file of ``--inputs``, if it has ``frames`` or the
+    command ``wants`` them, and ``--labels``."""
+    if wanted.inputs is None or not (wants or has_frames(wanted.inputs)):
+        return given_inputs(wanted)
+    from s2nn_hw.network.sequences import read_sequences
+
+    recordings = read_sequences(wanted.inputs)
+    return recordings, None if wanted.labels is None else np.array(read_npy(wanted.labels, what="labels"))
+
+
+def has_frames(path: Path) -> bool:
+    """Return whether ``path`` is a ``.npz`` file of sequences."""
+    if path.suffix != ".npz" or not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "frames.npy" in archive.namelist()
+
+
 def nir_options(wanted: Wanted) -> "NirOptions":
     """Return what the command line says of a NIR file."""
     from s2nn_hw.quantize.importers.nir_neurons import NirOptions
@@ -159,6 +182,7 @@ def nir_options(wanted: Wanted) -> "NirOptions":
         said.fraction,
         wanted.input_bits,
         ends(wanted.input_range),
+        frames=said.frames,
     )
 
 
@@ -213,9 +237,8 @@ def _rows(found: "Translated") -> list[tuple[Any, ...]]:
         values = " x ".join(map(str, network.shapes[layer.name]))
         bits, weights = max((s.bits for s in tables), default=0), sum(s.weights.size for s in tables)
         leaves = str(network.planes[layer.name]) if layer.name in network.planes else "scores"
-        rows.append(
-            (layer.name, ", ".join(layer.sources), kinds, neuron, values, bits or None, weights or None, leaves)
-        )
+        sources = [f"{s} (t-1)" if lag else s for s, lag in zip(layer.sources, layer.lags, strict=True)]
+        rows.append((layer.name, ", ".join(sources), kinds, neuron, values, bits or None, weights or None, leaves))
     return rows
 
 

@@ -377,9 +377,14 @@ def _lined(factor: np.ndarray, axes: int) -> np.ndarray:
 
 def _name(work: _Work, wanted: str) -> str:
     """Return a name for a layer that says ``wanted``, new and as networks want names."""
+    return layer_name(wanted, {layer.name for layer in work.layers})
+
+
+def layer_name(wanted: str, names: set[str]) -> str:
+    """Return a name that says ``wanted``, as networks want names, and is none of ``names``."""
     plain = re.sub(r"[^a-z0-9_]+", "_", wanted.lower()).strip("_") or "layer"
     plain = (plain if plain[0].isalpha() else f"layer_{plain}")[:32].rstrip("_")
-    taken = {layer.name for layer in work.layers} | {INPUT, READOUT}
+    taken = names | {INPUT, READOUT}
     found, number = plain, 2
     while found in taken:
         found, number = f"{plain[: 31 - len(str(number))]}_{number}", number + 1

@@ -1,4 +1,7 @@
-"""A NIR graph in, an integer network out, compared step by step with what NIR's equations give on the same inputs."""
+"""A NIR graph in, an integer network out, compared step by step with what NIR's equations give on the same inputs.
+
+Graphs with loops, and all over sequences of frames: :mod:`.from_nir_sequences`.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +11,9 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.quantize.exporters.notes import KEY
+from s2nn_hw.quantize.importers.from_nir_sequences import from_graph
 from s2nn_hw.quantize.importers.imported import Wanted, compare, import_network
 from s2nn_hw.quantize.importers.inputs import decoded, encoded
 from s2nn_hw.quantize.importers.nir_file import flattened, read_nir
@@ -26,7 +31,7 @@ SAID = {"steps": int, "reset": str, "dt": float, "events": bool, "at": bool, "bi
 
 def from_nir(
     source: Any,
-    inputs: np.ndarray | None = None,
+    inputs: np.ndarray | Sequences | None = None,
     options: NirOptions | None = None,
     *,
     labels: np.ndarray | None = None,
@@ -37,7 +42,7 @@ def from_nir(
     """Return NIR graph ``source``, a path or a ``nir.NIRGraph``, as an integer network, with what it agrees in.
 
     inputs    ``(count, *shape)`` as the graph takes them, or with ``options.events`` ``(count, steps, *shape)`` of 0
-              and 1; None: drawn, which is enough where the weights are integers times a scale
+              and 1; None: drawn, which is enough where the weights are integers times a scale; or sequences of frames
     options   what the file does not say; a file of ours says it itself
     labels    ``(count,)``: accuracies are measured, too
 
@@ -45,14 +50,21 @@ def from_nir(
     """
     graph = read_nir(source) if isinstance(source, str | Path) else flattened(source)
     note = note_of(graph.metadata.get(KEY), KEY)
-    options = completed(options or NirOptions(), note)
+    options = options or NirOptions()
+    wanted = wanted or Wanted()
+    wanted = replace(wanted, classes=wanted.classes or classes_of(note))
+    stem = source.stem if isinstance(source, Path) else Path(source).stem if isinstance(source, str) else "network"
+    if graph.late or options.frames is not None or isinstance(inputs, Sequences):
+        if inputs is not None and not isinstance(inputs, Sequences):
+            raise UserError("inputs must be sequences: frames and offsets, and not single inputs")
+        if isinstance(note.get("steps"), int):
+            raise UserError(f"the file says that a sample has {note['steps']} steps, so that it takes no sequences")
+        return from_graph(graph, inputs, options, labels=labels, name=name or note.get("name") or stem, wanted=wanted)
+    options = completed(options, note)
     read = read_graph(graph, options)
     real = None if inputs is None else _shaped(np.asarray(inputs), read.shape, options)
     entering = _entering(real, read, options)
     entering = replace(entering, raw=scaling_of(note, entering))
-    stem = source.stem if isinstance(source, Path) else Path(source).stem if isinstance(source, str) else "network"
-    wanted = wanted or Wanted()
-    wanted = replace(wanted, classes=wanted.classes or classes_of(note))
     foreign = Foreign(
         name or note.get("name") or stem, entering, read.operations, read.output, {"nir": _provenance(options)}
     )

@@ -1,6 +1,7 @@
 """NIR files (https://neuroir.org), HDF5: what one holds is looked at before any of it is read, then read by ``nir``.
 
 Nested graphs become one: node ``a`` in graph ``g`` is ``g.a``. An edge is ``(name, name)``; edges into one node add up.
+Loops are cut where spikes enter them again: those edges are late.
 """
 
 import io
@@ -14,6 +15,7 @@ import numpy as np
 
 from s2nn_hw.errors import UserError, listed, one_line, quoted
 from s2nn_hw.files import read_bytes
+from s2nn_hw.quantize.importers.nir_loops import late_edges, origin
 
 MAX_BYTES = 1 << 28  # of all arrays of a file, as they are unpacked
 MAX_ENTRIES = 20_000
@@ -25,15 +27,24 @@ WANTED = "the package 'nir', which reads and writes NIR files, is not installed:
 @dataclass(frozen=True, eq=False)
 class NirGraph:
     """``nodes`` of the package ``nir`` by name, none of them a graph, in an order in which they can run; ``edges``
-    between them; ``metadata`` of the whole."""
+    between them; ``late``: those of them that bring what their source gave in the step before, so that there are
+    loops; ``metadata`` of the whole."""
 
     nodes: dict[str, Any]
     edges: tuple[tuple[str, str], ...]
     metadata: dict[str, Any] = field(default_factory=dict)
+    late: frozenset[tuple[str, str]] = frozenset()
 
     def before(self, name: str) -> list[str]:
         """Return the names of the nodes with an edge to ``name``, in the order of the file."""
         return [source for source, target in self.edges if target == name]
+
+    def spikes_of(self, name: str) -> str:
+        """Return the node whose spikes ``name``, from which a late edge leads, gives."""
+        kinds = {name: type(node).__name__ for name, node in self.nodes.items()}
+        found = origin(name, {name: self.before(name) for name in self.nodes}, kinds)
+        assert found is not None
+        return found
 
 
 def library() -> Any:
@@ -153,9 +164,10 @@ def flattened(graph: Any) -> NirGraph:
             raise UserError(f"an edge from {quoted(edge[0])} to {quoted(edge[1])} is there, but no node {missing[0]!r}")
     if len(set(whole)) < len(whole):
         raise UserError("an edge is there twice")
-    order = list(_order(list(nodes), whole))
+    late = late_edges({name: type(node).__name__ for name, node in nodes.items()}, whole)
+    order = list(_order(list(nodes), [edge for edge in whole if edge not in late]))
     metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
-    return NirGraph({name: nodes[name] for name in order}, tuple(whole), metadata)
+    return NirGraph({name: nodes[name] for name in order}, tuple(whole), metadata, late)
 
 
 def _only(name: str, graph: Any, kind: type) -> str:
@@ -181,9 +193,7 @@ def _order(names: list[str], edges: list[tuple[str, str]]) -> Iterator[str]:
                 ready.append(target)
     if len(ready) < len(names):
         left = [name for name in names if waits[name]]
-        raise UserError(
-            f"recurrent connections have no form here: {listed(_circle(left, waits))}; leave them out, or train without"
-        )
+        raise UserError(f"a loop without spiking neurons has no form here: {listed(_circle(left, waits))}")
 
 
 def _circle(left: list[str], waits: dict[str, set[str]]) -> list[str]:

@@ -20,6 +20,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.neurons.integrate import MAX_LEAK, RESETS
 from s2nn_hw.network.neurons.tables import MAX_FRACTION
 from s2nn_hw.network.planes import MAX_STEPS
+from s2nn_hw.network.sequences import MAX_FRAMES
 from s2nn_hw.quantize.importers.operations import Affine, IntegrateFire, Kind, Shape
 
 NEAR = 1e-5  # relative, of dt / tau: what float32 leaves of it
@@ -41,6 +42,7 @@ class NirOptions:
     bits       of what enters, 8 if it is not said
     between    the numbers that its smallest and largest integer stand for; None: those of the inputs
     signed     whether what enters are integers with a sign, as a file of ours may say
+    frames     1 to 16,384 of the longest sequence, a step a frame, in place of steps; None: not said
     """
 
     steps: int | None = None
@@ -53,10 +55,13 @@ class NirOptions:
     bits: int | None = None
     between: tuple[float, float] | None = None
     signed: bool = False
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
             raise UserError(f"steps must be 1 to {MAX_STEPS}, not {self.steps}")
+        if self.frames is not None and not 1 <= self.frames <= MAX_FRAMES:
+            raise UserError(f"frames must be 1 to {MAX_FRAMES:,}, not {self.frames}")
         if self.fraction is not None and not 0 <= self.fraction <= MAX_FRACTION:
             raise UserError(f"fraction must be 0 to {MAX_FRACTION}, not {self.fraction}")
         if self.reset is not None and self.reset not in RESETS:
@@ -96,25 +101,8 @@ def operations(node: Any, shape: Shape, options: NirOptions, notes: list[str]) -
 
     :class:`UserError` says what has no exact form; ``notes`` gets what was changed.
     """
-    if options.reset is None:
-        raise UserError("NIR does not say how neurons are reset: say --reset soft (subtracted) or hard (set)")
-    leak, share, driven = 0, np.zeros(1), settled(per_channel("r", node.r, shape))
-    rest, low = per_channel("v_reset", node.v_reset, shape), np.zeros(1)
-    if type(node).__name__ == "IF":
-        driven = settled(driven * (1.0 if options.dt is None else options.dt))
-    else:
-        what = "tau" if hasattr(node, "tau") else "tau_mem"
-        share, low = _share(what, getattr(node, what), shape, options), per_channel("v_leak", node.v_leak, shape)
-        if options.count > 1:
-            leak = _leak(what, share, options, notes)
-            share = np.array([2.0**-leak])
-        driven = driven * share
-        if type(node).__name__ == "CubaLIF":
-            _check_current(node, shape, options)
-            driven = driven * settled(per_channel("w_in", node.w_in, shape))
-    threshold = per_channel("v_threshold", node.v_threshold, shape)
-    if options.reset == "soft" and rest.any():
-        raise UserError("v_reset must be 0 with --reset soft, which subtracts the threshold; --reset hard sets v_reset")
+    leak, share, driven, low, rest, threshold = _equation(node, shape, options, notes, keeps=options.count > 1)
+    assert options.reset is not None
     shift, height, begin = share * (low - rest), threshold - rest, -rest
     strict = not options.at
     if options.count == 1:  # of which only the first sum is seen: any leak and threshold will do
@@ -131,6 +119,78 @@ def operations(node: Any, shape: Shape, options: NirOptions, notes: list[str]) -
         options.count, leak, 1.0, one, options.reset, strict=strict, start=begins, fraction=options.fraction
     )
     return [Affine(driven / over, shift / over), neuron]
+
+
+@dataclass(frozen=True, eq=False)
+class Membrane:
+    """``v <- (1 - 2^-leak) v + driven I + shift``, over a whole sequence; ``leak`` 0: nothing leaks, None: nothing is
+    kept. All tables ``(1,)`` or ``(channels,)``; ``reset``: what v is set to, or, ``soft``, what a spike subtracts."""
+
+    leak: int | None
+    driven: np.ndarray
+    shift: np.ndarray
+    threshold: np.ndarray
+    reset: np.ndarray
+    soft: bool
+    strict: bool
+
+
+def membrane(node: Any, shape: Shape, options: NirOptions, notes: list[str]) -> Membrane:
+    """Return what ``node``, of one of :data:`NEURONS`, does in each step to a value of ``shape``; errors and ``notes``
+    as of :func:`operations`."""
+    kept = nothing_kept(node, shape, options)
+    leak, share, driven, low, rest, threshold = _equation(node, shape, options, notes, keeps=not kept)
+    soft = options.reset == "soft"
+    if soft and not kept and (threshold <= 0).any():
+        raise UserError(f"v_threshold must be above 0 with --reset soft, which subtracts it, not {threshold.min():g}")
+    return Membrane(
+        None if kept else leak, driven, share * low, threshold, threshold if soft else rest, soft, not options.at
+    )
+
+
+def nothing_kept(node: Any, shape: Shape, options: NirOptions) -> bool:
+    """Return whether dt over the tau of ``node`` is 1, so that its membrane is what enters."""
+    what = next((name for name in ("tau", "tau_mem") if hasattr(node, name)), None)
+    return what is not None and bool((_share(what, getattr(node, what), shape, options) > 1 - NEAR).all())
+
+
+def integral(node: Any, shape: Shape, options: NirOptions, notes: list[str]) -> Membrane:
+    """Return what ``node``, I or LI, membranes without spikes, does in each step to a value of ``shape``."""
+    driven, none = settled(per_channel("r", node.r, shape)), np.zeros(1)
+    if type(node).__name__ == "I":
+        return Membrane(0, driven * (1.0 if options.dt is None else options.dt), none, none, none, True, True)
+    share = _share("tau", node.tau, shape, options)
+    kept = nothing_kept(node, shape, options)
+    leak = None if kept else _leak("tau", share, options, notes)
+    share = share if leak is None else np.array([2.0**-leak])
+    return Membrane(leak, driven * share, share * per_channel("v_leak", node.v_leak, shape), none, none, True, True)
+
+
+def _equation(
+    node: Any, shape: Shape, options: NirOptions, notes: list[str], *, keeps: bool
+) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return k, dt over tau, what I is multiplied by, v_leak, v_reset and v_threshold of ``node``; ``keeps``: whether
+    its membrane lasts for more than a step, so that k matters."""
+    if options.reset is None:
+        raise UserError("NIR does not say how neurons are reset: say --reset soft (subtracted) or hard (set)")
+    leak, share, driven = 0, np.zeros(1), settled(per_channel("r", node.r, shape))
+    rest, low = per_channel("v_reset", node.v_reset, shape), np.zeros(1)
+    if type(node).__name__ == "IF":
+        driven = settled(driven * (1.0 if options.dt is None else options.dt))
+    else:
+        what = "tau" if hasattr(node, "tau") else "tau_mem"
+        share, low = _share(what, getattr(node, what), shape, options), per_channel("v_leak", node.v_leak, shape)
+        if keeps:
+            leak = _leak(what, share, options, notes)
+            share = np.array([2.0**-leak])
+        driven = driven * share
+        if type(node).__name__ == "CubaLIF":
+            _check_current(node, shape, options)
+            driven = driven * settled(per_channel("w_in", node.w_in, shape))
+    threshold = per_channel("v_threshold", node.v_threshold, shape)
+    if options.reset == "soft" and rest.any():
+        raise UserError("v_reset must be 0 with --reset soft, which subtracts the threshold; --reset hard sets v_reset")
+    return leak, share, driven, low, rest, threshold
 
 
 def _share(what: str, tau: Any, shape: Shape, options: NirOptions) -> np.ndarray:
@@ -150,8 +210,8 @@ def _leak(what: str, share: np.ndarray, options: NirOptions, notes: list[str]) -
     """Return k, where ``share``, dt over the tau called ``what``, is ``2^-k`` or may become so."""
     if (share > 1 - NEAR).any():
         raise UserError(
-            f"dt / {what} is 1, so that nothing is kept from step to step, which has no form here: take --steps 1, or "
-            "a longer tau"
+            f"dt / {what} is 1, so that nothing is kept from step to step, which has no form here"
+            f"{' beside neurons that keep something' if options.steps is None else ': take --steps 1, or a longer tau'}"
         )
     assert options.dt is not None
     whole = np.clip(np.rint(-np.log2(share)), 1, MAX_LEAK)

@@ -34,7 +34,7 @@ from s2nn_hw.quantize.importers.operations import (
 
 SUPPORTED = (
     "Input, Output, Linear, Affine, Conv1d, Conv2d, Flatten, SumPool2d, AvgPool2d, Scale, Threshold, IF, LIF, CubaLIF "
-    "with tau_syn equal to dt, and graphs of them"
+    "with tau_syn equal to dt, and graphs of them; I and LI in front of the output of sequences, --frames"
 )
 
 
@@ -162,7 +162,8 @@ def weighted(node: Any, weights: np.ndarray, bias: Any, **settings: Any) -> Weig
     said = _said(node, "s2nn_bits")
     limit = weight_limit(said) if said is not None and 1 <= said <= 8 else 0
     if (
-        (weights == np.rint(weights)).all()
+        limit
+        and (weights == np.rint(weights)).all()
         and np.abs(weights).max() <= limit
         and (limit > 1 or said != 1 or weights.all())
     ):

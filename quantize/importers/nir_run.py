@@ -11,6 +11,7 @@ from s2nn_hw.quantize.importers.nir_file import NirGraph
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions, settled
 
 BATCH = 200
+AT_ONCE = 1 << 22  # values of all nodes and steps that are kept in float64
 
 
 def run_graph(
@@ -33,12 +34,64 @@ def run_graph(
     return torch.cat(scores).numpy(), {n: torch.cat([part[n] for part in kept]).numpy() for n in graph.nodes}
 
 
+def run_sequences(
+    graph: NirGraph,
+    options: NirOptions,
+    frames: np.ndarray,
+    offsets: np.ndarray,
+    sizes: dict[str, int],
+    *,
+    summed: bool,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the output ``(count, classes)``, of each sequence's last step or ``summed`` over its steps, and the spikes
+    ``(total, neurons)``, uint8, of the nodes in ``sizes``, by name, whose neurons these are.
+
+    ``frames`` ``(total, channels)``, one step each; sequence k has those from ``offsets[k]`` to ``offsets[k + 1]``.
+    All begin at rest, late edges bring zeros. They run side by side, zeros behind the shorter ones.
+    """
+    lengths = np.diff(offsets)
+    spikes = {name: np.zeros((len(frames), size), np.uint8) for name, size in sizes.items()}
+    scores: dict[int, np.ndarray] = {}
+    late = {source: sizes[graph.spikes_of(source)] for source, _ in graph.late}
+    order = np.argsort(-lengths, kind="stable")
+    widest = sum(sizes.values()) + frames.shape[1]
+    last = [name for name, node in graph.nodes.items() if type(node).__name__ == "Output"][-1]
+    while len(order):
+        most = int(lengths[order[0]])
+        now, order = np.split(order, [max(1, AT_ONCE // (most * widest))])
+        states: dict[str, Any] = {}
+        before = {source: torch.zeros(len(now), many, dtype=torch.float64) for source, many in late.items()}
+        total = torch.zeros(())
+        for step in range(most):
+            going = int((lengths[now] > step).sum())
+            places = offsets[now[:going]] + step
+            x = torch.zeros(len(now), frames.shape[1], dtype=torch.float64)
+            x[:going] = torch.as_tensor(np.asarray(frames[places], np.float64))
+            before = _step(graph, options, (frames.shape[1],), x, states, before)
+            total = total + before[last] if summed else before[last]
+            for name, kept in spikes.items():
+                kept[places] = before[name][:going].numpy()
+            for place in range(going):
+                if lengths[now[place]] == step + 1:
+                    scores[int(now[place])] = total[place].numpy()
+    return np.stack([scores[k] for k in range(len(lengths))]), spikes
+
+
 def _step(
-    graph: NirGraph, options: NirOptions, shape: tuple[int, ...], entering: Tensor, states: dict[str, Any]
+    graph: NirGraph,
+    options: NirOptions,
+    shape: tuple[int, ...],
+    entering: Tensor,
+    states: dict[str, Any],
+    before: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
+    """Return the values of all nodes in a step; ``before``: those of the step before, which late edges bring."""
     values: dict[str, Tensor] = {}
     for name, node in graph.nodes.items():
-        sources = [values[source] for source in graph.before(name)]
+        sources = [
+            before[source] if before is not None and (source, name) in graph.late else values[source]
+            for source in graph.before(name)
+        ]
         x = sum(sources[1:], sources[0]) if sources else entering.reshape(len(entering), *shape)
         values[name] = _value(name, node, x, options, states)
     return values
@@ -71,10 +124,10 @@ def _value(name: str, node: Any, x: Tensor, options: NirOptions, states: dict[st
 
 
 def _neurons(name: str, node: Any, x: Tensor, options: NirOptions, states: dict[str, Any]) -> Tensor:
-    """Return the spikes of a step of ``dt`` of forward Euler, see :mod:`.nir_neurons`."""
+    """Return the spikes of a step of ``dt`` of forward Euler, see :mod:`.nir_neurons`; of I and LI the membranes."""
     v, current = states.get(name, (torch.zeros_like(x), torch.zeros_like(x)))
     dt = 1.0 if options.dt is None else options.dt
-    if type(node).__name__ == "IF":
+    if type(node).__name__ in ("IF", "I"):
         v = v + _lined(settled(dt * _numbers(node.r)), x) * x
     else:
         tau = node.tau if hasattr(node, "tau") else node.tau_mem
@@ -86,6 +139,9 @@ def _neurons(name: str, node: Any, x: Tensor, options: NirOptions, states: dict[
         v = v + _lined(settled(dt / _numbers(tau)), x) * (
             _lined(node.v_leak, x) - v + _lined(settled(_numbers(node.r)), x) * x
         )
+    if not hasattr(node, "v_threshold"):
+        states[name] = (v, current)
+        return v
     threshold = _lined(node.v_threshold, x)
     fired = v >= threshold if options.at else v > threshold
     after = _lined(node.v_reset, x) if options.reset == "hard" else v - threshold

@@ -16,15 +16,18 @@ from s2nn_hw.quantize.importers.inputs import encoded, in_our_order, raw
 
 @dataclass(frozen=True)
 class Translated:
-    """The integer ``network`` of a foreign one, how far the two agree, and ``notes`` of what changed."""
+    """The integer ``network`` of a foreign one, how far the two agree, and ``notes`` of what changed; ``imported``:
+    what it was made of, None of a network of sequences."""
 
     network: Network
     agreement: Agreement
     notes: tuple[str, ...]
-    imported: Imported
+    imported: Imported | None = None
 
     def images(self, inputs: Any) -> np.ndarray:
         """Return ``inputs`` ``(count, *shape)`` in the owner's order, array or tensor, as the network takes them."""
+        if self.imported is None:
+            raise UserError(f"network {self.network.name} takes sequences of frames as they are, not single inputs")
         entering, given = self.imported.entering, np.asarray(inputs)
         if not entering.events:
             given = given.reshape(len(given), *entering.shape)

@@ -145,3 +145,37 @@ def with_floats(graph):
         elif hasattr(node, "weight"):
             node.weight = DRAW.normal(size=np.shape(node.weight)).astype(np.float32)
     return graph
+
+
+def cell(neurons, weights):
+    """``neurons`` that read their own spikes through ``weights``, as exporters nest them."""
+    shape = np.array([len(weights.weight)])
+    nodes = {"input": nir.Input(shape), "lif": neurons, "w_rec": weights, "output": nir.Output(shape)}
+    return nir.NIRGraph(nodes, [("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")])
+
+
+def recurrent(inputs=8, neurons=10, classes=4, *, tau=None):
+    """One recurrent layer of integers, leaky with a ``tau``."""
+    own = fires(neurons, 4) if tau is None else leaks(neurons, tau, 4)
+    return listed(
+        nir.Linear(ints(neurons, inputs)),
+        cell(own, nir.Affine(ints(neurons, neurons, most=2), ints(neurons, most=1))),
+        nir.Affine(ints(classes, neurons), ints(classes)),
+    )
+
+
+def two_layers_in_a_loop():
+    """The second layer's spikes come back to the first, whose weights are ``a``."""
+    size = np.array([6])
+    nodes = {
+        "o": nir.Output(np.array([3])),
+        "back": nir.Linear(ints(6, 7)),
+        "i": nir.Input(size),
+        "w": nir.Linear(ints(6, 6)),
+        "a": fires(6, 3),
+        "v": nir.Linear(ints(7, 6)),
+        "b": leaks(7, 2, 3),
+        "out": nir.Linear(ints(3, 7)),
+    }
+    edges = [("b", "back"), ("back", "a"), ("i", "w"), ("w", "a"), ("a", "v"), ("v", "b"), ("b", "out"), ("out", "o")]
+    return nir.NIRGraph(nodes, edges, type_check=False)

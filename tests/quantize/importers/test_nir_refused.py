@@ -48,7 +48,7 @@ def graph_of(edges, **nodes):
 
 def test_what_has_no_form_is_named():
     one = {"i": nir.Input(np.array([4])), "o": nir.Output(np.array([4]))}
-    refused(recurrent(), "recurrent connections have no form here: (a, w, a|w, a, w)")
+    refused(recurrent(), r"the graph has loops \(a to w\), so that it wants sequences")
     refused(
         listed(nir.Linear(ints(4, 4)), nir.LI(full(4, 2), full(4, 1), full(4, 0))), r"li \(LI\): no form here \(supp"
     )
