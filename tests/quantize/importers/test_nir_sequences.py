@@ -5,7 +5,6 @@ import pytest
 
 nir = pytest.importorskip("nir")
 
-from s2nn_hw.circuit.recurrent.design import SequenceDesign  # noqa: E402
 from s2nn_hw.errors import UserError  # noqa: E402
 from s2nn_hw.network.over_time import forward_sequences  # noqa: E402
 from s2nn_hw.network.sequences import Sequences, write_sequences  # noqa: E402
@@ -13,6 +12,7 @@ from s2nn_hw.network.store import load, save  # noqa: E402
 from s2nn_hw.plan.sequences import sequence_plan  # noqa: E402
 from s2nn_hw.quantize.importers.from_nir import from_nir  # noqa: E402
 from s2nn_hw.quantize.importers.nir_neurons import NirOptions  # noqa: E402
+from s2nn_hw.sequence_design import SequenceDesign  # noqa: E402
 from tests.support.commands import refused as refused_command  # noqa: E402
 from tests.support.nir_graphs import (  # noqa: E402
     cell,
