@@ -141,7 +141,7 @@ def test_a_family(monkeypatch):
 
 
 def test_a_source_with_a_delay():
-    """The edge of the contract: golden models of recurrent layers; circuits say that they have none yet."""
+    """The edge of the contract: golden models of recurrent layers; circuits of single frames have none."""
     rng = np.random.default_rng(0)
     first, back, last = (rng.integers(-3, 4, shape).astype(np.int8) for shape in ((6, 8), (6, 6), (3, 6)))
     thresholds, bias = np.array([1] * 6, np.int32), np.zeros(3, np.int32)
@@ -158,7 +158,7 @@ def test_a_source_with_a_delay():
         before = (back.astype(np.int64) @ encoded + back.T.astype(np.int64) @ before >= thresholds).astype(np.int64)
         found.append(before)
     assert (network.forward(images, trace=True).spikes["loop"] == np.array(found)).all()
-    with pytest.raises(UserError, match="layer loop: circuits have no delayed sources yet"):
+    with pytest.raises(UserError, match="layer loop: circuits have delayed sources only in networks of sequences"):
         Design(network, default_plan(network, "xc7"))
     with pytest.raises(UserError, match="layer loop: one of its sources must not be delayed"):
         Network("loop", network.input, (layers[0], replace(layers[1], delays=(1, 1)), layers[2]), network.classes)
