@@ -15,7 +15,7 @@ from s2nn_hw.activity_record import ActivityRecord, load_activity
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.lower import all_logic
 from s2nn_hw.cli.frames import frames_for
-from s2nn_hw.cli.sequence_reporting import Asked, refuse_page, sequence_report
+from s2nn_hw.cli.sequence_reporting import Asked, refuse, sequence_report
 from s2nn_hw.errors import UserError
 from s2nn_hw.extras import require
 from s2nn_hw.family import GENERAL
@@ -158,8 +158,10 @@ def report_network(source: Path, options: Options) -> None:
 def _report_sequences(setting: Setting, options: Options) -> None:
     """Print the report of a network of sequences, and write it."""
     network, board = setting.network, setting.board
-    if options.html:
-        refuse_page(network)
+    refuse(
+        network,
+        {"--html": options.html, "--frames": options.frames is not None, "--readings": options.readings is not None},
+    )
     clock = None if board is None else running_mhz(setting.build) if setting.build else board.clock_mhz
     asked = Asked(options.images, options.labels, board.title if board else None, clock, _checked(network), _now())
     data = sequence_report(network, setting.plan, asked)

@@ -1,11 +1,12 @@
 """What ``report`` does with a network of sequences: sequences in, table and JSON out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.cli.sequences import sequences_for
+from s2nn_hw.cli.sequences import data_set_of, left_out_of, sequences_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Network
 from s2nn_hw.quantize.data import sequence_sets
@@ -31,8 +32,7 @@ class Asked:
 def sequence_report(network: Network, plan: Plan, asked: Asked) -> Json:
     """Return the report of ``network`` under ``plan``."""
     sent = sequences_for(network, asked.images, asked.labels)
-    key = network.provenance.get("data_set")
-    key = key if isinstance(key, str) and key in sequence_sets.SEQUENCES else None
+    key = data_set_of(network)
     with working(f"running {network.name} over {len(sent):,} sequences"):
         report = build_sequence_report(
             SequenceDesign(network, plan),
@@ -41,7 +41,7 @@ def sequence_report(network: Network, plan: Plan, asked: Asked) -> Json:
             sent.labels,
             KnownOfSequences(
                 source=sent.source,
-                data_set=sequence_sets.title(key) if key else None,
+                data_set=sequence_sets.title(key, left_out_of(network)) if key else None,
                 frames_per_second=sequence_sets.FRAMES_PER_SECOND.get(key) if key else None,
                 board=asked.board,
                 clock_mhz=asked.clock_mhz,
@@ -64,8 +64,11 @@ def _verified(checked: dict[str, Any] | None, network: Network, report: Json) ->
     return {name: checked.get(name) for name in ("simulator", "sequences", "ticks", "compared", "differences")}
 
 
-def refuse_page(network: Network) -> None:
-    """Raise :class:`UserError`: a network of sequences has no page."""
-    raise UserError(
-        f"network {network.name} reads sequences: its report is a table and JSON, without a page; leave --html out"
-    )
+def refuse(network: Network, given: Mapping[str, bool]) -> None:
+    """Raise :class:`UserError` for the first option that is ``given``: of these the report of ``network`` has none."""
+    for option, asked in given.items():
+        if asked:
+            raise UserError(
+                f"network {network.name} reads sequences: its report is a table and JSON, of all of them; leave {option} "
+                "out"
+            )

@@ -1,6 +1,7 @@
 """Commands on networks of sequences: Verilog, simulation, proof, report; and what they refuse."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,7 +77,25 @@ def test_report(files, command):  # noqa: F811
     assert report["events"]["value"] == pytest.approx(sum(v.sum() for v in output.spikes.values()) / 3, rel=1e-5)
     assert report["real_time"] is None
     assert report["sequences"]["ticks"]["value"] == 9
-    refused(command("report", path, "--images", recorded, "--html"), "leave --html out")
+    for option in (("--html",), ("--frames", "2")):
+        refused(command("report", path, "--images", recorded, *option), f"leave {option[0]} out")
+
+
+@pytest.mark.parametrize(
+    "said", [{"data_set": ["x"]}, {"data_set": {}}, {"data_set": "mnist"}, {"recipe": "x", "data_set": None}]
+)
+def test_a_provenance_may_say_anything(said, files, command):  # noqa: F811
+    path, _, network, *_ = files
+    save(replace(network, provenance=said), path)
+    refused(command("verify", path), "names no data set of sequences")
+    refused(command("report", path), "names no data set of sequences")
+
+
+@pytest.mark.parametrize("recipe", ["x", {"data": [1]}, {"data": {"left_out": ["z"]}}])
+def test_a_recipe_in_it_may_be_anything(recipe, files, command):  # noqa: F811
+    path, _, network, *_ = files
+    save(replace(network, provenance={"data_set": "fsdd", "recipe": recipe}), path)
+    refused(command("verify", path), "label '0' is of no class")
 
 
 def test_real_time():

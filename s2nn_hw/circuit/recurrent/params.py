@@ -65,8 +65,6 @@ class RecurrentParams:
             raise UserError(f"layer {name}: circuits of sequences have dense layers alone")
         if not neuron.actions:
             raise UserError(f"layer {name}: circuits of sequences have no {neuron.kind} neurons")
-        if all(source.loops for source in self.sources):
-            raise UserError(f"layer {name}: circuits of sequences want a source in front of a layer, beside loops")
         choice = self.choice
         if choice.engine != KIND:
             raise UserError(f"layer {name}: engine must be {KIND!r} in a network of sequences, not {choice.engine!r}")
