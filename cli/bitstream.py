@@ -12,8 +12,10 @@ from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli import reporting
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.cost.estimate import estimate
+from s2nn_hw.cost.recurrent import least_counts
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError, counted
+from s2nn_hw.family import FAMILIES
 from s2nn_hw.hw.board.boards import Board, find_board
 from s2nn_hw.hw.flow.build import Built, Options, build, table
 from s2nn_hw.hw.flow.build_record import NETWORK, SelfTestFacts
@@ -26,6 +28,7 @@ from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.plan.plan import load_plan
 from s2nn_hw.report.sections.layers import CELL_BAND
+from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.terminal import Terminal
 
 
@@ -75,7 +78,7 @@ def build_bitstream(path: Path, wanted: Wanted, options: Options) -> Built:
         EventFormat.of_output(network)
         _ = Design(network, plan).read_last  # refused before a circuit is made
         other = OtherDesign(accelerator_design(network, plan, events=True), "events", events=True)
-    counts = None if network.input.sequences else _estimated(path, network, plan, board, wanted, console)
+    counts = _estimated(path, network, plan, board, wanted, console)
     built = build(
         network, board, plan=plan, options=options, output=wanted.output, console=console, estimate=counts, other=other
     )
@@ -87,6 +90,8 @@ def _estimated(
     path: Path, network: Network, plan: Plan, board: Board, wanted: Wanted, console: Terminal
 ) -> Mapping[str, float | None]:
     """Return what it takes of the board at least, by an estimate; say where that may be too much."""
+    if network.input.sequences:
+        return least_counts(FAMILIES[board.family], SequenceDesign(network, plan))
     guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
     low, high = (round(guess.cells * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess.cells:

@@ -187,21 +187,15 @@ def verilog(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of files and modules.")] = "accelerator",
 ) -> None:
     """Write the circuit as Verilog, its interface, test vectors and a bench for any simulator."""
-    from s2nn_hw import emit, emit_sequences
-    from s2nn_hw.family import GENERAL
+    from s2nn_hw.api import write_verilog
     from s2nn_hw.network.store import load
-    from s2nn_hw.plan.defaults import default_plan
     from s2nn_hw.plan.plan import load_plan
     from s2nn_hw.terminal import next_step
 
     loaded = load(network)
-    chosen = load_plan(plan, loaded) if plan else None
-    if loaded.input.sequences:
-        emit_sequences.write(loaded, output, chosen or default_plan(loaded, GENERAL), name=name)
-        typer.echo(f"{loaded.name}: {name}.v, interface.json and test vectors are in {output}")
-    else:
-        emit.write(loaded, output, chosen, name=name)
-        typer.echo(f"{loaded.name}: {name}.v, its bench {name}_tb.v, interface.json and test vectors are in {output}")
+    write_verilog(loaded, output, plan=load_plan(plan, loaded) if plan else None, name=name)
+    bench = "" if loaded.input.sequences else f" its bench {name}_tb.v,"
+    typer.echo(f"{loaded.name}: {name}.v,{bench} interface.json and test vectors are in {output}")
     next_step("verify", network, *(["--plan", plan] if plan else []))
 
 

@@ -69,6 +69,6 @@ def refuse(network: Network, given: Mapping[str, bool]) -> None:
     for option, asked in given.items():
         if asked:
             raise UserError(
-                f"network {network.name} reads sequences: its report is a table and JSON, of all of them; leave {option} "
-                "out"
+                f"network {network.name} reads sequences: its report is a table and JSON, of all of them; leave "
+                f"{option} out"
             )

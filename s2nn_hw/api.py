@@ -141,10 +141,14 @@ def make_plan(
 
 @told()
 def write_verilog(network: Network, folder: Path | str, *, plan: Plan | None = None, name: str = "accelerator") -> Path:
-    """Write ``NAME.v``, its interface, test vectors and a bench into ``folder``; return the path of ``NAME.v``."""
-    from s2nn_hw import emit
+    """Write ``NAME.v``, its interface, test vectors and, of single frames, a bench into ``folder``; return the path of
+    ``NAME.v``."""
+    from s2nn_hw import emit, emit_sequences
 
-    emit.write(network, folder, plan, name=name)
+    if network.input.sequences:
+        emit_sequences.write(network, folder, plan or default_plan(network), name=name)
+    else:
+        emit.write(network, folder, plan, name=name)
     return Path(folder) / f"{name}.v"
 
 

@@ -16,6 +16,13 @@ from s2nn_hw.network.layer import INPUT
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import SequenceOutput
 
+KEPT, KEPT_BITS = 2, 1 << 15  # so many sequences the host link keeps, one where they would take more bits
+
+
+def sequences_kept(rows: int, bits: int) -> int:
+    """Return how many sequences of up to so many ``rows`` of ``bits`` the host link keeps: 2 or 1."""
+    return KEPT if KEPT * rows * bits <= KEPT_BITS else 1
+
 
 @dataclass(frozen=True)
 class SequenceDesign:

@@ -13,16 +13,16 @@ import numpy.typing as npt
 from s2nn_hw.errors import UserError
 from s2nn_hw.hw.link.protocol import Computes, Damaged, ErrorCode, Identity, Reply, Request, Result
 from s2nn_hw.network.layer import MAX_TICKS
+from s2nn_hw.sequence_design import sequences_kept
 
 COUNT_BYTES = 2  # of the number of frames
-WINDOW, MEMORY_BITS = 2, 1 << 15  # so many sequences are kept, one where they would take more bits
 
 
 def window_of(design: Computes) -> int:
     """Return how many sequences a device of ``design`` keeps, of as many frames as may be: 2 or 1."""
     identity = Identity.of(design, window=1, clock_hz=1)
     rows = identity.beats * design.network.input.frames
-    return WINDOW if WINDOW * rows * identity.pixels_per_beat * identity.bits <= MEMORY_BITS else 1
+    return sequences_kept(rows, identity.pixels_per_beat * identity.bits)
 
 
 @dataclass(frozen=True)

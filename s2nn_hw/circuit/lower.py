@@ -36,8 +36,8 @@ def check_edges(network: Network) -> None:
     """Raise :class:`UserError` where a source is delayed or frames are sequences: those have circuits of their own."""
     if network.input.sequences:
         raise UserError(
-            f"network {network.name} reads sequences, and this is for networks of single frames; golden, inspect, plan, "
-            "verilog, simulate, verify, bitstream, report and run take both"
+            f"network {network.name} reads sequences, and this is for networks of single frames; golden, inspect, "
+            "plan, verilog, simulate, verify, bitstream, report and run take both"
         )
     for layer in network.layers:
         if any(layer.delays):

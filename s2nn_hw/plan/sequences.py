@@ -6,6 +6,7 @@ So lanes are for what they cost, not for speed: the planner takes as few as a ra
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -69,13 +70,12 @@ class SequencePlanner:
         """Return the plan that takes least of the board for such a rate; :class:`UserError` if none reaches it, or
         fits."""
         wanted = self.clock_hz / frames_per_second  # cycles a frame
-        limit = wanted
-        while limit >= 1:
-            found = self._planned(self._choices(limit))
-            if found.cycles_per_frame <= wanted:
-                self._check(found)
-                return found
-            limit *= 0.9
+        for limit in reversed(self._limits):
+            if limit <= wanted:
+                found = self._planned(self._choices(limit))
+                if found.cycles_per_frame <= wanted:
+                    self._check(found)
+                    return found
         best = self._planned(self._choices(0))
         raise UserError(
             f"{frames_per_second:,.0f} frames/s are out of reach on {self.board.title} at {self.clock_hz / 1e6:g} MHz: "
@@ -84,17 +84,21 @@ class SequencePlanner:
 
     def fastest(self) -> PlannedSequences:
         """Return the fastest plan that fits; :class:`UserError` if none does."""
-        found = None
-        for limit in sorted({cycles for stage in self._candidates() for cycles, _, _ in stage}):
+        for limit in self._limits:
             found = self._planned(self._choices(limit))
             if self._fullest(found)[1] <= 1:
                 return found
-        assert found is not None
         self._check(found)
         return found
 
+    @property
+    def _limits(self) -> list[float]:
+        """The cycles of a frame at which choices differ, the fewest first."""
+        return sorted({cycles for ways in self._candidates for cycles, _, _ in ways})
+
+    @cached_property
     def _candidates(self) -> list[list[tuple[float, float, LayerPlan]]]:
-        """Return, of each layer, (cycles of a frame, share of the board, plan) of all its groups."""
+        """Of each layer (cycles of a frame, share of the board, plan) of all its groups."""
         ticks, found = self.network.input.ticks, []
         for layer, ones in zip(self.network.layers, self.ones, strict=True):
             size, ways = layer.own_neuron.size, []
@@ -109,7 +113,7 @@ class SequencePlanner:
     def _choices(self, limit: float) -> Plan:
         """Return of each layer the cheapest way within ``limit`` cycles a frame, else its fastest."""
         chosen = []
-        for ways in self._candidates():
+        for ways in self._candidates:
             within = [way for way in ways if way[0] <= limit] or [min(ways, key=lambda way: way[0])]
             chosen.append(min(within, key=lambda way: way[1])[2])
         return Plan(tuple(chosen))
