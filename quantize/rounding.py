@@ -1,4 +1,4 @@
-"""Rounding in training over time: forwards integers, backwards as if there were no rounding."""
+"""Rounding in training: forwards integers, backwards as if there were no rounding."""
 
 from typing import Any
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw.network.neurons.integrate import MAX_LEAK
+from s2nn_hw.quantize.rounding import floor
 
 RELU, LEVELS, SPIKES = "relu", "levels", "spikes"
 HEIGHT = 0.3  # of the surrogate gradient at the threshold
@@ -44,16 +45,6 @@ class Rule:
     def offset(self) -> float:
         """c."""
         return 0.5 if self.shift else 0.0
-
-
-class _Floor(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return torch.floor(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient
 
 
 class _Step(torch.autograd.Function):
@@ -92,7 +83,7 @@ def fire(rule: Rule, sums: list[Tensor], theta: Tensor, height: Tensor, kept: Te
         x = functional.relu(z)
         return [torch.minimum(x, theta) if rule.clipped else x]
     share = (z / theta).clamp(0, 1)
-    x = _Floor.apply(share * rule.steps + rule.offset) * (height / rule.steps)
+    x = floor(share * rule.steps + rule.offset) * (height / rule.steps)
     if rule.masked:
         return [x]
     passed = functional.relu(z)

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.files import write_json
 from s2nn_hw.network.network import Network
 from s2nn_hw.sim.verilog.both_ways import COMPILING
 from s2nn_hw.sim.verilog.runner import Manner
 from s2nn_hw.sim.verilog.sequences import SequenceSimulation, run_checked
-from s2nn_hw.sim.verilog.summary import Latency
+from s2nn_hw.sim.verilog.summary import Latency, written
 from s2nn_hw.sim.verilog.verify import Progressed
 
 TOGETHER = 50  # sequences that follow each other without a gap
@@ -75,10 +74,7 @@ class SequenceSummary:
 
     def write(self, root: Path) -> Path:
         """Write it into folder ``root``; return the file, named by the network."""
-        root.mkdir(parents=True, exist_ok=True)
-        target = root / f"{self.network}-{self.digest[:12]}.json"
-        write_json(target, self.to_json())
-        return target
+        return written(root, self.network, self.digest, self.to_json())
 
 
 def verify_sequences(

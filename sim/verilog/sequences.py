@@ -20,7 +20,7 @@ from s2nn_hw.sim.verilog.harness import Harness
 from s2nn_hw.sim.verilog.job import Job
 from s2nn_hw.sim.verilog.model import build_model, run_module
 from s2nn_hw.sim.verilog.runner import CLOCK_NS, Manner, unpack_results
-from s2nn_hw.sim.verilog.verify import Mismatch, same
+from s2nn_hw.sim.verilog.verify import Mismatch, done, same
 from s2nn_hw.verilog.convert import to_verilog
 
 ALONE = Manner()
@@ -197,7 +197,7 @@ def run_checked(
         while pending:
             pending = wait(pending, timeout=0.3).not_done
             if progress:
-                progress(sum(_done(work) for work in works))
+                progress(sum(map(done, works)))
         came = [part.result() for part in parts]
     whole = SequenceAnswer(
         np.concatenate([one.classes for one in came]),
@@ -207,10 +207,3 @@ def run_checked(
     )
     compare(whole, wanted, cycles=not any(manner.stall))
     return whole
-
-
-def _done(work: Path) -> int:
-    try:
-        return int((work / "progress").read_text() or 0)
-    except FileNotFoundError:
-        return 0

@@ -67,10 +67,15 @@ class Summary:
 
     def write(self, root: Path) -> Path:
         """Write it into folder ``root``; return the file, named by the network."""
-        root.mkdir(parents=True, exist_ok=True)
-        target = root / f"{self.network}-{self.digest[:12]}.json"
-        write_json(target, self.to_json())
-        return target
+        return written(root, self.network, self.digest, self.to_json())
+
+
+def written(root: Path, network: str, digest: str, content: dict[str, Any]) -> Path:
+    """Write ``content`` into folder ``root``; return the file, named by ``network`` and ``digest``."""
+    root.mkdir(parents=True, exist_ok=True)
+    target = root / f"{network}-{digest[:12]}.json"
+    write_json(target, content)
+    return target
 
 
 def spikes_by_layer(expected: Expected, frames: int) -> dict[str, int]:

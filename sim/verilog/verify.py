@@ -176,11 +176,12 @@ def _shared(
         while pending:
             pending = wait(pending, timeout=0.3).not_done
             if progress:
-                progress(sum(map(_done, works)))
+                progress(sum(map(done, works)))
         return Outcome.joined([part.result() for part in parts])
 
 
-def _done(work: Path) -> int:
+def done(work: Path) -> int:
+    """Return how many results the simulator in folder ``work`` says it has."""
     try:
         return int((work / "progress").read_text() or 0)
     except FileNotFoundError:
