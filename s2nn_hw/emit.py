@@ -30,22 +30,7 @@ VECTOR_COUNT = 8
 def interface(design: Design, name: str = TOP) -> dict[str, Any]:
     """Return the JSON-able description of module ``name``: ports, order, signedness, cycles and network digest."""
     network, layout = design.network, design.result_layout
-    fields = {name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout}
-    fields["scores"] |= {
-        "signed": True,
-        "count": len(network.classes),
-        "element_width": design.score_width,
-        "order": "class 0 in the low bits",
-    }
-    return {
-        "format": "s2nn-interface",
-        "version": 4,
-        "tool": TOOL,
-        "module": name,
-        "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
-        "clock": "clk, rising edge",
-        "reset": "rst, synchronous, active high",
-        "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
+    return interface_head(design, name) | {
         "input": {
             "ports": {"payload": "i_payload", "valid": "i_valid", "ready": "i_ready"},
             "width": design.pixels_per_beat * network.input.bits,
@@ -63,7 +48,7 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
         "output": {
             "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
             "width": layout.size,
-            "fields": fields,
+            "fields": result_places(design),
             "order": "one beat per frame, in the order of the frames",
             "cycles": "from the cycle in which the frame's first beat was taken to the one in which its result is "
             "first offered" + (", modulo 2^16" if design.streaming else ""),
@@ -81,6 +66,36 @@ def interface(design: Design, name: str = TOP) -> dict[str, Any]:
         "stages": [_describe_stage(stage) for stage in design.stages],
         "plan": [asdict(choice) for choice in design.plan.layers],
     }
+
+
+def interface_head(design: Design | SequenceDesign, name: str) -> dict[str, Any]:
+    """Return what the descriptions of all modules begin with: format, network, clock and handshake."""
+    network = design.network
+    return {
+        "format": "s2nn-interface",
+        "version": 4,
+        "tool": TOOL,
+        "module": name,
+        "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
+        "clock": "clk, rising edge",
+        "reset": "rst, synchronous, active high",
+        "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
+    }
+
+
+def result_places(design: Design | SequenceDesign) -> dict[str, Any]:
+    """Return where the fields of a result are."""
+    layout = design.result_layout
+    fields: dict[str, Any] = {
+        name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout
+    }
+    fields["scores"] |= {
+        "signed": True,
+        "count": len(design.network.classes),
+        "element_width": design.score_width,
+        "order": "class 0 in the low bits",
+    }
+    return fields
 
 
 def _describe_stage(stage: Stage) -> dict[str, Any]:

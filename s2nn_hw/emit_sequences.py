@@ -9,7 +9,7 @@ import numpy as np
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
-from s2nn_hw.emit import TOOL, pack_beats, random_frames
+from s2nn_hw.emit import TOOL, interface_head, pack_beats, random_frames, result_places
 from s2nn_hw.files import output_folder, write_json, write_npz, write_text
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
@@ -25,22 +25,7 @@ LENGTHS = (1, 2, 5, 12)  # frames of the vectors' sequences, as far as they may 
 def interface(design: SequenceDesign, name: str) -> dict[str, Any]:
     """Return the JSON-able description of module ``name``: ports, order, cycles and network digest."""
     network, layout = design.network, design.result_layout
-    fields = {name: {"offset": field.offset, "width": field.width, "signed": False} for name, field in layout}
-    fields["scores"] |= {
-        "signed": True,
-        "count": len(network.classes),
-        "element_width": design.score_width,
-        "order": "class 0 in the low bits",
-    }
-    return {
-        "format": "s2nn-interface",
-        "version": 4,
-        "tool": TOOL,
-        "module": name,
-        "network": {"name": network.name, "digest": network.digest, "classes": list(network.classes)},
-        "clock": "clk, rising edge",
-        "reset": "rst, synchronous, active high",
-        "handshake": "a beat passes in each cycle in which valid and ready are both 1; valid never waits for ready",
+    return interface_head(design, name) | {
         "input": {
             "ports": {"payload": "i_payload", "valid": "i_valid", "ready": "i_ready"},
             "width": design.beat_bits,
@@ -59,7 +44,7 @@ def interface(design: SequenceDesign, name: str) -> dict[str, Any]:
         "output": {
             "ports": {"payload": "o_payload", "valid": "o_valid", "ready": "o_ready"},
             "width": layout.size,
-            "fields": fields,
+            "fields": result_places(design),
             "order": "one beat per sequence, in the order of the sequences",
             "cycles": "from the cycle in which the sequence's first beat was taken to the one in which its result is "
             "first offered",
