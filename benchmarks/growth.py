@@ -1,22 +1,28 @@
 """How things grow: the reference networks, and cycles, resources and time with channels, image and depth."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.frame import Row, Setting, find_images
-from benchmarks.networks import make_cnn
+from benchmarks.networks import make_cnn, make_network
 from benchmarks.synthesis import TOLERANCE
 from s2nn_hw.accelerator import Accelerator
 from s2nn_hw.cost.estimate import estimate
 from s2nn_hw.design import Design
 from s2nn_hw.emit import TOP
+from s2nn_hw.hw.board.boards import BOARDS
+from s2nn_hw.hw.facts import board_facts
 from s2nn_hw.hw.family import library_of
 from s2nn_hw.hw.flow.synthesis import synthesise
 from s2nn_hw.hw.flow.toolreports import synthesis_usage
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.defaults import default_plan
+from s2nn_hw.plan.for_board import find_plan, typical
+from s2nn_hw.plan.planned import OutOfReach
 from s2nn_hw.report.sections.layers import layer_rows
 from s2nn_hw.report.sections.measure import measure
 from s2nn_hw.verilog.convert import to_verilog
@@ -84,9 +90,10 @@ class References:
 
 
 class Growth:
-    """Convolutions with twice the channels, the image or the depth: cycles, estimated resources, time to Verilog."""
+    """Networks with twice the channels, image, depth or neurons: cycles, estimated resources, time to Verilog and to a
+    plan."""
 
-    TITLE = "growth of a convolutional network (16-32 channels, 16 x 16, two layers), default plan, xc7 estimate"
+    TITLE = "growth of convolutions (16-32 channels, 16 x 16, two layers) and of a dense network, default plan, xc7"
 
     @staticmethod
     def run(setting: Setting) -> list[Row]:
@@ -98,25 +105,37 @@ class Growth:
             "image x 4": ((16, 32), 32),
             "depth x 2": ((16, 32, 32, 32), 16),
         }
-        rows: list[Row] = []
-        first: dict[str, float] = {}
-        for name, (channels, side) in cases.items():
-            network = make_cnn(channels, image=(side, side, 3))
-            images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
-            measured = measure(Design(network, default_plan(network, "xc7")), images)
-            start = time.perf_counter()
-            to_verilog(Accelerator(network), TOP)
-            seconds = time.perf_counter() - start
-            guess = estimate(Design(network, default_plan(network, "xc7")), "xc7")
-            values = {
-                "cycles": float(measured.intervals.mean()),
-                "LUT6": guess.luts,
-                "RAMB36": guess.brams,
-                "s": seconds,
-            }
-            first = first or values
-            rows += [
-                Row(f"{name}: {'to Verilog' if unit == 's' else unit}", value, unit, first[unit] or None, "the base")
-                for unit, value in values.items()
-            ]
-        return rows
+        convolutions = {
+            name: make_cnn(channels, image=(side, side, 3), name="convolutions")
+            for name, (channels, side) in cases.items()
+        }
+        dense = {f"784-{size}-10": make_network((784, size, 10), name="dense") for size in (256, 512, 1024, 2048)}
+        return [*grown(convolutions), *grown(dense)]
+
+
+def grown(networks: dict[str, Network]) -> list[Row]:
+    """Return the rows of ``networks``, by name, each beside those of the first."""
+    rows, first = list[Row](), dict[str, float]()
+    for name, network in networks.items():
+        images = np.random.default_rng(0).integers(0, 256, (6, *network.input.shape)).astype(np.uint8)
+        design = Design(network, default_plan(network, "xc7"))
+        measured, guess = measure(design, images), estimate(design, "xc7")
+        begun = time.perf_counter()
+        to_verilog(Accelerator(network), TOP)
+        written = time.perf_counter()
+        facts = board_facts(BOARDS["arty_a7_100"])
+        with suppress(OutOfReach):  # that nothing fits is an answer, too
+            find_plan(network, facts, facts.clock_mhz, None, None, typical(network, images))
+        values = {
+            "cycles": (float(measured.intervals.mean()), "cycles"),
+            "LUT6": (guess.luts, "LUT6"),
+            "RAMB36": (guess.brams, "RAMB36"),
+            "to Verilog": (written - begun, "s"),
+            "plan --fit": (time.perf_counter() - written, "s"),
+        }
+        first = first or {what: value for what, (value, _) in values.items()}
+        rows += [
+            Row(f"{name}: {what}", value, unit, first[what] or None, f"the same of {next(iter(networks))}")
+            for what, (value, unit) in values.items()
+        ]
+    return rows

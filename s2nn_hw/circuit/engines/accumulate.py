@@ -209,10 +209,11 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
         begins = slot.first & (slot.plane != 1)
     onward = delayed(m, ~begins, late, "onward", init=1)
     plane = delayed(m, slot.plane, late, "at_plane") if doubles and params.planes > 2 else slot.plane
+    totals = list[Value]()
     for lane, width in enumerate(params.accumulator_widths()):
         added = _shifted(adder_tree(m, terms[lane], lane, levels), params.shift)
         total = Signal(signed(int(width)), name=f"total{lane}", reset_less=True)
-        m.d.comb += accumulators[f"n{lane}"].eq(total)
+        totals.append(total)
         constants = [C(int(value), signed(int(width))) for value in start[:, lane]]
         doubled = None
         if doubles:
@@ -223,6 +224,7 @@ def accumulate(m: Module, params: Any, terms: Sequence[Sequence[Value]], accumul
         flags = (onward, again)
         base = _base(choose(constants, group), total, flags, doubled, complements=params.complements).as_signed()
         m.d.sync += total.eq(added + base)
+    _output(m, accumulators, totals)
     return delayed(m, slot.close, late + 1, "close")
 
 
@@ -232,10 +234,19 @@ def _acting(
     """Do the work of :func:`accumulate` where neurons act on the accumulators."""
     levels = tree_levels(len(terms[0]))
     at = At.of(m, params, slot, slot.late + levels, group)
+    totals = list[Value]()
     for lane, width in enumerate(params.accumulator_widths().tolist()):
         added = _shifted(adder_tree(m, terms[lane], lane, levels), params.shift)
-        m.d.comb += accumulators[f"n{lane}"].eq(acting_accumulator(m, params, lane, width, added, at))
+        totals.append(acting_accumulator(m, params, lane, width, added, at))
+    _output(m, accumulators, totals)
     return at.emits
+
+
+def _output(m: Module, accumulators: Any, totals: Sequence[Value]) -> None:
+    """Drive ``accumulators``: in two statements, as each walks through all bits, and one would rename the port."""
+    first, *others = totals
+    whole = accumulators.as_value()
+    m.d.comb += [whole[: len(first)].eq(first), whole[len(first) :].eq(Cat(others))]
 
 
 def _shifted(added: Value, bits: int) -> Value:
