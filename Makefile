@@ -31,7 +31,7 @@ WITH_VECTORS = $(if $(VECTORS),--vectors $(VECTORS))
 TOGGLED := mnist-tiny:icebreaker mnist-mlp:arty_a7 mnist-mlp:ulx3s mnist-cnn:arty_a7 fashion-mlp:arty_a7
 REPORTED := fashion-cnn:arty_a7 cifar10-cnn:arty_a7_100 cifar10-resnet:arty_a7_100
 
-.PHONY: help setup site train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures docs-house record-builds record-paths check-figures verify bench damaged soak test lint clean
+.PHONY: help setup site train quantize plan verilog sim bitstream selftest activity report compare explore docs-figures docs-house record-builds record-paths record-plans check-figures verify bench damaged soak test lint clean
 .DEFAULT_GOAL := help
 
 help: ## print this help
@@ -119,6 +119,10 @@ record-builds: $(READY) ## write the finished builds in build/ to docs/figures/b
 record-paths: $(READY) ## synthesise the shipped networks for Artix and ECP5, write fan-outs and levels to docs/figures/paths.json
 	$(VENV)/bin/python -m benchmarks paths
 	$(VENV)/bin/python -m benchmarks.recorded paths
+
+record-plans: $(READY) ## plan every shipped network for every board (an hour, goes on where it stopped), write docs/figures/plans.json
+	$(VENV)/bin/python -m benchmarks plan
+	$(VENV)/bin/python -m benchmarks.recorded plans
 
 check-figures: $(READY) ## hold the figures of the documents against the networks and the recorded builds; STRICT=1 for a release
 	$(VENV)/bin/python -m benchmarks.recorded check $(if $(STRICT),--strict)

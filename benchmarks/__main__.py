@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plan": plans,
     "speakers": speakers,
 }
+SHOWN = ("plan",)  # have a progress bar of their own
 TRAININGS = ("speakers",)  # which take too long to be run unasked
 
 
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     times: dict[str, float] = {}
     for name in options.names or [name for name in BENCHMARKS if name not in TRAININGS]:
         benchmark, start = BENCHMARKS[name], time.monotonic()
-        with console.status(f"{name} ..."):
+        with nullcontext() if name in SHOWN else console.status(f"{name} ..."):
             rows = benchmark.run(setting)
         times[name] = round(time.monotonic() - start, 1)
         publish(name, benchmark.TITLE, rows, setting, times[name], console)

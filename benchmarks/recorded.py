@@ -1,8 +1,9 @@
-"""Figures in documents against where they come from: ``python -m benchmarks.recorded builds|paths|check [--strict]``.
+"""Figures in documents against where they come from: ``python -m benchmarks.recorded WHAT [--strict]``.
 
     builds    add the finished builds under build/ to docs/figures/builds.json (commit, command, counts, clock), and
               write the tables between ``<!-- recorded:builds -->`` and ``<!-- /recorded:builds -->`` in the documents
     paths     the same for what ``python -m benchmarks paths`` left, in docs/figures/paths.json
+    plans     the same for what ``python -m benchmarks plan`` left, in docs/figures/plans.json
     check     hold the documents against it, and against what is worked out anew: sizes, bits, accuracy, cycles,
               frames/s, estimates of the shipped networks; test sets that are not here are left out, and said
 
@@ -15,11 +16,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.frame import read_rows
 from benchmarks.recorded_build import RecordedBuild
+from benchmarks.recorded_plans import FastestPlan, plan_rows, plans_of
 from benchmarks.worked_out import differences
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import write_json, write_text
@@ -31,7 +34,8 @@ from s2nn_hw.texts import read_json
 BUILDS = Path("docs/figures/builds.json")
 DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")))
 PATHS = Path("docs/figures/paths.json")
-MARK = re.compile(r"(<!-- recorded:(builds|paths) -->\n).*?(<!-- /recorded:\2 -->)", re.DOTALL)
+PLANS = Path("docs/figures/plans.json")
+MARK = re.compile(r"(<!-- recorded:(builds|paths|plans) -->\n).*?(<!-- /recorded:\2 -->)", re.DOTALL)
 PATH_HEADS = ("netlist", "highest fan-out", "after copies", "copies", "LUTs between", "of yosys: levels", "merged")
 PATH_FIGURES = ("highest fan-out", "after copies", "copies", "LUTs between", "deepest path of yosys", "deepest path")
 HEADS = ("board", "network", "command", "LUT", "FF", "block RAM", "MHz reached (wanted)", "commit")
@@ -80,6 +84,17 @@ def record_paths(source: Path = Path("build/bench/paths.json")) -> None:
     write_json(PATHS, {"format": "s2nn-paths-table", "version": 1, "commit": commit(), "netlists": found})
     write_tables()
     print(f"{len(found)} netlists in {PATHS}")
+
+
+def record_plans(source: Path = Path("build/bench/plan.json")) -> None:
+    """Take frames/s and bounds from the benchmark's file ``source``."""
+    if not source.is_file():
+        raise UserError(f"{source} does not exist; make it with: python -m benchmarks plan")
+    found = plans_of(read_rows(source))
+    entries = {network: {board: asdict(one) for board, one in plans.items()} for network, plans in found.items()}
+    write_json(PLANS, {"format": "s2nn-plans-table", "version": 1, "commit": commit(), "plans": entries})
+    write_tables()
+    print(f"{len(found)} networks in {PLANS}")
 
 
 def write_tables() -> None:
@@ -141,7 +156,9 @@ def documents() -> Iterator[tuple[Path, str, str]]:
     for name, figures in netlists.items():
         if "\n" in name or not set(PATH_FIGURES) <= set(figures):
             raise UserError(f"{PATHS}: netlists must have a line as name and {', '.join(PATH_FIGURES)}, as {name!r}")
-    made = {"builds": table(read_builds()), "paths": path_table(netlists)}
+    held = _held(PLANS, "s2nn-plans-table", "plans", dict) if PLANS.is_file() else {}
+    plans = convert(held, dict[str, dict[str, FastestPlan]], f"{PLANS}: plans", plain=True)
+    made = {"builds": table(read_builds()), "paths": path_table(netlists), "plans": markdown(*plan_rows(plans))}
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         if MARK.search(text):
@@ -152,7 +169,7 @@ def check(strict: bool = False) -> int:
     """Print what differs; return the exit status."""
     builds = read_builds()
     wrong = [
-        f"{document}: the recorded tables are not those of {BUILDS} and {PATHS}; run `make record-builds`"
+        f"{document}: the recorded tables are not those of {BUILDS}, {PATHS} and {PLANS}; run `make record-builds`"
         for document, text, new in documents()
         if text != new
     ]
@@ -166,19 +183,19 @@ def check(strict: bool = False) -> int:
     return int(bool(wrong or found or (strict and old)))
 
 
+RECORDERS = {"builds": record, "paths": record_paths, "plans": record_plans}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recorded", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("builds", "paths", "check"))
+    parser.add_argument("what", choices=(*RECORDERS, "check"))
     parser.add_argument("--strict", action="store_true", help="builds of other sources are differences")
     options = parser.parse_args(arguments)
-    if options.what == "builds":
-        record()
-        return 0
-    if options.what == "paths":
-        record_paths()
-        return 0
-    return check(options.strict)
+    if options.what == "check":
+        return check(options.strict)
+    RECORDERS[options.what]()
+    return 0
 
 
 if __name__ == "__main__":

@@ -131,3 +131,34 @@ def test_figures_of_readme_that_differ_are_named(tmp_path, monkeypatch):
         found, _ = differences(Path("README.md"), [])
         assert len(found) == len(wrong)
         assert all(text in said for text, said in zip(wrong, found, strict=True))
+
+
+def test_the_fastest_plans_are_recorded(recorded, tmp_path):
+    from benchmarks.frame import Row
+
+    Path("README.md").write_text("<!-- recorded:plans -->\n<!-- /recorded:plans -->\n")
+    with pytest.raises(recorded.UserError, match="make it with: python -m benchmarks plan"):
+        recorded.main(["plans"])
+    rows = [
+        Row("one on Small: does not fit", 0.0, "frames/s"),
+        Row("one on Large", 900.0, "frames/s", 1000.0, better="higher"),
+        Row("one on Large", 900.0, "frames/s", 800.0, better="higher", binding=True),
+        Row("two on Small", 1234.0, "frames/s", 1234.0, better="higher"),
+        Row("two on Large", 5000.0, "frames/s"),
+        Row("longest planning", 2.0, "s", 60.0, binding=True),
+    ]
+    source = tmp_path / "build" / "bench" / "plan.json"
+    source.parent.mkdir(parents=True)
+    source.write_text(json.dumps({"rows": [row.to_json() for row in rows]}))
+    recorded.main(["plans"])
+    assert Path("README.md").read_text() == (
+        "<!-- recorded:plans -->\n| network | Small | Large |\n|---|---|---|\n| `one` | - | 900 (0.90) |\n"
+        "| `two` | 1,234 | 5,000 |\n<!-- /recorded:plans -->\n"
+    )
+    source.write_text(json.dumps({"rows": [row.to_json() for row in rows[:4]]}))
+    with pytest.raises(recorded.UserError, match="same boards"):
+        recorded.main(["plans"])
+    damaged = {"format": "s2nn-plans-table", "version": 1, "plans": {"one": {"Small": {"frames": -1}}}}
+    recorded.PLANS.write_text(json.dumps(damaged))
+    with pytest.raises(recorded.UserError, match="frames"):
+        recorded.main(["check"])
