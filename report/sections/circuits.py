@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.circuit.choices import LayerPlan, Plan
-from s2nn_hw.circuit.engines.ramp import has_slots
+from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.circuit.engines.event import EventParams
+from s2nn_hw.circuit.engines.ramp import RampParams, has_slots
 from s2nn_hw.cycles.timing import Deadlock
 from s2nn_hw.design import Design
 from s2nn_hw.errors import UserError
@@ -16,7 +18,6 @@ from s2nn_hw.report.quantities import Json, column, table
 from s2nn_hw.report.sections.circuit_figures import add_ratios, circuit_figures, figure_columns
 
 FRAMES = 100
-EITHER = ("event", "parallel", "ramp")  # engines of layers that may be on another
 
 
 def circuits_section(
@@ -51,7 +52,7 @@ def circuits_section(
 
 def _may(network: Network, layer: Layer, choice: LayerPlan) -> bool:
     """Return whether ``layer`` may be on the ramp engine, and on another: values that it reads have several slots."""
-    if choice.engine not in EITHER or not layer.accumulates:
+    if choice.engine not in ENGINES or ENGINES[choice.engine].constant:
         return False
     planes = network.read(layer)
     return planes.count > 1 and has_slots(layer, planes)
@@ -59,9 +60,9 @@ def _may(network: Network, layer: Layer, choice: LayerPlan) -> bool:
 
 def _on_ramp(choice: LayerPlan) -> LayerPlan:
     """Return the plan of a layer on the ramp engine."""
-    return replace(choice, engine="ramp", taps=1, groups=1)
+    return replace(choice, engine=RampParams.kind, taps=1, groups=1)
 
 
 def _on_planes(choice: LayerPlan) -> LayerPlan:
     """Return the plan of a layer that is on no ramp engine: that of the event engine where it was."""
-    return replace(choice, engine="event") if choice.engine == "ramp" else choice
+    return replace(choice, engine=EventParams.kind) if ENGINES[choice.engine].literal else choice
