@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks import (
     adders,
     cycles,
+    event_link,
     first_spikes,
     generate,
     golden,
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "paths": paths,
     "planes": planes,
     "ttfs": first_spikes,
+    "event-link": event_link,
     "plan": plans,
     "speakers": speakers,
 }
