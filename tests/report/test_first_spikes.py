@@ -4,11 +4,16 @@ import numpy as np
 from rich.console import Console
 
 from s2nn_hw import api
+from s2nn_hw.design import Design
+from s2nn_hw.explore.energy import frame_energy, weight_reads
 from s2nn_hw.network.early_decision import decided_after
 from s2nn_hw.network.first_spikes import first_spikes, slots_of
 from s2nn_hw.network.neurons.ttfs import Ttfs
+from s2nn_hw.network.trace import layer_inputs
 from s2nn_hw.plan.defaults import unrolled_plan
+from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
 from s2nn_hw.report.schema import check_report
+from s2nn_hw.report.sections.overview import overview
 from s2nn_hw.report.show.page import render_page
 from s2nn_hw.report.show.report_tables import print_report
 from tests.network.test_ttfs import ttfs_network
@@ -184,3 +189,27 @@ def test_one_circuit_alone():
     wired = api.make_report(network, images, plan=unrolled_plan(network, lut=6))
     assert wired["circuits"] is None
     assert wired["layers"]["rows"][0]["code"] == "radix"
+
+
+def test_inspect_says_in_how_many_slots_values_come_and_leave():
+    network, _, plan = ramped(engines=("ramp", "ramp", "event"))
+    times = [row["time"] for row in overview(network, plan)["layers"]]
+    assert [(t["planes"], t["code"], t["planes_out"], t["code_out"]) for t in times] == [
+        (7, "slots", 7, "slots"),
+        (7, "slots", 3, "radix"),
+        (3, "radix", None, None),
+    ]
+    assert (times[0]["actions_between_planes"], times[0]["actions_after_planes"]) == (0, 0)
+
+
+def test_explorations_energy_has_a_spike_a_value():
+    network, images, plan = ramped(width=16)
+    design = Design(network, plan)
+    _, values = layer_inputs(network, images)
+    ones, wanted = design.timing.ones(values), 0.0
+    for stage, table in zip(design.stages, ones, strict=True):
+        spikes = np.count_nonzero(values[stage.readers[0].source], axis=1).mean()
+        steps = 7 if stage.is_readout else 14
+        wanted += (spikes + steps) * stage.neurons * add_pj(int(stage.engine.accumulator_widths().max()))
+        wanted += sum(bits / WORD * access_pj(memory) for bits, memory in weight_reads(stage, table))
+    assert frame_energy(design, ones, values) == round(wanted / 1000, 3)
