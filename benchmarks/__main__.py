@@ -16,6 +16,7 @@ from rich.console import Console
 from benchmarks import (
     adders,
     cycles,
+    event_link,
     first_spikes,
     generate,
     golden,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "paths": paths,
     "planes": planes,
     "ttfs": first_spikes,
+    "event-link": event_link,
     "plan": plans,
     "speakers": speakers,
 }

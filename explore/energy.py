@@ -18,7 +18,7 @@ from s2nn_hw.circuit.stage import Stage
 from s2nn_hw.design import Design
 from s2nn_hw.report.energy.arithmetic import WORD, access_pj, add_pj
 from s2nn_hw.report.sections.overview import TimeOverview
-from s2nn_hw.report.sections.work import stage_work
+from s2nn_hw.report.sections.work import Ones, stage_work
 
 
 def weight_reads(stage: Stage, ones: np.ndarray) -> list[tuple[float, int]]:
@@ -34,7 +34,10 @@ def frame_energy(design: Design, ones: Sequence[np.ndarray], values: Mapping[str
 
     ``ones`` of every stage; ``values``: of every tensor by name, uint8 ``(frames, size)``.
     """
-    means = {name: np.bitwise_count(x).mean(axis=0, dtype=np.float64) for name, x in values.items()}
+    means = Ones(
+        {name: np.bitwise_count(x).mean(axis=0, dtype=np.float64) for name, x in values.items()},
+        {name: (x != 0).mean(axis=0) for name, x in values.items()},
+    )
     total = 0.0
     for stage, table in zip(design.stages, ones, strict=True):
         if stage.engine is not None:

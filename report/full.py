@@ -25,6 +25,7 @@ from s2nn_hw.report.known import Known
 from s2nn_hw.report.quantities import Json, quantity, significant
 from s2nn_hw.report.schema import FORMAT, VERSION
 from s2nn_hw.report.sections.bounds import bounds
+from s2nn_hw.report.sections.circuits import circuits_section
 from s2nn_hw.report.sections.first_spikes import early_decision, first_spikes_section
 from s2nn_hw.report.sections.forms import forms_section
 from s2nn_hw.report.sections.latency import limiting, rate, timeline, times
@@ -58,6 +59,7 @@ def build_report(
     if labels is not None:
         labels = checked_labels(labels, len(images), len(network.classes))
     known, design = known or Known(), Design(network, plan)
+    family = known.board.family if known.board else GENERAL
     measured = measure(design, images, sequence=sequence, frames=frames, progress=progress)
     guess = board_estimate(design, known.board.family) if known.board else None
     rows, mhz = layer_rows(design, measured, guess), known.used_mhz
@@ -83,7 +85,8 @@ def build_report(
             ),
             "first_spikes": first_spikes_section(network, measured),
             "early_decision": early_decision(network, measured),
-            "forms": forms_section(network, design.plan, images, known.board.family if known.board else GENERAL),
+            "forms": forms_section(network, design.plan, images, family),
+            "circuits": circuits_section(network, design.plan, images, family),
             "link": _link(known.link),
             "energy": energy_section([Part.of(row) for row in rows], known, clock_mhz=mhz, interval_cycles=interval),
             "build": _build(known.build, known.folder),

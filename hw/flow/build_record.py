@@ -188,7 +188,7 @@ class BuildRecord:
             "flow": self.flow,
             "clock": self.clock.to_json(),
             "timing": self.timing.to_json() if self.timing else None,
-            "link": {"baud": self.baud},
+            "link": {"baud": self.baud} | ({"events": True} if self.link and self.link.events else {}),
             "resources": {name: asdict(row) for name, row in self.resources.items()},
             "resources_source": self.resources_source,
             "synthesis": self.synthesis,

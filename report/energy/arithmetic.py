@@ -97,10 +97,12 @@ class Part:
     active_taps        ones read, each for every window that covers it
     neurons, channels  of the output: at all positions, and at one
     inputs, planes     values read, and planes of each
+    slots              in which they are read, a spike in one of them; 0: as numbers
+    waiting            read slot by slot from memory, where they wait as numbers
     entering           the network's input is read
     pixels             they are pixels, whose planes are bits
-    planes_out         of a value that leaves
-    actions            of a neuron in a frame
+    planes_out         of a value that leaves, or its slots
+    actions            of a neuron in a frame, additions
     bits, weights      of a weight, and how many there are
     accumulator        bits of the widest
     wired              weights are logic
@@ -114,6 +116,8 @@ class Part:
     channels: int
     inputs: int
     planes: int = 1
+    slots: int = 0
+    waiting: bool = False
     entering: bool = True
     pixels: bool = True
     planes_out: int = 1
@@ -137,9 +141,11 @@ class Part:
             channels=stage.shape[-1],
             inputs=stage.inputs,
             planes=stage.time.reads.count,
+            slots=stage.time.slots_read,
+            waiting=bool(stage.windows),
             entering=entering,
             pixels=pixels,
-            planes_out=stage.time.gives.count if stage.time.gives else 1,
+            planes_out=stage.time.planes_out or 1,
             actions=stage.time.actions,
             wired=stage.engine in ENGINES and ENGINES[stage.engine].constant,
         )
@@ -156,8 +162,18 @@ class Part:
 
     @property
     def repeats(self) -> int:
-        """Planes of spikes, of which each is like a step: all but the bits of pixels."""
-        return 1 if self.pixels else self.planes
+        """Planes of spikes, or slots, of which each is like a step: all but those of pixels."""
+        return 1 if self.pixels else self.slots or self.planes
+
+    @property
+    def held(self) -> int:
+        """Bits of an input where it is read: one where spikes come in their slots."""
+        return 1 if self.slots and not self.waiting else self.planes
+
+    @property
+    def looked_at(self) -> int:
+        """Bits of an input that are read in a frame: what is held, once a slot."""
+        return self.held * (self.slots or 1)
 
     @property
     def entering_bits(self) -> int:
@@ -248,11 +264,11 @@ def _models(parts: Sequence[Part]) -> list[Json]:
 
 def _spikes(part: Part) -> _Cost:
     """Return the cost of this network: real spikes of all planes are added, and its neurons act."""
-    weights, read, outputs = part.weights * part.bits, part.taps * part.planes, part.neurons * part.planes_out
+    weights, read, outputs = part.weights * part.bits, part.taps * part.looked_at, part.neurons * part.planes_out
     return _cost(
         part.operations + part.neurons * (1 + part.actions),
         (PJ.int8_add, add_pj(part.accumulator), PJ.int32_add),
-        reads=() if part.wired else ((part.operations * part.bits, weights), (read, part.inputs * part.planes)),
+        reads=() if part.wired else ((part.operations * part.bits, weights), (read, part.inputs * part.held)),
         writes=((outputs, outputs),),
         stored=weights,
     )
@@ -264,7 +280,8 @@ def _steps(part: Part, steps: int) -> _Cost:
     width = part.accumulator + max(0, ceil(log2(steps / part.repeats)))
     state = (steps * part.neurons * width, part.neurons * width)
     share, weights = steps / part.repeats, part.weights * part.bits
-    reads = (share * part.operations * part.bits, weights), (share * part.taps * part.planes, part.inputs * part.planes)
+    planes = part.planes if part.pixels else part.repeats
+    reads = (share * part.operations * part.bits, weights), (share * part.taps * planes, part.inputs * planes)
     return _cost(
         share * part.operations + steps * part.neurons,
         (PJ.int8_add, add_pj(width), PJ.int32_add),

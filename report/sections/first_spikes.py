@@ -35,7 +35,7 @@ def first_spikes_section(network: Network, measured: Measured) -> Json | None:
 
 def early_decision(network: Network, measured: Measured) -> Json | None:
     """Return a row: T of what the readout reads, after how many slots the class is certain, mean and 99 % of the
-    images, and the slots that are left; None where the readout reads no times."""
+    images, and the slots that are left, with their cycles on a ramp engine; None where the readout reads no times."""
     if measured.decided is None:
         return None
     slots, after = readout_slots(network), measured.decided
@@ -46,9 +46,12 @@ def early_decision(network: Network, measured: Measured) -> Json | None:
         "mean": column("slots", "golden model", bound),
         "p99": column("slots", "golden model", bound),
         "saved": column("slots", "golden model", "mean of those that are left"),
+        "saved_cycles": column("cycles", "formula", "of those slots, nobody holding the readout up, at most"),
     }
-    row = {"slots": slots, "mean": significant(mean), "p99": significant(float(np.percentile(after, 99)))}
-    return table(columns, [{"name": network.layers[-1].name, **row, "saved": significant(slots - mean)}])
+    cycles = None if measured.left is None else significant(float(measured.left.mean()))
+    row: Json = {"slots": slots, "mean": significant(mean), "p99": significant(float(np.percentile(after, 99)))}
+    row |= {"saved": significant(slots - mean), "saved_cycles": cycles}
+    return table(columns, [{"name": network.layers[-1].name, **row}])
 
 
 def _row(name: str, slots: int, counts: np.ndarray, last: int) -> Json:

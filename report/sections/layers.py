@@ -10,7 +10,7 @@ from s2nn_hw.design import Design
 from s2nn_hw.report.quantities import Json, column, significant, table
 from s2nn_hw.report.sections.measure import Measured
 from s2nn_hw.report.sections.overview import StageOverview, stage_overview
-from s2nn_hw.report.sections.work import Work, stage_work
+from s2nn_hw.report.sections.work import Work, slots_given, stage_work
 
 LUT_BAND, FF_BAND, BRAM_BAND = (0.85, 1.2), (0.85, 1.15), (0.9, 1.1)  # docs/report.md: estimate against synthesis
 CELL_BAND = (0.9, 1.15)  # logic cells of an iCE40, once placed
@@ -28,9 +28,9 @@ COLUMNS = {
     "lanes": column("accumulators", "setting"),
     "groups": column("groups", "setting"),
     "banks": column("weights per accumulator and cycle", "setting"),
-    "planes": column("planes", "setting", "of a value read"),
+    "planes": column("planes", "setting", "of a value read, or its slots"),
     "code": column("", "setting", "of the planes read"),
-    "planes_out": column("planes", "setting", "of a value that leaves"),
+    "planes_out": column("planes", "setting", "of a value that leaves, or its slots"),
     "actions": column("cycles", "formula", "positions * groups * (between * (planes - 1) + after)"),
     "active_inputs": column("ones/frame", "golden model", COUNTED),
     "active_share": column("share", "golden model", COUNTED),
@@ -104,9 +104,9 @@ class LayerRow:
                 "lanes": weights and weights.lanes,
                 "groups": weights and weights.groups,
                 "banks": weights and weights.banks,
-                "planes": self.stage.time.reads.count,
-                "code": self.stage.time.reads.code,
-                "planes_out": self.stage.time.gives and self.stage.time.gives.count,
+                "planes": self.stage.time.planes,
+                "code": self.stage.time.code,
+                "planes_out": self.stage.time.planes_out,
                 "actions": self.actions,
                 "spikes_out": self.spikes_out,
                 "spike_rate": self.spike_rate,
@@ -124,7 +124,7 @@ def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None
     """
     rows = []
     for k, stage in enumerate(design.stages):
-        out = None if stage.is_readout else float(measured.ones[stage.output].sum())
+        out = None if stage.is_readout else float(measured.ones.given_by(stage).sum())
         rows.append(
             LayerRow(
                 stage=stage_overview(design.network, stage),
@@ -141,7 +141,8 @@ def layer_rows(design: Design, measured: Measured, guess: Estimate | None = None
 
 def _rate(design: Design, stage: Stage, spikes: float) -> float:
     """Return the spike rate of what leaves ``stage`` with so many ``spikes`` a frame."""
-    return design.network.planes[stage.output].rate(spikes, design.network.size(stage.output))
+    network, slots = design.network, slots_given(stage)
+    return spikes / (network.size(stage.output) * (slots or network.planes[stage.output].count))
 
 
 def _costs(guess: StageEstimate) -> Json:

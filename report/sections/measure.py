@@ -21,6 +21,7 @@ from s2nn_hw.network.early_decision import decided_after, readout_slots
 from s2nn_hw.network.first_spikes import counted_slots, slots_of
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.trace import layer_inputs
+from s2nn_hw.report.sections.work import Ones, slots_read
 
 SEQUENCE = 100
 TIMED_WORDS = 500_000_000  # words whose cycles are worked out, some two minutes
@@ -32,9 +33,10 @@ TIMELINE = 4  # frames
 
 @dataclass(frozen=True)
 class Measured:
-    """What real images gave: ``classes`` of all; ``ones``: by tensor the mean ones of each value over all;
+    """What real images gave: ``classes`` of all; ``ones``: of each value, over all;
     ``first_spikes``: of tensors of ttfs neurons :func:`.counted_slots` of all; ``decided``: :func:`.decided_after` of
-    all, None where the readout reads no times.
+    all, None where the readout reads no times; ``left``: :func:`cycles_left` of the timed ones, None where it does not
+    read slot by slot.
 
     Of the first ``frames`` images, in sequences of ``length``: their ``timed_ones``; cycles ``alone`` ``(frames,)``,
     ``intervals`` ``(sequences, length - 1)``; ``bounds`` ``(frames, stages)``; ``own``: by stage the intervals of its
@@ -43,8 +45,8 @@ class Measured:
     """
 
     classes: np.ndarray
-    ones: Mapping[str, np.ndarray]
-    timed_ones: Mapping[str, np.ndarray]
+    ones: Ones
+    timed_ones: Ones
     frames: int
     length: int
     alone: np.ndarray
@@ -56,6 +58,7 @@ class Measured:
     own: Sequence[np.ndarray | None]
     first_spikes: Mapping[str, np.ndarray]
     decided: np.ndarray | None
+    left: np.ndarray | None
 
     @property
     def interval_bounds(self) -> np.ndarray:
@@ -113,12 +116,13 @@ def measure(
             progress(min(len(images), start + part))
         if start < timed:
             few = {name: x[: timed - start] for name, x in values.items()}
-            cycles.add(few, max(0, timed // length * length - start))
+            decided = seen.decided[-1][: timed - start] if seen.decided else None
+            cycles.add(few, max(0, timed // length * length - start), decided)
     opened, closed, offered = cycles.first
     return Measured(
         classes=np.concatenate(seen.classes),
-        ones={name: total / len(images) for name, total in seen.ones.items()},
-        timed_ones={name: total / timed for name, total in seen.timed_ones.items()},
+        ones=(seen.timed_ones + seen.other_ones).mean(len(images)),
+        timed_ones=seen.timed_ones.mean(timed),
         frames=timed,
         length=length,
         alone=np.concatenate(cycles.alone),
@@ -129,20 +133,59 @@ def measure(
         offered=offered,
         first_spikes=seen.first_spikes,
         decided=np.concatenate(seen.decided) if seen.decided else None,
+        left=np.concatenate(cycles.left) if cycles.left else None,
         own=[np.concatenate(parts) if parts else None for parts in cycles.own],
     )
 
 
+def cycles_left(ones: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return the cycles, int64 ``(frames,)``, that a ramp engine takes for its slots from number ``after`` on, int
+    ``(frames,)``, if nobody holds it up: a cycle a spike of the fullest bank, and as many as there are words.
+
+    ``ones``: uint16 ``(frames, 1, 1, slots, words, banks)``.
+    """
+    each = np.maximum(ones.shape[4], ones.sum(axis=4, dtype=np.int64).max(axis=-1)).reshape(len(ones), -1)
+    return np.where(np.arange(each.shape[1]) >= after[:, None], each, 0).sum(axis=1)
+
+
+@dataclass
+class _Sums:
+    """Of images so far the sums of :class:`Ones`, int64."""
+
+    bits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    spikes: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, np.ndarray]) -> "_Sums":
+        """Return those of ``values`` ``(images, size)`` by tensor."""
+        return cls(
+            {name: np.bitwise_count(x).sum(axis=0, dtype=np.int64) for name, x in values.items()},
+            {name: np.count_nonzero(x, axis=0) for name, x in values.items()},
+        )
+
+    def __add__(self, other: "_Sums") -> "_Sums":
+        return _Sums(
+            {name: self.bits.get(name, 0) + x for name, x in other.bits.items()},
+            {name: self.spikes.get(name, 0) + x for name, x in other.spikes.items()},
+        )
+
+    def mean(self, images: int) -> Ones:
+        """Return the means over so many ``images``."""
+        return Ones(
+            {name: x / images for name, x in self.bits.items()}, {name: x / images for name, x in self.spikes.items()}
+        )
+
+
 @dataclass
 class _Seen:
-    """Of the parts so far: ``classes``, by tensor the ones of each value, of all images and of the timed ones, and of
-    those of ``slots`` when values spike first."""
+    """Of the parts so far: ``classes``, the ones of each value, of the images that are timed and of the others, and of
+    those tensors of ``slots`` when values spike first."""
 
     network: Network
     slots: Mapping[str, int]
     classes: list[np.ndarray] = field(default_factory=list)
-    ones: dict[str, np.ndarray] = field(default_factory=dict)
-    timed_ones: dict[str, np.ndarray] = field(default_factory=dict)
+    timed_ones: _Sums = field(default_factory=_Sums)
+    other_ones: _Sums = field(default_factory=_Sums)
     first_spikes: dict[str, np.ndarray] = field(default_factory=dict)
     decided: list[np.ndarray] = field(default_factory=list)
 
@@ -151,10 +194,9 @@ class _Seen:
         self.classes.append(classes)
         if readout_slots(self.network):
             self.decided.append(decided_after(self.network, values[self.network.layers[-1].sources[0]]))
+        self.timed_ones += _Sums.of({name: x[:timed] for name, x in values.items()})
+        self.other_ones += _Sums.of({name: x[timed:] for name, x in values.items()})
         for name, x in values.items():
-            early, late = (np.bitwise_count(some).sum(axis=0, dtype=np.int64) for some in np.split(x, [timed]))
-            self.ones[name] = self.ones.get(name, 0) + early + late
-            self.timed_ones[name] = self.timed_ones.get(name, 0) + early
             if name in self.slots:
                 self.first_spikes[name] = self.first_spikes.get(name, 0) + counted_slots(x, self.slots[name])
 
@@ -168,10 +210,14 @@ class _Cycles:
         self.intervals: list[np.ndarray] = []
         self.bounds: list[np.ndarray] = []
         self.own: list[list[np.ndarray]] = [[] for _ in self.stages]
+        self.left: list[np.ndarray] = []
 
-    def add(self, values: Mapping[str, np.ndarray], whole: int) -> None:
-        """Take in a part; of its first ``whole`` images the sequences that are complete give intervals."""
+    def add(self, values: Mapping[str, np.ndarray], whole: int, decided: np.ndarray | None) -> None:
+        """Take in a part, its classes certain after ``decided`` slots; of its first ``whole`` images the sequences that
+        are complete give intervals."""
         ones, length = self.timing.ones(values), self.length
+        if decided is not None and slots_read(self.stages[-1]):
+            self.left.append(cycles_left(ones[-1], decided))
         if not self.alone:
             few = min(TIMELINE, length)
             start = self.timing.schedule([table[:few] for table in ones], length=few)

@@ -15,7 +15,9 @@ from s2nn_hw.network.planes import Planes
 from s2nn_hw.network.synapse import Pair, alike
 from s2nn_hw.plan.defaults import default_plan
 from s2nn_hw.report.quantities import Json
-from s2nn_hw.report.sections.work import connections
+from s2nn_hw.report.sections.work import connections, slots_given, slots_read
+
+SLOTS = "slots"  # a value is a spike in one of them: no code of a network, a way to carry its numbers
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,11 @@ class WeightsOverview:
 class TimeOverview:
     """Planes of what a stage reads and gives, and its neurons' actions, a cycle and an addition a neuron each.
 
-    reads, gives      planes; None for scores
-    settings          of the neurons: steps, leak, fraction, ..., empty where the file has none
-    between, after    actions between two planes, and after the last
+    reads, gives              planes; None for scores
+    settings                  of the neurons: steps, leak, fraction, ..., empty where the file has none
+    between, after            actions between two planes, and after the last
+    slots_read, slots_given   slots in which values come and leave as spikes, 0 where as numbers
+    ramped                    additions of a neuron that take no cycle: slopes to potentials, steps of the ramp
     """
 
     reads: Planes
@@ -130,6 +134,9 @@ class TimeOverview:
     settings: Mapping[str, int | str]
     between: int
     after: int
+    slots_read: int = 0
+    slots_given: int = 0
+    ramped: int = 0
 
     @classmethod
     def of(cls, network: Network, stage: Stage) -> "TimeOverview":
@@ -138,22 +145,41 @@ class TimeOverview:
         reads, gives = network.read(stage.layers[0]), None if stage.is_readout else network.planes[stage.output]
         if layer.neuron is None:
             return cls(reads, gives, {}, 0, 0)
-        program = layer.neuron.program(network.read(layer), *network.bounds(layer))
         settings = {name: getattr(layer.neuron, name) for name in layer.neuron.settings}
+        if slots := slots_read(stage):
+            ramp = stage.engine.ramp
+            ramped = slots + (ramp.slots if ramp else 0)
+            return cls(reads, gives, settings, 0, 0, slots, slots_given(stage), ramped)
+        program = layer.neuron.program(network.read(layer), *network.bounds(layer))
         return cls(reads, gives, settings, len(program.between), len(program.after))
 
     @property
     def actions(self) -> int:
         """Actions of a neuron in a frame."""
-        return self.between * (self.reads.count - 1) + self.after
+        return self.between * (self.reads.count - 1) + self.after + self.ramped
+
+    @property
+    def planes(self) -> int:
+        """Planes of a value that is read, or its slots."""
+        return self.slots_read or self.reads.count
+
+    @property
+    def code(self) -> str:
+        """What those are."""
+        return SLOTS if self.slots_read else self.reads.code
+
+    @property
+    def planes_out(self) -> int | None:
+        """Planes of a value that leaves, or its slots, None for scores."""
+        return self.slots_given or (self.gives.count if self.gives else None)
 
     def to_json(self) -> Json:
         """Return planes, codes, settings and actions, JSON-able."""
         return {
-            "planes": self.reads.count,
-            "code": self.reads.code,
-            "planes_out": self.gives and self.gives.count,
-            "code_out": self.gives and self.gives.code,
+            "planes": self.planes,
+            "code": self.code,
+            "planes_out": self.planes_out,
+            "code_out": SLOTS if self.slots_given else self.gives and self.gives.code,
             "settings": dict(self.settings),
             "actions_between_planes": self.between,
             "actions_after_planes": self.after,

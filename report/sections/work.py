@@ -3,7 +3,7 @@
 connections            weights, each counted once for every position at which it is used; where they are logic,
                        those that are not zero
 active taps            ones of the input, those of every plane, each counted once for every window position that
-                       covers it
+                       covers it; slot by slot a value is one spike, however many of its bits are ones
 synaptic operations    active taps x the output channels that each adds to; where weights are logic, those whose
                        weight is not zero
 """
@@ -21,11 +21,38 @@ from s2nn_hw.network.synapses import Synapse
 
 
 @dataclass(frozen=True)
+class Ones:
+    """What comes of each value in a frame, by tensor float64 ``(size,)``, mean over the images: ``bits``, ones of all
+    planes; ``spikes``, values that are not 0, which come slot by slot, once at most."""
+
+    bits: Mapping[str, np.ndarray]
+    spikes: Mapping[str, np.ndarray]
+
+    def read_by(self, stage: Stage) -> Mapping[str, np.ndarray]:
+        """Return those that ``stage`` reads."""
+        return self.spikes if slots_read(stage) else self.bits
+
+    def given_by(self, stage: Stage) -> np.ndarray:
+        """Return those that leave ``stage``, which is no readout."""
+        return (self.spikes if slots_given(stage) else self.bits)[stage.output]
+
+
+def slots_read(stage: Stage) -> int:
+    """Return in how many slots values come to ``stage``, 0 where they are numbers."""
+    return stage.engine.planes if stage.engine is not None and stage.engine.literal else 0
+
+
+def slots_given(stage: Stage) -> int:
+    """Return in how many slots values leave ``stage``, 0 where they are numbers, or scores."""
+    return stage.engine.ramp.slots if slots_read(stage) and stage.engine.in_slots else 0
+
+
+@dataclass(frozen=True)
 class Work:
     """What a frame asks of a stage, mean over the images.
 
-    active_inputs         ones that it reads, of every plane
-    active_share          of all that could be: values x planes
+    active_inputs         ones that it reads, of every plane or slot
+    active_share          of all that could be: values x planes, or slots
     active_taps           each counted for every window that covers it
     synaptic_operations   additions
     """
@@ -53,14 +80,11 @@ def connections(network: Network, layer: Layer, *, wired: bool = False) -> int:
     return sum(s.operations(network.shapes[source]) for s, source in zip(layer.synapses, layer.sources, strict=True))
 
 
-def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -> Work:
-    """Return the :class:`Work` of a stage per image.
-
-    ``ones``: by tensor name the mean number of ones of each value, float64 ``(size,)``, every plane counted.
-    """
-    sources = stage.layers[0].sources
+def stage_work(network: Network, stage: Stage, counted: Ones) -> Work:
+    """Return the :class:`Work` of a stage per image."""
+    sources, ones = stage.layers[0].sources, counted.read_by(stage)
     active = sum(float(ones[source].sum()) for source in sources)
-    planes, values = network.planes[sources[0]], sum(network.size(source) for source in sources)  # planes of all
+    places = sum(network.size(source) for source in sources) * (slots_read(stage) or network.planes[sources[0]].count)
     taps = additions = 0.0
     for layer in stage.layers if stage.layer.accumulates else ():
         for synapse, source in zip(layer.synapses, layer.sources, strict=True):
@@ -70,4 +94,4 @@ def stage_work(network: Network, stage: Stage, ones: Mapping[str, np.ndarray]) -
                 additions += float(read @ np.count_nonzero(synapse.weights, axis=0))  # the others are not there
             else:
                 additions += float(read.sum()) * fan_out(synapse)
-    return Work(round(active, 3), round(planes.rate(active, values), 5), round(taps, 1), round(additions, 1))
+    return Work(round(active, 3), round(active / places, 5), round(taps, 1), round(additions, 1))

@@ -56,7 +56,7 @@ def entering(given: Json) -> str:
 def print_planes(rows: Sequence[Json], console: Console) -> None:
     """Print how many planes ``rows`` of layers read and give, and their actions, if any has several behind pixels."""
     rows = [row for row in rows if row["neuron"] or row["planes_out"]]
-    if not any(row["settings"] or (row["planes_out"] or 1) > 1 or row["code"] == "steps" for row in rows):
+    if not any(row["settings"] or (row["planes_out"] or 1) > 1 or row["code"] in ("steps", "slots") for row in rows):
         return
     heads = ("layer", "neuron", "reads", "gives", "settings", "between planes", "after the last")
     table = [
@@ -75,8 +75,8 @@ def print_planes(rows: Sequence[Json], console: Console) -> None:
 
 
 def planes(count: int, code: str) -> str:
-    """Return ``count`` planes of ``code`` in words: steps or bits."""
-    return counted(count, "step" if code == "steps" else "bit")
+    """Return ``count`` planes of ``code`` in words: steps, slots or bits."""
+    return counted(count, {"steps": "step", "slots": "slot"}.get(code, "bit"))
 
 
 def _layer_cells(row: Json) -> list[Any]:

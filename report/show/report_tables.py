@@ -10,6 +10,7 @@ from s2nn_hw.report.show.energy_tables import print_energy
 from s2nn_hw.report.show.tables import cells, make_table, number, percent
 
 RANGES = 8  # of slots, in a table
+FIGURES = {"latency": "latency", "interval": "interval", "luts": "LUTs", "energy_nj": "nJ of arithmetic"}
 
 
 def print_report(data: Json, console: Console) -> None:
@@ -32,6 +33,7 @@ def print_report(data: Json, console: Console) -> None:
     print_first_spikes(data.get("first_spikes"), console)
     print_early_decision(data.get("early_decision"), console)
     print_forms(data.get("forms"), console)
+    print_circuits(data.get("circuits"), console)
     device = data["bounds"]["device"]
     if device and "ratio" in device:
         console.print(
@@ -168,7 +170,7 @@ def _layer_table(data: Json) -> Table:
 def _planes_table(rows: list[Json]) -> Table | None:
     """Return the planes of what layers read and give, their actions and how often they fire; None where each value
     behind the input has one plane, of pixels."""
-    if not any((row.get("planes_out") or 1) > 1 or row.get("code") == "steps" for row in rows):
+    if not any((row.get("planes_out") or 1) > 1 or row.get("code") in ("steps", "slots") for row in rows):
         return None
     heads = ("layer", "planes in", "code", "planes out", "actions, cycles", "spikes out", "of all that could be")
     columns = ("name", "planes", "code", "planes_out", "actions", "spikes_out")
@@ -202,6 +204,7 @@ def print_early_decision(found: Json | None, console: Console) -> None:
         console.print(
             f"class certain after {row['mean']:.1f} of {row['slots']} slots in the mean, {row['p99']:g} of 99 % of the "
             "images: no spike that may still come changes it"
+            + ("" if row.get("saved_cycles") is None else f" ({row['saved_cycles']:.1f} cycles of slots are left)")
         )
 
 
@@ -209,16 +212,31 @@ def print_forms(forms: Json | None, console: Console) -> None:
     """Print what literal time costs: both forms of a network whose counts may be numbers."""
     if forms is None:
         return
-    heads = ("form", "planes", "latency", "interval", "LUTs", "nJ of arithmetic")
-    columns = ("latency", "interval", "luts", "energy_nj")
-    rows = [
-        (row["name"] + (" (this)" if row["this"] else ""), ", ".join(row["planes"]), *cells(row, *columns))
-        for row in forms["rows"]
-    ]
-    first = forms["rows"][0]
-    ratios = ["-" if first[f"{name}_ratio"] is None else f"{first[f'{name}_ratio']:.2f}" for name in columns]
-    rows.append(("what literal time costs, times", "", *ratios))
+    heads = ("form", "planes", *FIGURES.values())
+    rows = [(_with_this(row), ", ".join(row["planes"]), *cells(row, *FIGURES)) for row in forms["rows"]]
+    rows.append(("what literal time costs, times", "", *_ratios(forms["rows"][0])))
     console.print(make_table(f"counts as steps and as bits ({forms['columns']['latency']['by']})", heads, rows))
+
+
+def print_circuits(circuits: Json | None, console: Console) -> None:
+    """Print both circuits of a network of first spikes: slot by slot, and bit by bit."""
+    if circuits is None:
+        return
+    rows = [(_with_this(row), *cells(row, *FIGURES)) for row in circuits["rows"]]
+    rows.append(("slot by slot over bit by bit, times", *_ratios(circuits["rows"][0])))
+    title = f"first spikes slot by slot and as bits ({circuits['columns']['latency']['by']})"
+    console.print(make_table(title, ("circuit", *FIGURES.values()), rows))
+
+
+def _with_this(row: Json) -> str:
+    """Return the name of ``row``, and whether it is that of the report."""
+    return row["name"] + (" (this)" if row["this"] else "")
+
+
+def _ratios(row: Json) -> list[str]:
+    """Return the ratios of ``row``."""
+    ratios = [row[f"{name}_ratio"] for name in FIGURES]
+    return ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
 
 
 def _time_table(data: Json) -> Table:
