@@ -92,7 +92,7 @@ def _estimated(
     """Return what it takes of the board at least, by an estimate; say where that may be too much."""
     if network.input.sequences:
         return least_counts(FAMILIES[board.family], SequenceDesign(network, plan))
-    guess = estimate(Design(network, plan), board.family, link=not wanted.self_test)
+    guess = estimate(Design(network, plan), board.family, link=not wanted.self_test, events=wanted.events)
     low, high = (round(guess.cells * end) for end in CELL_BAND)
     if board.family == "ice40" and low <= board.budget.luts < guess.cells:
         console.print(

@@ -61,7 +61,7 @@ def build_report(
     known, design = known or Known(), Design(network, plan)
     family = known.board.family if known.board else GENERAL
     measured = measure(design, images, sequence=sequence, frames=frames, progress=progress)
-    guess = board_estimate(design, known.board.family) if known.board else None
+    guess = board_estimate(design, known.board.family, events=known.events) if known.board else None
     rows, mhz = layer_rows(design, measured, guess), known.used_mhz
     interval = float(measured.intervals.mean()) if measured.intervals.size else None
     return (

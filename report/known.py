@@ -42,6 +42,11 @@ class Known:
     reproduce: Sequence[str] = ()
 
     @property
+    def events(self) -> bool:
+        """Whether it is built with a link that takes events."""
+        return self.build is not None and self.build.link is not None and self.build.link.events
+
+    @property
     def wanted_mhz(self) -> float | None:
         """The clock that is wanted: of the build, else the board's, else what was asked for."""
         if self.build:

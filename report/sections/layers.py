@@ -168,6 +168,7 @@ def layers_table(rows: Sequence[LayerRow]) -> Json:
     return table(COLUMNS | (COSTS if rows[0].cost else {}), [row.to_json() for row in rows])
 
 
-def board_estimate(design: Design, family: str) -> Estimate:
-    """Return the estimate of ``design`` with its host link, see :func:`s2nn_hw.cost.estimate.estimate`."""
-    return estimate(design, family, link=True)
+def board_estimate(design: Design, family: str, *, events: bool = False) -> Estimate:
+    """Return the estimate of ``design`` with its host link, of frames or of ``events``, see
+    :func:`s2nn_hw.cost.estimate.estimate`."""
+    return estimate(design, family, link=True, events=events)

@@ -19,9 +19,12 @@ from s2nn_hw.family import FAMILIES
 from s2nn_hw.family.cost import Cost
 from s2nn_hw.family.memory import bits_for, ram
 from s2nn_hw.family.record import Family
+from s2nn_hw.network.address_events import EventFormat, output_source
 
 LABEL = "estimate"
 LINK_FRAMES = 4  # what the link buffers
+# LUTs and flip-flops of a link of events, memories left out, over those of one of frames (`benchmarks event-link`)
+EVENTS_OVER_FRAMES = (1.95, 1.3)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,23 @@ def design_link_cost(family: Family, design: Design) -> Cost:
     return link_cost(family, design.beats, design.pixels_per_beat * design.network.input.bits)
 
 
+def event_link_cost(family: Family, design: Design) -> Cost:
+    """Return the :class:`Cost` of the link of ``design`` that takes events and lists first spikes.
+
+    Its frames are read in a second place, where events are put; the words of the layer whose spikes leave are kept for
+    as many frames, and the bytes of one list.
+    """
+    frames = design_link_cost(family, design)
+    bits, beats = design.pixels_per_beat * design.network.input.bits, LINK_FRAMES << (design.beats - 1).bit_length()
+    leaving = design.tensors[output_source(design.network)]
+    words, width = LINK_FRAMES << (leaving.words - 1).bit_length(), leaving.width * leaving.planes.count
+    kept = ram(family, words, width, registered=True)
+    listed = ram(family, EventFormat.of_output(design.network).most_bytes, 8, registered=True)
+    put = ram(family, beats, bits, registered=True, ports=2)
+    luts, ffs = (share * count for share, count in zip(EVENTS_OVER_FRAMES, (frames.luts, frames.ffs), strict=True))
+    return Cost(luts, ffs, put.brams) + kept + listed
+
+
 def streaming_cost(family: Family, design: Design) -> Cost:
     """Return the :class:`Cost` of what keeps results, and when their frames began, where frames never wait."""
     engine, classes, places = design.stages[-1].engine, len(design.network.classes), design.frames_under_way
@@ -158,10 +178,11 @@ def around_cost(family: Family, *, frames_under_way: int, forks: int, beats: int
     return starts + Cost(luts=family.fixed + 2 * forks, ffs=2 * CYCLE_BITS + 2 * bits_for(beats) + 27)
 
 
-def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
+def estimate(design: Design, family: str, *, link: bool = False, events: bool = False) -> Estimate:
     """Return the :class:`Estimate` of the accelerator.
 
-    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too; clock and reset never do.
+    ``family``: one of ``FAMILIES``. ``link``: the UART host link counts too, with ``events`` the one that takes frames
+    as events; clock and reset never do.
     """
     if family not in FAMILIES:
         raise UserError(f"device family {family!r} is unknown; known: {', '.join(FAMILIES)}")
@@ -171,7 +192,7 @@ def estimate(design: Design, family: str, *, link: bool = False) -> Estimate:
     costs = [cost + less for cost, less in zip(costs, across_cost(kind, design), strict=True)]
     total = sum(costs, frame_cost(kind, design))
     if link:
-        total += design_link_cost(kind, design)
+        total += (event_link_cost if events else design_link_cost)(kind, design)
     return Estimate(
         luts=ceil(total.luts),
         ffs=ceil(total.ffs),

@@ -217,3 +217,14 @@ def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds
     assert found.used["brams"] > 0.9 * budget["brams"]
     guess = estimate(Design(network, found.plan), "ice40", link=True)
     assert (guess.cells, guess.brams) == (ceil(found.used["luts"]), found.used["brams"])
+
+
+def test_a_link_of_events_costs_what_yosys_says():
+    # docs/events.md: (family, LUTs, flip-flops, block RAMs) of both links of mnist-ttfs, UART and accelerator left out
+    network = load(MODELS / "mnist-ttfs.s2nn")
+    for family, frames, events in (("xc7", (518, 407, 2), (1058, 579, 4.5)), ("ecp5", (925, 672, 4), (1939, 1000, 9))):
+        design = Design(network, default_plan(network, family))
+        with_frames, with_events = (estimate(design, family, link=True, events=on).counts() for on in (False, True))
+        for resource, few, many in zip(("luts", "ffs", "brams"), frames, events, strict=True):
+            further = with_events[resource] - with_frames[resource]
+            assert abs(further - (many - few)) <= 0.15 * many, (family, resource, further)
