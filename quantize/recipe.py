@@ -36,6 +36,7 @@ LATER: dict[str, dict[str, Any]] = {
         "tempo": 0.0,
         "warp_channels": 0.0,
         "channel_gain": 0.0,
+        "noise_floor": 0.0,
     },
     "neuron": {"kind": "fire", "gain": None} | dict.fromkeys(EVERY),
     "readout": dict.fromkeys(("leak", "kind", "gain", "fraction")),

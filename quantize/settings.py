@@ -88,8 +88,8 @@ class Augment:
 
     ``crop_pixels`` shifts by whole pixels, up to so many each way; ``cutout_pixels`` blackens a square of that side.
     Of sequences, see :func:`s2nn_hw.quantize.data.augment_sequences.augment_sequences`: ``tempo`` and ``shift_frames``
-    change time, ``warp_channels`` and ``shift_channels`` places of channels, ``channel_gain`` values, and
-    ``mask_channels`` blanks channels.
+    change time, ``warp_channels`` and ``shift_channels`` places of channels, ``channel_gain`` and
+    ``noise_floor`` values, and ``mask_channels`` blanks channels.
     """
 
     shift_pixels: float = within(0.0, 0, 8)
@@ -106,6 +106,7 @@ class Augment:
     tempo: float = within(0.0, 0, 0.5)
     warp_channels: float = within(0.0, 0, 0.5)
     channel_gain: float = within(0.0, 0, 255)
+    noise_floor: float = within(0.0, 0, 255)
     clean: float = within(0.0, 0, 1)
 
 

@@ -6,7 +6,8 @@ from torch.nn import functional
 
 from s2nn_hw.quantize.settings import Augment
 
-KNOTS = 4  # of a gain over the channels
+KNOTS = 4  # of a line over the channels
+JITTER = 16  # steps of a value, of noise from frame to frame
 Sequences = tuple[Tensor, Tensor]  # frames and lengths
 
 
@@ -26,6 +27,7 @@ def augment_sequences(
     warp_channels    its channels part or draw together by up to this share, the first one stays; interpolated
     shift_channels   they move by so many at most, what moves in is the channel at the edge
     channel_gain     so much at most is added to values above 0: a line over the channels through 4 random numbers
+    noise_floor      values are at least as large as such a line between 0 and this, give or take 16 in each cell
     mask_channels    0 to so many channels that lie side by side are 0
 
     A share ``options.clean`` of the sequences stays as it is.
@@ -35,14 +37,14 @@ def augment_sequences(
         changed = _stretched(*changed, options.tempo, most, generator)
     if options.shift_frames:
         changed = _moved(*changed, options.shift_frames, generator)
-    result = _heard_otherwise(changed[0], options, generator)
+    result = _heard_otherwise(*changed, options, generator)
     if options.clean:
         kept = (torch.rand(len(frames), generator=generator) < options.clean).to(frames.device)
         return _chosen(kept, (frames, lengths), (result, changed[1]))
     return result, changed[1]
 
 
-def _heard_otherwise(frames: Tensor, options: Augment, generator: torch.Generator) -> Tensor:
+def _heard_otherwise(frames: Tensor, lengths: Tensor, options: Augment, generator: torch.Generator) -> Tensor:
     """Return ``frames`` with what ``options`` does to channels and values."""
     count, longest, channels = frames.shape
     device, result = frames.device, frames
@@ -58,6 +60,12 @@ def _heard_otherwise(frames: Tensor, options: Augment, generator: torch.Generato
         knots = options.channel_gain * _either_way((count, KNOTS), generator)
         gain = _line(knots, channels).to(device)
         result = torch.where(result > 0, (result + gain[:, None, :]).round().clamp(0, 255).to(torch.uint8), result)
+    if options.noise_floor:
+        line = _line(options.noise_floor * torch.rand((count, KNOTS), generator=generator), channels)
+        floor = line[:, None, :] + JITTER * _either_way((count, longest, channels), generator)
+        floor = floor.round().clamp(0, 255).to(torch.uint8)
+        inside = torch.arange(longest) < lengths.cpu()[:, None]
+        result = result.maximum((floor * inside[..., None]).to(device))
     if options.mask_channels:
         width = _drawn(torch.full((count,), min(options.mask_channels, channels) + 1), generator)
         first = _drawn(channels - width + 1, generator)

@@ -77,6 +77,7 @@ IN_TIME = (  # of [augment]
     "tempo",
     "warp_channels",
     "channel_gain",
+    "noise_floor",
 )
 
 

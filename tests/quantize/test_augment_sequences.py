@@ -128,6 +128,20 @@ def test_a_gain_is_a_line_over_the_channels_and_silence_stays():
         assert not after[length:].any()
 
 
+def test_noise_is_a_floor_below_what_is_said():
+    frames = (batch() > 0) * torch.tensor([0, 0, 0, 0, 20, 90, 130, 255], dtype=torch.uint8)
+    found, _ = augmented(frames, noise_floor=80)
+    assert (found >= frames).all()
+    assert torch.equal(found[..., 6:], frames[..., 6:])  # above 80 and the 16 beside it nothing changes
+    silent = found[frames.max(dim=2).values > 0][:, :4].double()
+    assert silent.max() <= 80 + 16
+    assert silent.mean(dim=1).min() < 10
+    assert silent.mean(dim=1).max() > 60
+    assert not found[frames.max(dim=2).values == 0].any()  # behind the sequences
+    longest = found[LENGTHS == 20]
+    assert not torch.equal(longest[:, 0], longest[:, 1])  # it is not the same all along
+
+
 def test_more_channels_than_there_are_may_be_said():
     assert changed(mask_channels=64).shape == batch().shape
 
@@ -156,6 +170,7 @@ def test_a_share_keeps_its_length():
         {"tempo": 0.2},
         {"warp_channels": 0.2},
         {"channel_gain": 9.5},
+        {"noise_floor": 40},
     ],
 )
 def test_the_generator_says_everything(options):
