@@ -132,7 +132,7 @@ def test_sequences_that_are_none_are_told():
         (lambda: s2nn_hw.simulate(network, frames), r"network small reads sequences: give .* with offsets="),
         (lambda: s2nn_hw.simulate(single, images, offsets=offsets), "tiny reads single frames: leave offsets out"),
         (lambda: s2nn_hw.verify(network, frames, offsets=offsets[:-1]), "offsets must rise from 0 to 11"),
-        (lambda: s2nn_hw.verify(network, frames[:, :2], offsets=offsets), r"images must have shape \(count, 5\)"),
+        (lambda: s2nn_hw.verify(network, frames[:, :2], offsets=offsets), r"frames must have shape \(count, 5\)"),
         (lambda: s2nn_hw.verify(network, frames, np.array([0, 1, 3]), offsets=offsets), r"must lie in 0 \.\. 2"),
         (lambda: s2nn_hw.make_plan(network, "ulx3s", frames), "reads sequences"),
         (lambda: s2nn_hw.make_plan(network, "ulx3s", frames, offsets=offsets, levels=2), "leave its levels out"),
