@@ -54,7 +54,7 @@ def plan_network(path: Path, options: Options) -> None:
     clock = None if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
     asked = Asked(options.target_fps, clock, options.unroll)
     if network.input.sequences:
-        _plan_sequences(path, network, board, options)
+        _plan_sequences(path, network, board, asked, options)
         return
     images, _, source = frames_for(path, options.images)
     with working(f"planning {network.name} for {board.title}"):
@@ -73,12 +73,9 @@ def plan_network(path: Path, options: Options) -> None:
         next_step("plan", path, "--board", options.board, "-o", "plan.json")
 
 
-def _plan_sequences(path: Path, network: Network, board: BoardFacts, options: Options) -> None:
+def _plan_sequences(path: Path, network: Network, board: BoardFacts, asked: Asked, options: Options) -> None:
     """Plan a network of sequences, print the table, write the plan."""
-    if options.unroll is not None:
-        raise UserError(f"network {network.name} reads sequences, whose weights are no logic: leave --unroll out")
-    clock = board.clock_mhz if options.clock_mhz is None else hertz(options.clock_mhz) / 1e6
-    plan, found = sequence_planning.plan_sequences(network, board, clock, options.target_fps, options.images)
+    plan, found = sequence_planning.plan_sequences(network, board, asked, options.images)
     if options.output is not None:
         plan.save(options.output)
     if options.as_json:

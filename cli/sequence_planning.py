@@ -1,39 +1,29 @@
 """What ``plan`` does with a network of sequences: recordings, a board and a rate in, a plan and a table out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from s2nn_hw.circuit.choices import Plan
 from s2nn_hw.cli.sequences import sequences_for
+from s2nn_hw.errors import UserError
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.network.network import Network
-from s2nn_hw.plan.sequences import PlannedSequences, SequencePlanner
-from s2nn_hw.report.quantities import significant
+from s2nn_hw.plan.asked import Asked, planned_sequences
+from s2nn_hw.plan.sequences import PlannedSequences
 from s2nn_hw.report.show.tables import make_table, percent
 from s2nn_hw.terminal import Terminal, terminal, working
 
 
 def plan_sequences(
-    network: Network, board: BoardFacts, clock_mhz: float, target: float | None, images: Path | None
+    network: Network, board: BoardFacts, asked: Asked, images: Path | None
 ) -> tuple[Plan, PlannedSequences]:
-    """Return the plan of ``network``, with its figures as note, and those: with the least of the board for ``target``
-    frames a second, or as fast as fits."""
+    """Return the plan of ``network``, with its figures as note, and those."""
+    if asked.levels is not None:
+        raise UserError(f"network {network.name} reads sequences, whose weights are no logic: leave --unroll out")
     sent = sequences_for(network, images)
     with working(f"planning {network.name} for {board.title}"):
-        planner = SequencePlanner(network, board, clock_mhz * 1e6, sent.frames, sent.offsets)
-        found = planner.fastest() if target is None else planner.cheapest(target)
-    note = {
-        "sequences": sent.source,
-        "target_frames_per_second": target,
-        "cycles_per_frame": significant(found.cycles_per_frame),
-        "frames_per_second": significant(found.frames_per_second),
-        "resources": {
-            name: {"kind": board.budget[name].kind, "used": used, "budget": board.budget[name].budget}
-            for name, used in found.used.items()
-        },
-    }
-    about = {"network": network.name, "board": board.name, "clock_mhz": clock_mhz, "estimate": note}
-    return Plan(found.plan.layers, about), found
+        return planned_sequences(network, board, sent.frames, sent.offsets, replace(asked, source=sent.source))
 
 
 def print_plan(network: Network, board: BoardFacts, plan: Plan, found: PlannedSequences) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from s2nn_hw.circuit.choices import Plan
-from s2nn_hw.cli.sequences import data_set_of, left_out_of, sequences_for
+from s2nn_hw.cli.sequences import sequences_for
 from s2nn_hw.errors import UserError
 from s2nn_hw.network.network import Network
-from s2nn_hw.quantize.data import sequence_sets
 from s2nn_hw.report.quantities import Json
 from s2nn_hw.report.sequences import KnownOfSequences, build_sequence_report
 from s2nn_hw.sequence_design import SequenceDesign
@@ -32,21 +31,13 @@ class Asked:
 def sequence_report(network: Network, plan: Plan, asked: Asked) -> Json:
     """Return the report of ``network`` under ``plan``."""
     sent = sequences_for(network, asked.images, asked.labels)
-    key = data_set_of(network)
     with working(f"running {network.name} over {len(sent):,} sequences"):
         report = build_sequence_report(
             SequenceDesign(network, plan),
             sent.frames,
             sent.offsets,
             sent.labels,
-            KnownOfSequences(
-                source=sent.source,
-                data_set=sequence_sets.title(key, left_out_of(network)) if key else None,
-                frames_per_second=sequence_sets.FRAMES_PER_SECOND.get(key) if key else None,
-                board=asked.board,
-                clock_mhz=asked.clock_mhz,
-                created=asked.created,
-            ),
+            KnownOfSequences.of(network, sent.source, asked.board, asked.clock_mhz, asked.created),
         )
     return report | {"verified": _verified(asked.checked, network, report)}
 

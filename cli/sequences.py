@@ -45,27 +45,13 @@ def sequences_for(
     return SentSequences(frames, offsets, right, source)
 
 
-def data_set_of(network: Network) -> str | None:
-    """Return the key of the set of sequences that ``network`` says it was trained on, None if it says none."""
-    key = network.provenance.get("data_set")
-    return key if isinstance(key, str) and key in sequence_sets.SEQUENCES else None
-
-
-def left_out_of(network: Network) -> str | None:
-    """Return who was left out of the training of ``network``, by its recipe, if anybody; a file may say anything."""
-    said: object = network.provenance
-    for key in ("recipe", "data", "left_out"):
-        said = said.get(key) if isinstance(said, dict) else None
-    return said if isinstance(said, str) else None
-
-
 def _given(network: Network, images: Path | None, *, download: bool) -> tuple[Sequences, str]:
     if images is not None:
         return sequences_of(images, network), str(images)
-    name = data_set_of(network)
+    name = sequence_sets.data_set_of(network)
     if name is None:
         raise UserError(f"network {network.name} names no data set of sequences: give --images RECORDINGS.npz")
-    left_out = left_out_of(network)
+    left_out = sequence_sets.left_out_of(network)
     title = sequence_sets.title(name, left_out)
     if download or sequence_sets.present(name, "test"):
         return sequence_sets.load(name, "test", left_out), f"test set of {title}"

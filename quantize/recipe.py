@@ -29,7 +29,15 @@ LATER: dict[str, dict[str, Any]] = {
     "data": {
         entry.name: entry.default for entry in dataclasses.fields(Data) if entry.name not in ("validation", "found")
     },
-    "augment": {"shift_frames": 0, "shift_channels": 0, "mask_channels": 0},
+    "augment": {
+        "shift_frames": 0,
+        "shift_channels": 0,
+        "mask_channels": 0,
+        "tempo": 0.0,
+        "warp_channels": 0.0,
+        "channel_gain": 0.0,
+        "noise_floor": 0.0,
+    },
     "neuron": {"kind": "fire", "gain": None} | dict.fromkeys(EVERY),
     "readout": dict.fromkeys(("leak", "kind", "gain", "fraction")),
 }

@@ -87,8 +87,9 @@ class Augment:
     """Random changes of each training image, uniform in ``-value .. value``; ``scale`` and ``shear`` are fractions.
 
     ``crop_pixels`` shifts by whole pixels, up to so many each way; ``cutout_pixels`` blackens a square of that side.
-    Of sequences ``shift_frames`` moves in time, ``shift_channels`` over the channels, and ``mask_channels`` blanks up
-    to so many neighbouring ones.
+    Of sequences, see :func:`s2nn_hw.quantize.data.augment_sequences.augment_sequences`: ``tempo`` and ``shift_frames``
+    change time, ``warp_channels`` and ``shift_channels`` places of channels, ``channel_gain`` and
+    ``noise_floor`` values, and ``mask_channels`` blanks channels.
     """
 
     shift_pixels: float = within(0.0, 0, 8)
@@ -102,6 +103,10 @@ class Augment:
     shift_frames: int = within(0, 0, 64)
     shift_channels: int = within(0, 0, 64)
     mask_channels: int = within(0, 0, 64)
+    tempo: float = within(0.0, 0, 0.5)
+    warp_channels: float = within(0.0, 0, 0.5)
+    channel_gain: float = within(0.0, 0, 255)
+    noise_floor: float = within(0.0, 0, 255)
     clean: float = within(0.0, 0, 1)
 
 

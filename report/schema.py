@@ -13,6 +13,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from s2nn_hw.errors import UserError
 from s2nn_hw.files import read_bytes
 from s2nn_hw.report.quantities import Json
+from s2nn_hw.report.sequences import FORMAT as OF_SEQUENCES
 
 FORMAT, VERSION = "s2nn-report", 2
 MAX_BYTES = 16 << 20  # a report of ten layers has about 40 KB
@@ -45,6 +46,8 @@ def check_report(report: Any, what: str = "report") -> None:
     """Raise :class:`UserError` (one line, beginning with ``what``) unless ``report`` is a report of this version."""
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         came = report.get("format") if isinstance(report, dict) else type(report).__name__
+        if came == OF_SEQUENCES:
+            raise UserError(f"{what}: it is of sequences, and only reports of single frames are put side by side")
         raise UserError(
             f"{what}: field format must be {FORMAT!r}, not {_short(repr(came))}; write one with s2nn-hw report"
         )

@@ -13,13 +13,15 @@ The costs are those of :mod:`s2nn_hw.report.energy.arithmetic`, for 45 nm: an es
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from s2nn_hw import __version__
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.quantize.data import sequence_sets
 from s2nn_hw.report.energy.arithmetic import LEFT_OUT, PJ, SOURCE, WORD, access_band, add_pj
 from s2nn_hw.report.quantities import Json, column, quantity, significant, table, widest
 from s2nn_hw.sequence_design import SequenceDesign
@@ -40,6 +42,19 @@ class KnownOfSequences:
     clock_mhz: float | None = None
     verified: Json | None = None
     created: str = ""
+
+    @classmethod
+    def of(cls, network: Network, source: str, board: str | None, clock_mhz: float | None, created: str = "") -> Self:
+        """Return it with what ``network`` says of its data."""
+        key = sequence_sets.data_set_of(network)
+        return cls(
+            source=source,
+            data_set=sequence_sets.title(key, sequence_sets.left_out_of(network)) if key else None,
+            frames_per_second=sequence_sets.FRAMES_PER_SECOND.get(key) if key else None,
+            board=board,
+            clock_mhz=clock_mhz,
+            created=created,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ import pytest
 import s2nn_hw
 from s2nn_hw import api, extras
 from tests.support.networks import random_images, random_network
+from tests.support.recurrent import recordings
+from tests.support.small_sequences import small_network
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "numba", "amaranth", "altair", "vl_convert", "optuna", "sqlalchemy", "onnx", "cocotb", "ray", "pooch"}
@@ -71,7 +73,7 @@ def test_the_document_runs(tmp_path, monkeypatch):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     for block in blocks:
         exec(compile(block, "docs/api.md", "exec"), names)
@@ -94,6 +96,49 @@ def test_bad_input_is_told():
         (lambda: s2nn_hw.verify(network, images, np.array([0, 1, 3])), r"labels must lie in 0 \.\. 2"),
         (lambda: s2nn_hw.verify(network, images[:0]), "at least one is needed"),
         (lambda: s2nn_hw.make_report(network, images, board="nowhere"), "nowhere"),
+    ]:
+        with pytest.raises(s2nn_hw.UserError, match=text):
+            call()
+
+
+def test_sequences_go_the_same_ways(tmp_path):
+    network = small_network()
+    frames, offsets = recordings(network, [6, 1, 4])
+    output = s2nn_hw.forward_sequences(network, frames, offsets, trace=True)
+    plan = s2nn_hw.make_plan(network, "ulx3s", frames, offsets=offsets, target_fps=100)
+    assert plan.note["estimate"]["frames_per_second"] >= 100
+    plan.save(tmp_path / "plan.json")
+    assert s2nn_hw.load_plan(tmp_path / "plan.json", network) == plan
+    report = s2nn_hw.make_report(network, frames, output.classes, offsets=offsets, board="ulx3s", plan=plan)
+    assert report["accuracy"]["value"] == 1
+    assert report["sequences"]["source"] == "sequences given"
+    assert report["clock"]["value"] == 100
+    assert s2nn_hw.make_report(network, frames, offsets=offsets)["board"] is None
+    answer = s2nn_hw.simulate(network, frames, offsets=offsets, plan=plan, build=tmp_path)
+    assert (answer.scores == output.scores).all()
+    assert all((answer.spikes[name] == spikes).all() for name, spikes in output.spikes.items())
+    assert answer.cycles.max() == report["latency"]["max"]["value"]
+    summary = s2nn_hw.verify(network, frames, output.classes, offsets=offsets, plan=plan, build=tmp_path)
+    assert (summary.sequences, summary.differences, summary.accuracy) == (3, 0, 1)
+    assert isinstance(answer, s2nn_hw.SequenceAnswer)
+    assert isinstance(summary, s2nn_hw.SequenceSummary)
+
+
+def test_sequences_that_are_none_are_told():
+    network = small_network()
+    frames, offsets = recordings(network, [6, 1, 4])
+    images = random_images(single := random_network((20, 9, 3), input_bits=2, name="tiny"), 3)
+    for call, text in [
+        (lambda: s2nn_hw.simulate(network, frames), r"network small reads sequences: give .* with offsets="),
+        (lambda: s2nn_hw.simulate(single, images, offsets=offsets), "tiny reads single frames: leave offsets out"),
+        (lambda: s2nn_hw.verify(network, frames, offsets=offsets[:-1]), "offsets must rise from 0 to 11"),
+        (lambda: s2nn_hw.verify(network, frames[:, :2], offsets=offsets), r"frames must have shape \(count, 5\)"),
+        (lambda: s2nn_hw.verify(network, frames, np.array([0, 1, 3]), offsets=offsets), r"must lie in 0 \.\. 2"),
+        (lambda: s2nn_hw.make_plan(network, "ulx3s", frames), "reads sequences"),
+        (lambda: s2nn_hw.make_plan(network, "ulx3s", frames, offsets=offsets, levels=2), "leave its levels out"),
+        (lambda: s2nn_hw.make_plan(network, "ulx3s", frames, offsets=offsets, target_fps=1e9), "out of reach"),
+        (lambda: s2nn_hw.make_report(network, frames, offsets=offsets, frames=3), "of all of them; leave frames out"),
+        (lambda: s2nn_hw.make_report(network, frames, offsets=[0, 11]), "sequence 0 has 11 frames; 1 to 6 are wanted"),
     ]:
         with pytest.raises(s2nn_hw.UserError, match=text):
             call()

@@ -9,19 +9,18 @@ from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
+from s2nn_hw.hw.link.described import Described
 from s2nn_hw.hw.link.protocol import Computes, Damaged, ErrorCode, Identity, Reply, Request, Result
 from s2nn_hw.network.address_events import EventFormat, Unfit
 
 
 @dataclass(frozen=True)
-class EventPackets:
+class EventPackets(Described):
     """The packets of the device that ``identity`` describes where frames come as events, and answers have them, too.
 
-    ``entering``, ``leaving``: the formats of frames in requests and in replies. It has the attributes of
-    :class:`~s2nn_hw.hw.link.protocol.Identity` that reader and responder of packets, and the host, need.
+    ``entering``, ``leaving``: the formats of frames in requests and in replies.
     """
 
-    identity: Identity
     leaving: EventFormat
 
     MORE: ClassVar[struct.Struct] = struct.Struct("<IB")  # addresses and slots of what leaves
@@ -43,49 +42,9 @@ class EventPackets:
         return EventFormat(self.identity.pixels, (1 << self.identity.bits) - 1)
 
     @property
-    def window(self) -> int:
-        """Requests that may wait for their answers."""
-        return self.identity.window
-
-    @property
-    def bits(self) -> int:
-        """Bits of a pixel."""
-        return self.identity.bits
-
-    @property
-    def pixels_per_beat(self) -> int:
-        """Pixels of a beat of the circuit."""
-        return self.identity.pixels_per_beat
-
-    @property
-    def beats(self) -> int:
-        """Beats of a frame in the circuit."""
-        return self.identity.beats
-
-    @property
-    def beat_bytes(self) -> int:
-        """Bytes of a beat."""
-        return self.identity.beat_bytes
-
-    @property
     def frame_bytes(self) -> int:
         """Most payload bytes of a request."""
         return self.entering.most_bytes
-
-    @property
-    def classes(self) -> int:
-        """How many there are."""
-        return self.identity.classes
-
-    @property
-    def score_width(self) -> int:
-        """Bits of a signed score."""
-        return self.identity.score_width
-
-    @property
-    def score_bytes(self) -> int:
-        """Bytes of one on the line."""
-        return self.identity.score_bytes
 
     @property
     def tail_bytes(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link.described import Described
 from s2nn_hw.hw.link.protocol import Computes, Damaged, ErrorCode, Identity, Reply, Request, Result
 from s2nn_hw.network.layer import MAX_TICKS
 from s2nn_hw.sequence_design import sequences_kept
@@ -26,15 +27,13 @@ def window_of(design: Computes) -> int:
 
 
 @dataclass(frozen=True)
-class SequencePackets:
+class SequencePackets(Described):
     """The packets of the device that ``identity`` describes where a request is a sequence of 1 to ``frames`` frames,
     each held for ``ticks`` ticks.
 
-    ``identity`` is about one frame, but for its ``window``, which counts sequences. It has the attributes of
-    :class:`~s2nn_hw.hw.link.protocol.Identity` that reader and responder of packets, and the host, need.
+    ``identity`` is about one frame, but for its ``window``, which counts sequences.
     """
 
-    identity: Identity
     frames: int
     ticks: int
 
@@ -57,49 +56,9 @@ class SequencePackets:
         return cls(Identity.of(design, window=window, clock_hz=clock_hz), entering.frames, entering.ticks)
 
     @property
-    def window(self) -> int:
-        """Requests that may wait for their answers."""
-        return self.identity.window
-
-    @property
-    def bits(self) -> int:
-        """Bits of a value."""
-        return self.identity.bits
-
-    @property
-    def pixels_per_beat(self) -> int:
-        """Values of a beat."""
-        return self.identity.pixels_per_beat
-
-    @property
-    def beats(self) -> int:
-        """Beats of a frame."""
-        return self.identity.beats
-
-    @property
-    def beat_bytes(self) -> int:
-        """Bytes of a beat."""
-        return self.identity.beat_bytes
-
-    @property
     def frame_bytes(self) -> int:
         """Most payload bytes of a request."""
         return COUNT_BYTES + self.frames * self.identity.frame_bytes
-
-    @property
-    def classes(self) -> int:
-        """How many there are."""
-        return self.identity.classes
-
-    @property
-    def score_width(self) -> int:
-        """Bits of a signed score."""
-        return self.identity.score_width
-
-    @property
-    def score_bytes(self) -> int:
-        """Bytes of one on the line."""
-        return self.identity.score_bytes
 
     @property
     def result_bytes(self) -> int:

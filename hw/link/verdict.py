@@ -9,6 +9,7 @@ from enum import IntFlag
 from typing import Any, ClassVar
 
 from s2nn_hw.errors import UserError
+from s2nn_hw.hw.link.described import Described
 from s2nn_hw.hw.link.protocol import CHECK_BYTES, Damaged, ErrorCode, Identity, Packet, Reply, Request
 
 MAX_VECTORS = 0xFFFF
@@ -93,14 +94,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class SelfTestPackets:
+class SelfTestPackets(Described):
     """The packets of a self-test of the accelerator that ``identity`` describes.
 
-    It has the attributes of :class:`~s2nn_hw.hw.link.protocol.Identity` that reader and responder of packets need: a
-    request is laid out as a frame of one pixel of 8 bits, the :class:`Command`; the reply's payload is :meth:`pack`'s.
+    A request is laid out as a frame of one pixel of 8 bits, the :class:`Command`; :meth:`pack_verdict` is the reply.
     """
-
-    identity: Identity
 
     # flags, log2 of the rounds, vectors, frames, mismatches, cycles of round, span, latency, vector that failed
     STATE: ClassVar[struct.Struct] = struct.Struct("<BBHQIIIIH")
@@ -112,26 +110,6 @@ class SelfTestPackets:
     frame_bytes: ClassVar[int] = 1
     pixels_per_beat: ClassVar[int] = 1
     bits: ClassVar[int] = 8
-
-    @property
-    def window(self) -> int:
-        """Requests that may wait for their answers."""
-        return self.identity.window
-
-    @property
-    def classes(self) -> int:
-        """How many there are."""
-        return self.identity.classes
-
-    @property
-    def score_width(self) -> int:
-        """Bits of a signed score."""
-        return self.identity.score_width
-
-    @property
-    def score_bytes(self) -> int:
-        """Bytes of one on the line."""
-        return self.identity.score_bytes
 
     @property
     def answer_bytes(self) -> int:

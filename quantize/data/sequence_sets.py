@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s2nn_hw.errors import UserError, listed, quoted
+from s2nn_hw.network.network import Network
 from s2nn_hw.network.sequences import Sequences, read_sequences
 from s2nn_hw.quantize.audio.tables import HOP, MELS, RATE
 from s2nn_hw.quantize.data import fsdd, sets, vowels
@@ -53,6 +54,20 @@ def sequence_set(name: str) -> DataSet:
 def title(name: str, left_out: str | None = None) -> str:
     """Return what results on the set ``name`` are called."""
     return sequence_set(name).title + (f" ({left_out} left out)" if left_out else "")
+
+
+def data_set_of(network: Network) -> str | None:
+    """Return the key of the set of sequences that ``network`` says it was trained on, None if it says none."""
+    key = network.provenance.get("data_set")
+    return key if isinstance(key, str) and key in SEQUENCES else None
+
+
+def left_out_of(network: Network) -> str | None:
+    """Return who was left out of the training of ``network``, by its recipe, if anybody; a file may say anything."""
+    said: object = network.provenance
+    for key in ("recipe", "data", "left_out"):
+        said = said.get(key) if isinstance(said, dict) else None
+    return said if isinstance(said, str) else None
 
 
 def load(name: str, part: str, left_out: str | None = None) -> Sequences:

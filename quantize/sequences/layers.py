@@ -70,7 +70,15 @@ ALWAYS = ("name", "kind", "neurons", "bits", "neuron", "gain")
 TABLES = {"teacher": Teacher(), "sparse": Sparse(), "area": Area(), "weights": Weights(), "conversion": Conversion()}
 READOUT = "readout"
 Tables = tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int32]]
-IN_TIME = ("shift_frames", "shift_channels", "mask_channels")  # of [augment]
+IN_TIME = (  # of [augment]
+    "shift_frames",
+    "shift_channels",
+    "mask_channels",
+    "tempo",
+    "warp_channels",
+    "channel_gain",
+    "noise_floor",
+)
 
 
 def check_no_sequences(recipe: Recipe) -> None:

@@ -105,13 +105,14 @@ def train_epoch(
     total = torch.zeros((), device=held.labels.device)
     model.train()
     for step, batch in enumerate(batches):
-        frames = augment_sequences(batch.frames, batch.lengths, recipe.augment, generator)
+        most = recipe.sequence.frames
+        frames, lengths = augment_sequences(batch.frames, batch.lengths, recipe.augment, generator, most=most)
         for group in optimiser.param_groups:
             group["lr"] = rate(training, epoch + step / len(batches))
-        logits, trace = model.trace(pixels(frames, recipe.data.pixel_bits), batch.lengths, ticks=ticks)
+        logits, trace = model.trace(pixels(frames, recipe.data.pixel_bits), lengths, ticks=ticks)
         loss = functional.cross_entropy(logits, batch.labels, label_smoothing=training.label_smoothing)
         if recipe.penalty.weight:
-            loss = loss + recipe.penalty.weight * _penalised(model, trace, batch.lengths, recipe, ticks=ticks)
+            loss = loss + recipe.penalty.weight * _penalised(model, trace, lengths, recipe, ticks=ticks)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

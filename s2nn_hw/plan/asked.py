@@ -1,4 +1,4 @@
-"""A plan with its figures, for what is asked of a board: rate, clock, engines."""
+"""A plan with its figures, for what is asked of a board: rate, clock, engines; of single frames and of sequences."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.figures import PlanFigures, figures
 from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
+from s2nn_hw.plan.sequences import PlannedSequences, SequencePlanner
 
 MOST_FPS = 1e12
 
@@ -48,3 +49,30 @@ def planned(network: Network, board: BoardFacts, images: np.ndarray, asked: Aske
     made = figures(network, board, clock, found, asked.target_fps, asked.source)
     note = {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": made.to_json()}
     return Plan(found.plan.layers, note), made
+
+
+def planned_sequences(
+    network: Network, board: BoardFacts, frames: np.ndarray, offsets: np.ndarray, asked: Asked
+) -> tuple[Plan, PlannedSequences]:
+    """Return the plan of ``network``, which reads sequences, for ``board``, from typical ones, and its figures, which
+    its note has too.
+
+    :class:`UserError` as of :func:`planned`, and where ``asked`` has levels: weights are no logic here.
+    """
+    if asked.levels is not None:
+        raise UserError(f"network {network.name} reads sequences, whose weights are no logic: leave its levels out")
+    clock, target = asked.clock_mhz or board.clock_mhz, asked.target_fps
+    planner = SequencePlanner(network, board, clock * 1e6, frames, offsets)
+    found = planner.fastest() if target is None else planner.cheapest(target)
+    estimate = {
+        "sequences": asked.source,
+        "target_frames_per_second": target,
+        "cycles_per_frame": round(found.cycles_per_frame, 2),
+        "frames_per_second": round(found.frames_per_second, 1),
+        "resources": {
+            name: {"kind": board.budget[name].kind, "used": used, "budget": board.budget[name].budget}
+            for name, used in found.used.items()
+        },
+    }
+    note = {"network": network.name, "board": board.name, "clock_mhz": clock, "estimate": estimate}
+    return Plan(found.plan.layers, note), found

@@ -163,7 +163,15 @@ class Simulation:
         """
         manner, work = manner or Manner(), Path(work)
         probed = self.probed if manner.probe else []
-        self._job(manner, probed, len(pixels)).write(work)
+        ends = (min(len(pixels), k + manner.length) for k in range(0, len(pixels), manner.length))
+        job(
+            manner,
+            [(end, end) for end in ends],
+            {stage.name: stage.seen_bits for stage in probed},
+            manner.patience or worst_cycles(self.design),
+            self.design.result_layout.size,
+            self.simulator,
+        ).write(work)
         np.savez(work / "job.npz", frames=pack_frames(self.design, pixels))
         run_module(
             self.model,
@@ -183,24 +191,37 @@ class Simulation:
                 seen[stage.name] = len(captures) / (len(stage.positions) * stage.engine.groups)
         return Outcome(classes, scores, cycles, spikes, seen)
 
-    def _job(self, manner: Manner, probed: Sequence[Stage], frames: int) -> Job:
-        stall_in, stall_out = (min(255, round(256 * share)) for share in manner.stall)
-        slower = 2 / (1 - max(stall_in, stall_out) / 256) if stall_in or stall_out else 1
-        patience = manner.patience or worst_cycles(self.design)
-        slice_cycles = max(64, patience // 64)
-        return Job(
-            sends=tuple((min(frames, k + manner.length),) * 2 for k in range(0, frames, manner.length)),
-            stall_in=stall_in,
-            stall_out=stall_out,
-            resets=tuple(manner.resets),
-            probes={stage.name: stage.seen_bits for stage in probed},
-            settle=self.simulator != "verilator",
-            result_bits=self.design.result_layout.size,
-            slice_ns=slice_cycles * CLOCK_NS,
-            patience=int(slower * patience / slice_cycles) + 8,
-            drain_ns=int(slower * manner.drain + 64) * CLOCK_NS,
-            report_every=max(1, frames // 64),
-        )
+
+def job(
+    manner: Manner,
+    sends: Sequence[tuple[int, int]],
+    probes: Mapping[str, int],
+    patience: int,
+    result_bits: int,
+    simulator: str,
+) -> Job:
+    """Return the job that sends as ``manner`` says.
+
+    sends       frames, and results, that are there behind each stretch without a gap
+    probes      of each layer that is looked into, the bits of what is seen
+    patience    cycles to wait for a result, as they are without stalls
+    """
+    stall_in, stall_out = (min(255, round(256 * share)) for share in manner.stall)
+    slower = 2 / (1 - max(stall_in, stall_out) / 256) if stall_in or stall_out else 1
+    slice_cycles = max(64, patience // 64)
+    return Job(
+        sends=tuple(sends),
+        stall_in=stall_in,
+        stall_out=stall_out,
+        resets=tuple(manner.resets),
+        probes=dict(probes),
+        settle=simulator != "verilator",
+        result_bits=result_bits,
+        slice_ns=slice_cycles * CLOCK_NS,
+        patience=int(slower * patience / slice_cycles) + 8,
+        drain_ns=int(slower * manner.drain + 64) * CLOCK_NS,
+        report_every=max(1, sends[-1][1] // 64),
+    )
 
 
 def worst_cycles(design: Design) -> int:

@@ -2,21 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from s2nn_hw.circuit.choices import Plan
+from s2nn_hw.network.labels import checked_labels
 from s2nn_hw.network.network import Network
-from s2nn_hw.sim.verilog.both_ways import COMPILING
+from s2nn_hw.network.over_time import checked_offsets
+from s2nn_hw.sim.verilog.both_ways import COMPILING, Watched, unseen
 from s2nn_hw.sim.verilog.runner import Manner
 from s2nn_hw.sim.verilog.sequences import SequenceSimulation, run_checked
 from s2nn_hw.sim.verilog.summary import Latency, written
-from s2nn_hw.sim.verilog.verify import Progressed
 
 TOGETHER = 50  # sequences that follow each other without a gap
 COMPARED = ("values of every layer in every tick", "scores", "class", "cycles alone", "cycles back to back")
@@ -31,6 +30,14 @@ class SentSequences:
     offsets: np.ndarray
     labels: np.ndarray | None
     source: str
+
+    @classmethod
+    def of(cls, network: Network, frames: Any, offsets: Any, labels: Any, source: str) -> Self:
+        """Return it, checked for ``network``; ``labels`` may be None."""
+        network.encode(frames)
+        found = checked_offsets(offsets, len(frames), network.input.frames)
+        count, classes = len(found) - 1, len(network.classes)
+        return cls(frames, found, None if labels is None else checked_labels(labels, count, classes), source)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -78,13 +85,7 @@ class SequenceSummary:
 
 
 def verify_sequences(
-    network: Network,
-    plan: Plan,
-    sent: SentSequences,
-    *,
-    simulator: str,
-    folder: Path,
-    watched: Callable[[str, int], AbstractContextManager[Progressed]],
+    network: Network, plan: Plan, sent: SentSequences, *, simulator: str, folder: Path, watched: Watched = unseen
 ) -> SequenceSummary:
     """Send all sequences back to back, then one by one; :class:`~s2nn_hw.errors.ProofError` names what differs first.
 

@@ -1,10 +1,6 @@
 """Sequences through the generated Verilog: every tick's spikes, scores, classes and cycles against the golden model."""
 
-import tempfile
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +13,13 @@ from s2nn_hw.network.over_time import forward_sequences
 from s2nn_hw.sequence_accelerator import SequenceAccelerator
 from s2nn_hw.sequence_design import SequenceDesign
 from s2nn_hw.sim.verilog.harness import Harness
-from s2nn_hw.sim.verilog.job import Job
 from s2nn_hw.sim.verilog.model import build_model, run_module
-from s2nn_hw.sim.verilog.runner import CLOCK_NS, Manner, unpack_results
-from s2nn_hw.sim.verilog.verify import Mismatch, done, same
+from s2nn_hw.sim.verilog.runner import Manner, job, unpack_results
+from s2nn_hw.sim.verilog.verify import Mismatch, Progressed, same, shared
 from s2nn_hw.verilog.convert import to_verilog
 
 ALONE = Manner()
+PATIENCE = 1_000_000  # cycles to wait for a result, where nobody says
 
 
 @dataclass(frozen=True)
@@ -90,22 +86,13 @@ class SequenceSimulation:
         probed = self.probed if manner.probe else []
         count = len(offsets) - 1
         ends = [min(count, k + manner.length) for k in range(0, count, manner.length)]
-        stall_in, stall_out = (min(255, round(256 * share)) for share in manner.stall)
-        slower = 2 / (1 - max(stall_in, stall_out) / 256) if stall_in or stall_out else 1
-        patience = manner.patience or 1_000_000
-        slice_cycles = max(64, patience // 64)
-        Job(
-            sends=tuple((int(offsets[end]), end) for end in ends),
-            stall_in=stall_in,
-            stall_out=stall_out,
-            resets=tuple(manner.resets),
-            probes={s.name: s.neuron.size * s.neuron.planes.count for s in probed},
-            settle=self.simulator != "verilator",
-            result_bits=self.design.result_layout.size,
-            slice_ns=slice_cycles * CLOCK_NS,
-            patience=int(slower * patience / slice_cycles) + 8,
-            drain_ns=int(slower * manner.drain + 64) * CLOCK_NS,
-            report_every=max(1, count // 64),
+        job(
+            manner,
+            [(int(offsets[end]), end) for end in ends],
+            {s.name: s.neuron.size * s.neuron.planes.count for s in probed},
+            manner.patience or PATIENCE,
+            self.design.result_layout.size,
+            self.simulator,
         ).write(work)
         np.savez(work / "job.npz", frames=pack_frames(self.design, pixels, offsets))
         run_module(
@@ -168,7 +155,7 @@ def run_checked(
     *,
     jobs: int = 1,
     waves: Path | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progressed | None = None,
 ) -> SequenceAnswer:
     """Send sequences through ``simulation`` and compare, without stalls every cycle count too; return what came.
 
@@ -181,24 +168,12 @@ def run_checked(
     sends = -(-count // length)
     jobs = max(1, min(jobs, sends))
     cuts = [min(count, length * (sends * k // jobs)) for k in range(jobs + 1)]
-    with tempfile.TemporaryDirectory(prefix="s2nn-sim-") as folder, ThreadPoolExecutor(jobs) as pool:
-        works = [Path(folder) / f"part{k}" for k in range(jobs)]
-        parts: list[Future[SequenceAnswer]] = []
-        for work, (begin, end) in zip(works, pairwise(cuts), strict=True):
-            work.mkdir()
-            low, high = int(offsets[begin]), int(offsets[end])
-            recorded = None if parts else waves
-            parts.append(
-                pool.submit(
-                    simulation.run, pixels[low:high], offsets[begin : end + 1] - low, manner, work=work, waves=recorded
-                )
-            )
-        pending = set(parts)
-        while pending:
-            pending = wait(pending, timeout=0.3).not_done
-            if progress:
-                progress(sum(map(done, works)))
-        came = [part.result() for part in parts]
+
+    def part(begin: int, end: int, work: Path, waves: Path | None) -> SequenceAnswer:
+        low, high = int(offsets[begin]), int(offsets[end])
+        return simulation.run(pixels[low:high], offsets[begin : end + 1] - low, manner, work=work, waves=waves)
+
+    came = shared(part, cuts, waves, progress)
     whole = SequenceAnswer(
         np.concatenate([one.classes for one in came]),
         np.concatenate([one.scores for one in came]),

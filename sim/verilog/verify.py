@@ -1,11 +1,12 @@
 """Images through the generated Verilog, everything compared with the golden model: spikes, scores, class, cycles."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from s2nn_hw.sim.verilog.runner import NOT_COMPUTED, Manner, Outcome, Simulation
 SEQUENCE = 100
 ONE = Planes()
 Progressed = Callable[[int], object]  # is told how many frames are done
+Came = TypeVar("Came")
+Part = Callable[[int, int, Path, Path | None], Came]  # of frames from the first number to below the second
 
 
 class Mismatch(ProofError):
@@ -148,36 +151,34 @@ def run_checked(
         raise UserError(f"{count} images can't fill a sequence of {length}")
     expected = expect(simulation.design, filled, length=length)
     manner = Manner(length, stall, probe, patience=expected.patience, drain=expected.drain)
-    outcome = _shared(simulation, expected.pixels, manner, jobs, waves, progress)
+    sequences = len(filled) // length
+    jobs = max(1, min(jobs, sequences))
+    cuts = [length * (sequences * k // jobs) for k in range(jobs + 1)]
+
+    def part(begin: int, end: int, work: Path, waves: Path | None) -> Outcome:
+        return simulation.run(expected.pixels[begin:end], manner, work=work, waves=waves)
+
+    outcome = Outcome.joined(shared(part, cuts, waves, progress))
     compare(outcome, expected, cycles=not any(stall))
     return outcome, expected
 
 
-def _shared(
-    simulation: Simulation,
-    pixels: np.ndarray,
-    manner: Manner,
-    jobs: int,
-    waves: Path | None,
-    progress: Progressed | None,
-) -> Outcome:
-    """Send whole sequences of ``pixels`` through up to ``jobs`` simulators; the first records ``waves``."""
-    sequences = len(pixels) // manner.length
-    jobs = max(1, min(jobs, sequences))
-    cuts = [manner.length * (sequences * k // jobs) for k in range(jobs + 1)]
+def shared(run: Part[Came], cuts: Sequence[int], waves: Path | None, progress: Progressed | None) -> list[Came]:
+    """Return what ``run(begin, end, work, waves)`` gives for each part between two ``cuts``, all at once, each with a
+    folder ``work`` of its own; the first records ``waves``."""
+    jobs = len(cuts) - 1
     with tempfile.TemporaryDirectory(prefix="s2nn-sim-") as folder, ThreadPoolExecutor(jobs) as pool:
         works = [Path(folder) / f"part{k}" for k in range(jobs)]
-        parts: list[Future[Outcome]] = []
+        parts: list[Future[Came]] = []
         for work, (begin, end) in zip(works, pairwise(cuts), strict=True):
             work.mkdir()
-            recorded = None if parts else waves
-            parts.append(pool.submit(simulation.run, pixels[begin:end], manner, work=work, waves=recorded))
+            parts.append(pool.submit(run, begin, end, work, None if parts else waves))
         pending = set(parts)
         while pending:
             pending = wait(pending, timeout=0.3).not_done
             if progress:
                 progress(sum(map(done, works)))
-        return Outcome.joined([part.result() for part in parts])
+        return [part.result() for part in parts]
 
 
 def done(work: Path) -> int:

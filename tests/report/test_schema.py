@@ -43,6 +43,7 @@ def put(path, value):
     ("change", "said"),
     [
         (put(["format"], "s2nn-build"), "field format must be 's2nn-report', not 's2nn-build'"),
+        (put(["format"], "s2nn-sequence-report"), "it is of sequences, and only reports of single frames are put"),
         (put(["version"], 1), "field version must be 2, not 1; make the report again"),
         (put(["version"], True), "field version must be 2, not True"),
         (put(["latency"], None), "field latency is missing"),
