@@ -11,8 +11,9 @@ from s2nn_hw.plan import planner
 from s2nn_hw.plan.knapsack import MIP_GAP, Choice, Option, choose, undominated
 from s2nn_hw.plan.planner import RESOURCES, OutOfReach, Planner, fit, measure
 from tests.support.graphs import build, convolution, dense, joined
-from tests.support.networks import random_images, random_network
+from tests.support.networks import random_images, random_network, residual
 from tests.support.ramps import ttfs_network
+from tests.support.random_networks import random_graph
 
 
 def by_hand(parts, limits):
@@ -109,6 +110,19 @@ def test_the_plan_is_that_of_exhaustive_search(seed):
     assert planned.bound == pytest.approx(best)
     assert planned.interval >= 0.999 * planned.bound
     assert max(c.cycles for _, c in planned.rows) >= planned.bound
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_way_is_said_to_be_slower_than_its_engine_is(seed):
+    rng = np.random.default_rng(seed)
+    network = residual(rng) if seed % 4 == 0 else random_graph(rng)
+    values = layer_inputs(network, random_images(network, 3))[1]
+    ways = Planner(network, "xc7", dict.fromkeys(RESOURCES, 1e6), values).ways
+    for layer in network.layers:
+        for candidate in ways.of(layer, np.inf)[:: int(rng.integers(1, 8))]:
+            alone = ways._intervals(layer, candidate)
+            entering = max(way.entering for way in ways.ways(layer))
+            assert candidate.exact or candidate.cycles <= max(alone, entering) + 1e-9, (layer.name, candidate.choice)
 
 
 def test_no_bound_is_claimed_where_the_solver_had_no_time(monkeypatch):

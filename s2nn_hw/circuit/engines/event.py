@@ -108,15 +108,23 @@ class EventParams(EngineParams):
 
     @classmethod
     def candidates(cls, shape: Any) -> Iterator[tuple[Any, float]]:
-        """Yield 1, 2, ... banks a tap: a pass takes as many cycles as the fullest bank has ones, on the frames seen."""
+        """Yield 1, 2, ... banks a tap: a pass takes as many cycles as the fullest bank has ones, on the frames seen.
+
+        Further sources have a bank each, which scan beside those of the first.
+        """
         if shape.taps > prod(shape.layer.synapses[0].kernel):
             return  # further sources have one tap here
-        yield from cls.banked(shape, shape.spikes, shape.words, shape.acting)
+        ends = np.cumsum([reader.pass_words for reader in shape.probed.readers])
+        first, *further = np.split(shape.spikes, ends[:-1], axis=-2)
+        beside = [part.sum(axis=(-2, -1), dtype=np.uint16) for part in further]
+        yield from cls.banked(shape, first, shape.words, shape.acting, beside)
 
     @classmethod
-    def banked(cls, shape: Any, spikes: np.ndarray, words: int, acting: int = 0) -> Iterator[tuple[Any, float]]:
-        """Yield what :meth:`candidates` do for ``spikes`` ``(planes, ...)`` in so many ``words``, and cycles ``acting``
-        between them."""
+    def banked(
+        cls, shape: Any, spikes: np.ndarray, words: int, acting: int = 0, beside: Sequence[np.ndarray] = ()
+    ) -> Iterator[tuple[Any, float]]:
+        """Yield what :meth:`candidates` do for ``spikes`` ``(planes, ...)`` of the first source, so many ``words`` of
+        all, cycles ``acting`` between them, and the ones of each pass ``beside`` them, an array a further source."""
         taps = shape.taps
         segment = spikes.shape[-1] // taps
         split = spikes.reshape(*spikes.shape[:-1], taps, segment).sum(axis=-3, dtype=np.uint16)
@@ -124,7 +132,8 @@ class EventParams(EngineParams):
             if segment % each or (segment // each) & (segment // each - 1) or taps * each > 64 or segment // each > 64:
                 continue
             ones = split.reshape(*split.shape[:-1], segment // each, each).sum(axis=-2)
-            slots = np.maximum(1, ones.max(axis=(-2, -1)))  # (planes, frames, positions, splits)
+            # (planes, frames, positions, splits)
+            slots = np.max([np.ones_like(ones[..., 0, 0]), ones.max(axis=(-2, -1)), *beside], axis=0)
             mean = slots.sum(axis=(0, 2, 3)).mean() / slots.shape[3]
             choice = shape.choice(cls.kind, banks=taps * each, depth=shape.depth)
             yield choice, max(mean + acting, words)
