@@ -257,6 +257,7 @@ def read_npz(
     """
     path, room, found = Path(path), MAX_ARRAY_BYTES, dict[str, np.ndarray]()
     needed = list(needed)
+    asked: str | None = None
     _plain(path, what)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -267,11 +268,15 @@ def read_npz(
                 raise ValueError(f"it holds {listed(held_names) or 'nothing'}")
             for name in names:
                 if name in held_names:
+                    asked = name
                     found[name] = _zipped(archive, f"{name}.npy", room, texts=name in texts)
                     room -= found[name].nbytes
     except PermissionError:
         raise UserError(f"{what} {path} can't be read: permission denied") from None
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        if asked is not None:
+            kinds = "numbers or texts" if asked in texts else "numbers"
+            raise UserError(f"{what} {path}: '{asked}' is no array of {kinds} ({one_line(error)})") from None
         wanted = needed[0] if needed else "images"
         raise UserError(
             f"{what} {path} is not a .npz file with an array '{wanted}' ({one_line(error)}); write it with "

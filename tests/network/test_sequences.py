@@ -102,7 +102,10 @@ def test_files_without_both_arrays_are_refused(tmp_path, entries):
 
 def test_objects_are_not_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", frames=np.array([{}], object), offsets=OFFSETS)
-    with pytest.raises(UserError, match="values of type"):
+    with pytest.raises(UserError, match=r"'frames' is no array of numbers \(it holds values of type"):
+        read_sequences(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", frames=FRAMES, offsets=OFFSETS, labels=["one", "two"])
+    with pytest.raises(UserError, match=r"^sequences .*a.npz: 'labels' is no array of numbers"):
         read_sequences(tmp_path / "a.npz")
     with pytest.raises(UserError, match=r"sequences .* does not exist"):
         read_sequences(tmp_path / "b.npz")

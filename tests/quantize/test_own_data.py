@@ -267,6 +267,10 @@ def test_classes(tmp_path):
         ({"images": np.zeros((4, 300, 300)), "labels": [0, 1, 0, 1]}, "more than 65,536 pixels"),
         ({"images": np.zeros((4, 2))}, "with an array 'images'|labels"),
         ({"labels": [0, 1]}, "must have arrays 'images' and 'labels'"),
+        (
+            {"frames": np.zeros((4, 2)), "offsets": [0, 4]},
+            "x.npz holds sequences, of which recipes take known sets alone",
+        ),
         ({"train_images": np.zeros((4, 2)), "train_labels": [0, 1, 0, 1], "images": 1}, "not both"),
         ({"images": np.zeros((4, 2)), "labels": ["a", "b"] * 2, "split": ["x"] * 4}, "must be train or test"),
         ({"images": np.zeros((4, 2)), "labels": ["a", "b"] * 2, "split": [0]}, "array 'split' must say train or test"),
