@@ -1,18 +1,19 @@
 """What the benchmarks share: one kind of row, images, tables and JSON."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
 
 from s2nn_hw.files import write_json
 from s2nn_hw.network.network import Network
+from s2nn_hw.records import convert
 from s2nn_hw.report.show.tables import make_table, text
+from s2nn_hw.texts import read_json
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,13 @@ class Row:
         """Return it with its verdict."""
         return asdict(self) | {"ratio": self.ratio and round(self.ratio, 4), "reached": self.reached}
 
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
-        """Return the row that :meth:`to_json` gave."""
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file of rows holds, and the ``seconds`` that they took."""
+
+    rows: list[Row]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,8 @@ def best_seconds(function: Callable[[], object], repeats: int = 5) -> float:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows in the file that :func:`publish` wrote; :class:`KeyError` if something is missing."""
-    return [Row.of(row) for row in json.loads(path.read_text())["rows"]]
+    """Return the rows in the file that :func:`publish` wrote; :class:`UserError` names what is wrong in another."""
+    return convert(read_json(path, what="figures"), Rows, f"figures {path}").rows
 
 
 def publish(name: str, title: str, rows: Sequence[Row], setting: Setting, seconds: float, console: Console) -> None:

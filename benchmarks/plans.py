@@ -6,7 +6,6 @@ interval on the frames that were planned with (docs/plan.md). So the ratio is 1 
 It takes the better part of an hour: what is found is kept, by network and sources, and the same command goes on.
 """
 
-import json
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.frame import Row, Setting, find_images
+from benchmarks.frame import Row, Rows, Setting, find_images
 from benchmarks.recorded_plans import NOT, ON
 from s2nn_hw.family.board import BoardFacts
 from s2nn_hw.files import write_json
@@ -25,6 +24,8 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
 from s2nn_hw.plan.for_board import SAMPLE, find_plan, typical
 from s2nn_hw.plan.planned import OutOfReach
+from s2nn_hw.records import convert
+from s2nn_hw.texts import read_json
 
 TITLE = "the fastest plan of each shipped network and board (`plan --fit`), and the bound"
 MOST_SECONDS = 60
@@ -45,9 +46,9 @@ def run(setting: Setting) -> list[Row]:
         if not kept.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_json(kept, _timed(network, board))
-        entry = json.loads(kept.read_text())
-        rows += [Row.of(row) for row in entry["rows"]]
-        seconds.append(entry["seconds"])
+        entry = convert(read_json(kept, what="plan"), Rows, f"plan {kept}")
+        rows += entry.rows
+        seconds.append(entry.seconds)
     return [*rows, Row("longest planning", max(seconds), "s", MOST_SECONDS, "figure to reach", binding=True)]
 
 

@@ -70,9 +70,13 @@ def _to_events(source: Path, output: Path, what: What) -> Events:
 
 def _of_values(source: Path, slots: int, *, times: bool) -> Events:
     values = read_images(source)[0]
-    if values.ndim < 2 or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > slots:
-        found = f"{values.dtype} {values.shape}"
-        raise UserError(f"{source} must be integers from 0 to {slots}, (count, ...), not {found} or others")
+    if values.ndim < 2 or values.dtype.kind not in "iu" or not values.size:
+        found = f"{values.dtype} of shape {values.shape}"
+        raise UserError(f"{source} must be integers, (count, ...), with a value or more a frame, not {found}")
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > slots:
+        what = "slots" if times else "values"
+        raise UserError(f"{what} in {source} must be from 0 to {slots}, not {low if low < 0 else high}")
     flat = values.reshape(len(values), -1)
     form = EventFormat(flat.shape[1], slots)
     return Events(form, (slots - flat if times else flat).astype(np.uint8))

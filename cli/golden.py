@@ -42,6 +42,8 @@ def classify(
         checked_events(spikes)
     if times is not None:
         checked_npz(times)
+        if times.resolve() == output.resolve():
+            raise UserError(f"--output and --first-spikes are the same file, {output}; choose two")
     network = load(network_path)
     if network.input.sequences:
         if times is not None or spikes is not None:

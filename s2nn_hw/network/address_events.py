@@ -218,8 +218,10 @@ class Events:
         if data[: len(cls.MAGIC)] != cls.MAGIC or len(data) < cls.HEADER.size:
             raise UserError(f"events {path} is not an event file; write one with s2nn-hw events")
         _, version, slots, zero, addresses = cls.HEADER.unpack_from(data)
-        if version != cls.VERSION or zero:
+        if version != cls.VERSION:
             raise UserError(f"events {path} has format version {version}, this tool reads {cls.VERSION}")
+        if zero:
+            raise UserError(f"events {path}: bytes 10 and 11 must be 0, not {zero}; docs/events.md has the format")
         try:
             form = EventFormat(addresses, slots)
         except UserError as error:

@@ -99,7 +99,7 @@ def test_fan_outs_and_levels_are_recorded(recorded, tmp_path):
     with pytest.raises(recorded.UserError, match="make it with: python -m benchmarks paths"):
         recorded.main(["paths"])
     (tmp_path / "build" / "bench").mkdir(parents=True)
-    (tmp_path / "build" / "bench" / "paths.json").write_text(json.dumps({"rows": rows}))
+    (tmp_path / "build" / "bench" / "paths.json").write_text(json.dumps({"seconds": 1.5, "rows": rows}))
     recorded.main(["paths"])
     assert "| `net`, xc7 | 1,000 | 1,001 | 1,002 | 1,003 | 1,004 | 1,005 |" in Path("README.md").read_text()
 
@@ -149,15 +149,25 @@ def test_the_fastest_plans_are_recorded(recorded, tmp_path):
     ]
     source = tmp_path / "build" / "bench" / "plan.json"
     source.parent.mkdir(parents=True)
-    source.write_text(json.dumps({"rows": [row.to_json() for row in rows]}))
+    source.write_text(json.dumps({"seconds": 1.5, "rows": [row.to_json() for row in rows]}))
     recorded.main(["plans"])
     assert Path("README.md").read_text() == (
         "<!-- recorded:plans -->\n| network | Small | Large |\n|---|---|---|\n| `one` | - | 900 (0.90) |\n"
         "| `two` | 1,234 | 5,000 |\n<!-- /recorded:plans -->\n"
     )
-    source.write_text(json.dumps({"rows": [row.to_json() for row in rows[:4]]}))
+    source.write_text(json.dumps({"seconds": 1.5, "rows": [row.to_json() for row in rows[:4]]}))
     with pytest.raises(recorded.UserError, match="same boards"):
         recorded.main(["plans"])
+    for text, words in [
+        ("{", "figures build/bench/plan.json is not JSON"),
+        ("null", "figures build/bench/plan.json"),
+        ("[]", "figures build/bench/plan.json"),
+        ('{"seconds": 1, "rows": [{"what": "one on Small"}]}', "measured"),
+        ('{"seconds": 1, "rows": [{"what": "one on Small", "measured": "9", "unit": "s"}]}', "measured"),
+    ]:
+        source.write_text(text)
+        with pytest.raises(recorded.UserError, match=words):
+            recorded.main(["plans"])
     damaged = {"format": "s2nn-plans-table", "version": 1, "plans": {"one": {"Small": {"frames": -1}}}}
     recorded.PLANS.write_text(json.dumps(damaged))
     with pytest.raises(recorded.UserError, match="frames"):

@@ -1,6 +1,7 @@
 """Address events as bytes and as files: there and back, and everything that is none is refused."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ DAMAGED = {
     "other": (b"\x93NUMPY\1\0v\0", "is not an event file"),
     "cut": (HEAD[:15], "is not an event file"),
     "version": (HEAD[:8] + b"\2" + HEAD[9:] + b"\xff\0\0", "format version 2"),
+    "head": (HEAD[:10] + b"\5" + HEAD[11:] + b"\xff\0\0", "bytes 10 and 11 must be 0, not 5"),
     "slots": (HEAD[:9] + b"\0" + HEAD[10:] + b"\xff\0\0", "1 to 255 slots, not 0"),
     "addresses": (HEAD[:12] + bytes(4) + b"\xff\0\0", "1 to 65,536 values, not 0"),
     "many addresses": (HEAD[:12] + b"\1\0\1\0" + b"\xff\0\0", "1 to 65,536 values, not 65537"),
@@ -192,7 +194,7 @@ def test_commands(place, command):  # noqa: F811
     [
         (("x.npy", "-o", "y.events"), "give --network NAME.s2nn or --slots T"),
         (("x.npy", "-o", "y.npy", "--slots", 15), "must end in .events"),
-        (("x.npy", "-o", "y.events", "--slots", 15), "must be integers from 0 to 15"),
+        (("x.npy", "-o", "y.events", "--slots", 15), "values in x.npy must be from 0 to 15, not "),
         (("x.npy", "-o", "y.events", "--network", "net.s2nn", "--times"), "leave --slots and --times out"),
         (("x.npy", "-o", "no/y.events", "--slots", 255), "does not exist"),
         (("lack.events", "-o", "y.npy"), "does not exist"),
@@ -217,3 +219,20 @@ def test_networks_without_first_spikes(tmp_path, command):  # noqa: F811
         EventFormat.of_input(Input((4,), 12))
     with pytest.raises(UserError, match="unsigned pixels of 1 to 8 bits"):
         EventFormat.of_input(Input((4,), 4, "steps"))
+
+
+@pytest.mark.parametrize(
+    ("array", "words", "text"),
+    [
+        (np.zeros((2, 0), np.uint8), (), "with a value or more a frame, not uint8 of shape (2, 0)"),
+        (np.zeros(4, np.uint8), (), "with a value or more a frame, not uint8 of shape (4,)"),
+        (np.zeros((2, 3)), (), "with a value or more a frame, not float64 of shape (2, 3)"),
+        (np.array([[0, 8], [-1, 9]]), (), "values in x.npy must be from 0 to 7, not -1"),
+        (np.array([[0, 8]], np.uint64), ("--times",), "slots in x.npy must be from 0 to 7, not 8"),
+    ],
+)
+def test_arrays_that_are_no_values(array, words, text, tmp_path, monkeypatch, command):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", array)
+    refused(command("events", "x.npy", "-o", "x.events", "--slots", 7, *words), text)
+    assert not Path("x.events").exists()

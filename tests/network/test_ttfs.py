@@ -232,6 +232,7 @@ def test_golden_writes_first_spikes(tmp_path, command):  # noqa: F811
         wanted = first_spikes(network, images)
         assert sorted(found) == sorted(wanted)
         assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+    refused(command(*args, "--first-spikes", out), "--output and --first-spikes are the same file")
 
 
 def test_golden_of_a_network_without_first_spikes(tmp_path, command):  # noqa: F811
