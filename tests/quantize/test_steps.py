@@ -292,7 +292,10 @@ def sample_data(monkeypatch):
 @pytest.mark.parametrize("kind", ["k2", "counts", "ttfs", "if", "dsr leaky"])
 @pytest.mark.parametrize("layers", [DENSE, CONV], ids=["dense", "conv"])
 def test_training_ends_in_an_integer_network(kind, layers, sample_data, tmp_path):
-    options = recipe(*KINDS[kind], layers, epochs=2, learning_rate=1e-2)
+    # which weights training ends with depends on the processor: with few fraction bits a neuron may be so close to its
+    # threshold that rounding makes it spike for every dark pixel
+    neuron, readout = KINDS[kind]
+    options = recipe(neuron | {"fraction": 8}, readout, layers, epochs=2, learning_rate=1e-2)
     checkpoint = read_checkpoint(train(options, tmp_path))
     images = sets.samples("mnist")[0]
     scores = checkpoint.model(encode(torch.tensor(images), 2)).detach().numpy()
