@@ -220,11 +220,17 @@ def test_mnist_tiny_can_be_planned_for_the_icebreaker_by_the_account_that_builds
 
 
 def test_a_link_of_events_costs_what_yosys_says():
-    # docs/events.md: (family, LUTs, flip-flops, block RAMs) of both links of mnist-ttfs, UART and accelerator left out
-    network = load(MODELS / "mnist-ttfs.s2nn")
-    for family, frames, events in (("xc7", (518, 407, 2), (1058, 579, 4.5)), ("ecp5", (925, 672, 4), (1939, 1000, 9))):
+    # docs/events.md: LUTs, flip-flops, block RAMs of both links, UART and accelerator left out
+    for name, family, frames, events in (
+        ("mnist-ttfs", "xc7", (518, 407, 2), (1058, 579, 4.5)),
+        ("mnist-ttfs", "ecp5", (925, 672, 4), (1939, 1000, 9)),
+        ("fashion-ttfs", "xc7", (507, 407, 2), (1110, 588, 4.5)),
+        ("fashion-ttfs", "ecp5", (894, 672, 4), (1979, 1082, 11)),
+    ):
+        network = load(MODELS / f"{name}.s2nn")
         design = Design(network, default_plan(network, family))
         with_frames, with_events = (estimate(design, family, link=True, events=on).counts() for on in (False, True))
-        for resource, few, many in zip(("luts", "ffs", "brams"), frames, events, strict=True):
+        allowed = 0.07 * events[0], 0.17 * events[1], 0
+        for resource, few, many, off in zip(("luts", "ffs", "brams"), frames, events, allowed, strict=True):
             further = with_events[resource] - with_frames[resource]
-            assert abs(further - (many - few)) <= 0.15 * many, (family, resource, further)
+            assert abs(further - (many - few)) <= off, (name, family, resource, further)
