@@ -34,7 +34,8 @@ def test_verilog_and_its_vectors(files, command, tmp_path):  # noqa: F811
     assert "digits.v" in out
     interface = json.loads((tmp_path / "v" / "interface.json").read_text())
     assert interface["input"]["last_bit"] == interface["input"]["width"] - 1 == 16
-    vectors = np.load(tmp_path / "v" / "vectors.npz")
+    with np.load(tmp_path / "v" / "vectors.npz") as arrays:
+        vectors = dict(arrays)
     output = forward_sequences(network, vectors["frames"], vectors["offsets"])
     assert vectors["scores"].tolist() == output.scores.tolist()
     listed = json.loads((tmp_path / "v" / "vectors.json").read_text())
@@ -48,7 +49,8 @@ def test_simulate_and_verify(files, command, tmp_path):  # noqa: F811
     status, out, _ = command("simulate", path, "--images", recorded, "-o", tmp_path / "o.npz", "--build", tmp_path)
     assert status == 0
     assert "3 sequences through the Verilog" in out
-    assert np.load(tmp_path / "o.npz")["scores"].tolist() == forward_sequences(network, frames, offsets).scores.tolist()
+    with np.load(tmp_path / "o.npz") as arrays:
+        assert arrays["scores"].tolist() == forward_sequences(network, frames, offsets).scores.tolist()
     status, out, _ = command("verify", path, "--images", recorded, "--build", tmp_path, "--limit", 2)
     assert status == 0
     assert "24 ticks" in out
