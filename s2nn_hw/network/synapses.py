@@ -57,8 +57,8 @@ def _listed(value: Pair) -> int | list[int]:
 
 def _bounds(weights: np.ndarray, most: int, least: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return the reachable accumulator range per row of ``weights`` when each counts ``least .. most`` times."""
-    wide = weights.reshape(len(weights), -1).astype(np.int64)
-    down, up = wide.clip(max=0).sum(axis=1), wide.clip(min=0).sum(axis=1)
+    rows = weights.reshape(len(weights), -1)
+    down, up = (side(rows, 0).sum(axis=1, dtype=np.int64) for side in (np.minimum, np.maximum))
     return most * down + least * up, most * up + least * down
 
 

@@ -16,6 +16,8 @@ import numpy as np
 
 SECONDS = 20.0  # for one choice; then it counts as not found, and no proof is claimed
 MIP_GAP = 5e-3  # of the price of what is returned, over that of the cheapest
+PROBING = 1 << 15  # of HiGHS's presolve, which may take longer than the search
+BLOCK = 256  # options compared with all before them at a time
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,16 @@ class Choice:
     proven: bool
 
 
-def choose(parts: Sequence[Sequence[Option]], *, limits: Sequence[float] | None = None) -> Choice:
+def choose(
+    parts: Sequence[Sequence[Option]],
+    *,
+    limits: Sequence[float] | None = None,
+    known: Sequence[int] | None = None,
+) -> Choice:
     """Return the cheapest :class:`Choice` of one option of each of ``parts``.
 
-    ``limits``: of each resource, in shares of the budget; None: 1 of each.
+    ``limits``: of each resource, in shares of the budget; None: 1 of each. ``known``: the index of each part's option
+    in a choice that fits, to begin with.
     """
     columns = [(part, n) for part, options in enumerate(parts) for n in undominated(options)]
     options = [parts[part][n] for part, n in columns]
@@ -56,27 +64,38 @@ def choose(parts: Sequence[Sequence[Option]], *, limits: Sequence[float] | None 
     for row in _streams([owner for owner, _ in columns], options):
         rows.append(row)
         bounds.append((0.0, 0.0))
-    values, known = _solve(np.array([option.price for option in options]), rows, bounds)
+    start = None if known is None else [float(known[part] == n) for part, n in columns]
+    values, sure = _solve(np.array([option.price for option in options]), rows, bounds, start)
     if values is None:
-        return Choice(None, known)
+        return Choice(None, sure)
     taken = {owner: n for (owner, n), value in zip(columns, values, strict=True) if value > 0.5}
     return Choice(tuple(taken[part] for part in range(len(parts))), True)
 
 
-def undominated(options: Sequence[Option]) -> list[int]:
-    """Return the indices of those of which no other with the same streams takes and costs at most as much."""
+def undominated(options: Sequence[Option], cycles: Sequence[float] | None = None) -> list[int]:
+    """Return the indices of those of which no other with the same streams takes and costs at most as much, and has at
+    most as many ``cycles``, where these are given."""
     groups: dict[tuple[object, object], list[int]] = defaultdict(list)
     for n, option in enumerate(options):
         groups[tuple(sorted(option.gives.items())), tuple(sorted(option.takes.items()))].append(n)
     kept: list[int] = []
     for members in groups.values():
-        table = np.array([(options[n].price, *options[n].shares) for n in members])
-        front: list[int] = []
-        for at in np.lexsort(table.T[::-1]):
-            if not front or not (table[front] <= table[at]).all(axis=1).any():
-                front.append(int(at))
-        kept += [members[at] for at in front]
+        table = np.array([(options[n].price, *options[n].shares, cycles[n] if cycles else 0.0) for n in members])
+        kept += [members[at] for at in _front(table)]
     return sorted(kept)
+
+
+def _front(table: np.ndarray) -> list[int]:
+    """Return the rows of ``table`` of which no other is at most as large in every column; of equal ones the first."""
+    order = np.lexsort(table.T[::-1])  # what is at most as large stands before
+    table, kept = table[order], np.ones(len(table), bool)
+    for first in range(0, len(table), BLOCK):
+        part = table[first : first + BLOCK]
+        before = table[: first + BLOCK][kept[: first + BLOCK]]
+        less = (before[:, None] <= part).all(axis=2)
+        less &= np.flatnonzero(kept[: first + BLOCK])[:, None] < first + np.arange(len(part))
+        kept[first : first + BLOCK] = ~less.any(axis=0)
+    return order[kept].tolist()
 
 
 def _streams(owners: Sequence[int], options: Sequence[Option]) -> Iterable[dict[int, float]]:
@@ -101,10 +120,13 @@ def _streams(owners: Sequence[int], options: Sequence[Option]) -> Iterable[dict[
 
 
 def _solve(
-    prices: np.ndarray, rows: Sequence[Mapping[int, float]], bounds: Sequence[tuple[float, float]]
+    prices: np.ndarray,
+    rows: Sequence[Mapping[int, float]],
+    bounds: Sequence[tuple[float, float]],
+    start: Sequence[float] | None,
 ) -> tuple[np.ndarray | None, bool]:
-    """Return the values of the binaries, the best that were found in time, and whether it is known that there are none
-    where there are none."""
+    """Return the values of the binaries, the best that were found in time from ``start`` on, and whether it is known
+    that there are none where there are none."""
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = len(prices), len(rows)
     model.col_cost_ = prices
@@ -121,6 +143,11 @@ def _solve(
     solver.setOptionValue("mip_rel_gap", MIP_GAP)
     solver.setOptionValue("time_limit", SECONDS)
     solver.passModel(model)
+    if start is not None:
+        solver.setOptionValue("presolve_rule_off", PROBING)
+        known = highspy.HighsSolution()
+        known.col_value, known.value_valid = list(start), True
+        solver.setSolution(known)
     solver.run()
     if solver.getInfo().primal_solution_status == highspy.kSolutionStatusFeasible:
         return np.array(solver.getSolution().col_value), True

@@ -24,15 +24,17 @@ from s2nn_hw.family.cost import Cost
 from s2nn_hw.network.layer import INPUT, Layer
 from s2nn_hw.network.network import Network
 from s2nn_hw.plan.defaults import unrolled_plan
-from s2nn_hw.plan.knapsack import Option, choose
+from s2nn_hw.plan.knapsack import Choice, Option, choose, undominated
 from s2nn_hw.plan.planned import RESOURCES, Candidate, OutOfReach, Planned, Used
 from s2nn_hw.plan.ways import Ways
 
 PLANNED_FRAMES = 3
 WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of the budget in the price of a candidate
 SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
+QUICK = 0.75  # of the interval: a layer that takes less holds nobody up
 CLOSE = 1.002  # times the bound: no faster plan is looked for
-STEP = 1.03  # between intervals of the first search
+STEP = 1.03  # between intervals of the last search
+WIDE = 1.25  # and of the first
 NOTHING = 1e-3  # of a resource that a device lacks: whatever takes of it does not fit
 TRIES = 4  # of making room for what stands around the layers
 TURNS = 40  # of counting the cycles of what was chosen, at most
@@ -52,7 +54,7 @@ class Planner:
         self.values = {name: x[:PLANNED_FRAMES] for name, x in values.items()}
         self.budget = {r: share * budget[r] for r, share in zip(RESOURCES, self.family.room, strict=True)}
         self.ways = Ways(network, self.family, self.values)
-        self.counted: dict[tuple[object, ...], list[Candidate]] = {}
+        self._shared: dict[Cost, tuple[float, ...]] = {}
         self.limits = dict.fromkeys(RESOURCES, 1.0)  # shares of the budget for what stands in parts
 
     def plan(self, interval: float, *, least: bool = False, speed: float = 0.0) -> dict[str, Candidate] | None:
@@ -73,41 +75,53 @@ class Planner:
         """
         found = []
         for layer in self.network.layers:
-            mine = [known for c in self.ways.of(layer, interval, least=least) for known in self._known(c)]
+            mine = [known for c in self.ways.of(layer, interval, least=least) for known in self.ways.known(c)]
             mine = [c for c in mine if c.cycles <= interval]
             if not mine:
                 raise OutOfReach(f"layer {layer.name} can't take {interval:,.0f} cycles a frame or less")
             found.append(mine)
         return found
 
-    def _known(self, candidate: Candidate) -> Sequence[Candidate]:
-        """Return what is known of ``candidate``: itself, or with exact cycles, and with longer queues."""
-        found = self.counted.get(_key(candidate))
-        if found is None:
-            return (candidate,)
-        return [found[0], *(known for other in found[1:] for known in self._known(other))]
+    def front(self, options: Sequence[Sequence[Candidate]]) -> list[list[Candidate]]:
+        """Return those of ``options`` of which no other is as cheap in everything and as fast."""
+        found = []
+        for part in options:
+            kept = undominated([self._option(c, 0.0) for c in part], [c.cycles for c in part])
+            found.append([part[n] for n in kept])
+        return found
 
     def count(self, chosen: Mapping[str, Candidate]) -> bool:
         """Count the cycles of those ``chosen`` that are bounds; return whether there were such."""
         new = [c for c in chosen.values() if not c.exact]
         for candidate in new:
-            self.counted[_key(candidate)] = self.ways.tried(candidate)
+            self.ways.count(candidate)
         return bool(new)
 
     def _choice(
         self, options: Sequence[Sequence[Candidate]], interval: float, speed: float
     ) -> tuple[dict[str, Candidate] | None, bool]:
         """Return the cheapest of ``options`` that fit, by layer, or None, and whether that is proven."""
-        parts = [self._inputs(), *([self._option(c, speed / interval) for c in part] for part in options)]
-        found = choose(parts, limits=tuple(self.limits.values()))
+        found = self._chosen(options, 0.0)
+        if found.taken is not None and speed:
+            found = self._chosen(options, speed / interval, found.taken, quick=QUICK * interval)
         if found.taken is None:
             return None, found.proven
         chosen = {part[n].choice.name: part[n] for part, n in zip(options, found.taken[1:], strict=True)}
         return chosen, True
 
-    def _option(self, candidate: Candidate, speed: float) -> Option:
+    def _chosen(
+        self,
+        options: Sequence[Sequence[Candidate]],
+        speed: float,
+        known: Sequence[int] | None = None,
+        quick: float = 0.0,
+    ) -> Choice:
+        parts = [self._inputs(), *([self._option(c, speed, quick) for c in part] for part in options)]
+        return choose(parts, limits=tuple(self.limits.values()), known=known)
+
+    def _option(self, candidate: Candidate, speed: float, quick: float = 0.0) -> Option:
         shares = self._shares(candidate.cost)
-        price = self._price(shares) + speed * candidate.cycles
+        price = self._price(shares) + speed * max(candidate.cycles, quick)
         return Option(shares, price, candidate.gives, candidate.takes)
 
     def _inputs(self) -> list[Option]:
@@ -123,8 +137,10 @@ class Planner:
         return found
 
     def _shares(self, cost: Cost) -> tuple[float, ...]:
-        used = self.used_by(cost)
-        return tuple(used[r] / (self.budget[r] or NOTHING) for r in RESOURCES)
+        if cost not in self._shared:
+            used = self.used_by(cost)
+            self._shared[cost] = tuple(used[r] / (self.budget[r] or NOTHING) for r in RESOURCES)
+        return self._shared[cost]
 
     def _price(self, shares: Sequence[float]) -> float:
         return sum(WEIGHTS[r] * share for r, share in zip(RESOURCES, shares, strict=True))
@@ -161,10 +177,6 @@ class Planner:
         return {r: float(share) * (self.budget[r] or NOTHING) for r, share in zip(RESOURCES, shares, strict=True)}
 
 
-def _key(candidate: Candidate) -> tuple[object, ...]:
-    return candidate.choice, candidate.pool, tuple(candidate.gives.items()), tuple(candidate.takes.items())
-
-
 def cheapest(planner: Planner, interval: float) -> dict[str, Candidate] | None:
     """Return the cheapest choice whose layers take ``interval`` cycles alone at most, all of them counted; or None."""
     for _ in range(TURNS):
@@ -196,7 +208,7 @@ def fit(planner: Planner) -> Planned:
     planner.limits = dict.fromkeys(RESOURCES, 1.0)
     high, bound, proven = _first(planner), 0.0, True
     for _ in range(TURNS):
-        options = planner.options(high)
+        options = planner.front(planner.options(high))
         low = max(bound, _lowest(options))
         paces = sorted({c.cycles for part in options for c in part if c.cycles >= low})
         at, chosen, sure = _bisect(planner, options, paces)
@@ -217,10 +229,10 @@ def _lowest(options: Sequence[Sequence[Candidate]]) -> float:
 
 
 def _first(planner: Planner) -> float:
-    """Return an interval for which a plan fits, within :data:`STEP` of the shortest of plans with the fewest lanes."""
+    """Return an interval for which a plan fits, within :data:`WIDE` of the shortest of plans with the fewest lanes."""
     low, high = span(planner)
     found = None
-    while high > STEP * low:
+    while high > WIDE * low:
         middle = (low * high) ** 0.5
         try:
             chosen = planner.plan(middle, least=True)
@@ -242,14 +254,15 @@ def _bisect(
     """Return the index of the fewest cycles of ``paces`` for which ``options`` hold a choice that fits, it, and whether
     it is proven that there is none for fewer."""
     low, high, best, proven = 0, len(paces) - 1, None, True
+    middle = 0  # the fewest cycles were possible as far as was known before, and most often they still are
     while low <= high:
-        middle = (low + high) // 2
         mine = [[c for c in part if c.cycles <= paces[middle]] for part in options]
         chosen, sure = planner._choice(mine, paces[middle], 0.0) if all(mine) else (None, True)
         if chosen:
             best, high = chosen, middle - 1
         else:
             low, proven = middle + 1, proven and sure
+        middle = (low + high) // 2
     return min(low, len(paces) - 1), best, proven
 
 
@@ -329,7 +342,7 @@ def _fastest(planner: Planner, bound: float, most: float) -> Planned:
 def _whole(planner: Planner, interval: float, speed: float) -> Planned | None:
     """Return a plan for ``interval`` that fits as a whole, None if there is none."""
     for _ in range(TRIES):
-        chosen, _ = planner._choice(planner.options(interval), interval, speed)
+        chosen, _ = planner._choice(planner.front(planner.options(interval)), interval, speed)
         if chosen is None:
             return None
         planner.count(chosen)

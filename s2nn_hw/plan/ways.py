@@ -15,6 +15,7 @@ import numpy as np
 from s2nn_hw.circuit.accumulation import slots_for
 from s2nn_hw.circuit.choices import FUSED, JOINED, MAX_WIDTH, LayerPlan
 from s2nn_hw.circuit.engines import ENGINES
+from s2nn_hw.circuit.engines.params import MEMORIES
 from s2nn_hw.circuit.engines.ramp import has_slots
 from s2nn_hw.circuit.lower import fusible, lower_alone, streamed
 from s2nn_hw.circuit.stage import Stage
@@ -32,6 +33,7 @@ from s2nn_hw.plan.planned import Candidate
 WIDTHS = (8, 16, 32, 64, 128)
 SLOT_WIDTHS = (256, 512)  # where words come once a slot, too
 DEPTHS, SHORT_QUEUE = (8, 32, 64), 2  # words in front of each bank; short where queues are of flip-flops
+QUEUED = 1.001  # times the cycles that are possible: more, and its queues cost cycles
 LANES_LEAST = 2
 PROBE = "parallel"  # the engine on which words are counted
 
@@ -57,6 +59,7 @@ class Ways:
         self.network, self.family, self.values = network, family, values
         self._ways: dict[str, list[Way]] = {}
         self._made: dict[tuple[LayerPlan, Layer | None], list[Candidate]] = {}
+        self._of: dict[tuple[str, float, bool], list[Candidate]] = {}
         self._alone: dict[tuple[LayerPlan, Layer | None], float] = {}
 
     def of(self, layer: Layer, interval: float, *, least: bool = False) -> list[Candidate]:
@@ -64,6 +67,12 @@ class Ways:
 
         ``least``: of each way those with the fewest lanes alone.
         """
+        key = layer.name, interval, least
+        if key not in self._of:
+            self._of[key] = self._within(layer, interval, least=least)
+        return list(self._of[key])
+
+    def _within(self, layer: Layer, interval: float, *, least: bool) -> list[Candidate]:
         found: list[Candidate] = []
         for way in self.ways(layer):
             allowed = [g for g in self._groups(layer, way) if way.bound(g) <= interval]
@@ -83,21 +92,40 @@ class Ways:
         """Return the most cycles that any way to build ``layer`` takes."""
         return max((way.bound(self._groups(layer, way)[-1]) for way in self.ways(layer)), default=0.0)
 
-    def tried(self, candidate: Candidate) -> list[Candidate]:
-        """Return ``candidate`` with the cycles that its engine takes alone on the frames; with it, where its queues
-        cost cycles, those with longer ones."""
+    def count(self, candidate: Candidate) -> None:
+        """Count the cycles that the engine of ``candidate`` takes alone on the frames, and, as far as its queues cost
+        cycles, those with longer ones."""
         layer = self.network.layer(candidate.choice.name)
-        key = (candidate.choice, candidate.pool)
-        if key not in self._alone:
-            self._alone[key] = self._intervals(layer, candidate)
-        cycles = max(candidate.cycles, self._alone[key])
-        found = [replace(candidate, cycles=cycles, exact=True)]
-        longer = [depth for depth in DEPTHS if depth > candidate.choice.depth]
-        if longer and ENGINES[candidate.choice.engine].counts_spikes and cycles > 1.001 * candidate.cycles:
+        for depth in (candidate.choice.depth, *self._longer(candidate)):
+            choice = replace(candidate.choice, depth=depth)
+            if (choice, candidate.pool) not in self._alone:
+                cycles = self._intervals(layer, replace(candidate, choice=choice))
+                for memory in MEMORIES:
+                    self._alone[replace(choice, memory=memory), candidate.pool] = cycles
+            if self._alone[choice, candidate.pool] <= QUEUED * candidate.cycles:
+                return
+
+    def known(self, candidate: Candidate) -> list[Candidate]:
+        """Return ``candidate``, if it was counted with those cycles, and where its queues cost cycles with it those
+        that have longer ones."""
+        alone = self._alone.get((candidate.choice, candidate.pool))
+        if alone is None:
+            return [candidate]
+        found = [replace(candidate, cycles=max(candidate.cycles, alone), exact=True)]
+        longer = self._longer(candidate)
+        if longer and alone > QUEUED * candidate.cycles:
             way = Way(replace(candidate.choice, depth=longer[0]), candidate.pool, candidate.cycles, 0)
-            built = self._candidates(layer, way, 1, memory=candidate.choice.memory)
-            found += [c for c in built if (c.gives, c.takes) == (candidate.gives, candidate.takes)]
+            layer, memory = self.network.layer(candidate.choice.name), candidate.choice.memory
+            built = self._candidates(layer, way, 1, memory=memory)
+            for other in built:
+                if (other.gives, other.takes) == (candidate.gives, candidate.takes):
+                    found += self.known(other)
         return found
+
+    def _longer(self, candidate: Candidate) -> list[int]:
+        """Return the depths that the queues of ``candidate`` may have beyond its own."""
+        spikes = ENGINES[candidate.choice.engine].counts_spikes
+        return [depth for depth in DEPTHS if spikes and depth > candidate.choice.depth]
 
     def _intervals(self, layer: Layer, candidate: Candidate) -> float:
         stage = self._lowered(candidate.choice, candidate.pool)
@@ -232,7 +260,7 @@ class Ways:
         outputs = self.widths(stage.output) if layer.accumulates and not layer.is_readout else (choice.width,)
         exact = stage.engine is None or stage.engine.constant  # its words, whatever they are
         for memory in kinds:
-            one = stage if stage.engine is None else replace(stage, engine=replace(stage.engine, memory=memory))
+            one = stage if memory == "auto" else replace(stage, engine=stage.engine.with_memory(memory))
             inside, weights = sums_cost(self.family, one, predicted=True), packing(self.family, one)
             made = replace(choice, memory=memory)
             for width in outputs:

@@ -143,13 +143,12 @@ def test_no_bound_is_claimed_where_the_solver_had_no_time(monkeypatch):
 
 def counted(work, layer):
     """Return all candidates of ``layer`` with the exact cycles of each, longer queues included."""
-    found, waiting = [], work.ways.of(layer, np.inf)
-    while waiting:
-        candidate = waiting.pop()
-        if candidate.exact:
-            found.append(candidate)
-        else:
-            waiting += work.ways.tried(candidate)
+    candidates = work.ways.of(layer, np.inf)
+    for candidate in candidates:
+        if not candidate.exact:
+            work.ways.count(candidate)
+    found = [known for candidate in candidates for known in work.ways.known(candidate)]
+    assert all(candidate.exact for candidate in found)
     return found
 
 

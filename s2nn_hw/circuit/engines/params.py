@@ -21,7 +21,7 @@ on the accumulators, doubling is an action, and the terms of the first plane are
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -269,9 +269,10 @@ class EngineParams:
     @cached_property
     def pass_reach(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the most negative and the most positive sum of one pass, int64 ``(groups, lanes)`` each."""
-        uses = np.bincount(self.word_rows)[:, None] if self.pooled else 1
-        wide = self.weights.astype(np.int64)
-        return (uses * wide.clip(max=0)).sum(axis=(2, 3)), (uses * wide.clip(min=0)).sum(axis=(2, 3))
+        uses = np.bincount(self.word_rows) if self.pooled else 1
+        sides = np.minimum(self.weights, 0), np.maximum(self.weights, 0)
+        low, high = ((uses * side.sum(axis=3, dtype=np.int64)).sum(axis=2) for side in sides)
+        return low, high
 
     @property
     def score_width(self) -> int:
@@ -281,7 +282,18 @@ class EngineParams:
     def accumulator_widths(self) -> np.ndarray:
         """Return the bits of each signed accumulator, int64 ``(lanes,)``, from interval arithmetic over every cycle
         (:mod:`s2nn_hw.circuit.engines.reach`)."""
+        return self._widths
+
+    @cached_property
+    def _widths(self) -> np.ndarray:
         return np.array(reach(self).widths())
+
+    def with_memory(self, memory: str) -> Self:
+        """Return the engine with its weights in ``memory``; what it sums stays what it is, and need not be found again.
+        """
+        made = replace(self, memory=memory)
+        made.__dict__["_widths"] = self._widths
+        return made
 
     @property
     def acting(self) -> bool:
