@@ -13,6 +13,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import checked_offsets
 from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.quantize.data import sequence_sets
+from s2nn_hw.quantize.data.reading import reading_of
 from s2nn_hw.sim.verilog.runner import Manner
 from s2nn_hw.sim.verilog.sequence_summary import SentSequences, SequenceSummary
 from s2nn_hw.sim.verilog.sequences import SequenceSimulation, run_checked
@@ -50,7 +51,10 @@ def _given(network: Network, images: Path | None, *, download: bool) -> tuple[Se
         return sequences_of(images, network), str(images)
     name = sequence_sets.data_set_of(network)
     if name is None:
-        raise UserError(f"network {network.name} names no data set of sequences: give --images RECORDINGS.npz")
+        own = reading_of(network)
+        said = f"was trained on {own.name}" if own else "names no data set of sequences"
+        advice = ", such as the .test.npz that `s2nn-hw train` wrote" if own else ""
+        raise UserError(f"network {network.name} {said}: give --images RECORDINGS.npz{advice}")
     left_out = sequence_sets.left_out_of(network)
     title = sequence_sets.title(name, left_out)
     if download or sequence_sets.present(name, "test"):

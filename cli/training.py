@@ -76,7 +76,7 @@ def quantize_checkpoint(
     if own is None and (over_time := read_over_time(path)):
         if bits or check:
             raise UserError("--bits and --check are for networks of images: those over time have the bits of training")
-        _quantize_sequences(over_time, output, console, as_json=as_json)
+        _quantize_sequences(over_time, path, output, console, as_json=as_json)
         return
     checkpoint = read_checkpoint(path, own)
     if checkpoint.foreign:
@@ -97,7 +97,9 @@ def quantize_checkpoint(
         console.print(f"WARNING: {text}", style="bold red")
 
 
-def _quantize_sequences(checkpoint: "SequenceCheckpoint", output: Path, console: Terminal, *, as_json: bool) -> None:
+def _quantize_sequences(
+    checkpoint: "SequenceCheckpoint", path: Path, output: Path, console: Terminal, *, as_json: bool
+) -> None:
     from s2nn_hw.quantize.sequences.summary import quantize, show
 
     network, report = quantize(checkpoint, console)
@@ -108,6 +110,7 @@ def _quantize_sequences(checkpoint: "SequenceCheckpoint", output: Path, console:
     else:
         show(report, console)
         console.print(f"network {output}, figures {output.with_suffix('.json')}")
+        next_step("verify", output, *images_words(path))
     for text in report.warnings:
         console.print(f"WARNING: {text}", style="bold red")
 

@@ -68,7 +68,8 @@ def from_dict(table: dict[str, Any], *, folder: Path | None = None) -> Recipe:
         )
     recipe: Recipe = _build(Recipe, table, "")
     recipe = dataclasses.replace(recipe, data=own.resolved(recipe.data, folder))
-    check_left_out(recipe.data.set, recipe.data.left_out)
+    if recipe.data.set is not None:
+        check_left_out(recipe.data.set, recipe.data.left_out)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", recipe.name):
         raise UserError(
             f"key 'name' must be at most 64 letters, digits, '.', '_' and '-' that begin with a letter or "

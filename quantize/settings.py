@@ -16,6 +16,7 @@ from s2nn_hw.quantize.limits import LARGEST, within
 KERNELS = (1, 2, 3, 4, 5, 6, 7)
 NEURONS = ("fire", "quantized", "ttfs", "integrate")
 OVER_TIME = ("sigma_delta_encoder", "sigma_delta", "adaptive", "lif", "low_pass")  # of sequences
+SEQUENCE_FILES, RECORDINGS = "sequences", "recordings"  # what the user's own data over time may be
 SCORES = ("last", "last_half", "integrator", "max")
 
 # the surrogate gradients of quantize/neuron.py, which reads torch; recipes are read without
@@ -26,7 +27,7 @@ SURROGATES = ("s2nn", "sigmoid", "atan", "rectangular", "triangular", "straight_
 class Found:
     """What a file of the user's held when the recipe was read; written into checkpoints, so that those stand alone.
 
-    kind        "npz", "folder" or "table"
+    kind        "npz", "folder" or "table"; over time "sequences" or "recordings"
     sha256      of the content
     shape       of an image, or (features,)
     classes     names, in order
@@ -36,7 +37,7 @@ class Found:
     missing     what stands for missing values, as many
     """
 
-    kind: str | None = within(None, choices=("npz", "folder", "table"))
+    kind: str | None = within(None, choices=("npz", "folder", "table", SEQUENCE_FILES, RECORDINGS))
     sha256: str | None = within(None)
     shape: tuple[int, ...] | None = within(None, 1, 1 << 16)
     classes: tuple[str, ...] | None = within(None)
@@ -75,6 +76,11 @@ class Data:
     alpha: str | None = within(None, choices=("black", "white"))
     left_out: str | None = within(None)
     found: Found = Found()
+
+    @property
+    def over_time(self) -> bool:
+        """Whether it is of sequences."""
+        return self.set in SEQUENCES or self.found.kind in (SEQUENCE_FILES, RECORDINGS)
 
     @property
     def planes(self) -> Planes:
@@ -358,7 +364,7 @@ class Recipe:
     @property
     def over_time(self) -> bool:
         """Whether it is for sequences."""
-        return self.data.set in SEQUENCES
+        return self.data.over_time
 
     @property
     def as_trained_elsewhere(self) -> bool:

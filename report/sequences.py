@@ -21,7 +21,10 @@ from s2nn_hw import __version__
 from s2nn_hw.circuit.recurrent.params import RecurrentParams
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.over_time import forward_sequences
+from s2nn_hw.quantize.audio.tables import HOP, RATE
 from s2nn_hw.quantize.data import sequence_sets
+from s2nn_hw.quantize.data.reading import reading_of
+from s2nn_hw.quantize.settings import RECORDINGS
 from s2nn_hw.report.energy.arithmetic import LEFT_OUT, PJ, SOURCE, WORD, access_band, add_pj
 from s2nn_hw.report.quantities import Json, column, quantity, significant, table, widest
 from s2nn_hw.sequence_design import SequenceDesign
@@ -46,15 +49,25 @@ class KnownOfSequences:
     @classmethod
     def of(cls, network: Network, source: str, board: str | None, clock_mhz: float | None, created: str = "") -> Self:
         """Return it with what ``network`` says of its data."""
-        key = sequence_sets.data_set_of(network)
+        title, frames_per_second = _data_of(network)
         return cls(
             source=source,
-            data_set=sequence_sets.title(key, sequence_sets.left_out_of(network)) if key else None,
-            frames_per_second=sequence_sets.FRAMES_PER_SECOND.get(key) if key else None,
+            data_set=title,
+            frames_per_second=frames_per_second,
             board=board,
             clock_mhz=clock_mhz,
             created=created,
         )
+
+
+def _data_of(network: Network) -> tuple[str | None, float | None]:
+    """Return what ``network`` was trained on, and the frames of a second of it where they are moments of sound."""
+    key, own = sequence_sets.data_set_of(network), reading_of(network)
+    if key is not None:
+        return sequence_sets.title(key, sequence_sets.left_out_of(network)), sequence_sets.FRAMES_PER_SECOND.get(key)
+    if own is not None:
+        return own.name, RATE / HOP if own.kind == RECORDINGS else None
+    return None, None
 
 
 @dataclass(frozen=True)

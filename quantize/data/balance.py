@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from s2nn_hw.errors import listed
 from s2nn_hw.files import write_npz
+from s2nn_hw.network.sequences import write_sequences
 from s2nn_hw.quantize.data import own, source
 from s2nn_hw.quantize.settings import Data
 
@@ -22,8 +24,8 @@ SHOWN = 40  # classes
 
 @dataclass(frozen=True)
 class Balance:
-    """Images of each of the ``classes`` for training (those held out for validation among them) and for the test;
-    ``constant``: features that have one value in all of training."""
+    """Images, or sequences, of each of the ``classes`` for training (those held out for validation among them) and for
+    the test; ``constant``: features that have one value in all of training."""
 
     classes: tuple[str, ...]
     train: tuple[int, ...]
@@ -50,8 +52,8 @@ class Balance:
         if self.ratio > UNEVEN:
             most, least = self.classes[int(np.argmax(self.train))], self.classes[int(np.argmin(self.train))]
             said.append(
-                f"class {most} has {self.ratio:.1f} times the training images of class {least}; who always guesses it "
-                f"is right for {100 * self.guess:.2f} % of the test images"
+                f"class {most} has {self.ratio:.1f} times the training examples of class {least}; who always guesses "
+                f"it is right for {100 * self.guess:.2f} % of the test"
             )
         if self.constant:
             said.append(f"one value in all of training, so nothing to learn from: {listed(self.constant)}")
@@ -61,18 +63,28 @@ class Balance:
 def balance(data: Data) -> Balance:
     """Return the :class:`Balance` of the user's ``data``."""
     names = source.classes(data)
-    train, test = (np.bincount(source.raw(data, part)[1], minlength=len(names)) for part in ("train", "test"))
+    train, test = (np.bincount(_labels(data, part), minlength=len(names)) for part in ("train", "test"))
     return Balance(tuple(names), tuple(train.tolist()), tuple(test.tolist()), tuple(own.constant(data)))
 
 
+def _labels(data: Data, part: str) -> npt.NDArray[Any]:
+    labels = source.sequences_of(data, part).labels if data.over_time else source.raw(data, part)[1]
+    assert labels is not None  # data for training has such
+    return labels
+
+
 def introduce(data: Data, stem: Path, console: Console) -> None:
-    """Print what there is of each class of the user's ``data``, and write the test part, raw values, labels and names,
-    to ``stem`` and :data:`TEST_SUFFIX` for commands that take ``--images``; of a known set nothing."""
+    """Print what there is of each class of the user's ``data``, and write the test part, raw values (of sequences
+    bytes), labels and names, to ``stem`` and :data:`TEST_SUFFIX` for commands that take ``--images``; of a known set
+    nothing."""
     if data.path is None:
         return
     show(balance(data), console)
-    values, labels = source.raw(data, "test")
     path = stem.with_name(stem.name + TEST_SUFFIX)
+    if data.over_time:
+        write_sequences(path, source.sequences_of(data, "test"))
+        return
+    values, labels = source.raw(data, "test")
     write_npz(path, images=values, labels=labels, classes=np.array(source.classes(data)))
 
 

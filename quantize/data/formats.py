@@ -12,7 +12,6 @@ from s2nn_hw.errors import UserError, listed, quoted
 from s2nn_hw.files import npz_names, read_npz
 from s2nn_hw.quantize.data import pictures, tables
 from s2nn_hw.quantize.data.labels import Labels
-from s2nn_hw.quantize.data.sequence_sets import SEQUENCES
 from s2nn_hw.quantize.settings import Data
 
 ARRAYS, FOLDER, TABLE = "a .npz file", "a folder of pictures", "a table"
@@ -90,9 +89,7 @@ def read_arrays(path: Path) -> dict[str, Part]:
     held = npz_names(path)
     pairs = {TRAIN: ("train_images", "train_labels"), TEST: ("test_images", "test_labels"), IMAGES: (IMAGES, LABELS)}
     if {"frames", "offsets"} <= set(held):
-        raise UserError(
-            f"{path} holds sequences, of which recipes take known sets alone: key 'data.set' may be {listed(SEQUENCES)}"
-        )
+        raise UserError(f"{path} holds sequences, frames and offsets, where images are wanted")
     if (IMAGES in held) == ("train_images" in held):
         raise UserError(
             f"{path} must have arrays 'images' and 'labels', or 'train_images' and 'train_labels', not both; it has "

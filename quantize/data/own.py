@@ -5,7 +5,6 @@ training needs to know of the data is found once, when the recipe is read (:func
 """
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ import numpy.typing as npt
 from s2nn_hw.errors import UserError, quoted
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
+from s2nn_hw.quantize.data import own_sequences
 from s2nn_hw.quantize.data.formats import ARRAYS, FOLDER, TABLE, Part, kind_of, read_parts
 from s2nn_hw.quantize.data.labels import classes_of, numbered
-from s2nn_hw.quantize.data.pictures import is_ignored
+from s2nn_hw.quantize.data.own_files import check_there, check_unchanged, digest_of, stamp
 from s2nn_hw.quantize.settings import Data, Found
 from s2nn_hw.terminal import working
 
@@ -67,14 +67,20 @@ def resolved(data: Data, folder: Path | None) -> Data:
         return data
     path, test = folder / data.path, None if data.test is None else str(folder / data.test)
     data = dataclasses.replace(data, path=str(path), test=test)
-    _check_keys(data, kind_of(path))
-    held = read(data)
-    found = _found(data, held)
+    found = own_sequences.found(data) if own_sequences.kind_of(path) else _found_images(data)
     if data.found != Found() and data.found != found:
         raise UserError(f"key 'data.found' says other things than {data.path} holds: leave it out")
+    return dataclasses.replace(data, found=found)
+
+
+def _found_images(data: Data) -> Found:
+    _check_keys(data, kind_of(Path(str(data.path))))
+    if data.left_out is not None:
+        raise UserError("key 'data.left_out' is for sequences that have groups")
+    held = read(data)
     if data.validation >= len(held.train[1]):
         raise UserError(f"key 'data.validation' must be below the {len(held.train[1]):,} images for training")
-    return dataclasses.replace(data, found=found)
+    return _found(data, held)
 
 
 def _said(data: Data, name: str) -> bool:
@@ -107,20 +113,11 @@ def read(data: Data) -> Own:
     bare = dataclasses.replace(data, found=Found(), pixel_bits=1, validation=0, range=None)
     files = [Path(name) for name in (data.path, data.test) if name is not None]
     with working(f"reading {data.path}"):
-        return _read(bare, tuple(_stamp(path) for path in files))
-
-
-def _stamp(path: Path) -> tuple[Any, ...]:
-    """Return what changes where a file, or one in a folder, is written."""
-    try:
-        entries = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return tuple((str(entry), entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
-    except OSError:
-        return ()  # told when it is read
+        return _read(bare, tuple(stamp(path) for path in files))
 
 
 @lru_cache(maxsize=1)
-def _read(data: Data, stamp: tuple[Any, ...]) -> Own:
+def _read(data: Data, stamps: tuple[Any, ...]) -> Own:
     assert data.path is not None
     path, further = Path(data.path), [] if data.test is None else [Path(data.test)]
     parts, features = read_parts(data)
@@ -171,23 +168,6 @@ def _shared(
         count = min(max(1, round(share * len(places))), len(places) - 1)
         held[generator.permutation(places)[: max(count, 0)]] = True
     return (values[~held], labels[~held]), (values[held], labels[held])
-
-
-def digest_of(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file, as ``sha256sum`` has it; of a folder that of such a list of its pictures, of
-    several that of their lines."""
-    if len(paths) > 1:
-        return hashlib.sha256("".join(f"{digest_of([path])}\n" for path in paths).encode()).hexdigest()
-    (path,) = paths
-    if not path.is_dir():
-        try:
-            with open(path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise UserError(f"data {path} can't be read: {error.strerror or error}") from None
-    files = sorted(entry for entry in path.rglob("*") if entry.is_file() and not is_ignored(entry.relative_to(path)))
-    lines = [f"{digest_of([file])}  {file.relative_to(path).as_posix()}\n" for file in files]
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _found(data: Data, held: Own) -> Found:
@@ -264,17 +244,9 @@ def _pixel(data: Data) -> Input:
 
 def split(data: Data, part: str) -> Pictures:
     """Return raw values and classes of ``part``, "train" or "test", of the data that the recipe was read with."""
-    if not Path(str(data.path)).exists():
-        raise UserError(
-            f"the data {data.path} of the recipe is not here: put it there again (SHA-256 {data.found.sha256}), or "
-            "work in the folder in which the recipe was read"
-        )
+    check_there(data)
     held = read(data)
-    if held.sha256 != data.found.sha256:
-        raise UserError(
-            f"the data {data.path} has changed since the recipe was read: SHA-256 {str(data.found.sha256)[:12]} is "
-            f"wanted, {held.sha256[:12]} came; train again with --fresh"
-        )
+    check_unchanged(data, held.sha256)
     return held.train if part == "train" else held.test
 
 

@@ -16,7 +16,7 @@ from s2nn_hw.records import convert
 class Reading:
     """The entry ``data`` of a network's provenance.
 
-    kind                         of what it was trained on: "npz", "folder" or "table"
+    kind                         of what it was trained on: "npz", "folder", "table", "sequences" or "recordings"
     title, sha256                name of the file, and digest of its content
     features, label, separator   of a table
     split                        of a table: the column that says which rows are for training, and which for the test

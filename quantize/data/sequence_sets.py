@@ -128,8 +128,11 @@ def check_left_out(name: str | None, left_out: str | None) -> None:
         raise UserError(f"key 'data.left_out' must be one of {listed(SPEAKERS[name])}, not {quoted(left_out)}")
 
 
-def held_out(sequences: Sequences, count: int, seed: int) -> tuple[Sequences, Sequences | None]:
-    """Return ``sequences`` without ``count`` of them, and those, for validation; None where ``count`` is 0.
+def held_out(
+    sequences: Sequences, count: int, seed: int, *, key: str = "data.validation"
+) -> tuple[Sequences, Sequences | None]:
+    """Return ``sequences`` without ``count`` of them, and those, as the ``key`` of a recipe wants; None where ``count``
+    is 0.
 
     They are drawn with ``seed`` from every pair of group and class by its size: of n recordings of a pair the k-th that
     would be drawn has rank (k + 1/2) / n, and those of the lowest ranks are taken, equal ranks in a drawn order.
@@ -140,8 +143,7 @@ def held_out(sequences: Sequences, count: int, seed: int) -> tuple[Sequences, Se
         raise UserError(f"{sequences.name}: a part for validation is drawn by label, and there are none")
     if not 0 < count <= len(sequences) // 2:
         raise UserError(
-            f"key 'data.validation' must be at most half of the {len(sequences):,} recordings for training, not "
-            f"{count:,}"
+            f"key '{key}' must hold out at most half of the {len(sequences):,} recordings for training, not {count:,}"
         )
     groups = np.zeros(len(sequences), str) if sequences.groups is None else sequences.groups
     pairs = np.unique(np.stack([groups, sequences.labels.astype(str)]), axis=1, return_inverse=True)[1].reshape(-1)
@@ -154,5 +156,7 @@ def held_out(sequences: Sequences, count: int, seed: int) -> tuple[Sequences, Se
     taken[order[np.argsort(ranks[order], kind="stable")[:count]]] = True
     lost = np.setdiff1d(sequences.labels, sequences.labels[~taken])
     if len(lost):
-        raise UserError(f"{sequences.name}: with {count:,} held out class {int(lost[0])} has nothing to train on")
+        raise UserError(
+            f"{sequences.name}: with {count:,} held out (key '{key}') class {int(lost[0])} has nothing to train on"
+        )
     return sequences.chosen(~taken), sequences.chosen(taken)

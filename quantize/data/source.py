@@ -5,6 +5,7 @@ codes          what training sees: uint8 with the pixel in the top bits, or, of 
                pixels themselves, int32
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from s2nn_hw.errors import UserError
 from s2nn_hw.network.layer import Input
 from s2nn_hw.network.scaling import Scaling
 from s2nn_hw.network.sequences import Sequences
-from s2nn_hw.quantize.data import own, sequence_sets, sets
+from s2nn_hw.quantize.data import own, own_sequences, sequence_sets, sets
 from s2nn_hw.quantize.settings import Data
 
 BYTE = 8  # bits
@@ -39,7 +40,8 @@ def title(data: Data) -> str:
     """Return what results on it are called."""
     if data.set in sequence_sets.SEQUENCES:
         return sequence_sets.title(data.set, data.left_out)
-    return own.title(data) if data.set is None else sets.title(data.set)
+    left_out = f" ({data.left_out} left out)" if data.left_out else ""
+    return own.title(data) + left_out if data.set is None else sets.title(data.set)
 
 
 def scaling(data: Data) -> Scaling | None:
@@ -83,6 +85,15 @@ def load(data: Data, part: str) -> Pictures:
 
 
 def sequences(data: Data) -> tuple[Sequences, Sequences | None]:
-    """Return what is trained on, and what is held out for validation, of a set of sequences; values are bytes."""
-    training = sequence_sets.load(str(data.set), "train", data.left_out)
-    return sequence_sets.held_out(training, data.validation, data.seed)
+    """Return what is trained on, and what is held out for validation, of ``data`` of sequences; values are bytes."""
+    return sequence_sets.held_out(sequences_of(data, "train"), data.validation, data.seed)
+
+
+def sequences_of(data: Data, part: str) -> Sequences:
+    """Return the sequences of ``part``, "train" or "test"; values are bytes."""
+    return own_sequences.split(data, part) if data.set is None else sequence_sets.load(data.set, part, data.left_out)
+
+
+def sequences_present(data: Data, part: str) -> bool:
+    """Whether the sequences of ``part`` are there, so that nothing is downloaded."""
+    return Path(str(data.path)).exists() if data.set is None else sequence_sets.present(data.set, part)

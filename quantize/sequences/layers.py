@@ -24,6 +24,7 @@ from s2nn_hw.network.network import Network
 from s2nn_hw.network.neurons.leaks import MOST_LEAK
 from s2nn_hw.network.neurons.low_pass import MAX_LEAK
 from s2nn_hw.network.planes import Planes
+from s2nn_hw.network.sequences import MAX_BITS
 from s2nn_hw.network.synapses import Dense
 from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.sequence_sets import SEQUENCES
@@ -83,7 +84,7 @@ IN_TIME = (  # of [augment]
 
 def check_no_sequences(recipe: Recipe) -> None:
     """Raise :class:`UserError` for a key of sequences in ``recipe``, which has none."""
-    what = f"is for sequences: {listed(SEQUENCES)}"
+    what = f"is for sequences: {listed(SEQUENCES)}, or your own"
     for name in IN_TIME:
         if getattr(recipe.augment, name):
             raise UserError(f"key 'augment.{name}' {what}")
@@ -113,7 +114,7 @@ def check_network(recipe: Recipe) -> None:
             raise UserError(f"key 'augment.{key}' is for images; sequences take {', '.join(IN_TIME)}")
     if not recipe.training.fake_quantise:
         raise UserError("key 'training.fake_quantise' must be true for sequences: their weights are trained rounded")
-    if recipe.data.pixel_bits > SEQUENCES[str(recipe.data.set)].bits or recipe.data.signed:
+    if recipe.data.pixel_bits > MAX_BITS or recipe.data.signed:
         raise UserError("keys 'data.pixel_bits' and 'data.signed' of sequences must be at most 8, and false")
     spec = spec_of(recipe)
     kinds = {layer.kind for layer in spec.layers}

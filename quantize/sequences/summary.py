@@ -37,7 +37,7 @@ def quantize(checkpoint: SequenceCheckpoint, console: Console | None = None) -> 
     bare = convert(model, recipe)
     whole, test = _tests(recipe, console)
     figures = measure(model, bare, whole, test, recipe)
-    if recipe.data.validation and sequence_sets.present(str(recipe.data.set), "train"):
+    if recipe.data.validation and source.sequences_present(recipe.data, "train"):
         held = source.sequences(recipe.data)[1]
         assert held is not None  # the recipe has such a part
         figures = dataclasses.replace(figures, validation=_accuracy(model, bare, cut(held, bare.input.frames)))
@@ -76,9 +76,11 @@ def cut(sequences: Sequences, frames: int) -> Sequences:
 def _tests(recipe: Recipe, console: Console | None) -> tuple[Sequences, str]:
     data = recipe.data
     try:
-        return sequence_sets.load(str(data.set), "test", data.left_out), source.title(data)
+        return source.sequences_of(data, "test"), source.title(data)
     except UserError as error:
-        sample = sequence_sets.samples(str(data.set))
+        if data.set is None:
+            raise
+        sample = sequence_sets.samples(data.set)
         if console is not None:
             console.print(f"{error}\nusing the {len(sample)} sample sequences instead")
         return sample, source.title(data)

@@ -21,8 +21,9 @@ from s2nn_hw import __version__
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize import epochs
 from s2nn_hw.quantize.checkpoint import save_checkpoint
-from s2nn_hw.quantize.data import sequence_sets, source
+from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.augment_sequences import augment_sequences
+from s2nn_hw.quantize.data.balance import balance, introduce
 from s2nn_hw.quantize.epochs import Advance, checked_loss, made_folder, stoppable
 from s2nn_hw.quantize.loss import make_optimiser, rate
 from s2nn_hw.quantize.recipe import as_dict
@@ -63,6 +64,7 @@ def train_sequences(recipe: Recipe, folder: Path, *, fresh: bool, console: Conso
         return checkpoint
     run = Run(recipe, model, optimiser, log, state, split(recipe, device))
     made_folder(folder)
+    introduce(recipe.data, folder / recipe.name, console)
     if fresh:
         state.unlink(missing_ok=True)
     with stoppable(run):
@@ -77,7 +79,7 @@ def split(recipe: Recipe, device: torch.device | None = None) -> Parts:
     """Return the sequences of ``recipe``; without a part for validation the test's are looked at after each epoch."""
     training, check = source.sequences(recipe.data)
     longest = most_frames(recipe)
-    test = Held.of(sequence_sets.load(str(recipe.data.set), "test", recipe.data.left_out), longest, device)
+    test = Held.of(source.sequences_of(recipe.data, "test"), longest, device)
     return Parts(Held.of(training, longest, device), test if check is None else Held.of(check, longest, device), test)
 
 
@@ -85,7 +87,7 @@ def most_frames(recipe: Recipe) -> int:
     """Return the frames of the longest sequence that the network of ``recipe`` takes."""
     if recipe.sequence.frames is not None:
         return recipe.sequence.frames
-    return int(sequence_sets.load(str(recipe.data.set), "train", recipe.data.left_out).lengths.max())
+    return int(source.sequences_of(recipe.data, "train").lengths.max())
 
 
 def train_epoch(
@@ -161,11 +163,13 @@ def _tested(run: Run) -> Tested:
 
 
 def _log(run: Run, result: Tested, device: torch.device) -> dict[str, Any]:
+    own = run.recipe.data.path is not None
     return {
         "tool": f"s2nn-hw {__version__}",
         "torch": torch.__version__,
         "device": device.type,
         "recipe": as_dict(run.recipe),
+        **({"classes": balance(run.recipe.data).to_json()} if own else {}),
         "test": result.to_json(),
         "epochs": [epoch.to_json() for epoch in run.log],
     }

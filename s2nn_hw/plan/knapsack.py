@@ -40,10 +40,7 @@ class Choice:
 
 
 def choose(
-    parts: Sequence[Sequence[Option]],
-    *,
-    limits: Sequence[float] | None = None,
-    known: Sequence[int] | None = None,
+    parts: Sequence[Sequence[Option]], *, limits: Sequence[float] | None = None, known: Sequence[int] | None = None
 ) -> Choice:
     """Return the cheapest :class:`Choice` of one option of each of ``parts``.
 

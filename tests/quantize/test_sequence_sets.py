@@ -278,7 +278,7 @@ def test_validation_and_training_are_the_whole():
 
 def test_validation_has_limits():
     whole = drawn({("a", 0): 4, ("b", 1): 4})
-    with pytest.raises(UserError, match="must be at most half of the 8 recordings for training, not 5"):
+    with pytest.raises(UserError, match="must hold out at most half of the 8 recordings for training, not 5"):
         sequence_sets.held_out(whole, 5, 0)
     with pytest.raises(UserError, match="is drawn by label, and there are none"):
         sequence_sets.held_out(Sequences.of([np.zeros((1, 1), np.uint8)] * 4), 1, 0)

@@ -289,8 +289,7 @@ class EngineParams:
         return np.array(reach(self).widths())
 
     def with_memory(self, memory: str) -> Self:
-        """Return the engine with its weights in ``memory``; what it sums stays what it is, and need not be found again.
-        """
+        """Return the engine with its weights in ``memory``; the widths of its sums are not found again."""
         made = replace(self, memory=memory)
         made.__dict__["_widths"] = self._widths
         return made
