@@ -10,7 +10,6 @@ exact       cycles of a way are a bound from below at first; those of chosen way
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from s2nn_hw.plan.ways import Ways
 PLANNED_FRAMES = 3
 WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of the budget in the price of a candidate
 SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
-QUICK = 0.75  # of the interval: a layer that takes less holds nobody up
+QUICK = 0.5  # of the interval: a layer that takes less holds nobody up
 CLOSE = 1.002  # times the bound: no faster plan is looked for
 STEP = 1.03  # between intervals of the last search
 WIDE = 1.25  # and of the first
@@ -231,21 +230,24 @@ def _lowest(options: Sequence[Sequence[Candidate]]) -> float:
 def _first(planner: Planner) -> float:
     """Return an interval for which a plan fits, within :data:`WIDE` of the shortest of plans with the fewest lanes."""
     low, high = span(planner)
-    found = None
-    while high > WIDE * low:
-        middle = (low * high) ** 0.5
-        try:
-            chosen = planner.plan(middle, least=True)
-        except OutOfReach:
-            chosen = None
-        low, high, found = (low, middle, middle) if chosen else (middle, high, found)
-    if found is None and planner.plan(high) is None:
-        name, used = planner.fullest(inf)
+    if _thin(planner, high) is None and planner.plan(high) is None:
+        name, used = planner.fullest(high)
         raise OutOfReach(
             f"even the slowest plan does not fit: {planner.family.title_of(name)} {used:,.0f} of "
             f"{planner.budget[name]:,.0f}; take a larger board or a smaller network"
         )
+    while high > WIDE * low:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if _thin(planner, middle) else (middle, high)
     return high
+
+
+def _thin(planner: Planner, interval: float) -> dict[str, Candidate] | None:
+    """Return a choice of the fewest lanes for ``interval`` cycles, None if there is none."""
+    try:
+        return planner.plan(interval, least=True)
+    except OutOfReach:
+        return None
 
 
 def _bisect(
