@@ -29,8 +29,9 @@ from s2nn_hw.plan.ways import Ways
 
 PLANNED_FRAMES = 3
 WEIGHTS = {"luts": 1.0, "ffs": 0.3, "brams": 1.0}  # of a resource's share of the budget in the price of a candidate
-SPEEDS = (0.0, 1.0)  # price of a layer's cycles beside that: others may hold a slow one up
-QUICK = 0.5  # of the interval: a layer that takes less holds nobody up
+# others may hold a slow layer up: the price of its cycles beside that, and the share of the interval below which they
+# cost nothing
+SPEEDS = ((0.0, 0.0), (1.0, 0.5), (1.0, 0.0))
 CLOSE = 1.002  # times the bound: no faster plan is looked for
 STEP = 1.03  # between intervals of the last search
 WIDE = 1.25  # and of the first
@@ -97,12 +98,13 @@ class Planner:
         return bool(new)
 
     def _choice(
-        self, options: Sequence[Sequence[Candidate]], interval: float, speed: float
+        self, options: Sequence[Sequence[Candidate]], interval: float, speed: float, quick: float = 0.0
     ) -> tuple[dict[str, Candidate] | None, bool]:
-        """Return the cheapest of ``options`` that fit, by layer, or None, and whether that is proven."""
+        """Return the cheapest of ``options`` that fit, by layer, or None, and whether that is proven; ``quick``: the
+        share of the ``interval`` below which cycles cost nothing."""
         found = self._chosen(options, 0.0)
         if found.taken is not None and speed:
-            found = self._chosen(options, speed / interval, found.taken, quick=QUICK * interval)
+            found = self._chosen(options, speed / interval, found.taken, quick=quick * interval)
         if found.taken is None:
             return None, found.proven
         chosen = {part[n].choice.name: part[n] for part, n in zip(options, found.taken[1:], strict=True)}
@@ -329,8 +331,8 @@ def _fastest(planner: Planner, bound: float, most: float) -> Planned:
     best: Planned | None = None
     asked = bound
     while best is None or best.interval > STEP * asked:
-        for speed in SPEEDS:
-            planned = _whole(planner, asked, speed)
+        for speed, quick in SPEEDS:
+            planned = _whole(planner, asked, speed, quick)
             if planned and (best is None or planned.interval < best.interval / CLOSE):
                 best = planned
             if best and best.interval <= CLOSE * bound:
@@ -341,10 +343,10 @@ def _fastest(planner: Planner, bound: float, most: float) -> Planned:
     return sized(planner, best)
 
 
-def _whole(planner: Planner, interval: float, speed: float) -> Planned | None:
+def _whole(planner: Planner, interval: float, speed: float, quick: float) -> Planned | None:
     """Return a plan for ``interval`` that fits as a whole, None if there is none."""
     for _ in range(TRIES):
-        chosen, _ = planner._choice(planner.front(planner.options(interval)), interval, speed)
+        chosen, _ = planner._choice(planner.front(planner.options(interval)), interval, speed, quick)
         if chosen is None:
             return None
         planner.count(chosen)
