@@ -14,6 +14,7 @@ from benchmarks.frame import Row, Setting
 TITLE = "spoken digits, integers, a speaker left out of training"
 RECIPE = Path(__file__).parents[1] / "models" / "digits-lprnn.toml"
 MEAN = 80.0  # %
+BATCH = 32  # instead of the recipe's, chosen on the training speakers alone
 
 
 def run(setting: Setting) -> list[Row]:
@@ -37,6 +38,7 @@ def _left_out(speaker: str, folder: Path) -> list[Row]:
         recipe,
         name=f"{recipe.name}-{speaker}",
         data=dataclasses.replace(recipe.data, left_out=speaker),
+        training=dataclasses.replace(recipe.training, batch=BATCH),
         sequence=dataclasses.replace(recipe.sequence, exact_from=1.0),
     )
     checkpoint = read_over_time(train(recipe, folder / speaker, console=Console(stderr=True)))

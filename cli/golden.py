@@ -10,7 +10,7 @@ import numpy as np
 
 from s2nn_hw.cli.recordings import refuse_sequences, sequences_of, wanted_of
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import checked_npz, write_npz
+from s2nn_hw.files import checked_apart, checked_npz, write_npz
 from s2nn_hw.network.address_events import EventFormat, Events, checked_events, output_values
 from s2nn_hw.network.first_spikes import first_spikes, timed
 from s2nn_hw.network.network import Network
@@ -38,6 +38,8 @@ def classify(
     what the readout reads, as events.
     """
     checked_npz(output)
+    for made in (output, times, spikes):
+        checked_apart(made, network_path, images, labels)
     if spikes is not None:
         checked_events(spikes)
     if times is not None:

@@ -39,8 +39,9 @@ TestImages = Annotated[
         "--images",
         metavar="X.npy",
         help="uint8 images (count, *input shape), 0..255 (integers where pixels are signed or wider), events (count, "
-        "steps, *input shape), 0 and 1, or raw values: .npy, .npz, a folder of pictures, .csv or .parquet; else the "
-        "test set of the network's data set, or the shipped sample.",
+        "steps, *input shape), 0 and 1, or raw values: .npy, .npz, a folder of pictures, .csv or .parquet; of a "
+        "network of sequences .npz with `frames` and `offsets`, or a .wav; else the test set of the network's data, or "
+        "the shipped sample.",
     ),
 ]
 Vectors = Annotated[int | None, typer.Option("--vectors", metavar="N", help="Test images on the chip; else 64.")]

@@ -14,7 +14,7 @@ from rich.table import Table
 from s2nn_hw.cli.frames import values_for
 from s2nn_hw.cli.recordings import holds_sequences, refuse_sequences, sequences_of, wanted_of
 from s2nn_hw.errors import UserError
-from s2nn_hw.files import write_npz
+from s2nn_hw.files import checked_apart, write_npz
 from s2nn_hw.hw.link.host import Answers, Device, open_device
 from s2nn_hw.network.address_events import checked_events
 from s2nn_hw.network.network import Network
@@ -113,6 +113,8 @@ class Given:
 def run(images: Path, port: str, options: Options) -> None:
     """Classify the images or sequences in file ``images`` on the board at ``port``; say and write what came back."""
     options.check()
+    for made in (options.output, options.spikes):
+        checked_apart(made, options.network, images, options.labels)
     network = None if options.network is None else load(options.network)
     given = Given.of(images, network, options)
     with open_device(port, options.baud, network) as device:

@@ -13,7 +13,7 @@ from s2nn_hw.cli import sequences
 from s2nn_hw.cli.frames import frames_for
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.family import GENERAL
-from s2nn_hw.files import checked_npz, checked_place, write_npz
+from s2nn_hw.files import checked_apart, checked_npz, checked_place, write_npz
 from s2nn_hw.hw.board.boards import Board, find_board
 from s2nn_hw.network.network import Network
 from s2nn_hw.network.store import load
@@ -83,6 +83,7 @@ def _watched(title: str, total: int) -> Iterator[Progressed]:
 def simulate(network_path: Path, images_path: Path, output: Path, options: SimulateOptions) -> None:
     """Simulate the circuit on images, compare with the golden model, write class, scores, cycles."""
     console, waves = Terminal(stderr=True), options.waves
+    checked_apart(output, network_path, images_path)
     network = load(network_path)
     plan = load_plan(options.plan, network) if options.plan else None
     if network.input.sequences:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2nn_hw.errors import UserError, quoted
+from s2nn_hw.errors import UserError, counted, quoted
 from s2nn_hw.extras import require
 from s2nn_hw.files import checked_place, write_json
 from s2nn_hw.network.store import save
@@ -33,7 +33,7 @@ def train_recipe(path: Path, folder: Path | None = None, *, epochs: int | None =
     for name, spikes, rate in zip(activity.names, activity.spikes, activity.spike_rates, strict=True):
         console.print(f"{name}: {spikes:,.1f} spikes per {what}, rate {100 * rate:.1f} %")
     console.print(
-        f"accuracy {100 * result.accuracy:.2f} % on {result.images:,} test {what}s of "
+        f"accuracy {100 * result.accuracy:.2f} % on {counted(result.images, f'test {what}')} of "
         f"{result.data_set}; checkpoint {checkpoint}, log {log}"
     )
     if luts is not None:

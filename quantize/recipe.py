@@ -130,7 +130,8 @@ def _check_keys(kind: type, table: Any, where: str, missing: list[str]) -> None:
     fields = {_key(f): f for f in dataclasses.fields(kind)}
     for key in table:
         if key not in fields:
-            raise UserError(f"key {quoted(where + key)} is unknown; known: {', '.join(fields)}")
+            known = ", ".join(name for name in fields if name != "found")  # which checkpoints alone have
+            raise UserError(f"key {quoted(where + key)} is unknown; known: {known}")
     for name, entry in fields.items():
         if name not in table:
             missing += [where + name] if entry.default is dataclasses.MISSING else []

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw import __version__
-from s2nn_hw.errors import UserError
+from s2nn_hw.errors import UserError, counted
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize import epochs
 from s2nn_hw.quantize.checkpoint import save_checkpoint
@@ -141,7 +141,7 @@ def train(recipe: Recipe, folder: Path | str, *, fresh: bool = False, console: C
     optimiser = make_optimiser(model, recipe.training)
     log = [] if fresh else resume(state, recipe, model, optimiser)
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
-        console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
+        console.print(f"{checkpoint} is already trained, {counted(len(log), 'epoch')}; --fresh trains it again")
         return checkpoint
     run = Run(recipe, model, optimiser, log, state, _split(recipe, device))
     made_folder(folder)

@@ -36,6 +36,13 @@ def checked_place(path: Path | str) -> Path:
     return path
 
 
+def checked_apart(output: Path | str | None, *inputs: Path | str | None) -> None:
+    """Raise :class:`UserError` if the file ``output`` is one of ``inputs``, which it would take the place of."""
+    for given in inputs:
+        if output is not None and given is not None and Path(output).resolve() == Path(given).resolve():
+            raise UserError(f"output {output} is what is read; choose another")
+
+
 @contextlib.contextmanager
 def output_folder(path: Path | str) -> Iterator[Path]:
     """Make folder ``path``, with those above it, before work for it begins, and yield it.
@@ -264,7 +271,8 @@ def read_npz(
             held_names = [name.removesuffix(".npy") for name in archive.namelist()]
             if len(set(held_names)) < len(held_names):
                 raise ValueError("two of its arrays have one name")
-            if not set(needed) <= set(held_names):
+            needed = [name for name in needed if name not in held_names] or needed
+            if needed and needed[0] not in held_names:
                 raise ValueError(f"it holds {listed(held_names) or 'nothing'}")
             for name in names:
                 if name in held_names:

@@ -73,16 +73,17 @@ def _labels(data: Data, part: str) -> npt.NDArray[Any]:
     return labels
 
 
-def introduce(data: Data, stem: Path, console: Console) -> None:
+def introduce(data: Data, stem: Path, console: Console, *, frames: int | None = None) -> None:
     """Print what there is of each class of the user's ``data``, and write the test part, raw values (of sequences
-    bytes), labels and names, to ``stem`` and :data:`TEST_SUFFIX` for commands that take ``--images``; of a known set
-    nothing."""
+    bytes, of longer ones the first ``frames``), labels and names, to ``stem`` and :data:`TEST_SUFFIX` for commands that
+    take ``--images``; of a known set nothing."""
     if data.path is None:
         return
     show(balance(data), console)
     path = stem.with_name(stem.name + TEST_SUFFIX)
     if data.over_time:
-        write_sequences(path, source.sequences_of(data, "test"))
+        test = source.sequences_of(data, "test")
+        write_sequences(path, test if frames is None else test.shortened(frames))
         return
     values, labels = source.raw(data, "test")
     write_npz(path, images=values, labels=labels, classes=np.array(source.classes(data)))

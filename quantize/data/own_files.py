@@ -19,11 +19,11 @@ def stamp(path: Path) -> tuple[Any, ...]:
         return ()  # told when it is read
 
 
-def digest_of(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of a file, as ``sha256sum`` has it; of a folder that of such a list of its pictures, of
-    several that of their lines."""
+def digest_of(paths: Sequence[Path], suffix: str = "") -> str:
+    """Return the SHA-256 of a file, as ``sha256sum`` has it; of a folder that of such a list of its files, those whose
+    names end in ``suffix`` in any case, of several that of their lines."""
     if len(paths) > 1:
-        return hashlib.sha256("".join(f"{digest_of([path])}\n" for path in paths).encode()).hexdigest()
+        return hashlib.sha256("".join(f"{digest_of([path], suffix)}\n" for path in paths).encode()).hexdigest()
     (path,) = paths
     if not path.is_dir():
         try:
@@ -31,7 +31,11 @@ def digest_of(paths: Sequence[Path]) -> str:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise UserError(f"data {path} can't be read: {error.strerror or error}") from None
-    files = sorted(entry for entry in path.rglob("*") if entry.is_file() and not is_ignored(entry.relative_to(path)))
+    files = sorted(
+        entry
+        for entry in path.rglob("*")
+        if entry.is_file() and entry.name.lower().endswith(suffix) and not is_ignored(entry.relative_to(path))
+    )
     lines = [f"{digest_of([file])}  {file.relative_to(path).as_posix()}\n" for file in files]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

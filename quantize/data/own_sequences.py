@@ -51,12 +51,13 @@ class OwnSequences:
 
 
 def kind_of(path: Path) -> str | None:
-    """Return :data:`SEQUENCE_FILES` of a ``.npz`` with frames and offsets, :data:`RECORDINGS` of a folder that has .wav
+    """Return :data:`SEQUENCE_FILES` of a ``.npz`` with frames or offsets, :data:`RECORDINGS` of a folder that has .wav
     files in it, else None."""
     if path.is_dir():
         return RECORDINGS if any(file.suffix.lower() == SOUND for file in path.rglob("*")) else None
-    if path.suffix == ".npz" and path.is_file() and {"frames", "offsets"} <= set(npz_names(path)):
-        return SEQUENCE_FILES
+    if path.suffix == ".npz" and path.is_file():
+        held = set(npz_names(path))
+        return SEQUENCE_FILES if held & {"frames", "offsets"} and not held & {"images", "train_images"} else None
     return None
 
 
@@ -69,6 +70,8 @@ def found(data: Data) -> Found:
         raise UserError("keys 'data.test' and 'data.left_out' both say what the test is: one of them is wanted")
     if data.test_share is not None and (data.test, data.left_out) != (None, None):
         raise UserError("key 'data.test_share' has no place beside 'data.test' or 'data.left_out', which say it")
+    if data.left_out is not None and not data.left_out.isprintable():
+        raise UserError(f"key 'data.left_out' must be a name that can be printed, not {quoted(data.left_out)}")
     held = read(data)
     held_out(held.train, data.validation, data.seed)
     kind, shape = kind_of(Path(str(data.path))), (held.train.channels,)
@@ -120,7 +123,7 @@ def _read(data: Data, stamps: tuple[Any, ...]) -> OwnSequences:
     present = np.bincount(_labels(train), minlength=len(names))
     if not present.all():
         raise UserError(f"{train.name}: class {quoted(names[int(present.argmin())])} has nothing to train on")
-    return OwnSequences(train, test, names, digest_of(_files(data)))
+    return OwnSequences(train, test, names, digest_of(_files(data), SOUND))
 
 
 def _further(path: Path) -> Sequences:
@@ -151,12 +154,17 @@ def _recordings(path: Path) -> tuple[Sequences, Sequences | None]:
 
 def _by_class(path: Path) -> Sequences:
     folders = {name: _sounds(folder) for name, folder in _folders(path).items()}
-    stray = next((file for file in _sounds(path)), None)
-    if stray is not None:
-        raise UserError(f"{stray} must lie in the folder of a class, {path}/CLASS/")
     empty = next((name for name, files in folders.items() if not files), None)
     if empty is not None:
-        raise UserError(f"folder {path / empty} must hold {SOUND} files of its class; there is none in it")
+        advice = f"; {TRAIN} and {TEST} are parts where both are there, and nothing beside them"
+        raise UserError(
+            f"folder {path / empty} must hold {SOUND} files of its class; there is none in it"
+            + (advice if empty in (TRAIN, TEST) else "")
+        )
+    known = {file for files in folders.values() for file in files}
+    stray = next((file for file in _all_sounds(path) if file not in known), None)
+    if stray is not None:
+        raise UserError(f"{stray} must lie in the folder of a class, {path}/CLASS/, and in none below it")
     names = classes_of(list(folders), None, f"folder {path}")
     files = [(name, file) for name in names for file in folders[name]]
     labels = np.array([names.index(name) for name, _ in files])
@@ -165,6 +173,11 @@ def _by_class(path: Path) -> Sequences:
 
 def _folders(path: Path) -> dict[str, Path]:
     return {part.name: part for part in sorted(path.iterdir()) if part.is_dir() and not is_ignored(Path(part.name))}
+
+
+def _all_sounds(path: Path) -> list[Path]:
+    found = (file for file in path.rglob("*") if file.suffix.lower() == SOUND)
+    return sorted(file for file in found if not is_ignored(file.relative_to(path)))
 
 
 def _sounds(path: Path) -> list[Path]:

@@ -111,11 +111,13 @@ def check_network(recipe: Recipe) -> None:
             raise UserError(f"key '{name}' is not for sequences")
     for key, value in vars(recipe.augment).items():
         if key not in ("clean", *IN_TIME) and value != getattr(Augment(), key):
-            raise UserError(f"key 'augment.{key}' is for images; sequences take {', '.join(IN_TIME)}")
+            raise UserError(f"key 'augment.{key}' is for images; sequences take {', '.join(IN_TIME)}, clean")
     if not recipe.training.fake_quantise:
         raise UserError("key 'training.fake_quantise' must be true for sequences: their weights are trained rounded")
-    if recipe.data.pixel_bits > MAX_BITS or recipe.data.signed:
-        raise UserError("keys 'data.pixel_bits' and 'data.signed' of sequences must be at most 8, and false")
+    if recipe.data.pixel_bits > MAX_BITS:
+        raise UserError(f"key 'data.pixel_bits' of sequences must be at most {MAX_BITS}, not {recipe.data.pixel_bits}")
+    if recipe.data.signed:
+        raise UserError("key 'data.signed' of sequences must be false: their values are bytes")
     spec = spec_of(recipe)
     kinds = {layer.kind for layer in spec.layers}
     if recipe.sequence.exact_from and LIF in kinds:
@@ -203,6 +205,11 @@ def _layer(layer: Layer, table: Neuron, name: str, inputs: int, planes: Planes, 
             raise UserError(f"key '{key}' is missing")
     if kind == ENCODER and not first:
         raise UserError("neurons of kind sigma_delta_encoder read the input, so only the first layer can have them")
+    if first and said.get("recurrent"):
+        raise UserError(
+            "the first layer reads the input, and so nothing of its own: put a layer that is not recurrent, such as of "
+            "sigma_delta_encoder neurons, in front of it"
+        )
     keys = {key: said.get(key, default) for key, default in _defaults(kind, table).items()}
     low, high = LEAKS.get(kind, (0, 0))
     if not low <= keys.get("leak", 0) <= high:

@@ -40,7 +40,7 @@ def quantize(checkpoint: SequenceCheckpoint, console: Console | None = None) -> 
     if recipe.data.validation and source.sequences_present(recipe.data, "train"):
         held = source.sequences(recipe.data)[1]
         assert held is not None  # the recipe has such a part
-        figures = dataclasses.replace(figures, validation=_accuracy(model, bare, cut(held, bare.input.frames)))
+        figures = dataclasses.replace(figures, validation=_accuracy(model, bare, held.shortened(bare.input.frames)))
     provenance = {"tool": f"s2nn-hw {__version__}", **source_of(recipe), "measured": figures.measured()}
     made = dataclasses.replace(bare, provenance=provenance)
     return made, figures
@@ -62,15 +62,6 @@ def _tables(weight: torch.Tensor, own: torch.Tensor | None, bias: torch.Tensor) 
         np.zeros((1, 1), np.int8) if table is None else table.cpu().numpy().astype(np.int8) for table in (weight, own)
     )
     return first, second, bias.cpu().numpy().astype(np.int32)
-
-
-def cut(sequences: Sequences, frames: int) -> Sequences:
-    """Return ``sequences``, of longer ones than ``frames`` the first frames."""
-    if sequences.lengths.max() <= frames:
-        return sequences
-    parts = [sequences[number][:frames] for number in range(len(sequences))]
-    others = {name: getattr(sequences, name) for name in ("labels", "groups", "bits", "classes", "name")}
-    return Sequences.of(parts, **others)
 
 
 def _tests(recipe: Recipe, console: Console | None) -> tuple[Sequences, str]:
@@ -101,7 +92,7 @@ def _rates(model: SequenceNetwork, sequences: Sequences) -> float | None:
 
 def measure(model: SequenceNetwork, network: Network, whole: Sequences, title: str, recipe: Recipe) -> SequenceFigures:
     """Return the figures on the sequences ``whole``, whose set is called ``title``."""
-    sequences = cut(whole, network.input.frames)
+    sequences = whole.shortened(network.input.frames)
     found = _accuracy(model, network, sequences)
     accuracy, ones = evaluate(model, Held.of(sequences, network.input.frames))
     if round(accuracy, 6) != found.accuracy_integer:
@@ -197,6 +188,8 @@ def show(report: SequenceFigures, console: Console) -> None:
     console.print(table)
     test = Accuracy(report.sequences, report.accuracy_rates, report.accuracy_integer)
     console.print(_accuracies(test, report.data_set))
+    if report.cut:
+        console.print(f"{report.cut:,} of these are longer than the network takes, and were cut to their first frames")
     if report.validation:
         console.print(_accuracies(report.validation, "the part for validation"))
     console.print(

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from s2nn_hw import __version__
+from s2nn_hw.errors import counted
 from s2nn_hw.files import write_json
 from s2nn_hw.quantize import epochs
 from s2nn_hw.quantize.checkpoint import save_checkpoint
@@ -60,11 +61,12 @@ def train_sequences(recipe: Recipe, folder: Path, *, fresh: bool, console: Conso
     optimiser = make_optimiser(model, recipe.training)
     log = [] if fresh else resume(state, recipe, model, optimiser)
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
-        console.print(f"{checkpoint} is already trained, {len(log)} epochs; --fresh trains it again")
+        console.print(f"{checkpoint} is already trained, {counted(len(log), 'epoch')}; --fresh trains it again")
         return checkpoint
     run = Run(recipe, model, optimiser, log, state, split(recipe, device))
     made_folder(folder)
-    introduce(recipe.data, folder / recipe.name, console)
+    introduce(recipe.data, folder / recipe.name, console, frames=recipe.sequence.frames)
+    _say_cut(recipe, console)
     if fresh:
         state.unlink(missing_ok=True)
     with stoppable(run):
@@ -73,6 +75,18 @@ def train_sequences(recipe: Recipe, folder: Path, *, fresh: bool, console: Conso
     save_checkpoint(checkpoint, model, recipe, result.to_json())
     write_json(folder / f"{recipe.name}.log.json", _log(run, result, device))
     return checkpoint
+
+
+def _say_cut(recipe: Recipe, console: Console) -> None:
+    """Print of how many sequences only the first frames count."""
+    most = most_frames(recipe)
+    for part, what in (("train", "training"), ("test", "test")):
+        lengths = source.sequences_of(recipe.data, part).lengths
+        if count := int((lengths > most).sum()):
+            console.print(
+                f"{count:,} of {counted(len(lengths), f'{what} sequence')} are cut to the {counted(most, 'frame')} "
+                "that the network takes"
+            )
 
 
 def split(recipe: Recipe, device: torch.device | None = None) -> Parts:

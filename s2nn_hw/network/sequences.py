@@ -118,6 +118,14 @@ class Sequences:
             name=self.name,
         )
 
+    def shortened(self, most: int) -> Self:
+        """Return the sequences, of those with more than ``most`` frames the first ones."""
+        if self.lengths.max() <= most:
+            return self
+        parts = [self[number][:most] for number in range(len(self))]
+        others = {name: getattr(self, name) for name in ("labels", "groups", "bits", "classes", "name")}
+        return type(self).of(parts, **others)
+
     def padded(self, numbers: Any = slice(None)) -> tuple[Frames, npt.NDArray[np.int64]]:
         """Return the sequences ``numbers`` as uint8 ``(count, longest, channels)``, zeros behind the shorter ones, and
         their lengths."""

@@ -58,6 +58,16 @@ def test_simulate_and_verify(files, command, tmp_path):  # noqa: F811
     assert json.loads(record.read_text())["differences"] == 0
 
 
+def test_outputs_do_not_take_the_place_of_inputs(files, command, tmp_path):  # noqa: F811
+    path, recorded, *_ = files
+    before = recorded.read_bytes()
+    for words in (("golden",), ("simulate", "--build", tmp_path)):
+        status, _, err = command(*words, path, "--images", recorded, "-o", recorded)
+        assert status == 2
+        assert err == f"error: output {recorded} is what is read; choose another\n"
+    assert recorded.read_bytes() == before
+
+
 def test_inspect(files, command):  # noqa: F811
     path, _, network, *_ = files
     status, out, _ = command("inspect", path)

@@ -12,7 +12,7 @@ from s2nn_hw.quantize.data import source
 from s2nn_hw.quantize.data.reading import reading_of
 from s2nn_hw.quantize.recipe import as_dict, from_dict
 from s2nn_hw.quantize.sequences.checkpoint import read_over_time
-from s2nn_hw.quantize.sequences.summary import quantize
+from s2nn_hw.quantize.sequences.summary import quantize, show
 from s2nn_hw.quantize.train import train
 from tests.quantize.test_recordings import wav
 
@@ -141,6 +141,33 @@ def test_folders_may_say_what_the_test_is(tmp_path):
     refused(tmp_path, "has parts of its own", path="words", left_out="x")
 
 
+def test_the_test_part_is_cut_to_what_the_network_takes(tmp_path):
+    groups = np.array(["slow" if k < 10 else "quick" for k in range(40)])
+    lengths = [20 if k < 10 else 6 for k in range(40)]
+    rng = np.random.default_rng(3)
+    parts = [rng.integers(0, 255, (length, 5)).astype(np.uint8) for length in lengths]
+    write_sequences(tmp_path / "x.npz", Sequences.of(parts, labels=np.arange(40) % 2, groups=groups))
+    said = io.StringIO()
+    checkpoint = train(recipe(tmp_path, left_out="slow"), tmp_path / "run", console=Console(file=said, width=120))
+    assert "10 of 10 test sequences are cut to the 6 frames that the network takes" in said.getvalue()
+    test = read_sequences(tmp_path / "run" / "own.test.npz")
+    assert test.lengths.tolist() == [6] * 10
+    network, figures = quantize(read_over_time(checkpoint))
+    found = forward_sequences(network, test.frames, test.offsets).classes
+    assert (found == test.labels).mean() == pytest.approx(figures.accuracy_integer)
+    said = io.StringIO()
+    show(figures, Console(file=said, width=120))
+    assert "10 of these are longer than the network takes" in said.getvalue()
+
+
+def test_files_that_are_left_alone_change_nothing(tmp_path):
+    recordings(tmp_path / "words")
+    made = recipe(tmp_path, path="words").data
+    (tmp_path / "words" / "no" / "readme.txt").write_text("hi")
+    assert len(shares(made)[0]) == 16
+    assert recipe(tmp_path, path="words").data.found == made.found
+
+
 def test_data_that_changed_is_noticed(tmp_path):
     write_sequences(tmp_path / "x.npz", some())
     made = recipe(tmp_path)
@@ -178,6 +205,8 @@ def refused(folder, words, **data):
         ({"classes": ["a", "b"]}, "must lie in 0 .. 1"),
         ({"classes": ["a", "b", "a"]}, "of different names"),
         ({"classes": ["a", "b", "c", "d"]}, "class 'd' has nothing to train on"),
+        ({"left_out": "a\nb"}, "must be a name that can be printed"),
+        ({"path": "frames.npz"}, "offsets"),
         ({"path": "bare.npz"}, "must have an array 'labels'"),
         ({"path": "grouped.npz", "left_out": "z"}, "must be one of several groups, a, b, not 'z'"),
     ],
@@ -187,6 +216,7 @@ def test_what_is_refused(tmp_path, keys, words):
     write_sequences(tmp_path / "y.npz", some(channels=4))
     write_sequences(tmp_path / "bare.npz", Sequences(some().frames, some().offsets))
     write_sequences(tmp_path / "grouped.npz", some(groups=np.array(["a", "b"] * 20)))
+    np.savez(tmp_path / "frames.npz", frames=some().frames, labels=some().labels)
     np.savez(tmp_path / "images.npz", images=np.zeros((4, 2)), labels=[0, 1, 0, 1])
     refused(tmp_path, words, **keys)
 
@@ -197,7 +227,27 @@ def test_folders_that_are_refused(tmp_path):
     (tmp_path / "words" / "stray.wav").write_bytes(wav())
     refused(tmp_path, "must lie in the folder of a class", path="words")
     (tmp_path / "words" / "stray.wav").unlink()
+    (tmp_path / "words" / "no" / "below").mkdir()
+    (tmp_path / "words" / "no" / "below" / "stray.wav").write_bytes(wav())
+    refused(tmp_path, "and in none below it", path="words")
+    (tmp_path / "words" / "no" / "below" / "stray.wav").unlink()
+    (tmp_path / "words" / "train").mkdir()
+    refused(tmp_path, "train and test are parts where both are there", path="words")
+    (tmp_path / "words" / "train").rmdir()
     (tmp_path / "words" / "maybe").mkdir()
     refused(tmp_path, "there is none in it", path="words")
     (tmp_path / "words" / "maybe" / "broken.wav").write_bytes(b"RIFF")
     refused(tmp_path, "is not a .wav file", path="words")
+
+
+def test_a_first_layer_that_is_recurrent_is_refused(tmp_path):
+    write_sequences(tmp_path / "x.npz", some())
+    table = {
+        "name": "own",
+        "data": {"path": "x.npz", "pixel_bits": 1},
+        "layers": [{"neurons": 4, "bits": 4, "neuron": "lif", "recurrent": True}],
+        "readout": {"bits": 4},
+        "training": {"epochs": 1},
+    }
+    with pytest.raises(UserError, match="the first layer reads the input, and so nothing of its own"):
+        from_dict(table, folder=tmp_path)
