@@ -15,7 +15,7 @@ def test_the_document_does_what_it_says(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     text = DOCUMENT.read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (recipe,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    recipe, *_ = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     exec(compile(program, "data.md", "exec"), {})
     Path("bolts.toml").write_text(recipe)
     typed = list(lines(DOCUMENT))
