@@ -220,12 +220,18 @@ def test_keys_that_do_not_go_together(kind, changes, words):
         ({"neuron": "sigma_delta_encoder", "neurons": 3, "bits": 4, "leak": 2}, "key 'leak' has no meaning for sigma"),
         ({"neuron": "lif", "neurons": 3, "bits": 4, "gain": 3, "fraction": 0}, "layer hidden1: thresholds of a neuron"),
         ({"neuron": "lif", "neurons": 3, "bits": 4, "fan_in": 2}, "key 'fan_in' has no meaning for lif neurons of seq"),
-        ({"neuron": "lif", "neurons": 3, "bits": 4, "recurrent": True}, "recurrent layer gives what it reads, but"),
+        ({"neuron": "lif", "neurons": 3, "bits": 4, "recurrent": True}, "the first layer reads the input, and so noth"),
     ],
 )
 def test_layers_say_what_is_wrong(layer, words):
     with pytest.raises(UserError, match=words):
         sequence_recipe("lif", layers=[layer])
+
+
+def test_a_recurrent_layer_gives_what_it_reads():
+    low_pass = {"neuron": "low_pass", "neurons": 3, "bits": 4}
+    with pytest.raises(UserError, match="layer hidden2: a recurrent layer gives what it reads, but"):
+        sequence_recipe("low_pass", layers=[low_pass, low_pass | {"planes": 2, "recurrent": True}])
 
 
 def test_encoders_come_first():
