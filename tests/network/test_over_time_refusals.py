@@ -204,7 +204,7 @@ def write(path, **arrays):
         ({"labels": np.array([0, 2])}, "must lie in 0 .. 1, not 0 .. 2"),
         ({"labels": np.array([0])}, "labels must be 2 integers"),
         ({"labels": np.array([0, 1]), "classes": np.array(["a", "c"])}, "c"),
-        ({"offsets": None}, "is not a .npz file with an array 'frames'"),
+        ({"offsets": None}, "is not a .npz file with an array 'offsets'"),
     ],
 )
 def test_sequence_files_that_are_refused(tmp_path, command, change, text):  # noqa: F811

@@ -96,7 +96,7 @@ def test_other_files_are_refused_in_a_line(tmp_path, entries, words):
 @pytest.mark.parametrize("entries", [{"frames": FRAMES}, {"offsets": OFFSETS}, {"images": FRAMES}])
 def test_files_without_both_arrays_are_refused(tmp_path, entries):
     np.savez(tmp_path / "a.npz", **entries)
-    with pytest.raises(UserError, match=r"^sequences .* is not a .npz file with an array 'frames'"):
+    with pytest.raises(UserError, match=r"^sequences .* is not a .npz file with an array '(frames|offsets)'"):
         read_sequences(tmp_path / "a.npz")
 
 
