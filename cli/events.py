@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from s2nn_hw.errors import UserError, counted
-from s2nn_hw.files import checked_apart, checked_place, read_images, write_npy
+from s2nn_hw.files import checked_place, read_images, write_npy
 from s2nn_hw.network.address_events import SUFFIX, EventFormat, Events, checked_events
 from s2nn_hw.network.store import load
 from s2nn_hw.quantize.data.images import Taker, read_frames
@@ -47,7 +47,6 @@ def _to_array(source: Path, output: Path, what: What) -> Events:
     if what.slots is not None:
         raise UserError(f"events {source} say how many slots there are: leave --slots out")
     checked_place(output)
-    checked_apart(output, source)
     events = Events.read(source)
     if what.network is not None:
         write_npy(output, events.images(load(what.network).input))

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
-
 from s2nn_hw.cli.recordings import sequences_of, wanted_of
 from s2nn_hw.errors import UserError, counted
 from s2nn_hw.files import write_npz
@@ -35,11 +33,11 @@ def sequences_for(
     if labels is not None and images is None:
         raise UserError("--labels wants --images beside it")
     right = wanted_of(given, network, labels)
+    if images is None:
+        given = given.shortened(network.input.frames)
     frames, offsets = given.as_bytes if network.input.of_bytes else given.frames, given.offsets
     try:
         network.encode(frames)
-        if images is None:
-            frames, offsets = _cut(frames, offsets, network.input.frames)
         offsets = checked_offsets(offsets, len(frames), network.input.frames)
     except UserError as error:
         raise UserError(f"{given.name}: {error}") from None
@@ -60,12 +58,6 @@ def _given(network: Network, images: Path | None, *, download: bool) -> tuple[Se
     if download or sequence_sets.present(name, "test"):
         return sequence_sets.load(name, "test", left_out), f"test set of {title}"
     return sequence_sets.samples(name), f"shipped sample of {title}"
-
-
-def _cut(frames: np.ndarray, offsets: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    lengths = np.minimum(np.diff(offsets), most)
-    kept = np.concatenate([np.arange(first, first + n) for first, n in zip(offsets[:-1], lengths, strict=True)])
-    return frames[kept], np.concatenate([[0], lengths.cumsum()])
 
 
 def simulate(

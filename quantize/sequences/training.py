@@ -8,10 +8,12 @@ Weights and biases are rounded in both. What is measured after each epoch is the
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -20,6 +22,7 @@ from torch.nn import functional
 from s2nn_hw import __version__
 from s2nn_hw.errors import counted
 from s2nn_hw.files import write_json
+from s2nn_hw.network.sequences import Sequences
 from s2nn_hw.quantize import epochs
 from s2nn_hw.quantize.checkpoint import save_checkpoint
 from s2nn_hw.quantize.data import source
@@ -63,10 +66,9 @@ def train_sequences(recipe: Recipe, folder: Path, *, fresh: bool, console: Conso
     if len(log) >= recipe.training.epochs and checkpoint.is_file():
         console.print(f"{checkpoint} is already trained, {counted(len(log), 'epoch')}; --fresh trains it again")
         return checkpoint
-    run = Run(recipe, model, optimiser, log, state, split(recipe, device))
+    run = Run(recipe, model, optimiser, log, state, split(recipe, device, console))
     made_folder(folder)
     introduce(recipe.data, folder / recipe.name, console, frames=recipe.sequence.frames)
-    _say_cut(recipe, console)
     if fresh:
         state.unlink(missing_ok=True)
     with stoppable(run):
@@ -77,24 +79,22 @@ def train_sequences(recipe: Recipe, folder: Path, *, fresh: bool, console: Conso
     return checkpoint
 
 
-def _say_cut(recipe: Recipe, console: Console) -> None:
-    """Print of how many sequences only the first frames count."""
-    most = most_frames(recipe)
-    for part, what in (("train", "training"), ("test", "test")):
-        lengths = source.sequences_of(recipe.data, part).lengths
-        if count := int((lengths > most).sum()):
-            console.print(
-                f"{count:,} of {counted(len(lengths), f'{what} sequence')} are cut to the {counted(most, 'frame')} "
-                "that the network takes"
-            )
-
-
-def split(recipe: Recipe, device: torch.device | None = None) -> Parts:
-    """Return the sequences of ``recipe``; without a part for validation the test's are looked at after each epoch."""
-    training, check = source.sequences(recipe.data)
+def split(recipe: Recipe, device: torch.device | None, console: Console) -> Parts:
+    """Return the sequences of ``recipe``; without a part for validation the test's are looked at after each epoch. Of
+    how many only the first frames count is said."""
+    (training, check), test = source.sequences(recipe.data), source.sequences_of(recipe.data, "test")
     longest = most_frames(recipe)
-    test = Held.of(source.sequences_of(recipe.data, "test"), longest, device)
-    return Parts(Held.of(training, longest, device), test if check is None else Held.of(check, longest, device), test)
+    _say_cut("training", [part for part in (training, check) if part], longest, console)
+    _say_cut("test", [test], longest, console)
+    parts = [Held.of(part, longest, device) for part in (training, check or test, test)]
+    return Parts(*parts)
+
+
+def _say_cut(what: str, parts: Sequence[Sequences], most: int, console: Console) -> None:
+    lengths = np.concatenate([part.lengths for part in parts])
+    if count := int((lengths > most).sum()):
+        whole = counted(len(lengths), f"{what} sequence")
+        console.print(f"{count:,} of {whole} are cut to the {counted(most, 'frame')} that the network takes")
 
 
 def most_frames(recipe: Recipe) -> int:

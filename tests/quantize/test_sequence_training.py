@@ -164,7 +164,7 @@ def test_training_learns(vowels):
     recipe = sequence_recipe(training=training, layers=layers)
     model = sequence_training.build(recipe)
     optimiser = sequence_training.make_optimiser(model, recipe.training)
-    parts = sequence_training.split(recipe)
+    parts = sequence_training.split(recipe, None, QUIET)
     for epoch in range(25):
         sequence_training.train_epoch(model, optimiser, parts.train, recipe, epoch)
     assert evaluate(model, parts.test)[0] > 0.5
