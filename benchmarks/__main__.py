@@ -27,6 +27,7 @@ from benchmarks import (
     plans,
     recurrent,
     simulation,
+    speaker_pairs,
     speakers,
     statistics,
     unrolled,
@@ -60,9 +61,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "event-link": event_link,
     "plan": plans,
     "speakers": speakers,
+    "speaker-pairs": speaker_pairs,
 }
-SHOWN = ("plan",)  # have a progress bar of their own
-TRAININGS = ("speakers",)  # which take too long to be run unasked
+SHOWN = ("plan", "speaker-pairs")  # have a progress bar of their own
+TRAININGS = ("speakers", "speaker-pairs")  # which take too long to be run unasked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
