@@ -293,14 +293,14 @@ def read_npz(
     return found
 
 
-def npz_names(path: Path | str) -> list[str]:
-    """Return the names of the arrays in the ``.npz`` file ``path``."""
-    _plain(Path(path))
+def npz_names(path: Path | str, what: str = "images") -> list[str]:
+    """Return the names of the arrays in the ``.npz`` file ``path``, which messages call ``what``."""
+    _plain(Path(path), what)
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise UserError(f"images {path} is not a .npz file ({one_line(error)})") from None
+        raise UserError(f"{what} {path} is not a .npz file ({one_line(error)})") from None
 
 
 def _plain(path: Path, what: str = "images") -> None:

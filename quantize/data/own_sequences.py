@@ -17,7 +17,7 @@ from s2nn_hw.network.sequences import Sequences, read_sequences
 from s2nn_hw.quantize.audio.recordings import read_recordings
 from s2nn_hw.quantize.data.labels import classes_of, numbered
 from s2nn_hw.quantize.data.own_files import check_there, check_unchanged, digest_of, stamp
-from s2nn_hw.quantize.data.pictures import TEST, TRAIN, is_ignored
+from s2nn_hw.quantize.data.pictures import TEST, TRAIN, entries, is_ignored
 from s2nn_hw.quantize.data.sequence_sets import held_out
 from s2nn_hw.quantize.settings import RECORDINGS, SEQUENCE_FILES, Data, Found
 from s2nn_hw.terminal import working
@@ -56,7 +56,7 @@ def kind_of(path: Path) -> str | None:
     if path.is_dir():
         return RECORDINGS if any(file.suffix.lower() == SOUND for file in path.rglob("*")) else None
     if path.suffix == ".npz" and path.is_file():
-        held = set(npz_names(path))
+        held = set(npz_names(path, "data"))
         return SEQUENCE_FILES if held & {"frames", "offsets"} and not held & {"images", "train_images"} else None
     return None
 
@@ -172,7 +172,7 @@ def _by_class(path: Path) -> Sequences:
 
 
 def _folders(path: Path) -> dict[str, Path]:
-    return {part.name: part for part in sorted(path.iterdir()) if part.is_dir() and not is_ignored(Path(part.name))}
+    return {part.name: part for part in entries(path) if part.is_dir()}
 
 
 def _all_sounds(path: Path) -> list[Path]:
@@ -181,7 +181,7 @@ def _all_sounds(path: Path) -> list[Path]:
 
 
 def _sounds(path: Path) -> list[Path]:
-    return sorted(file for file in path.iterdir() if file.suffix.lower() == SOUND and not is_ignored(Path(file.name)))
+    return [file for file in entries(path) if file.suffix.lower() == SOUND]
 
 
 def _classes(data: Data, train: Sequences) -> tuple[str, ...]:

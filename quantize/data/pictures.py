@@ -64,7 +64,7 @@ def read_folder(path: Path) -> Folder:
     if path.is_file():
         _check_name(path)
         return Folder(((None, path),))
-    parts = {part.name: part for part in _entries(path) if part.is_dir()}
+    parts = {part.name: part for part in entries(path) if part.is_dir()}
     if set(parts) == {TRAIN, TEST}:
         return Folder(_classes(parts[TRAIN]), _classes(parts[TEST]))
     if not parts:
@@ -73,17 +73,18 @@ def read_folder(path: Path) -> Folder:
 
 
 def _classes(path: Path) -> tuple[tuple[str | None, Path], ...]:
-    entries = _entries(path)
-    stray = [part for part in entries if not part.is_dir()]
+    inside = entries(path)
+    stray = [part for part in inside if not part.is_dir()]
     if stray:
         raise UserError(f"{stray[0]} must lie in the folder of a class, {path}/CLASS/")
-    found = tuple((part.name, file) for part in entries for file in _files(part))
+    found = tuple((part.name, file) for part in inside for file in _files(part))
     if not found:
         raise UserError(f"folder {path} must hold a folder of pictures for each class")
     return found
 
 
-def _entries(path: Path) -> list[Path]:
+def entries(path: Path) -> list[Path]:
+    """Return what is in the folder ``path``, in the order of the names, but what systems leave there."""
     try:
         found = sorted(path.iterdir())
     except OSError as error:
@@ -97,7 +98,7 @@ def is_ignored(path: Path) -> bool:
 
 
 def _files(path: Path) -> list[Path]:
-    found = _entries(path)
+    found = entries(path)
     if not found:
         raise UserError(f"folder {path} is empty; pictures are wanted ({', '.join(SUFFIXES)})")
     for part in found:
