@@ -271,8 +271,8 @@ def read_npz(
             held_names = [name.removesuffix(".npy") for name in archive.namelist()]
             if len(set(held_names)) < len(held_names):
                 raise ValueError("two of its arrays have one name")
-            needed = [name for name in needed if name not in held_names] or needed
-            if needed and needed[0] not in held_names:
+            if missing := [name for name in needed if name not in held_names]:
+                needed = missing
                 raise ValueError(f"it holds {listed(held_names) or 'nothing'}")
             for name in names:
                 if name in held_names:
