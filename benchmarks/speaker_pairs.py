@@ -1,7 +1,6 @@
 """How the batch of :mod:`.speakers` was chosen: pairs of speakers are left out of training, and each of the two tested.
 
-What is said of a batch for one speaker, by the other one of his pairs, has not seen him. What a training gave is kept
-in the output folder: an interrupted run goes on.
+What a training gave is kept in the output folder: an interrupted run goes on.
 """
 
 import dataclasses
